@@ -1,0 +1,23 @@
+"""batchsel: which samples go into each training batch, for Keras, fast and measured honestly.
+
+Public names are imported on first use; importing batchsel does not import TensorFlow.
+"""
+
+import importlib.metadata as _metadata
+
+from batchsel._lazy import attach as _attach
+
+_PUBLIC = {
+    "Trainer": "training.trainer",
+    "UserError": "errors",
+    "fit": "training.fit:fit",
+    "schedules": "schedules:",
+    "selectors": "selectors:",
+}
+
+try:
+    __version__ = _metadata.version("batchsel")
+except _metadata.PackageNotFoundError:  # a bare checkout
+    __version__ = "0+unknown"
+
+__getattr__, __dir__, __all__ = _attach(__name__, _PUBLIC)

@@ -1,0 +1,103 @@
+"""Cards: TOML files that say what a data set or an experiment is.
+
+The cards of batchsel lie in the folders `datasets/` and `experiments/` of the repository; a wheel holds them
+as the packages `batchsel.cards.datasets` and `batchsel.cards.experiments`. A card of the same name in the
+folder of that name in the working directory wins, and a new name there is a new data set.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from importlib import import_module, resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from batchsel.errors import UserError, unknown_name
+
+_READERS = {"datasets": "batchsel.cards.schema:read_dataset_card"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def names(kind: str) -> list[str]:
+    """The names of all cards of a kind, those of the working directory included.
+
+    Args:
+        kind: The folder of the cards, as in ``"datasets"``.
+
+    Returns:
+        The names, sorted.
+
+    Example:
+        >>> "fashion_mnist" in names("datasets")
+        True
+    """
+    return sorted(_files(kind))
+
+
+def load(kind: str, name: str) -> Any:
+    """Reads and checks a card.
+
+    Args:
+        kind: The folder of the cards: ``"datasets"``.
+        name: The name of the card.
+
+    Returns:
+        The card; for ``"datasets"`` a `batchsel.cards.schema.DatasetCard`.
+
+    Raises:
+        UsageError: If no card has this name; the nearest names are given.
+        UserError: If the card is not right; all its problems are listed.
+
+    Example:
+        >>> load("datasets", "iris").class_names
+        ('setosa', 'versicolor', 'virginica')
+    """
+    files = _files(kind)
+    if name not in files:
+        raise unknown_name(kind.removesuffix("s"), name, files)
+    return _reader(kind)(_parse(files[name]), name, str(files[name]))
+
+
+def _files(kind: str) -> dict[str, Traversable]:
+    found: dict[str, Traversable] = {}
+    for folder in (_installed(kind), Path.cwd() / kind):
+        if folder.is_dir():
+            found |= {name: file for file in folder.iterdir() if (name := _card_name(file))}
+    return found
+
+
+def _card_name(file: Traversable) -> str | None:
+    stem, _, suffix = file.name.rpartition(".")
+    return stem if suffix == "toml" and _NAME.fullmatch(stem) and file.is_file() else None
+
+
+def _installed(kind: str) -> Traversable:
+    try:
+        return resources.files(f"{__name__}.{kind}")
+    except (
+        ModuleNotFoundError
+    ):  # an editable install or a bare checkout: setup.cfg maps the folder into wheels only
+        return Path(__file__).parents[2] / kind
+
+
+def _reader(kind: str) -> Callable[[dict[str, Any], str, str], Any]:
+    module, _, function = _READERS[kind].partition(":")
+    return getattr(import_module(module), function)
+
+
+def _parse(file: Traversable) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(
+            f"the card {file} is not valid TOML: {error}. Mend the line that is named."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the card {file} is not UTF-8 text: {error}. Save it in UTF-8.") from error
+    except OSError as error:
+        raise UserError(
+            f"the card {file} cannot be read: {error.strerror}. Check its permissions."
+        ) from error

@@ -1,0 +1,58 @@
+"""What data are, whatever file they came in: hashes of arrays, compared with a card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from batchsel.errors import UserError
+
+
+def content_hash(array: np.ndarray) -> str:
+    """SHA-256 of the values of an array.
+
+    Args:
+        array: Any array; its bytes are taken in C order and little-endian, so containers and machines agree.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Example:
+        >>> content_hash(np.array([1, 2], ">i4")) == content_hash(np.array([1, 2], "<i4"))
+        True
+    """
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return hashlib.sha256(array.data.cast("B") if array.size else b"").hexdigest()
+
+
+def check_content(
+    arrays: Mapping[str, np.ndarray], expected: Mapping[str, str], *, where: str, remedy: str
+) -> None:
+    """Refuses arrays that are not those that the card describes.
+
+    Args:
+        arrays: Arrays by name.
+        expected: Their hashes by name, from `content_hash`; arrays without one are not checked.
+        where: What the arrays are and where they came from, the beginning of the message.
+        remedy: What to do, the end of the message.
+
+    Raises:
+        UserError: If a hash differs; all arrays that differ are named.
+
+    Example:
+        >>> check_content({"x": np.zeros(2)}, {"x": "0" * 64}, where="mine", remedy="Fetch it again.")
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: mine: the content differs from the card: x has SHA-256 374708ff...,
+        expected 00000000.... Fetch it again.
+    """
+    found = {name: content_hash(array) for name, array in arrays.items() if name in expected}
+    wrong = [
+        f"{name} has SHA-256 {value[:8]}..., expected {expected[name][:8]}..."
+        for name, value in found.items()
+        if value != expected[name]
+    ]
+    if wrong:
+        raise UserError(f"{where}: the content differs from the card: {'; '.join(wrong)}. {remedy}")

@@ -1,0 +1,104 @@
+"""From the name of a data set to the code that loads it, without importing the others.
+
+A loader is a module with a function ``load(card, seed, folder) -> Dataset``: a file of this package, or an
+entry point in the group ``batchsel.datasets`` of another. It may have ``find(card, folder)`` to say in which
+form the data are there already. A user's function in a file is the lowest rung: ``./mine.py:load``, called
+with the seed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from batchsel.data.dataset import Dataset
+from batchsel.errors import UsageError, UserError, unknown_name
+
+GROUP = "batchsel.datasets"
+
+
+def find_loader(name: str) -> Any:
+    """The module, or other object, that loads a data set.
+
+    Args:
+        name: The `loader` of a card: a module of `batchsel.data` or an entry point.
+
+    Returns:
+        An object with a function `load(card, seed, folder)`.
+
+    Raises:
+        UsageError: If there is none of this name; the nearest are given.
+
+    Example:
+        >>> find_loader("iris").__name__
+        'batchsel.data.iris'
+    """
+    if name in _module_names():
+        module = importlib.import_module(f"{__package__}.{name}")
+        if hasattr(module, "load"):
+            return module
+    for entry in metadata.entry_points(group=GROUP, name=name):
+        return entry.load()
+    raise unknown_name("loader of a data set", name, _known())
+
+
+def load_from_file(reference: str, seed: int) -> Dataset:
+    """Calls a user's function that makes a data set.
+
+    Args:
+        reference: File and function, as in ``"./mine.py:load"``.
+        seed: The one argument of the call; it is to choose the split.
+
+    Returns:
+        What the function returned.
+
+    Raises:
+        UserError: If there is no such file or function, or it returned something else.
+
+    Example:
+        >>> load_from_file("./missing.py:load", 0)
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UsageError: there is no file 'missing.py'. Expected './FILE.py:FUNCTION', ...
+    """
+    path, _, function = reference.rpartition(":")
+    if not Path(path).is_file():
+        raise UsageError(
+            f"there is no file {str(Path(path))!r}. Expected './FILE.py:FUNCTION', the function taking a seed "
+            "and returning a batchsel.data.Dataset."
+        )
+    module = _module_of(Path(path))
+    if not callable(getattr(module, function, None)):
+        raise unknown_name(f"function in {path}", function, [name for name in vars(module) if name[0] != "_"])
+    dataset = getattr(module, function)(seed)
+    if not isinstance(dataset, Dataset):
+        raise UserError(
+            f"{reference} returned {type(dataset).__name__}. Expected a batchsel.data.Dataset; "
+            "batchsel.data.tables shows how to make one from arrays."
+        )
+    return dataset
+
+
+def _module_of(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"batchsel_user_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _module_names() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(importlib.import_module(__package__).__path__)}
+
+
+def _known() -> list[str]:
+    modules = [
+        name for name in _module_names() if hasattr(importlib.import_module(f"{__package__}.{name}"), "load")
+    ]
+    return modules + [entry.name for entry in metadata.entry_points(group=GROUP)]

@@ -1,0 +1,203 @@
+"""Random numbers that are the same everywhere: integer bits keyed by (seed, stream, step).
+
+TensorFlow's float draws differ between XLA and graph mode, integer bits do not. So every random number
+here starts as bits of the counter-based generator Philox, and whatever must be equal to the last bit
+(permutations, offsets) is made from them with integer arithmetic alone.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+_ROUNDS = 8
+_SORTED = 64  # a grid of few cells has too few round functions to mix; sorting so few keys costs nothing
+
+
+def bits(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
+    """Uniform 32-bit integers, a pure function of their key.
+
+    Args:
+        shape: Static shape of the result.
+        seed: Seed of the run, an integer scalar.
+        stream: What the numbers are for; different names give independent numbers.
+        step: When they are drawn, a non-negative integer scalar below 2^31.
+
+    Returns:
+        ``int32[shape]`` over the full range, equal in eager, graph and XLA mode.
+
+    Example:
+        >>> bits([2], seed=0, stream="example", step=0).shape.as_list()
+        [2]
+    """
+    # crc32 fills the upper 32 bits of a 63-bit word and the step the lower 31: no two keys meet.
+    key = tf.cast(step, tf.int64) + (zlib.crc32(stream.encode()) << 31)
+    key = tf.stack([tf.cast(seed, tf.int64), key])
+    return tf.random.stateless_uniform(shape, key, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+
+
+def uniform(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
+    """Uniform numbers in the open interval (0, 1), on a grid of 2^-24.
+
+    Args:
+        shape: Static shape of the result.
+        seed: Seed of the run.
+        stream: Name of the stream.
+        step: When they are drawn.
+
+    Returns:
+        ``float32[shape]``, equal to the last bit in eager, graph and XLA mode.
+
+    Example:
+        >>> u = uniform([1000], seed=0, stream="example", step=0)
+        >>> bool(0 < tf.reduce_min(u)) and bool(tf.reduce_max(u) < 1)
+        True
+    """
+    words = tf.bitcast(bits(shape, seed, stream, step), tf.uint32)
+    # 23 bits and a half: every value is exact in float32, and neither 0 nor 1 can occur.
+    words = tf.cast(tf.bitwise.right_shift(words, tf.constant(9, tf.uint32)), tf.float32)
+    return (words + 0.5) * 2.0**-23
+
+
+def gumbel(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
+    """Standard Gumbel numbers, -log(-log(u)).
+
+    The logarithm may differ in its last bit between compilers; use `permutation` or integer arithmetic
+    where equality to the last bit matters.
+
+    Args:
+        shape: Static shape of the result.
+        seed: Seed of the run.
+        stream: Name of the stream.
+        step: When they are drawn.
+
+    Returns:
+        ``float32[shape]``.
+
+    Example:
+        >>> gumbel([3], seed=0, stream="example", step=0).dtype.name
+        'float32'
+    """
+    return -tf.math.log(-tf.math.log(uniform(shape, seed, stream, step)))
+
+
+def integer_below(bound: tf.Tensor, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
+    """One uniform integer in [0, bound), for a bound up to 2^48 (bias below 2^-14).
+
+    Args:
+        bound: ``int64[]``, at least 1.
+        seed: Seed of the run.
+        stream: Name of the stream.
+        step: When it is drawn.
+
+    Returns:
+        ``int64[]``.
+
+    Example:
+        >>> int(integer_below(tf.constant(1, tf.int64), seed=0, stream="example", step=0))
+        0
+    """
+    words = tf.bitwise.bitwise_and(tf.cast(bits([2], seed, stream, step), tf.int64), (1 << 31) - 1)
+    return (words[0] * (1 << 31) + words[1]) % bound
+
+
+def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
+    """A random order of 0 ... n-1, without sorting the whole.
+
+    A Feistel network over the smallest grid a x b that holds n cells maps cells one to one onto cells;
+    a cell outside 0 ... n-1 is mapped on until it falls inside (cycle walking: Black and Rogaway,
+    *Ciphers with Arbitrary Finite Domains*, 2002). The round function is the 32-bit mixer `lowbias32`
+    of C. Wellons. Linear in n, and under XLA on a CPU twenty times faster than sorting random keys.
+
+    Args:
+        n: Number of elements, static, at least 1.
+        seed: Seed of the run.
+        stream: Name of the stream.
+        step: When it is drawn.
+
+    Returns:
+        ``int32[n]``, equal in eager, graph and XLA mode.
+
+    Example:
+        >>> sorted(permutation(5, seed=0, stream="example", step=0).numpy().tolist())
+        [0, 1, 2, 3, 4]
+    """
+    if n <= _SORTED:
+        return tf.argsort(bits([n], seed, stream, step), stable=True)
+    keys = tf.bitcast(bits([_ROUNDS], seed, stream, step), tf.uint32)
+    limit = tf.constant(n, tf.uint32)
+
+    def walk(cells: tf.Tensor) -> tuple[tf.Tensor]:
+        return (tf.where(cells >= limit, _feistel(cells, keys, n), cells),)
+
+    cells = _feistel(tf.cast(tf.range(n), tf.uint32), keys, n)
+    (cells,) = tf.while_loop(lambda cells: tf.reduce_any(cells >= limit), walk, (cells,))
+    return tf.cast(cells, tf.int32)
+
+
+def _feistel(cells: tf.Tensor, keys: tf.Tensor, n: int) -> tf.Tensor:
+    """Maps the cells of the grid one to one; each half is shifted by a keyed hash of the other."""
+    rows = math.isqrt(n - 1) + 1
+    columns = -(-n // rows)
+    row = cells // tf.constant(columns, tf.uint32)
+    column = cells - row * tf.constant(columns, tf.uint32)
+    for round_ in range(0, _ROUNDS, 2):
+        row = _shift(row, _mix(column + keys[round_]), rows)
+        column = _shift(column, _mix(row + keys[round_ + 1]), columns)
+    return row * tf.constant(columns, tf.uint32) + column
+
+
+def _shift(values: tf.Tensor, hashes: tf.Tensor, size: int) -> tf.Tensor:
+    """(values + hashes scaled to 0 ... size-1) modulo size, for size at most 2^16."""
+    upper = tf.bitwise.right_shift(hashes, tf.constant(16, tf.uint32))
+    values += tf.bitwise.right_shift(upper * tf.constant(size, tf.uint32), tf.constant(16, tf.uint32))
+    limit = tf.constant(size, tf.uint32)
+    return tf.where(values >= limit, values - limit, values)
+
+
+def _mix(words: tf.Tensor) -> tf.Tensor:
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        words = tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint32)))
+        words *= tf.constant(factor, tf.uint32)
+    return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(16, tf.uint32)))
+
+
+class Rng(NamedTuple):
+    """The random numbers of one moment of one run.
+
+    Args:
+        seed: Seed of the run, an integer scalar.
+        step: The moment, an integer scalar.
+
+    Example:
+        >>> rng = Rng(seed=0, step=3)
+        >>> rng.permutation(4).shape.as_list()
+        [4]
+    """
+
+    seed: tf.Tensor
+    step: tf.Tensor
+
+    def bits(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
+        """Uniform ``int32[shape]`` over the full range."""
+        return bits(shape, self.seed, stream, self.step)
+
+    def uniform(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
+        """Uniform ``float32[shape]`` in (0, 1)."""
+        return uniform(shape, self.seed, stream, self.step)
+
+    def gumbel(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
+        """Standard Gumbel ``float32[shape]``."""
+        return gumbel(shape, self.seed, stream, self.step)
+
+    def permutation(self, n: int, stream: str = "default") -> tf.Tensor:
+        """A random order ``int32[n]`` of 0 ... n-1."""
+        return permutation(n, self.seed, stream, self.step)
+
+    def integer_below(self, bound: tf.Tensor, stream: str = "default") -> tf.Tensor:
+        """One uniform ``int64[]`` in [0, bound)."""
+        return integer_below(bound, self.seed, stream, self.step)

@@ -1,0 +1,284 @@
+"""The protocol of a selector: an immutable config with pure functions over explicit state.
+
+Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import tensorflow as tf
+
+from batchsel.rng import Rng
+
+State = Any
+
+
+class Plan(NamedTuple):
+    """The batches chosen ahead: rows in the order of their use, a batch (or pool) after the other.
+
+    Example:
+        >>> plan = Plan(tf.constant([2, 0, 1, 1]), tf.constant([1.0, 1.0, 1.0, 0.0]), tf.constant(2))
+        >>> int(plan.steps)
+        2
+    """
+
+    indices: tf.Tensor
+    """``int32[m]`` sample numbers; m is static."""
+    weights: tf.Tensor
+    """``float32[m]`` factors of the loss; 0 marks a row that only fills up the last batch."""
+    steps: tf.Tensor
+    """``int32[]`` how many batches of the plan are in use, at least 1."""
+
+
+class Seen(NamedTuple):
+    """What one step, or one scoring pass over a pool, found out about its samples.
+
+    Rows that only fill up a batch repeat its first row, so writing them changes nothing; `valid` tells
+    them apart for whoever counts. A signal that nobody asked for is None.
+    """
+
+    indices: tf.Tensor
+    """``int32[b]`` sample numbers."""
+    loss: tf.Tensor
+    """``float32[b]`` unreduced, unweighted loss."""
+    valid: tf.Tensor
+    """``bool[b]`` false for rows that fill up the batch."""
+    probability: tf.Tensor | None = None
+    """``float32[b]`` predicted probability of the true class."""
+    correct: tf.Tensor | None = None
+    """``float32[b]`` 1 where the predicted class is the true one."""
+    gradient_norm: tf.Tensor | None = None
+    """``float32[b]`` norm of the loss gradient at the outputs, ‖p − y‖ for cross-entropy."""
+    features: tf.Tensor | None = None
+    """``float32[b, d]`` input of the last layer."""
+
+
+class Choice(NamedTuple):
+    """The batch taken from a scored pool.
+
+    Example:
+        >>> choice = Choice(tf.constant([3, 1]), tf.ones([2]))
+        >>> choice.positions.numpy().tolist()
+        [3, 1]
+    """
+
+    positions: tf.Tensor
+    """``int32[b]`` rows of the pool."""
+    weights: tf.Tensor
+    """``float32[b]`` factors of the loss; 0 marks a row that only fills up the batch."""
+
+
+class Context(NamedTuple):
+    """Where the run stands when a selector is asked."""
+
+    step: tf.Tensor
+    """``int64[]`` optimiser updates so far."""
+    samples: tf.Tensor
+    """``int64[]`` samples trained on so far."""
+    progress: tf.Tensor
+    """``float32[]`` samples trained on over samples budgeted, in [0, 1]."""
+    seed: tf.Tensor
+    """``int32[]`` seed of the run."""
+    n: int
+    """Samples in the data set."""
+    batch_size: int
+    """b."""
+    losses: tf.Tensor
+    """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
+    labels: tf.Tensor | None = None
+    """The targets of all samples, first axis n; None for streamed data."""
+
+    @property
+    def passes(self) -> tf.Tensor:
+        """``float32[]`` samples trained on over n."""
+        return tf.cast(self.samples, tf.float32) / self.n
+
+    @property
+    def rng(self) -> Rng:
+        """Random numbers of this run at this step."""
+        return Rng(self.seed, self.step)
+
+
+class Part:
+    """What selectors are composed of with ``|``. Subclasses are frozen dataclasses.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA, Mix
+        >>> LossEMA(0.9) | Mix(uniform=0.1)
+        loss_ema(decay=0.9) | mix(uniform=0.1)
+    """
+
+    name: ClassVar[str]
+
+    def __or__(self, other: Part) -> Part:
+        from batchsel.selectors.pipe import join
+
+        return join(self, other)
+
+    def __repr__(self) -> str:
+        values = [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
+        arguments = ", ".join(f"{key}={value!r}" for key, value in values)
+        return f"{self.name}({arguments})" if arguments else self.name
+
+
+class Selector(Part):
+    """Chooses which samples are trained on next, and with what weight.
+
+    Subclass it as a frozen dataclass, give it a `name`, and define `steps_per_plan` and `plan`; the
+    rest has defaults. All methods are traced by TensorFlow once and must be pure: what a selector
+    remembers is in the state that it is handed and hands back.
+
+    Example:
+        >>> import dataclasses, tensorflow as tf
+        >>> @dataclasses.dataclass(frozen=True, repr=False)
+        ... class FirstSamples(Selector):
+        ...     name = "first_samples"
+        ...     def steps_per_plan(self, n, batch_size):
+        ...         return 1
+        ...     def plan(self, state, context):
+        ...         b = context.batch_size
+        ...         return Plan(tf.range(b), tf.ones([b]), tf.constant(1))
+        >>> FirstSamples()
+        first_samples
+    """
+
+    signals: ClassVar[tuple[str, ...]] = ()
+    """What `update` reads besides the loss: probability, correct, gradient_norm, features."""
+    traceable: ClassVar[bool] = True
+    """False if the selector leaves TensorFlow (NumPy code), which rules out XLA."""
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """How many steps are planned at once, a static number.
+
+        Args:
+            n: Samples in the data set.
+            batch_size: b.
+        """
+        raise NotImplementedError
+
+    def pool_size(self, batch_size: int) -> int | None:
+        """Rows that are scored to take one batch from them; None if batches are planned directly.
+
+        Args:
+            batch_size: b.
+        """
+        return None
+
+    def init(self, n: int) -> State:
+        """The state before the first step, a nest of tensors.
+
+        Args:
+            n: Samples in the data set.
+        """
+        return ()
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """Which samples next.
+
+        Args:
+            state: What `init` or `update` returned last.
+            context: Where the run stands.
+
+        Returns:
+            A plan of ``steps_per_plan`` batches (or pools) of rows.
+        """
+        raise NotImplementedError
+
+    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+        """Takes the batch from a scored pool; called only if `pool_size` is not None.
+
+        Args:
+            state: The selector's state.
+            candidates: Signals of the pool, arrays of its size.
+            context: Where the run stands.
+        """
+        raise NotImplementedError
+
+    def update(self, state: State, seen: Seen, context: Context) -> State:
+        """What the last step taught us.
+
+        Args:
+            state: The state before the step.
+            seen: Signals of the samples trained on.
+            context: Where the run stands, the step included.
+        """
+        return state
+
+
+class Score(Part):
+    """Gives every sample a number that says how much it is wanted; a `Draw` turns it into batches.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA
+        >>> LossEMA().init(3).shape.as_list()
+        [3, 2]
+    """
+
+    signals: ClassVar[tuple[str, ...]] = ()
+
+    def init(self, n: int) -> State:
+        """The state before the first step, as in `Selector.init`."""
+        return ()
+
+    def update(self, state: State, seen: Seen, context: Context) -> State:
+        """What the last step taught us, as in `Selector.update`."""
+        return state
+
+    def score(self, state: State, context: Context) -> tf.Tensor:
+        """``float32[n]``, not negative; infinity asks for a sample before all others.
+
+        Args:
+            state: The score's state.
+            context: Where the run stands.
+        """
+        raise NotImplementedError
+
+
+class Modifier(Part):
+    """Changes scores on their way to the draw.
+
+    Modifiers compute in float64: compilers differ in the last bits of a formula, and scores are cut to 24
+    bits when they are drawn from, so that the plan is the same in every mode.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA, Warmup
+        >>> LossEMA() | Warmup(passes=1)
+        loss_ema(decay=0.9) | warmup(passes=1)
+    """
+
+    def modify(self, scores: tf.Tensor, context: Context) -> tf.Tensor:
+        """New scores.
+
+        Args:
+            scores: ``float64[n]``, not negative, infinite for samples that are wanted first.
+            context: Where the run stands.
+
+        Returns:
+            ``float64[n]`` of the same kind.
+        """
+        raise NotImplementedError
+
+
+class Draw(Part):
+    """Turns scores into a plan.
+
+    Example:
+        >>> from batchsel.selectors import Proportional
+        >>> Proportional().steps_per_plan(60_000, 128)
+        24
+    """
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """As in `Selector.steps_per_plan`."""
+        raise NotImplementedError
+
+    def draw(self, scores: tf.Tensor, context: Context) -> Plan:
+        """The next plan.
+
+        Args:
+            scores: ``float64[n]``, not negative, infinite for samples that are wanted first.
+            context: Where the run stands.
+        """
+        raise NotImplementedError

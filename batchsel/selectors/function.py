@@ -1,0 +1,98 @@
+"""The first rung: a bare function as a selector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.rng import Rng
+from batchsel.selectors.base import Context, Plan, Selector, State
+from batchsel.selectors.checks import whole
+from batchsel.selectors.drawing import dealt
+
+ChooseIndices = Callable[[tf.Tensor, int, Rng], tf.Tensor]
+
+
+@dataclass(frozen=True, repr=False)
+class Function(Selector):
+    """A selector that asks a function ``(losses, batch_size, rng) -> indices``.
+
+    The function is TensorFlow code, traced once. It gets the last known loss of every sample
+    (``float32[n]``, infinite for samples not seen yet) and returns ``int32[batch_size]`` sample numbers.
+    Cost: whatever the function costs, at every plan.
+
+    Args:
+        function: The function. A bare function given as ``selector=`` is wrapped so.
+        every: Steps from plan to plan; the function is asked for ``every * batch_size`` indices at once.
+
+    Raises:
+        UsageError: If `every` is not a positive whole number.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> def hardest(losses, batch_size, rng):
+        ...     return tf.math.top_k(losses, batch_size).indices
+        >>> Function(hardest, every=4)
+        function(hardest, every=4)
+    """
+
+    name = "function"
+    function: ChooseIndices
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        whole(self, "every", 1)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({getattr(self.function, '__name__', self.function)}, every={self.every})"
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """`every`."""
+        return self.every
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """Asks the function, and deals its indices out to the batches."""
+        rows = self.every * context.batch_size
+        indices = tf.cast(tf.convert_to_tensor(self._ask(context.losses, rows, context.rng)), tf.int32)
+        if indices.shape != [rows]:
+            raise ValueError(
+                f"selector function {self.function!r} must return {rows} indices, shape [{rows}];"
+                f" it returned shape {indices.shape.as_list()}."
+            )
+        return Plan(dealt(indices, self.every), tf.ones([rows]), tf.constant(self.every))
+
+    def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
+        return self.function(losses, rows, rng)
+
+
+@dataclass(frozen=True, repr=False)
+class NumpyFunction(Function):
+    """A `Function` in NumPy: ``(losses, batch_size, rng)`` with an array and a `numpy.random.Generator`.
+
+    Slower than TensorFlow code: every plan leaves the compiled loop for Python, and XLA is ruled out. Use
+    it to try an idea, with `every` as large as the idea bears.
+
+    Args:
+        function: The function.
+        every: Steps from plan to plan.
+
+    Example:
+        >>> def uniform(losses, batch_size, rng):
+        ...     return rng.integers(len(losses), size=batch_size)
+        >>> NumpyFunction(uniform, every=16)
+        numpy_function(uniform, every=16)
+    """
+
+    name = "numpy_function"
+    traceable = False
+
+    def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
+        def ask(losses: np.ndarray, key: np.ndarray) -> np.ndarray:
+            generator = np.random.default_rng(key.view(np.uint32))
+            return np.asarray(self.function(losses, rows, generator), np.int32)
+
+        indices = tf.numpy_function(ask, [losses, rng.bits([4], "numpy")], tf.int32)
+        return tf.ensure_shape(indices, [rows])

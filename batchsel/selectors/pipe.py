@@ -1,0 +1,94 @@
+"""Composition: score | modifiers | draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.errors import UsageError
+from batchsel.selectors.base import Context, Draw, Modifier, Part, Plan, Score, Seen, Selector, State
+from batchsel.selectors.proportional import Proportional
+
+
+@dataclass(frozen=True, repr=False)
+class Pipe(Selector):
+    """A score, changed by modifiers, drawn from by a draw.
+
+    Args:
+        score: What a sample is worth.
+        modifiers: Applied to the scores from left to right.
+        draw: How the plan is drawn; `Proportional` if None.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA, Mix, Warmup
+        >>> LossEMA(0.9) | Warmup(1) | Mix(0.1)
+        loss_ema(decay=0.9) | warmup(passes=1) | mix(uniform=0.1)
+    """
+
+    name = "pipe"
+    score: Score
+    modifiers: tuple[Modifier, ...] = ()
+    draw: Draw | None = None
+
+    def __repr__(self) -> str:
+        drawn = () if self.draw is None else (self.draw,)
+        return " | ".join(map(repr, (self.score, *self.modifiers, *drawn)))
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What the score reads besides the loss."""
+        return self.score.signals
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """As the draw wants it."""
+        return (self.draw or Proportional()).steps_per_plan(n, batch_size)
+
+    def init(self, n: int) -> State:
+        """The score's state."""
+        return self.score.init(n)
+
+    def update(self, state: State, seen: Seen, context: Context) -> State:
+        """The score's update."""
+        return self.score.update(state, seen, context)
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """Scores, modifies, draws."""
+        scores = tf.cast(self.score.score(state, context), tf.float64)
+        for modifier in self.modifiers:
+            scores = modifier.modify(scores, context)
+        return (self.draw or Proportional()).draw(scores, context)
+
+
+def join(left: Part, right: Part) -> Pipe:
+    """What ``left | right`` means.
+
+    Args:
+        left: A score, or a pipe without a draw.
+        right: A modifier or a draw.
+
+    Raises:
+        UsageError: If the two do not fit, saying what may stand where.
+
+    Example:
+        >>> from batchsel.selectors import Mix, Random
+        >>> Random() | Mix()
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: random | mix(uniform=0.1): 'random' gives no scores, so nothing can ...
+    """
+    pipe = Pipe(left) if isinstance(left, Score) else left
+    words = f"{left!r} | {right!r}"
+    if not isinstance(pipe, Pipe):
+        raise UsageError(
+            f"{words}: {left.name!r} gives no scores, so nothing can follow it. A pipe starts with a score,"
+            " as in 'loss_ema(0.9) | warmup(1)'."
+        )
+    if pipe.draw is not None:
+        raise UsageError(f"{words}: nothing can follow a draw ({pipe.draw.name!r}); put it last.")
+    if isinstance(right, Modifier):
+        return Pipe(pipe.score, (*pipe.modifiers, right), None)
+    if isinstance(right, Draw):
+        return Pipe(pipe.score, pipe.modifiers, right)
+    raise UsageError(
+        f"{words}: {right.name!r} is no modifier and no draw; a pipe is score | modifiers | draw."
+    )

@@ -1,0 +1,45 @@
+"""Whatever a user gives as ``selector=`` becomes a `Selector`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchsel.errors import UsageError
+from batchsel.selectors.base import Draw, Modifier, Score, Selector
+from batchsel.selectors.function import Function
+from batchsel.selectors.pipe import Pipe
+from batchsel.selectors.text import parse
+
+
+def resolve(selector: Any) -> Selector:
+    """The selector that a name, a pipe in text, an object or a function stands for.
+
+    Args:
+        selector: ``"loss_ema(0.9) | warmup(1)"``, ``"./mine.py:Mine"``, an object of the protocol, or a
+            function ``(losses, batch_size, rng) -> indices``.
+
+    Raises:
+        UsageError: If it is none of these.
+
+    Example:
+        >>> resolve("loss_ema | mix(0.2)")
+        loss_ema(decay=0.9) | mix(uniform=0.2)
+    """
+    if isinstance(selector, str):
+        selector = parse(selector)
+    if isinstance(selector, type):
+        selector = selector()
+    if isinstance(selector, Selector):
+        return selector
+    if isinstance(selector, Score):
+        return Pipe(selector)
+    if isinstance(selector, Modifier | Draw):
+        raise UsageError(
+            f"{selector!r} alone is no selector: a pipe starts with a score, as in 'loss_ema | {selector!r}'."
+        )
+    if callable(selector):
+        return Function(selector)
+    raise UsageError(
+        f"selector must be a name, a pipe in text, a selector object or a function"
+        f" (losses, batch_size, rng) -> indices; got {type(selector).__name__} {selector!r}."
+    )

@@ -1,0 +1,158 @@
+"""What a user hands over as data, checked and put into one form before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UsageError, UserError
+from batchsel.training.step import Rows
+
+
+def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Rows:
+    """Arrays as rows, all checked.
+
+    Args:
+        x: Inputs: an array, or a list, tuple or dict of arrays, first axis n.
+        y: Targets, likewise.
+        sample_weight: Weights, first axis n, or None.
+        class_weight: Weight of each class id, or None; not both.
+
+    Returns:
+        NumPy arrays (tensors stay tensors).
+
+    Raises:
+        UserError: If there are no data, lengths differ, or values are not finite.
+
+    Example:
+        >>> rows_of(np.zeros([2, 3]), np.zeros([2])).x.shape
+        (2, 3)
+    """
+    if y is None or isinstance(x, tf.data.Dataset):
+        raise UsageError(
+            f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
+            f" {type(y).__name__}. A selector needs to reach any sample, which a tf.data pipeline cannot do."
+        )
+    rows = Rows(
+        *(None if part is None else tf.nest.map_structure(_array, part) for part in (x, y, sample_weight))
+    )
+    n = length(rows)
+    for name, part in zip(("x", "y", "sample_weight"), rows, strict=True):
+        for leaf in [] if part is None else tf.nest.flatten(part):
+            _check(name, leaf, n)
+    if class_weight is not None:
+        if sample_weight is not None:
+            raise UsageError("give sample_weight or class_weight, not both.")
+        rows = rows._replace(sample_weight=_by_class(rows.y, class_weight))
+    return rows
+
+
+def length(rows: Rows) -> int:
+    """n, the length of the first axis.
+
+    Args:
+        rows: Arrays.
+
+    Raises:
+        UserError: If there is no sample.
+    """
+    leaves = tf.nest.flatten(rows.x)
+    n = int(leaves[0].shape[0]) if leaves and len(leaves[0].shape) else 0
+    if n == 0:
+        raise UserError("x is empty: there is no sample to train on.")
+    return n
+
+
+def split_last(rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """Takes the last part away for validation, as Keras does, before any shuffling.
+
+    Args:
+        rows: Arrays.
+        share: Share of the samples, in (0, 1).
+
+    Returns:
+        Training part and validation part.
+
+    Raises:
+        UsageError: If a part would be empty.
+    """
+    n = length(rows)
+    first = int(n * (1 - share)) if 0 < share < 1 else n
+    if first in (0, n):
+        raise UsageError(
+            f"validation_split must be in (0, 1) and leave both parts samples, got {share} of {n}."
+        )
+    cut = [
+        tf.nest.map_structure(lambda leaf, part=part: None if leaf is None else leaf[part], rows)
+        for part in (slice(None, first), slice(first, None))
+    ]
+    return cut[0], cut[1]
+
+
+def check_batch_size(batch_size: int, n: int) -> None:
+    """Makes sure that a batch can be filled.
+
+    Args:
+        batch_size: b.
+        n: Samples.
+
+    Raises:
+        UsageError: If b is no whole number between 1 and n.
+    """
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise UsageError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
+    if batch_size > n:
+        raise UsageError(
+            f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}."
+        )
+
+
+def check_labels(y: Any, outputs: int) -> None:
+    """Makes sure that class ids lie within the model's outputs; TensorFlow would not always tell.
+
+    Args:
+        y: ``int[n]`` class ids.
+        outputs: Number of classes that the model knows.
+
+    Raises:
+        UserError: Naming the labels outside and where they are.
+    """
+    labels = np.asarray(y).reshape(-1)
+    bad = np.flatnonzero((labels < 0) | (labels >= outputs))
+    if bad.size:
+        shown = ", ".join(f"{labels[i]:g} at {i}" for i in bad[:5])
+        raise UserError(
+            f"{bad.size} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
+            " Correct them, or give the model more outputs."
+        )
+
+
+def _array(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+
+
+def _check(name: str, leaf: Any, n: int) -> None:
+    if len(leaf.shape) == 0 or leaf.shape[0] != n:
+        raise UserError(
+            f"x has {n} samples, but {name} has shape {list(leaf.shape)}; their first axes must agree."
+        )
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc" and not np.isfinite(leaf).all():
+        finite = np.isfinite(leaf).reshape(n, -1).all(axis=1)
+        bad = np.flatnonzero(~finite)
+        shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+        raise UserError(
+            f"{name} has NaN or infinite values in {len(bad)} samples: {shown}. Replace them or leave the"
+            " samples out."
+        )
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biuf":
+        raise UserError(f"{name} must hold numbers, got an array of {leaf.dtype}.")
+
+
+def _by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
+    labels = np.asarray(y).reshape(-1)
+    missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))
+    if missing:
+        raise UsageError(f"class_weight has no weight for the classes {missing[:5]}.")
+    return np.array([class_weight[label] for label in labels.tolist()], np.float32)

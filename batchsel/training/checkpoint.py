@@ -1,0 +1,107 @@
+"""Checkpoints: every variable of a run and its record so far, in one file that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UserError
+
+_META = "meta.json"
+
+
+def write(path: Path, variables: Mapping[str, tf.Variable], meta: Mapping[str, Any]) -> None:
+    """Writes a checkpoint beside its place and renames it, so that a kill at any moment does no harm.
+
+    Args:
+        path: The file, ``.npz``.
+        variables: All variables by name.
+        meta: What else is needed to go on, JSON.
+
+    Raises:
+        UserError: If the folder cannot be written or the disk is full; an older file stays.
+    """
+    arrays = {name: _plain(variable.numpy()) for name, variable in variables.items()}
+    arrays[_META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write the checkpoint {path}: {error.strerror or error}. Free some space or choose another"
+            " folder; what was there before is unchanged."
+        ) from error
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What `write` was given as `meta`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If there is no checkpoint, or it cannot be read.
+    """
+    with _opened(path) as file:
+        return json.loads(bytes(file[_META]).decode())
+
+
+def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
+    """Puts the values of a checkpoint into variables; checks all before it changes any.
+
+    Args:
+        path: The file.
+        variables: All variables by name, as for `write`.
+
+    Raises:
+        UserError: If the file cannot be read or does not fit, naming the variables.
+    """
+    with _opened(path) as file:
+        names = set(file.files) - {_META}
+        problems = [f"{name} is missing" for name in sorted(set(variables) - names)]
+        problems += [f"{name} is not known here" for name in sorted(names - set(variables))]
+        values = {name: file[name] for name in names & set(variables)}
+    for name, value in sorted(values.items()):
+        expected = tuple(variables[name].shape)
+        if value.shape != expected:
+            problems.append(f"{name} has shape {list(value.shape)}, expected {list(expected)}")
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise UserError(
+            f"checkpoint {path} does not fit this run: {shown}. Use the settings it was made with."
+        )
+    for name, value in values.items():
+        dtype = tf.as_dtype(variables[name].dtype).as_numpy_dtype
+        variables[name].assign(value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype))
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"no checkpoint at {path}.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is no checkpoint, or a damaged one: {error}.") from error
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """bfloat16 and its kin as raw bytes, which need no pickle."""
+    return (
+        array if array.dtype.kind in "biufc" and array.dtype.isbuiltin else array.view(f"V{array.itemsize}")
+    )

@@ -1,0 +1,52 @@
+"""What stops a run, said so that it can be mended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from batchsel.errors import UserError
+from batchsel.selectors import Selector
+from batchsel.training.loop import EMPTY, NOT_FINITE, OUTSIDE, Loop
+
+
+class TrainingFault(UserError):
+    """The run cannot go on: a loss that is not finite, or a plan that makes no sense."""
+
+
+def check(loop: Loop) -> None:
+    """Raises if the loop stopped on a fault.
+
+    Args:
+        loop: The loop after a call.
+
+    Raises:
+        TrainingFault: Saying what happened, where, and what to do.
+    """
+    fault = int(loop.carry.fault.numpy())
+    if fault == NOT_FINITE:
+        raise TrainingFault(_not_finite(loop))
+    if fault in (OUTSIDE, EMPTY):
+        raise TrainingFault(_bad_plan(loop, loop.selector, fault))
+
+
+def _not_finite(loop: Loop) -> str:
+    indices, losses = loop.carry.last_indices.numpy(), loop.carry.last_losses.numpy()
+    bad = np.unique(indices[~np.isfinite(losses)])
+    step = int(loop.carry.step.numpy())
+    shown = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+    message = f"the loss is not finite at step {step}, for {len(bad)} samples of its batch: {shown}."
+    if len(bad) > len(np.unique(indices)) // 2:
+        return f"{message} So many at once mean that the weights have diverged: lower the learning rate."
+    return f"{message} Look at these samples, and at what the loss does with their targets."
+
+
+def _bad_plan(loop: Loop, selector: Selector, fault: int) -> str:
+    if fault == EMPTY:
+        steps = int(loop.carry.plan.steps.numpy())
+        return f"{selector!r} planned {steps} batches; a plan has 1 to {loop.plan_steps}."
+    indices = loop.carry.plan.indices.numpy()
+    bad = indices[(indices < 0) | (indices >= loop.n)]
+    return (
+        f"{selector!r} chose sample {bad[0]}; the data set has samples 0 to {loop.n - 1}"
+        f" ({len(bad)} of {len(indices)} indices lie outside)."
+    )

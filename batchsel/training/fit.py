@@ -1,0 +1,68 @@
+"""`batchsel.fit`: in place of `model.fit`."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import keras
+
+from batchsel.training.trainer import Trainer
+
+# Compiling costs a second or two; like model.fit, a second call with the same settings starts at once.
+_TRAINERS: weakref.WeakKeyDictionary[keras.Model, tuple[Any, Trainer]] = weakref.WeakKeyDictionary()
+
+
+def fit(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    selector: Any = "random",
+    batch_size: int = 32,
+    seed: int = 0,
+    schedule: Any = None,
+    compile: str = "auto",
+    **options: Any,
+) -> keras.callbacks.History:
+    """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
+
+    Args:
+        model: Any compiled Keras model.
+        x: Inputs, first axis n; or a random-access source.
+        y: Targets, first axis n; None for a source.
+        selector: A name, a pipe in text, a selector object, or a function
+            ``(losses, batch_size, rng) -> indices``.
+        batch_size: b, samples of a step.
+        seed: Seed of the selector's random choices.
+        schedule: Factor of the learning rate: "constant", "linear", "cosine", a function of progress, or
+            None.
+        compile: "auto", "graph" or "xla".
+        **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
+            validation_split, evaluate_every, callbacks, verbose, target, hold, seconds, checkpoint,
+            buffer_bytes.
+
+    Returns:
+        The history, as Keras gives it.
+
+    Raises:
+        UserError: If the model, the data or the selector cannot be used, before anything is trained.
+
+    Example:
+        >>> import batchsel, keras, numpy as np
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> x = np.random.default_rng(0).normal(size=(64, 2))
+        >>> history = batchsel.fit(model, x, x.sum(1), selector="loss_ema", epochs=3, verbose=0)
+        >>> len(history.history["loss"])
+        3
+    """
+    settings = (selector, batch_size, schedule, compile, id(model.optimizer), id(model.loss))
+    known, trainer = _TRAINERS.get(model, (None, None))
+    if trainer is None or known != settings:
+        trainer = Trainer(
+            model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile
+        )
+        _TRAINERS[model] = (settings, trainer)
+    trainer.reseed(seed)
+    return trainer.fit(x, y, **options)

@@ -1,0 +1,263 @@
+"""One call of fit: segments between evaluations, callbacks, the target, checkpoints, interruption."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UsageError
+from batchsel.training import faults, hooks, state
+from batchsel.training.evaluation import resident
+from batchsel.training.feeds import Feed
+from batchsel.training.loop import SEGMENTS, Span
+from batchsel.training.step import Rows
+from batchsel.training.target import Target, crossing
+
+if TYPE_CHECKING:
+    from batchsel.training.trainer import Trainer
+
+_RESPONSE = 0.5
+"""Seconds after which a call returns to Python, for progress and Ctrl-C."""
+_WARM_UP_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a call of fit is asked to do.
+
+    Args:
+        feed: The data.
+        validation: Arrays to evaluate on, or None.
+        budget: Samples to be trained on.
+        every: Samples between evaluations.
+        seconds: Seconds of training after which it ends, or None.
+        target: What ends it early, or None.
+        hold: Evaluations in a row that must meet the target.
+        callbacks: Keras callbacks.
+        verbose: As in `model.fit`.
+        checkpoint: File for checkpoints after each evaluation, or None.
+    """
+
+    feed: Feed
+    validation: Rows | None
+    budget: int
+    every: float
+    seconds: float | None = None
+    target: Target | None = None
+    hold: int = 2
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    verbose: int = 0
+    checkpoint: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.target is not None and self.validation is None:
+            raise UsageError(f"target {self.target} needs validation_data to be measured on.")
+
+    @property
+    def stops(self) -> np.ndarray:
+        """``int64[k]`` samples after which an evaluation is due; the last is the budget."""
+        count = math.ceil(self.budget / self.every - 1e-9)
+        grid = [min(math.ceil(i * self.every - 1e-6), self.budget) for i in range(1, count + 1)]
+        return np.array(grid, np.int64)
+
+
+class Fitting:
+    """Carries out a request.
+
+    Args:
+        trainer: Holds the model and all state.
+        request: What is to be done.
+    """
+
+    def __init__(self, trainer: Trainer, request: Request) -> None:
+        self._trainer = trainer
+        self._request = request
+        self._model = trainer.model
+        self._loop = trainer.prepare(request.feed)
+        self._begin()
+        self._span = Span(
+            tf.constant(trainer.fit_start, tf.int64), tf.constant(max(request.budget, 1), tf.int64)
+        )
+        self._stops = trainer.fit_start + request.stops
+        names = [name for name in self._loop.log_names if name != "learning_rate"]
+        if request.target is not None:
+            request.target.check(names)
+        self._validation = None if request.validation is None else resident(*request.validation)
+        self._interrupted = False
+        self._step_seconds = 0.0
+
+    def _begin(self) -> None:
+        trainer = self._trainer
+        if trainer.resumed:
+            trainer.resumed = False
+            return
+        trainer.fit_start = trainer.counts["samples"]
+        trainer.history, trainer.evaluations = {}, []
+        trainer.clock.reset()
+
+    def run(self) -> keras.callbacks.History:
+        """Trains until the budget is used up, the target is held, or a callback says stop.
+
+        Returns:
+            The history.
+
+        Raises:
+            TrainingFault: If the loss is not finite, or the selector's plan makes no sense.
+            KeyboardInterrupt: After Ctrl-C, once the call under way has returned and, if there is a
+                checkpoint file, all is saved.
+        """
+        history = keras.callbacks.History()
+        history.history = self._trainer.history
+        callbacks = hooks.callback_list(self._request, self._model, history, self._loop)
+        self._exact = hooks.wants_every_batch(self._request.callbacks)
+        self._whole = hooks.wants_no_epochs(self._request)
+        if not self._trainer.warm:
+            self._warm_up()
+        with self._interruptible():
+            self._train(callbacks)
+        return history
+
+    def _train(self, callbacks: keras.callbacks.CallbackList) -> None:
+        trainer, model = self._trainer, self._model
+        model.stop_training = False
+        callbacks.on_train_begin()
+        epoch = int(np.searchsorted(self._stops, trainer.counts["samples"], side="right"))
+        self._callbacks, logs = callbacks, {}
+        while epoch < len(self._stops) and not self._done():
+            logs = self._segments(epoch) or logs
+            epoch = int(np.searchsorted(self._stops, trainer.counts["samples"], side="right"))
+        if trainer.schedule is not None:
+            model.optimizer.learning_rate.assign(trainer.base_rate)
+        if len(trainer.history):
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs)
+
+    def _segments(self, epoch: int) -> dict[str, float] | None:
+        """Trains from the start of an epoch, or from where it was interrupted, to its end or further."""
+        callbacks, logs = self._callbacks, None
+        self._epoch_step = self._trainer.counts["steps"]
+        with self._trainer.clock.section("callbacks"):
+            callbacks.on_epoch_begin(epoch)
+        count = min(SEGMENTS, len(self._stops) - epoch) if self._whole else 1
+        ended = 0
+        while not ended and not self._done():
+            ended, rows = self._call(self._stops[epoch : epoch + count])
+            for position in range(ended):
+                if position:
+                    callbacks.on_epoch_begin(epoch + position)
+                logs = self._end_epoch(epoch + position, rows[position])
+        return logs
+
+    def _call(self, stops: np.ndarray) -> tuple[int, np.ndarray]:
+        trainer, feed = self._trainer, self._request.feed
+        before = trainer.counts["steps"]
+        limit = before + (1 if self._exact else self._call_steps())
+        if self._exact:
+            self._callbacks.on_train_batch_begin(before - self._epoch_step)
+        seconds = trainer.clock.training
+        with trainer.clock.section("training"):
+            ended, rows = feed.run(self._loop, self._span, stops, limit)
+        faults.check(self._loop)
+        if feed.traces(self._loop) > 1:
+            raise RuntimeError("the training loop was traced twice; please report this as a bug.")
+        steps = trainer.counts["steps"] - before
+        self._step_seconds = (trainer.clock.training - seconds) / max(steps, 1)
+        self._batch_end(ended, rows)
+        return ended, rows
+
+    def _call_steps(self) -> int:
+        seconds = _RESPONSE
+        if self._request.seconds is not None:
+            seconds = min(seconds, max(self._request.seconds - self._trainer.clock.training, 0))
+        return max(1, int(seconds / max(self._step_seconds, 1e-7)))
+
+    def _batch_end(self, ended: int, rows: np.ndarray) -> None:
+        """Tells callbacks about batches: each one if any wants that, else the last of the call."""
+        if not (self._exact or self._request.verbose):
+            return
+        with self._trainer.clock.section("callbacks"):
+            row = rows[ended - 1] if ended else self._loop.log_row().numpy()
+            batch = self._trainer.counts["steps"] - self._epoch_step - 1
+            self._callbacks.on_train_batch_end(batch, self._named(row))
+
+    def _named(self, row: np.ndarray) -> dict[str, float]:
+        logs = dict(zip(self._loop.log_names, map(float, row), strict=True))
+        if self._trainer.schedule is None:
+            logs.pop("learning_rate")
+        return logs
+
+    def _end_epoch(self, epoch: int, row: np.ndarray) -> dict[str, float]:
+        trainer = self._trainer
+        logs = self._named(row)
+        results = logs
+        if self._validation is not None:
+            with trainer.clock.section("evaluation"):
+                self._callbacks.on_test_begin()
+                results = trainer.evaluation(self._validation)
+                self._callbacks.on_test_end(results)
+            logs |= {f"val_{name}": value for name, value in results.items()}
+            trainer.evaluations.append({**trainer.counts, "seconds": trainer.clock.training, **results})
+        with trainer.clock.section("callbacks"):
+            self._callbacks.on_epoch_end(epoch, logs)
+        self._epoch_step = trainer.counts["steps"]
+        if self._request.checkpoint is not None:
+            trainer.save(self._request.checkpoint)
+        return logs
+
+    def _done(self) -> bool:
+        if self._interrupted:
+            if self._request.checkpoint is not None:
+                self._trainer.save(self._request.checkpoint)
+            raise KeyboardInterrupt
+        request, trainer = self._request, self._trainer
+        if request.seconds is not None and trainer.clock.training >= request.seconds:
+            return True
+        if request.target is not None:
+            met = [request.target.met(results) for results in trainer.evaluations]
+            if crossing(met, request.hold) is not None:
+                return True
+        return bool(self._model.stop_training)
+
+    def _warm_up(self) -> None:
+        """Traces and compiles all there is, then puts every variable back."""
+        trainer = self._trainer
+        with trainer.clock.section("tracing"):
+            members = trainer.variables()
+            values = state.snapshot(members)
+            step = trainer.counts["steps"]
+            never = np.array([np.iinfo(np.int64).max])
+            for extra in (1, 1 + _WARM_UP_STEPS):
+                self._request.feed.run(self._loop, self._span, never, step + extra)
+            if self._validation is not None:
+                trainer.evaluation(self._validation)
+            state.put_back(members, values)
+        trainer.warm = True
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Lets Ctrl-C wait until the call under way has returned; a second one does not wait."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        outer = signal.getsignal(signal.SIGINT)
+
+        def note(number: int, frame: Any) -> None:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, outer)
+
+        if callable(outer):
+            signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, outer)

@@ -1,0 +1,95 @@
+"""Which hooks of Keras callbacks must be called when; the fewer, the longer the loop runs undisturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import keras
+
+from batchsel.training.loop import Loop
+
+if TYPE_CHECKING:
+    from batchsel.training.fitting import Request
+
+_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+_EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
+# Keras's own callbacks that have batch hooks, and the attribute that says whether they need every batch.
+_FREQUENCIES = {
+    keras.callbacks.ModelCheckpoint: "save_freq",
+    keras.callbacks.BackupAndRestore: "save_freq",
+    keras.callbacks.TensorBoard: "update_freq",
+}
+_PATIENT = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
+
+
+def callback_list(
+    request: Request, model: keras.Model, history: keras.callbacks.History, loop: Loop
+) -> keras.callbacks.CallbackList:
+    """The user's callbacks, the history and, if asked for, Keras's progress bar.
+
+    Args:
+        request: What fit is asked to do.
+        model: The model that is trained.
+        history: The history to be filled.
+        loop: The loop, for the number of steps in an epoch.
+    """
+    steps = -(-int(min(request.every, request.budget)) // loop.batch_size)
+    return keras.callbacks.CallbackList(
+        [*request.callbacks, history],
+        add_progbar=bool(request.verbose),
+        model=model,
+        verbose=request.verbose,
+        epochs=len(request.stops),
+        steps=steps,
+    )
+
+
+def wants_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Whether any callback has a batch hook that must be called for each single batch.
+
+    Args:
+        callbacks: Keras callbacks.
+
+    Example:
+        >>> wants_every_batch([keras.callbacks.EarlyStopping()])
+        False
+    """
+    return any(_overrides(callback, _BATCH_HOOKS) and not _patient(callback) for callback in callbacks)
+
+
+def wants_no_epochs(request: Request) -> bool:
+    """Whether epochs may pass without a return to Python: nothing happens between them.
+
+    Args:
+        request: What fit is asked to do.
+    """
+    quiet = request.validation is None and request.checkpoint is None and request.seconds is None
+    return quiet and not any(
+        _overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in request.callbacks
+    )
+
+
+def _patient(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback of Keras's own is content to be told about the last batch of a call."""
+    for kind, attribute in _FREQUENCIES.items():
+        if type(callback) is kind:
+            return getattr(callback, attribute) == "epoch"
+    return type(callback) in _PATIENT
+
+
+def _overrides(callback: keras.callbacks.Callback, names: Sequence[str]) -> bool:
+    def given(name: str) -> bool:
+        own = getattr(callback, name, None)
+        return getattr(own, "__func__", own) is not getattr(keras.callbacks.Callback, name, None)
+
+    if isinstance(callback, keras.callbacks.LambdaCallback):
+        # LambdaCallback sets all hooks on the instance; those that were not given are placeholders.
+        placeholder = keras.callbacks.LambdaCallback()
+        return any(_code(callback, name) != _code(placeholder, name) for name in names)
+    return any(given(name) for name in names)
+
+
+def _code(callback: keras.callbacks.Callback, name: str) -> object:
+    hook = getattr(callback, name)
+    return getattr(hook, "__code__", hook)

@@ -1,0 +1,268 @@
+"""The training loop as one traced function: plans and steps run without Python in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from batchsel.selectors import Context, Plan, Selector
+from batchsel.selectors.drawing import updated
+from batchsel.training.step import Rows, Step
+
+SEGMENTS = 64
+"""How many stretches between two points of the evaluation grid one call can hold."""
+
+FINE, NOT_FINITE, OUTSIDE, EMPTY = range(4)
+"""What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
+plan without (or with too many) batches."""
+
+
+class Span(NamedTuple):
+    """What progress is measured by."""
+
+    start: tf.Tensor
+    """``int64[]`` samples trained on before."""
+    budget: tf.Tensor
+    """``int64[]`` samples to be trained on, at least 1."""
+
+
+class Carry(NamedTuple):
+    """All that the loop remembers from step to step, besides the model and its optimiser."""
+
+    state: Any
+    """State of the selector."""
+    plan: Plan
+    """The plan in use."""
+    cursor: tf.Tensor
+    """``int32[]`` batches of the plan that are done."""
+    step: tf.Tensor
+    """``int64[]`` optimiser updates."""
+    samples: tf.Tensor
+    """``int64[]`` samples trained on."""
+    scored: tf.Tensor
+    """``int64[]`` samples of pools, each a forward pass more."""
+    plans: tf.Tensor
+    """``int64[]`` plans made."""
+    fault: tf.Tensor
+    """``int32[]`` why the loop stopped; 0 if it did not."""
+    last_indices: tf.Tensor
+    """``int32[b]`` samples of the last step."""
+    last_losses: tf.Tensor
+    """``float32[b]`` their losses."""
+    losses: tf.Tensor
+    """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
+
+
+class Loop:
+    """Runs a selector and a step over a data set.
+
+    Args:
+        step: The optimiser step.
+        selector: Chooses the batches.
+        n: Samples in the data set.
+        batch_size: b.
+        xla: Whether to compile with XLA.
+    """
+
+    def __init__(self, step: Step, selector: Selector, n: int, batch_size: int, xla: bool) -> None:
+        self.step = step
+        self.selector = selector
+        self.n = n
+        self.batch_size = batch_size
+        self.xla = xla
+        self.width = selector.pool_size(batch_size) or batch_size
+        self.plan_steps = selector.steps_per_plan(n, batch_size)
+        self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
+        self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
+        self.run = tf.function(self._run, jit_compile=xla, autograph=False)
+        self.log_names: list[str] = []
+
+    def first_carry(self) -> Carry:
+        """The carry before the first step."""
+        zero = tf.zeros([], tf.int64)
+        rows = self.plan_steps * self.width
+        nothing = Plan(tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.constant(0))
+        return Carry(
+            state=self.selector.init(self.n),
+            plan=nothing,
+            cursor=tf.constant(0),
+            step=zero,
+            samples=zero,
+            scored=zero,
+            plans=zero,
+            fault=tf.constant(FINE),
+            last_indices=tf.zeros([self.batch_size], tf.int32),
+            last_losses=tf.zeros([self.batch_size]),
+            losses=tf.fill([self.n], float("inf")),
+        )
+
+    def reset(self) -> None:
+        """Puts everything back to before the first step."""
+        self.store(self.first_carry())
+
+    def load(self) -> Carry:
+        """The carry as tensors."""
+        return tf.nest.map_structure(lambda variable: variable.read_value(), self.carry)
+
+    def store(self, carry: Carry) -> None:
+        """Writes a carry back to the variables."""
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), self.carry, carry)
+
+    def context(self, carry: Carry, span: Span, labels: Any) -> Context:
+        """What the selector is told.
+
+        Args:
+            carry: The carry.
+            span: What progress is measured by.
+            labels: Targets of all samples, or None.
+        """
+        done = tf.cast(carry.samples - span.start, tf.float32) / tf.cast(span.budget, tf.float32)
+        return Context(
+            step=carry.step,
+            samples=carry.samples,
+            progress=tf.clip_by_value(done, 0.0, 1.0),
+            seed=self.seed.read_value(),
+            n=self.n,
+            batch_size=self.batch_size,
+            losses=carry.losses,
+            labels=labels,
+        )
+
+    def plan(self, carry: Carry, context: Context) -> Carry:
+        """Makes the next plan, and checks it."""
+        plan = self.selector.plan(carry.state, context)
+        outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= self.n))
+        empty = (plan.steps < 1) | (plan.steps > self.plan_steps)
+        fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, carry.fault))
+        return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
+
+    def advance(self, carry: Carry, rows: Rows, context: Context) -> Carry:
+        """One step: the rows of the plan at the cursor are scored (if they are a pool) and trained on."""
+        start = carry.cursor * self.width
+        indices = tf.slice(carry.plan.indices, [start], [self.width])
+        weights = tf.slice(carry.plan.weights, [start], [self.width])
+        scored = carry.scored
+        if self.width != self.batch_size or self.selector.pool_size(self.batch_size):
+            pool = self.step.score(rows, indices, weights)
+            choice = self.selector.choose(carry.state, pool, context)
+            rows, indices = gather((rows, indices), choice.positions)
+            weights = choice.weights
+            scored += tf.math.count_nonzero(pool.valid)
+        seen = self.step.train(rows, indices, weights, context.progress)
+        carry = carry._replace(
+            cursor=carry.cursor + 1,
+            step=carry.step + 1,
+            samples=carry.samples + tf.math.count_nonzero(seen.valid),
+            scored=scored,
+            fault=tf.where(tf.reduce_all(tf.math.is_finite(seen.loss)), carry.fault, NOT_FINITE),
+            last_indices=seen.indices,
+            last_losses=seen.loss,
+            losses=updated(carry.losses, seen.indices, seen.loss),
+        )
+        context = context._replace(step=carry.step, samples=carry.samples, losses=carry.losses)
+        return carry._replace(state=self.selector.update(carry.state, seen, context))
+
+    def steps(
+        self,
+        carry: Carry,
+        fetch: Callable[[Carry], Rows],
+        more: Callable[[Carry], tf.Tensor],
+        span: Span,
+        labels: Any,
+    ) -> Carry:
+        """Steps through the plan in use while `more` holds.
+
+        Args:
+            carry: The carry.
+            fetch: Gives the rows at the cursor.
+            more: Whether to go on, besides the end of the plan and faults.
+            span: As in `context`.
+            labels: As in `context`.
+        """
+
+        def unfinished(carry: Carry) -> tf.Tensor:
+            return (carry.cursor < carry.plan.steps) & (carry.fault == FINE) & more(carry)
+
+        def body(carry: Carry) -> tuple[Carry]:
+            return (self.advance(carry, fetch(carry), self.context(carry, span, labels)),)
+
+        (carry,) = tf.while_loop(unfinished, body, (carry,), parallel_iterations=1)
+        return carry
+
+    def _run(
+        self, data: Rows, span: Span, stops: tf.Tensor, segments: tf.Tensor, last_step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Trains on resident data up to the last of the stops.
+
+        Args:
+            data: All samples, first axis n.
+            span: What progress is measured by.
+            stops: ``int64[SEGMENTS]`` samples trained on at which a segment ends; its metrics are logged.
+            segments: ``int32[]`` how many of the stops are in use.
+            last_step: ``int64[]`` the step after which the call returns in any case.
+
+        Returns:
+            ``int32[]`` segments ended, and ``float32[SEGMENTS, metrics]`` their logs.
+        """
+
+        def going(carry: Carry, segment: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
+            return (segment < segments) & (carry.fault == FINE) & (carry.step < last_step)
+
+        def body(carry: Carry, segment: tf.Tensor, logs: tf.Tensor) -> tuple:
+            context = self.context(carry, span, data.y)
+            carry = tf.cond(carry.cursor < carry.plan.steps, lambda: carry, lambda: self.plan(carry, context))
+            stop = stops[segment]
+
+            def fetch(carry: Carry) -> Rows:
+                start = carry.cursor * self.width
+                return gather(data, tf.slice(carry.plan.indices, [start], [self.width]))
+
+            carry = self.steps(
+                carry,
+                fetch,
+                lambda carry: (carry.samples < stop) & (carry.step < last_step),
+                span,
+                data.y,
+            )
+            ended = (carry.samples >= stop) & (carry.fault == FINE)
+            logs = tf.cond(ended, lambda: self._logged(logs, segment), lambda: logs)
+            return carry, segment + tf.cast(ended, tf.int32), logs
+
+        logs = tf.zeros([SEGMENTS, self.log_size()])
+        carry, segment, logs = tf.while_loop(
+            going, body, (self.load(), tf.constant(0), logs), parallel_iterations=1
+        )
+        self.store(carry)
+        return segment, logs
+
+    def log_size(self) -> int:
+        """Columns of the logs: the metrics and the learning rate."""
+        return len(self.log_names)
+
+    def _logged(self, logs: tf.Tensor, segment: tf.Tensor) -> tf.Tensor:
+        values = self.log_row()
+        logs = tf.tensor_scatter_nd_update(logs, [[segment]], values[None])
+        self.step.metrics.reset()
+        return logs
+
+    def log_row(self) -> tf.Tensor:
+        """``float32[metrics]`` in the order of `log_names`."""
+        values = self.step.metrics.results()
+        values["learning_rate"] = tf.cast(self.step.optimizer.learning_rate, tf.float32)
+        return tf.stack([values[name] for name in self.log_names])
+
+
+def gather(rows: Any, indices: tf.Tensor) -> Any:
+    """Takes rows out of every array of a nest.
+
+    Args:
+        rows: Arrays with the same first axis.
+        indices: ``int32[k]``.
+
+    Example:
+        >>> gather((tf.constant([5, 6, 7]), None), tf.constant([2, 0]))[0].numpy().tolist()
+        [7, 5]
+    """
+    return tf.nest.map_structure(lambda leaf: None if leaf is None else tf.gather(leaf, indices), rows)

@@ -1,0 +1,127 @@
+"""What selectors may ask about a sample besides its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from batchsel.errors import UserError
+from batchsel.training.objective import Objective
+
+_EPSILON = 1e-7
+
+
+class Signals:
+    """Computes the signals that a selector asked for, and no others.
+
+    Args:
+        model: The Keras model.
+        objective: Its per-sample loss; for classification one cross-entropy over one output.
+        names: The signals: probability, correct, gradient_norm, features.
+
+    Raises:
+        UserError: If a signal is unknown, or the model cannot give it.
+    """
+
+    def __init__(self, model: keras.Model, objective: Objective, names: tuple[str, ...]) -> None:
+        unknown = sorted(set(names) - set(_FORMULAS) - {"features"})
+        if unknown:
+            known = ", ".join([*_FORMULAS, "features"])
+            raise UserError(f"unknown signal {unknown[0]!r}; a selector may ask for {known}.")
+        self._model = model
+        self._objective = objective
+        self._names = names
+        self._forward = _with_features(model) if "features" in names else None
+
+    def forward(self, x: Any, training: bool) -> tuple[Any, tf.Tensor | None]:
+        """The model's outputs, and ``float32[b, d]`` features if they were asked for.
+
+        Args:
+            x: Inputs, first axis b.
+            training: As in a Keras call.
+        """
+        if self._forward is None:
+            return self._model(x, training=training), None
+        return self._forward(x, training=training)
+
+    def of(self, y: Any, y_pred: Any, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
+        """The signals by name, after `Objective.losses` was called.
+
+        Args:
+            y: Targets.
+            y_pred: Outputs of the forward pass.
+            features: Features of the forward pass.
+
+        Returns:
+            ``float32[b]`` each, features ``float32[b, d]``.
+        """
+        values = {}
+        wanted = [name for name in self._names if name != "features"]
+        if wanted:
+            truth, predicted = _probabilities(self._single_loss(), y, y_pred)
+            values = {name: _FORMULAS[name](truth, predicted) for name in wanted}
+        if features is not None:
+            flat = tf.reshape(tf.cast(features, tf.float32), [features.shape[0], -1])
+            values["features"] = flat
+        return values
+
+    def _single_loss(self) -> keras.losses.Loss:
+        leaves = self._objective.leaves()
+        if len(leaves) != 1:
+            raise UserError(
+                f"signals {', '.join(self._names)} need a model with one output, this one has {len(leaves)}."
+            )
+        return leaves[0]
+
+
+def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Truth and prediction as ``float32[b, c]`` on one scale: class probabilities, or plain numbers."""
+    y_pred = tf.cast(y_pred, tf.float32)
+    logits = bool(loss.get_config().get("from_logits", False))
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        predicted = tf.nn.softmax(y_pred) if logits else y_pred
+        return tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), predicted.shape[-1]), predicted
+    if isinstance(loss, keras.losses.CategoricalCrossentropy):
+        return tf.cast(y, tf.float32), tf.nn.softmax(y_pred) if logits else y_pred
+    size = y_pred.shape[0]
+    truth = tf.reshape(tf.cast(y, tf.float32), [size, -1])
+    predicted = tf.reshape(y_pred, [size, -1])
+    if isinstance(loss, keras.losses.BinaryCrossentropy):
+        predicted = tf.sigmoid(predicted) if logits else predicted
+        if predicted.shape[-1] == 1:
+            return tf.concat([1 - truth, truth], 1), tf.concat([1 - predicted, predicted], 1)
+    return truth, predicted
+
+
+def _probability(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(tf.reduce_sum(truth * predicted, axis=-1), _EPSILON, 1.0)
+
+
+def _correct(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.argmax(truth, axis=-1) == tf.argmax(predicted, axis=-1), tf.float32)
+
+
+def _gradient_norm(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    return tf.norm(predicted - truth, axis=-1)
+
+
+_FORMULAS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "probability": _probability,
+    "correct": _correct,
+    "gradient_norm": _gradient_norm,
+}
+
+
+def _with_features(model: keras.Model) -> keras.Model:
+    """A model with a second output: what goes into the last layer that has weights."""
+    layers = [layer for layer in getattr(model, "layers", []) if layer.trainable_weights]
+    try:
+        return keras.Model(model.inputs, [model.outputs[0], layers[-1].input])
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise UserError(
+            "the signal 'features' needs a Sequential or functional model that ends in a layer with weights:"
+            f" {error}"
+        ) from None

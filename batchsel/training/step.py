@@ -1,0 +1,101 @@
+"""One optimiser step: forward pass, weighted loss, gradients, update, metrics."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from batchsel.schedules import Schedule
+from batchsel.selectors import Seen
+from batchsel.training.metrics import Metrics
+from batchsel.training.objective import Objective
+from batchsel.training.signals import Signals
+
+
+class Rows(NamedTuple):
+    """Samples as the model takes them, first axis b (or the size of a pool)."""
+
+    x: Any
+    y: Any
+    sample_weight: Any = None
+
+
+class Step:
+    """The part of a compiled model that a training loop repeats.
+
+    Args:
+        model: A compiled Keras model.
+        signals: Names of the signals that the selector asked for.
+        schedule: Factor of the learning rate as a function of progress, or None to leave the rate to the
+            optimiser and to callbacks.
+    """
+
+    def __init__(self, model: keras.Model, signals: tuple[str, ...], schedule: Schedule | None) -> None:
+        self.model = model
+        self.optimizer = model.optimizer
+        self.objective = Objective(model)
+        self.metrics = Metrics(model, self.objective)
+        self.signals = Signals(model, self.objective, signals)
+        self.schedule = schedule
+        self.base_rate = tf.Variable(0.0, trainable=False, dtype=tf.float32, name="base_learning_rate")
+
+    def train(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, progress: tf.Tensor) -> Seen:
+        """Updates the model on a batch.
+
+        Args:
+            rows: The batch.
+            indices: ``int32[b]`` sample numbers.
+            weights: ``float32[b]`` factors of the loss; 0 for rows that only fill up the batch.
+            progress: ``float32[]`` for the schedule.
+
+        Returns:
+            The losses and signals, as they were before the update.
+        """
+        valid = tf.cast(weights != 0, tf.float32)
+        count = tf.maximum(tf.reduce_sum(valid), 1.0)
+        if self.schedule is not None:
+            self.optimizer.learning_rate.assign(self.base_rate * self.schedule(progress))
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            outputs, features = self.signals.forward(rows.x, training=True)
+            losses = weighted = self.objective.losses(rows.y, outputs)
+            if rows.sample_weight is not None:
+                weighted = self.objective.losses(rows.y, outputs, rows.sample_weight)
+            total = tf.reduce_sum(weights * weighted) / count + self.objective.extra()
+            scaled = self.optimizer.scale_loss(total)
+        gradients = tape.gradient(scaled, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.metrics.update(total, rows.y, outputs, valid, rows.sample_weight)
+        return self._seen(rows, indices, valid > 0, losses, outputs, features)
+
+    def score(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor) -> Seen:
+        """The losses and signals of a pool, by a forward pass in inference mode.
+
+        Args:
+            rows: The pool.
+            indices: ``int32[B]`` sample numbers.
+            weights: ``float32[B]``; 0 for rows that only fill up the pool.
+        """
+        outputs, features = self.signals.forward(rows.x, training=False)
+        losses = self.objective.losses(rows.y, outputs)
+        return self._seen(rows, indices, weights != 0, losses, outputs, features)
+
+    def _seen(
+        self,
+        rows: Rows,
+        indices: tf.Tensor,
+        valid: tf.Tensor,
+        losses: tf.Tensor,
+        outputs: Any,
+        features: tf.Tensor | None,
+    ) -> Seen:
+        values = {"indices": indices, "loss": losses, **self.signals.of(rows.y, outputs, features)}
+        return Seen(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
+
+
+def _fill(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Rows that only fill up the batch repeat its first row, so that writing them changes nothing."""
+    mask = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
+    return tf.where(mask, tf.stop_gradient(values), tf.stop_gradient(values)[:1])

@@ -1,0 +1,113 @@
+"""What is to be reached: a metric and a threshold, as in ``accuracy>=0.91``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from batchsel.errors import UsageError, unknown_name
+
+_FORM = re.compile(r"^\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sign>>=|<=)\s*(?P<value>[-+0-9.eE]+)\s*$")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A metric that is to rise to, or fall to, a threshold.
+
+    Args:
+        metric: Name of a compiled metric, or "loss", of the evaluation data.
+        threshold: The value to be reached.
+        rising: True for ``>=``.
+
+    Example:
+        >>> Target.parse("accuracy>=0.91").met({"accuracy": 0.92})
+        True
+    """
+
+    metric: str
+    threshold: float
+    rising: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Reads the text form.
+
+        Args:
+            text: ``metric>=value`` or ``metric<=value``.
+
+        Raises:
+            UsageError: If the text is not of that form.
+        """
+        match = _FORM.match(text)
+        try:
+            threshold = float(match["value"]) if match else float("nan")
+        except ValueError:
+            threshold = float("nan")
+        if match is None or threshold != threshold:
+            raise UsageError(
+                f"cannot read the target {text!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'."
+            )
+        return cls(match["metric"], threshold, match["sign"] == ">=")
+
+    def __str__(self) -> str:
+        return f"{self.metric}{'>=' if self.rising else '<='}{self.threshold:g}"
+
+    def check(self, metrics: Iterable[str]) -> None:
+        """Makes sure that the metric exists and can take the value.
+
+        Args:
+            metrics: Names that an evaluation gives.
+
+        Raises:
+            UsageError: If the metric is unknown or the threshold is out of its reach.
+
+        Example:
+            >>> Target.parse("accuracy>=91").check(["loss", "accuracy"])
+            Traceback (most recent call last):
+            batchsel.errors.UsageError: target accuracy>=91: accuracy lies between 0 and 1; did you mean ...
+        """
+        metrics = list(metrics)
+        if self.metric not in metrics:
+            raise unknown_name("target metric", self.metric, metrics)
+        if "accuracy" in self.metric and not 0 <= self.threshold <= 1:
+            hint = f"; did you mean {self.threshold / 100:g}?" if 1 < self.threshold <= 100 else "."
+            raise UsageError(f"target {self}: {self.metric} lies between 0 and 1{hint}")
+        if ("accuracy" in self.metric and not self.rising) or (self.metric == "loss" and self.rising):
+            raise UsageError(f"target {self}: turn the sign round, {self.metric} should {self._verb()}.")
+
+    def _verb(self) -> str:
+        return "fall" if self.metric == "loss" else "rise"
+
+    def met(self, results: dict[str, float]) -> bool:
+        """Whether an evaluation meets the target.
+
+        Args:
+            results: Metrics by name.
+        """
+        value = results[self.metric]
+        return value >= self.threshold if self.rising else value <= self.threshold
+
+
+def crossing(met: list[bool], hold: int = 2) -> int | None:
+    """The first evaluation of the first `hold` in a row that meet the target.
+
+    One lucky evaluation is no arrival; time is charged to the first of the row.
+
+    Args:
+        met: For each evaluation whether it met the target.
+        hold: How many in a row are asked for.
+
+    Returns:
+        Its position, or None.
+
+    Example:
+        >>> crossing([False, True, False, True, True])
+        3
+    """
+    row = 0
+    for position, value in enumerate(met):
+        row = row + 1 if value else 0
+        if row == hold:
+            return position - hold + 1
+    return None
