@@ -77,9 +77,7 @@ def _card_name(file: Traversable) -> str | None:
 def _installed(kind: str) -> Traversable:
     try:
         return resources.files(f"{__name__}.{kind}")
-    except (
-        ModuleNotFoundError
-    ):  # an editable install or a bare checkout: setup.cfg maps the folder into wheels only
+    except ModuleNotFoundError:  # an editable install or a bare checkout: setup.cfg maps the folder into wheels only
         return Path(__file__).parents[2] / kind
 
 
@@ -92,12 +90,8 @@ def _parse(file: Traversable) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_bytes().decode("utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise UserError(
-            f"the card {file} is not valid TOML: {error}. Mend the line that is named."
-        ) from error
+        raise UserError(f"the card {file} is not valid TOML: {error}. Mend the line that is named.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"the card {file} is not UTF-8 text: {error}. Save it in UTF-8.") from error
     except OSError as error:
-        raise UserError(
-            f"the card {file} cannot be read: {error.strerror}. Check its permissions."
-        ) from error
+        raise UserError(f"the card {file} cannot be read: {error.strerror}. Check its permissions.") from error

@@ -30,7 +30,7 @@ class Table:
         >>> table.integer("seed", default=0)
         0
         >>> table.finish()
-        >>> print("\\n".join(problems))
+        >>> print(*problems, sep=" | ")
         size: expected a whole number of at least 1, got 'big'. | sead: unknown key. Did you mean 'seed'?
     """
 
@@ -40,9 +40,7 @@ class Table:
         self._problems = problems
         self._known: list[str] = []
 
-    def read(
-        self, key: str, expected: str, accepts: Callable[[Any], bool], default: Any = REQUIRED
-    ) -> Any | None:
+    def read(self, key: str, expected: str, accepts: Callable[[Any], bool], default: Any = REQUIRED) -> Any | None:
         """The value of a key if it is acceptable.
 
         Args:
@@ -215,10 +213,7 @@ class Table:
             ['a.gz']
         """
         value = self.read(key, f"tables [[{key}]]", lambda value: _is_list_of(value, dict), [])
-        return [
-            Table(item, f"{self._path}{key}[{place}].", self._problems)
-            for place, item in enumerate(value or [])
-        ]
+        return [Table(item, f"{self._path}{key}[{place}].", self._problems) for place, item in enumerate(value or [])]
 
     def finish(self) -> None:
         """Notes every key that nobody asked for, with the nearest of those that are known.
@@ -236,9 +231,7 @@ class Table:
             if key not in self._known:
                 close = difflib.get_close_matches(key, self._known, n=1)
                 known = ", ".join(self._known)
-                self.problem(
-                    key, f"unknown key. {f'Did you mean {close[0]!r}?' if close else f'Known: {known}.'}"
-                )
+                self.problem(key, f"unknown key. {f'Did you mean {close[0]!r}?' if close else f'Known: {known}.'}")
 
 
 def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:

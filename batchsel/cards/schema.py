@@ -188,9 +188,7 @@ def read_dataset_card(values: dict[str, Any], name: str, source: str) -> Dataset
         return card
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     lines = "".join(f"\n  {problem}" for problem in problems)
-    raise UserError(
-        f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form."
-    )
+    raise UserError(f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form.")
 
 
 def _card(table: Table, name: str) -> DatasetCard:
@@ -266,9 +264,7 @@ def _file(table: Table) -> CardFile:
     file = CardFile(
         name=table.read("name", "a plain relative name inside the data folder", _is_plain_name),
         sha256=table.read("sha256", "64 hexadecimal digits in lower case", _is_sha256),
-        urls=tuple(
-            table.read("urls", "a list of addresses that begin with https:// or http://", _are_urls) or ()
-        ),
+        urls=tuple(table.read("urls", "a list of addresses that begin with https:// or http://", _are_urls) or ()),
     )
     table.finish()
     return file
@@ -297,8 +293,4 @@ def _is_plain_name(value: Any) -> bool:
     if not isinstance(value, str) or not value.strip() or "\\" in value:
         return False
     path = PurePosixPath(value)
-    return (
-        not path.is_absolute()
-        and not PureWindowsPath(value).drive
-        and not {".", ".."} & set(value.split("/"))
-    )
+    return not path.is_absolute() and not PureWindowsPath(value).drive and not {".", ".."} & set(value.split("/"))

@@ -27,9 +27,7 @@ def content_hash(array: np.ndarray) -> str:
     return hashlib.sha256(array.data.cast("B") if array.size else b"").hexdigest()
 
 
-def check_content(
-    arrays: Mapping[str, np.ndarray], expected: Mapping[str, str], *, where: str, remedy: str
-) -> None:
+def check_content(arrays: Mapping[str, np.ndarray], expected: Mapping[str, str], *, where: str, remedy: str) -> None:
     """Refuses arrays that are not those that the card describes.
 
     Args:

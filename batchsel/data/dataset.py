@@ -130,9 +130,7 @@ def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | Non
             "check that both come from the same file and none was cut short."
         )
     if len(x) == 0:
-        raise UserError(
-            f"{where}: no samples. Expected at least one; check the file or the sizes of the split."
-        )
+        raise UserError(f"{where}: no samples. Expected at least one; check the file or the sizes of the split.")
     _check_finite(x, where, "sample holds", "samples hold", "features")
     _check_finite(y, where, "sample has", "samples have", "targets")
     if classes is not None:
@@ -146,9 +144,7 @@ def _resident(part: Part | Source) -> Part:
 
 def _check_finite(values: np.ndarray, where: str, singular: str, plural: str, what: str) -> None:
     if values.dtype.kind not in "biuf":
-        raise UserError(
-            f"{where}: {what} of type {values.dtype}. Expected numbers; encode texts and dates as numbers."
-        )
+        raise UserError(f"{where}: {what} of type {values.dtype}. Expected numbers; encode texts and dates as numbers.")
     if values.dtype.kind != "f" or np.isfinite(values).all():
         return
     rows = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))

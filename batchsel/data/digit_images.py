@@ -111,9 +111,9 @@ def find_container(card: Any, folder: DataFolder) -> Container | None:
 def _fetched(card: Any, folder: DataFolder) -> Container:
     if folder.offline or not card.files:
         raise UserError(
-            f"{card.name} is not in {folder.path}. Expected the four idx files (plain or .gz), {card.name}.npz, "
-            "or a folder prepared by TensorFlow Datasets. Put one of them there, name another folder with "
-            "--data-dir or BATCHSEL_DATA, or allow the download."
+            f"{card.name} is not in {folder.path}. Expected the four idx files (plain or .gz), "
+            f"{card.name}.npz, or a folder prepared by TensorFlow Datasets. Put one of them there, name "
+            "another folder with --data-dir or BATCHSEL_DATA, or allow the download."
         )
     for file in card.files:
         folder.fetch(file)
@@ -163,7 +163,7 @@ def _shaped(array: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray
     whole = array.dtype.kind in "iu" and array.size == np.prod(shape) and len(array) == shape[0]
     if not whole or array.min() < 0 or array.max() > 255:
         raise UserError(
-            f"{where} is {array.dtype}{list(array.shape)}. Expected uint8{list(shape)}; the file is not that of "
-            "this data set, or images and labels are not of the same set. Get it anew."
+            f"{where} is {array.dtype}{list(array.shape)}. Expected uint8{list(shape)}; the file is not "
+            "that of this data set, or images and labels are not of the same set. Get it anew."
         )
     return array.astype(np.uint8, copy=False).reshape(shape)

@@ -66,8 +66,8 @@ class DataFolder:
         path = self.path / name
         if ".." in Path(name).parts or not path.resolve().is_relative_to(self.path.resolve()):
             raise UserError(
-                f"{name!r} leads out of the data folder {self.path}. Expected a plain relative name and no link "
-                "to elsewhere; put the file itself there, or name its folder with --data-dir."
+                f"{name!r} leads out of the data folder {self.path}. Expected a plain relative name and no "
+                "link to elsewhere; put the file itself there, or name its folder with --data-dir."
             )
         return path
 
@@ -106,8 +106,8 @@ class DataFolder:
             return self._download(file, path)
         except OSError as error:
             raise UserError(
-                f"cannot write {path}: {error.strerror or error}. What was there is unharmed; free space, make "
-                "the folder writable, or name another with --data-dir or BATCHSEL_DATA."
+                f"cannot write {path}: {error.strerror or error}. What was there is unharmed; free space, "
+                "make the folder writable, or name another with --data-dir or BATCHSEL_DATA."
             ) from error
 
     def _download(self, file: RemoteFile, path: Path) -> Path:

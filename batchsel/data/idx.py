@@ -61,9 +61,7 @@ def read_idx(path: Path) -> np.ndarray:
 def _read(stream: BinaryIO, limit: int, path: Path) -> np.ndarray:
     header = stream.read(4)
     if len(header) < 4 or header[:2] != b"\0\0" or header[2] not in _TYPES or not header[3]:
-        raise _broken(
-            path, f"it begins with the bytes {header.hex(' ') or '(none)'}, which is no idx magic number"
-        )
+        raise _broken(path, f"it begins with the bytes {header.hex(' ') or '(none)'}, which is no idx magic number")
     lengths = stream.read(4 * header[3])
     if len(lengths) < 4 * header[3]:
         raise _broken(path, f"it ends within the lengths of its {header[3]} axes")

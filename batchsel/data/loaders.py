@@ -70,8 +70,8 @@ def load_from_file(reference: str, seed: int) -> Dataset:
     path, _, function = reference.rpartition(":")
     if not Path(path).is_file():
         raise UsageError(
-            f"there is no file {str(Path(path))!r}. Expected './FILE.py:FUNCTION', the function taking a seed "
-            "and returning a batchsel.data.Dataset."
+            f"there is no file {str(Path(path))!r}. Expected './FILE.py:FUNCTION', the function taking a "
+            "seed and returning a batchsel.data.Dataset."
         )
     module = _module_of(Path(path))
     if not callable(getattr(module, function, None)):
@@ -98,7 +98,5 @@ def _module_names() -> set[str]:
 
 
 def _known() -> list[str]:
-    modules = [
-        name for name in _module_names() if hasattr(importlib.import_module(f"{__package__}.{name}"), "load")
-    ]
+    modules = [name for name in _module_names() if hasattr(importlib.import_module(f"{__package__}.{name}"), "load")]
     return modules + [entry.name for entry in metadata.entry_points(group=GROUP)]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from batchsel.data.fetch import DataFolder
+from batchsel.data.sources import SequenceSource
 from batchsel.errors import UserError
 
 _SIGN = "dataset_info.json"
@@ -53,28 +55,31 @@ def read_prepared(folder: Path) -> dict[str, np.ndarray]:
     """
     import tensorflow_datasets as tfds
 
-    # Files of one sample after the other, whatever their number: interleaving would mix their order.
-    in_order = tfds.ReadConfig(interleave_cycle_length=1)
     arrays = {}
     try:
         builder = tfds.builder_from_directory(str(folder))
         for part in ("train", "test"):
-            samples = builder.as_dataset(split=part, batch_size=-1, shuffle_files=False, read_config=in_order)
-            order = (
-                slice(None)
-                if builder.info.disable_shuffling
-                else _official_order(part, len(samples["label"]))
-            )
-            arrays |= {
-                f"x_{part}": samples["image"].numpy()[order],
-                f"y_{part}": samples["label"].numpy()[order],
-            }
+            x, y = _read_part(builder, part)
+            order = slice(None) if builder.info.disable_shuffling else _official_order(part, len(y))
+            arrays |= {f"x_{part}": x[order], f"y_{part}": y[order]}
     except Exception as error:  # what the reader raises for damaged files is not written down anywhere
         raise UserError(
-            f"{folder} cannot be read as files prepared by TensorFlow Datasets with the parts train and test and "
-            f"the features image and label: {type(error).__name__}: {str(error)[:300]}. Prepare it anew."
+            f"{folder} cannot be read as files prepared by TensorFlow Datasets with the parts train and "
+            f"test and the features image and label: {type(error).__name__}: {str(error)[:300]}. Prepare it anew."
         ) from error
     return arrays
+
+
+def _read_part(builder: Any, part: str) -> tuple[np.ndarray, ...]:
+    import tensorflow_datasets as tfds
+
+    if builder.info.file_format in tfds.core.FileFormat.with_random_access():
+        source = SequenceSource(builder.as_data_source(part), ("image", "label"))
+        return source.take(np.arange(len(source)))
+    # One file after the other, however many there are: interleaving would mix their order.
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    samples = builder.as_dataset(split=part, batch_size=-1, shuffle_files=False, read_config=in_order)
+    return samples["image"].numpy(), samples["label"].numpy()
 
 
 def _official_order(part: str, count: int) -> np.ndarray:

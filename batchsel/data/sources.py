@@ -171,8 +171,8 @@ def source_of(data: Any, keys: Sequence[str] | None = None) -> Source:
         return data
     if isinstance(data, np.ndarray) or not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         raise UserError(
-            f"cannot take samples from {type(data).__name__}. Expected (x, y) arrays, a sequence of records, or "
-            "an object with `__len__` and `take(indices)`."
+            f"cannot take samples from {type(data).__name__}. Expected (x, y) arrays, a sequence of "
+            "records, or an object with `__len__` and `take(indices)`."
         )
     return SequenceSource(data, keys or _keys_of(data))
 
@@ -197,8 +197,8 @@ def _checked(indices: np.ndarray, count: int) -> np.ndarray:
     indices = np.asarray(indices)
     if indices.size and not (indices.min() >= 0 and indices.max() < count):
         raise IndexError(
-            f"sample numbers from {indices.min()} to {indices.max()} were asked for, but the source has {count} samples: "
-            f"expected numbers from 0 to {count - 1}."
+            f"sample numbers from {indices.min()} to {indices.max()} were asked for, but the source has "
+            f"{count} samples: expected numbers from 0 to {count - 1}."
         )
     return indices
 

@@ -12,9 +12,7 @@ from batchsel.data.splits import fingerprint, split_rows
 from batchsel.errors import UserError
 
 
-def table_dataset(
-    card: Any, x: np.ndarray, y: np.ndarray, *, seed: int = 0, scale: float | None = None
-) -> Dataset:
+def table_dataset(card: Any, x: np.ndarray, y: np.ndarray, *, seed: int = 0, scale: float | None = None) -> Dataset:
     """Splits a table, scales it, and makes the data set.
 
     Args:

@@ -1,0 +1,102 @@
+"""Models: one file for each architecture, a function ``(input_shape, outputs, ...) -> keras.Model``.
+
+Classification models end in logits, one for each class; regression models in one number.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchsel import calls
+from batchsel.errors import unknown_name
+
+if TYPE_CHECKING:
+    import keras
+
+_GROUP = "batchsel.models"
+_BUILT_IN = {"mlp": "mlp:mlp", "cnn": "cnn:cnn"}
+
+
+def names() -> dict[str, str]:
+    """Where each model is, as ``module:function``, by name.
+
+    Installed packages register theirs under the entry-point group ``batchsel.models``.
+
+    Example:
+        >>> sorted(names())[:2]
+        ['cnn', 'mlp']
+    """
+    known = {name: f"{__name__}.{target}" for name, target in _BUILT_IN.items()}
+    for point in importlib.metadata.entry_points(group=_GROUP):
+        known.setdefault(point.name, point.value)
+    return known
+
+
+def check(text: str) -> None:
+    """Makes sure that a model is known, without importing it.
+
+    Args:
+        text: As for `build`.
+
+    Raises:
+        UsageError: If the text cannot be read or the name is unknown.
+
+    Example:
+        >>> check("mpl")
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: unknown model 'mpl'. Did you mean 'mlp'? Known: cnn, mlp.
+    """
+    call = calls.read(text)
+    if call.path is None and call.name not in names():
+        raise unknown_name("model", call.name, names())
+
+
+def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
+    """Builds a model from its text form.
+
+    Args:
+        text: A name, a name with sizes as in ``"mlp(hidden=[64, 64])"``, or ``"./mine.py:build"``.
+        input_shape: Shape of one sample.
+        outputs: Classes, or 1 for regression.
+
+    Raises:
+        UsageError: If the text cannot be read, or names what does not exist.
+
+    Example:
+        >>> build("mlp(hidden=[8])", (2,), 3).count_params()
+        51
+    """
+    check(text)
+    call = calls.read(text)
+    if call.path is not None:
+        function = call.load()
+    else:
+        module, attribute = names()[call.name].split(":")
+        function = getattr(importlib.import_module(module), attribute)
+    prepared = calls.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
+    return prepared.apply(function)
+
+
+def doc(name: str) -> str:
+    """The docstring of a model, read from its source, so that listing models imports no TensorFlow.
+
+    Args:
+        name: The model.
+
+    Raises:
+        UsageError: If the name is unknown.
+
+    Example:
+        >>> doc("mlp").splitlines()[0]
+        'A feed-forward network: dense layers with ReLU.'
+    """
+    check(name)
+    module, attribute = names()[name].split(":")
+    tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_text("utf-8"))
+    found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == attribute)
+    return next((ast.get_docstring(node) or "" for node in found), "")

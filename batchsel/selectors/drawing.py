@@ -141,9 +141,7 @@ def kept_first(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     return tf.scatter_nd(places[:, None], order, order.shape), kept
 
 
-def filled_plan(
-    order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf.Tensor | None = None
-) -> Plan:
+def filled_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf.Tensor | None = None) -> Plan:
     """A plan of the first `count` rows; the last batch is filled up with rows of weight 0.
 
     The rows that fill up are real samples, so that batch normalisation sees nothing odd.

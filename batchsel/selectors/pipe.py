@@ -89,6 +89,4 @@ def join(left: Part, right: Part) -> Pipe:
         return Pipe(pipe.score, (*pipe.modifiers, right), None)
     if isinstance(right, Draw):
         return Pipe(pipe.score, pipe.modifiers, right)
-    raise UsageError(
-        f"{words}: {right.name!r} is no modifier and no draw; a pipe is score | modifiers | draw."
-    )
+    raise UsageError(f"{words}: {right.name!r} is no modifier and no draw; a pipe is score | modifiers | draw.")

@@ -69,9 +69,7 @@ def entries() -> dict[str, Entry]:
         >>> "random" in entries()
         True
     """
-    known = {
-        name: Entry(name, family, f"{__package__}.{target}") for name, (family, target) in _BUILT_IN.items()
-    }
+    known = {name: Entry(name, family, f"{__package__}.{target}") for name, (family, target) in _BUILT_IN.items()}
     for point in importlib.metadata.entry_points(group=_GROUP):
         known.setdefault(point.name, Entry(point.name, "plugin", point.value))
     return known

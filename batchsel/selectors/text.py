@@ -1,23 +1,16 @@
 """The text form of a selector: ``loss_ema(0.9) | warmup(1) | mix(uniform=0.1)``.
 
-Parsed with `ast`, literals only: nothing is evaluated. `repr` of a selector prints it back.
+`repr` of a selector prints it back.
 """
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import inspect
-import re
-import sys
-from pathlib import Path
 from typing import Any
 
-from batchsel.errors import UsageError, unknown_name
+from batchsel import calls
+from batchsel.errors import UsageError
 from batchsel.selectors.registry import find
-
-_EXAMPLE = "Expected a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
-_FILE = re.compile(r"^(?P<path>[^()|]+\.py):(?P<name>[A-Za-z_]\w*)\s*(?P<arguments>\(.*\))?$", re.DOTALL)
 
 
 def parse(text: str) -> Any:
@@ -29,7 +22,7 @@ def parse(text: str) -> Any:
         text: The text form.
 
     Returns:
-        A part, or a composition of parts.
+        A part, or a composition of parts, or a function from a file.
 
     Raises:
         UsageError: If the text cannot be read, or names what does not exist.
@@ -38,11 +31,48 @@ def parse(text: str) -> Any:
         >>> parse("loss_ema | mix(0.2)")
         loss_ema(decay=0.9) | mix(uniform=0.2)
     """
-    parts = [_part(piece.strip(), text) for piece in _pieces(text)]
+    parts = [_part(piece, text) for piece in _pieces(text)]
     result = parts[0]
     for part in parts[1:]:
         result = result | part
     return result
+
+
+def check(text: str) -> None:
+    """Reads a text and looks up its names, without importing any selector.
+
+    Args:
+        text: The text form.
+
+    Raises:
+        UsageError: If the text cannot be read, or names what does not exist.
+
+    Example:
+        >>> check("loss_ema | warmpu(1)")
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? Known: ...
+    """
+    for piece in _pieces(text):
+        call = _read(piece, text)
+        if call.path is None:
+            find(call.name)
+
+
+def _part(piece: str, text: str) -> Any:
+    call = _read(piece, text)
+    target = find(call.name).load() if call.path is None else call.load()
+    if call.path is not None and call.bare and not inspect.isclass(target):
+        return target
+    return call.apply(target)
+
+
+def _read(piece: str, text: str) -> calls.Call:
+    try:
+        return calls.read(piece)
+    except UsageError as error:
+        whole = "" if piece.strip() == text.strip() else f" in {text!r}"
+        example = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
+        raise UsageError(f"{error}{whole} {example}") from None
 
 
 def _pieces(text: str) -> list[str]:
@@ -59,70 +89,3 @@ def _pieces(text: str) -> list[str]:
         else:
             pieces[-1] += character
     return pieces
-
-
-def _part(piece: str, text: str) -> Any:
-    in_file = _FILE.match(piece)
-    if in_file:
-        target = _from_file(Path(in_file["path"].strip()), in_file["name"])
-        if not (in_file["arguments"] or inspect.isclass(target)):
-            return target
-        node = _expression(f"x{in_file['arguments'] or ''}", text)
-        return _build(target, in_file["name"], node, text)
-    node = _expression(piece, text)
-    name = node.func if isinstance(node, ast.Call) else node
-    if not isinstance(name, ast.Name):
-        raise UsageError(f"cannot read the selector {text!r} at {piece!r}. {_EXAMPLE}")
-    return _build(find(name.id).load(), name.id, node, text)
-
-
-def _expression(piece: str, text: str) -> ast.expr:
-    try:
-        return ast.parse(piece.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise UsageError(
-            f"cannot read the selector {text!r} at {piece!r}: {error.args[0]}. {_EXAMPLE}"
-        ) from None
-
-
-def _build(target: Any, name: str, node: ast.expr, text: str) -> Any:
-    """Calls a class, or a function that composes selectors, with literal arguments."""
-    arguments, keywords = [], {}
-    if isinstance(node, ast.Call):
-        arguments = [_literal(argument, text) for argument in node.args]
-        keywords = {keyword.arg: _literal(keyword.value, text) for keyword in node.keywords}
-    parameters = list(inspect.signature(target).parameters)
-    for keyword in keywords:
-        if keyword not in parameters:
-            raise unknown_name(f"parameter of {name}", str(keyword), parameters)
-    try:
-        inspect.signature(target).bind(*arguments, **keywords)
-    except TypeError as error:
-        usage = f"{name}({', '.join(parameters)})"
-        raise UsageError(f"cannot build the selector {text!r}: {error}. Expected {usage}.") from None
-    return target(*arguments, **keywords)
-
-
-def _literal(node: ast.expr, text: str) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        shown = ast.unparse(node)
-        raise UsageError(
-            f"cannot read the selector {text!r}: {shown!r} is no number, text in quotes, or list of these."
-        ) from None
-
-
-def _from_file(path: Path, name: str) -> Any:
-    """The object of that name in a Python file of the user's."""
-    if not path.is_file():
-        raise UsageError(f"no file {str(path)!r} to take the selector {name!r} from.")
-    module_name = f"batchsel_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    spec.loader.exec_module(module)
-    if not hasattr(module, name):
-        public = [key for key in vars(module) if not key.startswith("_")]
-        raise unknown_name(f"name in {path}", name, public)
-    return getattr(module, name)

@@ -35,9 +35,7 @@ def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, f
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
             f" {type(y).__name__}. A selector needs to reach any sample, which a tf.data pipeline cannot do."
         )
-    rows = Rows(
-        *(None if part is None else tf.nest.map_structure(_array, part) for part in (x, y, sample_weight))
-    )
+    rows = Rows(*(None if part is None else tf.nest.map_structure(_array, part) for part in (x, y, sample_weight)))
     n = length(rows)
     for name, part in zip(("x", "y", "sample_weight"), rows, strict=True):
         for leaf in [] if part is None else tf.nest.flatten(part):
@@ -81,9 +79,7 @@ def split_last(rows: Rows, share: float) -> tuple[Rows, Rows]:
     n = length(rows)
     first = int(n * (1 - share)) if 0 < share < 1 else n
     if first in (0, n):
-        raise UsageError(
-            f"validation_split must be in (0, 1) and leave both parts samples, got {share} of {n}."
-        )
+        raise UsageError(f"validation_split must be in (0, 1) and leave both parts samples, got {share} of {n}.")
     cut = [
         tf.nest.map_structure(lambda leaf, part=part: None if leaf is None else leaf[part], rows)
         for part in (slice(None, first), slice(first, None))
@@ -104,9 +100,7 @@ def check_batch_size(batch_size: int, n: int) -> None:
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
     if batch_size > n:
-        raise UsageError(
-            f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}."
-        )
+        raise UsageError(f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}.")
 
 
 def check_labels(y: Any, outputs: int) -> None:
@@ -135,16 +129,13 @@ def _array(leaf: Any) -> Any:
 
 def _check(name: str, leaf: Any, n: int) -> None:
     if len(leaf.shape) == 0 or leaf.shape[0] != n:
-        raise UserError(
-            f"x has {n} samples, but {name} has shape {list(leaf.shape)}; their first axes must agree."
-        )
+        raise UserError(f"x has {n} samples, but {name} has shape {list(leaf.shape)}; their first axes must agree.")
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc" and not np.isfinite(leaf).all():
         finite = np.isfinite(leaf).reshape(n, -1).all(axis=1)
         bad = np.flatnonzero(~finite)
         shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         raise UserError(
-            f"{name} has NaN or infinite values in {len(bad)} samples: {shown}. Replace them or leave the"
-            " samples out."
+            f"{name} has NaN or infinite values in {len(bad)} samples: {shown}. Replace them or leave the samples out."
         )
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biuf":
         raise UserError(f"{name} must hold numbers, got an array of {leaf.dtype}.")

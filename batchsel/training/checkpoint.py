@@ -83,9 +83,7 @@ def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
             problems.append(f"{name} has shape {list(value.shape)}, expected {list(expected)}")
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise UserError(
-            f"checkpoint {path} does not fit this run: {shown}. Use the settings it was made with."
-        )
+        raise UserError(f"checkpoint {path} does not fit this run: {shown}. Use the settings it was made with.")
     for name, value in values.items():
         dtype = tf.as_dtype(variables[name].dtype).as_numpy_dtype
         variables[name].assign(value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype))
@@ -102,6 +100,4 @@ def _opened(path: Path) -> Any:
 
 def _plain(array: np.ndarray) -> np.ndarray:
     """bfloat16 and its kin as raw bytes, which need no pickle."""
-    return (
-        array if array.dtype.kind in "biufc" and array.dtype.isbuiltin else array.view(f"V{array.itemsize}")
-    )
+    return array if array.dtype.kind in "biufc" and array.dtype.isbuiltin else array.view(f"V{array.itemsize}")

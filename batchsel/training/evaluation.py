@@ -75,9 +75,7 @@ def resident(x: object, y: object, sample_weight: object = None) -> Rows:
         >>> resident(np.zeros([2, 3]), np.zeros([2], "int64")).x.dtype.name
         'float32'
     """
-    return Rows(
-        *(None if part is None else tf.nest.map_structure(_tensor, part) for part in (x, y, sample_weight))
-    )
+    return Rows(*(None if part is None else tf.nest.map_structure(_tensor, part) for part in (x, y, sample_weight)))
 
 
 def _tensor(array: object) -> tf.Tensor:

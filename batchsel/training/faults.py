@@ -13,16 +13,16 @@ class TrainingFault(UserError):
     """The run cannot go on: a loss that is not finite, or a plan that makes no sense."""
 
 
-def check(loop: Loop) -> None:
+def check(loop: Loop, fault: int) -> None:
     """Raises if the loop stopped on a fault.
 
     Args:
         loop: The loop after a call.
+        fault: Its fault, as the call returned it.
 
     Raises:
         TrainingFault: Saying what happened, where, and what to do.
     """
-    fault = int(loop.carry.fault.numpy())
     if fault == NOT_FINITE:
         raise TrainingFault(_not_finite(loop))
     if fault in (OUTSIDE, EMPTY):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,17 @@ from batchsel.training.loop import FINE, SEGMENTS, Carry, Loop, Span, gather
 from batchsel.training.step import Rows
 
 
+class Outcome(NamedTuple):
+    """What a call of the loop did."""
+
+    ended: int
+    """Segments that ended in it."""
+    logs: np.ndarray
+    """``float32[k, metrics]`` their metrics."""
+    counters: np.ndarray
+    """``int64[5]`` as `Loop.counters` gives them."""
+
+
 class Feed(Protocol):
     """Runs the loop over some data."""
 
@@ -22,7 +33,7 @@ class Feed(Protocol):
     def example(self) -> Rows:
         """One sample, to build the model with."""
 
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> tuple[int, np.ndarray]:
+    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
         """Trains up to the last stop, or to `last_step`.
 
         Args:
@@ -32,7 +43,7 @@ class Feed(Protocol):
             last_step: The step after which the call returns in any case.
 
         Returns:
-            Segments ended, and ``float32[k, metrics]`` their logs.
+            What happened.
         """
 
     def traces(self, loop: Loop) -> int:
@@ -55,14 +66,15 @@ class Resident:
         """One sample, and all targets so that they can be checked."""
         return self._rows
 
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> tuple[int, np.ndarray]:
+    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
         """As in `Feed.run`."""
         padded = np.full([SEGMENTS], np.iinfo(np.int64).max)
         padded[: len(stops)] = stops
-        ended, logs = loop.run(
+        results = loop.run(
             self.data, span, tf.constant(padded), tf.constant(len(stops)), tf.constant(last_step, tf.int64)
         )
-        return int(ended.numpy()), logs.numpy()
+        ended, logs, counters = (result.numpy() for result in results)
+        return Outcome(int(ended), logs, counters)
 
     def traces(self, loop: Loop) -> int:
         """As in `Feed.traces`."""
@@ -95,7 +107,7 @@ class Streamed:
         """One sample."""
         return self._take(np.array([0]))
 
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> tuple[int, np.ndarray]:
+    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
         """As in `Feed.run`."""
         plan, train, log = self._traced(loop)
         ended, logs = 0, np.zeros([len(stops), len(loop.log_names)], np.float32)
@@ -112,7 +124,7 @@ class Streamed:
             if int(loop.carry.fault.numpy()) == FINE and int(loop.carry.samples.numpy()) >= stops[ended]:
                 logs[ended] = log().numpy()
                 ended += 1
-        return ended, logs
+        return Outcome(ended, logs, loop.counters(loop.load()).numpy())
 
     def traces(self, loop: Loop) -> int:
         """As in `Feed.traces`."""
@@ -133,9 +145,7 @@ class Streamed:
         carry = self._loop.load()
         self._loop.store(self._loop.plan(carry, self._loop.context(carry, span, None)))
 
-    def _train(
-        self, block: Rows, first: tf.Tensor, span: Span, stop: tf.Tensor, last_step: tf.Tensor
-    ) -> None:
+    def _train(self, block: Rows, first: tf.Tensor, span: Span, stop: tf.Tensor, last_step: tf.Tensor) -> None:
         loop = self._loop
 
         def fetch(carry: Carry) -> Rows:

@@ -60,9 +60,7 @@ def fit(
     settings = (selector, batch_size, schedule, compile, id(model.optimizer), id(model.loss))
     known, trainer = _TRAINERS.get(model, (None, None))
     if trainer is None or known != settings:
-        trainer = Trainer(
-            model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile
-        )
+        trainer = Trainer(model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile)
         _TRAINERS[model] = (settings, trainer)
     trainer.reseed(seed)
     return trainer.fit(x, y, **options)

@@ -18,8 +18,8 @@ import tensorflow as tf
 from batchsel.errors import UsageError
 from batchsel.training import faults, hooks, state
 from batchsel.training.evaluation import resident
-from batchsel.training.feeds import Feed
-from batchsel.training.loop import SEGMENTS, Span
+from batchsel.training.feeds import Feed, Outcome
+from batchsel.training.loop import COUNTS, SEGMENTS, Span
 from batchsel.training.step import Rows
 from batchsel.training.target import Target, crossing
 
@@ -85,9 +85,7 @@ class Fitting:
         self._model = trainer.model
         self._loop = trainer.prepare(request.feed)
         self._begin()
-        self._span = Span(
-            tf.constant(trainer.fit_start, tf.int64), tf.constant(max(request.budget, 1), tf.int64)
-        )
+        self._span = Span(tf.constant(trainer.fit_start, tf.int64), tf.constant(max(request.budget, 1), tf.int64))
         self._stops = trainer.fit_start + request.stops
         names = [name for name in self._loop.log_names if name != "learning_rate"]
         if request.target is not None:
@@ -120,6 +118,7 @@ class Fitting:
         history.history = self._trainer.history
         callbacks = hooks.callback_list(self._request, self._model, history, self._loop)
         self._exact = hooks.wants_every_batch(self._request.callbacks)
+        self._attended = hooks.wants_batches(callbacks)
         self._whole = hooks.wants_no_epochs(self._request)
         if not self._trainer.warm:
             self._warm_up()
@@ -131,49 +130,53 @@ class Fitting:
         trainer, model = self._trainer, self._model
         model.stop_training = False
         callbacks.on_train_begin()
-        epoch = int(np.searchsorted(self._stops, trainer.counts["samples"], side="right"))
+        self._counts = trainer.counts
         self._callbacks, logs = callbacks, {}
-        while epoch < len(self._stops) and not self._done():
+        while (epoch := self._epoch()) < len(self._stops) and not self._done():
             logs = self._segments(epoch) or logs
-            epoch = int(np.searchsorted(self._stops, trainer.counts["samples"], side="right"))
         if trainer.schedule is not None:
             model.optimizer.learning_rate.assign(trainer.base_rate)
         if len(trainer.history):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
 
+    def _epoch(self) -> int:
+        """How many stops are behind us."""
+        return int(np.searchsorted(self._stops, self._counts["samples"], side="right"))
+
     def _segments(self, epoch: int) -> dict[str, float] | None:
         """Trains from the start of an epoch, or from where it was interrupted, to its end or further."""
         callbacks, logs = self._callbacks, None
-        self._epoch_step = self._trainer.counts["steps"]
+        self._epoch_step = self._counts["steps"]
         with self._trainer.clock.section("callbacks"):
             callbacks.on_epoch_begin(epoch)
         count = min(SEGMENTS, len(self._stops) - epoch) if self._whole else 1
         ended = 0
         while not ended and not self._done():
-            ended, rows = self._call(self._stops[epoch : epoch + count])
+            ended, rows, _ = self._call(self._stops[epoch : epoch + count])
             for position in range(ended):
                 if position:
                     callbacks.on_epoch_begin(epoch + position)
                 logs = self._end_epoch(epoch + position, rows[position])
         return logs
 
-    def _call(self, stops: np.ndarray) -> tuple[int, np.ndarray]:
+    def _call(self, stops: np.ndarray) -> Outcome:
         trainer, feed = self._trainer, self._request.feed
-        before = trainer.counts["steps"]
+        before = self._counts["steps"]
         limit = before + (1 if self._exact else self._call_steps())
         if self._exact:
             self._callbacks.on_train_batch_begin(before - self._epoch_step)
         seconds = trainer.clock.training
         with trainer.clock.section("training"):
-            ended, rows = feed.run(self._loop, self._span, stops, limit)
-        faults.check(self._loop)
+            outcome = feed.run(self._loop, self._span, stops, limit)
+        *counts, fault = map(int, outcome.counters)
+        faults.check(self._loop, fault)
         if feed.traces(self._loop) > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
-        steps = trainer.counts["steps"] - before
-        self._step_seconds = (trainer.clock.training - seconds) / max(steps, 1)
-        self._batch_end(ended, rows)
-        return ended, rows
+        self._counts = dict(zip(COUNTS, counts, strict=True))
+        self._step_seconds = (trainer.clock.training - seconds) / max(self._counts["steps"] - before, 1)
+        self._batch_end(outcome)
+        return outcome
 
     def _call_steps(self) -> int:
         seconds = _RESPONSE
@@ -181,13 +184,13 @@ class Fitting:
             seconds = min(seconds, max(self._request.seconds - self._trainer.clock.training, 0))
         return max(1, int(seconds / max(self._step_seconds, 1e-7)))
 
-    def _batch_end(self, ended: int, rows: np.ndarray) -> None:
+    def _batch_end(self, outcome: Outcome) -> None:
         """Tells callbacks about batches: each one if any wants that, else the last of the call."""
-        if not (self._exact or self._request.verbose):
+        if not (self._exact or self._attended):
             return
         with self._trainer.clock.section("callbacks"):
-            row = rows[ended - 1] if ended else self._loop.log_row().numpy()
-            batch = self._trainer.counts["steps"] - self._epoch_step - 1
+            row = outcome.logs[outcome.ended - 1] if outcome.ended else self._loop.log_row().numpy()
+            batch = self._counts["steps"] - self._epoch_step - 1
             self._callbacks.on_train_batch_end(batch, self._named(row))
 
     def _named(self, row: np.ndarray) -> dict[str, float]:
@@ -206,13 +209,22 @@ class Fitting:
                 results = trainer.evaluation(self._validation)
                 self._callbacks.on_test_end(results)
             logs |= {f"val_{name}": value for name, value in results.items()}
-            trainer.evaluations.append({**trainer.counts, "seconds": trainer.clock.training, **results})
+            self._note(results)
         with trainer.clock.section("callbacks"):
             self._callbacks.on_epoch_end(epoch, logs)
-        self._epoch_step = trainer.counts["steps"]
+        self._epoch_step = self._counts["steps"]
         if self._request.checkpoint is not None:
             trainer.save(self._request.checkpoint)
         return logs
+
+    def _note(self, results: dict[str, float]) -> None:
+        """Records an evaluation, and keeps the weights of the first that meets the target."""
+        trainer, target = self._trainer, self._request.target
+        if target is not None and target.met(results):
+            last = trainer.evaluations[-1] if trainer.evaluations else None
+            if last is None or not target.met(last):
+                trainer.weights_at_target = self._model.get_weights()
+        trainer.evaluations.append({**self._counts, "seconds": trainer.clock.training, **results})
 
     def _done(self) -> bool:
         if self._interrupted:

@@ -58,6 +58,15 @@ def wants_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
     return any(_overrides(callback, _BATCH_HOOKS) and not _patient(callback) for callback in callbacks)
 
 
+def wants_batches(callbacks: keras.callbacks.CallbackList) -> bool:
+    """Whether any callback has a batch hook at all.
+
+    Args:
+        callbacks: All callbacks of a run.
+    """
+    return any(_overrides(callback, _BATCH_HOOKS) for callback in callbacks.callbacks)
+
+
 def wants_no_epochs(request: Request) -> bool:
     """Whether epochs may pass without a return to Python: nothing happens between them.
 
@@ -65,17 +74,18 @@ def wants_no_epochs(request: Request) -> bool:
         request: What fit is asked to do.
     """
     quiet = request.validation is None and request.checkpoint is None and request.seconds is None
-    return quiet and not any(
-        _overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in request.callbacks
-    )
+    return quiet and not any(_overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in request.callbacks)
 
 
 def _patient(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback of Keras's own is content to be told about the last batch of a call."""
+    """Whether a callback is content to be told about the last batch of a call.
+
+    Keras's own are known; others say so by an attribute ``patient = True``.
+    """
     for kind, attribute in _FREQUENCIES.items():
         if type(callback) is kind:
             return getattr(callback, attribute) == "epoch"
-    return type(callback) in _PATIENT
+    return type(callback) in _PATIENT or getattr(callback, "patient", False)
 
 
 def _overrides(callback: keras.callbacks.Callback, names: Sequence[str]) -> bool:

@@ -14,6 +14,9 @@ from batchsel.training.step import Rows, Step
 SEGMENTS = 64
 """How many stretches between two points of the evaluation grid one call can hold."""
 
+COUNTS = ("steps", "samples", "scored", "plans")
+"""What is counted: optimiser updates, samples trained on, samples scored by a forward pass more, plans."""
+
 FINE, NOT_FINITE, OUTSIDE, EMPTY = range(4)
 """What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
 plan without (or with too many) batches."""
@@ -193,7 +196,7 @@ class Loop:
 
     def _run(
         self, data: Rows, span: Span, stops: tf.Tensor, segments: tf.Tensor, last_step: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Trains on resident data up to the last of the stops.
 
         Args:
@@ -204,7 +207,7 @@ class Loop:
             last_step: ``int64[]`` the step after which the call returns in any case.
 
         Returns:
-            ``int32[]`` segments ended, and ``float32[SEGMENTS, metrics]`` their logs.
+            ``int32[]`` segments ended, ``float32[SEGMENTS, metrics]`` their logs, and `counters`.
         """
 
         def going(carry: Carry, segment: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
@@ -231,11 +234,18 @@ class Loop:
             return carry, segment + tf.cast(ended, tf.int32), logs
 
         logs = tf.zeros([SEGMENTS, self.log_size()])
-        carry, segment, logs = tf.while_loop(
-            going, body, (self.load(), tf.constant(0), logs), parallel_iterations=1
-        )
+        carry, segment, logs = tf.while_loop(going, body, (self.load(), tf.constant(0), logs), parallel_iterations=1)
         self.store(carry)
-        return segment, logs
+        return segment, logs, self.counters(carry)
+
+    def counters(self, carry: Carry) -> tf.Tensor:
+        """``int64[5]``: steps, samples, samples scored, plans, and the fault.
+
+        Args:
+            carry: The carry.
+        """
+        fault = tf.cast(carry.fault, tf.int64)
+        return tf.stack([carry.step, carry.samples, carry.scored, carry.plans, fault])
 
     def log_size(self) -> int:
         """Columns of the logs: the metrics and the learning rate."""

@@ -30,9 +30,7 @@ class Metrics:
         own = [self._loss, *self._model._compile_loss.metrics]
         return own + (self._container.metrics if self._container is not None else [])
 
-    def update(
-        self, loss: tf.Tensor, y: Any, y_pred: Any, valid: tf.Tensor, sample_weight: Any = None
-    ) -> None:
+    def update(self, loss: tf.Tensor, y: Any, y_pred: Any, valid: tf.Tensor, sample_weight: Any = None) -> None:
         """Adds a batch.
 
         Args:

@@ -122,6 +122,5 @@ def _with_features(model: keras.Model) -> keras.Model:
         return keras.Model(model.inputs, [model.outputs[0], layers[-1].input])
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise UserError(
-            "the signal 'features' needs a Sequential or functional model that ends in a layer with weights:"
-            f" {error}"
+            f"the signal 'features' needs a Sequential or functional model that ends in a layer with weights: {error}"
         ) from None

@@ -45,9 +45,7 @@ class Target:
         except ValueError:
             threshold = float("nan")
         if match is None or threshold != threshold:
-            raise UsageError(
-                f"cannot read the target {text!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'."
-            )
+            raise UsageError(f"cannot read the target {text!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'.")
         return cls(match["metric"], threshold, match["sign"] == ">=")
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from batchsel.training.compilation import use_xla
 from batchsel.training.evaluation import Evaluation, resident
 from batchsel.training.feeds import Feed, Resident, Streamed
 from batchsel.training.fitting import Fitting, Request
-from batchsel.training.loop import Loop
+from batchsel.training.loop import COUNTS, Loop
 from batchsel.training.step import Rows, Step
 from batchsel.training.target import Target
 
@@ -70,6 +70,7 @@ class Trainer:
         self.clock = Clock()
         self.history: dict[str, list[float]] = {}
         self.evaluations: list[dict[str, float]] = []
+        self.weights_at_target: list[np.ndarray] | None = None
         self.fit_start = 0
         self.resumed = False
         self._compile = compile
@@ -173,11 +174,9 @@ class Trainer:
     def counts(self) -> dict[str, int]:
         """Steps, samples trained on, samples scored by extra forward passes, and plans so far."""
         if self._loop is None:
-            return dict.fromkeys(("steps", "samples", "scored", "plans"), 0)
-        carry = self.loop.carry
-        values = (carry.step, carry.samples, carry.scored, carry.plans)
-        names = ("steps", "samples", "scored", "plans")
-        return {name: int(value.numpy()) for name, value in zip(names, values, strict=True)}
+            return dict.fromkeys(COUNTS, 0)
+        counters = self._loop.counters(self._loop.load()).numpy()
+        return dict(zip(COUNTS, map(int, counters), strict=False))
 
     @property
     def loop(self) -> Loop:
@@ -192,10 +191,10 @@ class Trainer:
         return use_xla(self._compile, self.model, self.selector)
 
     def build(self, rows: Rows) -> None:
-        """Builds model, optimiser and metrics by a forward pass on one sample, and checks the labels.
+        """Builds model, optimiser and metrics by a forward pass on one sample.
 
         Args:
-            rows: Arrays, of which the first sample is used, and all targets are checked.
+            rows: Arrays, of which the first sample is used.
         """
         one = resident(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
         outputs = self.model(one.x, training=False)
@@ -205,9 +204,12 @@ class Trainer:
         if metrics is not None and not metrics.built:
             metrics.build(one.y, outputs)
         self.model.optimizer.build(self.model.trainable_variables)
-        leaves = objective.leaves()
+        self._classes = tf.nest.flatten(outputs)[0].shape[-1]
+
+    def _check_labels(self, rows: Rows) -> None:
+        leaves = self._step.objective.leaves()
         if len(leaves) == 1 and isinstance(leaves[0], keras.losses.SparseCategoricalCrossentropy):
-            arrays.check_labels(tf.nest.flatten(rows.y)[0], tf.nest.flatten(outputs)[0].shape[-1])
+            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes)
 
     def prepare(self, feed: Feed) -> Loop:
         """The loop for a data set; a new one if its size or its types are not those of the last.
@@ -217,11 +219,12 @@ class Trainer:
         """
         example = feed.example()
         arrays.check_batch_size(self.batch_size, feed.n)
-        self.build(example)
         form = (feed.n, type(feed).__name__, _form(example))
         if self._loop is None or self._prepared != form:
+            self.build(example)
             self._new_loop(feed.n)
             self._prepared = form
+        self._check_labels(example)
         if self._pending is not None:
             self._restore(self._pending)
         return self._loop
@@ -268,6 +271,7 @@ class Trainer:
         state.initialise(self.model, seed) if weights is None else self.model.set_weights(weights)
         self.clock.reset()
         self.history, self.evaluations, self.fit_start = {}, [], 0
+        self.weights_at_target = None
         if self._loop is not None:
             state.put_back(self.variables("optimizer"), self._first)
             self._step.metrics.reset()
@@ -318,9 +322,7 @@ class Trainer:
     def _restore(self, path: Path) -> None:
         meta = checkpoint.read_meta(path)
         if meta["n"] != self.loop.n:
-            raise UserError(
-                f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}."
-            )
+            raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
         checkpoint.restore(path, self.variables())
         self.seed, self.fit_start = meta["seed"], meta["fit_start"]
         self.history, self.evaluations = meta["history"], meta["evaluations"]
@@ -343,9 +345,7 @@ class Trainer:
 
 
 def _base_rate(optimizer: keras.optimizers.Optimizer, schedule: Any) -> float:
-    fixed = not isinstance(
-        getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule
-    )
+    fixed = not isinstance(getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
     if schedule is not None and not fixed:
         raise UserError(
             "the optimiser has a learning-rate schedule of its own; give either that or schedule=, not both."
@@ -355,7 +355,5 @@ def _base_rate(optimizer: keras.optimizers.Optimizer, schedule: Any) -> float:
 
 def _form(rows: Rows) -> Any:
     """Structure, types and shapes of a sample: what a trace depends on."""
-    leaves = [
-        None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(rows)
-    ]
+    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(rows)]
     return leaves, str(tf.nest.map_structure(lambda leaf: 0, rows))

@@ -1,0 +1,145 @@
+"""Names with literal arguments, as in ``loss_ema(0.9)``, ``mlp(hidden=[64, 64])`` or ``./mine.py:Mine(2)``.
+
+Read with `ast`, literals only: nothing in the text is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batchsel.errors import UsageError, unknown_name
+
+_FILE = re.compile(r"^(?P<path>[^()]+\.py):(?P<call>.+)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A name and its arguments.
+
+    Args:
+        text: The text it was read from.
+        name: The name.
+        arguments: Literals given by position.
+        keywords: Literals given by name.
+        path: The file that the name is to be taken from, or None.
+        bare: Whether there were no parentheses.
+    """
+
+    text: str
+    name: str
+    arguments: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+    bare: bool = True
+
+    def apply(self, target: Callable[..., Any]) -> Any:
+        """Calls a class or function with the arguments, which are checked first.
+
+        Args:
+            target: What the name stands for.
+
+        Raises:
+            UsageError: If an argument is unknown, or one is missing.
+
+        Example:
+            >>> read("pow(2)").apply(lambda base, exponent=3: base**exponent)
+            8
+        """
+        parameters = inspect.signature(target).parameters
+        kinds = {parameter.kind for parameter in parameters.values()}
+        for keyword in self.keywords:
+            if keyword not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+                raise unknown_name(f"parameter of {self.name}", keyword, parameters)
+        try:
+            inspect.signature(target).bind(*self.arguments, **self.keywords)
+        except TypeError as error:
+            usage = f"{self.name}({', '.join(parameters)})"
+            raise UsageError(f"cannot build {self.text!r}: {error}. Expected {usage}.") from None
+        return target(*self.arguments, **self.keywords)
+
+    def load(self) -> Any:
+        """The object of that name in the file; the file is run.
+
+        Raises:
+            UsageError: If there is no such file, or no such name in it.
+        """
+        return object_in_file(self.path, self.name)
+
+
+def read(text: str) -> Call:
+    """Reads a name with literal arguments.
+
+    Args:
+        text: ``name``, ``name(literals)``, or either behind ``./file.py:``.
+
+    Raises:
+        UsageError: If the text is not of that form.
+
+    Example:
+        >>> read("mlp(hidden=[8, 8])").keywords
+        {'hidden': [8, 8]}
+    """
+    in_file = _FILE.match(text.strip())
+    words = in_file["call"] if in_file else text
+    try:
+        node = ast.parse(words.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise _unreadable(text) from None
+    name = node.func if isinstance(node, ast.Call) else node
+    if not isinstance(name, ast.Name):
+        raise _unreadable(text)
+    arguments = node.args if isinstance(node, ast.Call) else []
+    keywords = node.keywords if isinstance(node, ast.Call) else []
+    if any(keyword.arg is None for keyword in keywords):
+        raise _unreadable(text)
+    return Call(
+        text,
+        name.id,
+        tuple(_literal(argument, text) for argument in arguments),
+        {keyword.arg: _literal(keyword.value, text) for keyword in keywords},
+        Path(in_file["path"].strip()) if in_file else None,
+        bare=not isinstance(node, ast.Call),
+    )
+
+
+def object_in_file(path: Path, name: str) -> Any:
+    """Runs a Python file of the user's and takes an object out of it.
+
+    Args:
+        path: The file.
+        name: The name in it.
+
+    Raises:
+        UsageError: If there is no such file, or no such name in it.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {str(path)!r} to take {name!r} from. Expected ./FILE.py:NAME.")
+    module_name = f"batchsel_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    if not hasattr(module, name):
+        public = [key for key in vars(module) if not key.startswith("_")]
+        raise unknown_name(f"name in {path}", name, public)
+    return getattr(module, name)
+
+
+def _literal(node: ast.expr, text: str) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        shown = ast.unparse(node)
+        raise UsageError(f"cannot read {text!r}: {shown!r} is no number, text in quotes, or list of these.") from None
+
+
+def _unreadable(text: str) -> UsageError:
+    return UsageError(f"cannot read {text!r}. Expected a name, or a name with literal arguments: name(0.9, key='x').")

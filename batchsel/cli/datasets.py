@@ -1,0 +1,183 @@
+"""`batchsel datasets`: what data sets there are, and whether theirs are the right bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchsel.errors import UserError
+
+if TYPE_CHECKING:
+    from batchsel.cards.schema import DatasetCard
+
+_SCHEMA = 1  # of the JSON objects that the commands print
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with one folder for each data set. [default: $BATCHSEL_DATA, else the user's cache]",
+)
+_offline = click.option("--offline", is_flag=True, help="Never download.")
+_name = click.argument("name")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  batchsel datasets list\n  batchsel datasets fetch fashion_mnist",
+)
+def datasets() -> None:
+    """List, show, fetch and verify data sets."""
+
+
+def _command(name: str, *options: Callable[[Any], Any], example: str) -> Callable[[Any], click.Command]:
+    """A command of the group, with its options and an example at the end of its help."""
+
+    def register(function: Callable[..., None]) -> click.Command:
+        for option in reversed(options):
+            function = option(function)
+        return datasets.command(name, epilog=f"\b\nExample:\n  {example}")(function)
+
+    return register
+
+
+@_command("list", _as_json, _data_dir, example="batchsel datasets list --json")
+def list_datasets(as_json: bool, data_dir: Path | None) -> None:
+    """List all data sets, and which of them are there."""
+    rows = [_summary(card, data_dir) for card in _readable_cards()]
+    if as_json:
+        _print_json({"datasets": rows})
+        return
+    table = [("NAME", "TASK", "TRAIN", "VALID", "TEST", "SHAPE", "TARGET", "DATA")]
+    for row in rows:
+        numbers = [f"{size:,}" for size in row["sizes"].values()]
+        shape = "x".join(map(str, row["input_shape"]))
+        table.append((row["name"], row["task"], *numbers, shape, row["target"], row["found"] or "to be fetched"))
+    _print_columns(table)
+
+
+@_command("show", _name, _as_json, example="batchsel datasets show spirals")
+def show_dataset(name: str, as_json: bool) -> None:
+    """Show the card of a data set."""
+    card = _card(name)
+    if as_json:
+        _print_json({**dataclasses.asdict(card), "target": card.target})
+        return
+    click.echo(f"{card.title} ({card.name})\n\n{card.story}\n")
+    _print_columns(_facts(card))
+    click.echo("\nTargets")
+    _print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
+
+
+@_command("fetch", _name, _as_json, _data_dir, _offline, example="batchsel datasets fetch mnist --data-dir ~/data")
+def fetch_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool) -> None:
+    """Download what is missing of a data set."""
+    from batchsel import data
+    from batchsel.data.progress import download_progress
+
+    card = _card(name)
+    found = data.download(card, folder=data_dir, offline=offline, progress=download_progress)
+    folder = str(data.data_folder(name, data_dir))
+    if as_json:
+        _print_json({"name": name, "found": found, "path": folder})
+    else:
+        click.echo(f"{name}: {found} in {folder}" if card.files else f"{name}: {found}")
+
+
+@_command("verify", _name, _as_json, _data_dir, example="batchsel datasets verify fashion_mnist")
+def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
+    """Read a data set and compare all of it with its card; never downloads."""
+    from batchsel import data
+
+    card = _card(name)
+    dataset = data.load(card, folder=data_dir, offline=True)
+    found = data.find(card, folder=data_dir)
+    sizes = {part: len(samples) for part, samples in dataset.parts.items()}
+    checked = sorted(card.content)
+    if as_json:
+        _print_json({"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split})
+        return
+    counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
+    hashes = f"SHA-256 of {', '.join(checked)}" if checked else "shapes and labels, the card has no hashes"
+    click.echo(f"{name} is right: {counts} ({found}; checked: {hashes}).")
+
+
+@_command("path", _name, _as_json, _data_dir, example="ls $(batchsel datasets path mnist)")
+def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
+    """Print the folder where the files of a data set lie or will lie."""
+    from batchsel.data.fetch import data_folder
+
+    folder = data_folder(_card(name).name, data_dir)
+    if as_json:
+        _print_json({"name": name, "path": str(folder), "exists": folder.is_dir()})
+    else:
+        click.echo(folder)
+
+
+def _card(name: str) -> DatasetCard:
+    from batchsel import cards
+
+    return cards.load("datasets", name)
+
+
+def _readable_cards() -> list[DatasetCard]:
+    """All cards; one that is broken is remarked upon, and does not hide the others."""
+    from batchsel import cards
+
+    found = []
+    for name in cards.names("datasets"):
+        try:
+            found.append(cards.load("datasets", name))
+        except UserError as error:
+            click.echo(f"left out: {error}", err=True)
+    return found
+
+
+def _summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
+    from batchsel import data
+
+    return {
+        "name": card.name,
+        "title": card.title,
+        "task": card.task,
+        "sizes": dataclasses.asdict(card.sizes),
+        "input_shape": card.input_shape,
+        "classes": len(card.class_names),
+        "target": card.target,
+        "licence": card.licence,
+        "found": data.find(card, folder=data_dir),
+    }
+
+
+def _facts(card: DatasetCard) -> list[tuple[str, str]]:
+    sizes, defaults = card.sizes, card.defaults
+    facts = [
+        ("task", card.task),
+        ("samples", f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test"),
+        ("shape", "x".join(map(str, card.input_shape))),
+        ("classes", ", ".join(card.class_names)),
+        ("model", f"{defaults.model}, batches of {defaults.batch_size}, at most {defaults.budget:g} passes"),
+        ("optimizer", f"{defaults.optimizer}, learning rate {defaults.learning_rate:g}, {defaults.schedule}"),
+        ("target", f"{card.target} ({defaults.target})"),
+        ("files", ", ".join(file.name for file in card.files)),
+        ("by hand", card.by_hand),
+        ("licence", card.licence),
+        ("citation", card.citation),
+        ("homepage", card.homepage),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    click.echo(json.dumps({"schema": _SCHEMA, **values}, ensure_ascii=False, indent=2))
+
+
+def _print_columns(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
