@@ -1,0 +1,1 @@
+"""Analysis: pictures and reports out of records. Needs no TensorFlow."""

@@ -49,7 +49,7 @@ def _command(name: str, *options: Callable[[Any], Any], example: str) -> Callabl
 @_command("list", _as_json, _data_dir, example="batchsel datasets list --json")
 def list_datasets(as_json: bool, data_dir: Path | None) -> None:
     """List all data sets, and which of them are there."""
-    rows = [_summary(card, data_dir) for card in _readable_cards()]
+    rows = _summaries(data_dir)
     if as_json:
         _print_json({"datasets": rows})
         return
@@ -125,17 +125,17 @@ def _card(name: str) -> DatasetCard:
     return cards.load("datasets", name)
 
 
-def _readable_cards() -> list[DatasetCard]:
-    """All cards; one that is broken is remarked upon, and does not hide the others."""
+def _summaries(data_dir: Path | None) -> list[dict[str, Any]]:
+    """What the list shows of each card; one that is broken is remarked upon, and does not hide the others."""
     from batchsel import cards
 
-    found = []
+    rows = []
     for name in cards.names("datasets"):
         try:
-            found.append(cards.load("datasets", name))
+            rows.append(_summary(cards.load("datasets", name), data_dir))
         except UserError as error:
-            click.echo(f"left out: {error}", err=True)
-    return found
+            click.echo(f"left out {name}: {error}", err=True)
+    return rows
 
 
 def _summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:

@@ -1,0 +1,7 @@
+"""Experiments: what a run is, running it, and the records it leaves."""
+
+from batchsel._lazy import attach
+
+_PUBLIC = {"RunSpec": "spec", "append": "records", "read": "records", "run": "runner:run"}
+
+__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)

@@ -1,0 +1,85 @@
+"""A picture of one run: its metrics against seconds and passes, and what was on the clock."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+
+
+def save(record: dict[str, Any], path: Path) -> None:
+    """Draws a run and writes the picture.
+
+    Args:
+        record: The record of the run.
+        path: File to write, PNG or SVG by its ending.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained", dpi=150)
+    left, right = figure.subplots(1, 2, sharey=False)
+    metric, threshold = _target(record)
+    draw_metric(left, record, metric, threshold)
+    draw_loss(right, record)
+    spec = record["spec"]
+    figure.suptitle(
+        f"{spec['dataset']}, {spec['model']}, {spec['selector']}, b = {spec['batch_size']}, seed {spec['seed']}",
+        fontsize=11,
+    )
+    figure.savefig(path, format=path.suffix.lstrip(".").lower())
+
+
+def draw_metric(axes: Any, record: dict[str, Any], metric: str, threshold: float) -> None:
+    """The target's metric on the validation part, against seconds on the clock.
+
+    Args:
+        axes: Axes to draw on.
+        record: The record.
+        metric: Name of the metric.
+        threshold: The target's value.
+    """
+    evaluations = record["evaluations"]
+    seconds = [point["seconds"] for point in evaluations]
+    axes.plot(seconds, [point[metric] for point in evaluations], color=_BLUE, marker="o", markersize=3)
+    axes.axhline(threshold, color=_GREY, linestyle="--", linewidth=1)
+    axes.annotate(
+        f"target {threshold:g}", (1, threshold), xycoords=("axes fraction", "data"),
+        xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8, color=_GREY,
+    )  # fmt: skip
+    crossing = record["crossing"]
+    if crossing:
+        axes.plot(crossing["seconds"], crossing[metric], "o", color=_ORANGE, markersize=9, markerfacecolor="none")
+        axes.annotate(
+            f"{crossing['seconds']:.2f} s, {crossing['samples'] / record['sizes']['train']:.2f} passes",
+            (crossing["seconds"], crossing[metric]), xytext=(8, -14), textcoords="offset points",
+            fontsize=9, color=_ORANGE,
+        )  # fmt: skip
+    axes.set_xlabel("seconds on the clock (planning, scoring, steps)")
+    axes.set_ylabel(f"validation {metric}")
+    axes.grid(alpha=0.25)
+
+
+def draw_loss(axes: Any, record: dict[str, Any]) -> None:
+    """Validation loss, and the loss of the batches trained on, against passes.
+
+    Args:
+        axes: Axes to draw on.
+        record: The record.
+    """
+    n = record["sizes"]["train"]
+    passes = [point["samples"] / n for point in record["evaluations"]]
+    axes.plot(passes, [point["loss"] for point in record["evaluations"]], color=_BLUE, label="validation")
+    trained = record["history"].get("loss", [])[: len(passes)]
+    axes.plot(passes[: len(trained)], trained, color=_ORANGE, label="chosen batches", linewidth=1)
+    axes.set_yscale("log")
+    axes.set_xlabel("passes (samples trained on / n)")
+    axes.set_ylabel("loss")
+    axes.legend(frameon=False, fontsize=9)
+    axes.grid(alpha=0.25)
+
+
+def _target(record: dict[str, Any]) -> tuple[str, float]:
+    metric, threshold = re.split(">=|<=", record["spec"]["target"])
+    return metric.strip(), float(threshold)

@@ -1,0 +1,54 @@
+"""What a docstring says, for commands that show selectors and models."""
+
+from __future__ import annotations
+
+import re
+
+_LABELS = ("Formula", "Cost", "Source")
+
+
+def summary(doc: str) -> str:
+    """The first line.
+
+    Args:
+        doc: A docstring, without indentation.
+
+    Example:
+        >>> summary("Short.\\n\\nLong.")
+        'Short.'
+    """
+    return doc.splitlines()[0] if doc else ""
+
+
+def labelled(doc: str) -> dict[str, str]:
+    """The paragraphs "Formula: ...", "Cost: ..." and "Source: ..." by name.
+
+    Args:
+        doc: A docstring, without indentation.
+
+    Example:
+        >>> labelled("Short.\\n\\nFormula: a = b\\nover two lines.\\nCost: none.")
+        {'Formula': 'a = b over two lines.', 'Cost': 'none.'}
+    """
+    found = {}
+    labels = "|".join(_LABELS)
+    for match in re.finditer(rf"^({labels}): (.*?)(?=^(?:{labels}): |^\s*$|\Z)", doc + "\n", re.DOTALL | re.MULTILINE):
+        found[match[1]] = " ".join(match[2].split())
+    return found
+
+
+def parameters(doc: str) -> dict[str, str]:
+    """What the section "Args:" says of each parameter.
+
+    Args:
+        doc: A docstring, without indentation.
+
+    Example:
+        >>> parameters("Short.\\n\\nArgs:\\n    a: First,\\n        and more.\\n    b: Second.\\n\\nRaises:\\n    X: y.")
+        {'a': 'First, and more.', 'b': 'Second.'}
+    """
+    section = re.search(r"^Args:\n((?:[ ]{4,}.*\n?|\n(?=[ ]{4}))+)", doc, re.MULTILINE)
+    if not section:
+        return {}
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}

@@ -1,0 +1,41 @@
+"""How commands print: JSON or columns on standard output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+SCHEMA = 1
+"""Schema of the JSON objects that commands print."""
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Prints one JSON object.
+
+    Args:
+        value: The object; `schema` is added.
+
+    Example:
+        >>> print_json({"names": []})
+        {"schema": 1, "names": []}
+    """
+    click.echo(json.dumps({"schema": SCHEMA, **value}))
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows in columns, the last one ragged.
+
+    Args:
+        rows: Cells.
+
+    Example:
+        >>> print_columns([("a", "b"), ("long", "c")])
+        a     b
+        long  c
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

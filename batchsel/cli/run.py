@@ -1,0 +1,165 @@
+"""`batchsel run`: one run on a data set, to its target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.cli import display
+from batchsel.errors import UsageError
+
+_SETTINGS = (
+    ("--dataset", str, "Data set: a name, see `batchsel datasets list`."),
+    ("--model", str, "Model, as in mlp or 'mlp(hidden=[64, 64])' or ./mine.py:build."),
+    ("--selector", str, "Selector: a name or a pipe, see `batchsel selectors list`; or ./mine.py:Mine."),
+    ("--batch-size", int, "Samples of a step."),
+    ("--optimizer", str, "Optimizer, as in adam or 'sgd(momentum=0.9)'."),
+    ("--learning-rate", float, "Peak learning rate."),
+    ("--schedule", str, "Learning rate over the budget: constant, linear or cosine."),
+    ("--budget", str, "'8 passes', '480000 samples' or '30 seconds'."),
+    ("--target", str, "As in 'accuracy>=0.91', 'loss<=0.3', or a level of the card: easy, medium, hard."),
+    ("--seed", int, "Seed of weights and choices. [default: 0]"),
+    ("--evaluations", int, "Points of the evaluation grid over the budget. [default: 40]"),
+    ("--compile", str, "How the loop is compiled: auto, graph or xla. [default: auto]"),
+)
+_SWITCHES = (
+    ("--deterministic/--no-deterministic", "Make TensorFlow's operations deterministic."),
+    ("--mixed-precision/--no-mixed-precision", "Compute in 16 bits where that is safe."),
+)
+
+
+def settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that a spec is made of; each is also read from BATCHSEL_<NAME>.
+
+    Args:
+        function: The command.
+    """
+    for declaration, text in reversed(_SWITCHES):
+        name = declaration.split("/")[0].lstrip("-").replace("-", "_")
+        function = click.option(declaration, default=None, envvar=f"BATCHSEL_{name.upper()}", help=text)(function)
+    for declaration, kind, text in reversed(_SETTINGS):
+        name = declaration.lstrip("-").replace("-", "_")
+        function = click.option(declaration, type=kind, envvar=f"BATCHSEL_{name.upper()}", help=text)(function)
+    return function
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n"
+    "  batchsel run --dataset digits --selector loss_ema\n"
+    "  batchsel run --dataset fashion_mnist --selector 'loss_ema | mix(0.2)' --target hard --seed 3\n"
+    "  batchsel run --resume runs/fashion_mnist-loss_ema-0-1a2b3c4d",
+)
+@settings
+@click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
+@click.option("--offline", is_flag=True, help="Never download.")
+@click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for results.")
+@click.option("--resume", type=click.Path(), help="Go on with an interrupted run: its folder.")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture of the run, PNG or SVG.")
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard logs into the run's folder.")
+@click.option("--progress", type=click.Choice(display.MODES), default="auto", help="How progress is shown.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as one JSON object.")
+@click.option("--print-config", is_flag=True, help="Print the resolved settings as TOML, and stop.")
+@click.pass_context
+def run(
+    context: click.Context,
+    config: str | None,
+    data_dir: str | None,
+    offline: bool,
+    out: str,
+    resume: str | None,
+    plot: str | None,
+    tensorboard: bool,
+    progress: str,
+    as_json: bool,
+    print_config: bool,
+    **given: Any,
+) -> None:
+    """Train on a data set until its target is reached, and say how long that took.
+
+    Exit code 3 if the budget ends before the target is reached, 130 after Ctrl-C.
+    """
+    from batchsel.experiments import spec as specs
+
+    spec = _resumed(resume, given, config) if resume else _resolved(given, config)
+    if print_config:
+        click.echo(specs.to_toml(spec), nl=False)
+        return
+    specs.check_names(spec)
+    _check_plot(plot)
+    folder = Path(resume).parent if resume else Path(out)
+    if not as_json:
+        click.echo(specs.to_toml(spec))
+    record = _run(spec, folder, progress, data_dir, offline, bool(resume), tensorboard)
+    _finish(record, folder, plot, as_json)
+    context.exit(0 if record["reached"] else 3)
+
+
+def _resolved(given: dict[str, Any], config: str | None) -> Any:
+    from batchsel import cards
+    from batchsel.experiments import spec as specs
+
+    file = specs.read_file(config) if config else {}
+    dataset = given["dataset"] or file.get("dataset")
+    if dataset is None:
+        known = ", ".join(cards.names("datasets"))
+        raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
+    return specs.resolve(given, file, cards.load("datasets", dataset))
+
+
+def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:
+    from batchsel.experiments import spec as specs
+
+    path = Path(resume) / "config.toml"
+    if not path.is_file() or not (Path(resume) / "checkpoint.npz").is_file():
+        raise UsageError(f"{resume} holds no interrupted run (config.toml and checkpoint.npz). Expected runs/NAME.")
+    changed = [name for name, value in given.items() if value is not None]
+    if changed or config:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
+        raise UsageError(f"--resume goes on with the run's own settings; leave out {named}.")
+    return specs.RunSpec(**specs.read_file(path))
+
+
+def _check_plot(plot: str | None) -> None:
+    if plot and Path(plot).suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"--plot writes .png or .svg, got {plot!r}.")
+    if plot and not Path(plot).resolve().parent.is_dir():
+        raise UsageError(f"--plot {plot!r}: there is no folder {str(Path(plot).parent)!r}.")
+
+
+def _run(
+    spec: Any, out: Path, progress: str, data_dir: str | None, offline: bool, resume: bool, tensorboard: bool
+) -> dict[str, Any]:
+    with display.watching(progress, spec.target) as watch:
+        from batchsel.data.progress import download_progress
+        from batchsel.experiments.runner import Surroundings, run
+
+        around = Surroundings(out, data_dir, offline, resume, tensorboard, download_progress, watch)
+        try:
+            return run(spec, around)
+        except KeyboardInterrupt:
+            folder = out / spec.identity()
+            if (folder / "checkpoint.npz").is_file():
+                click.echo(f"\ninterrupted; go on with: batchsel run --resume {folder}", err=True)
+            raise
+
+
+def _finish(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) -> None:
+    from batchsel.cli.output import print_json
+    from batchsel.cli.summary import lines
+
+    if plot:
+        from batchsel.analysis.run_plot import save
+        from batchsel.cli.writing import replacing
+
+        with replacing(Path(plot)) as beside:
+            save(record, beside)
+    if as_json:
+        print_json(record)
+        return
+    click.echo("\n".join(lines(record)))
+    click.echo(f"record: {out / 'records.jsonl'}" + (f"   picture: {plot}" if plot else ""))

@@ -1,0 +1,58 @@
+"""The result of a run in a few lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_COUNTED = ("steps", "samples", "scored", "plans", "seconds")
+
+
+def lines(record: dict[str, Any]) -> list[str]:
+    """What a person wants to know of a run.
+
+    Args:
+        record: The record of the run.
+
+    Returns:
+        Lines of text.
+    """
+    return [_headline(record), *_details(record), *_times(record)]
+
+
+def _headline(record: dict[str, Any]) -> str:
+    spec = record["spec"]
+    words = f"{spec['dataset']}, {spec['selector']}, seed {spec['seed']}: {spec['target']}"
+    if record["reached"]:
+        return f"{words} reached after {record['crossing']['seconds']:.2f} s"
+    return f"{words} NOT reached within {spec['budget']} ({record['seconds']['training']:.2f} s)"
+
+
+def _details(record: dict[str, Any]) -> list[str]:
+    point = record["crossing"] or {**record["counts"], **(record["evaluations"] or [{}])[-1]}
+    passes = point["samples"] / record["sizes"]["train"]
+    counted = f"{point['steps']:,} steps, {point['samples']:,} samples, {passes:.2f} passes"
+    if point["scored"]:
+        counted += f", {point['scored']:,} samples scored"
+    where = "at the crossing" if record["reached"] else "at the end"
+    return [
+        f"  counts      {counted}",
+        f"  validation  {_metrics(point)} ({where})",
+        f"  test        {_metrics(record['test'])} (read once)",
+    ]
+
+
+def _metrics(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name not in _COUNTED)
+
+
+def _times(record: dict[str, Any]) -> list[str]:
+    seconds, selection = record["seconds"], record["selection"]
+    clock = seconds["training"]
+    chosen = selection["planning"] + selection["updating"]
+    outside = ", ".join(
+        f"{name} {value:.2f} s" for name, value in seconds.items() if name != "training" and value >= 0.005
+    )
+    return [
+        f"  clock       {clock:.2f} s, of which selection {chosen:.3f} s ({chosen / max(clock, 1e-9):.1%}, timed apart)",
+        f"  outside     {outside or 'nothing'}",
+    ]

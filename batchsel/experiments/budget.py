@@ -1,0 +1,67 @@
+"""How long a run may take: passes, samples or seconds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from batchsel.errors import UsageError
+
+_FORM = re.compile(r"^\s*(?P<amount>[0-9.eE+]+)\s*(?P<unit>[a-z]*)\s*$")
+_UNITS = {
+    "": "passes", "pass": "passes", "passes": "passes",
+    "sample": "samples", "samples": "samples",
+    "s": "seconds", "second": "seconds", "seconds": "seconds",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An amount of training.
+
+    Args:
+        amount: How much, above 0.
+        unit: "passes" (n samples trained on), "samples" or "seconds" on the clock.
+
+    Example:
+        >>> Budget.parse("8 passes").samples(55_000)
+        440000
+    """
+
+    amount: float
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str | float) -> Budget:
+        """Reads a budget.
+
+        Args:
+            text: As in "8", "8 passes", "480000 samples" or "30 seconds" ("30s").
+
+        Raises:
+            UsageError: If it is not of that form.
+        """
+        match = _FORM.match(str(text))
+        try:
+            amount = float(match["amount"]) if match else 0.0
+        except ValueError:
+            amount = 0.0
+        if match is None or match["unit"] not in _UNITS or not 0 < amount < float("inf"):
+            raise UsageError(
+                f"cannot read the budget {text!r}. Expected an amount above 0 and a unit: '8 passes' (or '8'),"
+                " '480000 samples' or '30 seconds'."
+            )
+        return cls(amount, _UNITS[match["unit"]])
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} {self.unit}"
+
+    def samples(self, n: int) -> int:
+        """Samples to be trained on at most.
+
+        Args:
+            n: Samples in the data set.
+        """
+        if self.unit == "passes":
+            return max(1, round(self.amount * n))
+        return int(self.amount) if self.unit == "samples" else 2**40

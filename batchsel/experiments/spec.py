@@ -1,0 +1,207 @@
+"""What a run is: every setting, resolved, before anything is loaded. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchsel.errors import UsageError, unknown_name
+from batchsel.experiments.budget import Budget
+
+SCHEDULES = ("constant", "linear", "cosine")
+COMPILE = ("auto", "graph", "xla")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """The settings that a run's results depend on.
+
+    Args:
+        dataset: Name of a card.
+        model: A model in text form.
+        selector: A selector in text form.
+        batch_size: Samples of a step.
+        optimizer: An optimiser in text form.
+        learning_rate: Its peak learning rate.
+        schedule: "constant", "linear" or "cosine".
+        budget: As in `Budget`.
+        target: As in "accuracy>=0.91".
+        seed: Seed of initial weights and of all choices; the split is the same for all seeds.
+        evaluations: Points of the evaluation grid over the budget.
+        compile: "auto", "graph" or "xla".
+        deterministic: Whether TensorFlow's operations are to be deterministic.
+        mixed_precision: Whether to compute in 16 bits where that is safe.
+
+    Example:
+        >>> RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9").identity()
+        'digits-random-0-...'
+    """
+
+    dataset: str
+    model: str
+    selector: str
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    budget: str
+    target: str
+    seed: int = 0
+    evaluations: int = 40
+    compile: str = "auto"
+    deterministic: bool = False
+    mixed_precision: bool = False
+
+    def __post_init__(self) -> None:
+        problems = [*_type_problems(self), *_value_problems(self)]
+        if problems:
+            raise UsageError(" ".join(problems))
+        Budget.parse(self.budget)
+        if Budget.parse(self.budget).unit == "seconds" and self.schedule != "constant":
+            raise UsageError(
+                f"schedule {self.schedule!r} follows samples trained on, which a budget of {self.budget} does not"
+                " fix. Give the budget in passes or samples, or use --schedule constant."
+            )
+
+    def values(self) -> dict[str, Any]:
+        """All settings by name, plain values."""
+        return dataclasses.asdict(self)
+
+    def digest(self) -> str:
+        """SHA-256 over all settings, 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.values(), sort_keys=True).encode()).hexdigest()
+
+    def identity(self) -> str:
+        """A name for files: data set, selector, seed and the start of the digest."""
+        selector = re.sub(r"[^A-Za-z0-9_]+", "-", self.selector.split("(")[0]).strip("-")[:40]
+        dataset = re.sub(r"[^A-Za-z0-9_]+", "-", self.dataset).strip("-")
+        return f"{dataset}-{selector}-{self.seed}-{self.digest()[:8]}"
+
+
+def resolve(given: Mapping[str, Any], file: Mapping[str, Any], card: Any) -> RunSpec:
+    """Puts a spec together: what was given wins over the file, the file over the card.
+
+    Args:
+        given: Settings by name; None means not given.
+        file: Settings out of a configuration file.
+        card: The data-set card.
+
+    Raises:
+        UsageError: If a setting is unknown or impossible.
+    """
+    wanted = {key: value for key, value in {**file, **_given(given)}.items() if value is not None}
+    settings = {"dataset": card.name, "selector": "random", **_defaults(card), **wanted}
+    if Budget.parse(settings["budget"]).unit == "seconds" and "schedule" not in wanted:
+        settings["schedule"] = "constant"
+    if settings["target"] in card.targets:
+        settings["target"] = card.targets[settings["target"]].text
+    settings["budget"] = str(Budget.parse(settings["budget"]))
+    return RunSpec(**settings)
+
+
+def read_file(path: str | Path) -> dict[str, Any]:
+    """Settings out of a TOML file.
+
+    Args:
+        path: The file; its keys are the options of `batchsel run` with underscores.
+
+    Raises:
+        UsageError: If it cannot be read, or has an unknown key.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the configuration {path} is no TOML: {error}.") from None
+    known = [field.name for field in dataclasses.fields(RunSpec)]
+    for key in values:
+        if key not in known:
+            raise UsageError(f"{path}: {unknown_name('setting', key, known)}")
+    return values
+
+
+def to_toml(spec: RunSpec) -> str:
+    """A spec as TOML, which `read_file` takes back.
+
+    Args:
+        spec: The spec.
+    """
+    import tomli_w
+
+    return tomli_w.dumps(spec.values())
+
+
+def _given(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _defaults(card: Any) -> dict[str, Any]:
+    defaults = card.defaults
+    return {
+        "model": defaults.model,
+        "optimizer": defaults.optimizer,
+        "learning_rate": defaults.learning_rate,
+        "batch_size": defaults.batch_size,
+        "schedule": defaults.schedule,
+        "budget": f"{defaults.budget:g} passes",
+        "target": card.target,
+    }
+
+
+def _type_problems(spec: RunSpec) -> list[str]:
+    """A sentence for each setting of the wrong type; TOML and JSON bring any."""
+    types = {"str": str, "int": int, "float": (int, float), "bool": bool}
+    problems = []
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        wrong = not isinstance(value, types[field.type]) or (isinstance(value, bool) and field.type != "bool")
+        if wrong:
+            problems.append(f"{field.name}: expected {field.type}, got {value!r}.")
+    return problems
+
+
+def _value_problems(spec: RunSpec) -> list[str]:
+    def at_least(name: str, least: int) -> list[str]:
+        value = getattr(spec, name)
+        if isinstance(value, int) and value < least:
+            return [f"{name} must be at least {least}, got {value}."]
+        return []
+
+    def one_of(name: str, known: tuple[str, ...]) -> list[str]:
+        value = getattr(spec, name)
+        return [] if value in known else [str(unknown_name(name, str(value), known))]
+
+    problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
+    problems += one_of("schedule", SCHEDULES) + one_of("compile", COMPILE)
+    rate = spec.learning_rate
+    if isinstance(rate, int | float) and not 0 < rate < float("inf"):
+        problems.append(f"learning_rate must be above 0, got {rate}.")
+    return problems
+
+
+def check_names(spec: RunSpec) -> None:
+    """Looks up the names in a spec, before anything is downloaded or imported.
+
+    Args:
+        spec: The spec.
+
+    Raises:
+        UserError: If a name is unknown or a text cannot be read.
+    """
+    from batchsel import models
+    from batchsel.experiments import optimizers
+    from batchsel.selectors import text
+
+    models.check(spec.model)
+    optimizers.check(spec.optimizer)
+    text.check(spec.selector)
+
+

@@ -1,0 +1,83 @@
+"""How long planning and updating a selector's state takes, measured apart from training.
+
+Planning and steps run in one compiled call, so their shares cannot be read off the clock of a run. They
+are timed afterwards, on the state that the run ended in, and multiplied by how often they happened.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.selectors import Seen
+from batchsel.training.loop import Carry, Loop, Span
+
+if TYPE_CHECKING:
+    from batchsel.training.trainer import Trainer
+
+_SECONDS = 0.2
+_ROUNDS = 3
+
+
+def selection_seconds(trainer: Trainer, labels: Any = None) -> dict[str, float]:
+    """Seconds that selection took in a run: planning, and updates of the selector's state.
+
+    Extra forward passes over pools are part of the steps and not in here; they are counted as samples
+    scored.
+
+    Args:
+        trainer: After a run.
+        labels: Targets of all samples, for selectors that look at them.
+
+    Returns:
+        "planning" and "updating", in seconds over the whole run.
+    """
+    loop, counts = trainer.loop, trainer.counts
+    planned = _seconds_each(loop, labels, _plan_once)
+    updated = _seconds_each(loop, labels, _update_once)
+    return {"planning": planned * counts["plans"], "updating": updated * counts["steps"]}
+
+
+def _plan_once(loop: Loop, carry: Carry, span: Span, labels: Any) -> Carry:
+    planned = loop.plan(carry, loop.context(carry, span, labels))
+    # Counting the steps on makes every plan a new one, so that none is hoisted out of the loop.
+    return planned._replace(step=carry.step + 1)
+
+
+def _update_once(loop: Loop, carry: Carry, span: Span, labels: Any) -> Carry:
+    indices = carry.last_indices
+    values = carry.last_losses
+    width = 1 if "features" in loop.selector.signals else 0
+    extra = {name: values for name in loop.selector.signals if name != "features"}
+    features = tf.zeros([loop.batch_size, width]) if width else None
+    seen = Seen(indices, values, tf.ones_like(indices, tf.bool), features=features, **extra)
+    state = loop.selector.update(carry.state, seen, loop.context(carry, span, labels))
+    return carry._replace(state=state, step=carry.step + 1)
+
+
+def _seconds_each(loop: Loop, labels: Any, once: Any) -> float:
+    @tf.function(jit_compile=loop.xla, autograph=False)
+    def repeat(times: tf.Tensor) -> Any:
+        span = Span(tf.zeros([], tf.int64), tf.constant(2**40, tf.int64))
+        (_, carry) = tf.while_loop(
+            lambda i, carry: i < times,
+            lambda i, carry: (i + 1, once(loop, carry, span, labels)),
+            (tf.constant(0), loop.load()),
+            parallel_iterations=1,
+        )
+        return [tf.reduce_sum(tf.cast(leaf, tf.float32)) for leaf in tf.nest.flatten((carry.plan, carry.state))]
+
+    def timed(times: int) -> float:
+        start = time.perf_counter()
+        tf.nest.map_structure(lambda leaf: leaf.numpy(), repeat(tf.constant(times)))
+        return time.perf_counter() - start
+
+    timed(1)
+    single = min(timed(1) for _ in range(_ROUNDS))
+    times = int(np.clip(_SECONDS / max(single, 1e-6), 4, 1000))
+    # The difference takes out what a call costs by itself.
+    each = [(timed(times) - timed(1)) / (times - 1) for _ in range(_ROUNDS)]
+    return max(float(np.median(each)), 0.0)
