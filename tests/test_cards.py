@@ -34,7 +34,7 @@ def test_every_card_of_ours_is_right(name, folder):
     assert thresholds == sorted(set(thresholds))
     assert "split" in card.content
     assert all(len(file.urls) >= 2 for file in card.files), "a download needs a mirror"
-    assert max(map(len, card.story.splitlines())) <= 120
+    assert max(map(len, card.story.splitlines())) <= 100
 
 
 def test_the_fashion_mnist_card_says_what_is_known():

@@ -191,9 +191,9 @@ def test_damaged_npz(folder, damage):
 @pytest.mark.parametrize(("name", "mean"), [("fashion_mnist", 0.28604), ("mnist", 0.13066)])
 def test_the_real_files(name, mean):
     card = cards.load("datasets", name)
-    start = time.perf_counter()
+    start = time.process_time()
     dataset = data.load(card, offline=True)
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1.5
     assert tuple(map(len, dataset.parts.values())) == (55_000, 5_000, 10_000)
     total = sum(part.x.sum(dtype=np.int64) for part in (dataset.train, dataset.validation))
     assert total / (60_000 * 784 * 255) == pytest.approx(mean, abs=1e-5)

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -17,6 +17,7 @@ TYPES = st.sampled_from(["u1", "i1", "<i2", "<i4", "<f4", "<f8"])
 GOOD = idx_bytes(np.arange(12, dtype=np.uint8).reshape(3, 4))
 
 
+@settings(deadline=None)
 @given(arrays.arrays(TYPES, arrays.array_shapes(min_dims=1, max_dims=4, min_side=0)), st.booleans())
 def test_what_is_written_is_read(tmp_path_factory, array, packed):
     path = tmp_path_factory.getbasetemp() / "array.idx"
@@ -33,6 +34,7 @@ def test_the_ending_does_not_decide(tmp_path):
     assert read_idx(path).shape == (3, 4)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(GOOD) - 1))
 def test_every_cut_is_noticed(tmp_path_factory, length):
     path = tmp_path_factory.getbasetemp() / "cut.idx"
@@ -41,6 +43,7 @@ def test_every_cut_is_noticed(tmp_path_factory, length):
         read_idx(path)
 
 
+@settings(deadline=None)
 @given(st.integers(2, len(gzip.compress(GOOD)) - 1))
 def test_every_cut_of_a_packed_file_is_noticed(tmp_path_factory, length):
     path = tmp_path_factory.getbasetemp() / "cut.idx.gz"

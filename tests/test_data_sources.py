@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsel.data import ArraySource, Part, SequenceSource, Source, source_of
@@ -32,6 +32,7 @@ class Watched:
         return self._array[rows]
 
 
+@settings(deadline=None)
 @given(indices)
 def test_arrays_come_in_the_order_asked(rows):
     x, y, weights = ArraySource(X, Y, WEIGHTS).take(rows)
@@ -40,6 +41,7 @@ def test_arrays_come_in_the_order_asked(rows):
     np.testing.assert_array_equal(weights, WEIGHTS[rows])
 
 
+@settings(deadline=None)
 @given(indices)
 def test_what_is_on_disk_is_read_in_order_and_once(rows):
     watched = Watched(X)
@@ -56,6 +58,7 @@ def memmap(tmp_path_factory):
     return np.load(path, mmap_mode="r")
 
 
+@settings(deadline=None)
 @given(indices)
 def test_a_memory_map_gives_what_the_array_gives(memmap, rows):
     x, _ = ArraySource(memmap, Y).take(rows)
@@ -110,6 +113,7 @@ class Records:
         return [self[row] for row in rows]
 
 
+@settings(deadline=None)
 @given(indices.filter(len))
 def test_records_come_in_the_order_asked_and_are_read_once(rows):
     records = Records()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsel import cards, data
@@ -18,6 +18,7 @@ def labelled(draw):
     return labels, validation, test, draw(st.integers(0, 2**32))
 
 
+@settings(deadline=None)
 @given(labelled())
 def test_every_row_is_in_one_part(case):
     labels, validation, test, seed = case
@@ -27,6 +28,7 @@ def test_every_row_is_in_one_part(case):
     assert all(np.all(np.diff(part) > 0) for part in rows)
 
 
+@settings(deadline=None)
 @given(labelled())
 def test_each_class_has_its_share_to_the_nearest_row(case):
     labels, count, _, seed = case

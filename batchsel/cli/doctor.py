@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from batchsel.cli.output import print_columns, print_json
+from batchsel.cli.quiet import import_tensorflow
 
 
 @click.command(
@@ -23,6 +24,7 @@ def doctor(as_json: bool) -> None:
     facts: dict[str, Any] = {**environment.versions(), **environment.machine()}
     if not as_json:
         click.echo("looking at devices and trying a short run ...", err=True)
+    import_tensorflow()
     from batchsel.training.devices import devices, threads
 
     facts |= {"devices": ", ".join(devices()), **{f"{name} threads": count for name, count in threads().items()}}

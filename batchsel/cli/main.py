@@ -62,8 +62,6 @@ def main() -> None:
 
     0 done, 1 failed, 2 wrong usage, 3 target not reached, 130 interrupted.
     """
-    # TensorFlow's start-up messages would drown everything else; who wants them sets the variable.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from batchsel.cli import display
+from batchsel.cli.quiet import import_tensorflow
 from batchsel.errors import UsageError
 
 _SETTINGS = (
@@ -135,6 +136,7 @@ def _run(
     spec: Any, out: Path, progress: str, data_dir: str | None, offline: bool, resume: bool, tensorboard: bool
 ) -> dict[str, Any]:
     with display.watching(progress, spec.target) as watch:
+        import_tensorflow()
         from batchsel.data.progress import download_progress
         from batchsel.experiments.runner import Surroundings, run
 

@@ -134,9 +134,9 @@ def _first_file(folder: DataFolder, pattern: str) -> Path | None:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in _IDX_NAMES}
-    except (KeyError, ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path} is not a whole npz file with the arrays {', '.join(_IDX_NAMES)}: {error}. "
             "Delete it and get it anew."

@@ -86,7 +86,7 @@ def difficulty(x: np.ndarray, y: np.ndarray, arms: int = 2, turns: float = 2.0) 
     """
     from scipy.spatial import cKDTree
 
-    _check_numbers(len(x), arms, turns, 0.0, 0)
+    _check_numbers(arms, arms, turns, noise=0.0, seed=0)
     start, growth = spiral_constants(arms, turns)
     end = 2 * math.pi * turns
     angles = _even_angles(math.ceil(arc_length(end, start, growth) / _CURVE_STEP), arms, turns)

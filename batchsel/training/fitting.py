@@ -64,11 +64,28 @@ class Request:
             raise UsageError(f"target {self.target} needs validation_data to be measured on.")
 
     @property
-    def stops(self) -> np.ndarray:
-        """``int64[k]`` samples after which an evaluation is due; the last is the budget."""
-        count = math.ceil(self.budget / self.every - 1e-9)
-        grid = [min(math.ceil(i * self.every - 1e-6), self.budget) for i in range(1, count + 1)]
-        return np.array(grid, np.int64)
+    def epochs(self) -> int:
+        """Intervals of the evaluation grid; the last may be shorter."""
+        return math.ceil(self.budget / self.every - 1e-9)
+
+    def stop(self, epoch: int) -> int:
+        """Samples trained on when an interval ends.
+
+        Args:
+            epoch: Its number from 0.
+        """
+        return min(math.ceil((epoch + 1) * self.every - 1e-6), self.budget)
+
+    def ended(self, samples: int) -> int:
+        """How many intervals have ended.
+
+        Args:
+            samples: Samples trained on.
+        """
+        epoch = min(max(int(samples / self.every) - 1, 0), self.epochs)
+        while epoch < self.epochs and self.stop(epoch) <= samples:
+            epoch += 1
+        return epoch
 
 
 class Fitting:
@@ -86,7 +103,6 @@ class Fitting:
         self._loop = trainer.prepare(request.feed)
         self._begin()
         self._span = Span(tf.constant(trainer.fit_start, tf.int64), tf.constant(max(request.budget, 1), tf.int64))
-        self._stops = trainer.fit_start + request.stops
         names = [name for name in self._loop.log_names if name != "learning_rate"]
         if request.target is not None:
             request.target.check(names)
@@ -132,7 +148,7 @@ class Fitting:
         callbacks.on_train_begin()
         self._counts = trainer.counts
         self._callbacks, logs = callbacks, {}
-        while (epoch := self._epoch()) < len(self._stops) and not self._done():
+        while (epoch := self._epoch()) < self._request.epochs and not self._done():
             logs = self._segments(epoch) or logs
         if trainer.schedule is not None:
             model.optimizer.learning_rate.assign(trainer.base_rate)
@@ -141,8 +157,8 @@ class Fitting:
         callbacks.on_train_end(logs)
 
     def _epoch(self) -> int:
-        """How many stops are behind us."""
-        return int(np.searchsorted(self._stops, self._counts["samples"], side="right"))
+        """How many intervals of this call of fit have ended."""
+        return self._request.ended(self._counts["samples"] - self._trainer.fit_start)
 
     def _segments(self, epoch: int) -> dict[str, float] | None:
         """Trains from the start of an epoch, or from where it was interrupted, to its end or further."""
@@ -150,10 +166,12 @@ class Fitting:
         self._epoch_step = self._counts["steps"]
         with self._trainer.clock.section("callbacks"):
             callbacks.on_epoch_begin(epoch)
-        count = min(SEGMENTS, len(self._stops) - epoch) if self._whole else 1
+        request, start = self._request, self._trainer.fit_start
+        count = min(SEGMENTS, request.epochs - epoch) if self._whole else 1
+        stops = np.array([start + request.stop(epoch + i) for i in range(count)], np.int64)
         ended = 0
         while not ended and not self._done():
-            ended, rows, _ = self._call(self._stops[epoch : epoch + count])
+            ended, rows, _ = self._call(stops)
             for position in range(ended):
                 if position:
                     callbacks.on_epoch_begin(epoch + position)

@@ -40,7 +40,7 @@ def callback_list(
         add_progbar=bool(request.verbose),
         model=model,
         verbose=request.verbose,
-        epochs=len(request.stops),
+        epochs=request.epochs,
         steps=steps,
     )
 

@@ -1,0 +1,35 @@
+"""Keeps TensorFlow's start-up messages from the screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and looks for devices, with what C++ writes to standard error set aside.
+
+    These messages (of devices that are not there, of instructions that could be used) come before any
+    log level is read. They are shown if the import fails, or if TF_CPP_MIN_LOG_LEVEL is set by the user.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    outer = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            tf.zeros([]) + 1
+        except BaseException:
+            os.dup2(outer, 2)
+            aside.seek(0)
+            os.write(2, aside.read())
+            raise
+        finally:
+            os.dup2(outer, 2)
+            os.close(outer)

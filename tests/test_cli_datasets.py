@@ -1,0 +1,191 @@
+"""`batchsel datasets`: results on standard output, remarks on standard error, errors raised for main to print."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from batchsel import cards
+from batchsel.cli.datasets import datasets
+from batchsel.errors import UsageError, UserError
+from tests.data_files import (
+    IDX_NAMES,
+    Server,
+    card_values,
+    digit_arrays,
+    idx_bytes,
+    sha256,
+    write_card,
+    write_digit_card,
+    write_idx_files,
+)
+
+ARRAYS = digit_arrays()
+COMMANDS = ["list", "show", "fetch", "verify", "path"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BATCHSEL_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(datasets, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def run_json(*arguments):
+    values = json.loads(run(*arguments, "--json").stdout)
+    assert values["schema"] == 1
+    return values
+
+
+def test_list_shows_every_card(folder):
+    result = run("list")
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == cards.names("datasets")
+    assert "55,000" in next(line for line in lines if line.startswith("mnist"))
+    assert next(line for line in lines if line.startswith("mnist")).endswith("to be fetched")
+    assert next(line for line in lines if line.startswith("iris")).endswith("no files needed")
+    assert result.stderr == ""
+
+
+def test_list_as_json(folder):
+    listed = {row["name"]: row for row in run_json("list")["datasets"]}
+    assert sorted(listed) == cards.names("datasets")
+    assert listed["digits"]["sizes"] == {"train": 1197, "validation": 300, "test": 300}
+    assert listed["digits"]["classes"] == 10
+    assert listed["mnist"]["found"] is None
+
+
+def test_a_broken_card_does_not_hide_the_others(folder):
+    write_card(folder, card_values("broken", task=None))
+    write_card(folder, card_values("lost", loader="nowhere"))
+    result = run("list")
+    assert "left out broken: the card" in result.stderr
+    assert "task: missing key" in result.stderr
+    assert "left out lost: unknown loader" in result.stderr
+    assert "iris" in result.stdout
+    assert "broken" not in result.stdout
+
+
+def test_show_tells_what_the_card_says(folder):
+    text = run("show", "fashion_mnist").stdout
+    for words in (
+        "Fashion-MNIST (fashion_mnist)",
+        "28x28x1",
+        "T-shirt/top, Trouser",
+        "cnn, batches of 64, at most 8 passes",
+        "accuracy>=0.91 (medium)",
+        "MIT",
+        "arXiv:1708.07747",
+    ):
+        assert words in text
+    assert text.count("accuracy>=0.92") == 1
+
+
+def test_show_as_json_is_the_card(folder):
+    values = run_json("show", "spirals")
+    card = cards.load("datasets", "spirals")
+    assert values["target"] == card.target == "accuracy>=0.98"
+    assert values["options"] == {"arms": 2, "turns": 2.0, "noise": 0.02}
+    assert values["targets"]["hard"]["reason"] == card.targets["hard"].reason
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:])
+def test_an_unknown_name_gets_the_nearest(folder, command):
+    with pytest.raises(UsageError, match=r"unknown dataset 'irsi'\. Did you mean 'iris'"):
+        run(command, "irsi")
+
+
+def test_path_needs_no_data(folder):
+    assert run("path", "mnist").stdout.strip() == str(folder / "data" / "mnist")
+    assert run("path", "mnist", "--data-dir", "here").stdout.strip() == str(Path("here") / "mnist")
+    assert run_json("path", "mnist") == {
+        "schema": 1,
+        "name": "mnist",
+        "path": str(folder / "data" / "mnist"),
+        "exists": False,
+    }
+
+
+def test_verify_reads_everything(folder):
+    write_digit_card(folder, ARRAYS)
+    write_idx_files(folder / "data" / "tiny", ARRAYS, packed=True)
+    line = run("verify", "tiny").stdout
+    assert line.startswith("tiny is right: 40 train, 10 validation, 20 test (idx files; checked: SHA-256 of x_test")
+    assert run_json("verify", "tiny")["sizes"] == {"train": 40, "validation": 10, "test": 20}
+
+
+def test_verify_finds_one_wrong_pixel(folder):
+    changed = ARRAYS["x_test"].copy()
+    changed[11, 3, 4] ^= 1
+    write_digit_card(folder, ARRAYS)
+    write_idx_files(folder / "data" / "tiny", ARRAYS | {"x_test": changed}, packed=True)
+    with pytest.raises(UserError, match="the content differs from the card: x_test has SHA-256"):
+        run("verify", "tiny")
+
+
+def test_verify_never_downloads(folder):
+    with pytest.raises(UserError, match=r"mnist is not in .*Expected the four idx files"):
+        run("verify", "mnist")
+    assert not (folder / "data").exists()
+
+
+def test_fetch_downloads_with_progress_on_standard_error(folder):
+    server = Server()
+    try:
+        files = []
+        for name, array in ARRAYS.items():
+            body = gzip.compress(idx_bytes(array))
+            file = f"{IDX_NAMES[name]}.gz"
+            files.append({"name": file, "sha256": sha256(body), "urls": [server.add(f"/{file}", body)]})
+        write_digit_card(folder, ARRAYS, files=files)
+        with pytest.raises(UserError, match="offline nothing is downloaded"):
+            run("fetch", "tiny", "--offline")
+        assert server.asked == []
+        result = run("fetch", "tiny")
+        assert result.stdout == f"tiny: downloaded files in {folder / 'data' / 'tiny'}\n"
+        assert result.stderr.count("downloading ") == 4
+        assert run_json("fetch", "tiny")["found"] == "idx files"
+        assert len(server.asked) == 4
+        run("verify", "tiny")
+    finally:
+        server.close()
+
+
+def test_fetch_of_an_embedded_set_has_nothing_to_do(folder):
+    assert run("fetch", "iris").stdout == "iris: no files needed\n"
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_every_help_has_an_example(command, option):
+    text = run(*command, option).stdout
+    assert "Example:" in text
+    assert "batchsel datasets" in text
+
+
+def test_the_module_is_light():
+    # The help of the command line must come at once; what is heavy is imported when it is needed.
+    code = (
+        "import sys, batchsel.cli.datasets, batchsel.cli.spirals, batchsel.cards, batchsel.cards.schema; "
+        "heavy = {'numpy', 'tensorflow', 'keras', 'sklearn', 'pooch', 'matplotlib', 'rich', 'requests'}; "
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_data_and_cards_work_without_tensorflow():
+    code = (
+        "import sys; from batchsel import cards, data; "
+        "data.load(cards.load('datasets', 'iris')); sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
