@@ -26,10 +26,11 @@ def bench(tasks: tuple[str, ...], rounds: int, quick: bool, as_json: bool) -> No
     """
     if rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {rounds}.")
-    from batchsel.cli.quiet import import_tensorflow
+    from batchsel.training.quiet import import_tensorflow
 
     import_tensorflow()
-    from batchsel.experiments import benchmark, environment
+    from batchsel.experiments import environment
+    from batchsel.training import benchmark
 
     for name in tasks:
         if name not in benchmark.TASKS:

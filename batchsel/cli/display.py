@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,13 @@ MODES = ("auto", "rich", "plain", "off")
 
 
 @contextmanager
-def watching(mode: str, target: str) -> Iterator[Any]:
+def watching(mode: str, target: str, share: Callable[[dict[str, Any]], float]) -> Iterator[Any]:
     """A function that shows the state of a run, or None.
 
     Args:
         mode: "auto" (rich on a terminal, plain elsewhere), "rich", "plain" or "off".
         target: What the run is to reach.
+        share: Gives the share of the budget that is used up.
 
     Yields:
         What `Surroundings.watch` takes.
@@ -24,7 +25,7 @@ def watching(mode: str, target: str) -> Iterator[Any]:
     if mode == "auto":
         mode = "rich" if sys.stderr.isatty() else "plain"
     if mode == "rich":
-        with _live(target) as show:
+        with _live(target, share) as show:
             yield show
     else:
         yield _plain(target) if mode == "plain" else None
@@ -51,7 +52,7 @@ def _plain(target: str) -> Any:
 
 
 @contextmanager
-def _live(target: str) -> Iterator[Any]:
+def _live(target: str, share: Callable[[dict[str, Any]], float]) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -67,6 +68,6 @@ def _live(target: str) -> Iterator[Any]:
         def show(state: dict[str, Any]) -> None:
             rate = state["steps"] / max(state["seconds"], 1e-9)
             words = f"{state['passes']:.2f} passes  {rate:,.0f} steps/s  {_metrics(state)}  (target {target})"
-            progress.update(task, completed=state["share"], description=words)
+            progress.update(task, completed=share(state), description=words)
 
         yield show

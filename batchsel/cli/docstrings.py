@@ -8,26 +8,26 @@ _LABELS = ("Formula", "Cost", "Source")
 
 
 def summary(doc: str) -> str:
-    """The first line.
+    r"""The first line.
 
     Args:
         doc: A docstring, without indentation.
 
     Example:
-        >>> summary("Short.\\n\\nLong.")
+        >>> summary("Short.\n\nLong.")
         'Short.'
     """
     return doc.splitlines()[0] if doc else ""
 
 
 def labelled(doc: str) -> dict[str, str]:
-    """The paragraphs "Formula: ...", "Cost: ..." and "Source: ..." by name.
+    r"""The paragraphs "Formula: ...", "Cost: ..." and "Source: ..." by name.
 
     Args:
         doc: A docstring, without indentation.
 
     Example:
-        >>> labelled("Short.\\n\\nFormula: a = b\\nover two lines.\\nCost: none.")
+        >>> labelled("Short.\n\nFormula: a = b\nover two lines.\nCost: none.")
         {'Formula': 'a = b over two lines.', 'Cost': 'none.'}
     """
     found = {}
@@ -38,13 +38,13 @@ def labelled(doc: str) -> dict[str, str]:
 
 
 def parameters(doc: str) -> dict[str, str]:
-    """What the section "Args:" says of each parameter.
+    r"""What the section "Args:" says of each parameter.
 
     Args:
         doc: A docstring, without indentation.
 
     Example:
-        >>> parameters("Short.\\n\\nArgs:\\n    a: First,\\n        and more.\\n    b: Second.\\n\\nRaises:\\n    X: y.")
+        >>> parameters("Short.\n\nArgs:\n    a: First,\n        and more.\n    b: Second.\n\nRaises:\n    X: y")
         {'a': 'First, and more.', 'b': 'Second.'}
     """
     section = re.search(r"^Args:\n((?:[ ]{4,}.*\n?|\n(?=[ ]{4}))+)", doc, re.MULTILINE)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from batchsel.cli.output import print_columns, print_json
-from batchsel.cli.quiet import import_tensorflow
+from batchsel.training.quiet import import_tensorflow
 
 
 @click.command(

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from batchsel.cli import display
-from batchsel.cli.quiet import import_tensorflow
 from batchsel.errors import UsageError
+from batchsel.training.quiet import import_tensorflow
 
 _SETTINGS = (
     ("--dataset", str, "Data set: a name, see `batchsel datasets list`."),
@@ -135,7 +135,12 @@ def _check_plot(plot: str | None) -> None:
 def _run(
     spec: Any, out: Path, progress: str, data_dir: str | None, offline: bool, resume: bool, tensorboard: bool
 ) -> dict[str, Any]:
-    with display.watching(progress, spec.target) as watch:
+    from batchsel.experiments.budget import Budget
+
+    def share(state: dict[str, Any]) -> float:
+        return Budget.parse(spec.budget).share(state["passes"], state["samples"], state["seconds"])
+
+    with display.watching(progress, spec.target, share) as watch:
         import_tensorflow()
         from batchsel.data.progress import download_progress
         from batchsel.experiments.runner import Surroundings, run

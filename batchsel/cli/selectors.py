@@ -48,9 +48,7 @@ def show_selector(name: str, as_json: bool) -> None:
     if as_json:
         facts = {key.lower(): value for key, value in facts.items()}
         summary = docstrings.summary(doc)
-        print_json(
-            {"name": name, "family": entry.family, "summary": summary, **facts, "parameters": parameters}
-        )
+        print_json({"name": name, "family": entry.family, "summary": summary, **facts, "parameters": parameters})
         return
     click.echo(f"{name} ({entry.family}): {docstrings.summary(doc)}\n")
     for title, text in facts.items():

@@ -49,10 +49,11 @@ def _times(record: dict[str, Any]) -> list[str]:
     seconds, selection = record["seconds"], record["selection"]
     clock = seconds["training"]
     chosen = selection["planning"] + selection["updating"]
+    share = chosen / max(clock, 1e-9)
     outside = ", ".join(
         f"{name} {value:.2f} s" for name, value in seconds.items() if name != "training" and value >= 0.005
     )
     return [
-        f"  clock       {clock:.2f} s, of which selection {chosen:.3f} s ({chosen / max(clock, 1e-9):.1%}, timed apart)",
+        f"  clock       {clock:.2f} s, of which selection {chosen:.3f} s ({share:.1%}, timed apart)",
         f"  outside     {outside or 'nothing'}",
     ]

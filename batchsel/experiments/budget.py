@@ -65,3 +65,18 @@ class Budget:
         if self.unit == "passes":
             return max(1, round(self.amount * n))
         return int(self.amount) if self.unit == "samples" else 2**40
+
+    def share(self, passes: float, samples: int, seconds: float) -> float:
+        """The share of it that is used up, in [0, 1].
+
+        Args:
+            passes: Samples trained on over n.
+            samples: Samples trained on.
+            seconds: Seconds on the clock.
+
+        Example:
+            >>> Budget(8, "passes").share(passes=2, samples=200, seconds=1.0)
+            0.25
+        """
+        used = {"passes": passes, "samples": samples, "seconds": seconds}[self.unit]
+        return min(used / self.amount, 1.0)

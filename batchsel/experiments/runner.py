@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from batchsel import cards, data, models
+from batchsel import cards, data
 from batchsel.data import Dataset
 from batchsel.errors import UserError
-from batchsel.experiments import environment, optimizers, records
+from batchsel.experiments import environment, records
 from batchsel.experiments.budget import Budget
 from batchsel.experiments.spec import RunSpec, to_toml
-from batchsel.training.devices import devices, make_deterministic, precision, threads
+from batchsel.models.compiled import compiled
+from batchsel.training.callbacks import Watch, tensorboard
+from batchsel.training.devices import devices, make_deterministic, threads
 from batchsel.training.selection_cost import selection_seconds
 from batchsel.training.target import Target, crossing
 from batchsel.training.trainer import Trainer
@@ -50,7 +51,7 @@ class Surroundings:
     watch: Callable[[dict[str, Any]], None] | None = None
 
 
-def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:  # noqa: B008
+def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:
     """Trains to the target or to the end of the budget, and appends a record.
 
     Args:
@@ -67,9 +68,7 @@ def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:
     if spec.deterministic:
         make_deterministic()
     card = cards.load("datasets", spec.dataset)
-    dataset = data.load(
-        card, folder=around.data_folder, offline=around.offline, progress=around.download_progress
-    )
+    dataset = data.load(card, folder=around.data_folder, offline=around.offline, progress=around.download_progress)
     trainer = _trainer(spec, dataset)
     folder = around.out / spec.identity()
     _open(folder, spec)
@@ -82,28 +81,18 @@ def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:
     return record
 
 
-def build(spec: RunSpec, dataset: Dataset) -> keras.Model:
-    """The compiled model of a run.
-
-    Args:
-        spec: The settings.
-        dataset: The data, for shapes and task.
-    """
-    with precision(spec.mixed_precision):
-        model = models.build(spec.model, dataset.input_shape, dataset.outputs)
-        optimizer = optimizers.build(spec.optimizer, spec.learning_rate)
-        if dataset.task == "classification":
-            loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            metrics = ["accuracy"]
-        else:
-            loss, metrics = keras.losses.MeanSquaredError(), ["mae"]
-        model.compile(optimizer, loss, metrics=metrics)
-    return model
-
-
 def _trainer(spec: RunSpec, dataset: Dataset) -> Trainer:
+    model = compiled(
+        spec.model,
+        dataset.input_shape,
+        dataset.outputs,
+        dataset.task,
+        optimizer=spec.optimizer,
+        learning_rate=spec.learning_rate,
+        mixed_precision=spec.mixed_precision,
+    )
     trainer = Trainer(
-        build(spec, dataset),
+        model,
         spec.selector,
         batch_size=spec.batch_size,
         schedule=None if spec.schedule == "constant" else spec.schedule,
@@ -119,8 +108,7 @@ def _open(folder: Path, spec: RunSpec) -> None:
         (folder / CONFIG).write_text(to_toml(spec), "utf-8")
     except OSError as error:
         raise UserError(
-            f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder"
-            " with --out."
+            f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
         ) from error
 
 
@@ -128,9 +116,11 @@ def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset
     budget, n = Budget.parse(spec.budget), len(dataset.train)
     passes = budget.samples(n) / n
     every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
-    callbacks = [_Watch(around.watch, trainer, spec)] if around.watch else []
+    callbacks = []
+    if around.watch is not None:
+        callbacks.append(Watch(around.watch, trainer))
     if around.tensorboard:
-        callbacks.append(_tensorboard(folder))
+        callbacks.append(tensorboard(folder / "tensorboard"))
     trainer.fit(
         dataset.train.x,
         dataset.train.y,
@@ -144,54 +134,6 @@ def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset
         seconds=budget.amount if budget.unit == "seconds" else None,
         checkpoint=folder / CHECKPOINT,
     )
-
-
-class _Watch(keras.callbacks.Callback):
-    """Tells whoever watches how far the run is."""
-
-    patient = True
-
-    def __init__(self, watch: Callable[[dict[str, Any]], None], trainer: Trainer, spec: RunSpec) -> None:
-        super().__init__()
-        self._watch = watch
-        self._trainer = trainer
-        self._budget = Budget.parse(spec.budget)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._tell(evaluated=False)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._tell(evaluated=True)
-
-    def _tell(self, evaluated: bool) -> None:
-        trainer = self._trainer
-        counts, seconds = trainer.counts, trainer.clock.training
-        share = (
-            seconds / self._budget.amount
-            if self._budget.unit == "seconds"
-            else counts["samples"] / self._budget.samples(trainer.loop.n)
-        )
-        evaluations = trainer.evaluations
-        self._watch(
-            {
-                **counts,
-                "seconds": seconds,
-                "share": min(share, 1.0),
-                "passes": counts["samples"] / trainer.loop.n,
-                "evaluated": evaluated,
-                "evaluation": evaluations[-1] if evaluations else None,
-            }
-        )
-
-
-def _tensorboard(folder: Path) -> keras.callbacks.Callback:
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "--tensorboard needs TensorBoard, which TensorFlow does not install: pip install 'batchsel[tensorboard]'."
-        ) from None
-    return keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
 
 
 def _record(spec: RunSpec, trainer: Trainer, dataset: Dataset, started: str) -> dict[str, Any]:

@@ -197,11 +197,9 @@ def check_names(spec: RunSpec) -> None:
         UserError: If a name is unknown or a text cannot be read.
     """
     from batchsel import models
-    from batchsel.experiments import optimizers
+    from batchsel.models import optimizers
     from batchsel.selectors import text
 
     models.check(spec.model)
     optimizers.check(spec.optimizer)
     text.check(spec.selector)
-
-

@@ -42,7 +42,7 @@ def check(text: str) -> None:
     if call.name not in _CLASSES:
         raise unknown_name("optimizer", call.name, _CLASSES)
     if call.arguments or "learning_rate" in call.keywords:
-        raise UsageError(f"optimizer {text!r}: give parameters by name, and the rate as learning_rate (--learning-rate).")
+        raise UsageError(f"optimizer {text!r}: give its parameters by name, and the rate by --learning-rate.")
 
 
 def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:

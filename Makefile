@@ -1,0 +1,51 @@
+# make run   trains on an embedded data set to its target; no download
+# make test  everything that CI runs
+# make bench the speed of the loop on this machine
+
+PYTHON ?= $(firstword $(foreach version,3.12 3.13 3.11,$(shell command -v python$(version))) python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help run test lint tests doctest bench constraints clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+$(READY): constraints.txt pyproject.toml setup.cfg
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit(f"batchsel needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}; give another one: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: $(READY)
+	$(BIN)/batchsel run --dataset digits --selector loss_ema --plot digits.png
+
+test: lint tests doctest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+tests: $(READY)
+	$(BIN)/python -m pytest --durations=15
+
+# The examples of all docstrings, run on the wheel that users get, away from the checkout.
+doctest: $(READY)
+	rm -rf build/wheel build/installed build/lib
+	$(BIN)/python -m build --quiet --wheel --outdir build/wheel
+	$(BIN)/python -m pip install --quiet --no-deps --target build/installed build/wheel/*.whl
+	cd build && PYTHONPATH=$(CURDIR)/build/installed ../$(BIN)/python -m pytest --quiet -c ../pyproject.toml \
+		--rootdir installed -p no:cacheprovider --doctest-modules installed/batchsel
+
+bench: $(READY)
+	$(BIN)/batchsel bench
+
+constraints: $(READY)
+	{ sed -n 1p constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf build dist *.egg-info

@@ -1,0 +1,63 @@
+"""A model that is ready to be trained: architecture, optimiser, loss and metrics of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from batchsel import models
+from batchsel.models import optimizers
+
+
+def compiled(
+    text: str,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    task: str,
+    *,
+    optimizer: str = "adam",
+    learning_rate: float = 1e-3,
+    mixed_precision: bool = False,
+) -> keras.Model:
+    """Builds and compiles a model.
+
+    Args:
+        text: The model in text form, as for `batchsel.models.build`.
+        input_shape: Shape of one sample.
+        outputs: Classes, or 1 for regression.
+        task: "classification" (cross-entropy from logits, accuracy) or "regression" (squared error, mean
+            absolute error).
+        optimizer: The optimiser in text form.
+        learning_rate: Its learning rate.
+        mixed_precision: Whether to compute in float16 on a GPU, bfloat16 on a CPU.
+
+    Raises:
+        UsageError: If a text cannot be read, or names what does not exist.
+
+    Example:
+        >>> compiled("mlp(hidden=[4])", (2,), 2, "classification").compiled
+        True
+    """
+    with _precision(mixed_precision):
+        model = models.build(text, input_shape, outputs)
+        if task == "classification":
+            loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+        else:
+            loss, metrics = keras.losses.MeanSquaredError(), ["mae"]
+        model.compile(optimizers.build(optimizer, learning_rate), loss, metrics=metrics)
+    return model
+
+
+@contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    outer = keras.config.dtype_policy()
+    if mixed:
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        keras.config.set_dtype_policy("mixed_float16" if on_gpu else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(outer)
