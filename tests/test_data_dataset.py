@@ -43,6 +43,12 @@ def test_rows_with_nan_are_named_up_to_five():
     assert "remove these rows or fill the gaps" in text
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_value_is_enough(value):
+    with pytest.raises(UserError, match=r"1 sample holds NaN or infinite features: row 1\."):
+        check_arrays(np.array([[0.0, 1.0], [0.0, value]]), np.array([0, 1]), where="w")
+
+
 def test_targets_with_nan_are_named():
     with pytest.raises(UserError, match=r"1 sample has NaN or infinite targets: row 1\."):
         check_arrays(np.zeros((2, 1)), np.array([0.0, np.nan]), where="w")

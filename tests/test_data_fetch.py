@@ -108,8 +108,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, server):
     assert DataFolder(tmp_path).fetch(file).read_bytes() == BODY
 
 
-def test_a_read_only_folder(server):
+def test_a_read_only_folder(tmp_path, server):
     file = remote(server.add("/train.gz", BODY))
+    DataFolder(tmp_path).fetch(file)  # imports all that is needed, while Python's own folders can be read
     with read_only_folder() as folder:
         with pytest.raises(UserError, match=r"cannot write .*: Permission denied.*--data-dir or BATCHSEL_DATA"):
             DataFolder(folder).fetch(file)

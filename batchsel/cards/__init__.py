@@ -17,7 +17,7 @@ from typing import Any
 
 from batchsel.errors import UserError, unknown_name
 
-_READERS = {"datasets": "batchsel.cards.schema:read_dataset_card"}
+_READERS = {"datasets": "batchsel.cards.dataset_cards:read_dataset_card"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 

@@ -230,8 +230,8 @@ class Table:
         for key in self._values or ():
             if key not in self._known:
                 close = difflib.get_close_matches(key, self._known, n=1)
-                known = ", ".join(self._known)
-                self.problem(key, f"unknown key. {f'Did you mean {close[0]!r}?' if close else f'Known: {known}.'}")
+                hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(self._known)}."
+                self.problem(key, f"unknown key. {hint}")
 
 
 def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:

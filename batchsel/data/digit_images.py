@@ -62,10 +62,12 @@ def load_digit_images(card: Any, seed: int, folder: DataFolder) -> Dataset:
         UserError: If the files are missing, damaged, or not what the card describes.
 
     Example:
-        >>> from batchsel import cards
-        >>> card = cards.load("datasets", "fashion_mnist")
-        >>> load_digit_images(card, 0, DataFolder(Path("/data/fashion_mnist"))).train.x.shape  # doctest: +SKIP
-        (55000, 28, 28, 1)
+        >>> from types import SimpleNamespace
+        >>> card = SimpleNamespace(name="kmnist", files=())
+        >>> load_digit_images(card, 0, DataFolder(Path("/nowhere")))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: kmnist is not in /nowhere. Expected the four idx files (plain or .gz), ...
     """
     container = find_container(card, folder) or _fetched(card, folder)
     where = f"{card.name} ({container.form} in {folder.path})"

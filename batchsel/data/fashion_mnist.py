@@ -24,9 +24,12 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         UserError: If the files are missing, damaged or not Fashion-MNIST.
 
     Example:
-        >>> from batchsel import cards, data
-        >>> data.load(cards.load("datasets", "fashion_mnist")).train.x.shape  # doctest: +SKIP
-        (55000, 28, 28, 1)
+        >>> from pathlib import Path
+        >>> from batchsel import cards
+        >>> load(cards.load("datasets", "fashion_mnist"), 0, DataFolder(Path("/nowhere"), offline=True))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: fashion_mnist is not in /nowhere. Expected the four idx files (plain or .gz), ...
     """
     return load_digit_images(card, seed, folder)
 

@@ -64,7 +64,7 @@ class DataFolder:
             batchsel.errors.UserError: '../passwords' leads out of the data folder /data/mnist. ...
         """
         path = self.path / name
-        if ".." in Path(name).parts or not path.resolve().is_relative_to(self.path.resolve()):
+        if not path.resolve().is_relative_to(self.path.resolve()):
             raise UserError(
                 f"{name!r} leads out of the data folder {self.path}. Expected a plain relative name and no "
                 "link to elsewhere; put the file itself there, or name its folder with --data-dir."

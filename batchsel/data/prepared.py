@@ -50,8 +50,10 @@ def read_prepared(folder: Path) -> dict[str, np.ndarray]:
         UserError: If the files are damaged, or have other parts or features.
 
     Example:
-        >>> read_prepared(Path("/data/mnist/3.0.1"))["y_test"].shape  # doctest: +SKIP
-        (10000,)
+        >>> read_prepared(Path("/nowhere/3.0.1"))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: /nowhere/3.0.1 cannot be read as files prepared by TensorFlow Datasets ...
     """
     import tensorflow_datasets as tfds
 

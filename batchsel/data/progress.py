@@ -55,7 +55,10 @@ class BarProgress:
         label: What is downloaded.
 
     Example:
-        >>> bar = BarProgress("train.gz")  # doctest: +SKIP
+        >>> bar = BarProgress("train.gz")
+        >>> bar.total = 2_000
+        >>> bar.update(500)
+        >>> bar.close()
     """
 
     def __init__(self, label: str) -> None:
@@ -109,7 +112,9 @@ def download_progress(label: str) -> BarProgress | LineProgress:
         The progress, to be driven by pooch.
 
     Example:
-        >>> type(download_progress("train.gz")).__name__  # doctest: +SKIP
-        'LineProgress'
+        >>> bar = download_progress("train.gz")
+        >>> isinstance(bar, BarProgress | LineProgress)
+        True
+        >>> bar.close()
     """
     return BarProgress(label) if sys.stderr.isatty() else LineProgress(label)

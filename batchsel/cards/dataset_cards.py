@@ -1,0 +1,152 @@
+"""From the TOML of a data-set card to the card, with the check that it says everything rightly."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from batchsel.cards.reader import Table
+from batchsel.cards.schema import CardFile, CardTarget, DatasetCard, Defaults, Sizes
+from batchsel.errors import UserError
+
+TASKS = ("classification", "regression")
+LEVELS = ("easy", "medium", "hard")
+
+_TARGET = re.compile(r"([a-z][a-z0-9_]*)\s*(>=|<=)\s*(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def read_dataset_card(values: dict[str, Any], name: str, source: str) -> DatasetCard:
+    """Checks the content of a card.
+
+    Args:
+        values: The card as tomllib gives it.
+        name: The name of its file, without the ending.
+        source: Where the card was found, for errors.
+
+    Returns:
+        The card.
+
+    Raises:
+        UserError: If anything is wrong: keys missing or unknown, values of the wrong type or out of range.
+            All problems are listed.
+
+    Example:
+        >>> read_dataset_card({"name": "mine"}, "iris", "mine.toml")
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: the card mine.toml has 11 problems: ...
+    """
+    problems: list[str] = []
+    card = _card(Table(values, "", problems), name)
+    if not problems:
+        return card
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    lines = "".join(f"\n  {problem}" for problem in problems)
+    raise UserError(f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form.")
+
+
+def _card(table: Table, name: str) -> DatasetCard:
+    table.read("name", f"{name!r}, as its file is named", lambda value: value == name)
+    task = table.one_of("task", TASKS)
+    card = DatasetCard(
+        name=name,
+        title=table.text("title"),
+        task=task,
+        story=table.text("story"),
+        licence=table.text("licence"),
+        citation=table.text("citation"),
+        homepage=table.text("homepage"),
+        input_shape=table.listed("input_shape", int),
+        sizes=_sizes(table.table("sizes")),
+        defaults=_defaults(table.table("defaults")),
+        targets=_targets(table.table("targets")),
+        class_names=_class_names(table, task),
+        loader=table.text("loader", default=name),
+        files=tuple(_file(item) for item in table.tables("files")),
+        content=_content(table),
+        options=table.read("options", "a table", lambda value: isinstance(value, dict), {}),
+        by_hand=table.text("by_hand", default=""),
+    )
+    table.finish()
+    return card
+
+
+def _sizes(table: Table) -> Sizes:
+    sizes = Sizes(*(table.integer(part, minimum=1) for part in ("train", "validation", "test")))
+    table.finish()
+    return sizes
+
+
+def _defaults(table: Table) -> Defaults:
+    defaults = Defaults(
+        model=table.text("model"),
+        optimizer=table.text("optimizer"),
+        learning_rate=table.positive("learning_rate"),
+        batch_size=table.integer("batch_size", minimum=1),
+        schedule=table.text("schedule"),
+        budget=table.positive("budget"),
+        target=table.one_of("target", LEVELS),
+    )
+    table.finish()
+    return defaults
+
+
+def _targets(table: Table) -> dict[str, CardTarget]:
+    targets = {level: _target(table.table(level)) for level in LEVELS}
+    table.finish()
+    return targets
+
+
+def _target(table: Table) -> CardTarget:
+    expected = "metric and threshold, as in 'accuracy>=0.91' or 'loss<=0.3'"
+    text = table.read("target", expected, lambda value: isinstance(value, str) and _TARGET.fullmatch(value))
+    target = CardTarget(text=text, reason=table.text("reason"))
+    table.finish()
+    return target
+
+
+def _class_names(table: Table, task: str | None) -> tuple[str, ...]:
+    class_names = table.listed("class_names", str, default=())
+    if task == "classification" and class_names is not None and len(class_names) < 2:
+        table.problem("class_names", "expected two or more names, because the task is classification.")
+    if task == "regression" and class_names:
+        table.problem("class_names", "expected none, because the task is regression. Leave the key out.")
+    return class_names or ()
+
+
+def _file(table: Table) -> CardFile:
+    file = CardFile(
+        name=table.read("name", "a plain relative name inside the data folder", _is_plain_name),
+        sha256=table.read("sha256", "64 hexadecimal digits in lower case", _is_sha256),
+        urls=tuple(table.read("urls", "a list of addresses that begin with https:// or http://", _are_urls) or ()),
+    )
+    table.finish()
+    return file
+
+
+def _content(table: Table) -> dict[str, str]:
+    expected = "a table of SHA-256 sums, 64 hexadecimal digits each"
+    return table.read("content", expected, _are_sha256, {})
+
+
+def _are_sha256(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_sha256, value.values()))
+
+
+def _are_urls(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(url, str) and url.startswith(("https://", "http://")) for url in value)
+
+
+def _is_sha256(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+
+
+def _is_plain_name(value: Any) -> bool:
+    if not isinstance(value, str) or not value.strip() or "\\" in value:
+        return False
+    path = PurePosixPath(value)
+    return not path.is_absolute() and not PureWindowsPath(value).drive and not {".", ".."} & set(value.split("/"))

@@ -1,0 +1,28 @@
+"""Runs the command line in this process, as its entry point does."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from batchsel.cli import main as entry
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
+        self._monkeypatch = monkeypatch
+        self._capfd = capfd
+
+    def __call__(self, *words: str) -> Result:
+        self._capfd.readouterr()
+        self._monkeypatch.setattr("sys.argv", ["batchsel", *words])
+        with pytest.raises(SystemExit) as leave:
+            entry.main()
+        captured = self._capfd.readouterr()
+        return Result(leave.value.code, captured.out, captured.err)

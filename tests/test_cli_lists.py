@@ -1,0 +1,63 @@
+"""`batchsel selectors`, `models`, `doctor`, `bench`, `completion`."""
+
+import json
+
+import pytest
+from command_line import CommandLine
+
+from batchsel.experiments import spec as specs
+from batchsel.schedules import NAMES
+from batchsel.selectors.registry import entries
+from batchsel.training.compilation import MODES
+
+
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_every_selector_is_listed_with_a_line(command):
+    rows = json.loads(command("selectors", "list", "--json").out)["selectors"]
+    assert {row["name"] for row in rows} == set(entries())
+    assert all(row["summary"].endswith(".") for row in rows)
+
+
+@pytest.mark.parametrize("name", sorted(entries()))
+def test_every_selector_shows_formula_cost_and_source(command, name):
+    shown = json.loads(command("selectors", "show", name, "--json").out)
+    assert shown["formula"]
+    assert shown["cost"]
+    assert shown["source"]
+
+
+def test_models_are_listed_and_shown(command):
+    rows = json.loads(command("models", "list", "--json").out)["models"]
+    assert [row["name"] for row in rows] == ["cnn", "mlp"]
+    assert "hidden" in json.loads(command("models", "show", "mlp", "--json").out)["parameters"]
+    assert command("models", "show", "mpl").code == 2
+
+
+def test_doctor_tries_a_run(command):
+    facts = json.loads(command("doctor", "--json").out)
+    assert facts["steps per second"] > 0
+    assert facts["devices"]
+
+
+def test_bench_gives_every_ratio(command):
+    result = json.loads(command("bench", "--quick", "--task", "mlp", "--json").out)
+    (task,) = result["tasks"]
+    assert set(task["arms"]) >= {"model.fit", "random", "loss_ema"}
+    assert task["arms"]["random"]["times_as_fast_as_fit"]["median"] > 1
+
+
+def test_unknown_commands_tasks_and_shells(command):
+    assert "'run'" in command("rnu").err
+    assert "'mlp'" in command("bench", "--task", "mpl").err
+    assert command("completion", "tcsh").code == 2
+    assert "batchsel" in command("completion", "bash").out
+
+
+def test_names_that_are_known_without_tensorflow_are_those_that_exist():
+    assert set(specs.SCHEDULES) == set(NAMES)
+    assert specs.COMPILE == MODES
