@@ -256,3 +256,19 @@ def test_fashion_mnist_for_some_hundred_steps(command):
     record = json.loads(result.out)
     assert record["sizes"] == {"train": 55000, "validation": 5000, "test": 10000}
     assert record["evaluations"][-1]["accuracy"] > 0.78
+
+
+def test_a_user_can_bring_data_in_a_file(command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "from batchsel.data import Dataset, Part\n"
+        "def load(seed):\n"
+        "    x = np.random.default_rng(0).normal(size=(300, 3)).astype('float32')\n"
+        "    y = (x.sum(1) > 0).astype('int32')\n"
+        "    cut = lambda a, b: Part(x[a:b], y[a:b])\n"
+        "    return Dataset('mine', 'classification', cut(0, 200), cut(200, 250), cut(250, 300), ('no', 'yes'))\n"
+    )
+    assert "target" in command("run", "--dataset", "./mine.py:load").err
+    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.9", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["sizes"]["train"] == 200

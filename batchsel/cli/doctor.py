@@ -28,7 +28,7 @@ def doctor(as_json: bool) -> None:
     from batchsel.training.devices import devices, threads
 
     facts |= {"devices": ", ".join(devices()), **{f"{name} threads": count for name, count in threads().items()}}
-    facts["data folder"] = str(data_folder("NAME"))
+    facts["data folder"] = str(data_folder("NAME").parent)
     facts |= _short_run()
     if as_json:
         print_json(facts)

@@ -13,7 +13,7 @@ from batchsel.errors import UsageError
 from batchsel.training.quiet import import_tensorflow
 
 _SETTINGS = (
-    ("--dataset", str, "Data set: a name, see `batchsel datasets list`."),
+    ("--dataset", str, "Data set: a name, see `batchsel datasets list`; or ./mine.py:load."),
     ("--model", str, "Model, as in mlp or 'mlp(hidden=[64, 64])' or ./mine.py:build."),
     ("--selector", str, "Selector: a name or a pipe, see `batchsel selectors list`; or ./mine.py:Mine."),
     ("--batch-size", int, "Samples of a step."),
@@ -102,6 +102,7 @@ def run(
 
 def _resolved(given: dict[str, Any], config: str | None) -> Any:
     from batchsel import cards
+    from batchsel.experiments import sets
     from batchsel.experiments import spec as specs
 
     file = specs.read_file(config) if config else {}
@@ -109,7 +110,7 @@ def _resolved(given: dict[str, Any], config: str | None) -> Any:
     if dataset is None:
         known = ", ".join(cards.names("datasets"))
         raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
-    return specs.resolve(given, file, cards.load("datasets", dataset))
+    return specs.resolve(given, file, sets.card_of(dataset))
 
 
 def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:

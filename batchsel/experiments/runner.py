@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from batchsel import cards, data
 from batchsel.data import Dataset
 from batchsel.errors import UserError
-from batchsel.experiments import environment, records
+from batchsel.experiments import environment, records, sets
 from batchsel.experiments.budget import Budget
 from batchsel.experiments.spec import RunSpec, to_toml
 from batchsel.models.compiled import compiled
@@ -67,8 +66,7 @@ def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:
     """
     if spec.deterministic:
         make_deterministic()
-    card = cards.load("datasets", spec.dataset)
-    dataset = data.load(card, folder=around.data_folder, offline=around.offline, progress=around.download_progress)
+    dataset = sets.load(spec.dataset, around.data_folder, around.offline, around.download_progress)
     trainer = _trainer(spec, dataset)
     folder = around.out / spec.identity()
     _open(folder, spec)

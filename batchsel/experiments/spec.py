@@ -100,6 +100,8 @@ def resolve(given: Mapping[str, Any], file: Mapping[str, Any], card: Any) -> Run
     settings = {"dataset": card.name, "selector": "random", **_defaults(card), **wanted}
     if Budget.parse(settings["budget"]).unit == "seconds" and "schedule" not in wanted:
         settings["schedule"] = "constant"
+    if settings["target"] is None:
+        raise UsageError(f"{card.name} has no target of its own; give one, as in --target 'accuracy>=0.9'.")
     if settings["target"] in card.targets:
         settings["target"] = card.targets[settings["target"]].text
     settings["budget"] = str(Budget.parse(settings["budget"]))

@@ -106,6 +106,8 @@ class Fitting:
         names = [name for name in self._loop.log_names if name != "learning_rate"]
         if request.target is not None:
             request.target.check(names)
+        if request.validation is not None:
+            trainer.check_labels(request.validation)
         self._validation = None if request.validation is None else resident(*request.validation)
         self._interrupted = False
         self._step_seconds = 0.0

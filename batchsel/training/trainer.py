@@ -206,7 +206,15 @@ class Trainer:
         self.model.optimizer.build(self.model.trainable_variables)
         self._classes = tf.nest.flatten(outputs)[0].shape[-1]
 
-    def _check_labels(self, rows: Rows) -> None:
+    def check_labels(self, rows: Rows) -> None:
+        """Makes sure that class ids lie within the model's outputs.
+
+        Args:
+            rows: Arrays.
+
+        Raises:
+            UserError: If any lies outside.
+        """
         leaves = self._step.objective.leaves()
         if len(leaves) == 1 and isinstance(leaves[0], keras.losses.SparseCategoricalCrossentropy):
             arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes)
@@ -224,7 +232,7 @@ class Trainer:
             self.build(example)
             self._new_loop(feed.n)
             self._prepared = form
-        self._check_labels(example)
+        self.check_labels(example)
         if self._pending is not None:
             self._restore(self._pending)
         return self._loop

@@ -1,0 +1,54 @@
+"""Data sets by name, or from a file of the user's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchsel import cards, data
+from batchsel.cards.plain import plain_card
+from batchsel.cards.schema import Sizes
+from batchsel.data import Dataset
+
+
+def card_of(name: str) -> Any:
+    """The card of a data set; for a file of the user's, one with general defaults and no target.
+
+    Args:
+        name: Name of a card, or ``./mine.py:load``, a function of a seed that returns a `Dataset`.
+
+    Raises:
+        UserError: If there is no such card, or the file or its data are not right.
+
+    Example:
+        >>> card_of("iris").task
+        'classification'
+    """
+    if not _in_file(name):
+        return cards.load("datasets", name)
+    dataset = data.load(name)
+    sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
+    return plain_card(name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names)
+
+
+def load(name: str, folder: str | None = None, offline: bool = False, progress: Any = None) -> Dataset:
+    """The data, split.
+
+    Args:
+        name: As for `card_of`.
+        folder: Folder of the data, or None for the usual places.
+        offline: Whether downloads are forbidden.
+        progress: Makes a progress bar for a label, or None.
+
+    Raises:
+        UserError: If the data cannot be had or are not right.
+
+    Example:
+        >>> len(load("iris").train)
+        90
+    """
+    card = name if _in_file(name) else cards.load("datasets", name)
+    return data.load(card, folder=folder, offline=offline, progress=progress)
+
+
+def _in_file(name: str) -> bool:
+    return ".py:" in name
