@@ -57,12 +57,12 @@ def test_what_a_function_returns_is_checked(folder):
 
 @pytest.mark.parametrize("reference", ["./other.py:load", "other.py", "", ":load", "./:load"])
 def test_a_file_that_is_not_there(folder, reference):
-    with pytest.raises(UsageError, match=r"there is no file .*Expected './FILE\.py:FUNCTION'"):
+    with pytest.raises(UsageError, match=r"there is no file .*Expected \./FILE\.py:NAME"):
         data.load(reference)
 
 
 def test_a_function_that_is_not_there(folder):
-    with pytest.raises(UsageError, match=r"unknown function in \./mine\.py 'laod'\. Did you mean 'load'"):
+    with pytest.raises(UsageError, match=r"unknown name in mine\.py 'laod'\. Did you mean 'load'"):
         data.load("./mine.py:laod")
 
 

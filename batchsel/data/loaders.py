@@ -11,14 +11,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-import sys
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from batchsel.calls import object_in_file
 from batchsel.data.dataset import Dataset
-from batchsel.errors import UsageError, UserError, unknown_name
+from batchsel.errors import UserError, unknown_name
 
 GROUP = "batchsel.datasets"
 
@@ -65,32 +64,16 @@ def load_from_file(reference: str, seed: int) -> Dataset:
         >>> load_from_file("./missing.py:load", 0)
         Traceback (most recent call last):
         ...
-        batchsel.errors.UsageError: there is no file 'missing.py'. Expected './FILE.py:FUNCTION', ...
+        batchsel.errors.UsageError: there is no file 'missing.py' to take 'load' from. Expected ...
     """
     path, _, function = reference.rpartition(":")
-    if not Path(path).is_file():
-        raise UsageError(
-            f"there is no file {str(Path(path))!r}. Expected './FILE.py:FUNCTION', the function taking a "
-            "seed and returning a batchsel.data.Dataset."
-        )
-    module = _module_of(Path(path))
-    if not callable(getattr(module, function, None)):
-        raise unknown_name(f"function in {path}", function, [name for name in vars(module) if name[0] != "_"])
-    dataset = getattr(module, function)(seed)
+    dataset = object_in_file(Path(path), function)(seed)
     if not isinstance(dataset, Dataset):
         raise UserError(
             f"{reference} returned {type(dataset).__name__}. Expected a batchsel.data.Dataset; "
             "batchsel.data.tables shows how to make one from arrays."
         )
     return dataset
-
-
-def _module_of(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"batchsel_user_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
 
 
 def _module_names() -> set[str]:
