@@ -57,6 +57,8 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
         [0, 2]
     """
     order = rng.permutation(shares.shape[0], stream)
+    # Drawn out, so that rounding the spacing down to an integer costs nothing even where shares are few and small.
+    shares *= tf.maximum((1 << 47) // tf.reduce_sum(shares), 1)
     ends = tf.cumsum(tf.gather(shares, order))
     spacing = ends[-1] // rows
     start = rng.integer_below(ends[-1] - spacing * (rows - 1), stream + "/start")

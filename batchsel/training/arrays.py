@@ -142,7 +142,8 @@ def _check(name: str, leaf: Any, n: int) -> None:
 
 
 def _by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
-    labels = np.asarray(y).reshape(-1)
+    labels = np.asarray(y)
+    labels = (labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels).reshape(-1)
     missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))
     if missing:
         raise UsageError(f"class_weight has no weight for the classes {missing[:5]}.")

@@ -131,7 +131,8 @@ class Trainer:
             UserError: If the data cannot be trained on, before anything is.
             TrainingFault: If the loss is not finite, or the selector's plan makes no sense.
         """
-        rows = None if hasattr(x, "take") and y is None else arrays.rows_of(x, y, sample_weight, class_weight)
+        streamed = y is None and hasattr(x, "take") and not isinstance(x, np.ndarray | tf.data.Dataset)
+        rows = None if streamed else arrays.rows_of(x, y, sample_weight, class_weight)
         validation = None if validation_data is None else arrays.rows_of(*validation_data)
         if rows is not None and validation is None and validation_split:
             rows, validation = arrays.split_last(rows, validation_split)

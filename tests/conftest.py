@@ -1,0 +1,24 @@
+"""Quiet TensorFlow and repeatable property tests, for the whole suite."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "batchsel", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("batchsel")
+
+
+@pytest.fixture
+def policy():
+    """Sets Keras's precision policy for one test."""
+    import keras
+
+    before = keras.mixed_precision.dtype_policy()
+    yield keras.mixed_precision.set_dtype_policy
+    keras.mixed_precision.set_dtype_policy(before)
