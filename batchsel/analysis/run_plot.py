@@ -45,17 +45,14 @@ def draw_metric(axes: Any, record: dict[str, Any], metric: str, threshold: float
     axes.plot(seconds, [point[metric] for point in evaluations], color=_BLUE, marker="o", markersize=3)
     axes.axhline(threshold, color=_GREY, linestyle="--", linewidth=1)
     axes.annotate(
-        f"target {threshold:g}", (1, threshold), xycoords=("axes fraction", "data"),
-        xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8, color=_GREY,
+        f"target {threshold:g}", (0, threshold), xycoords=("axes fraction", "data"),
+        xytext=(4, 3), textcoords="offset points", fontsize=8, color=_GREY,
     )  # fmt: skip
     crossing = record["crossing"]
     if crossing:
         axes.plot(crossing["seconds"], crossing[metric], "o", color=_ORANGE, markersize=9, markerfacecolor="none")
-        axes.annotate(
-            f"{crossing['seconds']:.2f} s, {crossing['samples'] / record['sizes']['train']:.2f} passes",
-            (crossing["seconds"], crossing[metric]), xytext=(8, -14), textcoords="offset points",
-            fontsize=9, color=_ORANGE,
-        )  # fmt: skip
+        words = f"reached after {crossing['seconds']:.3g} s, {crossing['samples'] / record['sizes']['train']:.2f} passes"
+        axes.annotate(words, (0.97, 0.05), xycoords="axes fraction", fontsize=9, color=_ORANGE, ha="right")
     axes.set_xlabel("seconds on the clock (planning, scoring, steps)")
     axes.set_ylabel(f"validation {metric}")
     axes.grid(alpha=0.25)
@@ -68,12 +65,17 @@ def draw_loss(axes: Any, record: dict[str, Any]) -> None:
         axes: Axes to draw on.
         record: The record.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     n = record["sizes"]["train"]
     passes = [point["samples"] / n for point in record["evaluations"]]
     axes.plot(passes, [point["loss"] for point in record["evaluations"]], color=_BLUE, label="validation")
     trained = record["history"].get("loss", [])[: len(passes)]
     axes.plot(passes[: len(trained)], trained, color=_ORANGE, label="chosen batches", linewidth=1)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("passes (samples trained on / n)")
     axes.set_ylabel("loss")
     axes.legend(frameon=False, fontsize=9)

@@ -23,8 +23,8 @@ def _headline(record: dict[str, Any]) -> str:
     spec = record["spec"]
     words = f"{spec['dataset']}, {spec['selector']}, seed {spec['seed']}: {spec['target']}"
     if record["reached"]:
-        return f"{words} reached after {record['crossing']['seconds']:.2f} s"
-    return f"{words} NOT reached within {spec['budget']} ({record['seconds']['training']:.2f} s)"
+        return f"{words} reached after {record['crossing']['seconds']:.3g} s"
+    return f"{words} NOT reached within {spec['budget']} ({record['seconds']['training']:.3g} s)"
 
 
 def _details(record: dict[str, Any]) -> list[str]:
@@ -51,9 +51,9 @@ def _times(record: dict[str, Any]) -> list[str]:
     chosen = selection["planning"] + selection["updating"]
     share = chosen / max(clock, 1e-9)
     outside = ", ".join(
-        f"{name} {value:.2f} s" for name, value in seconds.items() if name != "training" and value >= 0.005
+        f"{name} {value:.2g} s" for name, value in seconds.items() if name != "training" and value >= 0.005
     )
     return [
-        f"  clock       {clock:.2f} s, of which selection {chosen:.3f} s ({share:.1%}, timed apart)",
+        f"  clock       {clock:.3g} s, of which selection {chosen:.2g} s ({share:.1%}, timed apart)",
         f"  outside     {outside or 'nothing'}",
     ]
