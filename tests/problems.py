@@ -24,9 +24,12 @@ def line(n=50, features=3, seed=0):
 def fill_weights(model, seed=0):
     """Weights from a generator of our own, so that they do not depend on what was built before."""
     generator = np.random.default_rng(seed)
-    model.set_weights(
-        [weight + 0.3 * generator.normal(size=weight.shape).astype(np.float32) for weight in model.get_weights()]
-    )
+
+    def filled(weight):
+        drawn = generator.normal(size=weight.shape).astype(np.float32)
+        return 0.5 * drawn if weight.ndim > 1 else weight + 0.1 * np.abs(drawn)
+
+    model.set_weights([filled(weight) for weight in model.get_weights()])
     return model
 
 
@@ -87,7 +90,7 @@ def two_outputs(features=4, **options):
 
 def weights_of(model):
     """All variables of a model, random generators included."""
-    return [np.array(variable) for variable in model.variables]
+    return [np.array(variable.numpy()) for variable in model.variables]
 
 
 def assert_same(first, second):

@@ -119,7 +119,9 @@ def dealt(rows: tf.Tensor, steps: int) -> tf.Tensor:
         >>> dealt(tf.constant([5, 5, 7, 7]), steps=2).numpy().tolist()
         [5, 7, 5, 7]
     """
-    return tf.reshape(tf.transpose(tf.reshape(rows, [-1, steps])), [-1])
+    batch_size = rows.shape[0] // steps
+    places = tf.range(rows.shape[0])
+    return tf.gather(rows, places % batch_size * steps + places // batch_size)
 
 
 def kept_first(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

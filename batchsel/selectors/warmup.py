@@ -33,7 +33,7 @@ class Warmup(Modifier):
     passes: float = 1
 
     def __post_init__(self) -> None:
-        in_range(self, "passes", 0, float("inf"))
+        in_range(self, "passes", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context) -> tf.Tensor:
         """Ones (infinities kept) during the warm-up, the scores after it."""

@@ -1,0 +1,206 @@
+"""The loop trains as plain SGD on the plan's rows does, and counts what it did."""
+
+import keras
+import numpy as np
+import pytest
+from problems import assert_same, classes, line, linear, mlp, noisy_mlp, weights_of
+from selectors_for_tests import AllSignals, EveryK, Pool, Pruning
+
+from batchsel import Trainer
+
+N, B = 50, 8
+
+
+class Recorder(keras.callbacks.Callback):
+    """Notes the rows, the weights and the learning rate of every step."""
+
+    def __init__(self, trainer):
+        super().__init__()
+        self.trainer, self.batches, self.rates, self.losses = trainer, [], [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        carry = self.trainer.loop.carry
+        start = (int(carry.cursor.numpy()) - 1) * B
+        rows = slice(start, start + B)
+        self.batches.append((carry.plan.indices.numpy()[rows], carry.plan.weights.numpy()[rows]))
+        self.losses.append(carry.last_losses.numpy())
+        self.rates.append(float(self.model.optimizer.learning_rate.numpy()))
+
+
+def sgd_in_numpy(x, y, batches, weights, rate, sample_weight=None):
+    """Linear regression by SGD in float64: the weights, the loss of every row of every step, the mean losses."""
+    kernel, bias = (weight.astype(float).copy() for weight in weights)
+    factor = np.ones(len(x)) if sample_weight is None else sample_weight
+    losses, means = [], []
+    for indices, plan_weights in batches:
+        error = (x[indices] @ kernel + bias)[:, 0] - y[indices]
+        count = (plan_weights != 0).sum()
+        slope = 2 * error * plan_weights * factor[indices] / count
+        losses.append(error**2)
+        means.append((error**2 * plan_weights * factor[indices]).sum() / count)
+        kernel -= rate * x[indices].T @ slope[:, None]
+        bias -= rate * slope.sum()
+    return [kernel, bias], losses, means
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("selector", ["random", "loss_ema", Pruning(), EveryK(2)], ids=repr)
+def test_losses_and_weights_are_those_of_plain_sgd(selector, weighted):
+    x, y = line(N)
+    factor = np.random.default_rng(1).uniform(0.5, 2, N).astype(np.float32) if weighted else None
+    trainer = Trainer(linear(rate=0.05), selector, batch_size=B, compile="graph")
+    start, recorder = trainer.model.get_weights(), Recorder(trainer)
+    history = trainer.fit(x, y, epochs=3, sample_weight=factor, callbacks=[recorder], verbose=0).history
+    weights, losses, means = sgd_in_numpy(x, y, recorder.batches, start, 0.05, factor)
+    for found, expected in zip(trainer.model.get_weights(), weights, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    for (_, real), found, expected in zip(recorder.batches, recorder.losses, losses, strict=True):
+        np.testing.assert_allclose(found[real != 0], expected[real != 0], rtol=1e-3, atol=1e-5)
+        np.testing.assert_array_equal(found[real == 0], found[0])
+    counts = np.array([(real != 0).sum() for _, real in recorder.batches])
+    assert trainer.counts["samples"] == counts.sum()
+    assert trainer.counts["steps"] == len(counts)
+    edges = np.searchsorted(counts.cumsum(), [N, 2 * N, 3 * N]) + 1
+    epochs = zip([0, *edges], edges, strict=False)
+    expected = [np.average(means[first:last], weights=counts[first:last]) for first, last in epochs]
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
+
+
+def test_random_visits_every_sample_once_a_pass_in_a_new_order():
+    x, y = line(N)
+    trainer = Trainer(linear(), "random", batch_size=B, compile="graph")
+    recorder = Recorder(trainer)
+    trainer.fit(x, y, epochs=4, callbacks=[recorder], verbose=0)
+    assert len(recorder.batches) == 4 * 7
+    visits = [indices[weights > 0] for indices, weights in recorder.batches]
+    passes = [np.concatenate(visits[7 * i : 7 * i + 7]) for i in range(4)]
+    for visited in passes:
+        np.testing.assert_array_equal(np.sort(visited), np.arange(N))
+    assert all(len(visited) == B for visited in visits[:6])
+    assert len(visits[6]) == 2
+    assert len({tuple(visited) for visited in passes}) == 4
+
+
+def test_rows_that_fill_up_a_batch_change_no_gradient_and_no_metric():
+    x, y = classes(N)
+    trainer = Trainer(mlp(optimizer=keras.optimizers.SGD(0.1)), "fixed", batch_size=32, compile="graph")
+    history = trainer.fit(x, y, epochs=1, verbose=0).history
+    model = mlp(optimizer=keras.optimizers.SGD(0.1))
+    first, last = (model.train_on_batch(x[rows], y[rows], return_dict=True) for rows in (slice(32), slice(32, N)))
+    for found, expected in zip(trainer.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    for name in ("loss", "accuracy"):
+        assert history[name] == [pytest.approx((32 * first[name] + 18 * last[name]) / N, abs=1e-6)]
+
+
+def test_batch_norm_sees_the_real_samples_that_fill_up_the_last_batch():
+    x, y = classes(12)
+    trainer = Trainer(noisy_mlp(), "fixed", batch_size=8, compile="graph")
+    kernel, bias = trainer.model.layers[0].get_weights()
+    trainer.fit(x, y, epochs=1, verbose=0)
+    assert trainer.counts["samples"] == 12
+    # The second batch is rows 8 ... 11 and, of weight 0, rows 0 ... 3.
+    norm = trainer.model.layers[1]
+    first = np.maximum(x[:8] @ kernel + bias, 0).mean(axis=0)
+    start = noisy_mlp().layers[1].moving_mean.numpy()
+    after_first = norm.momentum * start + (1 - norm.momentum) * first
+    kernel, bias = trainer_after_one_batch(x, y)
+    second = np.maximum(x[[8, 9, 10, 11, 0, 1, 2, 3]] @ kernel + bias, 0).mean(axis=0)
+    moving = norm.momentum * after_first + (1 - norm.momentum) * second
+    np.testing.assert_allclose(norm.moving_mean.numpy(), moving, rtol=1e-4, atol=1e-6)
+
+
+def trainer_after_one_batch(x, y):
+    trainer = Trainer(noisy_mlp(), "fixed", batch_size=8, compile="graph")
+    trainer.fit(x, y, epochs=8 / 12, verbose=0)
+    return trainer.model.layers[0].get_weights()
+
+
+def test_pruned_plans_are_shorter_and_are_counted():
+    x, y = classes(N)
+    trainer = Trainer(mlp(), Pruning(), batch_size=B, compile="graph")
+    recorder = Recorder(trainer)
+    trainer.fit(x, y, epochs=6, callbacks=[recorder], verbose=0)
+    kept = [int((weights > 0).sum()) for _, weights in recorder.batches]
+    counts = trainer.counts
+    assert counts["samples"] == sum(kept) >= 6 * N
+    assert counts["steps"] == len(kept)
+    assert counts["plans"] > 6
+    assert counts["scored"] == 0
+    assert {weight for _, weights in recorder.batches for weight in weights} == {0.0, 1.0, 2.0}
+
+
+def test_the_first_pass_of_a_pruning_selector_is_whole():
+    x, y = classes(N)
+    trainer = Trainer(mlp(), Pruning(), batch_size=B, compile="graph")
+    trainer.fit(x, y, epochs=1, verbose=0)
+    assert trainer.counts == {"steps": 7, "samples": N, "scored": 0, "plans": 1}
+
+
+@pytest.mark.parametrize(
+    ("selector", "each_pass"),
+    # Pools of 16, 16, 16 and 2 samples give batches of 8, 8, 8 and 2; those of 24, 24 and 2 give 6, 6 and 2.
+    [("candidates", {"steps": 4, "samples": 26, "scored": 50}), (Pool(), {"steps": 3, "samples": 14, "scored": 50})],
+    ids=repr,
+)
+def test_what_is_scored_is_counted_beside_what_is_trained_on(selector, each_pass):
+    x, y = classes(N)
+    trainer = Trainer(mlp(), selector, batch_size=B, compile="graph")
+    trainer.fit(x, y, epochs=2 * each_pass["samples"] / N, verbose=0)
+    assert trainer.counts == {name: 2 * count for name, count in each_pass.items()} | {"plans": 2}
+
+
+@pytest.mark.parametrize("of", ["loss", "gradient_norm", "probability"])
+def test_candidates_trains_on_the_hardest_of_its_pool(of):
+    x, y = classes(16)
+    trainer = Trainer(mlp(), f"candidates(2, of={of!r})", batch_size=B, compile="graph")
+    logits = trainer.model.predict(x, verbose=0)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    predicted = odds / odds.sum(axis=1, keepdims=True)
+    true = predicted[np.arange(16), y]
+    scores = {"loss": -np.log(true), "probability": 1 - true}
+    scores["gradient_norm"] = np.linalg.norm(predicted - np.eye(3)[y], axis=1)
+    trainer.fit(x, y, epochs=8 / 16, verbose=0)
+    assert set(trainer.loop.carry.last_indices.numpy()) == set(np.argsort(-scores[of])[:8])
+    np.testing.assert_allclose(
+        np.sort(trainer.loop.carry.last_losses.numpy()),
+        np.sort(-np.log(true[trainer.loop.carry.last_indices.numpy()])),
+        rtol=1e-4,
+    )
+
+
+def test_pools_are_scored_in_inference_mode():
+    x, y = classes(N)
+    trainer = Trainer(noisy_mlp(batch_norm=False), "candidates(of='loss')", batch_size=B, compile="graph")
+    trainer.fit(x, y, epochs=8 / N, verbose=0)
+    seeds = [variable.numpy() for variable in trainer.model.variables if "seed" in variable.path]
+    alone = Trainer(noisy_mlp(batch_norm=False), "random", batch_size=B, compile="graph")
+    alone.fit(x, y, epochs=8 / N, verbose=0)
+    assert_same(seeds, [variable.numpy() for variable in alone.model.variables if "seed" in variable.path])
+    assert seeds
+
+
+def test_every_sample_is_updated_once_a_pass():
+    x, y = classes(N)
+    trainer = Trainer(mlp(), AllSignals(), batch_size=B, compile="graph")
+    trainer.fit(x, y, epochs=3, verbose=0)
+    # Rows that fill up repeat the first of their batch, which is written once for all.
+    np.testing.assert_array_equal(trainer.loop.carry.state["visits"].numpy(), 3)
+
+
+@pytest.mark.parametrize("compile", ["graph", "xla"])
+def test_the_same_run_in_pieces_of_fit(compile):
+    x, y = classes(N)
+    whole, pieces = (Trainer(mlp(), "random", batch_size=B, compile=compile) for _ in range(2))
+    whole.fit(x, y, epochs=3, verbose=0)
+    for epochs in (0.5, 1.5, 1):
+        pieces.fit(x, y, epochs=epochs, verbose=0)
+    # Each piece ends with the batch that fills its budget: 25 samples need four batches, 32 samples.
+    assert pieces.counts["samples"] >= whole.counts["samples"]
+    pieces.reset(1)
+    whole.reset(1)
+    whole.fit(x, y, epochs=3, verbose=0)
+    for _ in range(3):
+        pieces.fit(x, y, epochs=1, verbose=0)
+    assert pieces.counts == whole.counts
+    assert_same(weights_of(pieces.model), weights_of(whole.model))
