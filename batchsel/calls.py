@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,8 @@ def read(text: str) -> Call:
         raise _unreadable(text)
     arguments = node.args if isinstance(node, ast.Call) else []
     keywords = node.keywords if isinstance(node, ast.Call) else []
-    if any(keyword.arg is None for keyword in keywords):
+    names = [keyword.arg for keyword in keywords]
+    if None in names or len(set(names)) < len(names):
         raise _unreadable(text)
     return Call(
         text,
@@ -118,7 +120,7 @@ def object_in_file(path: Path, name: str) -> Any:
         name: The name in it.
 
     Raises:
-        UsageError: If there is no such file, or no such name in it.
+        UsageError: If there is no such file, it cannot be run, or has no such name.
     """
     if not path.is_file():
         raise UsageError(f"there is no file {str(path)!r} to take {name!r} from. Expected ./FILE.py:NAME.")
@@ -126,7 +128,11 @@ def object_in_file(path: Path, name: str) -> Any:
     spec = importlib.util.spec_from_file_location(module_name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
+        raise UsageError(f"{path} cannot be run, line {line}: {type(error).__name__}: {error}.") from error
     if not hasattr(module, name):
         public = [key for key in vars(module) if not key.startswith("_")]
         raise unknown_name(f"name in {path}", name, public)

@@ -118,9 +118,14 @@ class Part:
         return join(self, other)
 
     def __repr__(self) -> str:
-        values = [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
+        values = [(field.name, _plain(getattr(self, field.name))) for field in dataclasses.fields(self)]
         arguments = ", ".join(f"{key}={value!r}" for key, value in values)
         return f"{self.name}({arguments})" if arguments else self.name
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as a Python number, which prints as it is written."""
+    return value.item() if hasattr(value, "item") else value
 
 
 class Selector(Part):

@@ -61,7 +61,11 @@ def check(text: str) -> None:
 def _part(piece: str, text: str) -> Any:
     call = _read(piece, text)
     target = find(call.name).load() if call.path is None else call.load()
-    if call.path is not None and call.bare and not inspect.isclass(target):
+    if call.path is not None and call.bare and inspect.isfunction(target):
+        from batchsel.selectors.function import Function
+
+        return Function(target)
+    if not callable(target):
         return target
     return call.apply(target)
 

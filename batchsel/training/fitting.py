@@ -117,6 +117,8 @@ class Fitting:
         if trainer.resumed:
             trainer.resumed = False
             return
+        self._loop.forgive()
+        self._loop.step.metrics.reset()
         trainer.fit_start = trainer.counts["samples"]
         trainer.history, trainer.evaluations = {}, []
         trainer.clock.reset()
@@ -140,7 +142,7 @@ class Fitting:
         self._whole = hooks.wants_no_epochs(self._request)
         if not self._trainer.warm:
             self._warm_up()
-        with self._interruptible():
+        with self._interruptible(), self._rate_kept():
             self._train(callbacks)
         return history
 
@@ -152,8 +154,6 @@ class Fitting:
         self._callbacks, logs = callbacks, {}
         while (epoch := self._epoch()) < self._request.epochs and not self._done():
             logs = self._segments(epoch) or logs
-        if trainer.schedule is not None:
-            model.optimizer.learning_rate.assign(trainer.base_rate)
         if len(trainer.history):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
@@ -274,6 +274,15 @@ class Fitting:
                 trainer.evaluation(self._validation)
             state.put_back(members, values)
         trainer.warm = True
+
+    @contextmanager
+    def _rate_kept(self) -> Iterator[None]:
+        """Gives the optimiser its own learning rate back, however the run ends."""
+        try:
+            yield
+        finally:
+            if self._trainer.schedule is not None:
+                self._model.optimizer.learning_rate.assign(self._trainer.base_rate)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:

@@ -105,6 +105,12 @@ class Loop:
         """Puts everything back to before the first step."""
         self.store(self.first_carry())
 
+    def forgive(self) -> None:
+        """Forgets a fault, and the plan in which it happened."""
+        if int(self.carry.fault.numpy()) != FINE:
+            self.carry.fault.assign(FINE)
+            self.carry.cursor.assign(self.carry.plan.steps)
+
     def load(self) -> Carry:
         """The carry as tensors."""
         return tf.nest.map_structure(lambda variable: variable.read_value(), self.carry)

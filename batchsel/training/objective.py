@@ -63,6 +63,30 @@ def _mean_of_rest(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     return tf.math.divide_no_nan(tf.reduce_sum(values * mask, axis=axes), tf.reduce_sum(mask, axis=axes))
 
 
+_KINDS = {
+    keras.losses.sparse_categorical_crossentropy: "sparse",
+    keras.losses.categorical_crossentropy: "categorical",
+    keras.losses.binary_crossentropy: "binary",
+}
+
+
+def kind_of(loss: keras.losses.Loss) -> tuple[str, bool]:
+    """What a compiled loss compares, whether it was given by name, as a function or as an object.
+
+    Args:
+        loss: The loss.
+
+    Returns:
+        "sparse" (class ids), "categorical" (one-hot), "binary" or "other"; and whether outputs are logits.
+
+    Example:
+        >>> kind_of(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        ('sparse', True)
+    """
+    kind = _KINDS.get(getattr(loss, "fn", None), "other")
+    return kind, bool(getattr(loss, "_fn_kwargs", {}).get("from_logits", False))
+
+
 class _Catch:
     """Stands where a metric would, and keeps what it is given."""
 

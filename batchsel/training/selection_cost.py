@@ -50,7 +50,7 @@ def _plan_once(loop: Loop, carry: Carry, span: Span, labels: Any) -> Carry:
 def _update_once(loop: Loop, carry: Carry, span: Span, labels: Any) -> Carry:
     indices = carry.last_indices
     values = carry.last_losses
-    width = 1 if "features" in loop.selector.signals else 0
+    width = loop.step.signals.feature_size()
     extra = {name: values for name in loop.selector.signals if name != "features"}
     features = tf.zeros([loop.batch_size, width]) if width else None
     seen = Seen(indices, values, tf.ones_like(indices, tf.bool), features=features, **extra)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
-from batchsel.training.objective import Objective
+from batchsel.training.objective import Objective, kind_of
 
 _EPSILON = 1e-7
 
@@ -34,6 +35,9 @@ class Signals:
         self._model = model
         self._objective = objective
         self._names = names
+        outputs = len(getattr(model, "outputs", None) or [model])
+        if names and outputs != 1:
+            raise UserError(f"signals {', '.join(names)} need a model with one output, this one has {outputs}.")
         self._forward = _with_features(model) if "features" in names else None
 
     def forward(self, x: Any, training: bool) -> tuple[Any, tf.Tensor | None]:
@@ -46,6 +50,10 @@ class Signals:
         if self._forward is None:
             return self._model(x, training=training), None
         return self._forward(x, training=training)
+
+    def feature_size(self) -> int:
+        """d, the number of features of a sample; 0 if they were not asked for."""
+        return 0 if self._forward is None else int(np.prod(self._forward.outputs[1].shape[1:]))
 
     def of(self, y: Any, y_pred: Any, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
         """The signals by name, after `Objective.losses` was called.
@@ -61,35 +69,27 @@ class Signals:
         values = {}
         wanted = [name for name in self._names if name != "features"]
         if wanted:
-            truth, predicted = _probabilities(self._single_loss(), y, y_pred)
+            truth, predicted = _probabilities(self._objective.leaves()[0], y, y_pred)
             values = {name: _FORMULAS[name](truth, predicted) for name in wanted}
         if features is not None:
             flat = tf.reshape(tf.cast(features, tf.float32), [features.shape[0], -1])
             values["features"] = flat
         return values
 
-    def _single_loss(self) -> keras.losses.Loss:
-        leaves = self._objective.leaves()
-        if len(leaves) != 1:
-            raise UserError(
-                f"signals {', '.join(self._names)} need a model with one output, this one has {len(leaves)}."
-            )
-        return leaves[0]
-
 
 def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Truth and prediction as ``float32[b, c]`` on one scale: class probabilities, or plain numbers."""
     y_pred = tf.cast(y_pred, tf.float32)
-    logits = bool(loss.get_config().get("from_logits", False))
-    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+    kind, logits = kind_of(loss)
+    if kind == "sparse":
         predicted = tf.nn.softmax(y_pred) if logits else y_pred
         return tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), predicted.shape[-1]), predicted
-    if isinstance(loss, keras.losses.CategoricalCrossentropy):
+    if kind == "categorical":
         return tf.cast(y, tf.float32), tf.nn.softmax(y_pred) if logits else y_pred
     size = y_pred.shape[0]
     truth = tf.reshape(tf.cast(y, tf.float32), [size, -1])
     predicted = tf.reshape(y_pred, [size, -1])
-    if isinstance(loss, keras.losses.BinaryCrossentropy):
+    if kind == "binary":
         predicted = tf.sigmoid(predicted) if logits else predicted
         if predicted.shape[-1] == 1:
             return tf.concat([1 - truth, truth], 1), tf.concat([1 - predicted, predicted], 1)

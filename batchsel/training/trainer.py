@@ -19,6 +19,7 @@ from batchsel.training.evaluation import Evaluation, resident
 from batchsel.training.feeds import Feed, Resident, Streamed
 from batchsel.training.fitting import Fitting, Request
 from batchsel.training.loop import COUNTS, Loop
+from batchsel.training.objective import kind_of
 from batchsel.training.step import Rows, Step
 from batchsel.training.target import Target
 
@@ -217,7 +218,7 @@ class Trainer:
             UserError: If any lies outside.
         """
         leaves = self._step.objective.leaves()
-        if len(leaves) == 1 and isinstance(leaves[0], keras.losses.SparseCategoricalCrossentropy):
+        if len(leaves) == 1 and kind_of(leaves[0])[0] == "sparse":
             arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes)
 
     def prepare(self, feed: Feed) -> Loop:
