@@ -88,7 +88,8 @@ def test_a_user_can_bring_model_and_selector_in_files(command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import keras, tensorflow as tf\n"
         "def build(input_shape, outputs, units=4):\n"
-        "    return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(units), keras.layers.Dense(outputs)])\n"
+        "    layers = [keras.Input(input_shape), keras.layers.Dense(units), keras.layers.Dense(outputs)]\n"
+        "    return keras.Sequential(layers)\n"
         "def hardest(losses, batch_size, rng):\n"
         "    return tf.math.top_k(losses, batch_size).indices\n"
     )

@@ -130,7 +130,6 @@ def test_after_a_fault_a_reset_starts_over():
 
 
 def test_after_a_fault_new_weights_and_a_call_of_fit_train_again():
-    # BUG: the old fault stays in the carry, and is raised again before anything is trained.
     x, y = line(N)
     trainer = Trainer(linear(loss=log_loss), batch_size=B, compile="graph")
     before = trainer.model.get_weights()
@@ -142,7 +141,6 @@ def test_after_a_fault_new_weights_and_a_call_of_fit_train_again():
 
 
 def test_the_learning_rate_is_restored_after_a_fault():
-    # BUG: the scheduled rate of the step that failed stays in the optimiser.
     x, y = line(N)
     y = np.abs(y) + 0.1
     y[40] = -1

@@ -67,7 +67,6 @@ def test_what_is_read(text, expected):
         ("loss_ema(0.9)) | mix", "cannot read"),
         ("loss_ema(0.9 | mix", "cannot read"),
         ("candidates(of='loss)", "cannot read"),
-        # BUG: the parser takes the last of two arguments of one name and says nothing.
         ("loss_ema(decay=0.9, decay=0.8)", "cannot read"),
         ("loss_ema(**{'decay': 1})", "cannot read"),
         ("loss_ema.update(1)", "cannot read"),
@@ -208,10 +207,8 @@ def test_a_file_of_the_users(mine):
         ("./mine.py:", "cannot read"),
         ("./mine.py", "cannot read"),
         ("./mine.py:number", "selector must be a name"),
-        # BUG: TypeError and AttributeError: a bare function from a file does not know `|`.
         ("./mine.py:hardest | mix", "gives no scores"),
         ("loss_ema | ./mine.py:hardest", "is no modifier and no draw"),
-        # BUG: the SyntaxError of the user's file comes through bare.
         ("./broken.py:Mine", "broken.py"),
     ],
 )
@@ -254,6 +251,5 @@ def test_any_text_is_read_or_refused(text):
 
 
 def test_numbers_of_numpy_are_read_back_too():
-    # BUG: they are accepted, but printed as np.float64(0.5), which cannot be parsed.
     chosen = LossEMA(np.float64(0.5)) | Mix(np.float64(0.25))
     assert resolve(repr(chosen)) == chosen

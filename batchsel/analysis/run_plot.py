@@ -51,9 +51,8 @@ def draw_metric(axes: Any, record: dict[str, Any], metric: str, threshold: float
     crossing = record["crossing"]
     if crossing:
         axes.plot(crossing["seconds"], crossing[metric], "o", color=_ORANGE, markersize=9, markerfacecolor="none")
-        words = (
-            f"reached after {crossing['seconds']:.3g} s, {crossing['samples'] / record['sizes']['train']:.2f} passes"
-        )
+        passes = crossing["samples"] / record["sizes"]["train"]
+        words = f"reached after {crossing['seconds']:.3g} s, {passes:.2f} passes"
         axes.annotate(words, (0.97, 0.05), xycoords="axes fraction", fontsize=9, color=_ORANGE, ha="right")
     axes.set_xlabel("seconds on the clock (planning, scoring, steps)")
     axes.set_ylabel(f"validation {metric}")
