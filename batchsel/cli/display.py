@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,17 +58,20 @@ def _live(target: str, share: Callable[[dict[str, Any]], float]) -> Iterator[Any
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}% of budget"),
+        BarColumn(bar_width=16),
+        TextColumn("{task.percentage:3.0f}%"),
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
     )
+    metric, sign, threshold = re.split("(>=|<=)", target)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("compiling", total=1.0)
 
         def show(state: dict[str, Any]) -> None:
             rate = state["steps"] / max(state["seconds"], 1e-9)
-            words = f"{state['passes']:.2f} passes  {rate:,.0f} steps/s  {_metrics(state)}  (target {target})"
+            reached = (state["evaluation"] or {}).get(metric)
+            value = "..." if reached is None else f"{reached:.4f}"
+            words = f"{metric} {value} ({sign}{threshold})  {state['passes']:.1f} passes  {rate:,.0f} steps/s"
             progress.update(task, completed=share(state), description=words)
 
         yield show
