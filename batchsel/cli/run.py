@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from batchsel.cli import display
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, UserError
 from batchsel.training.quiet import import_tensorflow
 
 _SETTINGS = (
@@ -149,11 +149,20 @@ def _run(
         around = Surroundings(out, data_dir, offline, resume, tensorboard, download_progress, watch)
         try:
             return run(spec, around)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UserError) as error:
             folder = out / spec.identity()
             if (folder / "checkpoint.npz").is_file():
-                click.echo(f"\ninterrupted; go on with: batchsel run --resume {folder}", err=True)
+                _say_what_is_left(error, folder)
             raise
+
+
+def _say_what_is_left(error: BaseException, folder: Path) -> None:
+    from batchsel.training import TrainingFault
+
+    if isinstance(error, KeyboardInterrupt):
+        click.echo(f"\ninterrupted; go on with: batchsel run --resume {folder}", err=True)
+    elif isinstance(error, TrainingFault):
+        click.echo(f"the last checkpoint before it is kept: {folder / 'checkpoint.npz'}", err=True)
 
 
 def _finish(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) -> None:
@@ -162,7 +171,7 @@ def _finish(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) 
 
     if plot:
         from batchsel.analysis.run_plot import save
-        from batchsel.cli.writing import replacing
+        from batchsel.files import replacing
 
         with replacing(Path(plot)) as beside:
             save(record, beside)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from batchsel.cli.writing import replacing
 from batchsel.errors import UsageError
+from batchsel.files import replacing
 
 if TYPE_CHECKING:
     import numpy as np

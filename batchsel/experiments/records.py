@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from batchsel.errors import UserError
 
@@ -43,10 +43,10 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            end = file.seek(0, os.SEEK_END)
-            if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
-                line = b"\n" + line
+            _lock(file)
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line
             os.write(file.fileno(), line)
             os.fsync(file.fileno())
     except OSError as error:
@@ -71,6 +71,14 @@ def read(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
     return [record for record in map(_parsed, lines) if record.get("schema") == SCHEMA]
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Waits until no other process writes; where there is no such lock, lines are short enough to go in whole."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _parsed(line: str) -> dict[str, Any]:

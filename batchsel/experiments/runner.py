@@ -15,6 +15,7 @@ from batchsel.errors import UserError
 from batchsel.experiments import environment, records, sets
 from batchsel.experiments.budget import Budget
 from batchsel.experiments.spec import RunSpec, to_toml
+from batchsel.files import replacing
 from batchsel.models.compiled import compiled
 from batchsel.training.callbacks import Watch, tensorboard
 from batchsel.training.devices import devices, make_deterministic, threads
@@ -103,11 +104,12 @@ def _trainer(spec: RunSpec, dataset: Dataset) -> Trainer:
 def _open(folder: Path, spec: RunSpec) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(to_toml(spec), "utf-8")
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
         ) from error
+    with replacing(folder / CONFIG) as beside:
+        beside.write_text(to_toml(spec), "utf-8")
 
 
 def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset, folder: Path) -> None:

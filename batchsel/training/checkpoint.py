@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
+from batchsel.files import replacing
 
 _META = "meta.json"
 
@@ -31,22 +31,14 @@ def write(path: Path, variables: Mapping[str, tf.Variable], meta: Mapping[str, A
     """
     arrays = {name: _plain(variable.numpy()) for name, variable in variables.items()}
     arrays[_META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write the checkpoint {path}: {error.strerror or error}. Free some space or choose another"
-            " folder; what was there before is unchanged."
-        ) from error
+        raise UserError(f"cannot make the folder {path.parent}: {error.strerror or error}.") from error
+    with replacing(path) as beside, open(beside, "wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_meta(path: Path) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class Step:
 
     def __init__(self, model: keras.Model, signals: tuple[str, ...], schedule: Schedule | None) -> None:
         self.model = model
-        self.optimizer = model.optimizer
         self.objective = Objective(model)
+        self.optimizer = model.optimizer
         self.metrics = Metrics(model, self.objective)
         self.signals = Signals(model, self.objective, signals)
         self.schedule = schedule

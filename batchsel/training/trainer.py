@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel import schedules, selectors
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError
 from batchsel.training import arrays, checkpoint, state
 from batchsel.training.clock import Clock
 from batchsel.training.compilation import use_xla
@@ -137,6 +137,11 @@ class Trainer:
         validation = None if validation_data is None else arrays.rows_of(*validation_data)
         if rows is not None and validation is None and validation_split:
             rows, validation = arrays.split_last(rows, validation_split)
+        if rows is None and not (sample_weight is None and class_weight is None and not validation_split):
+            raise UsageError(
+                "sample_weight, class_weight and validation_split are for arrays. A source gives weights with its"
+                " rows, take(indices) -> (x, y, sample_weight); give validation_data for validation."
+            )
         feed = Streamed(x, buffer_bytes) if rows is None else Resident(rows)
         request = Request(
             feed,
@@ -201,7 +206,8 @@ class Trainer:
         one = resident(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
         outputs = self.model(one.x, training=False)
         objective = self._step.objective
-        objective.losses(one.y, outputs)
+        # Zeros, because the targets are checked only when the kind of loss is known.
+        objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         metrics = self.model._compile_metrics
         if metrics is not None and not metrics.built:
             metrics.build(one.y, outputs)

@@ -1,0 +1,215 @@
+"""The same seed is the same run to the last bit, another one differs, and nothing is traced again."""
+
+import gc
+import sys
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from problems import assert_same, classes, linear, mlp, noisy_mlp, weights_of
+
+import batchsel
+from batchsel import Trainer, UserError
+
+N, B = 50, 8
+X, Y = classes(N)
+
+
+def run(trainer, seed, epochs=2, **options):
+    trainer.reset(seed, **options)
+    history = trainer.fit(X, Y, epochs=epochs, validation_data=(X, Y), verbose=0).history
+    return history, weights_of(trainer.model)
+
+
+@pytest.mark.parametrize("compile", ["graph", "xla"])
+def test_a_seed_decides_everything(compile):
+    trainer = Trainer(noisy_mlp(), "loss_ema", batch_size=B, compile=compile)
+    first, other, again = (run(trainer, seed) for seed in (1, 2, 1))
+    assert first[0] == again[0]
+    assert_same(first[1], again[1])
+    assert first[0] != other[0]
+    assert trainer.loop.run.experimental_get_tracing_count() == 1
+
+
+def test_a_seed_means_the_same_to_another_trainer():
+    first, second = (Trainer(noisy_mlp(), "loss_ema", batch_size=B, compile="graph") for _ in range(2))
+    keras.utils.set_random_seed(123)
+    expected = run(first, 5)
+    keras.utils.set_random_seed(456)
+    found = run(second, 5)
+    assert expected[0] == found[0]
+    assert_same(expected[1], found[1])
+
+
+def test_reset_clears_what_was_learnt_and_counted():
+    trainer = Trainer(mlp(optimizer=keras.optimizers.Adam(0.01)), "loss_ema", batch_size=B, compile="graph")
+    run(trainer, 1)
+    assert trainer.evaluations
+    trainer.reset(2)
+    assert trainer.counts == {"steps": 0, "samples": 0, "scored": 0, "plans": 0}
+    assert np.isinf(trainer.losses).all()
+    assert trainer.history == {}
+    assert trainer.evaluations == []
+    assert trainer.clock.training == 0
+    optimizer = {variable.name: variable.numpy() for variable in trainer.model.optimizer.variables}
+    assert optimizer.pop("learning_rate") == np.float32(0.01)
+    assert not any(value.any() for value in optimizer.values())
+
+
+def test_reset_takes_given_weights():
+    trainer = Trainer(mlp(), batch_size=B, compile="graph")
+    weights = mlp().get_weights()
+    first, again = (run(trainer, 3, weights=weights) for _ in range(2))
+    assert_same(first[1], again[1])
+    trainer.reset(4, weights=weights)
+    assert_same(trainer.model.get_weights(), weights)
+
+
+def test_weights_of_a_seed_have_the_spread_of_their_initialiser():
+    model = keras.Sequential([keras.Input((30,)), keras.layers.Dense(200), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    trainer = Trainer(model)
+    kernels = []
+    for seed in range(2):
+        trainer.reset(seed)
+        kernels.append(model.layers[0].get_weights()[0])
+    limit = np.sqrt(6 / 230)
+    assert 0.95 * limit < np.abs(kernels).max() <= limit
+    assert abs(np.corrcoef(kernels[0].ravel(), kernels[1].ravel())[0, 1]) < 0.06
+    assert (model.layers[0].get_weights()[1] == 0).all()
+
+
+def test_reseed_keeps_the_weights():
+    trainer = Trainer(mlp(), "loss_ema", batch_size=B, compile="graph")
+    run(trainer, 1)
+    before = weights_of(trainer.model)
+    trainer.reseed(9)
+    assert_same(weights_of(trainer.model), before)
+    assert np.isinf(trainer.losses).all()
+    assert trainer.counts["steps"] == 0
+
+
+def test_the_seed_of_the_trainer_leaves_the_weights_alone():
+    histories = []
+    for seed in (0, 0, 1):
+        trainer = Trainer(mlp(), "random", batch_size=B, seed=seed, compile="graph")
+        histories.append(trainer.fit(X, Y, verbose=0).history)
+    assert histories[0] == histories[1] != histories[2]
+
+
+def test_a_model_that_cannot_be_cloned_wants_weights():
+    class Own(keras.Model):
+        def __init__(self, width):
+            super().__init__()
+            self.dense = keras.layers.Dense(width)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+        def get_config(self):
+            raise NotImplementedError("no config")
+
+    model = Own(3)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    trainer = Trainer(model, batch_size=B, compile="graph")
+    trainer.fit(X, Y, verbose=0)
+    with pytest.raises(UserError, match=r"cannot make fresh weights for Own: .*trainer\.reset\(seed, weights="):
+        trainer.reset(1)
+    trainer.reset(1, weights=[np.zeros((4, 3)), np.zeros(3)])
+    trainer.fit(X, Y, verbose=0)
+
+
+def test_a_loss_of_ones_own_does_not_hinder_a_reset():
+    # BUG: the clone is compiled too, and Keras cannot find an unregistered loss by name.
+    def own(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    trainer = Trainer(linear(4, loss=own), batch_size=B, compile="graph")
+    trainer.reset(1)
+    trainer.fit(X, X[:, :1], verbose=0)
+
+
+def test_a_model_that_is_not_built_yet_is_reset_too():
+    # BUG: there are no variables to fill yet, and later ones come from Keras's global generator.
+    weights = []
+    for _ in range(2):
+        model = keras.Sequential([keras.layers.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        trainer = Trainer(model, batch_size=B, compile="graph")
+        trainer.reset(1)
+        trainer.fit(X, Y, verbose=0)
+        weights.append(model.get_weights())
+    assert_same(*weights)
+
+
+def test_a_reset_forgets_what_an_optimiser_brought_along():
+    # BUG: it is put back to what it was when the trainer first saw it, momentum included.
+    model = mlp()
+    start = model.get_weights()
+    Trainer(model, batch_size=B, compile="graph").fit(X, Y, verbose=0)
+    trained, fresh = Trainer(model, batch_size=B, compile="graph"), Trainer(mlp(), batch_size=B, compile="graph")
+    found, expected = (run(trainer, 1, weights=start) for trainer in (trained, fresh))
+    assert found[0] == expected[0]
+
+
+def test_fit_in_place_of_model_fit():
+    model = mlp()
+    history = batchsel.fit(model, X, Y, selector="loss_ema", batch_size=B, epochs=3, verbose=0, compile="graph")
+    assert isinstance(history, keras.callbacks.History)
+    assert len(history.history["loss"]) == 3
+    assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+def test_training_gives_out_the_function_fit_each_time():
+    # BUG: once it is imported, the module of that name stands in the function's place.
+    assert callable(batchsel.training.trainer.Trainer)
+    assert callable(batchsel.training.fit)
+    assert callable(batchsel.training.fit)
+
+
+def test_a_second_call_of_fit_goes_on_with_the_weights_and_traces_nothing():
+    model, counted = mlp(), []
+    for _ in range(2):
+        batchsel.fit(model, X, Y, batch_size=B, epochs=2, verbose=0, compile="graph")
+        counted.append(sys.modules["batchsel.training.fit"]._TRAINERS[model][1])
+    assert counted[0] is counted[1]
+    assert counted[0].loop.run.experimental_get_tracing_count() == 1
+    assert counted[0].clock.seconds["tracing"] < 0.1
+    twice = Trainer(mlp(), batch_size=B, compile="graph")
+    for _ in range(2):
+        twice.reseed(0)
+        twice.fit(X, Y, epochs=2, verbose=0)
+    assert_same(weights_of(model), weights_of(twice.model))
+
+
+def test_other_settings_of_fit_are_followed():
+    model = mlp()
+    for selector, size in (("random", 8), ("random", 10), ("loss_ema", 10)):
+        batchsel.fit(model, X, Y, selector=selector, batch_size=size, verbose=0, compile="graph")
+    assert int(model.optimizer.iterations.numpy()) == 7 + 5 + 5
+
+
+@pytest.mark.parametrize("changes", [{"metrics": ["accuracy"]}, {"weighted_metrics": ["accuracy"]}, {"loss_weights": 2.0}])
+def test_a_model_that_was_compiled_anew_is_trained_anew(changes):
+    # BUG: with the same optimiser and loss the old trainer is taken, whose metrics and loss weights are out of date.
+    model = mlp(metrics=())
+    optimizer, loss, start = model.optimizer, model.loss, model.get_weights()
+    plain = batchsel.fit(model, X, Y, batch_size=B, verbose=0, compile="graph").history
+    model.compile(optimizer, loss, **changes)
+    model.set_weights(start)
+    again = batchsel.fit(model, X, Y, batch_size=B, verbose=0, compile="graph").history
+    if "loss_weights" in changes:
+        assert again["loss"][0] > 1.5 * plain["loss"][0]
+    else:
+        assert set(again) == {"loss", "accuracy"}
+
+
+def test_a_model_that_was_fitted_can_be_freed():
+    # BUG: the trainer that is kept for the model holds the model, so that its key never dies.
+    model = mlp()
+    batchsel.fit(model, X, Y, batch_size=B, verbose=0, compile="graph")
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
