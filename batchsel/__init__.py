@@ -10,7 +10,7 @@ from batchsel._lazy import attach as _attach
 _PUBLIC = {
     "Trainer": "training.trainer",
     "UserError": "errors",
-    "fit": "training.fit:fit",
+    "fit": "training.fit_model",
     "schedules": "schedules:",
     "selectors": "selectors:",
 }

@@ -82,7 +82,11 @@ CASES = {
     "several outputs": (lambda: two_outputs(metrics={"kind": ["accuracy"], "size": ["mae"]}), (X, BOTH), {}),
     "sample weight": (lambda: mlp(weighted_metrics=["accuracy"]), (X, Y), {"sample_weight": WEIGHT}),
     "sample weight in a column": (mlp, (X, Y), {"sample_weight": WEIGHT[:, None]}),
-    "sample weight of several outputs": (two_outputs, (X, BOTH), {"sample_weight": {"kind": WEIGHT, "size": WEIGHT**2}}),
+    "sample weight of several outputs": (
+        two_outputs,
+        (X, BOTH),
+        {"sample_weight": {"kind": WEIGHT, "size": WEIGHT**2}},
+    ),
     "class weight": (mlp, (X, Y), {"class_weight": {0: 1.0, 1: 5.0, 2: 0.1}}),
     "class weight of one hot": (
         lambda: mlp(loss=keras.losses.CategoricalCrossentropy(from_logits=True)),

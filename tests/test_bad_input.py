@@ -45,7 +45,10 @@ def mean_of_the_batch(y_true, y_pred):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (uncompiled, "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."),
+        (
+            uncompiled,
+            "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...).",
+        ),
         (lambda: dense(OwnStep), "OwnStep overrides train_step(), so the loss of a single sample is unknown."),
         (lambda: dense(OwnLoss), "OwnLoss overrides compute_loss(), so the loss of a single sample is unknown."),
         (lambda: "mlp", "model must be a keras.Model, got str."),
@@ -72,6 +75,7 @@ def test_losses_without_a_per_sample_form(loss, words):
 
 
 NOT_FINITE = "has NaN or infinite values in"
+OUTSIDE = "labels lie outside 0 ... 2, the classes of the model"
 BAD_DATA = {
     "no samples": ((X[:0], Y[:0]), "x is empty: there is no sample to train on"),
     "lengths differ": ((X, Y[:-1]), "x has 50 samples, but y has shape [49]; their first axes must agree"),
@@ -87,12 +91,11 @@ BAD_DATA = {
     "objects": ((np.full((N, 4), None), Y), "x must hold numbers, got an array of object"),
     "complex": ((X + 1j, Y), "x must hold numbers, got an array of complex64"),
     "no targets": ((X,), "x and y must be arrays (or x a source with len() and take()), got ndarray and NoneType"),
-    "label too large": ((X, np.where(np.arange(N) == 20, 3, Y)), "1 labels lie outside 0 ... 2, the classes of the model: 3 at 20"),
-    "label negative": ((X, np.where(np.arange(N) < 2, -1, Y)), "2 labels lie outside 0 ... 2, the classes of the model: -1 at 0, -1 at 1"),
+    "label too large": ((X, np.where(np.arange(N) == 20, 3, Y)), f"1 {OUTSIDE}: 3 at 20"),
+    "label negative": ((X, np.where(np.arange(N) < 2, -1, Y)), f"2 {OUTSIDE}: -1 at 0, -1 at 1"),
     "tf.data": ((tf.data.Dataset.from_tensor_slices((X, Y)),), "which a tf.data pipeline cannot do"),
     "tf.data with targets": ((tf.data.Dataset.from_tensor_slices(X), Y), "which a tf.data pipeline cannot do"),
     "nothing": ((None,), "got NoneType and NoneType"),
-    # BUG: a list of numbers is taken for a list of inputs, and said to be empty.
     "lists": ((X.tolist(), Y.tolist()), "NumPy"),
 }  # fmt: skip
 
@@ -129,9 +132,8 @@ BAD_OPTIONS = {
     "split leaves nothing": ({"validation_split": 0.99}, "leave both parts samples, got 0.99 of 50"),
     "class without weight": ({"class_weight": {0: 1.0, 1: 2.0}}, "class_weight has no weight for the classes [2]"),
     "both weights": ({"class_weight": dict.fromkeys(range(3), 1.0), "sample_weight": np.ones(N)}, "not both"),
-    "target without data": ({"target": "accuracy>=0.9"}, "target accuracy>=0.9 needs validation_data to be measured on"),
+    "target without data": ({"target": "accuracy>=0.9"}, "accuracy>=0.9 needs validation_data to be measured on"),
     "target unreadable": ({"target": "accuracy"}, "cannot read the target 'accuracy'. Expected e.g. 'accuracy>=0.91'"),
-    # BUG: these reach the arithmetic, or are silently taken for nothing to do.
     "no interval": ({"evaluate_every": 0}, "evaluate_every must be"),
     "negative interval": ({"evaluate_every": -1}, "evaluate_every must be"),
     "negative budget": ({"epochs": -1}, "epochs must be"),
@@ -168,7 +170,10 @@ def test_targets_that_cannot_be_reached(target, words, trainer):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "accuracy>0.9", "accuracy=0.9", "0.9<=accuracy", "accuracy>=", "accuracy>=nan", "accuracy>=1e", "a b>=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "accuracy>0.9", "accuracy=0.9", "0.9<=accuracy", "accuracy>=", "accuracy>=nan", "accuracy>=1e", "a b>=1"],
+)
 def test_targets_that_cannot_be_read(text):
     with pytest.raises(UsageError, match="cannot read the target"):
         Target.parse(text)
@@ -180,7 +185,7 @@ def test_targets_that_cannot_be_read(text):
         (0, "batch_size must be a whole number of at least 1, got 0"),
         (-3, "at least 1, got -3"),
         (2.0, "at least 1, got 2.0"),
-        ("8", "at least 1, got '8'"),  # BUG: TypeError of max()
+        ("8", "at least 1, got '8'"),
         (51, "batch_size 51 is larger than the data set (50 samples); use at most 50"),
     ],
 )
@@ -199,7 +204,9 @@ def test_xla_with_python_code_is_impossible():
     from batchsel.selectors import NumpyFunction
 
     chosen = NumpyFunction(lambda losses, size, rng: np.arange(size))
-    with pytest.raises(UsageError, match=r"compile='xla' is impossible: selector .* runs Python code. Use compile='graph'"):
+    with pytest.raises(
+        UsageError, match=r"compile='xla' is impossible: selector .* runs Python code. Use compile='graph'"
+    ):
         Trainer(mlp(), chosen, batch_size=B, compile="xla").fit(X, Y, verbose=0)
 
 
@@ -212,7 +219,6 @@ def test_what_needs_data_says_so_before_there_are_any(tmp_path):
 
 
 def test_class_weights_of_several_outputs_are_refused():
-    # BUG: NumPy fails on the dict of targets.
     with pytest.raises(UserError, match="class_weight"):
         Trainer(two_outputs(), batch_size=B).fit(
             X, {"kind": Y, "size": X[:, 0]}, class_weight={0: 1.0}, verbose=0

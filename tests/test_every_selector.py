@@ -127,7 +127,13 @@ def test_update_touches_the_seen_rows_alone(name):
             np.testing.assert_array_equal(after.numpy()[others], before.numpy()[others])
 
 
-SIZES = {"short last batch": (21, 8), "one batch": (8, 8), "batches of one": (9, 1), "one sample": (1, 1), "2 of 3": (3, 2)}
+SIZES = {
+    "short last batch": (21, 8),
+    "one batch": (8, 8),
+    "batches of one": (9, 1),
+    "one sample": (1, 1),
+    "2 of 3": (3, 2),
+}
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -10,7 +10,7 @@ from problems import classes, line, linear, mlp
 
 from batchsel import Trainer, UserError
 from batchsel.selectors import Fixed, NumpyFunction, Plan
-from batchsel.training import TrainingFault
+from batchsel.training import TrainingFault, fitting
 
 N, B = 50, 8
 
@@ -84,6 +84,28 @@ def test_a_plan_of_no_or_too_many_batches_is_a_fault(steps):
     with pytest.raises(TrainingFault, match=rf"steps\(steps={steps}\) planned {steps} batches; a plan has 1 to 7\."):
         trainer.fit(x, y, epochs=3, verbose=0)
     assert trainer.counts["samples"] == N
+
+
+@dataclass(frozen=True, repr=False)
+class Weighted(Fixed):
+    """Gives all rows one weight, from the second plan on."""
+
+    name = "weighted"
+    weight: float = 0.0
+
+    def plan(self, state, context):
+        plan = super().plan(state, context)
+        return plan._replace(weights=tf.where(context.step > 0, self.weight * plan.weights, plan.weights))
+
+
+@pytest.mark.parametrize("weight", [0.0, float("nan"), float("inf")])
+def test_a_plan_that_weighs_nothing_or_no_number_is_a_fault(weight, monkeypatch):
+    monkeypatch.setattr(fitting.Fitting, "_call_steps", lambda self: 10)
+    x, y = classes(N)
+    trainer = Trainer(mlp(), Weighted(weight), batch_size=B, compile="graph")
+    with pytest.raises(TrainingFault, match="weight"):
+        trainer.fit(x, y, epochs=3, seconds=0.3, verbose=0)
+    assert np.isfinite(trainer.model.get_weights()[0]).all()
 
 
 def test_a_streamed_run_stops_on_the_same_faults():

@@ -111,14 +111,12 @@ def test_ctrl_c_without_a_checkpoint_interrupts_too():
 
 
 def test_ctrl_c_in_the_last_epoch_is_not_swallowed():
-    # BUG: nobody looks at it after the last call; whatever the script does next goes on.
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(X, Y, epochs=2, callbacks=[presses_ctrl_c(1)], verbose=0)
 
 
 def test_an_interrupted_warm_up_leaves_the_weights_alone(monkeypatch):
-    # BUG: the weights keep what the steps of the warm-up did to them.
     def interrupted(self, data):
         raise KeyboardInterrupt
 

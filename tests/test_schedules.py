@@ -113,14 +113,13 @@ def test_two_schedules_at_once_are_refused():
 
 
 def test_an_unknown_schedule_names_the_nearest():
-    with pytest.raises(UserError, match="unknown schedule 'cosin'. Did you mean 'cosine'"):
+    with pytest.raises(UserError, match=r"unknown schedule 'cosin'\. Did you mean 'cosine'"):
         schedule("cosin")
     assert schedule(None) is None
 
 
 @pytest.mark.parametrize("entry", ["trainer", "fit"])
 def test_a_rate_set_between_two_calls_is_the_new_base(entry):
-    # BUG: the base is read once, when the trainer is made; batchsel.fit keeps its trainer between calls.
     model = linear(rate=0.04)
     trainer = Trainer(model, batch_size=B, schedule="constant", compile="graph")
 

@@ -42,7 +42,9 @@ def assert_signals(state, truth, predicted):
 @pytest.mark.parametrize("column", [True, False])
 def test_sparse_cross_entropy(logits, column):
     x, y = classes(N)
-    model = still(loss=LOSSES.SparseCategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax")
+    model = still(
+        loss=LOSSES.SparseCategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax"
+    )
     state, outputs = state_after_one_pass(model, x, y[:, None] if column else y)
     predicted = softmax(outputs) if logits else outputs
     assert_signals(state, np.eye(3)[y], predicted)

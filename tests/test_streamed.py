@@ -88,6 +88,23 @@ def test_a_run_in_pieces_and_in_small_calls_is_the_same():
     assert_same(weights_of(trainer.model), weights_of(expected.model))
 
 
+@pytest.mark.parametrize("compile", ["graph", "xla"])
+def test_resumed_in_the_middle_of_a_block_it_is_bit_equal(compile, tmp_path):
+    def saves(trainer):
+        def save(batch, logs):
+            if trainer.counts["steps"] == 17:
+                trainer.save(tmp_path / "run.npz")
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=save)
+
+    options = {"epochs": 3, "buffer_bytes": 8 * B * ROW, "verbose": 0}
+    whole, resumed = (Trainer(mlp(), "random", batch_size=B, compile=compile) for _ in range(2))
+    expected = whole.fit(Source(X, Y), callbacks=[saves(whole)], **options).history
+    resumed.resume(tmp_path / "run.npz")
+    assert resumed.fit(Source(X, Y), **options).history == expected
+    assert_same(weights_of(resumed.model), weights_of(whole.model))
+
+
 def test_no_more_is_held_than_the_buffer():
     # 800 samples of 4 kB; room for two blocks of two batches.
     x = np.random.default_rng(0).normal(size=(800, 1000)).astype("float32")
@@ -134,7 +151,6 @@ def test_validation_data_are_evaluated():
 
 
 def test_another_fit_and_another_seed_make_no_new_trace():
-    # BUG: the functions of a source belong to one call of fit; they are traced again in the next, on the clock.
     source = Source(X, Y)
     trainer = Trainer(mlp(), "random", batch_size=B, compile="xla")
     trainer.fit(source, epochs=1, verbose=0)
@@ -147,9 +163,10 @@ def test_another_fit_and_another_seed_make_no_new_trace():
     assert min(second["training"], trainer.clock.training) < 0.2
 
 
-@pytest.mark.parametrize("options", [{"sample_weight": np.ones(N)}, {"class_weight": {0: 2.0}}, {"validation_split": 0.2}])
+@pytest.mark.parametrize(
+    "options", [{"sample_weight": np.ones(N)}, {"class_weight": {0: 2.0}}, {"validation_split": 0.2}]
+)
 def test_what_a_source_cannot_serve_is_refused(options):
-    # BUG: these arguments are ignored without a word.
     with pytest.raises(UserError, match=next(iter(options))):
         run("random", (Source(X, Y),), **options)
 
@@ -171,7 +188,6 @@ def test_an_error_of_the_source_comes_through():
 
 
 def test_labels_of_a_source_outside_the_classes_stop_the_run():
-    # BUG: in graph mode an InvalidArgumentError of TensorFlow with fifty lines of traceback comes through.
     y = Y.copy()
     y[70] = 9
     with pytest.raises(UserError, match="70"):

@@ -7,7 +7,7 @@ _PUBLIC = {
     "Target": "target",
     "Trainer": "trainer",
     "TrainingFault": "faults",
-    "fit": "fit:fit",
+    "fit": "fit_model",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)

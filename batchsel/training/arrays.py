@@ -35,6 +35,9 @@ def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, f
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
             f" {type(y).__name__}. A selector needs to reach any sample, which a tf.data pipeline cannot do."
         )
+    for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        if isinstance(part, list | tuple) and any(np.isscalar(leaf) for leaf in tf.nest.flatten(part)):
+            raise UsageError(f"{name} must be a NumPy array, got a list of numbers; give numpy.asarray({name}).")
     rows = Rows(*(None if part is None else tf.nest.map_structure(_array, part) for part in (x, y, sample_weight)))
     n = length(rows)
     for name, part in zip(("x", "y", "sample_weight"), rows, strict=True):
@@ -87,28 +90,29 @@ def split_last(rows: Rows, share: float) -> tuple[Rows, Rows]:
     return cut[0], cut[1]
 
 
-def check_batch_size(batch_size: int, n: int) -> None:
+def check_batch_size(batch_size: int, n: int | None = None) -> None:
     """Makes sure that a batch can be filled.
 
     Args:
         batch_size: b.
-        n: Samples.
+        n: Samples, or None if that is not known yet.
 
     Raises:
         UsageError: If b is no whole number between 1 and n.
     """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
-    if batch_size > n:
+    if n is not None and batch_size > n:
         raise UsageError(f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}.")
 
 
-def check_labels(y: Any, outputs: int) -> None:
+def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None) -> None:
     """Makes sure that class ids lie within the model's outputs; TensorFlow would not always tell.
 
     Args:
         y: ``int[n]`` class ids.
         outputs: Number of classes that the model knows.
+        numbers: ``int[n]`` sample numbers of the rows, or None for 0 ... n-1.
 
     Raises:
         UserError: Naming the labels outside and where they are.
@@ -116,7 +120,8 @@ def check_labels(y: Any, outputs: int) -> None:
     labels = np.asarray(y).reshape(-1)
     bad = np.flatnonzero((labels < 0) | (labels >= outputs))
     if bad.size:
-        shown = ", ".join(f"{labels[i]:g} at {i}" for i in bad[:5])
+        numbers = np.arange(len(labels)) if numbers is None else numbers
+        shown = ", ".join(f"{labels[i]:g} at {numbers[i]}" for i in bad[:5])
         raise UserError(
             f"{bad.size} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
             " Correct them, or give the model more outputs."
@@ -142,6 +147,8 @@ def _check(name: str, leaf: Any, n: int) -> None:
 
 
 def _by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
+    if tf.nest.is_nested(y):
+        raise UsageError("class_weight is for one array of targets as y; give sample_weight instead.")
     labels = np.asarray(y)
     labels = (labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels).reshape(-1)
     missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))

@@ -19,7 +19,7 @@ from keras import layers
 
 from batchsel.training.compilation import use_xla
 from batchsel.training.evaluation import resident
-from batchsel.training.fit import fit
+from batchsel.training.fit_model import fit
 from batchsel.training.trainer import Trainer
 
 FIT, FIT_32, FLOOR = "model.fit", "model.fit, 32 steps per execution", "bare loop, one fixed batch"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -81,65 +82,25 @@ class Resident:
         return loop.run.experimental_get_tracing_count()
 
 
-class Streamed:
-    """Samples from a source that need not fit into memory; at most two blocks of them are held.
-
-    While a block is trained on, a thread reads the next one of the plan. Waiting for it is on the clock.
+class Blocks:
+    """The traced functions of a loop over blocks of rows; kept with the loop, whatever the source.
 
     Args:
-        source: ``len(source)`` samples, and ``source.take(indices)`` gives arrays ``(x, y)`` or
-            ``(x, y, sample_weight)`` of those rows.
-        buffer_bytes: Bytes that both blocks may take, at least one batch each.
+        loop: The loop.
+        steps: Batches (or pools) of a block.
     """
 
-    def __init__(self, source: Any, buffer_bytes: int) -> None:
-        self.n = len(source)
-        if self.n == 0:
-            raise UserError("the source is empty: there is no sample to train on.")
-        self._source = source
-        self._buffer_bytes = buffer_bytes
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batchsel-reader")
-        self._ahead: dict[tuple[int, int], Future] = {}
-        self._functions: tuple[Any, Any, Any] | None = None
-        self._loop: Loop | None = None
+    def __init__(self, loop: Loop, steps: int) -> None:
+        self._loop = loop
+        self.steps = steps
+        options = {"jit_compile": loop.xla, "autograph": False}
+        self.plan = tf.function(self._plan, **options)
+        self.train = tf.function(self._train, **options)
+        self.log = tf.function(self._log, **options)
 
-    def example(self) -> Rows:
-        """One sample."""
-        return self._take(np.array([0]))
-
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
-        """As in `Feed.run`."""
-        plan, train, log = self._traced(loop)
-        ended, logs = 0, np.zeros([len(stops), len(loop.log_names)], np.float32)
-        while ended < len(stops) and int(loop.carry.step.numpy()) < last_step:
-            if int(loop.carry.cursor.numpy()) >= int(loop.carry.plan.steps.numpy()):
-                plan(span)
-            if int(loop.carry.fault.numpy()) != FINE:
-                break
-            cursor, plans = int(loop.carry.cursor.numpy()), int(loop.carry.plans.numpy())
-            block = cursor // self._block_steps
-            rows = self._block(loop, plans, block)
-            limits = (stops[ended], np.int64(last_step))
-            train(rows, tf.constant(block * self._block_steps), span, *map(tf.constant, limits))
-            if int(loop.carry.fault.numpy()) == FINE and int(loop.carry.samples.numpy()) >= stops[ended]:
-                logs[ended] = log().numpy()
-                ended += 1
-        return Outcome(ended, logs, loop.counters(loop.load()).numpy())
-
-    def traces(self, loop: Loop) -> int:
-        """As in `Feed.traces`."""
-        return max(function.experimental_get_tracing_count() for function in self._traced(loop))
-
-    def _traced(self, loop: Loop) -> tuple[Any, Any, Any]:
-        if self._loop is not loop:
-            row = sum(leaf.nbytes for leaf in tf.nest.flatten(self.example()) if leaf is not None)
-            steps = self._buffer_bytes // (2 * row * loop.width)
-            self._block_steps = int(max(1, min(steps, loop.plan_steps)))
-            self._loop, self._ahead = loop, {}
-            options = {"jit_compile": loop.xla, "autograph": False}
-            bodies = (self._plan, self._train, self._log)
-            self._functions = tuple(tf.function(body, **options) for body in bodies)
-        return self._functions
+    def traces(self) -> int:
+        """How often any of them was traced."""
+        return max(function.experimental_get_tracing_count() for function in (self.plan, self.train, self.log))
 
     def _plan(self, span: Span) -> None:
         carry = self._loop.load()
@@ -153,7 +114,7 @@ class Streamed:
             return gather(block, places)
 
         def more(carry: Carry) -> tf.Tensor:
-            inside = carry.cursor < first + self._block_steps
+            inside = carry.cursor < first + self.steps
             return inside & (carry.samples < stop) & (carry.step < last_step)
 
         loop.store(loop.steps(loop.load(), fetch, more, span, None))
@@ -163,21 +124,80 @@ class Streamed:
         self._loop.step.metrics.reset()
         return row
 
-    def _block(self, loop: Loop, plans: int, block: int) -> Rows:
+
+class Streamed:
+    """Samples from a source that need not fit into memory; at most two blocks of them are held.
+
+    While a block is trained on, a thread reads the next one of the plan. Waiting for it is on the clock.
+
+    Args:
+        source: ``len(source)`` samples, and ``source.take(indices)`` gives arrays ``(x, y)`` or
+            ``(x, y, sample_weight)`` of those rows.
+        buffer_bytes: Bytes that both blocks may take, at least one batch each.
+        check: Called with the rows of a block and their sample numbers.
+    """
+
+    def __init__(self, source: Any, buffer_bytes: int, check: Callable[[Rows, np.ndarray], None]) -> None:
+        self.n = len(source)
+        if self.n == 0:
+            raise UserError("the source is empty: there is no sample to train on.")
+        self._source = source
+        self._buffer_bytes = buffer_bytes
+        self._check = check
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batchsel-reader")
+        self._ahead: dict[tuple[int, int], Future] = {}
+        self._row_bytes = 0
+
+    def example(self) -> Rows:
+        """One sample."""
+        rows = Rows(*self._source.take(np.array([0])))
+        self._row_bytes = sum(leaf.nbytes for leaf in tf.nest.flatten(rows) if leaf is not None)
+        return rows
+
+    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
+        """As in `Feed.run`."""
+        blocks = self._blocks(loop)
+        ended, logs = 0, np.zeros([len(stops), len(loop.log_names)], np.float32)
+        while ended < len(stops) and int(loop.carry.step.numpy()) < last_step:
+            if int(loop.carry.cursor.numpy()) >= int(loop.carry.plan.steps.numpy()):
+                blocks.plan(span)
+            if int(loop.carry.fault.numpy()) != FINE:
+                break
+            number = int(loop.carry.cursor.numpy()) // blocks.steps
+            rows = self._block(loop, blocks.steps, number)
+            limits = (stops[ended], np.int64(last_step))
+            blocks.train(rows, tf.constant(number * blocks.steps), span, *map(tf.constant, limits))
+            if int(loop.carry.fault.numpy()) == FINE and int(loop.carry.samples.numpy()) >= stops[ended]:
+                logs[ended] = blocks.log().numpy()
+                ended += 1
+        return Outcome(ended, logs, loop.counters(loop.load()).numpy())
+
+    def traces(self, loop: Loop) -> int:
+        """As in `Feed.traces`."""
+        return self._blocks(loop).traces()
+
+    def _blocks(self, loop: Loop) -> Blocks:
+        steps = int(max(1, min(self._buffer_bytes // (2 * self._row_bytes * loop.width), loop.plan_steps)))
+        if steps not in loop.blocks:
+            loop.blocks[steps] = Blocks(loop, steps)
+        return loop.blocks[steps]
+
+    def _block(self, loop: Loop, steps: int, number: int) -> Rows:
         """The rows of a block of the plan, read ahead if they were asked for before."""
-        indices = loop.carry.plan.indices.numpy()
-        rows = self._block_steps * loop.width
-        blocks = -(-int(loop.carry.plan.steps.numpy()) // self._block_steps)
+        indices, plans = loop.carry.plan.indices.numpy(), int(loop.carry.plans.numpy())
+        rows = steps * loop.width
+        count = -(-int(loop.carry.plan.steps.numpy()) // steps)
 
         def ask(number: int) -> Future:
             wanted = np.take(indices, np.arange(number * rows, (number + 1) * rows), mode="clip")
             return self._reader.submit(self._take, wanted)
 
-        future = self._ahead.pop((plans, block), None) or ask(block)
-        if block + 1 < blocks and (plans, block + 1) not in self._ahead:
-            self._ahead = {(plans, block + 1): ask(block + 1)}
-        read = future.result()
-        return resident(*read)
+        future = self._ahead.pop((plans, number), None) or ask(number)
+        if number + 1 < count and (plans, number + 1) not in self._ahead:
+            self._ahead = {(plans, number + 1): ask(number + 1)}
+        return resident(*future.result())
 
     def _take(self, indices: np.ndarray) -> Rows:
-        return Rows(*self._source.take(indices))
+        rows = Rows(*self._source.take(indices))
+        self._check(rows, indices)
+        return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,13 @@ class Request:
     checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.budget < math.inf:
+            raise UsageError(f"epochs must be a number of at least 0, got {self.budget:g}.")
+        for name, value in (("evaluate_every", self.every), ("seconds", self.seconds)):
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name} must be a number above 0, got {value:g}.")
+        if not isinstance(self.hold, int) or self.hold < 1:
+            raise UsageError(f"hold must be a whole number of at least 1, got {self.hold!r}.")
         if self.target is not None and self.validation is None:
             raise UsageError(f"target {self.target} needs validation_data to be measured on.")
 
@@ -110,7 +118,6 @@ class Fitting:
             trainer.check_labels(request.validation)
         self._validation = None if request.validation is None else resident(*request.validation)
         self._interrupted = False
-        self._step_seconds = 0.0
 
     def _begin(self) -> None:
         trainer = self._trainer
@@ -120,6 +127,7 @@ class Fitting:
         self._loop.forgive()
         self._loop.step.metrics.reset()
         trainer.fit_start = trainer.counts["samples"]
+        trainer.read_base_rate()
         trainer.history, trainer.evaluations = {}, []
         trainer.clock.reset()
 
@@ -194,7 +202,7 @@ class Fitting:
         if feed.traces(self._loop) > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
         self._counts = dict(zip(COUNTS, counts, strict=True))
-        self._step_seconds = (trainer.clock.training - seconds) / max(self._counts["steps"] - before, 1)
+        trainer.step_seconds = (trainer.clock.training - seconds) / max(self._counts["steps"] - before, 1)
         self._batch_end(outcome)
         return outcome
 
@@ -202,7 +210,7 @@ class Fitting:
         seconds = _RESPONSE
         if self._request.seconds is not None:
             seconds = min(seconds, max(self._request.seconds - self._trainer.clock.training, 0))
-        return max(1, int(seconds / max(self._step_seconds, 1e-7)))
+        return max(1, int(seconds / max(self._trainer.step_seconds, 1e-7)))
 
     def _batch_end(self, outcome: Outcome) -> None:
         """Tells callbacks about batches: each one if any wants that, else the last of the call."""
@@ -269,7 +277,10 @@ class Fitting:
             step = trainer.counts["steps"]
             never = np.array([np.iinfo(np.int64).max])
             for extra in (1, 1 + _WARM_UP_STEPS):
+                start = time.perf_counter()
                 self._request.feed.run(self._loop, self._span, never, step + extra)
+            # What a step takes at most, so that the first call returns in time.
+            trainer.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
             if self._validation is not None:
                 trainer.evaluation(self._validation)
             state.put_back(members, values)

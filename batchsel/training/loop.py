@@ -81,6 +81,7 @@ class Loop:
         self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
         self.run = tf.function(self._run, jit_compile=xla, autograph=False)
         self.log_names: list[str] = []
+        self.blocks: dict[int, Any] = {}
 
     def first_carry(self) -> Carry:
         """The carry before the first step."""

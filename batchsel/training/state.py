@@ -91,8 +91,11 @@ def initialise(model: keras.Model, seed: int) -> None:
         >>> initialise(model, 1); bool((model.get_weights()[0] == first).all() and (first != second).any())
         True
     """
-    outer = random.getstate()
+    outer, compiled = random.getstate(), model.compiled
     random.seed(f"batchsel weights {seed}")
+    # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
+    # are the user's own.
+    model.compiled = False
     try:
         fresh = keras.models.clone_model(model)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -102,6 +105,23 @@ def initialise(model: keras.Model, seed: int) -> None:
         ) from error
     finally:
         random.setstate(outer)
+        model.compiled = compiled
     pairs = zip(model_variables(model), model_variables(fresh), strict=True)
     for variable, value in pairs:
         variable.assign(value)
+
+
+def renew(optimizer: keras.optimizers.Optimizer, trained: list[Any], learning_rate: float) -> None:
+    """Puts an optimiser back to before its first update.
+
+    Args:
+        optimizer: A built optimiser.
+        trained: The variables that it updates.
+        learning_rate: Its learning rate, unless it follows a schedule of its own.
+    """
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    fresh.build(trained)
+    for variable, value in zip(optimizer.variables, fresh.variables, strict=True):
+        variable.assign(value)
+    if hasattr(optimizer.learning_rate, "assign"):
+        optimizer.learning_rate.assign(learning_rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class Trainer:
         compile: str = "auto",
         evaluation_batch_size: int | None = None,
     ) -> None:
+        arrays.check_batch_size(batch_size)
         self.model = model
         self.selector = selectors.resolve(selector)
         self.batch_size = batch_size
@@ -78,9 +80,13 @@ class Trainer:
         self._evaluation_batch_size = evaluation_batch_size or max(256, batch_size)
         self._loop: Loop | None = None
         self._pending: Path | None = None
+        self.step_seconds = 0.0
         self._step = Step(model, self.selector.signals, self.schedule)
         self.warm = False
         self.base_rate = _base_rate(model.optimizer, self.schedule)
+        self._first_rate = self.base_rate
+        self._compiled = (model._compile_loss, model._compile_metrics, model.optimizer)
+        self._unborn: int | None = None
 
     def fit(
         self,
@@ -115,7 +121,7 @@ class Trainer:
             class_weight: Factor of the loss by class id.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate on.
             validation_split: Share of the data, its last part, kept for validation.
-            evaluate_every: Passes between evaluations; this is an epoch of the callbacks.
+            evaluate_every: Passes between evaluations, at least a batch; this is an epoch of the callbacks.
             callbacks: Keras callbacks. Hooks for batches are called at the end of each call of the
                 compiled loop; a callback that overrides them gets every single batch, which is slower.
             verbose: As in `model.fit`: "auto", 0, 1 or 2.
@@ -142,12 +148,13 @@ class Trainer:
                 "sample_weight, class_weight and validation_split are for arrays. A source gives weights with its"
                 " rows, take(indices) -> (x, y, sample_weight); give validation_data for validation."
             )
-        feed = Streamed(x, buffer_bytes) if rows is None else Resident(rows)
+        feed = Streamed(x, buffer_bytes, self.check_labels) if rows is None else Resident(rows)
         request = Request(
             feed,
             validation,
-            budget=round(epochs * feed.n),
-            every=evaluate_every * feed.n,
+            budget=math.ceil(epochs * feed.n - 1e-6) if 0 <= epochs < math.inf else epochs,
+            # An interval in which nothing is trained has no metrics.
+            every=max(evaluate_every * feed.n, self.batch_size) if evaluate_every > 0 else evaluate_every,
             seconds=seconds,
             target=Target.parse(target) if isinstance(target, str) else target,
             hold=hold,
@@ -205,6 +212,9 @@ class Trainer:
         """
         one = resident(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
         outputs = self.model(one.x, training=False)
+        if self._unborn is not None:
+            state.initialise(self.model, self._unborn)
+            self._unborn = None
         objective = self._step.objective
         # Zeros, because the targets are checked only when the kind of loss is known.
         objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
@@ -214,18 +224,19 @@ class Trainer:
         self.model.optimizer.build(self.model.trainable_variables)
         self._classes = tf.nest.flatten(outputs)[0].shape[-1]
 
-    def check_labels(self, rows: Rows) -> None:
+    def check_labels(self, rows: Rows, numbers: np.ndarray | None = None) -> None:
         """Makes sure that class ids lie within the model's outputs.
 
         Args:
             rows: Arrays.
+            numbers: Sample numbers of the rows; None for 0 ... n-1.
 
         Raises:
             UserError: If any lies outside.
         """
         leaves = self._step.objective.leaves()
         if len(leaves) == 1 and kind_of(leaves[0])[0] == "sparse":
-            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes)
+            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers)
 
     def prepare(self, feed: Feed) -> Loop:
         """The loop for a data set; a new one if its size or its types are not those of the last.
@@ -253,7 +264,6 @@ class Trainer:
         self._evaluation = Evaluation(self._step, self._evaluation_batch_size, self.xla)
         if old is None:
             self._step.base_rate.assign(self.base_rate)
-            self._first = state.snapshot(self.variables("optimizer"))
         elif old.n == n:
             self._loop.store(old.load())
 
@@ -284,15 +294,33 @@ class Trainer:
             UserError: If the model cannot be cloned to draw weights.
         """
         self.seed = seed
-        state.initialise(self.model, seed) if weights is None else self.model.set_weights(weights)
+        if weights is not None:
+            self.model.set_weights(weights)
+        elif self.model.built:
+            state.initialise(self.model, seed)
+        else:
+            self._unborn = seed
         self.clock.reset()
         self.history, self.evaluations, self.fit_start = {}, [], 0
         self.weights_at_target = None
+        if self.model.optimizer.built:
+            state.renew(self.model.optimizer, self.model.trainable_variables, self._first_rate)
         if self._loop is not None:
-            state.put_back(self.variables("optimizer"), self._first)
             self._step.metrics.reset()
             self._loop.reset()
             self._loop.seed.assign(seed)
+
+    def read_base_rate(self) -> None:
+        """Takes the optimiser's learning rate as the one that the schedule scales."""
+        if self.schedule is not None:
+            self.base_rate = float(self.model.optimizer.learning_rate.numpy())
+            self._step.base_rate.assign(self.base_rate)
+
+    @property
+    def current(self) -> bool:
+        """Whether the model is still compiled as it was when the trainer was made."""
+        now = (self.model._compile_loss, self.model._compile_metrics, self.model.optimizer)
+        return all(new is old for new, old in zip(now, self._compiled, strict=True))
 
     def reseed(self, seed: int) -> None:
         """Sets the seed and forgets what the selector has learnt; weights and optimiser stay.
@@ -341,6 +369,7 @@ class Trainer:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
         checkpoint.restore(path, self.variables())
         self.seed, self.fit_start = meta["seed"], meta["fit_start"]
+        self.base_rate = float(self._step.base_rate.numpy())
         self.history, self.evaluations = meta["history"], meta["evaluations"]
         self.clock.nanoseconds = meta["nanoseconds"]
         self._pending, self.resumed = None, True

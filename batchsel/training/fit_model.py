@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import keras
 
 from batchsel.training.trainer import Trainer
 
-# Compiling costs a second or two; like model.fit, a second call with the same settings starts at once.
-_TRAINERS: weakref.WeakKeyDictionary[keras.Model, tuple[Any, Trainer]] = weakref.WeakKeyDictionary()
+# Compiling costs a second or two; like model.fit, a second call with the same settings starts at once. The
+# trainer is kept on the model, past Keras's __setattr__, so that it lives as long as the model and no longer.
+_KEPT = "_batchsel_trainer"
 
 
 def fit(
@@ -57,10 +57,10 @@ def fit(
         >>> len(history.history["loss"])
         3
     """
-    settings = (selector, batch_size, schedule, compile, id(model.optimizer), id(model.loss))
-    known, trainer = _TRAINERS.get(model, (None, None))
-    if trainer is None or known != settings:
+    settings = (selector, batch_size, schedule, compile)
+    known, trainer = getattr(model, _KEPT, (None, None))
+    if trainer is None or known != settings or not trainer.current:
         trainer = Trainer(model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile)
-        _TRAINERS[model] = (settings, trainer)
+        object.__setattr__(model, _KEPT, (settings, trainer))
     trainer.reseed(seed)
     return trainer.fit(x, y, **options)

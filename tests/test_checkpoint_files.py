@@ -1,0 +1,191 @@
+"""Checkpoint files: every type is kept; bad ones and bad disks are named and do no harm."""
+
+import errno
+import io
+import os
+import pickle
+import shutil
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from problems import assert_same, classes, mlp, noisy_mlp
+
+from batchsel import Trainer, UserError
+from batchsel.training import checkpoint
+from tests.data_files import full_disk, read_only_folder
+
+X, Y = classes(50)
+
+
+def trainer_of(build, selector, **options):
+    return Trainer(build(), selector, **{"batch_size": 8, "schedule": "cosine", "compile": "graph"} | options)
+
+
+def test_every_type_of_variable_is_kept(tmp_path):
+    def members(factor):
+        values = {
+            "float32": [1.5, -2], "bfloat16": [1.5, -2], "float16": [0.5, 3], "float64": [1 / 3, 2], "int8": [-3, 2],
+            "uint32": [2**31, 1], "int64": [2**60, 1], "bool": [True, False],
+        }  # fmt: skip
+        made = {name: tf.Variable(tf.cast(tf.constant(value), name)) for name, value in values.items()}
+        if factor == 0:
+            for variable in made.values():
+                variable.assign(tf.zeros_like(variable))
+        return made | {"scalar": tf.Variable(3.0 * factor), "none": tf.Variable(tf.zeros([0, 3]))}
+
+    written, read = members(1), members(0)
+    checkpoint.write(tmp_path / "a.npz", written, {"note": "ü"})
+    checkpoint.restore(tmp_path / "a.npz", read)
+    for name, variable in written.items():
+        assert read[name].dtype == variable.dtype
+        np.testing.assert_array_equal(read[name].numpy(), variable.numpy())
+    assert checkpoint.read_meta(tmp_path / "a.npz") == {"note": "ü"}
+
+
+def resumed(trainer, path):
+    trainer.resume(path)
+    trainer.fit(X, Y, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "good.npz"
+    trainer_of(mlp, "loss_ema").fit(X, Y, checkpoint=path, verbose=0)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    trainer = trainer_of(mlp, "loss_ema")
+    trainer.fit(X, Y, verbose=0)
+    return trainer
+
+
+def npz_of(path, **changes):
+    """The members of a checkpoint, some replaced, some (None) left out."""
+    members = dict(np.load(path)) | changes
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: value for name, value in members.items() if value is not None})
+    return buffer.getvalue()
+
+
+def flipped(content, share):
+    place = int(len(content) * share)
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+def pickled(content):
+    buffer = io.BytesIO(content)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("evil.npy", pickle.dumps(os.getcwd))
+    return buffer.getvalue()
+
+
+def array_file():
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+DAMAGED = {
+    "empty": lambda good: b"",
+    "text": lambda good: b"not a checkpoint at all, but some words of text" * 9,
+    "half": lambda good: good.read_bytes()[: good.stat().st_size // 2],
+    "without its end": lambda good: good.read_bytes()[:-30],
+    "a byte changed": lambda good: flipped(good.read_bytes(), 0.1),
+    "an array": lambda good: array_file(),
+    "no record": lambda good: npz_of(good, **{"meta.json": None}),
+    "a record of something else": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"[1, 2]", np.uint8)}),
+    "a record that is no JSON": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"{", np.uint8)}),
+    "a pickle inside": lambda good: pickled(good.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, good, trainer, tmp_path):
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(DAMAGED[damage](good))
+    before = [np.array(variable.numpy()) for variable in trainer.variables().values()]
+    with pytest.raises(UserError, match=r"damaged\.npz"):
+        resumed(trainer, path)
+    trainer._pending = None
+    assert_same([np.array(variable.numpy()) for variable in trainer.variables().values()], before)
+
+
+def test_a_checkpoint_that_is_missing_or_a_folder(tmp_path, trainer):
+    with pytest.raises(UserError, match=r"no checkpoint at .*none\.npz"):
+        trainer.resume(tmp_path / "none.npz")
+    with pytest.raises(UserError, match=r"is no checkpoint, or a damaged one: .*directory"):
+        trainer.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "words"),
+    [
+        (
+            mlp,
+            {"selector": "random"},
+            "was made with selector='loss_ema(decay=0.9)', this trainer has selector='random'",
+        ),
+        (mlp, {"batch_size": 10}, "was made with batch_size=8, this trainer has batch_size=10"),
+        (mlp, {"compile": "xla"}, "was made with xla=False, this trainer has xla=True"),
+        (lambda: mlp(outputs=4), {}, "model/2/kernel has shape [8, 3], expected [8, 4]"),
+        (lambda: mlp(optimizer=keras.optimizers.Adam()), {}, "optimizer/6 is missing"),
+        (noisy_mlp, {}, "does not fit this run"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_told_apart(build, options, words, good):
+    options = {"selector": "loss_ema"} | options
+    with pytest.raises(UserError) as caught:
+        resumed(trainer_of(build, **options), good)
+    assert words in str(caught.value)
+    assert str(good) in str(caught.value)
+    assert "settings" in str(caught.value)
+
+
+def test_a_checkpoint_of_other_data(good):
+    other = trainer_of(mlp, "loss_ema")
+    other.resume(good)
+    with pytest.raises(UserError, match="was made on 50 samples, these data have 40"):
+        other.fit(X[:40], Y[:40], verbose=0)
+
+
+def no_space(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+def test_a_full_disk_leaves_the_old_file(function, good, trainer, tmp_path, monkeypatch):
+    path = shutil.copy(good, tmp_path / "run.npz")
+    monkeypatch.setattr(os, function, no_space)
+    with pytest.raises(UserError, match=r"cannot write .*run\.npz: No space left on device"):
+        trainer.save(path)
+    assert os.listdir(tmp_path) == ["run.npz"]
+    assert path.read_bytes() == good.read_bytes()
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(good, trainer, tmp_path):
+    path = shutil.copy(good, tmp_path / "run.npz")
+    with full_disk(500), pytest.raises(UserError, match=r"cannot write .*run\.npz: File too large"):
+        trainer.save(path)
+    assert os.listdir(tmp_path) == ["run.npz"]
+    assert path.read_bytes() == good.read_bytes()
+
+
+def test_a_folder_that_cannot_be_written(trainer, tmp_path):
+    with read_only_folder() as folder, pytest.raises(UserError, match="Permission denied"):
+        trainer.save(folder / "run.npz")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot make the folder"):
+        trainer.save(tmp_path / "file" / "run.npz")
+    (tmp_path / "run.npz").mkdir()
+    with pytest.raises(UserError, match="cannot write"):
+        trainer.save(tmp_path / "run.npz")
+
+
+def test_folders_are_made(trainer, tmp_path):
+    trainer.save(tmp_path / "a" / "b" / "run.npz")
+    assert os.listdir(tmp_path / "a" / "b") == ["run.npz"]
