@@ -77,7 +77,7 @@ def test_one_trace_serves_several_fits_and_seeds(name):
     assert np.isfinite(history["loss"]).all()
     finish(trainer, epochs=1)
     assert trainer.counts["samples"] >= counts["samples"] + 50
-    run(trainer, epochs=2, seed=2, validation_data=(X, Y))
+    run(trainer, epochs=2, seed=2)
     trainer.reseed(3)
     finish(trainer, epochs=1)
     assert trainer.loop is loop

@@ -29,24 +29,27 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self._watch = watch
         self._trainer = trainer
+        self._evaluation: dict[str, float] | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """At the end of each call of the loop."""
-        self._tell(evaluated=False)
+        self._tell()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """After each evaluation."""
+        found = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
+        self._evaluation = {name.removeprefix("val_"): value for name, value in found.items()}
         self._tell(evaluated=True)
 
-    def _tell(self, evaluated: bool) -> None:
+    def _tell(self, evaluated: bool = False) -> None:
         trainer = self._trainer
-        counts, evaluations = trainer.counts, trainer.evaluations
+        counts = trainer.counts
         state = {
             **counts,
             "seconds": trainer.clock.training,
             "passes": counts["samples"] / trainer.loop.n,
             "evaluated": evaluated,
-            "evaluation": evaluations[-1] if evaluations else None,
+            "evaluation": self._evaluation,
         }
         self._watch(state)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def write(path: Path, variables: Mapping[str, tf.Variable], meta: Mapping[str, A
         UserError: If the folder cannot be written or the disk is full; an older file stays.
     """
     arrays = {name: _plain(variable.numpy()) for name, variable in variables.items()}
-    arrays[_META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    arrays[_META] = np.frombuffer(json.dumps(meta, default=_number).encode(), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -50,8 +51,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         UserError: If there is no checkpoint, or it cannot be read.
     """
-    with _opened(path) as file:
-        return json.loads(bytes(file[_META]).decode())
+    return _read(path)[1]
 
 
 def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
@@ -64,11 +64,10 @@ def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
     Raises:
         UserError: If the file cannot be read or does not fit, naming the variables.
     """
-    with _opened(path) as file:
-        names = set(file.files) - {_META}
-        problems = [f"{name} is missing" for name in sorted(set(variables) - names)]
-        problems += [f"{name} is not known here" for name in sorted(names - set(variables))]
-        values = {name: file[name] for name in names & set(variables)}
+    stored, _ = _read(path)
+    problems = [f"{name} is missing" for name in sorted(set(variables) - set(stored))]
+    problems += [f"{name} is not known here" for name in sorted(set(stored) - set(variables))]
+    values = {name: stored[name] for name in set(stored) & set(variables)}
     for name, value in sorted(values.items()):
         expected = tuple(variables[name].shape)
         if value.shape != expected:
@@ -81,15 +80,30 @@ def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
         variables[name].assign(value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype))
 
 
-def _opened(path: Path) -> Any:
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a checkpoint, all read and so checked, and its record."""
     try:
-        return np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("it is no npz file, or its end is missing")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(bytes(arrays.pop(_META)).decode())
+        if not isinstance(meta, dict):
+            raise ValueError("its record is not that of a run")
     except FileNotFoundError:
         raise UserError(f"no checkpoint at {path}.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is no checkpoint, or a damaged one: {error}.") from error
+    return arrays, meta
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
     """bfloat16 and its kin as raw bytes, which need no pickle."""
     return array if array.dtype.kind in "biufc" and array.dtype.isbuiltin else array.view(f"V{array.itemsize}")
+
+
+def _number(value: Any) -> float:
+    """NumPy numbers, which callbacks may have put into the history, as JSON knows them."""
+    return value.item()

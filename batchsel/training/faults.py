@@ -6,7 +6,7 @@ import numpy as np
 
 from batchsel.errors import UserError
 from batchsel.selectors import Selector
-from batchsel.training.loop import EMPTY, NOT_FINITE, OUTSIDE, Loop
+from batchsel.training.loop import EMPTY, NOT_FINITE, OUTSIDE, WEIGHTLESS, Loop
 
 
 class TrainingFault(UserError):
@@ -25,7 +25,7 @@ def check(loop: Loop, fault: int) -> None:
     """
     if fault == NOT_FINITE:
         raise TrainingFault(_not_finite(loop))
-    if fault in (OUTSIDE, EMPTY):
+    if fault in (OUTSIDE, EMPTY, WEIGHTLESS):
         raise TrainingFault(_bad_plan(loop, loop.selector, fault))
 
 
@@ -44,6 +44,11 @@ def _bad_plan(loop: Loop, selector: Selector, fault: int) -> str:
     if fault == EMPTY:
         steps = int(loop.carry.plan.steps.numpy())
         return f"{selector!r} planned {steps} batches; a plan has 1 to {loop.plan_steps}."
+    if fault == WEIGHTLESS:
+        return (
+            f"{selector!r} planned a batch whose first row has weight 0, or one with a weight that is not finite."
+            " Weight 0 marks rows that fill up a batch; they stand behind the samples that are trained on."
+        )
     indices = loop.carry.plan.indices.numpy()
     bad = indices[(indices < 0) | (indices >= loop.n)]
     return (

@@ -128,7 +128,7 @@ class Fitting:
         self._loop.step.metrics.reset()
         trainer.fit_start = trainer.counts["samples"]
         trainer.read_base_rate()
-        trainer.history, trainer.evaluations = {}, []
+        trainer.history, trainer.evaluations, trainer.pending = {}, [], []
         trainer.clock.reset()
 
     def run(self) -> keras.callbacks.History:
@@ -160,8 +160,14 @@ class Fitting:
         callbacks.on_train_begin()
         self._counts = trainer.counts
         self._callbacks, logs = callbacks, {}
+        for row in list(trainer.pending):
+            # An interval had ended when the checkpoint was written, but not what is due at its end.
+            epoch = self._epoch() - len(trainer.pending)
+            callbacks.on_epoch_begin(epoch)
+            logs = self._end_epoch(epoch, np.array(row, np.float32))
         while (epoch := self._epoch()) < self._request.epochs and not self._done():
             logs = self._segments(epoch) or logs
+        self._stop_if_interrupted()
         if len(trainer.history):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
@@ -202,6 +208,7 @@ class Fitting:
         if feed.traces(self._loop) > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
         self._counts = dict(zip(COUNTS, counts, strict=True))
+        trainer.pending = outcome.logs[: outcome.ended].tolist()
         trainer.step_seconds = (trainer.clock.training - seconds) / max(self._counts["steps"] - before, 1)
         self._batch_end(outcome)
         return outcome
@@ -237,9 +244,11 @@ class Fitting:
                 results = trainer.evaluation(self._validation)
                 self._callbacks.on_test_end(results)
             logs |= {f"val_{name}": value for name, value in results.items()}
-            self._note(results)
         with trainer.clock.section("callbacks"):
             self._callbacks.on_epoch_end(epoch, logs)
+        if self._validation is not None:
+            self._note(results)
+        trainer.pending = trainer.pending[1:]
         self._epoch_step = self._counts["steps"]
         if self._request.checkpoint is not None:
             trainer.save(self._request.checkpoint)
@@ -255,10 +264,7 @@ class Fitting:
         trainer.evaluations.append({**self._counts, "seconds": trainer.clock.training, **results})
 
     def _done(self) -> bool:
-        if self._interrupted:
-            if self._request.checkpoint is not None:
-                self._trainer.save(self._request.checkpoint)
-            raise KeyboardInterrupt
+        self._stop_if_interrupted()
         request, trainer = self._request, self._trainer
         if request.seconds is not None and trainer.clock.training >= request.seconds:
             return True
@@ -268,23 +274,34 @@ class Fitting:
                 return True
         return bool(self._model.stop_training)
 
+    def _stop_if_interrupted(self) -> None:
+        if self._interrupted:
+            if self._request.checkpoint is not None:
+                self._trainer.save(self._request.checkpoint)
+            raise KeyboardInterrupt
+
     def _warm_up(self) -> None:
         """Traces and compiles all there is, then puts every variable back."""
         trainer = self._trainer
         with trainer.clock.section("tracing"):
             members = trainer.variables()
             values = state.snapshot(members)
-            step = trainer.counts["steps"]
-            never = np.array([np.iinfo(np.int64).max])
-            for extra in (1, 1 + _WARM_UP_STEPS):
-                start = time.perf_counter()
-                self._request.feed.run(self._loop, self._span, never, step + extra)
-            # What a step takes at most, so that the first call returns in time.
-            trainer.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
-            if self._validation is not None:
-                trainer.evaluation(self._validation)
-            state.put_back(members, values)
+            try:
+                self._warm_up_steps()
+                if self._validation is not None:
+                    trainer.evaluation(self._validation)
+            finally:
+                state.put_back(members, values)
         trainer.warm = True
+
+    def _warm_up_steps(self) -> None:
+        step = self._trainer.counts["steps"]
+        never = np.array([np.iinfo(np.int64).max])
+        for extra in (1, 1 + _WARM_UP_STEPS):
+            start = time.perf_counter()
+            self._request.feed.run(self._loop, self._span, never, step + extra)
+        # What a step takes at most, so that the first call returns in time.
+        self._trainer.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
 
     @contextmanager
     def _rate_kept(self) -> Iterator[None]:

@@ -17,9 +17,10 @@ SEGMENTS = 64
 COUNTS = ("steps", "samples", "scored", "plans")
 """What is counted: optimiser updates, samples trained on, samples scored by a forward pass more, plans."""
 
-FINE, NOT_FINITE, OUTSIDE, EMPTY = range(4)
+FINE, NOT_FINITE, OUTSIDE, EMPTY, WEIGHTLESS = range(5)
 """What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
-plan without (or with too many) batches."""
+plan without (or with too many) batches, a plan with a batch that begins with weight 0 or has one that is
+not finite."""
 
 
 class Span(NamedTuple):
@@ -145,7 +146,11 @@ class Loop:
         plan = self.selector.plan(carry.state, context)
         outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= self.n))
         empty = (plan.steps < 1) | (plan.steps > self.plan_steps)
-        fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, carry.fault))
+        used = tf.reshape(plan.weights, [self.plan_steps, self.width])
+        sound = tf.reduce_all(tf.math.is_finite(used), axis=1) & (used[:, 0] != 0)
+        weightless = tf.reduce_any(~sound & (tf.range(self.plan_steps) < plan.steps))
+        fault = tf.where(weightless, WEIGHTLESS, carry.fault)
+        fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, fault))
         return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
 
     def advance(self, carry: Carry, rows: Rows, context: Context) -> Carry:

@@ -75,6 +75,7 @@ class Trainer:
         self.evaluations: list[dict[str, float]] = []
         self.weights_at_target: list[np.ndarray] | None = None
         self.fit_start = 0
+        self.pending: list[list[float]] = []
         self.resumed = False
         self._compile = compile
         self._evaluation_batch_size = evaluation_batch_size or max(256, batch_size)
@@ -177,6 +178,10 @@ class Trainer:
         """
         rows = arrays.rows_of(x, y, sample_weight)
         self.build(rows)
+        if self._pending is not None and self._loop is None:
+            self._new_loop(checkpoint.read_meta(self._pending)["n"])
+            self._prepared = None
+            self._restore(self._pending)
         return self.evaluation(resident(*rows))
 
     @property
@@ -302,7 +307,7 @@ class Trainer:
             self._unborn = seed
         self.clock.reset()
         self.history, self.evaluations, self.fit_start = {}, [], 0
-        self.weights_at_target = None
+        self.weights_at_target, self.pending = None, []
         if self.model.optimizer.built:
             state.renew(self.model.optimizer, self.model.trainable_variables, self._first_rate)
         if self._loop is not None:
@@ -370,7 +375,7 @@ class Trainer:
         checkpoint.restore(path, self.variables())
         self.seed, self.fit_start = meta["seed"], meta["fit_start"]
         self.base_rate = float(self._step.base_rate.numpy())
-        self.history, self.evaluations = meta["history"], meta["evaluations"]
+        self.history, self.evaluations, self.pending = meta["history"], meta["evaluations"], meta["pending"]
         self.clock.nanoseconds = meta["nanoseconds"]
         self._pending, self.resumed = None, True
 
@@ -380,6 +385,7 @@ class Trainer:
             "n": self.loop.n,
             "seed": self.seed,
             "fit_start": self.fit_start,
+            "pending": self.pending,
             "history": self.history,
             "evaluations": self.evaluations,
             "nanoseconds": self.clock.nanoseconds,
