@@ -69,8 +69,9 @@ def pool_of(chosen, n, batch_size):
     """A scored pool, its last two rows filled up."""
     size = chosen.pool_size(batch_size)
     generator = np.random.default_rng(2)
-    values = np.append(generator.exponential(size=size - 2), [0.0, 0.0]) if size > 2 else np.ones(size)
-    valid = tf.range(size) < max(size - 2, 1)
+    # The rows that fill up would be chosen first if anyone looked at them.
+    values = np.append(generator.exponential(size=size - 2), [99.0, 99.0])
+    valid = tf.range(size) < size - 2
     signals = tuple(dict.fromkeys(("probability", "gradient_norm", *chosen.signals)))
     return seen(np.arange(size) % n, values, signals)._replace(valid=valid)
 

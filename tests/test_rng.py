@@ -114,6 +114,13 @@ def test_uniform_numbers_are_uniform_and_never_0_or_1():
     assert stats.kstest(drawn, "uniform").pvalue > 1e-4
 
 
+def test_the_extremes_of_the_bits_are_inside_the_interval(monkeypatch):
+    monkeypatch.setattr(rng, "bits", lambda *key: tf.constant([0, -1, 2**31 - 1, -(2**31)]))
+    drawn = rng.uniform([4], 0, "a", 0).numpy().astype(float)
+    np.testing.assert_array_equal(drawn, [2.0**-24, 1 - 2.0**-24, 0.5 - 2.0**-24, 0.5 + 2.0**-24])
+    assert np.isfinite(rng.gumbel([4], 0, "a", 0)).all()
+
+
 @pytest.mark.parametrize("bound", [1, 2, 7, 2**33 + 1, 2**48])
 def test_integers_stay_below_their_bound(bound):
     draw = tf.function(lambda step: rng.integer_below(tf.constant(bound, tf.int64), 0, "a", step))
