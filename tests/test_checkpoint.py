@@ -118,3 +118,5 @@ def test_what_was_resumed_is_there_before_fit(tmp_path):
     whole.fit(X, Y, verbose=0, checkpoint=tmp_path / "run.npz")
     trainer.resume(tmp_path / "run.npz")
     assert trainer.evaluate(X, Y) == whole.evaluate(X, Y)
+    histories = [each.fit(X, Y, epochs=2, verbose=0).history for each in (trainer, trainer_of(mlp, "loss_ema"))]
+    assert histories[0] == histories[1]

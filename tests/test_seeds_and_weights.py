@@ -150,6 +150,36 @@ def test_a_reset_forgets_what_an_optimiser_brought_along():
     assert found[0] == expected[0]
 
 
+class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Keras cannot copy it: it has no config."""
+
+    def __call__(self, step):
+        return 0.1
+
+
+class OwnOptimizer(keras.optimizers.SGD):
+    """Keras cannot copy it: its config lacks an argument."""
+
+    def __init__(self, needed, **options):
+        super().__init__(**options)
+
+
+@pytest.mark.parametrize("build", [lambda: keras.optimizers.SGD(OwnSchedule()), lambda: OwnOptimizer(1)])
+def test_an_optimiser_that_keras_cannot_copy_is_reset_too(build):
+    # BUG: NotImplementedError and TypeError of Keras come through.
+    trainer = Trainer(mlp(optimizer=build()), batch_size=B, compile="graph")
+    first, again = (run(trainer, 1) for _ in range(2))
+    assert first[0] == again[0]
+
+
+def test_a_trainer_whose_model_was_compiled_anew_says_so():
+    # BUG: it goes on with the old optimiser, loss and metrics.
+    trainer = Trainer(mlp(), batch_size=B, compile="graph")
+    trainer.model.compile("sgd", trainer.model.loss)
+    with pytest.raises(UserError, match="compile"):
+        trainer.fit(X, Y, verbose=0)
+
+
 def test_fit_in_place_of_model_fit():
     model = mlp()
     history = batchsel.fit(model, X, Y, selector="loss_ema", batch_size=B, epochs=3, verbose=0, compile="graph")

@@ -180,6 +180,20 @@ def test_an_empty_source():
         run("random", (Source(X[:0], Y[:0]),))
 
 
+@pytest.mark.parametrize(
+    "take",
+    [lambda rows: X[rows], lambda rows: (X[rows],), lambda rows: (X[rows][:3], Y[rows][:3]), lambda rows: (X[rows], Y)],
+)
+def test_a_source_that_gives_something_else(take):
+    # BUG: TypeError of a NamedTuple, or an error from within the graph.
+    class Odd(Source):
+        def take(self, indices):
+            return take(indices)
+
+    with pytest.raises(UserError, match="take"):
+        run("fixed", (Odd(X, Y),))
+
+
 def test_an_error_of_the_source_comes_through():
     class Broken(Source):
         def take(self, indices):

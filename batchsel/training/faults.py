@@ -6,7 +6,8 @@ import numpy as np
 
 from batchsel.errors import UserError
 from batchsel.selectors import Selector
-from batchsel.training.loop import EMPTY, NOT_FINITE, OUTSIDE, WEIGHTLESS, Loop
+from batchsel.training.carry import EMPTY, NOT_FINITE, OUTSIDE, WEIGHTLESS
+from batchsel.training.loop import Loop
 
 
 class TrainingFault(UserError):

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
+from batchsel.training.carry import FINE, SEGMENTS, Carry, Span
 from batchsel.training.evaluation import resident
-from batchsel.training.loop import FINE, SEGMENTS, Carry, Loop, Span, gather
+from batchsel.training.loop import Loop, gather
 from batchsel.training.step import Rows
 
 

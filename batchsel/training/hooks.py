@@ -10,7 +10,7 @@ import keras
 from batchsel.training.loop import Loop
 
 if TYPE_CHECKING:
-    from batchsel.training.fitting import Request
+    from batchsel.training.request import Request
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")

@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.selectors import Seen
-from batchsel.training.loop import Carry, Loop, Span
+from batchsel.training.carry import Carry, Span
+from batchsel.training.loop import Loop
 
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer

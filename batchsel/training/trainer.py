@@ -14,13 +14,15 @@ import tensorflow as tf
 from batchsel import schedules, selectors
 from batchsel.errors import UsageError, UserError
 from batchsel.training import arrays, checkpoint, state
+from batchsel.training.carry import COUNTS
 from batchsel.training.clock import Clock
 from batchsel.training.compilation import use_xla
 from batchsel.training.evaluation import Evaluation, resident
 from batchsel.training.feeds import Feed, Resident, Streamed
-from batchsel.training.fitting import Fitting, Request
-from batchsel.training.loop import COUNTS, Loop
+from batchsel.training.fitting import Fitting
+from batchsel.training.loop import Loop
 from batchsel.training.objective import kind_of
+from batchsel.training.request import Request
 from batchsel.training.step import Rows, Step
 from batchsel.training.target import Target
 

@@ -1,0 +1,56 @@
+"""What the training loop remembers between steps and between calls, and the limits of a call."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from batchsel.selectors import Plan
+
+SEGMENTS = 64
+"""How many stretches between two points of the evaluation grid one call can hold."""
+
+COUNTS = ("steps", "samples", "scored", "plans")
+"""What is counted: optimiser updates, samples trained on, samples scored by a forward pass more, plans."""
+
+FINE, NOT_FINITE, OUTSIDE, EMPTY, WEIGHTLESS = range(5)
+"""What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
+plan without (or with too many) batches, a plan with a batch that begins with weight 0 or has one that is
+not finite."""
+
+
+class Span(NamedTuple):
+    """What progress is measured by."""
+
+    start: tf.Tensor
+    """``int64[]`` samples trained on before."""
+    budget: tf.Tensor
+    """``int64[]`` samples to be trained on, at least 1."""
+
+
+class Carry(NamedTuple):
+    """All that the loop remembers from step to step, besides the model and its optimiser."""
+
+    state: Any
+    """State of the selector."""
+    plan: Plan
+    """The plan in use."""
+    cursor: tf.Tensor
+    """``int32[]`` batches of the plan that are done."""
+    step: tf.Tensor
+    """``int64[]`` optimiser updates."""
+    samples: tf.Tensor
+    """``int64[]`` samples trained on."""
+    scored: tf.Tensor
+    """``int64[]`` samples of pools, each a forward pass more."""
+    plans: tf.Tensor
+    """``int64[]`` plans made."""
+    fault: tf.Tensor
+    """``int32[]`` why the loop stopped; 0 if it did not."""
+    last_indices: tf.Tensor
+    """``int32[b]`` samples of the last step."""
+    last_losses: tf.Tensor
+    """``float32[b]`` their losses."""
+    losses: tf.Tensor
+    """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
