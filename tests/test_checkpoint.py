@@ -114,9 +114,9 @@ def test_what_callbacks_put_into_the_history_can_be_saved(tmp_path):
 
 
 def test_what_was_resumed_is_there_before_fit(tmp_path):
-    trainer, whole = (trainer_of(mlp, "loss_ema") for _ in range(2))
+    trainer, whole, longer = (trainer_of(mlp, "loss_ema", schedule=None) for _ in range(3))
     whole.fit(X, Y, verbose=0, checkpoint=tmp_path / "run.npz")
     trainer.resume(tmp_path / "run.npz")
     assert trainer.evaluate(X, Y) == whole.evaluate(X, Y)
-    histories = [each.fit(X, Y, epochs=2, verbose=0).history for each in (trainer, trainer_of(mlp, "loss_ema"))]
+    histories = [each.fit(X, Y, epochs=2, verbose=0).history for each in (trainer, longer)]
     assert histories[0] == histories[1]

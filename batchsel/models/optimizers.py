@@ -36,7 +36,7 @@ def check(text: str) -> None:
     Example:
         >>> check("adma")
         Traceback (most recent call last):
-        batchsel.errors.UsageError: unknown optimizer 'adma'. Did you mean 'adam' ...
+        batchsel.errors.UsageError: unknown optimizer 'adma'. Did you mean ...
     """
     call = calls.read(text)
     if call.name not in _CLASSES:
