@@ -2,7 +2,9 @@
 # make test  everything that CI runs
 # make bench the speed of the loop on this machine
 
-PYTHON ?= $(firstword $(foreach version,3.12 3.13 3.11,$(shell command -v python$(version))) python3)
+# The first of these that runs; the shims of version managers may be there and not run.
+runs = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null)
+PYTHON ?= $(firstword $(call runs,3.12) $(call runs,3.13) $(call runs,3.11) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

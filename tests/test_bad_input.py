@@ -126,7 +126,6 @@ def test_labels_are_checked_however_the_loss_is_given(loss):
 BAD_OPTIONS = {
     "bad validation label": ({"validation_data": (X, Y + 1)}, "labels lie outside 0 ... 2"),
     "nan in validation": ({"validation_data": (bad(X, [5], np.nan), Y)}, f"x {NOT_FINITE} 1 samples: 5"),
-    # BUG: TypeError
     "validation without targets": ({"validation_data": (X,)}, "validation_data must be"),
     "empty validation": ({"validation_data": (X[:0], Y[:0])}, "x is empty"),
     "split too large": ({"validation_split": 1.0}, "validation_split must be in (0, 1)"),

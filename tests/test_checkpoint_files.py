@@ -99,7 +99,6 @@ DAMAGED = {
     "an array": lambda good: array_file(),
     "no record": lambda good: npz_of(good, **{"meta.json": None}),
     "a record of something else": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"[1, 2]", np.uint8)}),
-    # BUG: KeyError
     "a record without settings": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"{}", np.uint8)}),
     "a record that is no JSON": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"{", np.uint8)}),
     "a pickle inside": lambda good: pickled(good.read_bytes()),

@@ -110,6 +110,19 @@ def test_ctrl_c_without_a_checkpoint_interrupts_too():
     assert trainer.counts["samples"] == N
 
 
+def test_a_second_ctrl_c_does_not_wait(tmp_path):
+    def press(epoch, logs):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    trainer, handler = Trainer(mlp(), batch_size=B, compile="graph"), signal.getsignal(signal.SIGINT)
+    impatient = keras.callbacks.LambdaCallback(on_epoch_end=press)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(X, Y, epochs=9, callbacks=[impatient], checkpoint=tmp_path / "run.npz", verbose=0)
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_ctrl_c_in_the_last_epoch_is_not_swallowed():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     with pytest.raises(KeyboardInterrupt):

@@ -166,14 +166,12 @@ class OwnOptimizer(keras.optimizers.SGD):
 
 @pytest.mark.parametrize("build", [lambda: keras.optimizers.SGD(OwnSchedule()), lambda: OwnOptimizer(1)])
 def test_an_optimiser_that_keras_cannot_copy_is_reset_too(build):
-    # BUG: NotImplementedError and TypeError of Keras come through.
     trainer = Trainer(mlp(optimizer=build()), batch_size=B, compile="graph")
     first, again = (run(trainer, 1) for _ in range(2))
     assert first[0] == again[0]
 
 
 def test_a_trainer_whose_model_was_compiled_anew_says_so():
-    # BUG: it goes on with the old optimiser, loss and metrics.
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     trainer.model.compile("sgd", trainer.model.loss)
     with pytest.raises(UserError, match="compile"):

@@ -151,7 +151,7 @@ class Streamed:
 
     def example(self) -> Rows:
         """One sample."""
-        rows = Rows(*self._source.take(np.array([0])))
+        rows = self._given(np.array([0]))
         self._row_bytes = sum(leaf.nbytes for leaf in tf.nest.flatten(rows) if leaf is not None)
         return rows
 
@@ -199,6 +199,17 @@ class Streamed:
         return resident(*future.result())
 
     def _take(self, indices: np.ndarray) -> Rows:
-        rows = Rows(*self._source.take(indices))
+        rows = self._given(indices)
         self._check(rows, indices)
         return rows
+
+    def _given(self, indices: np.ndarray) -> Rows:
+        given = self._source.take(indices)
+        parts = given if isinstance(given, tuple | list) and len(given) in (2, 3) else ()
+        lengths = {len(leaf) for leaf in tf.nest.flatten(list(parts)) if leaf is not None}
+        if lengths != {len(indices)}:
+            raise UserError(
+                f"take(indices) of the source must give (x, y) or (x, y, sample_weight) with a row for each of the"
+                f" {len(indices)} indices; it gave {type(given).__name__} with lengths {sorted(lengths) or 'unknown'}."
+            )
+        return Rows(*parts)

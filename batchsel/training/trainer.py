@@ -362,6 +362,8 @@ class Trainer:
             UserError: If it cannot be read, or was made with other settings.
         """
         meta = checkpoint.read_meta(Path(path))
+        if "settings" not in meta:
+            raise UserError(f"{path} is no checkpoint of a trainer: its record has no settings.")
         for key, value in self._settings().items():
             if meta["settings"][key] != value:
                 raise UserError(
