@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchsel.cli.output import SCHEMA, print_columns
 from batchsel.errors import UserError
 
 if TYPE_CHECKING:
     from batchsel.cards.schema import DatasetCard
-
-_SCHEMA = 1  # of the JSON objects that the commands print
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _data_dir = click.option(
@@ -58,7 +57,7 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
         numbers = [f"{size:,}" for size in row["sizes"].values()]
         shape = "x".join(map(str, row["input_shape"]))
         table.append((row["name"], row["task"], *numbers, shape, row["target"], row["found"] or "to be fetched"))
-    _print_columns(table)
+    print_columns(table)
 
 
 @_command("show", _name, _as_json, example="batchsel datasets show spirals")
@@ -69,9 +68,9 @@ def show_dataset(name: str, as_json: bool) -> None:
         _print_json({**dataclasses.asdict(card), "target": card.target})
         return
     click.echo(f"{card.title} ({card.name})\n\n{card.story}\n")
-    _print_columns(_facts(card))
+    print_columns(_facts(card))
     click.echo("\nTargets")
-    _print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
+    print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
 
 
 @_command("fetch", _name, _as_json, _data_dir, _offline, example="batchsel datasets fetch mnist --data-dir ~/data")
@@ -174,10 +173,4 @@ def _facts(card: DatasetCard) -> list[tuple[str, str]]:
 
 
 def _print_json(values: dict[str, Any]) -> None:
-    click.echo(json.dumps({"schema": _SCHEMA, **values}, ensure_ascii=False, indent=2))
-
-
-def _print_columns(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
+    click.echo(json.dumps({"schema": SCHEMA, **values}, ensure_ascii=False, indent=2))

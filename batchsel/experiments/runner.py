@@ -126,7 +126,7 @@ def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset
         dataset.train.y,
         epochs=passes,
         validation_data=(dataset.validation.x, dataset.validation.y),
-        evaluate_every=max(every, spec.batch_size / n),
+        evaluate_every=every,
         callbacks=callbacks,
         verbose=0,
         target=spec.target,

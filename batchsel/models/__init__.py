@@ -5,14 +5,12 @@ Classification models end in logits, one for each class; regression models in on
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.metadata
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchsel import calls
+from batchsel._docstrings import docstring
 from batchsel.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -96,7 +94,4 @@ def doc(name: str) -> str:
         'A feed-forward network: dense layers with ReLU.'
     """
     check(name)
-    module, attribute = names()[name].split(":")
-    tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_text("utf-8"))
-    found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == attribute)
-    return next((ast.get_docstring(node) or "" for node in found), "")
+    return docstring(names()[name])

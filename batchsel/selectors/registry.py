@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.metadata
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from batchsel._docstrings import docstring
 from batchsel.errors import unknown_name
 
 _GROUP = "batchsel.selectors"
@@ -52,12 +50,7 @@ class Entry:
 
     def doc(self) -> str:
         """Its docstring, read from the source, so that listing selectors imports no TensorFlow."""
-        module, attribute = self.target.split(":")
-        tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_text("utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-                return ast.get_docstring(node) or ""
-        return ""
+        return docstring(self.target)
 
 
 def entries() -> dict[str, Entry]:

@@ -113,7 +113,7 @@ class Loop:
         indices = tf.slice(carry.plan.indices, [start], [self.width])
         weights = tf.slice(carry.plan.weights, [start], [self.width])
         scored = carry.scored
-        if self.width != self.batch_size or self.selector.pool_size(self.batch_size):
+        if self.selector.pool_size(self.batch_size):
             pool = self.step.score(rows, indices, weights)
             choice = self.selector.choose(carry.state, pool, context)
             rows, indices = gather((rows, indices), choice.positions)
