@@ -46,7 +46,7 @@ bench: $(READY)
 	$(BIN)/batchsel bench
 
 constraints: $(READY)
-	{ sed -n 1p constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new
+	{ sed -n 1p constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean:

@@ -116,6 +116,14 @@ def test_data_that_cannot_be_trained_on(case, trainer):
     np.testing.assert_array_equal(trainer.model.get_weights()[0], before[0])
 
 
+def test_a_model_with_nothing_to_train():
+    model = mlp()
+    model.trainable = False
+    model.compile("sgd", model.loss)
+    with pytest.raises(UserError, match="no trainable weights"):
+        Trainer(model, batch_size=B).fit(X, Y, verbose=0)
+
+
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy()])
 def test_labels_are_checked_however_the_loss_is_given(loss):
     trainer = Trainer(mlp(activation="softmax", loss=loss), batch_size=B, compile="graph")
@@ -127,6 +135,9 @@ BAD_OPTIONS = {
     "bad validation label": ({"validation_data": (X, Y + 1)}, "labels lie outside 0 ... 2"),
     "nan in validation": ({"validation_data": (bad(X, [5], np.nan), Y)}, f"x {NOT_FINITE} 1 samples: 5"),
     "validation without targets": ({"validation_data": (X,)}, "validation_data must be"),
+    "validation of four": ({"validation_data": (X, Y, Y, Y)}, "validation_data must be (x, y) or (x, y, sample_weight)"),
+    "validation of one array": ({"validation_data": X}, "of arrays, got ndarray."),
+    "unknown verbosity": ({"verbose": "loud"}, "verbose must be 'auto', 0, 1 or 2, got 'loud'"),
     "empty validation": ({"validation_data": (X[:0], Y[:0])}, "x is empty"),
     "split too large": ({"validation_split": 1.0}, "validation_split must be in (0, 1)"),
     "split negative": ({"validation_split": -0.1}, "validation_split must be in (0, 1)"),
@@ -149,7 +160,7 @@ def test_options_that_make_no_sense(case, trainer):
     options, words = BAD_OPTIONS[case]
     before = trainer.counts
     with pytest.raises(UserError) as caught:
-        trainer.fit(X, Y, verbose=0, **options)
+        trainer.fit(X, Y, **{"verbose": 0} | options)
     assert words in str(caught.value)
     assert trainer.counts == before
 

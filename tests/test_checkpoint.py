@@ -95,6 +95,31 @@ def test_a_longer_budget_goes_on_from_the_end(tmp_path):
     assert history == whole
 
 
+def test_the_weights_at_the_target_are_kept(tmp_path):
+    options = {"epochs": 8, "validation_data": (X, Y), "target": "accuracy>=0.8", "hold": 3, "verbose": 0}
+    trainer = trainer_of(mlp, "random", schedule=None)
+    trainer.fit(X, Y, checkpoint=tmp_path / "run.npz", **options)
+    again = trainer_of(mlp, "random", schedule=None)
+    again.resume(tmp_path / "run.npz")
+    again.fit(X, Y, **options)
+    assert len(again.evaluations) >= 3
+    assert_same(again.weights_at_target, trainer.weights_at_target)
+
+
+def test_batches_are_counted_on_within_an_epoch(tmp_path):
+    batches = {}
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            batches.setdefault(self.model, []).append(batch)
+
+    first, second = (trainer_of(mlp, "random") for _ in range(2))
+    finished(first, callbacks=[Note(), SaveEach(first, tmp_path)])
+    second.resume(tmp_path / "10.npz")
+    finished(second, callbacks=[Note()])
+    assert batches[second.model] == batches[first.model][10:]
+
+
 def test_the_clock_goes_on_from_the_checkpoint(tmp_path):
     trainer = trainer_of(mlp, "random")
     finished(trainer, checkpoint=tmp_path / "run.npz")
@@ -110,7 +135,7 @@ def test_what_callbacks_put_into_the_history_can_be_saved(tmp_path):
     adds = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(own=np.float32(epoch)))
     trainer = trainer_of(mlp, "random")
     trainer.fit(X, Y, epochs=2, callbacks=[adds], checkpoint=tmp_path / "run.npz", verbose=0)
-    assert json.loads(bytes(np.load(tmp_path / "run.npz")["meta.json"]))["history"]["own"] == [0, 1]
+    assert json.loads(bytes(np.load(tmp_path / "run.npz")["meta.json"]))["progress"]["history"]["own"] == [0, 1]
 
 
 def test_what_was_resumed_is_there_before_fit(tmp_path):

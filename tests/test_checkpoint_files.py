@@ -37,12 +37,15 @@ def test_every_type_of_variable_is_kept(tmp_path):
         return made | {"scalar": tf.Variable(3.0 * factor), "none": tf.Variable(tf.zeros([0, 3]))}
 
     written, read = members(1), members(0)
-    checkpoint.write(tmp_path / "a.npz", written, {"note": "ü"})
-    checkpoint.restore(tmp_path / "a.npz", read)
+    kept = [np.array([0.5, 3], written["bfloat16"].numpy().dtype), np.array([1 / 3])]
+    checkpoint.write(tmp_path / "a.npz", written, kept, {"note": "ü"})
+    stored = checkpoint.read(tmp_path / "a.npz")
+    checkpoint.restore(tmp_path / "a.npz", stored, read)
     for name, variable in written.items():
         assert read[name].dtype == variable.dtype
         np.testing.assert_array_equal(read[name].numpy(), variable.numpy())
-    assert checkpoint.read_meta(tmp_path / "a.npz") == {"note": "ü"}
+    assert stored.meta == {"note": "ü"}
+    assert_same(stored.weights_like([written["bfloat16"], written["float64"]]), kept)
 
 
 def resumed(trainer, path):
@@ -112,7 +115,7 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, good, trainer
     before = [np.array(variable.numpy()) for variable in trainer.variables().values()]
     with pytest.raises(UserError, match=r"damaged\.npz"):
         resumed(trainer, path)
-    trainer._pending = None
+    trainer._to_restore = None
     assert_same([np.array(variable.numpy()) for variable in trainer.variables().values()], before)
 
 

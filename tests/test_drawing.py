@@ -116,6 +116,13 @@ def test_what_unseen_samples_leave_goes_by_score():
     assert (np.abs(counts.mean(axis=0) - [1, 1, 0.5, 1, 0.5]) < 0.04).all()
 
 
+def test_long_plans_of_large_sets_do_not_overflow():
+    # 2^63 is less than a million samples at full level, times as many rows.
+    scores = tf.concat([tf.fill([499_999], tf.constant(INFINITE, tf.float64)), tf.ones([9_500_001], tf.float64)], 0)
+    drawn = draw(first_then_shares(scores, 500_000), 500_000, 0)
+    assert (np.bincount(drawn, minlength=499_999)[:499_999] >= 1).all()
+
+
 def test_no_score_at_all_means_equal_chances():
     assert first_then_shares(tf.zeros([4], tf.float64), 2).numpy().tolist() == [1, 1, 1, 1]
     assert first_then_shares(tf.fill([3], tf.constant(INFINITE, tf.float64)), 7).numpy().tolist() == [1, 1, 1]

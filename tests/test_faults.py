@@ -9,7 +9,7 @@ import tensorflow as tf
 from problems import classes, line, linear, mlp
 
 from batchsel import Trainer, UserError
-from batchsel.selectors import Fixed, NumpyFunction, Plan
+from batchsel.selectors import Candidates, Choice, Fixed, NumpyFunction, Plan
 from batchsel.training import TrainingFault, fitting
 
 N, B = 50, 8
@@ -139,6 +139,36 @@ def test_a_numpy_function_that_fails_shows_its_error():
     x, y = classes(N)
     with pytest.raises(tf.errors.OpError, match="my own mistake"):
         Trainer(mlp(), NumpyFunction(fails), batch_size=B).fit(x, y, verbose=0)
+
+
+@dataclass(frozen=True, repr=False)
+class Wrong(Candidates):
+    """Takes from its pool what is not to be had."""
+
+    name = "wrong"
+    position: int = 0
+    weight: float = 1.0
+
+    def choose(self, state, candidates, context):
+        choice = super().choose(state, candidates, context)
+        first = tf.range(context.batch_size) == 0
+        return Choice(tf.where(first, self.position, choice.positions), tf.where(first, self.weight, choice.weights))
+
+
+@pytest.mark.parametrize("compile", ["graph", "xla"])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (Wrong(pool=4, position=4 * B), r"choose\(\) of wrong\(.*\) gave positions outside its pool of 32 rows"),
+        (Wrong(pool=4, position=-1), r"choose\(\) of wrong\(.*\) gave positions outside its pool of 32 rows"),
+        (Wrong(pool=4, weight=0.0), "gave a batch whose first row has weight 0"),
+        (Wrong(pool=4, weight=float("nan")), "a weight that is not finite"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_stops_the_run(wrong, words, compile):
+    x, y = classes(N)
+    with pytest.raises(TrainingFault, match=words):
+        Trainer(mlp(), wrong, batch_size=B, compile=compile).fit(x, y, verbose=0)
 
 
 def test_after_a_fault_a_reset_starts_over():

@@ -171,6 +171,16 @@ def test_an_optimiser_that_keras_cannot_copy_is_reset_too(build):
     assert first[0] == again[0]
 
 
+def test_an_optimiser_that_was_in_use_and_cannot_be_copied_is_told():
+    trainer = Trainer(mlp(optimizer=OwnOptimizer(1)), batch_size=B, compile="graph")
+    trainer.fit(X, Y, verbose=0)
+    second = Trainer(trainer.model, batch_size=B, compile="graph")
+    before = weights_of(trainer.model)
+    with pytest.raises(UserError, match="cannot put OwnOptimizer back .* define get_config"):
+        second.reset(1)
+    assert_same(weights_of(trainer.model), before)
+
+
 def test_a_trainer_whose_model_was_compiled_anew_says_so():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     trainer.model.compile("sgd", trainer.model.loss)

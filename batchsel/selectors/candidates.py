@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Choice, Context, Plan, Seen, Selector, State
+from batchsel.selectors.base import Selector, State
 from batchsel.selectors.checks import one_of, whole
 from batchsel.selectors.drawing import filled_plan
+from batchsel.selectors.exchange import Choice, Context, Plan, Seen
 
 _SIGNALS = ("loss", "gradient_norm", "probability")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.rng import Rng
-from batchsel.selectors.base import Plan
+from batchsel.selectors.exchange import Plan
 
 _LEVELS = 2.0**24
 
@@ -43,7 +43,7 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
     Source: R. Goodman and L. Kish, *Controlled Selection*, JASA 45 (1950).
 
     Args:
-        shares: ``int64[n]``, not negative, with a positive sum of at most 2^48.
+        shares: ``int64[n]``, not negative, with a positive sum of at most 2^62, and at most 2^48 * rows.
         rows: Number of rows to draw, static.
         rng: Random numbers.
         stream: Name of the stream, for draws that are to be independent.
@@ -98,7 +98,11 @@ def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
     """
     first = tf.math.is_inf(scores)
     waiting = tf.reduce_sum(tf.cast(first, tf.int64))
-    shares = tf.where(first, tf.zeros([], tf.int64), quantise(scores))
+    # The sum may reach n * 2^24 * rows; the levels are made coarser where that would not fit into 62 bits.
+    excess = max(0, scores.shape[0].bit_length() + 24 + rows.bit_length() - 62)
+    levels = quantise(scores)
+    levels = tf.where(levels > 0, tf.maximum(tf.bitwise.right_shift(levels, tf.constant(excess, tf.int64)), 1), 0)
+    shares = tf.where(first, tf.zeros([], tf.int64), levels)
     left = tf.maximum(rows - waiting, 1)
     each = (tf.reduce_sum(shares) + left - 1) // left
     some = tf.where(first, tf.maximum(each, 1), shares)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Context, Plan, Selector, State
+from batchsel.selectors.base import Selector, State
 from batchsel.selectors.drawing import filled_plan
+from batchsel.selectors.exchange import Context, Plan
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.rng import Rng
-from batchsel.selectors.base import Context, Plan, Selector, State
+from batchsel.selectors.base import Selector, State
 from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import dealt
+from batchsel.selectors.exchange import Context, Plan
 
 ChooseIndices = Callable[[tf.Tensor, int, Rng], tf.Tensor]
 

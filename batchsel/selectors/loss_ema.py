@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Context, Score, Seen
+from batchsel.selectors.base import Score
 from batchsel.selectors.checks import in_range
 from batchsel.selectors.drawing import updated
+from batchsel.selectors.exchange import Context, Seen
 
 
 @dataclass(frozen=True, repr=False)

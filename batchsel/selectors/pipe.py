@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.errors import UsageError
-from batchsel.selectors.base import Context, Draw, Modifier, Part, Plan, Score, Seen, Selector, State
+from batchsel.selectors.base import Draw, Modifier, Part, Score, Selector, State
+from batchsel.selectors.exchange import Context, Plan, Seen
 from batchsel.selectors.proportional import Proportional
 
 

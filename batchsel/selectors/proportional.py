@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Context, Draw, Plan
+from batchsel.selectors.base import Draw
 from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import dealt, first_then_shares, systematic
+from batchsel.selectors.exchange import Context, Plan
 
 
 @dataclass(frozen=True, repr=False)

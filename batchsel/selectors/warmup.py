@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Context, Modifier
+from batchsel.selectors.base import Modifier
 from batchsel.selectors.checks import in_range
+from batchsel.selectors.exchange import Context
 
 
 @dataclass(frozen=True, repr=False)

@@ -50,6 +50,57 @@ def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, f
     return rows
 
 
+def handed(
+    x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any, validation_split: float
+) -> tuple[Rows | None, Rows | None]:
+    """The training and the validation part of what `fit` was given.
+
+    Args:
+        x: Inputs, or a random-access source.
+        y: Targets, or None for a source.
+        sample_weight: Weights, or None.
+        class_weight: Weights by class id, or None.
+        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or None.
+        validation_split: Share of the data for validation, 0 for none.
+
+    Returns:
+        Training rows, None for a source; and validation rows, None if there are none.
+
+    Raises:
+        UserError: If the data cannot be used.
+    """
+    validation = None
+    if validation_data is not None:
+        if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
+            shape = f" of {len(validation_data)}" if isinstance(validation_data, list | tuple) else ""
+            raise UsageError(
+                "validation_data must be (x, y) or (x, y, sample_weight) of arrays, got"
+                f" {type(validation_data).__name__}{shape}."
+            )
+        validation = rows_of(*validation_data)
+    if is_source(x, y):
+        if not (sample_weight is None and class_weight is None and not validation_split):
+            raise UsageError(
+                "sample_weight, class_weight and validation_split are for arrays. A source gives weights with its"
+                " rows, take(indices) -> (x, y, sample_weight); give validation_data for validation."
+            )
+        return None, validation
+    rows = rows_of(x, y, sample_weight, class_weight)
+    if validation is None and validation_split:
+        return split_last(rows, validation_split)
+    return rows, validation
+
+
+def is_source(x: Any, y: Any) -> bool:
+    """Whether `x` is a random-access source of samples.
+
+    Args:
+        x: What `fit` was given.
+        y: Targets; None for a source.
+    """
+    return y is None and hasattr(x, "take") and not isinstance(x, np.ndarray | tf.data.Dataset)
+
+
 def length(rows: Rows) -> int:
     """n, the length of the first axis.
 

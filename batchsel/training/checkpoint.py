@@ -6,9 +6,9 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,20 +17,43 @@ from batchsel.errors import UserError
 from batchsel.files import replacing
 
 _META = "meta.json"
+_WEIGHTS = "weights_at_target/"
 
 
-def write(path: Path, variables: Mapping[str, tf.Variable], meta: Mapping[str, Any]) -> None:
+class Stored(NamedTuple):
+    """What a checkpoint holds."""
+
+    variables: dict[str, np.ndarray]
+    weights: list[np.ndarray]
+    meta: dict[str, Any]
+
+    def weights_like(self, variables: Sequence[Any]) -> list[np.ndarray] | None:
+        """The weights that were kept, in the types of the model's own; None if none were.
+
+        Args:
+            variables: The model's weights.
+        """
+        if not self.weights:
+            return None
+        return [_typed(value, variable) for value, variable in zip(self.weights, variables, strict=True)]
+
+
+def write(
+    path: Path, variables: Mapping[str, tf.Variable], weights: list[np.ndarray] | None, meta: Mapping[str, Any]
+) -> None:
     """Writes a checkpoint beside its place and renames it, so that a kill at any moment does no harm.
 
     Args:
         path: The file, ``.npz``.
         variables: All variables by name.
+        weights: Weights kept besides, those at the target, or None.
         meta: What else is needed to go on, JSON.
 
     Raises:
         UserError: If the folder cannot be written or the disk is full; an older file stays.
     """
     arrays = {name: _plain(variable.numpy()) for name, variable in variables.items()}
+    arrays |= {f"{_WEIGHTS}{i}": _plain(weight) for i, weight in enumerate(weights or ())}
     arrays[_META] = np.frombuffer(json.dumps(meta, default=_number).encode(), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,29 +65,18 @@ def write(path: Path, variables: Mapping[str, tf.Variable], meta: Mapping[str, A
         os.fsync(file.fileno())
 
 
-def read_meta(path: Path) -> dict[str, Any]:
-    """What `write` was given as `meta`.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: If there is no checkpoint, or it cannot be read.
-    """
-    return _read(path)[1]
-
-
-def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
+def restore(path: Path, checkpoint: Stored, variables: Mapping[str, tf.Variable]) -> None:
     """Puts the values of a checkpoint into variables; checks all before it changes any.
 
     Args:
-        path: The file.
+        path: The file, to be named if it does not fit.
+        checkpoint: What `read` found in it.
         variables: All variables by name, as for `write`.
 
     Raises:
-        UserError: If the file cannot be read or does not fit, naming the variables.
+        UserError: If it does not fit, naming the variables.
     """
-    stored, _ = _read(path)
+    stored = checkpoint.variables
     problems = [f"{name} is missing" for name in sorted(set(variables) - set(stored))]
     problems += [f"{name} is not known here" for name in sorted(set(stored) - set(variables))]
     values = {name: stored[name] for name in set(stored) & set(variables)}
@@ -76,12 +88,18 @@ def restore(path: Path, variables: Mapping[str, tf.Variable]) -> None:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         raise UserError(f"checkpoint {path} does not fit this run: {shown}. Use the settings it was made with.")
     for name, value in values.items():
-        dtype = tf.as_dtype(variables[name].dtype).as_numpy_dtype
-        variables[name].assign(value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype))
+        variables[name].assign(_typed(value, variables[name]))
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays of a checkpoint, all read and so checked, and its record."""
+def read(path: Path) -> Stored:
+    """Reads a checkpoint whole, and so checks it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If there is no checkpoint, or it cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
@@ -89,6 +107,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
+        kept = sum(name.startswith(_WEIGHTS) for name in arrays)
+        weights = [arrays.pop(f"{_WEIGHTS}{i}") for i in range(kept)]
         meta = json.loads(bytes(arrays.pop(_META)).decode())
         if not isinstance(meta, dict):
             raise ValueError("its record is not that of a run")
@@ -96,7 +116,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise UserError(f"no checkpoint at {path}.") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is no checkpoint, or a damaged one: {error}.") from error
-    return arrays, meta
+    return Stored(arrays, weights, meta)
+
+
+def _typed(value: np.ndarray, variable: Any) -> np.ndarray:
+    dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
+    return value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype)
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from batchsel.errors import UserError
 from batchsel.selectors import Selector
-from batchsel.training.carry import EMPTY, NOT_FINITE, OUTSIDE, WEIGHTLESS
+from batchsel.training.carry import EMPTY, FINE, NO_ROW, NOT_FINITE, WEIGHTLESS
 from batchsel.training.loop import Loop
 
 
@@ -26,7 +26,7 @@ def check(loop: Loop, fault: int) -> None:
     """
     if fault == NOT_FINITE:
         raise TrainingFault(_not_finite(loop))
-    if fault in (OUTSIDE, EMPTY, WEIGHTLESS):
+    if fault != FINE:
         raise TrainingFault(_bad_plan(loop, loop.selector, fault))
 
 
@@ -38,7 +38,10 @@ def _not_finite(loop: Loop) -> str:
     message = f"the loss is not finite at step {step}, for {len(bad)} samples of its batch: {shown}."
     if len(bad) > len(np.unique(indices)) // 2:
         return f"{message} So many at once mean that the weights have diverged: lower the learning rate."
-    return f"{message} Look at these samples, and at what the loss does with their targets."
+    return (
+        f"{message} Look at these samples, and at what the loss does with their targets; if they are in order, the"
+        " weights were diverging: lower the learning rate."
+    )
 
 
 def _bad_plan(loop: Loop, selector: Selector, fault: int) -> str:
@@ -47,8 +50,13 @@ def _bad_plan(loop: Loop, selector: Selector, fault: int) -> str:
         return f"{selector!r} planned {steps} batches; a plan has 1 to {loop.plan_steps}."
     if fault == WEIGHTLESS:
         return (
-            f"{selector!r} planned a batch whose first row has weight 0, or one with a weight that is not finite."
+            f"{selector!r} gave a batch whose first row has weight 0, or one with a weight that is not finite."
             " Weight 0 marks rows that fill up a batch; they stand behind the samples that are trained on."
+        )
+    if fault == NO_ROW:
+        return (
+            f"choose() of {selector!r} gave positions outside its pool of {loop.width} rows. Positions count the rows"
+            f" of the pool, 0 to {loop.width - 1}; candidates.indices has their sample numbers."
         )
     indices = loop.carry.plan.indices.numpy()
     bad = indices[(indices < 0) | (indices >= loop.n)]

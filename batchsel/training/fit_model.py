@@ -59,7 +59,7 @@ def fit(
     """
     settings = (selector, batch_size, schedule, compile)
     known, trainer = getattr(model, _KEPT, (None, None))
-    if trainer is None or known != settings or not trainer.current:
+    if trainer is None or known != settings or not trainer.engine.current:
         trainer = Trainer(model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile)
         object.__setattr__(model, _KEPT, (settings, trainer))
     trainer.reseed(seed)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel.training import faults, hooks, state
+from batchsel.training import faults, hooks
 from batchsel.training.carry import COUNTS, SEGMENTS, Span
 from batchsel.training.evaluation import resident
 from batchsel.training.feeds import Outcome
+from batchsel.training.interruption import Interruption
+from batchsel.training.progress import Progress
 from batchsel.training.request import Request
 from batchsel.training.target import crossing
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
 _RESPONSE = 0.5
 """Seconds after which a call returns to Python, for progress and Ctrl-C."""
-_WARM_UP_STEPS = 2
 
 
 class Fitting:
@@ -42,14 +38,16 @@ class Fitting:
         self._model = trainer.model
         self._loop = trainer.prepare(request.feed)
         self._begin()
-        self._span = Span(tf.constant(trainer.fit_start, tf.int64), tf.constant(max(request.budget, 1), tf.int64))
+        self._progress = trainer.progress
+        start, budget = self._progress.fit_start, max(request.budget, 1)
+        self._span = Span(tf.constant(start, tf.int64), tf.constant(budget, tf.int64))
         names = [name for name in self._loop.log_names if name != "learning_rate"]
         if request.target is not None:
             request.target.check(names)
         if request.validation is not None:
-            trainer.check_labels(request.validation)
+            trainer.engine.check_labels(request.validation)
         self._validation = None if request.validation is None else resident(*request.validation)
-        self._interrupted = False
+        self._interruption = Interruption()
 
     def _begin(self) -> None:
         trainer = self._trainer
@@ -58,9 +56,9 @@ class Fitting:
             return
         self._loop.forgive()
         self._loop.step.metrics.reset()
-        trainer.fit_start = trainer.counts["samples"]
-        trainer.read_base_rate()
-        trainer.history, trainer.evaluations, trainer.pending = {}, [], []
+        counts = trainer.counts
+        trainer.progress = Progress(fit_start=counts["samples"], epoch_start=counts["steps"])
+        self._loop.step.read_rate()
         trainer.clock.reset()
 
     def run(self) -> keras.callbacks.History:
@@ -75,47 +73,49 @@ class Fitting:
                 checkpoint file, all is saved.
         """
         history = keras.callbacks.History()
-        history.history = self._trainer.history
-        callbacks = hooks.callback_list(self._request, self._model, history, self._loop)
+        history.history = self._progress.history
+        callbacks = hooks.callback_list(self._request, self._model, history)
         self._exact = hooks.wants_every_batch(self._request.callbacks)
         self._attended = hooks.wants_batches(callbacks)
         self._whole = hooks.wants_no_epochs(self._request)
-        if not self._trainer.warm:
-            self._warm_up()
-        with self._interruptible(), self._rate_kept():
-            self._train(callbacks)
+        with self._trainer.clock.section("tracing"):
+            self._trainer.engine.warm_up(self._request.feed, self._span, self._validation)
+        with self._interruption:
+            try:
+                self._train(callbacks)
+            finally:
+                self._loop.step.put_rate_back()
         return history
 
     def _train(self, callbacks: keras.callbacks.CallbackList) -> None:
-        trainer, model = self._trainer, self._model
+        progress, model = self._progress, self._model
         model.stop_training = False
         callbacks.on_train_begin()
-        self._counts = trainer.counts
+        self._counts = self._trainer.counts
         self._callbacks, logs = callbacks, {}
-        for row in list(trainer.pending):
+        for row in list(progress.pending):
             # An interval had ended when the checkpoint was written, but not what is due at its end.
-            epoch = self._epoch() - len(trainer.pending)
+            epoch = self._epoch() - len(progress.pending)
             callbacks.on_epoch_begin(epoch)
             logs = self._end_epoch(epoch, np.array(row, np.float32))
-        while (epoch := self._epoch()) < self._request.epochs and not self._done():
+        while (epoch := self._epoch()) < self._request.intervals and not self._done():
             logs = self._segments(epoch) or logs
         self._stop_if_interrupted()
-        if len(trainer.history):
+        if len(progress.history):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
 
     def _epoch(self) -> int:
         """How many intervals of this call of fit have ended."""
-        return self._request.ended(self._counts["samples"] - self._trainer.fit_start)
+        return self._request.ended(self._counts["samples"] - self._progress.fit_start)
 
     def _segments(self, epoch: int) -> dict[str, float] | None:
         """Trains from the start of an epoch, or from where it was interrupted, to its end or further."""
         callbacks, logs = self._callbacks, None
-        self._epoch_step = self._counts["steps"]
         with self._trainer.clock.section("callbacks"):
             callbacks.on_epoch_begin(epoch)
-        request, start = self._request, self._trainer.fit_start
-        count = min(SEGMENTS, request.epochs - epoch) if self._whole else 1
+        request, start = self._request, self._progress.fit_start
+        count = min(SEGMENTS, request.intervals - epoch) if self._whole else 1
         stops = np.array([start + request.stop(epoch + i) for i in range(count)], np.int64)
         ended = 0
         while not ended and not self._done():
@@ -131,7 +131,7 @@ class Fitting:
         before = self._counts["steps"]
         limit = before + (1 if self._exact else self._call_steps())
         if self._exact:
-            self._callbacks.on_train_batch_begin(before - self._epoch_step)
+            self._callbacks.on_train_batch_begin(before - self._progress.epoch_start)
         seconds = trainer.clock.training
         with trainer.clock.section("training"):
             outcome = feed.run(self._loop, self._span, stops, limit)
@@ -140,8 +140,8 @@ class Fitting:
         if feed.traces(self._loop) > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
         self._counts = dict(zip(COUNTS, counts, strict=True))
-        trainer.pending = outcome.logs[: outcome.ended].tolist()
-        trainer.step_seconds = (trainer.clock.training - seconds) / max(self._counts["steps"] - before, 1)
+        self._progress.pending = outcome.logs[: outcome.ended].tolist()
+        trainer.engine.step_seconds = (trainer.clock.training - seconds) / max(self._counts["steps"] - before, 1)
         self._batch_end(outcome)
         return outcome
 
@@ -149,7 +149,7 @@ class Fitting:
         seconds = _RESPONSE
         if self._request.seconds is not None:
             seconds = min(seconds, max(self._request.seconds - self._trainer.clock.training, 0))
-        return max(1, int(seconds / max(self._trainer.step_seconds, 1e-7)))
+        return max(1, int(seconds / max(self._trainer.engine.step_seconds, 1e-7)))
 
     def _batch_end(self, outcome: Outcome) -> None:
         """Tells callbacks about batches: each one if any wants that, else the last of the call."""
@@ -157,7 +157,7 @@ class Fitting:
             return
         with self._trainer.clock.section("callbacks"):
             row = outcome.logs[outcome.ended - 1] if outcome.ended else self._loop.log_row().numpy()
-            batch = self._counts["steps"] - self._epoch_step - 1
+            batch = self._counts["steps"] - self._progress.epoch_start - 1
             self._callbacks.on_train_batch_end(batch, self._named(row))
 
     def _named(self, row: np.ndarray) -> dict[str, float]:
@@ -173,27 +173,27 @@ class Fitting:
         if self._validation is not None:
             with trainer.clock.section("evaluation"):
                 self._callbacks.on_test_begin()
-                results = trainer.evaluation(self._validation)
+                results = trainer.engine.evaluation(self._validation)
                 self._callbacks.on_test_end(results)
             logs |= {f"val_{name}": value for name, value in results.items()}
         with trainer.clock.section("callbacks"):
             self._callbacks.on_epoch_end(epoch, logs)
         if self._validation is not None:
             self._note(results)
-        trainer.pending = trainer.pending[1:]
-        self._epoch_step = self._counts["steps"]
+        self._progress.pending = self._progress.pending[1:]
+        self._progress.epoch_start = self._counts["steps"]
         if self._request.checkpoint is not None:
             trainer.save(self._request.checkpoint)
         return logs
 
     def _note(self, results: dict[str, float]) -> None:
         """Records an evaluation, and keeps the weights of the first that meets the target."""
-        trainer, target = self._trainer, self._request.target
+        progress, target = self._progress, self._request.target
         if target is not None and target.met(results):
-            last = trainer.evaluations[-1] if trainer.evaluations else None
+            last = progress.evaluations[-1] if progress.evaluations else None
             if last is None or not target.met(last):
-                trainer.weights_at_target = self._model.get_weights()
-        trainer.evaluations.append({**self._counts, "seconds": trainer.clock.training, **results})
+                progress.weights_at_target = self._model.get_weights()
+        progress.evaluations.append({**self._counts, "seconds": self._trainer.clock.training, **results})
 
     def _done(self) -> bool:
         self._stop_if_interrupted()
@@ -201,64 +201,13 @@ class Fitting:
         if request.seconds is not None and trainer.clock.training >= request.seconds:
             return True
         if request.target is not None:
-            met = [request.target.met(results) for results in trainer.evaluations]
+            met = [request.target.met(results) for results in self._progress.evaluations]
             if crossing(met, request.hold) is not None:
                 return True
         return bool(self._model.stop_training)
 
     def _stop_if_interrupted(self) -> None:
-        if self._interrupted:
+        if self._interruption.asked:
             if self._request.checkpoint is not None:
                 self._trainer.save(self._request.checkpoint)
             raise KeyboardInterrupt
-
-    def _warm_up(self) -> None:
-        """Traces and compiles all there is, then puts every variable back."""
-        trainer = self._trainer
-        with trainer.clock.section("tracing"):
-            members = trainer.variables()
-            values = state.snapshot(members)
-            try:
-                self._warm_up_steps()
-                if self._validation is not None:
-                    trainer.evaluation(self._validation)
-            finally:
-                state.put_back(members, values)
-        trainer.warm = True
-
-    def _warm_up_steps(self) -> None:
-        step = self._trainer.counts["steps"]
-        never = np.array([np.iinfo(np.int64).max])
-        for extra in (1, 1 + _WARM_UP_STEPS):
-            start = time.perf_counter()
-            self._request.feed.run(self._loop, self._span, never, step + extra)
-        # What a step takes at most, so that the first call returns in time.
-        self._trainer.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
-
-    @contextmanager
-    def _rate_kept(self) -> Iterator[None]:
-        """Gives the optimiser its own learning rate back, however the run ends."""
-        try:
-            yield
-        finally:
-            if self._trainer.schedule is not None:
-                self._model.optimizer.learning_rate.assign(self._trainer.base_rate)
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Lets Ctrl-C wait until the call under way has returned; a second one does not wait."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        outer = signal.getsignal(signal.SIGINT)
-
-        def note(number: int, frame: Any) -> None:
-            self._interrupted = True
-            signal.signal(signal.SIGINT, outer)
-
-        if callable(outer):
-            signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, outer)

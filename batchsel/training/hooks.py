@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from batchsel.training.loop import Loop
-
 if TYPE_CHECKING:
     from batchsel.training.request import Request
 
@@ -24,7 +22,7 @@ _PATIENT = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
 
 
 def callback_list(
-    request: Request, model: keras.Model, history: keras.callbacks.History, loop: Loop
+    request: Request, model: keras.Model, history: keras.callbacks.History
 ) -> keras.callbacks.CallbackList:
     """The user's callbacks, the history and, if asked for, Keras's progress bar.
 
@@ -32,15 +30,14 @@ def callback_list(
         request: What fit is asked to do.
         model: The model that is trained.
         history: The history to be filled.
-        loop: The loop, for the number of steps in an epoch.
     """
-    steps = -(-int(min(request.every, request.budget)) // loop.batch_size)
+    steps = -(-int(min(request.every, request.budget)) // request.batch_size)
     return keras.callbacks.CallbackList(
         [*request.callbacks, history],
         add_progbar=bool(request.verbose),
         model=model,
-        verbose=request.verbose,
-        epochs=request.epochs,
+        verbose=1 if request.verbose == "auto" else int(request.verbose),
+        epochs=request.intervals,
         steps=steps,
     )
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from batchsel.selectors import Context, Plan, Selector
 from batchsel.selectors.drawing import updated
-from batchsel.training.carry import EMPTY, FINE, NOT_FINITE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
+from batchsel.training.carry import EMPTY, FINE, NO_ROW, NOT_FINITE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
 from batchsel.training.step import Rows, Step
 
 
@@ -100,23 +100,32 @@ class Loop:
         plan = self.selector.plan(carry.state, context)
         outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= self.n))
         empty = (plan.steps < 1) | (plan.steps > self.plan_steps)
-        used = tf.reshape(plan.weights, [self.plan_steps, self.width])
-        sound = tf.reduce_all(tf.math.is_finite(used), axis=1) & (used[:, 0] != 0)
+        sound = _sound(tf.reshape(plan.weights, [self.plan_steps, self.width]))
         weightless = tf.reduce_any(~sound & (tf.range(self.plan_steps) < plan.steps))
         fault = tf.where(weightless, WEIGHTLESS, carry.fault)
         fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, fault))
         return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
 
+    def at_cursor(self, rows: tf.Tensor, carry: Carry) -> tf.Tensor:
+        """The rows of the plan that belong to the next batch or pool.
+
+        Args:
+            rows: ``[m]``, indices or weights of the plan.
+            carry: The carry.
+        """
+        return tf.slice(rows, [carry.cursor * self.width], [self.width])
+
     def advance(self, carry: Carry, rows: Rows, context: Context) -> Carry:
         """One step: the rows of the plan at the cursor are scored (if they are a pool) and trained on."""
-        start = carry.cursor * self.width
-        indices = tf.slice(carry.plan.indices, [start], [self.width])
-        weights = tf.slice(carry.plan.weights, [start], [self.width])
-        scored = carry.scored
+        indices, weights = self.at_cursor(carry.plan.indices, carry), self.at_cursor(carry.plan.weights, carry)
+        scored, fault = carry.scored, carry.fault
         if self.selector.pool_size(self.batch_size):
             pool = self.step.score(rows, indices, weights)
             choice = self.selector.choose(carry.state, pool, context)
-            rows, indices = gather((rows, indices), choice.positions)
+            outside = tf.reduce_any((choice.positions < 0) | (choice.positions >= self.width))
+            fault = tf.where(_sound(choice.weights), fault, WEIGHTLESS)
+            fault = tf.where(outside, NO_ROW, fault)
+            rows, indices = gather((rows, indices), tf.clip_by_value(choice.positions, 0, self.width - 1))
             weights = choice.weights
             scored += tf.math.count_nonzero(pool.valid)
         seen = self.step.train(rows, indices, weights, context.progress)
@@ -125,7 +134,7 @@ class Loop:
             step=carry.step + 1,
             samples=carry.samples + tf.math.count_nonzero(seen.valid),
             scored=scored,
-            fault=tf.where(tf.reduce_all(tf.math.is_finite(seen.loss)), carry.fault, NOT_FINITE),
+            fault=tf.where(tf.reduce_all(tf.math.is_finite(seen.loss)), fault, NOT_FINITE),
             last_indices=seen.indices,
             last_losses=seen.loss,
             losses=updated(carry.losses, seen.indices, seen.loss),
@@ -185,8 +194,7 @@ class Loop:
             stop = stops[segment]
 
             def fetch(carry: Carry) -> Rows:
-                start = carry.cursor * self.width
-                return gather(data, tf.slice(carry.plan.indices, [start], [self.width]))
+                return gather(data, self.at_cursor(carry.plan.indices, carry))
 
             carry = self.steps(
                 carry,
@@ -228,6 +236,11 @@ class Loop:
         values = self.step.metrics.results()
         values["learning_rate"] = tf.cast(self.step.optimizer.learning_rate, tf.float32)
         return tf.stack([values[name] for name in self.log_names])
+
+
+def _sound(weights: tf.Tensor) -> tf.Tensor:
+    """Whether all weights of a batch (last axis) are finite, and its first row is one to train on."""
+    return tf.reduce_all(tf.math.is_finite(weights), axis=-1) & (weights[..., 0] != 0)
 
 
 def gather(rows: Any, indices: tf.Tensor) -> Any:

@@ -21,50 +21,67 @@ class Request:
     Args:
         feed: The data.
         validation: Arrays to evaluate on, or None.
-        budget: Samples to be trained on.
-        every: Samples between evaluations.
+        batch_size: b.
+        epochs: Budget in passes.
+        evaluate_every: Passes between evaluations, at least a batch.
         seconds: Seconds of training after which it ends, or None.
         target: What ends it early, or None.
         hold: Evaluations in a row that must meet the target.
         callbacks: Keras callbacks.
         verbose: As in `model.fit`.
         checkpoint: File for checkpoints after each evaluation, or None.
+
+    Raises:
+        UsageError: If any of it makes no sense.
     """
 
     feed: Feed
     validation: Rows | None
-    budget: int
-    every: float
+    batch_size: int
+    epochs: float = 1
+    evaluate_every: float = 1
     seconds: float | None = None
     target: Target | None = None
     hold: int = 2
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
-    verbose: int = 0
+    verbose: int | str = "auto"
     checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.budget < math.inf:
-            raise UsageError(f"epochs must be a number of at least 0, got {self.budget:g}.")
-        for name, value in (("evaluate_every", self.every), ("seconds", self.seconds)):
+        if not 0 <= self.epochs < math.inf:
+            raise UsageError(f"epochs must be a number of at least 0, got {self.epochs:g}.")
+        for name, value in (("evaluate_every", self.evaluate_every), ("seconds", self.seconds)):
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name} must be a number above 0, got {value:g}.")
         if not isinstance(self.hold, int) or self.hold < 1:
             raise UsageError(f"hold must be a whole number of at least 1, got {self.hold!r}.")
+        if self.verbose not in ("auto", 0, 1, 2):
+            raise UsageError(f"verbose must be 'auto', 0, 1 or 2, got {self.verbose!r}.")
         if self.target is not None and self.validation is None:
             raise UsageError(f"target {self.target} needs validation_data to be measured on.")
 
     @property
-    def epochs(self) -> int:
-        """Intervals of the evaluation grid; the last may be shorter."""
+    def budget(self) -> int:
+        """Samples to be trained on."""
+        return math.ceil(self.epochs * self.feed.n - 1e-6)
+
+    @property
+    def every(self) -> float:
+        """Samples between evaluations; at least a batch, because metrics of nothing are no numbers."""
+        return max(self.evaluate_every * self.feed.n, self.batch_size)
+
+    @property
+    def intervals(self) -> int:
+        """Intervals of the evaluation grid, the epochs of the callbacks; the last may be shorter."""
         return math.ceil(self.budget / self.every - 1e-9)
 
-    def stop(self, epoch: int) -> int:
+    def stop(self, interval: int) -> int:
         """Samples trained on when an interval ends.
 
         Args:
-            epoch: Its number from 0.
+            interval: Its number from 0.
         """
-        return min(math.ceil((epoch + 1) * self.every - 1e-6), self.budget)
+        return min(math.ceil((interval + 1) * self.every - 1e-6), self.budget)
 
     def ended(self, samples: int) -> int:
         """How many intervals have ended.
@@ -72,7 +89,7 @@ class Request:
         Args:
             samples: Samples trained on.
         """
-        epoch = min(max(int(samples / self.every) - 1, 0), self.epochs)
-        while epoch < self.epochs and self.stop(epoch) <= samples:
-            epoch += 1
-        return epoch
+        interval = min(max(int(samples / self.every) - 1, 0), self.intervals)
+        while interval < self.intervals and self.stop(interval) <= samples:
+            interval += 1
+        return interval

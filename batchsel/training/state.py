@@ -111,17 +111,38 @@ def initialise(model: keras.Model, seed: int) -> None:
         variable.assign(value)
 
 
-def renew(optimizer: keras.optimizers.Optimizer, trained: list[Any], learning_rate: float) -> None:
-    """Puts an optimiser back to before its first update.
+def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether Keras can make another optimiser with the same settings.
+
+    Args:
+        optimizer: Any optimiser.
+    """
+    try:
+        type(optimizer).from_config(optimizer.get_config())
+    except Exception:  # whatever the user's own class raises
+        return False
+    return True
+
+
+def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> list[np.ndarray]:
+    """The values that an optimiser's variables have before its first update.
 
     Args:
         optimizer: A built optimiser.
         trained: The variables that it updates.
-        learning_rate: Its learning rate, unless it follows a schedule of its own.
+
+    Returns:
+        One for each of `optimizer.variables`, in that order.
+
+    Raises:
+        UserError: If Keras cannot make another optimiser with the same settings.
     """
+    if not can_copy(optimizer):
+        raise UserError(
+            f"cannot put {type(optimizer).__name__} back to before its first update: it was in use before, and Keras"
+            " cannot make another with its settings. Compile the model with a new optimiser, or define get_config()"
+            " on your own optimiser or learning-rate schedule."
+        )
     fresh = type(optimizer).from_config(optimizer.get_config())
     fresh.build(trained)
-    for variable, value in zip(optimizer.variables, fresh.variables, strict=True):
-        variable.assign(value)
-    if hasattr(optimizer.learning_rate, "assign"):
-        optimizer.learning_rate.assign(learning_rate)
+    return [variable.numpy() for variable in fresh.variables]

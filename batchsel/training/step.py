@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from batchsel.errors import UserError
 from batchsel.schedules import Schedule
 from batchsel.selectors import Seen
 from batchsel.training.metrics import Metrics
@@ -30,6 +31,9 @@ class Step:
         signals: Names of the signals that the selector asked for.
         schedule: Factor of the learning rate as a function of progress, or None to leave the rate to the
             optimiser and to callbacks.
+
+    Raises:
+        UserError: If both the optimiser and `schedule` change the learning rate.
     """
 
     def __init__(self, model: keras.Model, signals: tuple[str, ...], schedule: Schedule | None) -> None:
@@ -39,7 +43,24 @@ class Step:
         self.metrics = Metrics(model, self.objective)
         self.signals = Signals(model, self.objective, signals)
         self.schedule = schedule
-        self.base_rate = tf.Variable(0.0, trainable=False, dtype=tf.float32, name="base_learning_rate")
+        self._first_rate = _own_rate(model.optimizer, schedule)
+        self.base_rate = tf.Variable(self._first_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
+
+    def read_rate(self) -> None:
+        """Takes the optimiser's learning rate as the one that the schedule scales."""
+        if self.schedule is not None:
+            self.base_rate.assign(self.optimizer.learning_rate)
+
+    def put_rate_back(self) -> None:
+        """Gives the optimiser the learning rate that the schedule scaled."""
+        if self.schedule is not None:
+            self.optimizer.learning_rate.assign(self.base_rate)
+
+    def reset_rate(self) -> None:
+        """Puts the learning rate back to what it was first, unless the optimiser has a schedule of its own."""
+        if hasattr(self.optimizer.learning_rate, "assign"):
+            self.optimizer.learning_rate.assign(self._first_rate)
+        self.base_rate.assign(self._first_rate)
 
     def train(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, progress: tf.Tensor) -> Seen:
         """Updates the model on a batch.
@@ -93,6 +114,16 @@ class Step:
     ) -> Seen:
         values = {"indices": indices, "loss": losses, **self.signals.of(rows.y, outputs, features)}
         return Seen(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
+
+
+def _own_rate(optimizer: keras.optimizers.Optimizer, schedule: Schedule | None) -> float:
+    """The optimiser's learning rate; 0 if it follows a schedule of its own."""
+    fixed = not isinstance(getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
+    if schedule is not None and not fixed:
+        raise UserError(
+            "the optimiser has a learning-rate schedule of its own; give either that or schedule=, not both."
+        )
+    return float(optimizer.learning_rate.numpy()) if fixed else 0.0
 
 
 def _fill(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:

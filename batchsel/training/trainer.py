@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel import schedules, selectors
-from batchsel.errors import UsageError, UserError
-from batchsel.training import arrays, checkpoint, state
+from batchsel.errors import UserError
+from batchsel.training import arrays, checkpoint
 from batchsel.training.carry import COUNTS
 from batchsel.training.clock import Clock
-from batchsel.training.compilation import use_xla
-from batchsel.training.evaluation import Evaluation, resident
+from batchsel.training.engine import Engine
+from batchsel.training.evaluation import resident
 from batchsel.training.feeds import Feed, Resident, Streamed
 from batchsel.training.fitting import Fitting
 from batchsel.training.loop import Loop
-from batchsel.training.objective import kind_of
+from batchsel.training.progress import Progress
 from batchsel.training.request import Request
-from batchsel.training.step import Rows, Step
 from batchsel.training.target import Target
 
 
@@ -70,26 +68,15 @@ class Trainer:
         self.model = model
         self.selector = selectors.resolve(selector)
         self.batch_size = batch_size
-        self.seed = seed
         self.schedule = schedules.schedule(schedule)
         self.clock = Clock()
-        self.history: dict[str, list[float]] = {}
-        self.evaluations: list[dict[str, float]] = []
-        self.weights_at_target: list[np.ndarray] | None = None
-        self.fit_start = 0
-        self.pending: list[list[float]] = []
+        self.progress = Progress()
         self.resumed = False
-        self._compile = compile
-        self._evaluation_batch_size = evaluation_batch_size or max(256, batch_size)
-        self._loop: Loop | None = None
-        self._pending: Path | None = None
-        self.step_seconds = 0.0
-        self._step = Step(model, self.selector.signals, self.schedule)
-        self.warm = False
-        self.base_rate = _base_rate(model.optimizer, self.schedule)
-        self._first_rate = self.base_rate
-        self._compiled = (model._compile_loss, model._compile_metrics, model.optimizer)
-        self._unborn: int | None = None
+        self.engine = Engine(
+            model, self.selector, batch_size, self.schedule, compile, evaluation_batch_size or max(256, batch_size)
+        )
+        self.engine.seed = seed
+        self._to_restore: Path | None = None
 
     def fit(
         self,
@@ -141,28 +128,18 @@ class Trainer:
             UserError: If the data cannot be trained on, before anything is.
             TrainingFault: If the loss is not finite, or the selector's plan makes no sense.
         """
-        streamed = y is None and hasattr(x, "take") and not isinstance(x, np.ndarray | tf.data.Dataset)
-        rows = None if streamed else arrays.rows_of(x, y, sample_weight, class_weight)
-        validation = None if validation_data is None else arrays.rows_of(*validation_data)
-        if rows is not None and validation is None and validation_split:
-            rows, validation = arrays.split_last(rows, validation_split)
-        if rows is None and not (sample_weight is None and class_weight is None and not validation_split):
-            raise UsageError(
-                "sample_weight, class_weight and validation_split are for arrays. A source gives weights with its"
-                " rows, take(indices) -> (x, y, sample_weight); give validation_data for validation."
-            )
-        feed = Streamed(x, buffer_bytes, self.check_labels) if rows is None else Resident(rows)
+        rows, validation = arrays.handed(x, y, sample_weight, class_weight, validation_data, validation_split)
         request = Request(
-            feed,
+            Streamed(x, buffer_bytes, self.engine.check_labels) if rows is None else Resident(rows),
             validation,
-            budget=math.ceil(epochs * feed.n - 1e-6) if 0 <= epochs < math.inf else epochs,
-            # An interval in which nothing is trained has no metrics.
-            every=max(evaluate_every * feed.n, self.batch_size) if evaluate_every > 0 else evaluate_every,
+            self.batch_size,
+            epochs=epochs,
+            evaluate_every=evaluate_every,
             seconds=seconds,
             target=Target.parse(target) if isinstance(target, str) else target,
             hold=hold,
             callbacks=tuple(tf.nest.flatten(callbacks)) if callbacks else (),
-            verbose=1 if verbose == "auto" else int(verbose),
+            verbose=verbose,
             checkpoint=None if checkpoint is None else Path(checkpoint),
         )
         return Fitting(self, request).run()
@@ -179,12 +156,12 @@ class Trainer:
             Values by name.
         """
         rows = arrays.rows_of(x, y, sample_weight)
-        self.build(rows)
-        if self._pending is not None and self._loop is None:
-            self._new_loop(checkpoint.read_meta(self._pending)["n"])
-            self._prepared = None
-            self._restore(self._pending)
-        return self.evaluation(resident(*rows))
+        self.engine.build(rows)
+        if self._to_restore is not None:
+            if not self.engine.has_loop:
+                self.engine.new_loop(checkpoint.read(self._to_restore).meta["n"])
+            self._restore()
+        return self.engine.evaluation(resident(*rows))
 
     @property
     def losses(self) -> np.ndarray:
@@ -194,101 +171,55 @@ class Trainer:
     @property
     def counts(self) -> dict[str, int]:
         """Steps, samples trained on, samples scored by extra forward passes, and plans so far."""
-        if self._loop is None:
+        if not self.engine.has_loop:
             return dict.fromkeys(COUNTS, 0)
-        counters = self._loop.counters(self._loop.load()).numpy()
+        counters = self.loop.counters(self.loop.load()).numpy()
         return dict(zip(COUNTS, map(int, counters), strict=False))
+
+    @property
+    def seed(self) -> int:
+        """Seed of the selector's random choices."""
+        return self.engine.seed
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """What Keras's History holds, of the last call of fit."""
+        return self.progress.history
+
+    @property
+    def evaluations(self) -> list[dict[str, float]]:
+        """Counts, seconds and results of each evaluation of the last call of fit."""
+        return self.progress.evaluations
+
+    @property
+    def weights_at_target(self) -> list[np.ndarray] | None:
+        """Weights at the evaluation that met the target, or None."""
+        return self.progress.weights_at_target
 
     @property
     def loop(self) -> Loop:
         """The traced loop; there once data were seen."""
-        if self._loop is None:
-            raise UserError("nothing was trained yet: call fit() first.")
-        return self._loop
+        return self.engine.loop
 
     @property
     def xla(self) -> bool:
         """Whether the loop is compiled by XLA."""
-        return use_xla(self._compile, self.model, self.selector)
+        return self.engine.xla
 
-    def build(self, rows: Rows) -> None:
-        """Builds model, optimiser and metrics by a forward pass on one sample.
-
-        Args:
-            rows: Arrays, of which the first sample is used.
-        """
-        one = resident(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
-        outputs = self.model(one.x, training=False)
-        if self._unborn is not None:
-            state.initialise(self.model, self._unborn)
-            self._unborn = None
-        objective = self._step.objective
-        # Zeros, because the targets are checked only when the kind of loss is known.
-        objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
-        metrics = self.model._compile_metrics
-        if metrics is not None and not metrics.built:
-            metrics.build(one.y, outputs)
-        self.model.optimizer.build(self.model.trainable_variables)
-        self._classes = tf.nest.flatten(outputs)[0].shape[-1]
-
-    def check_labels(self, rows: Rows, numbers: np.ndarray | None = None) -> None:
-        """Makes sure that class ids lie within the model's outputs.
-
-        Args:
-            rows: Arrays.
-            numbers: Sample numbers of the rows; None for 0 ... n-1.
-
-        Raises:
-            UserError: If any lies outside.
-        """
-        leaves = self._step.objective.leaves()
-        if len(leaves) == 1 and kind_of(leaves[0])[0] == "sparse":
-            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers)
+    def variables(self) -> dict[str, Any]:
+        """Every variable of the run by name, as a checkpoint holds them."""
+        return self.engine.variables()
 
     def prepare(self, feed: Feed) -> Loop:
-        """The loop for a data set; a new one if its size or its types are not those of the last.
+        """The loop for a data set, with the checkpoint to resume from in its variables.
 
         Args:
             feed: The data.
         """
-        example = feed.example()
-        arrays.check_batch_size(self.batch_size, feed.n)
-        form = (feed.n, type(feed).__name__, _form(example))
-        if self._loop is None or self._prepared != form:
-            self.build(example)
-            self._new_loop(feed.n)
-            self._prepared = form
-        self.check_labels(example)
-        if self._pending is not None:
-            self._restore(self._pending)
-        return self._loop
-
-    def _new_loop(self, n: int) -> None:
-        old, self.warm = self._loop, False
-        self._loop = Loop(self._step, self.selector, n, self.batch_size, self.xla)
-        self._loop.log_names = [*self._step.metrics.results(), "learning_rate"]
-        self._loop.seed.assign(self.seed)
-        self._evaluation = Evaluation(self._step, self._evaluation_batch_size, self.xla)
-        if old is None:
-            self._step.base_rate.assign(self.base_rate)
-        elif old.n == n:
-            self._loop.store(old.load())
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """The traced evaluation."""
-        if self._loop is None:
-            self._evaluation = Evaluation(self._step, self._evaluation_batch_size, self.xla)
-        return self._evaluation
-
-    def variables(self, group: str = "") -> dict[str, Any]:
-        """Every variable of the run by name.
-
-        Args:
-            group: "model", "optimizer", "metric", "loop", or "" for all.
-        """
-        members = state.variables(self._step, self.loop)
-        return {name: variable for name, variable in members.items() if name.startswith(group)}
+        loop = self.engine.prepare(feed)
+        if self._to_restore is not None:
+            self._restore()
+        return loop
 
     def reset(self, seed: int, weights: list[np.ndarray] | None = None) -> None:
         """Starts over with another seed, in place: what was traced and compiled stays.
@@ -298,36 +229,11 @@ class Trainer:
             weights: Initial weights as `model.get_weights` gives them; None draws them from the seed.
 
         Raises:
-            UserError: If the model cannot be cloned to draw weights.
+            UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
         """
-        self.seed = seed
-        if weights is not None:
-            self.model.set_weights(weights)
-        elif self.model.built:
-            state.initialise(self.model, seed)
-        else:
-            self._unborn = seed
+        self.engine.reset(seed, weights)
         self.clock.reset()
-        self.history, self.evaluations, self.fit_start = {}, [], 0
-        self.weights_at_target, self.pending = None, []
-        if self.model.optimizer.built:
-            state.renew(self.model.optimizer, self.model.trainable_variables, self._first_rate)
-        if self._loop is not None:
-            self._step.metrics.reset()
-            self._loop.reset()
-            self._loop.seed.assign(seed)
-
-    def read_base_rate(self) -> None:
-        """Takes the optimiser's learning rate as the one that the schedule scales."""
-        if self.schedule is not None:
-            self.base_rate = float(self.model.optimizer.learning_rate.numpy())
-            self._step.base_rate.assign(self.base_rate)
-
-    @property
-    def current(self) -> bool:
-        """Whether the model is still compiled as it was when the trainer was made."""
-        now = (self.model._compile_loss, self.model._compile_metrics, self.model.optimizer)
-        return all(new is old for new, old in zip(now, self._compiled, strict=True))
+        self.progress = Progress()
 
     def reseed(self, seed: int) -> None:
         """Sets the seed and forgets what the selector has learnt; weights and optimiser stay.
@@ -335,10 +241,7 @@ class Trainer:
         Args:
             seed: Seed of the selector.
         """
-        self.seed = seed
-        if self._loop is not None:
-            self._loop.reset()
-            self._loop.seed.assign(seed)
+        self.engine.reseed(seed)
 
     def save(self, path: str | Path) -> None:
         """Writes a checkpoint: weights, optimiser, generators, selector, plan, counters, history.
@@ -349,8 +252,15 @@ class Trainer:
         Raises:
             UserError: If it cannot be written; an older file stays as it was.
         """
+        meta = {
+            "settings": self._settings(),
+            "n": self.loop.n,
+            "seed": self.seed,
+            "nanoseconds": self.clock.nanoseconds,
+            "progress": self.progress.record(),
+        }
         with self.clock.section("checkpoint"):
-            checkpoint.write(Path(path), self.variables(), self._meta())
+            checkpoint.write(Path(path), self.variables(), self.progress.weights_at_target, meta)
 
     def resume(self, path: str | Path) -> None:
         """Goes on from a checkpoint: the next `fit` finishes what was interrupted.
@@ -361,54 +271,28 @@ class Trainer:
         Raises:
             UserError: If it cannot be read, or was made with other settings.
         """
-        meta = checkpoint.read_meta(Path(path))
-        if "settings" not in meta:
+        meta = checkpoint.read(Path(path)).meta
+        if not {"settings", "n", "seed", "nanoseconds", "progress"} <= set(meta):
             raise UserError(f"{path} is no checkpoint of a trainer: its record has no settings.")
         for key, value in self._settings().items():
-            if meta["settings"][key] != value:
+            if meta["settings"].get(key) != value:
                 raise UserError(
-                    f"checkpoint {path} was made with {key}={meta['settings'][key]!r}, this trainer has"
+                    f"checkpoint {path} was made with {key}={meta['settings'].get(key)!r}, this trainer has"
                     f" {key}={value!r}. Use the same settings to resume."
                 )
-        self._pending = Path(path)
+        self._to_restore = Path(path)
 
-    def _restore(self, path: Path) -> None:
-        meta = checkpoint.read_meta(path)
+    def _restore(self) -> None:
+        path = self._to_restore
+        stored = checkpoint.read(path)
+        meta = stored.meta
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
-        checkpoint.restore(path, self.variables())
-        self.seed, self.fit_start = meta["seed"], meta["fit_start"]
-        self.base_rate = float(self._step.base_rate.numpy())
-        self.history, self.evaluations, self.pending = meta["history"], meta["evaluations"], meta["pending"]
+        checkpoint.restore(path, stored, self.variables())
+        self.engine.seed = meta["seed"]
         self.clock.nanoseconds = meta["nanoseconds"]
-        self._pending, self.resumed = None, True
-
-    def _meta(self) -> dict[str, Any]:
-        return {
-            "settings": self._settings(),
-            "n": self.loop.n,
-            "seed": self.seed,
-            "fit_start": self.fit_start,
-            "pending": self.pending,
-            "history": self.history,
-            "evaluations": self.evaluations,
-            "nanoseconds": self.clock.nanoseconds,
-        }
+        self.progress = Progress(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
+        self._to_restore, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:
         return {"selector": repr(self.selector), "batch_size": self.batch_size, "xla": self.xla}
-
-
-def _base_rate(optimizer: keras.optimizers.Optimizer, schedule: Any) -> float:
-    fixed = not isinstance(getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
-    if schedule is not None and not fixed:
-        raise UserError(
-            "the optimiser has a learning-rate schedule of its own; give either that or schedule=, not both."
-        )
-    return float(optimizer.learning_rate.numpy()) if fixed else 0.0
-
-
-def _form(rows: Rows) -> Any:
-    """Structure, types and shapes of a sample: what a trace depends on."""
-    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(rows)]
-    return leaves, str(tf.nest.map_structure(lambda leaf: 0, rows))

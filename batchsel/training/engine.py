@@ -1,0 +1,255 @@
+"""What is built and traced for a model and a selector: the step, the loop, the evaluation, their variables."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UserError
+from batchsel.schedules import Schedule
+from batchsel.selectors import Selector
+from batchsel.training import arrays, state
+from batchsel.training.carry import Span
+from batchsel.training.compilation import use_xla
+from batchsel.training.evaluation import Evaluation, resident
+from batchsel.training.feeds import Feed
+from batchsel.training.loop import Loop
+from batchsel.training.objective import kind_of
+from batchsel.training.step import Rows, Step
+
+_WARM_UP_STEPS = 2
+
+
+class Engine:
+    """Holds all that a trainer compiles; made anew only for data of another size or type.
+
+    Args:
+        model: A compiled Keras model.
+        selector: The selector.
+        batch_size: b, samples of a step.
+        schedule: Factor of the learning rate, or None.
+        compile: "graph", "xla" or "auto".
+        evaluation_batch_size: Rows of a forward pass when evaluating.
+
+    Raises:
+        UserError: If the model is not compiled, or trains in a way of its own.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        selector: Selector,
+        batch_size: int,
+        schedule: Schedule | None,
+        compile: str,
+        evaluation_batch_size: int,
+    ) -> None:
+        self.model = model
+        self.selector = selector
+        self.batch_size = batch_size
+        self.step = Step(model, selector.signals, schedule)
+        self.step_seconds = 0.0
+        self._mode = compile
+        self._evaluation_batch_size = evaluation_batch_size
+        self._loop: Loop | None = None
+        self._evaluation: Evaluation | None = None
+        self._form: Any = None
+        self.seed = 0
+        self._warm = False
+        self._unborn: int | None = None
+        self._first_slots: list[np.ndarray] | None = None
+        self._compiled = _compilation(model)
+
+    @property
+    def loop(self) -> Loop:
+        """The traced loop; there once data were seen."""
+        if self._loop is None:
+            raise UserError("nothing was trained yet: call fit() first.")
+        return self._loop
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether data were seen."""
+        return self._loop is not None
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The traced evaluation."""
+        if self._evaluation is None:
+            self._evaluation = Evaluation(self.step, self._evaluation_batch_size, self.xla)
+        return self._evaluation
+
+    @property
+    def xla(self) -> bool:
+        """Whether the loop is compiled by XLA."""
+        return use_xla(self._mode, self.model, self.selector)
+
+    @property
+    def current(self) -> bool:
+        """Whether the model is still compiled as it was when this was made."""
+        return all(new is old for new, old in zip(_compilation(self.model), self._compiled, strict=True))
+
+    def prepare(self, feed: Feed) -> Loop:
+        """The loop for a data set; a new one if its size or its types are not those of the last.
+
+        Args:
+            feed: The data.
+
+        Raises:
+            UserError: If the data do not suit the model, or it was compiled anew.
+        """
+        if not self.current:
+            raise UserError("the model was compiled anew after this trainer was made; make a new Trainer(model, ...).")
+        example = feed.example()
+        arrays.check_batch_size(self.batch_size, feed.n)
+        form = (feed.n, type(feed).__name__, _form(example))
+        if self._loop is None or self._form != form:
+            self.build(example)
+            self.new_loop(feed.n)
+            self._form = form
+        self.check_labels(example)
+        return self.loop
+
+    def build(self, rows: Rows) -> None:
+        """Builds model, optimiser and metrics by a forward pass on one sample.
+
+        Args:
+            rows: Arrays, of which the first sample is used.
+
+        Raises:
+            UserError: If the model has nothing to train.
+        """
+        one = resident(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
+        outputs = self.model(one.x, training=False)
+        if not self.model.trainable_variables:
+            raise UserError("the model has no trainable weights: there is nothing to train.")
+        if self._unborn is not None:
+            state.initialise(self.model, self._unborn)
+            self._unborn = None
+        # Zeros, because the targets are checked only when the kind of loss is known.
+        self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
+        metrics = self.model._compile_metrics
+        if metrics is not None and not metrics.built:
+            metrics.build(one.y, outputs)
+        self._build_optimizer()
+        self._classes = tf.nest.flatten(outputs)[0].shape[-1]
+
+    def _build_optimizer(self) -> None:
+        optimizer, trained = self.model.optimizer, self.model.trainable_variables
+        first_time = not optimizer.built
+        optimizer.build(trained)
+        if first_time and not state.can_copy(optimizer):
+            self._first_slots = [variable.numpy() for variable in optimizer.variables]
+
+    def new_loop(self, n: int) -> None:
+        """Makes the loop for n samples; what the selector knew of as many samples is kept.
+
+        Args:
+            n: Samples.
+        """
+        old, self._warm, self._form = self._loop, False, None
+        self._loop = Loop(self.step, self.selector, n, self.batch_size, self.xla)
+        self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
+        self._loop.seed.assign(self.seed)
+        self._evaluation = None
+        if old is not None and old.n == n:
+            self._loop.store(old.load())
+
+    def check_labels(self, rows: Rows, numbers: np.ndarray | None = None) -> None:
+        """Makes sure that class ids lie within the model's outputs.
+
+        Args:
+            rows: Arrays.
+            numbers: Sample numbers of the rows; None for 0 ... n-1.
+
+        Raises:
+            UserError: If any lies outside.
+        """
+        leaves = self.step.objective.leaves()
+        if len(leaves) == 1 and kind_of(leaves[0])[0] == "sparse":
+            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers)
+
+    def warm_up(self, feed: Feed, span: Span, validation: Rows | None) -> None:
+        """Traces and compiles all there is, once, then puts every variable back.
+
+        Args:
+            feed: The data.
+            span: What progress is measured by.
+            validation: Data to evaluate on, or None.
+        """
+        if self._warm:
+            return
+        members = self.variables()
+        values = state.snapshot(members)
+        try:
+            self._warm_up_steps(feed, span)
+            if validation is not None:
+                self.evaluation(validation)
+        finally:
+            state.put_back(members, values)
+        self._warm = True
+
+    def _warm_up_steps(self, feed: Feed, span: Span) -> None:
+        step = int(self.loop.carry.step.numpy())
+        never = np.array([np.iinfo(np.int64).max])
+        for extra in (1, 1 + _WARM_UP_STEPS):
+            start = time.perf_counter()
+            feed.run(self.loop, span, never, step + extra)
+        # What a step takes at most, so that the first call returns in time.
+        self.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
+
+    def reset(self, seed: int, weights: list[np.ndarray] | None) -> None:
+        """Puts model, optimiser, metrics and loop back to before the first step; what was traced stays.
+
+        Args:
+            seed: Seed of the selector and of the initial weights.
+            weights: Initial weights, or None to draw them from the seed.
+
+        Raises:
+            UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
+        """
+        optimizer = self.model.optimizer
+        fresh = self._first_slots
+        if fresh is None:
+            fresh = state.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
+        if weights is not None:
+            self.model.set_weights(weights)
+        elif self.model.built:
+            state.initialise(self.model, seed)
+        else:
+            self._unborn = seed
+        for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
+            variable.assign(value)
+        self.step.reset_rate()
+        if self._loop is not None:
+            self.step.metrics.reset()
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Sets the seed and forgets what the selector has learnt; weights and optimiser stay.
+
+        Args:
+            seed: Seed of the selector.
+        """
+        self.seed = seed
+        if self._loop is not None:
+            self._loop.reset()
+            self._loop.seed.assign(seed)
+
+    def variables(self) -> dict[str, Any]:
+        """Every variable of the run by name."""
+        return state.variables(self.step, self.loop)
+
+
+def _compilation(model: keras.Model) -> tuple[Any, ...]:
+    return model._compile_loss, model._compile_metrics, model.optimizer
+
+
+def _form(rows: Rows) -> Any:
+    """Structure, types and shapes of a sample: what a trace depends on."""
+    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(rows)]
+    return leaves, str(tf.nest.map_structure(lambda leaf: 0, rows))

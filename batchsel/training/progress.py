@@ -1,0 +1,34 @@
+"""What a run has recorded so far, besides the values of its variables."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Progress:
+    """The record of the call of fit under way; with the variables it is all that a resumed run needs.
+
+    Args:
+        fit_start: Samples trained on before this call.
+        epoch_start: Steps taken before the interval under way.
+        pending: Metrics of intervals that have ended while their evaluation is still due.
+        history: What Keras's History holds.
+        evaluations: Counts, seconds and results of each evaluation.
+        weights_at_target: Weights at the last evaluation that met the target after one that did not.
+    """
+
+    fit_start: int = 0
+    epoch_start: int = 0
+    pending: list[list[float]] = dataclasses.field(default_factory=list)
+    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    evaluations: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    weights_at_target: list[np.ndarray] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """All but the weights, JSON."""
+        members = [field.name for field in dataclasses.fields(self) if field.name != "weights_at_target"]
+        return {name: getattr(self, name) for name in members}
