@@ -1,0 +1,115 @@
+"""Estimates with intervals: shares, means, and ratios of paired runs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+_RESAMPLES = 1999
+_FEW = 8
+"""Below this many pairs the bootstrap has too few distinct resamples; Student's t takes its place."""
+
+
+class Estimate(NamedTuple):
+    """A value and its 95 % interval; None where one run (or none) gives no interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def wilson(successes: int, n: int) -> Estimate:
+    """Share of successes with Wilson's score interval.
+
+    Source: E. B. Wilson, *Probable Inference, the Law of Succession, and Statistical Inference*, JASA 22 (1927).
+
+    Args:
+        successes: 0 ... n.
+        n: Trials.
+
+    Example:
+        >>> [round(value, 3) for value in wilson(10, 10)]
+        [1.0, 0.722, 1.0]
+    """
+    if n == 0:
+        return Estimate(math.nan)
+    interval = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, "wilson")
+    return Estimate(successes / n, float(interval.low), float(interval.high))
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """Mean with Student's t interval.
+
+    Args:
+        values: One number a run.
+
+    Example:
+        >>> mean([1.0])
+        Estimate(value=1.0, low=None, high=None)
+    """
+    values = np.asarray(values, float)
+    if values.size < 2:
+        return Estimate(float(values.mean()) if values.size else math.nan)
+    half = stats.t.ppf(0.5 + CONFIDENCE / 2, values.size - 1) * stats.sem(values)
+    center = float(values.mean())
+    return Estimate(center, center - float(half), center + float(half))
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """Mean of the middle half of the runs.
+
+    Source: R. Agarwal et al., *Deep Reinforcement Learning at the Edge of the Statistical Precipice*, NeurIPS 2021.
+
+    Args:
+        values: One number a run, at least one.
+
+    Example:
+        >>> interquartile_mean([0.0, 1.0, 3.0, 100.0])
+        2.0
+    """
+    return float(stats.trim_mean(values, 0.25))
+
+
+def ratio(log_ratios: Sequence[float]) -> Estimate:
+    """Geometric mean of paired ratios, with an interval.
+
+    From eight pairs on the interval is the bias-corrected and accelerated bootstrap of the mean log ratio; its
+    level is widened as Student's t would, because the bootstrap of few values is too narrow (T. Hesterberg,
+    *What Teachers Should Know About the Bootstrap*, The American Statistician 69, 2015). With fewer pairs it is
+    Student's t interval itself. Source: B. Efron, *Better Bootstrap Confidence Intervals*, JASA 82 (1987).
+
+    Args:
+        log_ratios: log(a / b) of each pair.
+
+    Example:
+        >>> ratio([0.0, 0.0, 0.0])
+        Estimate(value=1.0, low=1.0, high=1.0)
+    """
+    values = np.asarray(log_ratios, float)
+    if values.size < _FEW or np.ptp(values) < 1e-12:
+        center, low, high = mean(values)
+    else:
+        center, (low, high) = float(values.mean()), _bca(values)
+    return Estimate(math.exp(center), None if low is None else math.exp(low), None if high is None else math.exp(high))
+
+
+def _bca(values: np.ndarray) -> tuple[float, float]:
+    n = values.size
+    quantile = math.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            (values,),
+            np.mean,
+            confidence_level=1 - 2 * float(stats.norm.sf(quantile)),
+            n_resamples=_RESAMPLES,
+            method="BCa",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return float(found.low), float(found.high)
