@@ -8,6 +8,7 @@ import importlib.metadata as _metadata
 from batchsel._lazy import attach as _attach
 
 _PUBLIC = {
+    "Target": "target",
     "Trainer": "training.trainer",
     "UserError": "errors",
     "fit": "training.fit_model",

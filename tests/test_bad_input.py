@@ -8,7 +8,7 @@ from problems import classes, compiled, linear, mlp, two_outputs
 
 from batchsel import Trainer, UserError
 from batchsel.errors import UsageError
-from batchsel.training import Target
+from batchsel.target import Target
 
 N, B = 50, 8
 X, Y = classes(N)

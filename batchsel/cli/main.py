@@ -12,6 +12,7 @@ from batchsel.errors import UsageError, UserError
 
 _COMMANDS = {
     "bench": ("bench:bench", "Measure the loop against model.fit."),
+    "compare": ("compare:compare", "Compare selectors with shuffling on paired seeds."),
     "completion": ("completion:completion", "Print the line that switches on completion in a shell."),
     "datasets": ("datasets:datasets", "List, show, fetch and verify data sets."),
     "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),

@@ -146,7 +146,15 @@ def _run(
         from batchsel.data.progress import download_progress
         from batchsel.experiments.runner import Surroundings, run
 
-        around = Surroundings(out, data_dir, offline, resume, tensorboard, download_progress, watch)
+        around = Surroundings(
+            out,
+            data_dir,
+            offline,
+            resume=resume,
+            tensorboard=tensorboard,
+            download_progress=download_progress,
+            watch=watch,
+        )
         try:
             return run(spec, around)
         except (KeyboardInterrupt, UserError) as error:

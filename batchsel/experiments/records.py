@@ -7,12 +7,21 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from types import NoneType
+from typing import IO, Any, NamedTuple
 
 from batchsel.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "records.jsonl"
+_MAYBE = (dict, NoneType)
+_OF_FAILURES = {"failed": str, "spec": dict, "digest": str, "arm": dict}
+_OF_RUNS = {
+    "spec": dict, "digest": str, "arm": dict, "versions": dict, "machine": dict, "sizes": dict, "reached": bool,
+    "crossing": _MAYBE, "first_crossing": _MAYBE, "test": dict, "counts": dict, "kept": (int, float), "visits": list,
+    "seconds": dict, "selection": dict, "evaluations": list, "history": dict, "contended": bool, "started": str,
+}  # fmt: skip
+"""What a record must have to be read; more may be in it."""
 
 
 def append(folder: Path, record: Mapping[str, Any]) -> Path:
@@ -34,9 +43,9 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = append(folder, {"schema": 1}); _ = append(folder, {"schema": 1})
-        >>> len(read(folder / FILE))
-        2
+        >>> _ = append(folder, {"schema": SCHEMA, "failed": "out of luck", "spec": {}, "digest": "", "arm": {}})
+        >>> [record["failed"] for record in read(folder).failures]
+        ['out of luck']
     """
     path = folder / FILE
     line = json.dumps(record, allow_nan=False).encode() + b"\n"
@@ -57,20 +66,95 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a file; a line that is damaged or of another schema is left out.
+class Problem(NamedTuple):
+    """A line that is no record, or one that cannot be used."""
+
+    path: Path
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self.what}"
+
+
+class Records(NamedTuple):
+    """What was found in files of records."""
+
+    runs: list[dict[str, Any]]
+    """Records of runs that ended."""
+    failures: list[dict[str, Any]]
+    """Records of runs that failed: their settings and what was said."""
+    problems: list[Problem]
+    """Lines that are left out."""
+
+
+def read(*paths: Path) -> Records:
+    """The records of files; a line that is damaged or of another schema is left out and told.
 
     Args:
-        path: The file.
+        *paths: The files; of a folder the file in it.
 
     Raises:
         UserError: If there is no such file.
     """
+    found = Records([], [], [])
+    for path in (path / FILE if path.is_dir() else path for path in paths):
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                _sort(found, path, number, line)
+    return found
+
+
+def _sort(found: Records, path: Path, number: int, line: bytes) -> None:
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
-    return [record for record in map(_parsed, lines) if record.get("schema") == SCHEMA]
+        record = json.loads(line)
+    except ValueError:
+        found.problems.append(Problem(path, number, "damaged or half written; it is left out"))
+        return
+    what = problem(record)
+    if what:
+        found.problems.append(Problem(path, number, f"{what}; it is left out"))
+    elif "failed" in record:
+        found.failures.append(record)
+    else:
+        found.runs.append(record)
+
+
+def problem(record: Any) -> str | None:
+    """What is wrong with a record, or None.
+
+    Args:
+        record: A value read from JSON.
+
+    Example:
+        >>> problem({"schema": 99})
+        'its schema is 99, expected 2'
+    """
+    if not isinstance(record, dict):
+        return "it is no record"
+    if record.get("schema") != SCHEMA:
+        return f"its schema is {record.get('schema')!r}, expected {SCHEMA}"
+    expected = _OF_FAILURES if "failed" in record else _OF_RUNS
+    for key, kinds in expected.items():
+        if key not in record:
+            return f"it has no {key!r}"
+        if not isinstance(record[key], kinds):
+            return f"its {key!r} is {type(record[key]).__name__}"
+    return _problem_of_points(record) if "failed" not in record else None
+
+
+def _problem_of_points(record: dict[str, Any]) -> str | None:
+    points = [*record["evaluations"], *(point for point in (record["crossing"], record["first_crossing"]) if point)]
+    for point in points:
+        if not isinstance(point, dict) or not all(
+            isinstance(point.get(key), int | float) for key in ("steps", "samples", "scored", "seconds")
+        ):
+            return "an evaluation lacks its counts"
+    return "its run was reached without a crossing" if record["reached"] and not record["crossing"] else None
 
 
 def _lock(file: IO[bytes]) -> None:
@@ -79,11 +163,3 @@ def _lock(file: IO[bytes]) -> None:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX)
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
-        return {}
-    return record if isinstance(record, dict) else {}

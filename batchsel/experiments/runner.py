@@ -1,4 +1,4 @@
-"""Carries out one run: data, model, training to the target, test, record."""
+"""Carries out one run: training to the target, a test, a record."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from batchsel.data import Dataset
 from batchsel.errors import UserError
-from batchsel.experiments import environment, records, sets
+from batchsel.experiments import recording, records
+from batchsel.experiments.arms import Arm
 from batchsel.experiments.budget import Budget
+from batchsel.experiments.device_lock import device
 from batchsel.experiments.spec import RunSpec, to_toml
+from batchsel.experiments.workshop import Workshop
 from batchsel.files import replacing
-from batchsel.models.compiled import compiled
 from batchsel.training.callbacks import Watch, tensorboard
-from batchsel.training.devices import devices, make_deterministic, threads
-from batchsel.training.selection_cost import selection_seconds
-from batchsel.training.target import Target, crossing
 from batchsel.training.trainer import Trainer
 
-HOLD = 2
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
 
@@ -37,7 +33,9 @@ class Surroundings:
         data_folder: Folder of the data, or None for the usual places.
         offline: Whether downloads are forbidden.
         resume: Whether to go on from the run's checkpoint.
+        checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
         tensorboard: Whether to write TensorBoard logs into the run's folder.
+        alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
         download_progress: Makes a progress bar for a label, or None.
         watch: Called with the state of the run, a dict, about twice a second and after each evaluation.
     """
@@ -46,17 +44,30 @@ class Surroundings:
     data_folder: str | None = None
     offline: bool = False
     resume: bool = False
+    checkpoints: bool = True
     tensorboard: bool = False
+    alone: bool = True
     download_progress: Callable[[str], Any] | None = None
     watch: Callable[[dict[str, Any]], None] | None = None
 
+    def workshop(self) -> Workshop:
+        """A workshop with the data found here."""
+        return Workshop(self.data_folder, self.offline, self.download_progress)
 
-def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:
+
+def run(
+    spec: RunSpec,
+    around: Surroundings = Surroundings(),
+    arm: Arm | None = None,
+    workshop: Workshop | None = None,
+) -> dict[str, Any]:
     """Trains to the target or to the end of the budget, and appends a record.
 
     Args:
         spec: The settings.
         around: Folders, and who watches.
+        arm: What the run is in an experiment; None for a run by itself.
+        workshop: Keeps data and trainers between runs, or None.
 
     Returns:
         The record.
@@ -65,43 +76,21 @@ def run(spec: RunSpec, around: Surroundings = Surroundings()) -> dict[str, Any]:
         UserError: If anything the run needs is missing or wrong.
         KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
     """
-    if spec.deterministic:
-        make_deterministic()
-    dataset = sets.load(spec.dataset, around.data_folder, around.offline, around.download_progress)
-    trainer = _trainer(spec, dataset)
-    folder = around.out / spec.identity()
-    _open(folder, spec)
+    workshop = workshop or around.workshop()
+    dataset, trainer = workshop.dataset(spec.dataset), workshop.trainer(spec)
+    folder = _open(around.out / spec.identity(), spec) if around.checkpoints or around.tensorboard else None
     if around.resume:
-        trainer.resume(folder / CHECKPOINT)
+        trainer.resume(around.out / spec.identity() / CHECKPOINT)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    _fit(spec, around, trainer, dataset, folder)
-    record = _record(spec, trainer, dataset, started)
+    with device(exclusive=around.alone) as alone:
+        _fit(spec, around, trainer, dataset, folder)
+    record = recording.record(spec, arm or Arm.of(spec), trainer, dataset, workshop.selection_cost(trainer, dataset))
+    record |= {"started": started, "contended": not alone}
     records.append(around.out, record)
     return record
 
 
-def _trainer(spec: RunSpec, dataset: Dataset) -> Trainer:
-    model = compiled(
-        spec.model,
-        dataset.input_shape,
-        dataset.outputs,
-        dataset.task,
-        optimizer=spec.optimizer,
-        learning_rate=spec.learning_rate,
-        mixed_precision=spec.mixed_precision,
-    )
-    trainer = Trainer(
-        model,
-        spec.selector,
-        batch_size=spec.batch_size,
-        schedule=None if spec.schedule == "constant" else spec.schedule,
-        compile=spec.compile,
-    )
-    trainer.reset(spec.seed)
-    return trainer
-
-
-def _open(folder: Path, spec: RunSpec) -> None:
+def _open(folder: Path, spec: RunSpec) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -110,9 +99,10 @@ def _open(folder: Path, spec: RunSpec) -> None:
         ) from error
     with replacing(folder / CONFIG) as beside:
         beside.write_text(to_toml(spec), "utf-8")
+    return folder
 
 
-def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset, folder: Path) -> None:
+def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset, folder: Path | None) -> None:
     budget, n = Budget.parse(spec.budget), len(dataset.train)
     passes = budget.samples(n) / n
     every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
@@ -126,47 +116,12 @@ def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset
         dataset.train.y,
         epochs=passes,
         validation_data=(dataset.validation.x, dataset.validation.y),
-        evaluate_every=every,
+        evaluate_every=spec.evaluate_every or every,
         callbacks=callbacks,
         verbose=0,
         target=spec.target,
-        hold=HOLD,
+        hold=recording.HOLD,
+        run_on=spec.run_on,
         seconds=budget.amount if budget.unit == "seconds" else None,
-        checkpoint=folder / CHECKPOINT,
+        checkpoint=folder / CHECKPOINT if around.checkpoints else None,
     )
-
-
-def _record(spec: RunSpec, trainer: Trainer, dataset: Dataset, started: str) -> dict[str, Any]:
-    target = Target.parse(spec.target)
-    position = crossing([target.met(results) for results in trainer.evaluations], HOLD)
-    end, counts = dict(trainer.clock.seconds), trainer.counts
-    selection = selection_seconds(trainer, np.asarray(dataset.train.y))
-    return {
-        "schema": records.SCHEMA,
-        "spec": spec.values(),
-        "digest": spec.digest(),
-        "started": started,
-        "versions": environment.versions(),
-        "machine": {**environment.machine(), "devices": devices(), "threads": threads()},
-        "xla": trainer.xla,
-        "sizes": {part: len(getattr(dataset, part)) for part in ("train", "validation", "test")},
-        "parameters": trainer.model.count_params(),
-        "reached": position is not None,
-        "crossing": None if position is None else trainer.evaluations[position],
-        "test": _test(trainer, dataset, position is not None),
-        "counts": counts,
-        "seconds": end,
-        "selection": selection,
-        "evaluations": trainer.evaluations,
-        "history": trainer.history,
-    }
-
-
-def _test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[str, float]:
-    """The test part is read once: with the weights at the crossing, else with those at the end."""
-    model, last = trainer.model, trainer.model.get_weights()
-    if reached and trainer.weights_at_target is not None:
-        model.set_weights(trainer.weights_at_target)
-    results = trainer.evaluate(dataset.test.x, dataset.test.y)
-    model.set_weights(last)
-    return results

@@ -35,6 +35,8 @@ class RunSpec:
         target: As in "accuracy>=0.91".
         seed: Seed of initial weights and of all choices; the split is the same for all seeds.
         evaluations: Points of the evaluation grid over the budget.
+        evaluate_every: Passes between evaluations; 0 to follow `evaluations`.
+        run_on: Whether to go on to the end of the budget when the target is reached.
         compile: "auto", "graph" or "xla".
         deterministic: Whether TensorFlow's operations are to be deterministic.
         mixed_precision: Whether to compute in 16 bits where that is safe.
@@ -55,6 +57,8 @@ class RunSpec:
     target: str
     seed: int = 0
     evaluations: int = 40
+    evaluate_every: float = 0.0
+    run_on: bool = False
     compile: str = "auto"
     deterministic: bool = False
     mixed_precision: bool = False
@@ -173,7 +177,7 @@ def _type_problems(spec: RunSpec) -> list[str]:
 def _value_problems(spec: RunSpec) -> list[str]:
     def at_least(name: str, least: int) -> list[str]:
         value = getattr(spec, name)
-        if isinstance(value, int) and value < least:
+        if isinstance(value, int | float) and not value >= least:
             return [f"{name} must be at least {least}, got {value}."]
         return []
 
@@ -183,6 +187,7 @@ def _value_problems(spec: RunSpec) -> list[str]:
 
     problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
     problems += one_of("schedule", SCHEDULES) + one_of("compile", COMPILE)
+    problems += at_least("evaluate_every", 0)
     rate = spec.learning_rate
     if isinstance(rate, int | float) and not 0 < rate < float("inf"):
         problems.append(f"learning_rate must be above 0, got {rate}.")

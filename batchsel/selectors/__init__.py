@@ -19,6 +19,7 @@ _PUBLIC = {
     "Pipe": "pipe",
     "Plan": "exchange",
     "Proportional": "proportional",
+    "RS2": "rs2",
     "Random": "random",
     "Score": "base",
     "Seen": "exchange",

@@ -14,6 +14,7 @@ _GROUP = "batchsel.selectors"
 _BUILT_IN = {
     "random": ("order", "random:Random"),
     "fixed": ("order", "fixed:Fixed"),
+    "rs2": ("order", "rs2:RS2"),
     "loss_ema": ("history", "loss_ema:LossEMA"),
     "smart": ("history", "smart:smart"),
     "candidates": ("candidates", "candidates:Candidates"),

@@ -4,7 +4,6 @@ from batchsel._lazy import attach
 
 _PUBLIC = {
     "Clock": "clock",
-    "Target": "target",
     "Trainer": "trainer",
     "TrainingFault": "faults",
     "fit": "fit_model",

@@ -54,3 +54,5 @@ class Carry(NamedTuple):
     """``float32[b]`` their losses."""
     losses: tf.Tensor
     """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
+    visits: tf.Tensor
+    """``int32[n]`` how often every sample was trained on."""

@@ -23,7 +23,9 @@ class Evaluation:
     def __init__(self, step: Step, batch_size: int, xla: bool) -> None:
         self._step = step
         self._batch_size = batch_size
-        self._run = tf.function(self._traced, jit_compile=xla, autograph=False)
+        # A function of its own for each object: TensorFlow counts the traces of a method over all objects,
+        # and warns where many models are evaluated in one process.
+        self._run = tf.function(lambda data: self._traced(data), jit_compile=xla, autograph=False)
 
     def __call__(self, data: Rows) -> dict[str, float]:
         """The mean loss (with regularisers, as Keras reports it) and the metrics by name.

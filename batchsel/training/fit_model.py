@@ -39,8 +39,8 @@ def fit(
             None.
         compile: "auto", "graph" or "xla".
         **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
-            validation_split, evaluate_every, callbacks, verbose, target, hold, seconds, checkpoint,
-            buffer_bytes.
+            validation_split, evaluate_every, callbacks, verbose, target, hold, run_on, seconds,
+            checkpoint, buffer_bytes.
 
     Returns:
         The history, as Keras gives it.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.target import crossing
 from batchsel.training import faults, hooks
 from batchsel.training.carry import COUNTS, SEGMENTS, Span
 from batchsel.training.evaluation import resident
@@ -15,7 +16,6 @@ from batchsel.training.feeds import Outcome
 from batchsel.training.interruption import Interruption
 from batchsel.training.progress import Progress
 from batchsel.training.request import Request
-from batchsel.training.target import crossing
 
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
@@ -187,9 +187,9 @@ class Fitting:
         return logs
 
     def _note(self, results: dict[str, float]) -> None:
-        """Records an evaluation, and keeps the weights of the first that meets the target."""
+        """Records an evaluation, and keeps the weights of the first that meets the target and holds it."""
         progress, target = self._progress, self._request.target
-        if target is not None and target.met(results):
+        if target is not None and target.met(results) and not self._reached():
             last = progress.evaluations[-1] if progress.evaluations else None
             if last is None or not target.met(last):
                 progress.weights_at_target = self._model.get_weights()
@@ -200,11 +200,17 @@ class Fitting:
         request, trainer = self._request, self._trainer
         if request.seconds is not None and trainer.clock.training >= request.seconds:
             return True
-        if request.target is not None:
-            met = [request.target.met(results) for results in self._progress.evaluations]
-            if crossing(met, request.hold) is not None:
-                return True
+        if not request.run_on and self._reached():
+            return True
         return bool(self._model.stop_training)
+
+    def _reached(self) -> bool:
+        """Whether the target was met as often in a row as asked for."""
+        target = self._request.target
+        if target is None:
+            return False
+        met = [target.met(results) for results in self._progress.evaluations]
+        return crossing(met, self._request.hold) is not None
 
     def _stop_if_interrupted(self) -> None:
         if self._interruption.asked:

@@ -55,6 +55,7 @@ class Loop:
             last_indices=tf.zeros([self.batch_size], tf.int32),
             last_losses=tf.zeros([self.batch_size]),
             losses=tf.fill([self.n], float("inf")),
+            visits=tf.zeros([self.n], tf.int32),
         )
 
     def reset(self) -> None:
@@ -138,6 +139,7 @@ class Loop:
             last_indices=seen.indices,
             last_losses=seen.loss,
             losses=updated(carry.losses, seen.indices, seen.loss),
+            visits=tf.tensor_scatter_nd_add(carry.visits, seen.indices[:, None], tf.cast(seen.valid, tf.int32)),
         )
         context = context._replace(step=carry.step, samples=carry.samples, losses=carry.losses)
         return carry._replace(state=self.selector.update(carry.state, seen, context))

@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 
 from batchsel.errors import UsageError
+from batchsel.target import Target
 from batchsel.training.feeds import Feed
 from batchsel.training.step import Rows
-from batchsel.training.target import Target
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Request:
         seconds: Seconds of training after which it ends, or None.
         target: What ends it early, or None.
         hold: Evaluations in a row that must meet the target.
+        run_on: Whether to go on to the end of the budget when the target is reached.
         callbacks: Keras callbacks.
         verbose: As in `model.fit`.
         checkpoint: File for checkpoints after each evaluation, or None.
@@ -43,6 +44,7 @@ class Request:
     seconds: float | None = None
     target: Target | None = None
     hold: int = 2
+    run_on: bool = False
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
     verbose: int | str = "auto"
     checkpoint: Path | None = None

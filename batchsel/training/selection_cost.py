@@ -24,7 +24,7 @@ _ROUNDS = 3
 
 
 def selection_seconds(trainer: Trainer, labels: Any = None) -> dict[str, float]:
-    """Seconds that selection took in a run: planning, and updates of the selector's state.
+    """Seconds that selection takes: planning, and updates of the selector's state.
 
     Extra forward passes over pools are part of the steps and not in here; they are counted as samples
     scored.
@@ -34,12 +34,10 @@ def selection_seconds(trainer: Trainer, labels: Any = None) -> dict[str, float]:
         labels: Targets of all samples, for selectors that look at them.
 
     Returns:
-        "planning" and "updating", in seconds over the whole run.
+        "planning", seconds of one plan, and "updating", seconds of the update after one step.
     """
-    loop, counts = trainer.loop, trainer.counts
-    planned = _seconds_each(loop, labels, _plan_once)
-    updated = _seconds_each(loop, labels, _update_once)
-    return {"planning": planned * counts["plans"], "updating": updated * counts["steps"]}
+    planning = _seconds_each(trainer.loop, labels, _plan_once)
+    return {"planning": planning, "updating": _seconds_each(trainer.loop, labels, _update_once)}
 
 
 def _plan_once(loop: Loop, carry: Carry, span: Span, labels: Any) -> Carry:

@@ -49,12 +49,12 @@ class Step:
     def read_rate(self) -> None:
         """Takes the optimiser's learning rate as the one that the schedule scales."""
         if self.schedule is not None:
-            self.base_rate.assign(self.optimizer.learning_rate)
+            self.base_rate.assign(float(self.optimizer.learning_rate.numpy()))
 
     def put_rate_back(self) -> None:
         """Gives the optimiser the learning rate that the schedule scaled."""
         if self.schedule is not None:
-            self.optimizer.learning_rate.assign(self.base_rate)
+            self.optimizer.learning_rate.assign(float(self.base_rate.numpy()))
 
     def reset_rate(self) -> None:
         """Puts the learning rate back to what it was first, unless the optimiser has a schedule of its own."""

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from batchsel import schedules, selectors
 from batchsel.errors import UserError
+from batchsel.target import Target
 from batchsel.training import arrays, checkpoint
 from batchsel.training.carry import COUNTS
 from batchsel.training.clock import Clock
@@ -22,7 +23,6 @@ from batchsel.training.fitting import Fitting
 from batchsel.training.loop import Loop
 from batchsel.training.progress import Progress
 from batchsel.training.request import Request
-from batchsel.training.target import Target
 
 
 class Trainer:
@@ -93,6 +93,7 @@ class Trainer:
         verbose: int | str = "auto",
         target: str | Target | None = None,
         hold: int = 2,
+        run_on: bool = False,
         seconds: float | None = None,
         checkpoint: str | Path | None = None,
         buffer_bytes: int = 1 << 26,
@@ -117,6 +118,7 @@ class Trainer:
             verbose: As in `model.fit`: "auto", 0, 1 or 2.
             target: What ends the run early, such as "accuracy>=0.91", measured on the validation data.
             hold: Evaluations in a row that must meet the target.
+            run_on: Whether to go on to the end of the budget when the target is reached.
             seconds: Seconds on the clock after which the run ends.
             checkpoint: File written after each evaluation, and when Ctrl-C is pressed.
             buffer_bytes: Memory for reading ahead from a source.
@@ -138,6 +140,7 @@ class Trainer:
             seconds=seconds,
             target=Target.parse(target) if isinstance(target, str) else target,
             hold=hold,
+            run_on=run_on,
             callbacks=tuple(tf.nest.flatten(callbacks)) if callbacks else (),
             verbose=verbose,
             checkpoint=None if checkpoint is None else Path(checkpoint),
@@ -169,6 +172,11 @@ class Trainer:
         return self.loop.carry.losses.numpy()
 
     @property
+    def visits(self) -> np.ndarray:
+        """``int32[n]``: how often every sample was trained on."""
+        return self.loop.carry.visits.numpy()
+
+    @property
     def counts(self) -> dict[str, int]:
         """Steps, samples trained on, samples scored by extra forward passes, and plans so far."""
         if not self.engine.has_loop:
@@ -193,7 +201,7 @@ class Trainer:
 
     @property
     def weights_at_target(self) -> list[np.ndarray] | None:
-        """Weights at the evaluation that met the target, or None."""
+        """Weights at the evaluation at which the target was reached (or met last, if it was not held), or None."""
         return self.progress.weights_at_target
 
     @property

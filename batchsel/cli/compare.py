@@ -1,0 +1,130 @@
+"""`batchsel compare`: selectors against shuffling, on paired seeds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.errors import UsageError
+from batchsel.training.quiet import import_tensorflow
+
+_SMALL = "all-small"
+_ALL = "all"
+_QUICK_SEEDS = 3
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n"
+    "  batchsel compare\n"
+    "  batchsel compare --dataset digits --selector loss_ema --selector smart --seeds 10\n"
+    "  batchsel compare --dataset all-small --selector 'loss_ema | warmup(2)' --target easy",
+)
+@click.option("--dataset", "datasets", multiple=True, help="Data set; several may be given; all-small for all tables.")
+@click.option("--selector", "selectors", multiple=True, help="Selector; several may be given; all for every one.")
+@click.option("--seeds", type=click.IntRange(1), help="Paired seeds, 0 to N - 1. [default: 10]")
+@click.option("--quick", is_flag=True, help=f"A first look on {_QUICK_SEEDS} seeds; proves nothing.")
+@click.option("--target", help="As in 'accuracy>=0.91', or a level of the card: easy, medium, hard.")
+@click.option("--budget", help="'8 passes' or '480000 samples' for every run.")
+@click.option("--model", help="Model of all runs.")
+@click.option("--batch-size", type=int, help="Samples of a step.")
+@click.option("--learning-rate", type=float, help="Peak learning rate of all runs.")
+@click.option("--schedule", help="constant, linear or cosine.")
+@click.option("--stop-at-target", is_flag=True, help="End runs at their target: faster; no accuracy at equal time.")
+@click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
+@click.option("--offline", is_flag=True, help="Never download.")
+@click.option("--out", type=click.Path(file_okay=False), help="Folder for the records. [default: runs/compare-...]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def compare(
+    datasets: tuple[str, ...],
+    selectors: tuple[str, ...],
+    seeds: int | None,
+    quick: bool,
+    controls: bool,
+    stop_at_target: bool,
+    data_dir: str | None,
+    offline: bool,
+    out: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Compare selectors with shuffling: does one reach the target sooner?
+
+    All arms run on the same seeds, in random order within a seed; then the controls: shuffling once more, and
+    shuffling with its schedule cut to the samples that each arm needed. What is recorded is not run again, so an
+    interrupted comparison goes on when it is called again.
+    """
+    from batchsel.experiments.experiment import CONTROLS, Experiment
+
+    if quick and seeds:
+        raise UsageError(f"--quick means {_QUICK_SEEDS} seeds; leave out --seeds.")
+    arms = _arms(selectors)
+    experiment = Experiment(
+        name="compare",
+        question=f"Does {' or '.join(arms)} reach the target sooner than shuffling?",
+        datasets=_datasets(datasets),
+        arms=arms,
+        seeds=range(seeds or (_QUICK_SEEDS if quick else 10)),
+        settings={name: value for name, value in settings.items() if value is not None}
+        | ({"run_on": False} if stop_at_target else {}),
+        controls=CONTROLS if controls else (),
+    )
+    folder = Path(out or f"runs/compare-{_word(experiment.datasets)}-{experiment.digest()}")
+    result = _conduct(experiment, folder, data_dir, offline)
+    _show(result, folder, as_json, quick)
+
+
+def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    if _ALL in selectors:
+        from batchsel.selectors.registry import entries
+
+        alone = [entry.name for entry in entries().values() if entry.family not in ("modifier", "draw")]
+        selectors = tuple(name for name in alone if name != "random")
+    return {text: {"selector": text} for text in selectors or ("loss_ema", "smart")}
+
+
+def _datasets(names: tuple[str, ...]) -> tuple[str, ...]:
+    from batchsel import cards
+
+    small = [name for name in cards.names("datasets") if cards.load("datasets", name).sizes.total <= 5000]
+    found = [part for name in names or ("digits",) for part in (small if name == _SMALL else [name])]
+    return tuple(dict.fromkeys(found))
+
+
+def _word(datasets: Any) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(datasets))[:40].strip("-")
+
+
+def _conduct(experiment: Any, folder: Path, data_dir: str | None, offline: bool) -> Any:
+    experiment.jobs()
+    import_tensorflow()
+    from batchsel.data.progress import download_progress
+    from batchsel.experiments.campaign import conduct
+    from batchsel.experiments.runner import Surroundings
+
+    around = Surroundings(folder, data_dir, offline, checkpoints=False, download_progress=download_progress)
+    return conduct(experiment, around, tell=lambda line: click.echo(line, err=True))
+
+
+def _show(result: Any, folder: Path, as_json: bool, quick: bool) -> None:
+    from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.tables import as_values
+    from batchsel.cli.comparison_text import lines
+    from batchsel.cli.output import print_json
+    from batchsel.experiments.records import FILE
+
+    for failure in result.failures:
+        arm, spec = failure["arm"]["name"], failure["spec"]
+        click.echo(f"FAILED: {spec['dataset']}, {arm}, seed {spec['seed']}: {failure['failed']}", err=True)
+    if not result.records:
+        raise UsageError("no run has ended; see the failures above.")
+    analysis = analyse(result.records)
+    if as_json:
+        print_json(as_values(analysis) | {"records": str(folder / FILE), "quick": quick})
+        return
+    click.echo("\n".join(lines(analysis, quick)))
+    click.echo(f"\nrecords: {folder / FILE}")

@@ -1,0 +1,39 @@
+"""A comparison as text: a table, and a verdict in a sentence each."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+from batchsel.analysis.comparison import Analysis, Comparison, Summary
+from batchsel.analysis.verdict import number, sentences, warnings
+
+_HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
+_WIDTH = 110
+
+
+def lines(analysis: Analysis, quick: bool = False) -> list[str]:
+    """The table, the verdicts and what must be known before they are believed.
+
+    Args:
+        analysis: All comparisons.
+        quick: Whether it was only a first look.
+    """
+    pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
+    rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in analysis.summaries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    told = [*sentences(analysis)]
+    told += [f"Note: {text}" for item in analysis.comparisons if item.arm.role == "arm" for text in warnings(item)]
+    if quick:
+        told.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
+    return [*table, "", *(line for text in told for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  "))]
+
+
+def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
+    middle = "-" if math.isinf(item.median_seconds) else f"{item.median_seconds:.3g}"
+    front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
+    if comparison is None:
+        return (*front, "1", "1", "")
+    time = "-" if comparison.time is None else number(comparison.time)
+    return (*front, time, number(comparison.samples), f"{comparison.p_holm:.2g}")

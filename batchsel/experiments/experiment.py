@@ -1,0 +1,163 @@
+"""An experiment: question, data sets, arms, seeds and budget, stated before anything is run. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from batchsel.errors import UsageError
+from batchsel.experiments import arms as roles
+from batchsel.experiments import sets
+from batchsel.experiments.arms import Arm
+from batchsel.experiments.budget import Budget
+from batchsel.experiments.jobs import Job, key_of
+from batchsel.experiments.spec import RunSpec, resolve
+
+BASELINE = "random"
+AGAIN = "random again"
+CONTROLS = ("again", "horizon", "rs2")
+"""Random once more; random with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
+_PRUNES = 0.95
+"""An arm that keeps less than this share of the data is compared with a random part of that size."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Arms to be compared with shuffling on paired seeds.
+
+    Args:
+        name: Name of its folder.
+        question: What it is to answer.
+        datasets: Names of the data sets.
+        arms: Settings of each arm by name; at least its selector. The baseline is added if it is missing.
+        seeds: Seeds that all arms are run on.
+        settings: Settings of all arms, over the cards' defaults.
+        controls: Of `CONTROLS` those that are run too.
+
+    Raises:
+        UsageError: If there is nothing to compare, or a name is taken.
+
+    Example:
+        >>> experiment = Experiment("try", "?", ("digits",), {"smart": {"selector": "smart"}}, (0, 1))
+        >>> sorted(experiment.arms)
+        ['random', 'smart']
+    """
+
+    name: str
+    question: str
+    datasets: Sequence[str]
+    arms: Mapping[str, Mapping[str, Any]]
+    seeds: Sequence[int]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    controls: Sequence[str] = CONTROLS
+
+    def __post_init__(self) -> None:
+        if not self.datasets or not self.seeds or not set(self.arms) - {BASELINE}:
+            raise UsageError("an experiment needs a data set, a seed, and an arm besides random.")
+        if AGAIN in self.arms:
+            raise UsageError(f"the name {AGAIN!r} is that of a control; give the arm another one.")
+        for name, arm in self.arms.items():
+            if "seed" in arm or "dataset" in arm:
+                raise UsageError(f"arm {name!r}: seeds and data sets are those of the experiment, not of an arm.")
+        object.__setattr__(self, "arms", {BASELINE: {"selector": "random"}, **self.arms})
+
+    def digest(self) -> str:
+        """The start of a SHA-256 over everything that is stated but seeds, so that seeds can be added."""
+        stated = [sorted(self.datasets), {name: dict(arm) for name, arm in self.arms.items()}, dict(self.settings)]
+        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:8]
+
+    def jobs(self) -> list[Job]:
+        """The runs of the baseline and of the arms, seed by seed, in random order within a seed.
+
+        Raises:
+            UserError: If a setting is wrong or a name unknown.
+        """
+        arms = [Arm(name, roles.BASELINE if name == BASELINE else roles.ARM, "", _against(name)) for name in self.arms]
+        found = []
+        for dataset in self.datasets:
+            for seed in self.seeds:
+                found += _shuffled([Job(arm, self.spec(dataset, arm.name, seed)) for arm in arms], dataset, seed)
+        return found
+
+    def spec(self, dataset: str, arm: str, seed: int) -> RunSpec:
+        """The settings of a run.
+
+        Args:
+            dataset: Name of the data set.
+            arm: Name of the arm.
+            seed: The seed.
+        """
+        given = {"run_on": True, **self.settings, **self.arms[arm], "dataset": dataset, "seed": seed}
+        spec = resolve(given, {}, sets.card_of(dataset))
+        if Budget.parse(spec.budget).unit != "seconds" and not spec.evaluate_every:
+            return resolve({**given, "evaluate_every": _grid(spec, sets.card_of(dataset))}, {}, sets.card_of(dataset))
+        return spec
+
+    def control_jobs(self, records: Sequence[Mapping[str, Any]]) -> list[Job]:
+        """The runs of the controls, which depend on how the arms did.
+
+        Args:
+            records: Of the jobs of `jobs`.
+        """
+        known = {(record["spec"]["dataset"], *key_of(record)) for record in records}
+        found = []
+        for dataset in self.datasets:
+            arms = self._controls(dataset, [record for record in records if record["spec"]["dataset"] == dataset])
+            for seed in self.seeds:
+                if (dataset, BASELINE, self.spec(dataset, BASELINE, seed).digest()) not in known:
+                    continue
+                jobs = [Job(arm, self._changed(dataset, seed, changes)) for arm, changes in arms]
+                found += _shuffled(jobs, dataset, seed)
+        return found
+
+    def _controls(self, dataset: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[Arm, dict[str, Any]]]:
+        n = next((record["sizes"]["train"] for record in records), 1)
+        base = self.spec(dataset, BASELINE, self.seeds[0])
+        found = [(Arm(AGAIN, roles.CONTROL, "", BASELINE), {})] if "again" in self.controls else []
+        against = AGAIN if found else BASELINE
+        for name in self.arms:
+            mine = [record for record in records if record["arm"]["name"] == name]
+            if name == BASELINE or not mine:
+                continue
+            limit = _horizon(mine, base.evaluate_every * n)
+            if (
+                "horizon" in self.controls
+                and base.schedule != "constant"
+                and limit < Budget.parse(base.budget).samples(n)
+            ):
+                arm = Arm(f"random, horizon of {name}", roles.CONTROL, name, against)
+                found.append((arm, {"budget": f"{limit} samples"}))
+            kept = round(sum(record["kept"] for record in mine) / len(mine), 2)
+            if "rs2" in self.controls and kept < _PRUNES:
+                arm = Arm(f"rs2, share of {name}", roles.CONTROL, name, against)
+                found.append((arm, {"selector": f"rs2({kept})"}))
+        return found
+
+    def _changed(self, dataset: str, seed: int, changes: Mapping[str, Any]) -> RunSpec:
+        base = self.spec(dataset, BASELINE, seed)
+        return RunSpec(**{**base.values(), **changes})
+
+
+def _against(name: str) -> str:
+    return "" if name == BASELINE else BASELINE
+
+
+def _grid(spec: RunSpec, card: Any) -> float:
+    """Passes between evaluations, so that an arm with another budget is looked at as often."""
+    return Budget.parse(spec.budget).samples(card.sizes.train) / card.sizes.train / spec.evaluations
+
+
+def _horizon(records: Sequence[Mapping[str, Any]], every: float) -> int:
+    """The samples that an arm typically needs: up to its crossing, and the evaluation that confirmed it."""
+    needed = [(record["crossing"] or record["counts"])["samples"] for record in records]
+    return math.ceil((math.ceil(median(needed) / every - 1e-9) + 1) * every)
+
+
+def _shuffled(jobs: list[Job], dataset: str, seed: int) -> list[Job]:
+    return random.Random(f"batchsel order {dataset} {seed}").sample(jobs, len(jobs))

@@ -1,0 +1,83 @@
+"""What a record says about a run that has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from batchsel.data import Dataset
+from batchsel.experiments import environment, records
+from batchsel.experiments.arms import Arm
+from batchsel.experiments.spec import RunSpec
+from batchsel.target import Target, crossing
+from batchsel.training.devices import devices, threads
+from batchsel.training.trainer import Trainer
+
+HOLD = 2
+"""Evaluations in a row that must meet the target."""
+
+
+def record(
+    spec: RunSpec, arm: Arm, trainer: Trainer, dataset: Dataset, selection_each: dict[str, float]
+) -> dict[str, Any]:
+    """The record of a run, JSON.
+
+    Args:
+        spec: The settings.
+        arm: What the run is in an experiment.
+        trainer: After the run.
+        dataset: The data.
+        selection_each: Seconds of "planning" a plan and of "updating" the state in a step.
+    """
+    target = Target.parse(spec.target)
+    met = [target.met(results) for results in trainer.evaluations]
+    held, first = crossing(met, HOLD), crossing(met, 1)
+    counts = trainer.counts
+    return {
+        "schema": records.SCHEMA,
+        "spec": spec.values(),
+        "digest": spec.digest(),
+        "arm": arm.values(),
+        "versions": environment.versions(),
+        "machine": {**environment.machine(), "devices": devices(), "threads": threads()},
+        "xla": trainer.xla,
+        "sizes": {part: len(getattr(dataset, part)) for part in ("train", "validation", "test")},
+        "parameters": trainer.model.count_params(),
+        "reached": held is not None,
+        "crossing": None if held is None else trainer.evaluations[held],
+        "first_crossing": None if first is None else trainer.evaluations[first],
+        "test": _test(trainer, dataset, held is not None),
+        "counts": counts,
+        "kept": _kept(trainer),
+        "visits": np.bincount(trainer.visits).tolist(),
+        "seconds": dict(trainer.clock.seconds),
+        "selection": {
+            "planning": selection_each["planning"] * counts["plans"],
+            "updating": selection_each["updating"] * counts["steps"],
+        },
+        "evaluations": trainer.evaluations,
+        "history": trainer.history,
+    }
+
+
+def _test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[str, float]:
+    """The test part is read once: with the weights at the crossing, else with those at the end."""
+    model, last = trainer.model, trainer.model.get_weights()
+    if reached and trainer.weights_at_target is not None:
+        model.set_weights(trainer.weights_at_target)
+    results = trainer.evaluate(dataset.test.x, dataset.test.y)
+    model.set_weights(last)
+    return results
+
+
+def _kept(trainer: Trainer) -> float:
+    """The share of the rows that a plan could hold which the selector made use of; 1 unless it prunes."""
+    loop, counts = trainer.loop, trainer.counts
+    if counts["plans"] == 0:
+        return 1.0
+    weights = loop.carry.plan.weights.numpy().reshape(loop.plan_steps, loop.width)
+    rest = weights[int(loop.carry.cursor.numpy()) : int(loop.carry.plan.steps.numpy())]
+    planned = (counts["scored"] or counts["samples"]) + int((rest != 0).sum())
+    room = min(loop.plan_steps * loop.width, max(loop.n, loop.width))
+    return min(1.0, planned / (counts["plans"] * room))

@@ -1,0 +1,105 @@
+"""Data sets and trainers, kept between the runs of a process so that what is compiled serves many seeds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from batchsel.data import Dataset
+from batchsel.experiments import sets
+from batchsel.experiments.spec import RunSpec
+from batchsel.models.compiled import compiled
+from batchsel.training.devices import make_deterministic
+from batchsel.training.selection_cost import selection_seconds
+from batchsel.training.trainer import Trainer
+
+_TRAINERS = 16
+"""More are not kept at a time: each holds a model and its compiled loop."""
+_COMPILED = (
+    "dataset", "model", "selector", "batch_size", "optimizer", "learning_rate", "schedule", "compile",
+    "deterministic", "mixed_precision",
+)  # fmt: skip
+"""The settings that a trainer is made of; the others (seed, budget, target, grid) may change from run to run."""
+
+
+class Workshop:
+    """Makes what runs need, once.
+
+    Args:
+        folder: Folder of the data, or None for the usual places.
+        offline: Whether downloads are forbidden.
+        progress: Makes a progress bar for a download's label, or None.
+    """
+
+    def __init__(self, folder: str | None = None, offline: bool = False, progress: Any = None) -> None:
+        self._places = (folder, offline, progress)
+        self._datasets: dict[str, Dataset] = {}
+        self._trainers: OrderedDict[tuple, Trainer] = OrderedDict()
+        self._costs: WeakKeyDictionary[Trainer, dict[str, float]] = WeakKeyDictionary()
+
+    def dataset(self, name: str) -> Dataset:
+        """The data, split.
+
+        Args:
+            name: As for `sets.load`.
+
+        Raises:
+            UserError: If the data cannot be had or are not right.
+        """
+        if name not in self._datasets:
+            self._datasets[name] = sets.load(name, *self._places)
+        return self._datasets[name]
+
+    def trainer(self, spec: RunSpec) -> Trainer:
+        """A trainer for the spec, reset to its seed.
+
+        Args:
+            spec: The settings.
+
+        Raises:
+            UserError: If the data, the model or the selector cannot be used.
+        """
+        if spec.deterministic:
+            make_deterministic()
+        key = tuple(getattr(spec, name) for name in _COMPILED)
+        if key not in self._trainers:
+            self._trainers[key] = self._new(spec)
+            if len(self._trainers) > _TRAINERS:
+                self._trainers.popitem(last=False)
+        self._trainers.move_to_end(key)
+        trainer = self._trainers[key]
+        trainer.reset(spec.seed)
+        return trainer
+
+    def selection_cost(self, trainer: Trainer, dataset: Dataset) -> dict[str, float]:
+        """Seconds of "planning" a plan and of "updating" the selector's state in a step, measured once a trainer.
+
+        Args:
+            trainer: After a run.
+            dataset: The data of the run.
+        """
+        if trainer not in self._costs:
+            self._costs[trainer] = selection_seconds(trainer, np.asarray(dataset.train.y))
+        return self._costs[trainer]
+
+    def _new(self, spec: RunSpec) -> Trainer:
+        dataset = self.dataset(spec.dataset)
+        model = compiled(
+            spec.model,
+            dataset.input_shape,
+            dataset.outputs,
+            dataset.task,
+            optimizer=spec.optimizer,
+            learning_rate=spec.learning_rate,
+            mixed_precision=spec.mixed_precision,
+        )
+        return Trainer(
+            model,
+            spec.selector,
+            batch_size=spec.batch_size,
+            schedule=None if spec.schedule == "constant" else spec.schedule,
+            compile=spec.compile,
+        )
