@@ -176,7 +176,7 @@ def test_controls_speak_last():
         "on digits, accuracy>=0.9", "control on digits", "control on digits",
     ]  # fmt: skip
     assert "as it must be" in told[1]
-    assert "What better gains over this control" in told[2]
+    assert "Only what better gains over this control" in told[2]
 
 
 def test_the_baseline_comes_first_and_controls_last():

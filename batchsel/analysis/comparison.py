@@ -64,6 +64,8 @@ class Comparison:
         time: Ratio of seconds; None if the runs did not have the device alone.
         samples: Ratio of samples trained on.
         cost: Ratio of samples trained on plus a third of those scored.
+        bound: Whether the arm needs at least that much: some of its runs were ended sooner than the baseline's
+            would have been, and had not reached the target.
         p: Sign-flip p-value of the log ratio of time (of samples where there are no times).
         p_holm: The same, corrected for all comparisons of the table.
     """
@@ -77,6 +79,7 @@ class Comparison:
     time: Estimate | None
     samples: Estimate
     cost: Estimate
+    bound: bool
     p: float
     p_holm: float = 1.0
 
@@ -191,5 +194,6 @@ def _compare(
         time=estimates.ratio(logs("seconds")) if timed else None,
         samples=estimates.ratio(logs("samples")),
         cost=estimates.ratio(logs("cost")),
+        bound=any(not a.reached and a.samples < b.record["counts"]["samples"] * 0.999 for a, b in pairs),
         p=significance.sign_flip(logs("seconds" if timed else "samples")),
     )

@@ -52,7 +52,7 @@ def _row(item: Comparison) -> dict[str, Any]:
     for name in ("time", "samples", "cost"):
         ratio = getattr(item, name) or Estimate(math.nan)
         row |= {f"{name}_ratio": ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}
-    return {**row, "p": item.p, "p_holm": item.p_holm, "verdict": item.verdict}
+    return {**row, "bound": item.bound, "p": item.p, "p_holm": item.p_holm, "verdict": item.verdict}
 
 
 def _plain(value: Any) -> Any:

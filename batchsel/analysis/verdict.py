@@ -73,19 +73,21 @@ def sentences(analysis: Analysis) -> list[str]:
     return told + [_control(item) for item in analysis.comparisons if item.arm.role == "control"]
 
 
-def number(ratio: Estimate) -> str:
+def number(ratio: Estimate, bound: bool = False) -> str:
     """A ratio with its interval.
 
     Args:
         ratio: The ratio.
+        bound: Whether it is at least that.
 
     Example:
         >>> number(Estimate(0.714, 0.64, 0.789)), number(Estimate(0.5))
         ('0.71 [0.64, 0.79]', '0.50')
     """
+    least = "≥ " if bound else ""
     if ratio.low is None:
-        return f"{ratio.value:.2f}"
-    return f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+        return f"{least}{ratio.value:.2f}"
+    return f"{least}{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
 def _how(item: Comparison) -> str:
@@ -106,6 +108,6 @@ def _control(item: Comparison) -> str:
         return f"control on {item.dataset}: {name} against {item.baseline.arm}: {number(item.decisive)}, {means}."
     return (
         f"control on {item.dataset}: {name} reached {item.target} on {item.reached[0]} of {seeds} seeds, with"
-        f" {number(item.samples)} of {item.baseline.arm}'s samples. What {item.arm.control_of} gains over this control"
-        " is owed to the choice of samples."
+        f" {number(item.samples, item.bound)} of {item.baseline.arm}'s samples. Only what {item.arm.control_of} gains"
+        " over this control can be owed to its choice of samples."
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +108,14 @@ def _conduct(experiment: Any, folder: Path, data_dir: str | None, offline: bool)
     from batchsel.experiments.campaign import conduct
     from batchsel.experiments.runner import Surroundings
 
-    around = Surroundings(folder, data_dir, offline, checkpoints=False, download_progress=download_progress)
+    around = Surroundings(
+        folder,
+        data_dir,
+        offline,
+        checkpoints=False,
+        about={"question": experiment.question, "command": shlex.join(["batchsel", *sys.argv[1:]])},
+        download_progress=download_progress,
+    )
     return conduct(experiment, around, tell=lambda line: click.echo(line, err=True))
 
 

@@ -35,5 +35,5 @@ def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
     front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
     if comparison is None:
         return (*front, "1", "1", "")
-    time = "-" if comparison.time is None else number(comparison.time)
-    return (*front, time, number(comparison.samples), f"{comparison.p_holm:.2g}")
+    time = "-" if comparison.time is None else number(comparison.time, comparison.bound)
+    return (*front, time, number(comparison.samples, comparison.bound), f"{comparison.p_holm:.2g}")

@@ -17,6 +17,8 @@ _COMMANDS = {
     "datasets": ("datasets:datasets", "List, show, fetch and verify data sets."),
     "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),
     "models": ("models:models", "List and show models."),
+    "plot": ("report:plot", "Make a figure out of records."),
+    "report": ("report:report", "Make a report out of records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
     "selectors": ("selectors:selectors", "List and show selectors."),
     "spirals": ("spirals:spirals", "Make spirals: points, and a picture of them."),

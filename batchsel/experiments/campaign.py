@@ -39,6 +39,7 @@ def conduct(
     jobs = experiment.jobs()
     for spec in {job.arm.name: job.spec for job in jobs}.values():
         check_names(spec)
-    records, failures = sweep(jobs, around, executor, tell)
-    more, failed = sweep(experiment.control_jobs(records), around, executor, tell)
+    workshop = around.workshop()
+    records, failures = sweep(jobs, around, executor, tell, workshop)
+    more, failed = sweep(experiment.control_jobs(records), around, executor, tell, workshop)
     return Result(records + more, failures + failed)

@@ -82,7 +82,9 @@ class Experiment:
         found = []
         for dataset in self.datasets:
             for seed in self.seeds:
-                found += _shuffled([Job(arm, self.spec(dataset, arm.name, seed)) for arm in arms], dataset, seed)
+                found += _shuffled(
+                    [Job(arm, self.spec(dataset, arm.name, seed), seed == self.seeds[0]) for arm in arms], dataset, seed
+                )
         return found
 
     def spec(self, dataset: str, arm: str, seed: int) -> RunSpec:

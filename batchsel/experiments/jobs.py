@@ -17,10 +17,12 @@ class Job:
     Args:
         arm: What it is in the experiment.
         spec: Its settings.
+        detail: Whether its record says what was chosen.
     """
 
     arm: Arm
     spec: RunSpec
+    detail: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

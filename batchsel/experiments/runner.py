@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from batchsel.errors import UserError
 from batchsel.experiments import recording, records
 from batchsel.experiments.arms import Arm
 from batchsel.experiments.budget import Budget
+from batchsel.experiments.details import Stages, details
 from batchsel.experiments.device_lock import device
 from batchsel.experiments.spec import RunSpec, to_toml
 from batchsel.experiments.workshop import Workshop
 from batchsel.files import replacing
-from batchsel.training.callbacks import Watch, tensorboard
+from batchsel.training.callbacks import AfterEvaluations, Watch, tensorboard
 from batchsel.training.trainer import Trainer
 
 CONFIG = "config.toml"
@@ -35,6 +36,8 @@ class Surroundings:
         resume: Whether to go on from the run's checkpoint.
         checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
         tensorboard: Whether to write TensorBoard logs into the run's folder.
+        detail: Whether the record says what was chosen: pictures of samples, a map of a plane.
+        about: What the runs are made for, "question" and "command", for reports.
         alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
         download_progress: Makes a progress bar for a label, or None.
         watch: Called with the state of the run, a dict, about twice a second and after each evaluation.
@@ -46,6 +49,8 @@ class Surroundings:
     resume: bool = False
     checkpoints: bool = True
     tensorboard: bool = False
+    detail: bool = True
+    about: dict[str, str] = field(default_factory=dict)
     alone: bool = True
     download_progress: Callable[[str], Any] | None = None
     watch: Callable[[dict[str, Any]], None] | None = None
@@ -82,10 +87,14 @@ def run(
     if around.resume:
         trainer.resume(around.out / spec.identity() / CHECKPOINT)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
+    callbacks = [AfterEvaluations(stages.look)] if around.detail and stages.wanted else []
     with device(exclusive=around.alone) as alone:
-        _fit(spec, around, trainer, dataset, folder)
+        _fit(spec, around, trainer, dataset, folder, callbacks)
     record = recording.record(spec, arm or Arm.of(spec), trainer, dataset, workshop.selection_cost(trainer, dataset))
-    record |= {"started": started, "contended": not alone}
+    record |= {"started": started, "contended": not alone, "about": around.about}
+    if around.detail:
+        record |= details(trainer, dataset, stages.noted)
     records.append(around.out, record)
     return record
 
@@ -102,11 +111,17 @@ def _open(folder: Path, spec: RunSpec) -> Path:
     return folder
 
 
-def _fit(spec: RunSpec, around: Surroundings, trainer: Trainer, dataset: Dataset, folder: Path | None) -> None:
+def _fit(
+    spec: RunSpec,
+    around: Surroundings,
+    trainer: Trainer,
+    dataset: Dataset,
+    folder: Path | None,
+    callbacks: list[Any],
+) -> None:
     budget, n = Budget.parse(spec.budget), len(dataset.train)
     passes = budget.samples(n) / n
     every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
-    callbacks = []
     if around.watch is not None:
         callbacks.append(Watch(around.watch, trainer))
     if around.tensorboard:

@@ -19,6 +19,7 @@ def sweep(
     around: Surroundings,
     executor: Executor | None = None,
     tell: Callable[[str], None] | None = None,
+    workshop: Workshop | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Carries out the jobs that are not recorded yet, in the order given.
 
@@ -28,6 +29,7 @@ def sweep(
         executor: Where to run them, each in a call of its own; None for this process, where runs that differ
             only in their seed share what is compiled.
         tell: Called with a line after each run, or None.
+        workshop: Keeps data and trainers of runs in this process; None for a new one.
 
     Returns:
         The records of all jobs that ended, and of those that failed now; in the order of the jobs.
@@ -38,7 +40,7 @@ def sweep(
     done = {key_of(record): record for record in recorded(around).runs}
     missing = [job for job in jobs if job.key not in done]
     failed = {}
-    for number, (job, record) in enumerate(_outcomes(missing, around, executor), 1):
+    for number, (job, record) in enumerate(_outcomes(missing, around, executor, workshop), 1):
         (failed if "failed" in record else done)[job.key] = record
         if tell is not None:
             tell(
@@ -70,9 +72,11 @@ def said(record: dict[str, Any]) -> str:
     return f"not reached within {record['spec']['budget']}"
 
 
-def _outcomes(jobs: list[Job], around: Surroundings, executor: Executor | None) -> Iterable[tuple[Job, dict[str, Any]]]:
+def _outcomes(
+    jobs: list[Job], around: Surroundings, executor: Executor | None, workshop: Workshop | None
+) -> Iterable[tuple[Job, dict[str, Any]]]:
     if executor is None:
-        workshop = around.workshop()
+        workshop = workshop or around.workshop()
         for job in jobs:
             yield job, attempt(job, around, workshop)
         return
@@ -97,7 +101,7 @@ def attempt(job: Job, around: Surroundings, workshop: Workshop | None = None) ->
         Its record, or that of its failure.
     """
     try:
-        return run(job.spec, around, job.arm, workshop)
+        return run(job.spec, dataclasses.replace(around, detail=job.detail), job.arm, workshop)
     except Exception as error:  # whatever a selector, a model or a loader of the user's raises
         return _failure(job, around, error)
 

@@ -54,6 +54,22 @@ class Watch(keras.callbacks.Callback):
         self._watch(state)
 
 
+class AfterEvaluations(keras.callbacks.Callback):
+    """Calls a function after each evaluation.
+
+    Args:
+        call: The function.
+    """
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        self._call = call
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """After each evaluation."""
+        self._call()
+
+
 def tensorboard(folder: Path) -> keras.callbacks.Callback:
     """Keras's TensorBoard callback.
 

@@ -1,0 +1,119 @@
+"""The target's metric over seconds, samples and passes: mean over seeds, with its interval and n."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from batchsel.analysis import estimates
+from batchsel.analysis.style import GREY, Look, figure, legend, legend_below
+from batchsel.target import Target
+
+AXES = {"seconds": "seconds on the clock", "samples": "samples trained on", "passes": "passes (samples / n)"}
+
+
+class Course(NamedTuple):
+    """How an arm went, at each point of the evaluation grid that all of its runs have."""
+
+    x: list[float]
+    """Median over seeds."""
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    n: int
+
+
+def course(records: Sequence[Mapping[str, Any]], metric: str, axis: str) -> Course:
+    """Mean and 95 % interval of a metric over the runs of an arm.
+
+    Args:
+        records: Its runs, one a seed.
+        metric: Name of the metric.
+        axis: "seconds", "samples" or "passes".
+    """
+    points = min(len(record["evaluations"]) for record in records)
+    columns = [[record["evaluations"][i] for record in records] for i in range(points)]
+    found = [estimates.mean([point[metric] for point in column]) for column in columns]
+    x = [float(np.median([place(point, axis, records[0]) for point in column])) for column in columns]
+    return Course(
+        x,
+        [item.value for item in found],
+        [item.value if item.low is None else item.low for item in found],
+        [item.value if item.high is None else item.high for item in found],
+        len(records),
+    )
+
+
+def place(point: Mapping[str, Any], axis: str, record: Mapping[str, Any]) -> float:
+    """Where an evaluation lies on an axis.
+
+    Args:
+        point: The evaluation.
+        axis: "seconds", "samples" or "passes".
+        record: The run that it is of.
+    """
+    return point["samples"] / record["sizes"]["train"] if axis == "passes" else point[axis]
+
+
+def draw_courses(
+    arms: Mapping[str, Sequence[Mapping[str, Any]]], target: str, look: Look, axes_named: Sequence[str] = tuple(AXES)
+) -> Any:
+    """Curves of all arms, a panel an axis.
+
+    Args:
+        arms: Records of each arm.
+        target: The target.
+        look: Colours.
+        axes_named: Of `AXES` those to draw.
+
+    Returns:
+        The figure.
+    """
+    goal = Target.parse(target)
+    made, axes = figure(columns=len(axes_named), width=3.6 * len(axes_named) + 0.6, height=4.0, sharey=True)
+    for one, axis in zip(axes.flat, axes_named, strict=True):
+        for name, records in arms.items():
+            found = course(records, goal.metric, axis)
+            one.plot(found.x, found.mean, look.line(name), color=look.colour(name), label=f"{name} (n = {found.n})")
+            one.fill_between(found.x, found.low, found.high, color=look.colour(name), alpha=0.15, linewidth=0)
+        one.axhline(goal.threshold, color=GREY, linewidth=0.8, linestyle="--")
+        one.set_xlabel(AXES[axis], fontsize=9)
+    first = axes.flat[0]
+    first.set_ylabel(f"validation {goal.metric}", fontsize=9)
+    first.set_ylim(*_range(arms, goal))
+    legend_below(made, first)
+    return made
+
+
+def _range(arms: Mapping[str, Sequence[Mapping[str, Any]]], goal: Target) -> tuple[float, float]:
+    """The range around the target that is worth looking at: the first evaluations may lie far off."""
+    values = [point[goal.metric] for runs in arms.values() for record in runs for point in record["evaluations"]]
+    low, high = np.quantile(values, 0.1 if goal.rising else 0.0), np.quantile(values, 1.0 if goal.rising else 0.9)
+    low, high = min(low, goal.threshold), max(high, goal.threshold)
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def draw_learning_rates(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+    """The learning rate over samples, where a schedule changed it.
+
+    Args:
+        arms: Records of each arm.
+        look: Colours.
+
+    Returns:
+        The figure, or None if no arm recorded any.
+    """
+    made, axes = figure(width=5.4, height=2.6)
+    for name, records in arms.items():
+        rates = records[0]["history"].get("learning_rate")
+        if rates:
+            samples = [point["samples"] for point in records[0]["evaluations"]][: len(rates)]
+            axes[0, 0].plot(samples, rates[: len(samples)], look.line(name), color=look.colour(name), label=name)
+    if not axes[0, 0].lines:
+        return None
+    axes[0, 0].set_xlabel("samples trained on", fontsize=9)
+    axes[0, 0].set_ylabel("learning rate", fontsize=9)
+    legend(axes[0, 0])
+    return made

@@ -1,0 +1,110 @@
+"""`batchsel report` and `batchsel plot`: what records say, as a page or as single pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.errors import UsageError, UserError, unknown_name
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.command(
+    context_settings=_HELP,
+    epilog="\b\nExamples:\n"
+    "  batchsel report runs/compare-digits-1a2b3c4d --out report.html\n"
+    "  batchsel report node1/records.jsonl node2/records.jsonl --csv results.csv",
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option("--out", type=click.Path(dir_okay=False), help="The page. [default: beside the first records]")
+@click.option("--csv", type=click.Path(dir_okay=False), help="Also write the comparisons as CSV.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write all estimates as JSON.")
+def report(runs: tuple[str, ...], out: str | None, csv: str | None, json_file: str | None) -> None:
+    """Make one HTML file, with everything in it, from records of runs.
+
+    RUNS are files of records (JSON lines) or folders that hold one. Needs no network and no TensorFlow.
+    """
+    import json
+
+    from batchsel.analysis import report as page
+    from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.tables import as_csv, as_values
+
+    found = _read(runs)
+    first = Path(runs[0])
+    target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
+    _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures))
+    if csv:
+        _write(Path(csv), as_csv(analyse(found.runs)))
+    if json_file:
+        _write(Path(json_file), json.dumps(as_values(analyse(found.runs)), indent=1) + "\n")
+    click.echo(f"report: {target}")
+
+
+@click.command(
+    context_settings=_HELP,
+    epilog="\b\nExamples:\n"
+    "  batchsel plot runs/compare-digits-1a2b3c4d --figure curves --out curves.png\n"
+    "  batchsel plot runs --arm loss_ema --arm random --figure survival --out survival.svg",
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--figure", "name", default="curves", show_default=True, help="Which one: curves, survival, strip, ratios, ..."
+)
+@click.option("--dataset", help="Data set, if the records hold several.")
+@click.option("--arm", "arms", multiple=True, help="Arm; several may be given, the baseline first. [default: all]")
+@click.option("--out", type=click.Path(dir_okay=False), help="PNG or SVG. [default: FIGURE.png]")
+def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
+    """Make a single figure of the report as PNG or SVG."""
+    from batchsel.analysis import report as page
+    from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.style import Look
+    from batchsel.files import replacing
+
+    if name not in page.FIGURES:
+        raise unknown_name("figure", name, page.FIGURES)
+    target = Path(out or f"{name}.png")
+    if target.suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"--out writes .png or .svg, got {str(target)!r}.")
+    records = _of_dataset(_read(runs).runs, dataset)
+    known = [item.arm for item in analyse(records).summaries]
+    for arm in arms:
+        if arm not in known:
+            raise unknown_name("arm", arm, known)
+    wanted = page.grouped([record for record in records if record["arm"]["name"] in (arms or known)], arms or known)
+    made = page.FIGURES[name][1](wanted, Look(wanted))
+    if made is None:
+        raise UserError(f"these records hold nothing to draw {name!r} from.")
+    with replacing(target) as beside:
+        made.savefig(beside, format=target.suffix.lstrip(".").lower(), dpi=160)
+    click.echo(f"picture: {target}")
+
+
+def _read(runs: tuple[str, ...]) -> Any:
+    from batchsel.experiments import records
+
+    found = records.read(*map(Path, runs))
+    for problem in found.problems:
+        click.echo(f"left out: {problem}", err=True)
+    if not found.runs:
+        raise UserError(f"no record of a run in {', '.join(runs)}.")
+    return found
+
+
+def _of_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict[str, Any]]:
+    known = list(dict.fromkeys(record["spec"]["dataset"] for record in records))
+    if dataset is None and len(known) > 1:
+        raise UsageError(f"these records are of {', '.join(known)}; choose one with --dataset.")
+    if dataset is not None and dataset not in known:
+        raise unknown_name("data set", dataset, known)
+    return [record for record in records if dataset is None or record["spec"]["dataset"] == dataset]
+
+
+def _write(path: Path, text: str) -> None:
+    from batchsel.files import replacing
+
+    with replacing(path) as beside:
+        beside.write_text(text, "utf-8")
