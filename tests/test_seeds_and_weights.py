@@ -57,6 +57,20 @@ def test_reset_clears_what_was_learnt_and_counted():
     assert not any(value.any() for value in optimizer.values())
 
 
+@pytest.mark.parametrize("schedule", [None, "linear"])
+def test_reset_takes_another_learning_rate_and_keeps_it(schedule):
+    def adam(rate):
+        return mlp(optimizer=keras.optimizers.Adam(rate))
+
+    trainer = Trainer(adam(0.1), batch_size=B, schedule=schedule, compile="graph")
+    run(trainer, 1)
+    trainer.reset(1, learning_rate=0.003)
+    found = trainer.fit(X, Y, epochs=2, validation_data=(X, Y), verbose=0).history
+    expected = run(Trainer(adam(0.003), batch_size=B, schedule=schedule, compile="graph"), 1)
+    assert found == expected[0] == run(trainer, 1)[0]
+    assert trainer.loop.run.experimental_get_tracing_count() == 1
+
+
 def test_reset_takes_given_weights():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     weights = mlp().get_weights()

@@ -17,7 +17,10 @@ from typing import Any
 
 from batchsel.errors import UserError, unknown_name
 
-_READERS = {"datasets": "batchsel.cards.dataset_cards:read_dataset_card"}
+_READERS = {
+    "datasets": "batchsel.cards.dataset_cards:read_dataset_card",
+    "experiments": "batchsel.cards.experiment_cards:read_experiment_card",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -41,11 +44,12 @@ def load(kind: str, name: str) -> Any:
     """Reads and checks a card.
 
     Args:
-        kind: The folder of the cards: ``"datasets"``.
+        kind: The folder of the cards: ``"datasets"`` or ``"experiments"``.
         name: The name of the card.
 
     Returns:
-        The card; for ``"datasets"`` a `batchsel.cards.schema.DatasetCard`.
+        The card; for ``"datasets"`` a `batchsel.cards.schema.DatasetCard`, for ``"experiments"`` a
+        `batchsel.cards.experiment_cards.ExperimentCard`.
 
     Raises:
         UsageError: If no card has this name; the nearest names are given.
@@ -59,6 +63,21 @@ def load(kind: str, name: str) -> Any:
     if name not in files:
         raise unknown_name(kind.removesuffix("s"), name, files)
     return _reader(kind)(_parse(files[name]), name, str(files[name]))
+
+
+def load_file(kind: str, path: Path) -> Any:
+    """Reads and checks a card that lies anywhere.
+
+    Args:
+        kind: As in `load`.
+        path: The file; its name without the ending is that of the card.
+
+    Raises:
+        UserError: If there is no such file, or the card is not right.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no card {path}.")
+    return _reader(kind)(_parse(path), path.stem, str(path))
 
 
 def _files(kind: str) -> dict[str, Traversable]:

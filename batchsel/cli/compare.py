@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from batchsel.cli import conducting
 from batchsel.errors import UsageError
-from batchsel.training.quiet import import_tensorflow
 
 _SMALL = "all-small"
 _ALL = "all"
@@ -35,22 +33,26 @@ _QUICK_SEEDS = 3
 @click.option("--batch-size", type=int, help="Samples of a step.")
 @click.option("--learning-rate", type=float, help="Peak learning rate of all runs.")
 @click.option("--schedule", help="constant, linear or cosine.")
+@click.option("--tuned", type=click.Path(dir_okay=False), help="Settings of each arm, as `batchsel tune` wrote them.")
 @click.option("--stop-at-target", is_flag=True, help="End runs at their target: faster; no accuracy at equal time.")
 @click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")
-@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
-@click.option("--offline", is_flag=True, help="Never download.")
+@click.option("--shard", help="Only this part of the seeds, as in 3/64; join the records with cat.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the records. [default: runs/compare-...]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@conducting.options
 def compare(
     datasets: tuple[str, ...],
     selectors: tuple[str, ...],
     seeds: int | None,
     quick: bool,
+    tuned: str | None,
     controls: bool,
     stop_at_target: bool,
+    shard: str | None,
+    out: str | None,
+    executor: str | None,
+    jobs: int | None,
     data_dir: str | None,
     offline: bool,
-    out: str | None,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -74,10 +76,16 @@ def compare(
         settings={name: value for name, value in settings.items() if value is not None}
         | ({"run_on": False} if stop_at_target else {}),
         controls=CONTROLS if controls else (),
+        tuned=_tuned(tuned),
     )
+    part = conducting.shard(shard)
+    experiment.jobs()  # every setting is checked before TensorFlow is imported
     folder = Path(out or f"runs/compare-{_word(experiment.datasets)}-{experiment.digest()}")
-    result = _conduct(experiment, folder, data_dir, offline)
-    _show(result, folder, as_json, quick)
+    with conducting.place(folder, executor, jobs, data_dir, offline, experiment.question) as (around, pool):
+        from batchsel.experiments.campaign import conduct
+
+        result = conduct(experiment, around, pool, conducting.tell, part)
+    conducting.show(result, folder, as_json, quick)
 
 
 def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -101,39 +109,7 @@ def _word(datasets: Any) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(datasets))[:40].strip("-")
 
 
-def _conduct(experiment: Any, folder: Path, data_dir: str | None, offline: bool) -> Any:
-    experiment.jobs()
-    import_tensorflow()
-    from batchsel.data.progress import download_progress
-    from batchsel.experiments.campaign import conduct
-    from batchsel.experiments.runner import Surroundings
+def _tuned(path: str | None) -> dict[str, dict[str, dict[str, Any]]]:
+    from batchsel.experiments.tuned_settings import read
 
-    around = Surroundings(
-        folder,
-        data_dir,
-        offline,
-        checkpoints=False,
-        about={"question": experiment.question, "command": shlex.join(["batchsel", *sys.argv[1:]])},
-        download_progress=download_progress,
-    )
-    return conduct(experiment, around, tell=lambda line: click.echo(line, err=True))
-
-
-def _show(result: Any, folder: Path, as_json: bool, quick: bool) -> None:
-    from batchsel.analysis.comparison import analyse
-    from batchsel.analysis.tables import as_values
-    from batchsel.cli.comparison_text import lines
-    from batchsel.cli.output import print_json
-    from batchsel.experiments.records import FILE
-
-    for failure in result.failures:
-        arm, spec = failure["arm"]["name"], failure["spec"]
-        click.echo(f"FAILED: {spec['dataset']}, {arm}, seed {spec['seed']}: {failure['failed']}", err=True)
-    if not result.records:
-        raise UsageError("no run has ended; see the failures above.")
-    analysis = analyse(result.records)
-    if as_json:
-        print_json(as_values(analysis) | {"records": str(folder / FILE), "quick": quick})
-        return
-    click.echo("\n".join(lines(analysis, quick)))
-    click.echo(f"\nrecords: {folder / FILE}")
+    return {} if path is None else read(Path(path))

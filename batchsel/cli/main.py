@@ -16,11 +16,13 @@ _COMMANDS = {
     "completion": ("completion:completion", "Print the line that switches on completion in a shell."),
     "datasets": ("datasets:datasets", "List, show, fetch and verify data sets."),
     "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),
+    "experiment": ("experiment:experiment", "Run the experiment that a card states."),
     "models": ("models:models", "List and show models."),
     "plot": ("report:plot", "Make a figure out of records."),
     "report": ("report:report", "Make a report out of records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
     "selectors": ("selectors:selectors", "List and show selectors."),
+    "tune": ("tune:tune", "Find the best settings of each arm, on seeds that are never scored."),
     "spirals": ("spirals:spirals", "Make spirals: points, and a picture of them."),
 }
 

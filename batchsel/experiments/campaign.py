@@ -1,15 +1,22 @@
-"""Carries out an experiment: its arms, then the controls that depend on them."""
+"""Carries out an experiment: tuning if it is stated, its arms, then the controls that depend on them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
+from batchsel.cards.experiment_cards import ExperimentCard
+from batchsel.errors import UsageError
+from batchsel.experiments import tuned_settings, tuning
 from batchsel.experiments.experiment import Experiment
+from batchsel.experiments.jobs import Job
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.experiments.sweep import sweep
+
+TUNED = "tuned.toml"
 
 
 class Result(NamedTuple):
@@ -24,6 +31,7 @@ def conduct(
     around: Surroundings,
     executor: Executor | None = None,
     tell: Callable[[str], None] | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> Result:
     """Runs what is not recorded yet.
 
@@ -32,6 +40,8 @@ def conduct(
         around: Folders; records lie in `around.out`.
         executor: As in `sweep`.
         tell: As in `sweep`.
+        shard: Which part of the blocks of a data set and seed to run, and of how many; None for all. Controls
+            follow when the arms are recorded on all seeds: join the records and call it once more.
 
     Raises:
         UserError: If a setting is wrong or a name unknown, before anything is run.
@@ -40,6 +50,75 @@ def conduct(
     for spec in {job.arm.name: job.spec for job in jobs}.values():
         check_names(spec)
     workshop = around.workshop()
-    records, failures = sweep(jobs, around, executor, tell, workshop)
-    more, failed = sweep(experiment.control_jobs(records), around, executor, tell, workshop)
+    records, failures = sweep(_part(jobs, shard), around, executor, tell, workshop)
+    if shard is not None:
+        records, missing = _recorded(jobs, around)
+        if missing:
+            _say(tell, f"{missing} runs are left to other shards; the controls follow when their records are joined")
+            return Result(records, failures)
+    more, failed = sweep(_part(experiment.control_jobs(records), shard), around, executor, tell, workshop)
     return Result(records + more, failures + failed)
+
+
+def conduct_card(
+    card: ExperimentCard,
+    around: Surroundings,
+    executor: Executor | None = None,
+    tell: Callable[[str], None] | None = None,
+    shard: tuple[int, int] | None = None,
+    seeds: int | None = None,
+) -> Result:
+    """Carries out what a card states.
+
+    Args:
+        card: The card.
+        around: As in `conduct`.
+        executor: As in `conduct`.
+        tell: As in `conduct`.
+        shard: As in `conduct`.
+        seeds: How many seeds, or None for the card's.
+
+    Raises:
+        UserError: If a setting is wrong or a name unknown, before anything is run.
+    """
+    experiment = Experiment(
+        card.name, card.question, card.datasets, card.arms, range(seeds or card.seeds), card.settings, card.controls
+    )
+    if card.tuning is None:
+        return conduct(experiment, around, executor, tell, shard)
+    path = around.out / TUNED
+    if not path.is_file():
+        if shard is not None:
+            raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
+        trials = tuning.tune(experiment, card.tuning.grid, card.tuning.seeds, _apart(around), executor, tell)
+        tuned_settings.write(path, trials)
+    tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path))
+    return conduct(tuned, around, executor, tell, shard)
+
+
+def _apart(around: Surroundings) -> Surroundings:
+    """Trials lie in a folder of their own: they are no part of what is compared."""
+    return dataclasses.replace(around, out=around.out / "tuning")
+
+
+def _part(jobs: list[Job], shard: tuple[int, int] | None) -> list[Job]:
+    """The jobs of a shard: whole blocks of a data set and a seed, so that pairs are run on one machine."""
+    if shard is None:
+        return jobs
+    blocks = list(dict.fromkeys((job.spec.dataset, job.spec.seed) for job in jobs))
+    mine = {block for place, block in enumerate(blocks) if place % shard[1] == shard[0]}
+    return [job for job in jobs if (job.spec.dataset, job.spec.seed) in mine]
+
+
+def _recorded(jobs: list[Job], around: Surroundings) -> tuple[list[dict[str, Any]], int]:
+    from batchsel.experiments.jobs import key_of
+    from batchsel.experiments.sweep import recorded
+
+    done = {key_of(record): record for record in recorded(around).runs}
+    found = [done[job.key] for job in jobs if job.key in done]
+    return found, len(jobs) - len(found)
+
+
+def _say(tell: Callable[[str], None] | None, line: str) -> None:
+    if tell is not None:
+        tell(line)

@@ -39,6 +39,7 @@ class Experiment:
         seeds: Seeds that all arms are run on.
         settings: Settings of all arms, over the cards' defaults.
         controls: Of `CONTROLS` those that are run too.
+        tuned: For each data set and arm the settings that tuning found, over all others.
 
     Raises:
         UsageError: If there is nothing to compare, or a name is taken.
@@ -56,6 +57,7 @@ class Experiment:
     seeds: Sequence[int]
     settings: Mapping[str, Any] = field(default_factory=dict)
     controls: Sequence[str] = CONTROLS
+    tuned: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.datasets or not self.seeds or not set(self.arms) - {BASELINE}:
@@ -69,7 +71,8 @@ class Experiment:
 
     def digest(self) -> str:
         """The start of a SHA-256 over everything that is stated but seeds, so that seeds can be added."""
-        stated = [sorted(self.datasets), {name: dict(arm) for name, arm in self.arms.items()}, dict(self.settings)]
+        arms = {name: dict(arm) for name, arm in self.arms.items()}
+        stated = [sorted(self.datasets), arms, dict(self.settings), self.tuned]
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:8]
 
     def jobs(self) -> list[Job]:
@@ -87,15 +90,17 @@ class Experiment:
                 )
         return found
 
-    def spec(self, dataset: str, arm: str, seed: int) -> RunSpec:
+    def spec(self, dataset: str, arm: str, seed: int, changes: Mapping[str, Any] | None = None) -> RunSpec:
         """The settings of a run.
 
         Args:
             dataset: Name of the data set.
             arm: Name of the arm.
             seed: The seed.
+            changes: Settings over those of the arm, or None.
         """
-        given = {"run_on": True, **self.settings, **self.arms[arm], "dataset": dataset, "seed": seed}
+        own = {**self.arms[arm], **self.tuned.get(dataset, {}).get(arm, {}), **(changes or {})}
+        given = {"run_on": True, **self.settings, **own, "dataset": dataset, "seed": seed}
         spec = resolve(given, {}, sets.card_of(dataset))
         if Budget.parse(spec.budget).unit != "seconds" and not spec.evaluate_every:
             return resolve({**given, "evaluate_every": _grid(spec, sets.card_of(dataset))}, {}, sets.card_of(dataset))

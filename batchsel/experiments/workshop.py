@@ -19,10 +19,10 @@ from batchsel.training.trainer import Trainer
 _TRAINERS = 16
 """More are not kept at a time: each holds a model and its compiled loop."""
 _COMPILED = (
-    "dataset", "model", "selector", "batch_size", "optimizer", "learning_rate", "schedule", "compile",
+    "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",
     "deterministic", "mixed_precision",
 )  # fmt: skip
-"""The settings that a trainer is made of; the others (seed, budget, target, grid) may change from run to run."""
+"""The settings that a trainer is made of; the others (seed, rate, budget, target, grid) may change from run to run."""
 
 
 class Workshop:
@@ -71,7 +71,7 @@ class Workshop:
                 self._trainers.popitem(last=False)
         self._trainers.move_to_end(key)
         trainer = self._trainers[key]
-        trainer.reset(spec.seed)
+        trainer.reset(spec.seed, learning_rate=spec.learning_rate)
         return trainer
 
     def selection_cost(self, trainer: Trainer, dataset: Dataset) -> dict[str, float]:

@@ -202,12 +202,13 @@ class Engine:
         # What a step takes at most, so that the first call returns in time.
         self.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
 
-    def reset(self, seed: int, weights: list[np.ndarray] | None) -> None:
+    def reset(self, seed: int, weights: list[np.ndarray] | None, learning_rate: float | None) -> None:
         """Puts model, optimiser, metrics and loop back to before the first step; what was traced stays.
 
         Args:
             seed: Seed of the selector and of the initial weights.
             weights: Initial weights, or None to draw them from the seed.
+            learning_rate: The optimiser's first learning rate, or None for that which it had first.
 
         Raises:
             UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
@@ -224,7 +225,7 @@ class Engine:
             self._unborn = seed
         for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
             variable.assign(value)
-        self.step.reset_rate()
+        self.step.reset_rate(learning_rate)
         if self._loop is not None:
             self.step.metrics.reset()
         self.reseed(seed)

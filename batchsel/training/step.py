@@ -56,9 +56,21 @@ class Step:
         if self.schedule is not None:
             self.optimizer.learning_rate.assign(float(self.base_rate.numpy()))
 
-    def reset_rate(self) -> None:
-        """Puts the learning rate back to what it was first, unless the optimiser has a schedule of its own."""
-        if hasattr(self.optimizer.learning_rate, "assign"):
+    def reset_rate(self, rate: float | None = None) -> None:
+        """Puts the learning rate back to what it was first, unless the optimiser has a schedule of its own.
+
+        Args:
+            rate: Another one, from now on the first.
+
+        Raises:
+            UserError: If the optimiser has a schedule of its own, and a rate is given.
+        """
+        fixed = hasattr(self.optimizer.learning_rate, "assign")
+        if rate is not None:
+            if not fixed:
+                raise UserError("the optimiser has a learning-rate schedule of its own; no learning rate can be set.")
+            self._first_rate = float(rate)
+        if fixed:
             self.optimizer.learning_rate.assign(self._first_rate)
         self.base_rate.assign(self._first_rate)
 

@@ -229,17 +229,18 @@ class Trainer:
             self._restore()
         return loop
 
-    def reset(self, seed: int, weights: list[np.ndarray] | None = None) -> None:
+    def reset(self, seed: int, weights: list[np.ndarray] | None = None, *, learning_rate: float | None = None) -> None:
         """Starts over with another seed, in place: what was traced and compiled stays.
 
         Args:
             seed: Seed of the selector and of the initial weights.
             weights: Initial weights as `model.get_weights` gives them; None draws them from the seed.
+            learning_rate: The optimiser's learning rate from now on; None for that which it had first.
 
         Raises:
             UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
         """
-        self.engine.reset(seed, weights)
+        self.engine.reset(seed, weights, learning_rate)
         self.clock.reset()
         self.progress = Progress()
 

@@ -1,0 +1,107 @@
+"""`batchsel tune`: the same grid for every arm, on seeds that are never scored."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.cli import conducting
+from batchsel.errors import UsageError
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n"
+    "  batchsel tune --dataset digits --selector loss_ema --grid learning_rate=0.002,0.005 --grid batch_size=16,32\n"
+    "  batchsel compare --dataset digits --selector loss_ema --tuned tuned.toml",
+)
+@click.option("--dataset", "datasets", multiple=True, required=True, help="Data set; several may be given.")
+@click.option("--selector", "selectors", multiple=True, required=True, help="Selector; random is always tuned too.")
+@click.option("--grid", "grids", multiple=True, required=True, help="SETTING=VALUE,VALUE,...; several may be given.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Tuning seeds of each trial.")
+@click.option("--target", help="As in 'accuracy>=0.91', or a level of the card: easy, medium, hard.")
+@click.option("--budget", help="'8 passes' or '480000 samples' for every run.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), default="tuned.toml", show_default=True, help="The best settings."
+)
+@conducting.options
+def tune(
+    datasets: tuple[str, ...],
+    selectors: tuple[str, ...],
+    grids: tuple[str, ...],
+    seeds: int,
+    out: str,
+    executor: str | None,
+    jobs: int | None,
+    data_dir: str | None,
+    offline: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Find the best settings of each arm and of shuffling, with the same number of trials.
+
+    A trial is scored by the mean time to the target, where a run that missed it counts twice. Its seeds start at a
+    million, so that no comparison scores on them.
+    """
+    from batchsel.experiments.experiment import Experiment
+    from batchsel.experiments.tuned_settings import write
+
+    experiment = Experiment(
+        name="tune",
+        question="Which settings reach the target soonest?",
+        datasets=datasets,
+        arms={text: {"selector": text} for text in selectors},
+        seeds=(0,),
+        settings={name: value for name, value in settings.items() if value is not None},
+    )
+    grid = dict(map(_grid, grids))
+    experiment.jobs()
+    folder = Path(out).with_suffix("")
+    with conducting.place(folder, executor, jobs, data_dir, offline, experiment.question) as (around, pool):
+        from batchsel.experiments import tuning
+
+        trials = tuning.tune(experiment, grid, seeds, around, pool, conducting.tell)
+    write(Path(out), trials)
+    _show(trials, Path(out), as_json)
+
+
+def _grid(text: str) -> tuple[str, list[Any]]:
+    name, equals, values = text.partition("=")
+    if not equals or not values:
+        raise UsageError(f"--grid is SETTING=VALUE,VALUE,..., got {text!r}.")
+    return name.strip().replace("-", "_"), [_value(value.strip()) for value in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _show(trials: Any, out: Path, as_json: bool) -> None:
+    from batchsel.cli.output import print_columns, print_json
+
+    if as_json:
+        print_json(
+            {
+                "trials": {
+                    name: {arm: [trial._asdict() for trial in tried] for arm, tried in arms.items()}
+                    for name, arms in trials.items()
+                },
+                "file": str(out),
+            }
+        )
+        return
+    rows = [("data set", "arm", "reached", "score", "settings")]
+    for dataset, arms in trials.items():
+        for arm, tried in arms.items():
+            for place, trial in enumerate(tried):
+                settings = ", ".join(f"{key}={value}" for key, value in trial.settings.items())
+                mark = "best: " if place == 0 else ""
+                rows.append((dataset, arm, f"{trial.reached}/{trial.runs}", f"{trial.score:.4g}", mark + settings))
+    print_columns(rows)
+    click.echo(f"\nsettings: {out}")

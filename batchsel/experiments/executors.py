@@ -1,0 +1,81 @@
+"""Where runs take place: in this process, in fresh processes, on a SLURM cluster, on a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from batchsel.errors import UsageError, UserError
+
+FORMS = "here, processes, slurm, dask or dask:ADDRESS"
+
+
+@contextlib.contextmanager
+def executor(form: str, jobs: int, folder: Path) -> Iterator[Any]:
+    """Something with ``submit(function, *arguments)`` that gives futures; None for this process.
+
+    Args:
+        form: "here": one after another in this process, so that seeds share what is compiled. "processes":
+            a fresh process a run, `jobs` at a time. "slurm": a job a run, through submitit. "dask": a cluster
+            of processes on this machine, or the one at an address.
+        jobs: How many runs at a time.
+        folder: For the logs of a cluster.
+
+    Raises:
+        UserError: If the form is unknown, or its package is not installed.
+    """
+    kind, _, address = form.partition(":")
+    if kind not in ("here", "processes", "slurm", "dask") or (address and kind != "dask"):
+        raise UsageError(f"unknown executor {form!r}. Expected {FORMS}.")
+    if kind == "here":
+        yield None
+    elif kind == "processes":
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+            yield pool
+    elif kind == "slurm":
+        yield _slurm(jobs, folder)
+    else:
+        with _dask(address, jobs) as pool:
+            yield pool
+
+
+def shares_devices(form: str, jobs: int) -> bool:
+    """Whether several runs may be under way on one device, so that none of them can be timed.
+
+    Args:
+        form: As for `executor`.
+        jobs: How many runs at a time.
+    """
+    return jobs > 1 and form.partition(":")[0] in ("processes", "dask")
+
+
+def _slurm(jobs: int, folder: Path) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        raise UserError("submitit is not installed: pip install 'batchsel[slurm]'.") from None
+    found = submitit.AutoExecutor(folder / "slurm")
+    found.update_parameters(name="batchsel", slurm_array_parallelism=jobs)
+    return found
+
+
+@contextlib.contextmanager
+def _dask(address: str, jobs: int) -> Iterator[Any]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UserError("Dask's distributed is not installed: pip install 'batchsel[dask]'.") from None
+    if address:
+        with Client(address) as client:
+            yield client.get_executor(pure=False)
+        return
+    with (
+        LocalCluster(n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client.get_executor(pure=False)

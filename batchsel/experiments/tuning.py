@@ -1,0 +1,135 @@
+"""Tuning: the same grid and the same number of trials for every arm, on seeds that are never scored."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from statistics import mean
+from typing import Any, NamedTuple
+
+from batchsel.errors import UsageError
+from batchsel.experiments import arms as roles
+from batchsel.experiments.arms import Arm
+from batchsel.experiments.experiment import Experiment
+from batchsel.experiments.jobs import Job
+from batchsel.experiments.runner import Surroundings
+from batchsel.experiments.spec import check_names
+from batchsel.experiments.sweep import sweep
+
+FIRST_SEED = 1_000_000
+"""Tuning seeds start here; scoring seeds lie below."""
+TUNABLE = ("batch_size", "learning_rate", "schedule", "budget", "optimizer", "model")
+_PENALTY = 2
+"""A run that misses the target counts with this many times what it used (PAR2)."""
+
+
+class Trial(NamedTuple):
+    """One combination of settings, tried by one arm on one data set."""
+
+    settings: dict[str, Any]
+    score: float
+    """Mean seconds to the target, twice what was used where it was missed; samples where times were not had."""
+    reached: int
+    runs: int
+
+
+def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """All combinations of a grid.
+
+    Args:
+        grid: Values of each setting.
+
+    Raises:
+        UsageError: If a setting cannot be tuned.
+
+    Example:
+        >>> combinations({"batch_size": [32, 64]})
+        [{'batch_size': 32}, {'batch_size': 64}]
+    """
+    for name in grid:
+        if name not in TUNABLE:
+            raise UsageError(f"{name!r} cannot be tuned; a grid may hold {', '.join(TUNABLE)}.")
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def tune(
+    experiment: Experiment,
+    grid: Mapping[str, Sequence[Any]],
+    seeds: int,
+    around: Surroundings,
+    executor: Executor | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, dict[str, list[Trial]]]:
+    """Tries every combination with every arm.
+
+    Args:
+        experiment: Arms and data sets; its own seeds are not touched.
+        grid: Values of each setting.
+        seeds: Tuning seeds.
+        around: Folders.
+        executor: As in `sweep`.
+        tell: As in `sweep`.
+
+    Returns:
+        For each data set and arm the trials, the best first.
+
+    Raises:
+        UserError: If a setting is wrong or a name unknown, before anything is run.
+    """
+    if max(experiment.seeds) >= FIRST_SEED:
+        raise UsageError(f"seeds from {FIRST_SEED} on are for tuning; score on lower ones.")
+    tried = combinations(grid)
+    jobs = [
+        Job(Arm(_name(arm, settings), roles.SINGLE), _spec(experiment, dataset, arm, settings, FIRST_SEED + seed))
+        for dataset in experiment.datasets
+        for seed in range(seeds)
+        for settings in tried
+        for arm in experiment.arms
+    ]
+    for job in jobs[: len(tried) * len(experiment.arms)]:
+        check_names(job.spec)
+    records, _ = sweep(jobs, around, executor, tell)
+    by_key: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        by_key.setdefault((record["spec"]["dataset"], record["arm"]["name"]), []).append(record)
+    return {
+        dataset: {
+            arm: sorted(
+                (trial(settings, by_key.get((dataset, _name(arm, settings)), [])) for settings in tried),
+                key=lambda item: item.score,
+            )
+            for arm in experiment.arms
+        }
+        for dataset in experiment.datasets
+    }
+
+
+def _spec(experiment: Experiment, dataset: str, arm: str, settings: Mapping[str, Any], seed: int) -> Any:
+    # A trial ends at its target: what comes after does not tell how soon it was reached.
+    return experiment.spec(dataset, arm, seed, {**settings, "run_on": False})
+
+
+def _name(arm: str, settings: Mapping[str, Any]) -> str:
+    return f"{arm} [{', '.join(f'{key}={value}' for key, value in settings.items())}]"
+
+
+def trial(settings: dict[str, Any], records: Sequence[Mapping[str, Any]]) -> Trial:
+    """How a combination did.
+
+    Args:
+        settings: The combination.
+        records: Its runs; none if all failed.
+    """
+    if not records:
+        return Trial(settings, math.inf, 0, 0)
+    timed = not any(record["contended"] for record in records)
+    used = [_used(record, timed) * (1 if record["reached"] else _PENALTY) for record in records]
+    return Trial(settings, mean(used), sum(record["reached"] for record in records), len(records))
+
+
+def _used(record: Mapping[str, Any], timed: bool) -> float:
+    if timed:
+        return record["crossing"]["seconds"] if record["reached"] else record["seconds"]["training"]
+    return (record["crossing"] or record["counts"])["samples"]

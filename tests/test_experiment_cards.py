@@ -1,0 +1,143 @@
+"""Experiment cards: ours are right, a wrong one is told in full, and one is carried out as it is stated."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchsel import cards
+from batchsel.errors import UserError
+from batchsel.experiments import records
+from batchsel.experiments.campaign import conduct, conduct_card
+from batchsel.experiments.experiment import Experiment
+from batchsel.experiments.runner import Surroundings
+from batchsel.experiments.spec import check_names
+
+FOLDER = Path(__file__).parents[1] / "experiments"
+OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+GOOD = """
+name = "mine"
+question = "Does it help?"
+story = "A test."
+datasets = ["iris"]
+seeds = 2
+
+[settings]
+budget = "3 passes"
+target = "accuracy>=0.5"
+evaluations = 6
+
+[arms.loss_ema]
+selector = "loss_ema"
+"""
+TUNED = """
+[tuning]
+seeds = 1
+
+[tuning.grid]
+batch_size = [15, 30]
+"""
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_card_of_ours_states_runs_that_can_be_made(name):
+    card = cards.load("experiments", name)
+    experiment = Experiment(card.name, card.question, card.datasets, card.arms, range(card.seeds), card.settings)
+    for job in experiment.jobs():
+        check_names(job.spec)
+    assert card.seeds >= 10
+    assert card.question.endswith("?")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_recorded_results_of_ours_are_whole(name):
+    if not (FOLDER / name / records.FILE).is_file():
+        pytest.skip("not recorded")
+    found = records.read(FOLDER / name)
+    assert not found.problems
+    assert not found.failures
+    card = cards.load("experiments", name)
+    stated = {(dataset, arm) for dataset in card.datasets for arm in [*card.arms, "random"]}
+    for dataset, arm in stated:
+        seeds = [r["spec"]["seed"] for r in found.runs if (r["spec"]["dataset"], r["arm"]["name"]) == (dataset, arm)]
+        assert sorted(seeds) == list(range(card.seeds))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("question", "qestion"), ["question: missing key", "qestion: unknown key. Did you mean 'question'"]),
+        (('selector = "loss_ema"', "selector = 3"), ["arms.loss_ema: expected a table with a selector"]),
+        (("seeds = 2", "seeds = 0"), ["seeds: expected a whole number of at least 1, got 0"]),
+        (("seeds = 2", 'controls = ["agian"]'), ["controls: 'agian' is none; known: again, horizon, rs2."]),
+        (('name = "mine"', 'name = "yours"'), ["name: expected 'mine', as its file is named"]),
+        (("[settings]", "[tuning]\ngrid = 3\n[settings]"), ["tuning.grid: expected lists of values by setting"]),
+    ],
+)
+def test_what_is_wrong_with_a_card_is_told(change, words, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace(*change))
+    with pytest.raises(UserError) as caught:
+        cards.load_file("experiments", path)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD + TUNED)
+    card, told = cards.load_file("experiments", tmp_path / "mine.toml"), []
+    around = Surroundings(tmp_path / "mine", checkpoints=False)
+    first = conduct_card(card, around, tell=told.append)
+    ran = len(told)
+    assert len(records.read(tmp_path / "mine" / "tuning").runs) == 4
+    assert {record["arm"]["name"] for record in first.records} >= {"random", "loss_ema", "random again"}
+    again = conduct_card(card, around, tell=told.append)
+    assert len(told) == ran
+    assert again.records == first.records
+
+
+def test_shards_join_to_the_whole(tmp_path):
+    experiment = Experiment(
+        "test", "?", ("iris",), {"loss_ema": {"selector": "loss_ema"}}, range(3),
+        {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}, ("again",),
+    )  # fmt: skip
+    told = []
+    for part in range(2):
+        result = conduct(
+            experiment, Surroundings(tmp_path / str(part), checkpoints=False), None, told.append, (part, 2)
+        )
+        assert all(record["spec"]["seed"] % 2 == part for record in result.records)
+    assert any("left to other shards" in line for line in told)
+    (tmp_path / "all").mkdir()
+    joined = b"".join((tmp_path / str(part) / records.FILE).read_bytes() for part in range(2))
+    (tmp_path / "all" / records.FILE).write_bytes(joined)
+    told.clear()
+    whole = conduct(experiment, Surroundings(tmp_path / "all", checkpoints=False), None, told.append, (0, 1))
+    assert len(told) == 3  # the controls alone
+    assert len(whole.records) == 9
+
+
+def test_the_command_runs_a_card_and_lists_ours(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD.replace("seeds = 2", 'seeds = 1\ncontrols = ["again"]'))
+    command = [sys.executable, "-m", "batchsel", "experiment"]
+    done = subprocess.run([*command, "mine.toml", "--json"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["report"] == "mine/report.html"
+    assert "Does it help?" in (tmp_path / "mine" / "report.html").read_text()
+    wrong = subprocess.run([*command, "yours.toml"], cwd=tmp_path, capture_output=True, text=True)
+    assert wrong.returncode == 1
+    assert "there is no card yours.toml" in wrong.stderr
+    listed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert all(name in listed.stdout for name in OURS)
+
+
+@pytest.mark.parametrize("text", ["3", "3/", "4/4", "-1/3", "a/b"])
+def test_a_shard_that_is_none(text, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "batchsel", "compare", "--shard", text], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "--shard is PART/PARTS" in done.stderr

@@ -1,0 +1,97 @@
+"""Tuning: the same trials for every arm, on seeds that are never scored, and settings that compare takes."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+
+import pytest
+from made_up import record_of
+
+from batchsel.errors import UsageError, UserError
+from batchsel.experiments import records, tuned_settings, tuning
+from batchsel.experiments.experiment import Experiment
+from batchsel.experiments.runner import Surroundings
+
+SETTINGS = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
+GRID = {"learning_rate": [0.001, 0.02], "batch_size": [15, 30]}
+
+
+def experiment(**options):
+    given = {"settings": SETTINGS, "controls": ()} | options
+    return Experiment("test", "?", ("iris",), {"loss_ema": {"selector": "loss_ema"}}, given.pop("seeds", (0,)), **given)
+
+
+def test_every_arm_gets_every_combination_on_tuning_seeds(tmp_path):
+    around = Surroundings(tmp_path, checkpoints=False)
+    found = tuning.tune(experiment(), GRID, 2, around)["iris"]
+    runs = records.read(tmp_path).runs
+    assert set(found) == {"random", "loss_ema"}
+    for tried in found.values():
+        assert [trial.score for trial in tried] == sorted(trial.score for trial in tried)
+        settings = {tuple(trial.settings.items()) for trial in tried}
+        assert len(settings) == 4
+        assert all(trial.runs == 2 for trial in tried)
+    assert Counter(record["spec"]["selector"] for record in runs) == {"random": 8, "loss_ema": 8}
+    assert {record["spec"]["seed"] for record in runs} == {tuning.FIRST_SEED, tuning.FIRST_SEED + 1}
+    tuned_settings.write(tmp_path / "tuned.toml", {"iris": found})
+    best = tuned_settings.read(tmp_path / "tuned.toml")["iris"]
+    assert best == {arm: tried[0].settings for arm, tried in found.items()}
+    spec = experiment(tuned={"iris": best}).spec("iris", "loss_ema", 0)
+    assert {name: getattr(spec, name) for name in GRID} == best["loss_ema"]
+
+
+def test_a_trial_that_misses_counts_twice():
+    hit, miss = record_of("a", 0, crossing=400), record_of("a", 1, crossing=None)
+    assert tuning.trial({}, [hit, miss])[1:] == (pytest.approx((0.4 + 2 * 2.0) / 2), 1, 2)
+    assert tuning.trial({}, [hit | {"contended": True}, miss]).score == (400 + 2 * 2000) / 2
+    assert tuning.trial({}, []).score == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("grid", "seeds", "words"),
+    [
+        ({"seed": [1, 2]}, (0,), "'seed' cannot be tuned"),
+        (GRID, (tuning.FIRST_SEED,), "are for tuning; score on lower ones"),
+        ({"learning_rate": [-1.0]}, (0,), "learning_rate must be above 0"),
+    ],
+)
+def test_tuning_that_makes_no_sense(grid, seeds, words, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        tuning.tune(experiment(seeds=seeds), grid, 1, Surroundings(tmp_path / "out", checkpoints=False))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("iris = 3", "must hold a table of settings"), ("[iris", "are no TOML"), (None, "cannot read")]
+)
+def test_a_file_that_is_no_tuning(text, words, tmp_path):
+    if text is not None:
+        (tmp_path / "tuned.toml").write_text(text)
+    with pytest.raises(UserError, match=words):
+        tuned_settings.read(tmp_path / "tuned.toml")
+
+
+@pytest.mark.slow
+def test_tune_writes_settings_that_compare_takes(tmp_path):
+    common = ["--dataset", "iris", "--selector", "loss_ema", "--budget", "3", "--target", "accuracy>=0.5"]
+    tune = [sys.executable, "-m", "batchsel", "tune", *common, "--grid", "batch_size=15,30", "--seeds", "1"]
+    done = subprocess.run(tune, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "best: batch_size=" in done.stdout
+    best = tomllib.loads((tmp_path / "tuned.toml").read_text())["iris"]["loss_ema"]["batch_size"]
+    compare = [sys.executable, "-m", "batchsel", "compare", *common, "--tuned", "tuned.toml", "--seeds", "1", "--json"]
+    done = subprocess.run([*compare, "--no-controls", "--out", "c"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (run,) = (run for run in records.read(tmp_path / "c").runs if run["arm"]["name"] == "loss_ema")
+    assert run["spec"]["batch_size"] == best
+    assert json.loads(done.stdout)["report"] == "c/report.html"
+    assert (tmp_path / "c" / "report.html").is_file()
+
+
+def test_a_grid_that_cannot_be_read(tmp_path):
+    words = ["tune", "--dataset", "iris", "--selector", "smart", "--grid", "batch_size"]
+    done = subprocess.run([sys.executable, "-m", "batchsel", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--grid is SETTING=VALUE,VALUE,..., got 'batch_size'" in done.stderr
