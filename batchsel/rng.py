@@ -7,6 +7,7 @@ here starts as bits of the counter-based generator Philox, and whatever must be 
 
 from __future__ import annotations
 
+import functools
 import math
 import zlib
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 _ROUNDS = 8
+_SIDE = 2**16  # of a grid, at most
 _SORTED = 64  # a grid of few cells has too few round functions to mix; sorting so few keys costs nothing
 
 
@@ -108,9 +110,9 @@ def integer_below(bound: tf.Tensor, seed: tf.Tensor, stream: str, step: tf.Tenso
 def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
     """A random order of 0 ... n-1, without sorting the whole.
 
-    A Feistel network over the smallest grid a x b that holds n cells maps cells one to one onto cells;
-    a cell outside 0 ... n-1 is mapped on until it falls inside (cycle walking: Black and Rogaway,
-    *Ciphers with Arbitrary Finite Domains*, 2002). The round function is the 32-bit mixer `lowbias32`
+    A Feistel network over a grid a x b that holds n cells, and as few more as can be, maps cells one to one
+    onto cells; a cell outside 0 ... n-1 is mapped on until it falls inside (cycle walking: Black and
+    Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002). The round function is the 32-bit mixer `lowbias32`
     of C. Wellons. Linear in n, and under XLA on a CPU twenty times faster than sorting random keys.
 
     Args:
@@ -130,19 +132,28 @@ def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Ten
         return tf.argsort(bits([n], seed, stream, step), stable=True)
     keys = tf.bitcast(bits([_ROUNDS], seed, stream, step), tf.uint32)
     limit = tf.constant(n, tf.uint32)
+    rows, columns = _grid(n)
 
     def walk(cells: tf.Tensor) -> tuple[tf.Tensor]:
-        return (tf.where(cells >= limit, _feistel(cells, keys, n), cells),)
+        return (tf.where(cells >= limit, _feistel(cells, keys, rows, columns), cells),)
 
-    cells = _feistel(tf.cast(tf.range(n), tf.uint32), keys, n)
-    (cells,) = tf.while_loop(lambda cells: tf.reduce_any(cells >= limit), walk, (cells,))
+    cells = _feistel(tf.cast(tf.range(n), tf.uint32), keys, rows, columns)
+    if rows * columns > n:
+        (cells,) = tf.while_loop(lambda cells: tf.reduce_any(cells >= limit), walk, (cells,))
     return tf.cast(cells, tf.int32)
 
 
-def _feistel(cells: tf.Tensor, keys: tf.Tensor, n: int) -> tf.Tensor:
+@functools.cache
+def _grid(n: int) -> tuple[int, int]:
+    """Rows and columns, neither more than about twice the other, with the fewest cells beyond n."""
+    root = math.isqrt(n - 1) + 1
+    fitting = (rows for rows in range(root, root * 2 // 3, -1) if -(-n // rows) <= _SIDE)
+    rows = min(fitting, key=lambda rows: -(-n // rows) * rows)
+    return rows, -(-n // rows)
+
+
+def _feistel(cells: tf.Tensor, keys: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
     """Maps the cells of the grid one to one; each half is shifted by a keyed hash of the other."""
-    rows = math.isqrt(n - 1) + 1
-    columns = -(-n // rows)
     row = cells // tf.constant(columns, tf.uint32)
     column = cells - row * tf.constant(columns, tf.uint32)
     for round_ in range(0, _ROUNDS, 2):

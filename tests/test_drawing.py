@@ -13,6 +13,7 @@ from batchsel.selectors.drawing import (
     filled_plan,
     first_then_shares,
     kept_first,
+    kth_largest,
     quantise,
     systematic,
     updated,
@@ -114,6 +115,15 @@ def test_what_unseen_samples_leave_goes_by_score():
     scores = tf.constant([INFINITE, INFINITE, 1.0, 2.0, 1.0], tf.float64)
     counts = counts_of_draws(first_then_shares(scores, 4).numpy(), 4, times=4000)
     assert (np.abs(counts.mean(axis=0) - [1, 1, 0.5, 1, 0.5]) < 0.04).all()
+
+
+@given(
+    st.lists(st.floats(0, width=32, allow_nan=False) | st.just(INFINITE), min_size=1, max_size=40), st.integers(1, 40)
+)
+def test_the_kth_largest_is_that_of_sorting(scores, k):
+    k = min(k, len(scores))
+    found = kth_largest(tf.constant(scores, tf.float32), k)
+    assert float(found) == sorted(map(float, np.float32(scores)), reverse=True)[k - 1]
 
 
 def test_long_plans_of_large_sets_do_not_overflow():

@@ -22,15 +22,15 @@ class Proportional(Draw):
     Source: random-order systematic sampling, R. Goodman and L. Kish, *Controlled Selection*, JASA 1950.
 
     Args:
-        every: Steps from plan to plan; None for a twentieth of a pass, but at least 16 steps and at most
-            a quarter of a pass, so that planning is cheap where steps are tiny.
+        every: Steps from plan to plan; None for a twentieth of a pass, but at least 32 steps and at most
+            half a pass, so that planning is cheap where steps are tiny.
 
     Raises:
         UsageError: If `every` is not a positive whole number.
 
     Example:
         >>> Proportional().steps_per_plan(2048, 32)
-        16
+        32
     """
 
     name = "proportional"
@@ -61,13 +61,13 @@ def steps_between_plans(every: int | None, n: int, batch_size: int) -> int:
         batch_size: b.
 
     Returns:
-        `every`, else a twentieth of a pass, but at least 16 steps and at most a quarter of a pass.
+        `every`, else a twentieth of a pass, but at least 32 steps and at most half a pass.
 
     Example:
         >>> steps_between_plans(None, 60_000, 128), steps_between_plans(None, 100, 50)
-        (24, 1)
+        (32, 1)
     """
     if every is not None:
         return every
     twentieth = -(-n // (20 * batch_size))
-    return max(1, min(max(16, twentieth), n // (4 * batch_size)))
+    return max(1, min(max(32, twentieth), n // (2 * batch_size)))
