@@ -49,7 +49,7 @@ class Target:
         return cls(match["metric"], threshold, match["sign"] == ">=")
 
     def __str__(self) -> str:
-        return f"{self.metric}{'>=' if self.rising else '<='}{self.threshold:g}"
+        return f"{self.metric}{'>=' if self.rising else '<='}{self.threshold!r}"
 
     def check(self, metrics: Iterable[str]) -> None:
         """Makes sure that the metric exists and can take the value.

@@ -50,8 +50,31 @@ def several_metrics():
     return mlp(metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top2")])
 
 
+def tagged(**options):
+    """A class for each word; words 0 are padding."""
+    layers = [keras.Input((6,)), keras.layers.Embedding(9, 4, mask_zero=True), keras.layers.Dense(3)]
+    return recompiled(keras.Sequential(layers), **{"metrics": ["accuracy"]} | options)
+
+
+def ignoring():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    inputs = keras.Input((5, 4))
+    return recompiled(keras.Model(inputs, keras.layers.Dense(3)(inputs)), loss=loss)
+
+
+def one_hot_metrics():
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    return mlp(loss=loss, metrics=[keras.metrics.F1Score("macro"), keras.metrics.CategoricalAccuracy()])
+
+
 WORDS = np.random.default_rng(5).integers(0, 9, (N, 6))
 STEPS = np.random.default_rng(6).integers(0, 3, (N, 5))
+# Two words of each text are padding, one step of each sample is left out: Keras averages over all steps of a batch,
+# batchsel over those of a sample first.
+PADDED = np.where(np.argsort(np.random.default_rng(7).random((N, 6)), axis=1) < 2, 0, 1 + WORDS % 8)
+TAGS = np.random.default_rng(8).integers(0, 3, (N, 6))
+ONE_LEFT_OUT = np.where(np.arange(5) == np.arange(N)[:, None] % 5, -1, STEPS)
+STEP_WEIGHT = np.random.default_rng(9).uniform(0.2, 3, (N, 5)).astype("float32")
 BOTH = {"kind": Y, "size": SIZE}
 BINARY = {"loss": keras.losses.BinaryCrossentropy(from_logits=True), "outputs": 1}
 
@@ -94,7 +117,16 @@ CASES = {
         {"class_weight": {0: 1.0, 1: 5.0, 2: 0.1}},
     ),
     "a class for each time step": (per_time_step, (X[:, None] * np.arange(5)[:, None], STEPS), {}),
+    "weights of time steps": (
+        per_time_step,
+        (X[:, None] * np.arange(5)[:, None], STEPS),
+        {"sample_weight": STEP_WEIGHT},
+    ),
     "masked words": (masked, (WORDS, Y), {}),
+    "a class for each masked word": (tagged, (PADDED, TAGS), {}),
+    "a class that the loss ignores": (ignoring, (X[:, None] * np.arange(5)[:, None], ONE_LEFT_OUT), {}),
+    "metrics that are built late": (one_hot_metrics, (X, HOT), {}),
+    "metrics of a regression that are built late": (lambda: linear(4, metrics=["r2_score"]), (X, SIZE[:, None]), {}),
     "dict of inputs": (two_inputs, ({"left": X, "right": X[::-1].copy()}, Y), {}),
     "bytes": (mlp, ((10 * X).astype("uint8"), Y), {}),
     "float64": (mlp, (X.astype("float64"), Y.astype("float64")), {}),

@@ -102,7 +102,7 @@ BAD_DATA = {
 
 @pytest.fixture(scope="module")
 def trainer():
-    return Trainer(mlp(), batch_size=B, compile="graph")
+    return Trainer(mlp(), batch_size=B, schedule="linear", compile="graph")
 
 
 @pytest.mark.parametrize("case", BAD_DATA)
@@ -114,6 +114,12 @@ def test_data_that_cannot_be_trained_on(case, trainer):
     assert words in str(caught.value)
     assert trainer.counts == counts
     np.testing.assert_array_equal(trainer.model.get_weights()[0], before[0])
+
+
+def test_a_metric_of_several_numbers():
+    model = mlp(loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=[keras.metrics.F1Score()])
+    with pytest.raises(UserError, match="metric 'f1_score' gives 3 numbers; batchsel records one each"):
+        Trainer(model, batch_size=B).fit(X, np.eye(3)[Y], verbose=0)
 
 
 def test_a_model_with_nothing_to_train():
@@ -142,7 +148,8 @@ BAD_OPTIONS = {
     "split too large": ({"validation_split": 1.0}, "validation_split must be in (0, 1)"),
     "split negative": ({"validation_split": -0.1}, "validation_split must be in (0, 1)"),
     "split leaves nothing": ({"validation_split": 0.99}, "leave both parts samples, got 0.99 of 50"),
-    "class without weight": ({"class_weight": {0: 1.0, 1: 2.0}}, "class_weight has no weight for the classes [2]"),
+    "weight without class": ({"class_weight": {0: 1.0, 7: 2.0}}, "class_weight has weights for classes that no sample"),
+    "two schedules": ({"callbacks": [keras.callbacks.ReduceLROnPlateau()]}, "would both set the learning rate"),
     "both weights": ({"class_weight": dict.fromkeys(range(3), 1.0), "sample_weight": np.ones(N)}, "not both"),
     "target without data": ({"target": "accuracy>=0.9"}, "accuracy>=0.9 needs validation_data to be measured on"),
     "target unreadable": ({"target": "accuracy"}, "cannot read the target 'accuracy'. Expected e.g. 'accuracy>=0.91'"),

@@ -274,3 +274,116 @@ def test_a_user_can_bring_data_in_a_file(command, tmp_path):
     result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.9", "--json")
     assert result.code == 0, result.err
     assert json.loads(result.out)["sizes"]["train"] == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--target", "accuracy=0.9", "--progress", "rich"], "cannot read the target 'accuracy=0.9'"),
+        (["--optimizer", "sgd(momentum=2)"], "cannot make the optimizer 'sgd(momentum=2)'"),
+        (["--optimizer", "adam(beta_1='x')"], "beta_1 cannot be a text"),
+        (["--model", "mlp(hidden=[-1])"], "cannot build the model 'mlp(hidden=[-1])'"),
+        (["--model", "mlp(hidden=5)"], "cannot build the model 'mlp(hidden=5)'"),
+        (["--model", "cnn"], "cannot build the model 'cnn' for inputs of shape (4,)"),
+        (["--budget", "1e30 samples"], "cannot read the budget"),
+        (["--seed", str(2**31)], "seed must be below 2147483648"),
+    ],
+)
+def test_settings_that_cannot_be_built_are_wrong_usage(command, words, said):
+    result = command("run", "--dataset", "iris", *words)
+    assert result.code == 2, result.err
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("line", ['target = ["a"]', "dataset = [5]"])
+def test_a_configuration_of_odd_values_is_wrong_usage(command, tmp_path, line):
+    (tmp_path / "run.toml").write_text(line)
+    result = command("run", "--dataset", "iris", "--config", "run.toml")
+    assert result.code == 2
+    assert "a setting is a text, a number or true or false" in result.err
+
+
+def test_a_long_budget_is_kept_to_the_sample(command):
+    result = command("run", "--dataset", "iris", "--budget", "1234567 samples", "--print-config")
+    assert 'budget = "1234567 samples"' in result.out
+
+
+MODELS = """
+import keras
+
+class Own(keras.Model):
+    def __init__(self, outputs):
+        super().__init__()
+        self.first, self.dense = keras.layers.Dense(4, trainable=False), keras.layers.Dense(outputs)
+
+    def call(self, inputs):
+        return self.dense(self.first(inputs))
+
+def subclassed(input_shape, outputs):
+    model = Own(outputs)
+    model(keras.ops.zeros((1, *input_shape)))
+    model.first.set_weights([keras.ops.ones((4, 4)) * 7, keras.ops.zeros(4)])
+    return model
+
+def late(input_shape, outputs):
+    return keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(outputs)])
+"""
+
+
+@pytest.mark.parametrize("name", ["subclassed", "late"])
+def test_models_that_keras_cannot_copy_run_and_resume(command, tmp_path, name):
+    (tmp_path / "mine.py").write_text(MODELS)
+    words = ["run", "--dataset", "iris", "--model", f"./mine.py:{name}", "--target", "loss<=0.001", "--budget", "2"]
+    assert command(*words).code == 3
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    with np.load(folder / "checkpoint.npz") as arrays:
+        kernel = next(arrays[key] for key in arrays.files if key.startswith("model/0/"))
+    assert (kernel == 7).all() == (name == "subclassed")
+    renamed = folder.rename(tmp_path / "runs" / "kept")
+    result = command("run", "--resume", str(renamed))
+    assert result.code == 3, result.err
+    # It had ended before: nothing is trained, recorded or made.
+    assert len(records.read(tmp_path / "runs").runs) == 1
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"kept", "records.jsonl"}
+
+
+def test_a_new_run_leaves_no_old_checkpoint_to_go_on_from(command, tmp_path):
+    words = ["run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001"]
+    command(*words)
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    old = (folder / "checkpoint.npz").stat().st_mtime_ns
+    command(*words)
+    assert (folder / "checkpoint.npz").stat().st_mtime_ns != old
+    assert len(records.read(tmp_path / "runs").runs) == 2
+
+
+def test_the_environment_does_not_hinder_a_resume(command, monkeypatch, tmp_path):
+    command("run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001")
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    monkeypatch.setenv("BATCHSEL_SEED", "5")
+    assert command("run", "--resume", str(folder)).code == 3
+    result = command("run", "--resume", str(folder), "--seed", "5")
+    assert result.code == 2
+    assert "leave out --seed" in result.err
+
+
+SOURCE = """
+import numpy as np
+from batchsel.data import Dataset, Part
+from batchsel.data.sources import source_of
+
+def load(seed=0):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3)).astype("float32")
+    y = (x[:, 0] > 0).astype("int32")
+    whole = source_of((x, y))
+    return Dataset("mine", "classification", whole, Part(x, y), whole, ("no", "yes"))
+"""
+
+
+def test_data_behind_a_source_can_be_run(command, tmp_path):
+    (tmp_path / "mine.py").write_text(SOURCE)
+    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.6", "--budget", "4", "--json")
+    assert result.code in (0, 3), result.err
+    assert json.loads(result.out)["sizes"]["train"] == 80

@@ -170,7 +170,7 @@ def test_data_sets_are_kept_apart():
 def test_controls_speak_last():
     records = runs("random") + runs("better", 0.5)
     records += runs("random again", role="control", against="random")
-    records += runs("short", 0.6, role="control", against="random again", control_of="better")
+    records += runs("short", 0.6, role="control", against="random", control_of="better")
     told = sentences(analyse(records))
     assert [text.split(":")[0] for text in told] == [
         "on digits, accuracy>=0.9", "control on digits", "control on digits",

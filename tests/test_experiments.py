@@ -147,16 +147,18 @@ def test_controls_follow_from_how_the_arms_did():
         return record | {"crossing": record["crossing"] | {"samples": 800 + 100 * seed}}
 
     found, experiment = control_specs(made_up, controls=("again", "horizon", "rs2"))
-    assert set(found) == {"random again", "random, horizon of loss_ema", "rs2, share of loss_ema"}
+    assert set(found) == {"random, horizon of loss_ema", "rs2, share of loss_ema"}
     base = experiment.spec("iris", "random", 1)
-    assert found["random again"].spec == base
+    (again,) = (job for job in experiment.jobs() if (job.arm.name, job.spec.seed) == ("random again", 1))
+    assert again.spec == base
+    assert again.arm.against == "random"
     horizon = found["random, horizon of loss_ema"]
     every = base.evaluate_every * 90
     assert horizon.spec.budget == f"{int(np.ceil((np.ceil(900 / every) + 1) * every))} samples"
     assert horizon.spec.evaluate_every == base.evaluate_every
     assert horizon.spec.selector == "random"
     assert horizon.arm.control_of == "loss_ema"
-    assert horizon.arm.against == "random again"
+    assert horizon.arm.against == "random"
     assert found["rs2, share of loss_ema"].spec.selector == "rs2(0.6)"
 
 
@@ -246,6 +248,8 @@ def test_compare_prints_a_table_and_a_verdict(tmp_path):
         (["--quick", "--seeds", "4"], "leave out --seeds"),
         (["--budget", "soon"], "cannot read the budget"),
         (["--selector", "random"], "an arm besides random"),
+        (["--budget", "2 seconds"], "a budget of passes or samples"),
+        (["--target", "accuracy=0.5"], "cannot read the target"),
     ],
 )
 def test_compare_says_what_is_wrong_before_it_runs(words, said, tmp_path):

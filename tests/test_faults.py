@@ -201,3 +201,35 @@ def test_the_learning_rate_is_restored_after_a_fault():
     with pytest.raises(TrainingFault):
         trainer.fit(x, y[:, None], verbose=0)
     assert float(model.optimizer.learning_rate.numpy()) == 0.5
+
+
+def test_an_evaluation_that_is_not_finite_stops_the_run():
+    x, y = line(N)
+    trainer = Trainer(linear(rate=1e38), batch_size=25, compile="graph")
+    with pytest.raises(TrainingFault, match="the loss on the validation data is not finite after step 1"):
+        trainer.fit(x, y, epochs=0.5, validation_data=(x, y), verbose=0)
+
+
+def test_labels_outside_are_named_by_their_sample():
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    labels = np.zeros((N, 5), int)
+    labels[40, 3] = 9
+    with pytest.raises(UserError, match=r"1 labels lie outside 0 \.\.\. 2, the classes of the model: 9 at 40\."):
+        Trainer(model, batch_size=B).fit(np.zeros((N, 5, 4), "float32"), labels, verbose=0)
+
+
+def test_numpy_code_without_its_wrapper_is_told_of_it():
+    def hardest(losses, batch_size, rng):
+        return np.argsort(losses)[-batch_size:]
+
+    x, y = classes(N)
+    with pytest.raises(UserError, match=r"is no TensorFlow code .*NumpyFunction\(function\)"):
+        Trainer(mlp(), hardest, batch_size=B).fit(x, y, verbose=0)
+
+
+def test_a_numpy_function_of_the_wrong_length_is_told():
+    x, y = classes(N)
+    with pytest.raises(tf.errors.OpError, match=r"must return 8 indices, shape \[8\]; it returned shape \[3\]"):
+        Trainer(mlp(), NumpyFunction(lambda losses, size, rng: np.arange(3)), batch_size=B).fit(x, y, verbose=0)

@@ -3,6 +3,7 @@
 import copy
 import json
 import multiprocessing
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -115,3 +116,29 @@ def test_writers_never_interleave(tmp_path):
     assert sorted((record["arm"]["name"], record["spec"]["seed"]) for record in found.runs) == [
         (name, seed) for name in "abc" for seed in range(15)
     ]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    records.append(tmp_path, record_of("random", 0))
+    before = (tmp_path / records.FILE).read_bytes()
+    real, calls = os.write, []
+
+    def some(descriptor, data):
+        calls.append(len(data))
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[:100])
+
+    monkeypatch.setattr(os, "write", some)
+    with pytest.raises(UserError, match="No space left on device"):
+        records.append(tmp_path, record_of("random", 1))
+    assert len(calls) == 3
+    assert (tmp_path / records.FILE).read_bytes() == before
+
+
+def test_a_line_that_is_written_in_pieces_is_whole(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:1000]))
+    records.append(tmp_path, record_of("random", 1))
+    monkeypatch.undo()
+    assert records.read(tmp_path).runs == [record_of("random", 1)]

@@ -128,7 +128,9 @@ def test_a_model_that_cannot_be_cloned_wants_weights():
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     trainer = Trainer(model, batch_size=B, compile="graph")
     trainer.fit(X, Y, verbose=0)
-    with pytest.raises(UserError, match=r"cannot make fresh weights for Own: .*trainer\.reset\(seed, weights="):
+    with pytest.raises(
+        UserError, match=r"cannot make fresh weights for Own: .*trainer\.reset\(seed, build=make_model\)"
+    ):
         trainer.reset(1)
     trainer.reset(1, weights=[np.zeros((4, 3)), np.zeros(3)])
     trainer.fit(X, Y, verbose=0)
@@ -226,9 +228,72 @@ def test_a_second_call_of_fit_goes_on_with_the_weights_and_traces_nothing():
     assert counted[0].clock.seconds["tracing"] < 0.1
     twice = Trainer(mlp(), batch_size=B, compile="graph")
     for _ in range(2):
-        twice.reseed(0)
         twice.fit(X, Y, epochs=2, verbose=0)
     assert_same(weights_of(model), weights_of(twice.model))
+
+
+def test_calls_of_fit_have_batches_of_their_own_and_another_seed_starts_over():
+    model, orders = mlp(), []
+    for seed in (0, 0, 1, 0):
+        batchsel.fit(model, X, Y, batch_size=B, seed=seed, verbose=0, compile="graph")
+        orders.append(getattr(model, fit_model._KEPT)[1].loop.carry.plan.indices.numpy().tolist())
+    assert orders[0] != orders[1]
+    assert orders[0] == orders[3] != orders[2]
+
+
+def test_frozen_and_adapted_layers_survive_a_reset():
+    normalise = keras.layers.Normalization()
+    normalise.adapt(10 * X + 5)
+    frozen = keras.layers.Dense(4, kernel_initializer=keras.initializers.Constant(7), trainable=False)
+    layers = [keras.Input((4,)), normalise, frozen, keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    trainer = Trainer(model, batch_size=B, compile="graph")
+    before = [weights_of(layer) for layer in (normalise, frozen)]
+    last = model.layers[-1].get_weights()[0]
+    first, again = run(trainer, 1), run(trainer, 1)
+    assert first[0] == again[0]
+    for old, layer in zip(before, (normalise, frozen), strict=True):
+        assert_same(old, weights_of(layer))
+    assert (model.layers[-1].get_weights()[0] != last).any()
+
+
+def test_a_model_that_is_made_anew_keeps_what_it_loads():
+    loaded = np.full((4, 3), 0.25, np.float32)
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.dense = keras.layers.Dense(4), keras.layers.Dense(3)
+
+        def call(self, inputs):
+            return self.dense(self.first(inputs))
+
+    def build():
+        model = Own()
+        model(X[:1])
+        model.dense.set_weights([loaded, np.zeros(3)])
+        return model
+
+    model = build()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    trainer = Trainer(model, batch_size=B, compile="graph")
+    weights = []
+    for seed in (1, 2, 1):
+        trainer.reset(seed, build=build)
+        assert_same([model.dense.get_weights()[0]], [loaded])
+        weights.append(model.first.get_weights()[0])
+        trainer.fit(X, Y, verbose=0)
+    assert (weights[0] == weights[2]).all()
+    assert (weights[0] != weights[1]).any()
+    with pytest.raises(UserError, match="a model of another form"):
+        trainer.reset(1, build=mlp)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 1.5, "1"])
+def test_a_seed_that_is_none(seed):
+    with pytest.raises(UserError, match="seed must be a whole number from 0 to 2147483647"):
+        Trainer(mlp(), seed=seed)
 
 
 def test_other_settings_of_fit_are_followed():

@@ -6,6 +6,7 @@ import weakref
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from problems import assert_same, classes, mlp, weights_of
 from selectors_for_tests import Pool, Pruning
 
@@ -193,6 +194,27 @@ def test_a_source_that_gives_something_else(take):
 
     with pytest.raises(UserError, match="take"):
         run("fixed", (Odd(X, Y),))
+
+
+class Wrapped(Source):
+    """Gives what arrays can be made of."""
+
+    def take(self, indices):
+        return tuple(tf.constant(array) for array in super().take(indices))
+
+
+def test_tensors_of_a_source_are_taken_too():
+    plain, tensors = (Trainer(mlp(), batch_size=B, compile="graph") for _ in range(2))
+    plain.fit(X, Y, verbose=0)
+    tensors.fit(Wrapped(X, Y), verbose=0)
+    assert_same(weights_of(tensors.model), weights_of(plain.model))
+
+
+def test_a_source_with_numbers_that_are_none_is_told_which():
+    x = X.copy()
+    x[[30, 41], 2] = np.nan
+    with pytest.raises(UserError, match="the source gave NaN or infinite values for samples "):
+        Trainer(mlp(), "fixed", batch_size=B, compile="graph").fit(Source(x, Y), verbose=0)
 
 
 def test_an_error_of_the_source_comes_through():

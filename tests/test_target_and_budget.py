@@ -80,3 +80,36 @@ def test_where_intervals_are_shorter_than_a_batch_the_history_is_that_of_the_bat
     watched = trainer_of("fixed").fit(X, Y, evaluate_every=0.05, callbacks=[watch], verbose=0).history
     assert alone == watched
     assert 0.0 not in alone["loss"]
+
+
+@pytest.mark.parametrize(("epochs", "every"), [(0.201, 0.1), (0.35, 0.1), (1.0, 0.3), (0.05, 0.1), (2, 1)])
+@pytest.mark.parametrize("watched", [False, True])
+def test_no_batch_ends_two_intervals(epochs, every, watched):
+    x, y = classes(1000)
+    trainer = Trainer(mlp(), batch_size=96, compile="graph")
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)] if watched else []
+    loss = trainer.fit(x, y, epochs=epochs, evaluate_every=every, callbacks=callbacks, verbose=0).history["loss"]
+    assert min(loss) > 0.1
+    assert len(loss) == max(1, int((epochs * 1000 - 96) / max(every * 1000, 96) + 1e-9) + 1)
+    assert trainer.counts["samples"] >= epochs * 1000
+
+
+def test_a_run_that_goes_on_keeps_the_weights_of_its_crossing():
+    options = {"epochs": 30, "validation_data": (X, Y), "target": "accuracy>=0.8", "verbose": 0}
+    on, off = trainer_of(), trainer_of()
+    on.reset(3)
+    off.reset(3)
+    on.fit(X, Y, run_on=True, **options)
+    off.fit(X, Y, **options)
+    assert len(on.evaluations) == 30 > len(off.evaluations)
+    for left, right in zip(on.weights_at_target, off.weights_at_target, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_visits_are_counted():
+    trainer = trainer_of("loss_ema")
+    trainer.fit(X, Y, epochs=3, verbose=0)
+    assert trainer.visits.sum() == trainer.counts["samples"]
+    plain = trainer_of()
+    plain.fit(X, Y, epochs=3, verbose=0)
+    assert (plain.visits == 3).all()

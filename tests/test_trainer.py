@@ -197,3 +197,46 @@ def test_seconds_are_kept_by_what_they_were_spent_on(tmp_path):
     assert seconds["training"] < 0.1 < seconds["tracing"]
     assert seconds["evaluation"] > 0
     assert seconds["checkpoint"] > 0
+
+
+def test_a_callback_that_stops_within_an_epoch_ends_it_as_in_keras():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                self.model.stop_training = True
+
+    x, y = classes(50)
+    trainer, plain = Trainer(mlp(), "fixed", batch_size=8, compile="graph"), mlp()
+    found = trainer.fit(x, y, epochs=3, validation_data=(x, y), callbacks=[Stop()], verbose=0).history
+    expected = plain.fit(
+        x, y, batch_size=8, epochs=3, validation_data=(x, y), callbacks=[Stop()], verbose=0, shuffle=False
+    ).history
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
+
+
+def test_a_reset_takes_a_resume_back(tmp_path):
+    x, y = classes(50)
+    trainer = Trainer(mlp(), batch_size=8, compile="graph")
+    trainer.fit(x, y, epochs=2, checkpoint=tmp_path / "a.npz", verbose=0)
+    trainer.resume(tmp_path / "a.npz")
+    trainer.reset(7)
+    trainer.fit(x, y, epochs=1, verbose=0)
+    assert trainer.seed == 7
+    assert trainer.counts["samples"] == 50
+
+
+def test_a_model_without_an_input_is_resumed(tmp_path):
+    def build():
+        model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return Trainer(model, batch_size=8)
+
+    x, y = classes(50)
+    first, second = build(), build()
+    first.fit(x, y, checkpoint=tmp_path / "a.npz", verbose=0)
+    second.resume(tmp_path / "a.npz")
+    second.fit(x, y, epochs=2, verbose=0)
+    first.fit(x, y, epochs=1, verbose=0)
+    assert second.counts == first.counts

@@ -109,7 +109,7 @@ def _stage(
     visits = array(stage["visits"]).astype(float)
     # Squared, so that what was chosen twice as often as the mean is seen at a glance.
     sizes = np.clip(5 * (visits / max(visits.mean(), 1e-9)) ** 2, 0.3, 60)
-    axes.scatter(*points.T, s=sizes, c=[colours[int(label)] for label in labels], linewidths=0)
+    axes.scatter(*points.T, s=sizes, c=[colours[int(label)] for label in labels], linewidths=0, rasterized=True)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)

@@ -30,7 +30,7 @@ class Outcome:
         cost: Samples trained on, and a third of those scored, until then.
         steps: Steps until then.
         passes: Samples over n.
-        timed: Whether the seconds mean anything: the run had the device alone.
+        timed: Whether the seconds can be compared: the run had the device alone, among those of its baseline.
         n: Samples in the training part.
         record: The record.
     """
@@ -81,7 +81,8 @@ def outcome(record: Mapping[str, Any], target: str | None = None) -> Outcome:
         cost=point["samples"] + FORWARD * point["scored"],
         steps=point["steps"],
         passes=point["samples"] / n,
-        timed=not record["contended"],
+        # Controls of an arm run when the arms have ended: another hour of the machine.
+        timed=not record["contended"] and not arm.get("control_of"),
         n=n,
         record=record,
     )

@@ -95,7 +95,7 @@ def run(
     folder = Path(resume).parent if resume else Path(out)
     if not as_json:
         click.echo(specs.to_toml(spec))
-    record = _run(spec, folder, progress, data_dir, offline, bool(resume), tensorboard)
+    record = _run(spec, folder, progress, data_dir, offline, resume, tensorboard)
     _finish(record, folder, plot, as_json)
     context.exit(0 if record["reached"] else 3)
 
@@ -119,7 +119,9 @@ def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:
     path = Path(resume) / "config.toml"
     if not path.is_file() or not (Path(resume) / "checkpoint.npz").is_file():
         raise UsageError(f"{resume} holds no interrupted run (config.toml and checkpoint.npz). Expected runs/NAME.")
-    changed = [name for name, value in given.items() if value is not None]
+    # Settings of the environment are defaults; those of the run win over them.
+    source = click.get_current_context().get_parameter_source
+    changed = [name for name in given if source(name) is click.core.ParameterSource.COMMANDLINE]
     if changed or config:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
         raise UsageError(f"--resume goes on with the run's own settings; leave out {named}.")
@@ -134,7 +136,7 @@ def _check_plot(plot: str | None) -> None:
 
 
 def _run(
-    spec: Any, out: Path, progress: str, data_dir: str | None, offline: bool, resume: bool, tensorboard: bool
+    spec: Any, out: Path, progress: str, data_dir: str | None, offline: bool, resume: str | None, tensorboard: bool
 ) -> dict[str, Any]:
     from batchsel.experiments.budget import Budget
 
@@ -150,7 +152,8 @@ def _run(
             out,
             data_dir,
             offline,
-            resume=resume,
+            resume=resume is not None,
+            folder=None if resume is None else Path(resume),
             tensorboard=tensorboard,
             download_progress=download_progress,
             watch=watch,
@@ -158,7 +161,7 @@ def _run(
         try:
             return run(spec, around)
         except (KeyboardInterrupt, UserError) as error:
-            folder = out / spec.identity()
+            folder = Path(resume) if resume else out / spec.identity()
             if (folder / "checkpoint.npz").is_file():
                 _say_what_is_left(error, folder)
             raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batchsel.errors import UsageError
 
+_MOST = 1e15  # what int64 holds, with room
 _FORM = re.compile(r"^\s*(?P<amount>[0-9.eE+]+)\s*(?P<unit>[a-z]*)\s*$")
 _UNITS = {
     "": "passes", "pass": "passes", "passes": "passes",
@@ -46,7 +47,7 @@ class Budget:
             amount = float(match["amount"]) if match else 0.0
         except ValueError:
             amount = 0.0
-        if match is None or match["unit"] not in _UNITS or not 0 < amount < float("inf"):
+        if match is None or match["unit"] not in _UNITS or not 0 < amount <= _MOST:
             raise UsageError(
                 f"cannot read the budget {text!r}. Expected an amount above 0 and a unit: '8 passes' (or '8'),"
                 " '480000 samples' or '30 seconds'."
@@ -54,7 +55,7 @@ class Budget:
         return cls(amount, _UNITS[match["unit"]])
 
     def __str__(self) -> str:
-        return f"{self.amount:g} {self.unit}"
+        return f"{int(self.amount) if self.amount == int(self.amount) else self.amount!r} {self.unit}"
 
     def samples(self, n: int) -> int:
         """Samples to be trained on at most.

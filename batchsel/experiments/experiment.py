@@ -76,17 +76,19 @@ class Experiment:
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:8]
 
     def jobs(self) -> list[Job]:
-        """The runs of the baseline and of the arms, seed by seed, in random order within a seed.
+        """The runs of the baseline (twice, if that is wanted) and of the arms, in random order within each seed.
 
         Raises:
             UserError: If a setting is wrong or a name unknown.
         """
         arms = [Arm(name, roles.BASELINE if name == BASELINE else roles.ARM, "", _against(name)) for name in self.arms]
+        if "again" in self.controls:
+            arms.append(Arm(AGAIN, roles.CONTROL, "", BASELINE))
         found = []
         for dataset in self.datasets:
             for seed in self.seeds:
                 found += _shuffled(
-                    [Job(arm, self.spec(dataset, arm.name, seed), seed == self.seeds[0]) for arm in arms], dataset, seed
+                    [Job(arm, self._own(dataset, arm.name, seed), seed == self.seeds[0]) for arm in arms], dataset, seed
                 )
         return found
 
@@ -100,14 +102,18 @@ class Experiment:
             changes: Settings over those of the arm, or None.
         """
         own = {**self.arms[arm], **self.tuned.get(dataset, {}).get(arm, {}), **(changes or {})}
+        if Budget.parse(self.settings.get("budget", own.get("budget", 1))).unit == "seconds":
+            raise UsageError(
+                "arms are compared on a budget of passes or samples; one of seconds is not the same for all."
+            )
         given = {"run_on": True, **self.settings, **own, "dataset": dataset, "seed": seed}
         spec = resolve(given, {}, sets.card_of(dataset))
-        if Budget.parse(spec.budget).unit != "seconds" and not spec.evaluate_every:
+        if not spec.evaluate_every:
             return resolve({**given, "evaluate_every": _grid(spec, sets.card_of(dataset))}, {}, sets.card_of(dataset))
         return spec
 
     def control_jobs(self, records: Sequence[Mapping[str, Any]]) -> list[Job]:
-        """The runs of the controls, which depend on how the arms did.
+        """The runs of the controls that depend on how the arms did.
 
         Args:
             records: Of the jobs of `jobs`.
@@ -126,8 +132,7 @@ class Experiment:
     def _controls(self, dataset: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[Arm, dict[str, Any]]]:
         n = next((record["sizes"]["train"] for record in records), 1)
         base = self.spec(dataset, BASELINE, self.seeds[0])
-        found = [(Arm(AGAIN, roles.CONTROL, "", BASELINE), {})] if "again" in self.controls else []
-        against = AGAIN if found else BASELINE
+        found = []
         for name in self.arms:
             mine = [record for record in records if record["arm"]["name"] == name]
             if name == BASELINE or not mine:
@@ -138,13 +143,16 @@ class Experiment:
                 and base.schedule != "constant"
                 and limit < Budget.parse(base.budget).samples(n)
             ):
-                arm = Arm(f"random, horizon of {name}", roles.CONTROL, name, against)
+                arm = Arm(f"random, horizon of {name}", roles.CONTROL, name, BASELINE)
                 found.append((arm, {"budget": f"{limit} samples"}))
             kept = round(sum(record["kept"] for record in mine) / len(mine), 2)
             if "rs2" in self.controls and kept < _PRUNES:
-                arm = Arm(f"rs2, share of {name}", roles.CONTROL, name, against)
+                arm = Arm(f"rs2, share of {name}", roles.CONTROL, name, BASELINE)
                 found.append((arm, {"selector": f"rs2({kept})"}))
         return found
+
+    def _own(self, dataset: str, arm: str, seed: int) -> RunSpec:
+        return self.spec(dataset, BASELINE if arm == AGAIN else arm, seed)
 
     def _changed(self, dataset: str, seed: int, changes: Mapping[str, Any]) -> RunSpec:
         base = self.spec(dataset, BASELINE, seed)

@@ -9,6 +9,7 @@ import numpy as np
 from batchsel.data import Dataset
 from batchsel.experiments import environment, records
 from batchsel.experiments.arms import Arm
+from batchsel.experiments.sets import whole
 from batchsel.experiments.spec import RunSpec
 from batchsel.target import Target, crossing
 from batchsel.training.devices import devices, threads
@@ -66,7 +67,7 @@ def _test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[str, float]
     model, last = trainer.model, trainer.model.get_weights()
     if reached and trainer.weights_at_target is not None:
         model.set_weights(trainer.weights_at_target)
-    results = trainer.evaluate(dataset.test.x, dataset.test.y)
+    results = trainer.evaluate(*whole(dataset.test))
     model.set_weights(last)
     return results
 

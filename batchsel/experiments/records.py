@@ -53,11 +53,11 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
             _lock(file)
-            if file.seek(0, os.SEEK_END):
+            end = file.seek(0, os.SEEK_END)
+            if end:
                 file.seek(-1, os.SEEK_END)
                 line = line if file.read(1) == b"\n" else b"\n" + line
-            os.write(file.fileno(), line)
-            os.fsync(file.fileno())
+            _write_whole(file.fileno(), line, end)
     except OSError as error:
         raise UserError(
             f"cannot write the record to {path}: {error.strerror or error}. Free some space or choose another"
@@ -155,6 +155,18 @@ def _problem_of_points(record: dict[str, Any]) -> str | None:
         ):
             return "an evaluation lacks its counts"
     return "its run was reached without a crossing" if record["reached"] and not record["crossing"] else None
+
+
+def _write_whole(descriptor: int, line: bytes, end: int) -> None:
+    """Writes a line to its last byte, or leaves the file as long as it was."""
+    try:
+        written = 0
+        while written < len(line):
+            written += os.write(descriptor, line[written:])
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
 
 
 def _lock(file: IO[bytes]) -> None:

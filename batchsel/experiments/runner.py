@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batchsel.data import Dataset
+from batchsel.data import Dataset, Part
 from batchsel.errors import UserError
 from batchsel.experiments import recording, records
 from batchsel.experiments.arms import Arm
 from batchsel.experiments.budget import Budget
 from batchsel.experiments.details import Stages, details
 from batchsel.experiments.device_lock import device
+from batchsel.experiments.sets import whole
 from batchsel.experiments.spec import RunSpec, to_toml
 from batchsel.experiments.workshop import Workshop
 from batchsel.files import replacing
@@ -34,6 +35,7 @@ class Surroundings:
         data_folder: Folder of the data, or None for the usual places.
         offline: Whether downloads are forbidden.
         resume: Whether to go on from the run's checkpoint.
+        folder: The folder of the run itself, with its checkpoint; None for one in `out` named by the spec.
         checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
         tensorboard: Whether to write TensorBoard logs into the run's folder.
         detail: Whether the record says what was chosen: pictures of samples, a map of a plane.
@@ -47,6 +49,7 @@ class Surroundings:
     data_folder: str | None = None
     offline: bool = False
     resume: bool = False
+    folder: Path | None = None
     checkpoints: bool = True
     tensorboard: bool = False
     detail: bool = True
@@ -83,9 +86,11 @@ def run(
     """
     workshop = workshop or around.workshop()
     dataset, trainer = workshop.dataset(spec.dataset), workshop.trainer(spec)
-    folder = _open(around.out / spec.identity(), spec) if around.checkpoints or around.tensorboard else None
+    folder = around.folder or around.out / spec.identity()
     if around.resume:
-        trainer.resume(around.out / spec.identity() / CHECKPOINT)
+        trainer.resume(folder / CHECKPOINT)
+    elif around.checkpoints or around.tensorboard:
+        _open(folder, spec)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
     callbacks = [AfterEvaluations(stages.look)] if around.detail and stages.wanted else []
@@ -95,20 +100,30 @@ def run(
     record |= {"started": started, "contended": not alone, "about": around.about}
     if around.detail:
         record |= details(trainer, dataset, stages.noted)
+    if around.resume and (known := _recorded(around.out, record)):
+        return known  # it had ended before: nothing was trained
     records.append(around.out, record)
     return record
 
 
-def _open(folder: Path, spec: RunSpec) -> Path:
+def _recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The record of the same run with the same evaluations at the same seconds, if there is one."""
+    path = out / records.FILE
+    runs = records.read(path).runs if path.is_file() else []
+    same = (run for run in runs if (run["digest"], run["evaluations"]) == (record["digest"], record["evaluations"]))
+    return next(same, None)
+
+
+def _open(folder: Path, spec: RunSpec) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # that of an earlier run, which nobody should go on from
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
         ) from error
     with replacing(folder / CONFIG) as beside:
         beside.write_text(to_toml(spec), "utf-8")
-    return folder
 
 
 def _fit(
@@ -116,7 +131,7 @@ def _fit(
     around: Surroundings,
     trainer: Trainer,
     dataset: Dataset,
-    folder: Path | None,
+    folder: Path,
     callbacks: list[Any],
 ) -> None:
     budget, n = Budget.parse(spec.budget), len(dataset.train)
@@ -126,11 +141,11 @@ def _fit(
         callbacks.append(Watch(around.watch, trainer))
     if around.tensorboard:
         callbacks.append(tensorboard(folder / "tensorboard"))
+    data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Part) else (dataset.train,)
     trainer.fit(
-        dataset.train.x,
-        dataset.train.y,
+        *data,
         epochs=passes,
-        validation_data=(dataset.validation.x, dataset.validation.y),
+        validation_data=whole(dataset.validation),
         evaluate_every=spec.evaluate_every or every,
         callbacks=callbacks,
         verbose=0,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from batchsel import cards, data
 from batchsel.cards.plain import plain_card
 from batchsel.cards.schema import Sizes
@@ -50,5 +52,14 @@ def load(name: str, folder: str | None = None, offline: bool = False, progress: 
     return data.load(card, folder=folder, offline=offline, progress=progress)
 
 
+def whole(part: Any) -> tuple[Any, ...]:
+    """The arrays of a part, read whole if it is a source.
+
+    Args:
+        part: A `batchsel.data.Part`, or a source.
+    """
+    return (part.x, part.y) if isinstance(part, data.Part) else tuple(part.take(np.arange(len(part))))
+
+
 def _in_file(name: str) -> bool:
-    return ".py:" in name
+    return isinstance(name, str) and ".py:" in name

@@ -14,6 +14,7 @@ from typing import Any
 
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.budget import Budget
+from batchsel.target import Target
 
 SCHEDULES = ("constant", "linear", "cosine")
 COMPILE = ("auto", "graph", "xla")
@@ -68,6 +69,7 @@ class RunSpec:
         if problems:
             raise UsageError(" ".join(problems))
         Budget.parse(self.budget)
+        Target.parse(self.target)
         if Budget.parse(self.budget).unit == "seconds" and self.schedule != "constant":
             raise UsageError(
                 f"schedule {self.schedule!r} follows samples trained on, which a budget of {self.budget} does not"
@@ -128,9 +130,11 @@ def read_file(path: str | Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the configuration {path} is no TOML: {error}.") from None
     known = [field.name for field in dataclasses.fields(RunSpec)]
-    for key in values:
+    for key, value in values.items():
         if key not in known:
             raise UsageError(f"{path}: {unknown_name('setting', key, known)}")
+        if not isinstance(value, str | int | float):
+            raise UsageError(f"{path}: {key} cannot be {value!r}; a setting is a text, a number or true or false.")
     return values
 
 
@@ -157,7 +161,7 @@ def _defaults(card: Any) -> dict[str, Any]:
         "learning_rate": defaults.learning_rate,
         "batch_size": defaults.batch_size,
         "schedule": defaults.schedule,
-        "budget": f"{defaults.budget:g} passes",
+        "budget": str(Budget(defaults.budget, "passes")),
         "target": card.target,
     }
 
@@ -186,6 +190,8 @@ def _value_problems(spec: RunSpec) -> list[str]:
         return [] if value in known else [str(unknown_name(name, str(value), known))]
 
     problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
+    if isinstance(spec.seed, int) and spec.seed >= 2**31:
+        problems.append(f"seed must be below {2**31}, got {spec.seed}.")
     problems += one_of("schedule", SCHEDULES) + one_of("compile", COMPILE)
     problems += at_least("evaluate_every", 0)
     rate = spec.learning_rate

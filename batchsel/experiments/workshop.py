@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from batchsel.data import Dataset
+from batchsel.data import Dataset, Part
 from batchsel.experiments import sets
 from batchsel.experiments.spec import RunSpec
 from batchsel.models.compiled import compiled
@@ -71,7 +71,9 @@ class Workshop:
                 self._trainers.popitem(last=False)
         self._trainers.move_to_end(key)
         trainer = self._trainers[key]
-        trainer.reset(spec.seed, learning_rate=spec.learning_rate)
+        # A model of the user's is made anew for each seed: it may load weights, or be of a kind that Keras cannot copy.
+        build = (lambda: self._model(spec)) if ".py:" in spec.model else None
+        trainer.reset(spec.seed, learning_rate=spec.learning_rate, build=build)
         return trainer
 
     def selection_cost(self, trainer: Trainer, dataset: Dataset) -> dict[str, float]:
@@ -82,12 +84,22 @@ class Workshop:
             dataset: The data of the run.
         """
         if trainer not in self._costs:
-            self._costs[trainer] = selection_seconds(trainer, np.asarray(dataset.train.y))
+            labels = np.asarray(dataset.train.y) if isinstance(dataset.train, Part) else None
+            self._costs[trainer] = selection_seconds(trainer, labels)
         return self._costs[trainer]
 
     def _new(self, spec: RunSpec) -> Trainer:
+        return Trainer(
+            self._model(spec),
+            spec.selector,
+            batch_size=spec.batch_size,
+            schedule=None if spec.schedule == "constant" else spec.schedule,
+            compile=spec.compile,
+        )
+
+    def _model(self, spec: RunSpec) -> Any:
         dataset = self.dataset(spec.dataset)
-        model = compiled(
+        return compiled(
             spec.model,
             dataset.input_shape,
             dataset.outputs,
@@ -95,11 +107,4 @@ class Workshop:
             optimizer=spec.optimizer,
             learning_rate=spec.learning_rate,
             mixed_precision=spec.mixed_precision,
-        )
-        return Trainer(
-            model,
-            spec.selector,
-            batch_size=spec.batch_size,
-            schedule=None if spec.schedule == "constant" else spec.schedule,
-            compile=spec.compile,
         )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from batchsel import models
+from batchsel.errors import UsageError
 from batchsel.models import optimizers
 
 
@@ -42,7 +44,12 @@ def compiled(
         True
     """
     with _precision(mixed_precision):
-        model = models.build(text, input_shape, outputs)
+        try:
+            model = models.build(text, input_shape, outputs)
+            if not model.built:
+                model(np.zeros((1, *input_shape), np.float32), training=False)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"cannot build the model {text!r} for inputs of shape {input_shape}: {error}") from error
         if task == "classification":
             loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
         else:

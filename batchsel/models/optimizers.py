@@ -64,4 +64,10 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
     check(text)
     call = calls.read(text)
     keywords = {**call.keywords, "learning_rate": learning_rate}
-    return calls.Call(text, call.name, (), keywords).apply(getattr(keras.optimizers, _CLASSES[call.name]))
+    for name, value in call.keywords.items():
+        if isinstance(value, str):
+            raise UsageError(f"optimizer {text!r}: {name} cannot be a text, got {value!r}.")
+    try:
+        return calls.Call(text, call.name, (), keywords).apply(getattr(keras.optimizers, _CLASSES[call.name]))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"cannot make the optimizer {text!r}: {error}") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from batchsel.errors import UsageError
 from batchsel.rng import Rng
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.checks import whole
@@ -66,7 +67,13 @@ class Function(Selector):
         return Plan(dealt(indices, self.every), tf.ones([rows]), tf.constant(self.every))
 
     def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
-        return self.function(losses, rows, rng)
+        try:
+            return self.function(losses, rows, rng)
+        except NotImplementedError as error:
+            raise UsageError(
+                f"selector function {self.function!r} is no TensorFlow code ({error}). Write it with tf.*, or wrap it:"
+                " batchsel.selectors.NumpyFunction(function)."
+            ) from error
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +100,13 @@ class NumpyFunction(Function):
     def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
         def ask(losses: np.ndarray, key: np.ndarray) -> np.ndarray:
             generator = np.random.default_rng(key.view(np.uint32))
-            return np.asarray(self.function(losses, rows, generator), np.int32)
+            indices = np.asarray(self.function(losses, rows, generator))
+            if indices.shape != (rows,):
+                raise ValueError(
+                    f"selector function {self.function!r} must return {rows} indices, shape [{rows}]; it returned"
+                    f" shape {list(indices.shape)}."
+                )
+            return indices.astype(np.int32)
 
         indices = tf.numpy_function(ask, [losses, rng.bits([4], "numpy")], tf.int32)
         return tf.ensure_shape(indices, [rows])

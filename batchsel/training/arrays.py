@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -141,42 +142,86 @@ def split_last(rows: Rows, share: float) -> tuple[Rows, Rows]:
     return cut[0], cut[1]
 
 
-def check_batch_size(batch_size: int, n: int | None = None) -> None:
+def checked_seed(seed: Any) -> int:
+    """A seed as a Python number.
+
+    Args:
+        seed: Any whole number from 0 to 2^31 - 1: generators on the device take no more.
+
+    Raises:
+        UsageError: If it is none.
+
+    Example:
+        >>> checked_seed(np.int64(3))
+        3
+    """
+    if not hasattr(seed, "__index__") or not 0 <= operator.index(seed) < 2**31:
+        raise UsageError(f"seed must be a whole number from 0 to {2**31 - 1}, got {seed!r}.")
+    return operator.index(seed)
+
+
+def check_batch_size(batch_size: Any, n: int | None = None) -> int:
     """Makes sure that a batch can be filled.
 
     Args:
         batch_size: b.
         n: Samples, or None if that is not known yet.
 
+    Returns:
+        b as a Python number.
+
     Raises:
         UsageError: If b is no whole number between 1 and n.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if not hasattr(batch_size, "__index__") or isinstance(batch_size, bool) or batch_size < 1:
         raise UsageError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
     if n is not None and batch_size > n:
         raise UsageError(f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}.")
+    return operator.index(batch_size)
 
 
-def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None) -> None:
+def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignored: int | None = None) -> None:
     """Makes sure that class ids lie within the model's outputs; TensorFlow would not always tell.
 
     Args:
-        y: ``int[n]`` class ids.
+        y: ``int[n]`` or ``int[n, ...]`` class ids.
         outputs: Number of classes that the model knows.
         numbers: ``int[n]`` sample numbers of the rows, or None for 0 ... n-1.
+        ignored: A class id that the loss leaves out, or None.
 
     Raises:
         UserError: Naming the labels outside and where they are.
     """
-    labels = np.asarray(y).reshape(-1)
-    bad = np.flatnonzero((labels < 0) | (labels >= outputs))
+    labels = np.asarray(y).reshape(len(y), -1)
+    outside = (labels < 0) | (labels >= outputs)
+    if ignored is not None:
+        outside &= labels != ignored
+    bad = np.argwhere(outside)
     if bad.size:
         numbers = np.arange(len(labels)) if numbers is None else numbers
-        shown = ", ".join(f"{labels[i]:g} at {numbers[i]}" for i in bad[:5])
+        shown = ", ".join(f"{labels[row, place]:g} at {numbers[row]}" for row, place in bad[:5])
         raise UserError(
-            f"{bad.size} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
+            f"{len(bad)} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
             " Correct them, or give the model more outputs."
         )
+
+
+def check_finite(name: str, rows: Any, numbers: np.ndarray) -> None:
+    """Makes sure that rows that were read hold numbers and no NaN.
+
+    Args:
+        name: Where they come from.
+        rows: Arrays with the same first axis.
+        numbers: ``int[k]`` their sample numbers.
+
+    Raises:
+        UserError: Naming the samples.
+    """
+    for leaf in tf.nest.flatten(rows):
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc" and not np.isfinite(leaf).all():
+            bad = numbers[~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)]
+            shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+            raise UserError(f"{name} gave NaN or infinite values for samples {shown}. Leave them out or mend them.")
 
 
 def _array(leaf: Any) -> Any:
@@ -202,7 +247,7 @@ def _by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
         raise UsageError("class_weight is for one array of targets as y; give sample_weight instead.")
     labels = np.asarray(y)
     labels = (labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels).reshape(-1)
-    missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))
-    if missing:
-        raise UsageError(f"class_weight has no weight for the classes {missing[:5]}.")
-    return np.array([class_weight[label] for label in labels.tolist()], np.float32)
+    unknown = sorted(set(class_weight) - set(np.unique(labels).tolist()))
+    if unknown:
+        raise UsageError(f"class_weight has weights for classes that no sample has: {unknown[:5]}.")
+    return np.array([class_weight.get(label, 1.0) for label in labels.tolist()], np.float32)

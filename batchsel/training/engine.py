@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -60,6 +61,7 @@ class Engine:
         self._form: Any = None
         self.seed = 0
         self._warm = False
+        self._metrics_built = False
         self._unborn: int | None = None
         self._first_slots: list[np.ndarray] | None = None
         self._compiled = _compilation(model)
@@ -132,11 +134,24 @@ class Engine:
             self._unborn = None
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
-        metrics = self.model._compile_metrics
-        if metrics is not None and not metrics.built:
-            metrics.build(one.y, outputs)
         self._build_optimizer()
         self._classes = tf.nest.flatten(outputs)[0].shape[-1]
+        if not self._metrics_built:
+            # Some metrics make their variables when they see their first targets.
+            self.check_labels(rows)
+            losses = self.step.objective.losses(one.y, outputs)
+            self.step.metrics.update(losses[0], one.y, outputs, tf.zeros([1]), one.sample_weight)
+            self._check_results(self.step.metrics.results())
+            self.step.metrics.reset()
+            self._metrics_built = True
+
+    def _check_results(self, results: dict[str, tf.Tensor]) -> None:
+        for name, value in results.items():
+            if value.shape.rank != 0:
+                raise UserError(
+                    f"metric {name!r} gives {value.shape.num_elements()} numbers; batchsel records one each. Let it"
+                    " average, as in keras.metrics.F1Score(average='macro')."
+                )
 
     def _build_optimizer(self) -> None:
         optimizer, trained = self.model.optimizer, self.model.trainable_variables
@@ -171,7 +186,8 @@ class Engine:
         """
         leaves = self.step.objective.leaves()
         if len(leaves) == 1 and kind_of(leaves[0])[0] == "sparse":
-            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers)
+            ignored = getattr(leaves[0], "_fn_kwargs", {}).get("ignore_class")
+            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers, ignored)
 
     def warm_up(self, feed: Feed, span: Span, validation: Rows | None) -> None:
         """Traces and compiles all there is, once, then puts every variable back.
@@ -202,13 +218,20 @@ class Engine:
         # What a step takes at most, so that the first call returns in time.
         self.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
 
-    def reset(self, seed: int, weights: list[np.ndarray] | None, learning_rate: float | None) -> None:
+    def reset(
+        self,
+        seed: int,
+        weights: list[np.ndarray] | None,
+        learning_rate: float | None,
+        build: Callable[[], keras.Model] | None,
+    ) -> None:
         """Puts model, optimiser, metrics and loop back to before the first step; what was traced stays.
 
         Args:
             seed: Seed of the selector and of the initial weights.
             weights: Initial weights, or None to draw them from the seed.
             learning_rate: The optimiser's first learning rate, or None for that which it had first.
+            build: Makes the model anew, or None.
 
         Raises:
             UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
@@ -219,6 +242,8 @@ class Engine:
             fresh = state.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
         if weights is not None:
             self.model.set_weights(weights)
+        elif build is not None:
+            state.copy_fresh(self.model, seed, build)
         elif self.model.built:
             state.initialise(self.model, seed)
         else:

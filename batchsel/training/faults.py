@@ -30,6 +30,24 @@ def check(loop: Loop, fault: int) -> None:
         raise TrainingFault(_bad_plan(loop, loop.selector, fault))
 
 
+def check_evaluation(loop: Loop, results: dict[str, float]) -> None:
+    """Raises if the loss of an evaluation is not finite.
+
+    Args:
+        loop: The loop.
+        results: Loss and metrics.
+
+    Raises:
+        TrainingFault: Saying when.
+    """
+    if not np.isfinite(results["loss"]):
+        step = int(loop.carry.step.numpy())
+        raise TrainingFault(
+            f"the loss on the validation data is not finite after step {step}: the weights have diverged (lower the"
+            " learning rate), or the validation data hold what the loss cannot take."
+        )
+
+
 def _not_finite(loop: Loop) -> str:
     indices, losses = loop.carry.last_indices.numpy(), loop.carry.last_losses.numpy()
     bad = np.unique(indices[~np.isfinite(losses)])

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
+from batchsel.training import arrays
 from batchsel.training.carry import FINE, SEGMENTS, Carry, Span
 from batchsel.training.evaluation import resident
 from batchsel.training.loop import Loop, gather
@@ -200,13 +201,15 @@ class Streamed:
 
     def _take(self, indices: np.ndarray) -> Rows:
         rows = self._given(indices)
+        arrays.check_finite("the source", rows, indices)
         self._check(rows, indices)
         return rows
 
     def _given(self, indices: np.ndarray) -> Rows:
         given = self._source.take(indices)
         parts = given if isinstance(given, tuple | list) and len(given) in (2, 3) else ()
-        lengths = {len(leaf) for leaf in tf.nest.flatten(list(parts)) if leaf is not None}
+        parts = [None if part is None else tf.nest.map_structure(np.asarray, part) for part in parts]
+        lengths = {len(leaf) if leaf.ndim else 0 for leaf in tf.nest.flatten(parts) if leaf is not None}
         if lengths != {len(indices)}:
             raise UserError(
                 f"take(indices) of the source must give (x, y) or (x, y, sample_weight) with a row for each of the"

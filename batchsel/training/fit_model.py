@@ -27,6 +27,9 @@ def fit(
 ) -> keras.callbacks.History:
     """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
 
+    Called again with the same settings it goes on, as `model.fit` does: with new batches, and with what the
+    selector has learnt of the samples, as long as the data are as many. Another seed makes it forget that.
+
     Args:
         model: Any compiled Keras model.
         x: Inputs, first axis n; or a random-access source.
@@ -62,5 +65,6 @@ def fit(
     if trainer is None or known != settings or not trainer.engine.current:
         trainer = Trainer(model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile)
         object.__setattr__(model, _KEPT, (settings, trainer))
-    trainer.reseed(seed)
+    elif trainer.seed != seed:
+        trainer.reseed(seed)
     return trainer.fit(x, y, **options)

@@ -37,6 +37,8 @@ class Fitting:
         self._request = request
         self._model = trainer.model
         self._loop = trainer.prepare(request.feed)
+        if trainer.schedule is not None:
+            hooks.refuse_other_schedules(request.callbacks)
         self._begin()
         self._progress = trainer.progress
         start, budget = self._progress.fit_start, max(request.budget, 1)
@@ -101,6 +103,11 @@ class Fitting:
         while (epoch := self._epoch()) < self._request.intervals and not self._done():
             logs = self._segments(epoch) or logs
         self._stop_if_interrupted()
+        if model.stop_training and self._counts["steps"] > progress.epoch_start:
+            # A callback stopped it in the middle of an interval, which ends here as it does in Keras.
+            row = self._loop.log_row().numpy()
+            self._loop.step.metrics.reset()
+            logs = self._end_epoch(self._epoch(), row)
         if len(progress.history):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
@@ -174,6 +181,7 @@ class Fitting:
             with trainer.clock.section("evaluation"):
                 self._callbacks.on_test_begin()
                 results = trainer.engine.evaluation(self._validation)
+                faults.check_evaluation(self._loop, results)
                 self._callbacks.on_test_end(results)
             logs |= {f"val_{name}": value for name, value in results.items()}
         with trainer.clock.section("callbacks"):

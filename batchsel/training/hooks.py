@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from batchsel.errors import UsageError
+
 if TYPE_CHECKING:
     from batchsel.training.request import Request
 
@@ -40,6 +42,22 @@ def callback_list(
         epochs=request.intervals,
         steps=steps,
     )
+
+
+def refuse_other_schedules(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Makes sure that a schedule does not fight a callback over the learning rate.
+
+    Args:
+        callbacks: Keras callbacks.
+
+    Raises:
+        UsageError: If one of Keras's sets the learning rate.
+    """
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+            raise UsageError(
+                f"schedule= and {type(callback).__name__} would both set the learning rate; give one of them."
+            )
 
 
 def wants_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:

@@ -57,10 +57,11 @@ class Metrics:
             strict=True,
         )
         for plain, weighted, target, output, weight in groups:
+            mask = getattr(output, "_keras_mask", None)
             for metric in plain.metrics if plain else ():
-                metric.update_state(target, output, sample_weight=valid)
+                metric.update_state(target, output, sample_weight=_like(valid, mask))
             for metric in weighted.metrics if weighted else ():
-                metric.update_state(target, output, sample_weight=weight)
+                metric.update_state(target, output, sample_weight=_like(weight, mask))
 
     def results(self) -> dict[str, tf.Tensor]:
         """``float32[]`` by name, as Keras names them."""
@@ -82,4 +83,19 @@ def _for_each_output(sample_weight: Any, valid: tf.Tensor, outputs: int) -> list
         return [valid] * outputs
     flat = tf.nest.flatten(sample_weight)
     flat = flat if len(flat) == outputs else flat[:1] * outputs
-    return [valid * tf.reshape(tf.cast(weight, tf.float32), [-1]) for weight in flat]
+    return [_times(valid, tf.cast(weight, tf.float32)) for weight in flat]
+
+
+def _times(valid: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """Weights of rows, or of the steps of rows, without those that fill up."""
+    if weight.shape.rank == 1 or weight.shape[1:].num_elements() == 1:
+        return valid * tf.reshape(weight, [-1])
+    return weight * tf.reshape(valid, [-1] + [1] * (weight.shape.rank - 1))
+
+
+def _like(weight: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Weights of rows as weights of the steps that a mask tells apart, which is how Keras wants them."""
+    if mask is None or mask.shape.rank <= weight.shape.rank:
+        return weight
+    spread = tf.reshape(weight, weight.shape.as_list() + [1] * (mask.shape.rank - weight.shape.rank))
+    return spread * tf.ones_like(mask, weight.dtype)

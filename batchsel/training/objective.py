@@ -43,16 +43,26 @@ class PerSample(keras.losses.Loss):
             tf.nest.map_structure(lambda leaf: keras.ops.convert_to_tensor(leaf, dtype="float32"), side)
             for side in (y_true, y_pred)
         )
-        values = tf.cast(self._loss.call(y_true, y_pred), tf.float32)
+        values = self._loss.call(y_true, y_pred)
+        mask = _both(mask, getattr(values, "_keras_mask", None))  # a loss that ignores a class marks it so
+        values = tf.cast(values, tf.float32)
         if values.shape.rank == 0:
             raise UserError(
                 f"loss {self.name!r} returns one number for the whole batch; batchsel needs one for each"
                 " sample. Let it return the unreduced losses, first axis = samples."
             )
-        values = _mean_of_rest(values, mask)
-        if sample_weight is None:
-            return values
-        return values * tf.reshape(tf.cast(sample_weight, values.dtype), [-1])
+        if sample_weight is not None:
+            weight = tf.cast(sample_weight, values.dtype)
+            if weight.shape.rank == 1 or weight.shape[1:].num_elements() == 1:
+                weight = tf.reshape(weight, [-1] + [1] * (values.shape.rank - 1))
+            values *= weight
+        return _mean_of_rest(values, mask)
+
+
+def _both(first: tf.Tensor | None, second: tf.Tensor | None) -> tf.Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return tf.cast(first, tf.bool) & tf.cast(second, tf.bool) if first.shape.rank == second.shape.rank else second
 
 
 def _mean_of_rest(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:

@@ -74,8 +74,13 @@ class Request:
 
     @property
     def intervals(self) -> int:
-        """Intervals of the evaluation grid, the epochs of the callbacks; the last may be shorter."""
-        return math.ceil(self.budget / self.every - 1e-9)
+        """Intervals of the evaluation grid, the epochs of the callbacks; the last may be of another length.
+
+        No interval is shorter than a batch, so that no batch ends two of them.
+        """
+        if self.budget <= self.batch_size:
+            return min(self.budget, 1)
+        return max(1, math.floor((self.budget - self.batch_size) / self.every + 1e-9) + 1)
 
     def stop(self, interval: int) -> int:
         """Samples trained on when an interval ends.
@@ -83,7 +88,7 @@ class Request:
         Args:
             interval: Its number from 0.
         """
-        return min(math.ceil((interval + 1) * self.every - 1e-6), self.budget)
+        return self.budget if interval + 1 >= self.intervals else math.ceil((interval + 1) * self.every - 1e-6)
 
     def ended(self, samples: int) -> int:
         """How many intervals have ended.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -72,10 +72,10 @@ def put_back(members: dict[str, Any], values: dict[str, np.ndarray]) -> None:
 
 
 def initialise(model: keras.Model, seed: int) -> None:
-    """Gives a model fresh initial weights and random generators, as a function of the seed.
+    """Draws anew what initialisers and random generators of a model give, as a function of the seed.
 
-    Keras draws the seeds of initialisers from Python's generator when a layer is made; a clone is made
-    under a generator seeded for it alone, which is put back.
+    Frozen layers, and layers whose weights are not trained but learnt otherwise (such as `Normalization`),
+    keep what they have.
 
     Args:
         model: A model that `keras.models.clone_model` can clone.
@@ -91,24 +91,62 @@ def initialise(model: keras.Model, seed: int) -> None:
         >>> initialise(model, 1); bool((model.get_weights()[0] == first).all() and (first != second).any())
         True
     """
-    outer, compiled = random.getstate(), model.compiled
-    random.seed(f"batchsel weights {seed}")
+    compiled = model.compiled
     # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
     # are the user's own.
     model.compiled = False
     try:
-        fresh = keras.models.clone_model(model)
+        fresh = _seeded(seed, lambda: keras.models.clone_model(model))
     except (NotImplementedError, TypeError, ValueError) as error:
         raise UserError(
-            f"cannot make fresh weights for {type(model).__name__}: {error}. Give reset() the weights, as in"
-            " trainer.reset(seed, weights=build().get_weights())."
+            f"cannot make fresh weights for {type(model).__name__}: {error}. Give reset() a function that makes the"
+            " model anew, as in trainer.reset(seed, build=make_model), or its weights."
         ) from error
     finally:
-        random.setstate(outer)
         model.compiled = compiled
-    pairs = zip(model_variables(model), model_variables(fresh), strict=True)
-    for variable, value in pairs:
+    kept = _kept(model)
+    for variable, value in zip(model_variables(model), model_variables(fresh), strict=True):
+        if id(variable) not in kept:
+            variable.assign(value)
+
+
+def copy_fresh(model: keras.Model, seed: int, build: Callable[[], keras.Model]) -> None:
+    """Gives a model the weights and generators of one that is made anew under a seeded generator.
+
+    Args:
+        model: A built model.
+        seed: Any integer.
+        build: Makes a built model of the same form.
+
+    Raises:
+        UserError: If the models differ.
+    """
+    fresh = model_variables(_seeded(seed, build))
+    variables = model_variables(model)
+    if [tuple(variable.shape) for variable in fresh] != [tuple(variable.shape) for variable in variables]:
+        raise UserError("build() gave a model of another form; it must make the same model each time.")
+    for variable, value in zip(variables, fresh, strict=True):
         variable.assign(value)
+
+
+def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
+    """Keras draws the seeds of initialisers from Python's generator when a layer is made; it is put back."""
+    outer = random.getstate()
+    random.seed(f"batchsel weights {seed}")
+    try:
+        return make()
+    finally:
+        random.setstate(outer)
+
+
+def _kept(model: keras.Model) -> set[int]:
+    """Identities of the weights that no initialiser has to draw anew; generators are always drawn anew."""
+    kept = set()
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        leaf = not list(layer._flatten_layers(include_self=False, recursive=True))
+        if leaf and not layer.trainable_weights:
+            kept |= {id(weight) for weight in layer.weights}
+    return kept
 
 
 def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:

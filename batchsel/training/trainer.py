@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,9 @@ class Trainer:
         compile: str = "auto",
         evaluation_batch_size: int | None = None,
     ) -> None:
-        arrays.check_batch_size(batch_size)
         self.model = model
         self.selector = selectors.resolve(selector)
-        self.batch_size = batch_size
+        self.batch_size = batch_size = arrays.check_batch_size(batch_size)
         self.schedule = schedules.schedule(schedule)
         self.clock = Clock()
         self.progress = Progress()
@@ -75,7 +74,7 @@ class Trainer:
         self.engine = Engine(
             model, self.selector, batch_size, self.schedule, compile, evaluation_batch_size or max(256, batch_size)
         )
-        self.engine.seed = seed
+        self.engine.seed = arrays.checked_seed(seed)
         self._to_restore: Path | None = None
 
     def fit(
@@ -229,20 +228,33 @@ class Trainer:
             self._restore()
         return loop
 
-    def reset(self, seed: int, weights: list[np.ndarray] | None = None, *, learning_rate: float | None = None) -> None:
+    def reset(
+        self,
+        seed: int,
+        weights: list[np.ndarray] | None = None,
+        *,
+        build: Callable[[], keras.Model] | None = None,
+        learning_rate: float | None = None,
+    ) -> None:
         """Starts over with another seed, in place: what was traced and compiled stays.
+
+        Without `weights` and `build`, what initialisers draw is drawn anew from the seed; frozen layers, and
+        what layers without trainable weights have learnt (such as `Normalization`), stay as they are. Weights
+        that were loaded and are to be trained on would be drawn anew too: give `build`.
 
         Args:
             seed: Seed of the selector and of the initial weights.
-            weights: Initial weights as `model.get_weights` gives them; None draws them from the seed.
+            weights: Initial weights as `model.get_weights` gives them.
+            build: Makes the model anew; called with Python's generator seeded, from which Keras draws.
             learning_rate: The optimiser's learning rate from now on; None for that which it had first.
 
         Raises:
             UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
         """
-        self.engine.reset(seed, weights, learning_rate)
+        self.engine.reset(arrays.checked_seed(seed), weights, learning_rate, build)
         self.clock.reset()
         self.progress = Progress()
+        self._to_restore, self.resumed = None, False
 
     def reseed(self, seed: int) -> None:
         """Sets the seed and forgets what the selector has learnt; weights and optimiser stay.
@@ -250,7 +262,7 @@ class Trainer:
         Args:
             seed: Seed of the selector.
         """
-        self.engine.reseed(seed)
+        self.engine.reseed(arrays.checked_seed(seed))
 
     def save(self, path: str | Path) -> None:
         """Writes a checkpoint: weights, optimiser, generators, selector, plan, counters, history.
@@ -262,7 +274,7 @@ class Trainer:
             UserError: If it cannot be written; an older file stays as it was.
         """
         meta = {
-            "settings": self._settings(),
+            "settings": {**self._settings(), "xla": self.xla},
             "n": self.loop.n,
             "seed": self.seed,
             "nanoseconds": self.clock.nanoseconds,
@@ -274,6 +286,8 @@ class Trainer:
     def resume(self, path: str | Path) -> None:
         """Goes on from a checkpoint: the next `fit` finishes what was interrupted.
 
+        What callbacks remember (such as how long `EarlyStopping` has waited) is not in a checkpoint.
+
         Args:
             path: The file that `save` wrote.
 
@@ -283,13 +297,16 @@ class Trainer:
         meta = checkpoint.read(Path(path)).meta
         if not {"settings", "n", "seed", "nanoseconds", "progress"} <= set(meta):
             raise UserError(f"{path} is no checkpoint of a trainer: its record has no settings.")
-        for key, value in self._settings().items():
+        self._check_settings(Path(path), meta, self._settings())
+        self._to_restore = Path(path)
+
+    def _check_settings(self, path: Path, meta: dict[str, Any], own: dict[str, Any]) -> None:
+        for key, value in own.items():
             if meta["settings"].get(key) != value:
                 raise UserError(
                     f"checkpoint {path} was made with {key}={meta['settings'].get(key)!r}, this trainer has"
                     f" {key}={value!r}. Use the same settings to resume."
                 )
-        self._to_restore = Path(path)
 
     def _restore(self) -> None:
         path = self._to_restore
@@ -297,6 +314,7 @@ class Trainer:
         meta = stored.meta
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
+        self._check_settings(path, meta, {"xla": self.xla})
         checkpoint.restore(path, stored, self.variables())
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds = meta["nanoseconds"]
@@ -304,4 +322,4 @@ class Trainer:
         self._to_restore, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:
-        return {"selector": repr(self.selector), "batch_size": self.batch_size, "xla": self.xla}
+        return {"selector": repr(self.selector), "batch_size": self.batch_size}
