@@ -9,8 +9,10 @@ from made_up import N, record_of
 
 from batchsel.analysis.comparison import analyse
 from batchsel.analysis.outcomes import outcome, value_at
+from batchsel.analysis.overall import overall
 from batchsel.analysis.tables import as_csv, as_values
 from batchsel.analysis.verdict import sentence, sentences, warnings
+from batchsel.cli.comparison_text import lines
 
 SEEDS = 10
 
@@ -194,3 +196,16 @@ def test_values_and_csv_hold_every_comparison():
     assert len(lines) == 3
     assert lines[0].startswith("dataset,arm,role,baseline,target,pairs")
     assert dataclasses.asdict(analysis.comparisons[0])["pairs"] == SEEDS
+
+
+def test_several_data_sets_are_taken_together():
+    records = runs("random") + runs("a", 0.5) + runs("random", dataset="wine") + runs("a", 2.0, dataset="wine")
+    records += [record_of("never", seed, None, points=40) for seed in range(SEEDS)]
+    baseline, arm, never = overall(analyse(records))
+    assert (baseline.arm, baseline.mean) == ("random", None)
+    assert arm.mean == pytest.approx(1, rel=0.1)
+    assert arm.worst == pytest.approx(2, rel=0.1)
+    assert (arm.reached, arm.datasets) == (2, 2)
+    assert never.mean is None
+    assert arm.profile.score > never.profile.score == 0
+    assert any(line.startswith("over 2 of 2 data sets: a needs") for line in lines(analyse(records)))

@@ -1,11 +1,10 @@
 """Experiment cards: ours are right, a wrong one is told in full, and one is carried out as it is stated."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
 
 from batchsel import cards
 from batchsel.errors import UserError
@@ -120,24 +119,15 @@ def test_shards_join_to_the_whole(tmp_path):
     assert len(whole.records) == 9
 
 
-def test_the_command_runs_a_card_and_lists_ours(tmp_path):
+def test_the_command_runs_a_card_and_lists_ours(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    command = CommandLine(monkeypatch, capfd)
     (tmp_path / "mine.toml").write_text(GOOD.replace("seeds = 2", 'seeds = 1\ncontrols = ["again"]'))
-    command = [sys.executable, "-m", "batchsel", "experiment"]
-    done = subprocess.run([*command, "mine.toml", "--json"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["report"] == "mine/report.html"
+    done = command("experiment", "mine.toml", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["report"] == "mine/report.html"
     assert "Does it help?" in (tmp_path / "mine" / "report.html").read_text()
-    wrong = subprocess.run([*command, "yours.toml"], cwd=tmp_path, capture_output=True, text=True)
-    assert wrong.returncode == 1
-    assert "there is no card yours.toml" in wrong.stderr
-    listed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert all(name in listed.stdout for name in OURS)
-
-
-@pytest.mark.parametrize("text", ["3", "3/", "4/4", "-1/3", "a/b"])
-def test_a_shard_that_is_none(text, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "batchsel", "compare", "--shard", text], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert "--shard is PART/PARTS" in done.stderr
+    wrong = command("experiment", "yours.toml")
+    assert wrong.code == 1
+    assert "there is no card yours.toml" in wrong.err
+    assert all(name in command("experiment").out for name in OURS)

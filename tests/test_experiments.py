@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from command_line import CommandLine
 from made_up import record_of
 
 from batchsel.errors import UsageError, UserError
@@ -225,19 +226,25 @@ def test_ten_seeds_cost_less_than_four_times_one(tmp_path):
     assert seconds(10) < 4 * seconds(1)
 
 
-def test_compare_prints_a_table_and_a_verdict(tmp_path):
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_compare_prints_a_table_and_a_verdict(command, tmp_path):
     words = ["--dataset", "iris", "--selector", "loss_ema", "--seeds", "2", "--target", "easy", "--budget", "6"]
-    command = [sys.executable, "-m", "batchsel", "compare", *words, "--out", "here"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "data set  arm" in done.stdout
-    assert "random again" in done.stdout
-    told = " ".join(done.stdout.split())
+    done = command("compare", *words, "--out", "here")
+    assert done.code == 0, done.err
+    assert "data set  arm" in done.out
+    assert "random again" in done.out
+    told = " ".join(done.out.split())
     assert "of random's time" in told or "too few to compare" in told
-    again = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True)
-    found = json.loads(again.stdout)
-    assert "of 4" not in again.stderr  # nothing was run
+    again = command("compare", *words, "--out", "here", "--json")
+    found = json.loads(again.out)
+    assert "of 6" not in again.err  # nothing was run
     assert {item["arm"] for item in found["comparisons"]} >= {"loss_ema", "random again"}
+    assert (tmp_path / "here" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
@@ -247,15 +254,16 @@ def test_compare_prints_a_table_and_a_verdict(tmp_path):
         (["--selector", "los_ema"], "Did you mean 'loss_ema'"),
         (["--quick", "--seeds", "4"], "leave out --seeds"),
         (["--budget", "soon"], "cannot read the budget"),
-        (["--selector", "random"], "an arm besides random"),
         (["--budget", "2 seconds"], "a budget of passes or samples"),
         (["--target", "accuracy=0.5"], "cannot read the target"),
+        (["--selector", "random"], "an arm besides random"),
+        (["--executor", "slrum"], "unknown executor 'slrum'"),
+        (["--executor", "here", "--jobs", "2"], "leave out --jobs or --executor here"),
+        *((["--shard", text], "--shard is PART/PARTS") for text in ("3", "3/", "4/4", "-1/3", "a/b")),
     ],
 )
-def test_compare_says_what_is_wrong_before_it_runs(words, said, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "batchsel", "compare", *words], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert said in done.stderr
+def test_compare_says_what_is_wrong_before_it_runs(command, words, said, tmp_path):
+    done = command("compare", *words)
+    assert done.code == 2
+    assert said in done.err
     assert list(tmp_path.iterdir()) == []

@@ -1,12 +1,11 @@
 """Tuning: the same trials for every arm, on seeds that are never scored, and settings that compare takes."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from collections import Counter
 
 import pytest
+from command_line import CommandLine
 from made_up import record_of
 
 from batchsel.errors import UsageError, UserError
@@ -73,25 +72,27 @@ def test_a_file_that_is_no_tuning(text, words, tmp_path):
         tuned_settings.read(tmp_path / "tuned.toml")
 
 
-@pytest.mark.slow
-def test_tune_writes_settings_that_compare_takes(tmp_path):
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_tune_writes_settings_that_compare_takes(command, tmp_path):
     common = ["--dataset", "iris", "--selector", "loss_ema", "--budget", "3", "--target", "accuracy>=0.5"]
-    tune = [sys.executable, "-m", "batchsel", "tune", *common, "--grid", "batch_size=15,30", "--seeds", "1"]
-    done = subprocess.run(tune, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "best: batch_size=" in done.stdout
+    done = command("tune", *common, "--grid", "batch_size=15,30", "--seeds", "1")
+    assert done.code == 0, done.err
+    assert "best: batch_size=" in done.out
     best = tomllib.loads((tmp_path / "tuned.toml").read_text())["iris"]["loss_ema"]["batch_size"]
-    compare = [sys.executable, "-m", "batchsel", "compare", *common, "--tuned", "tuned.toml", "--seeds", "1", "--json"]
-    done = subprocess.run([*compare, "--no-controls", "--out", "c"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    words = ["--tuned", "tuned.toml", "--seeds", "1", "--no-controls", "--out", "c", "--json"]
+    done = command("compare", *common, *words)
+    assert done.code == 0, done.err
     (run,) = (run for run in records.read(tmp_path / "c").runs if run["arm"]["name"] == "loss_ema")
     assert run["spec"]["batch_size"] == best
-    assert json.loads(done.stdout)["report"] == "c/report.html"
-    assert (tmp_path / "c" / "report.html").is_file()
+    assert json.loads(done.out)["report"] == "c/report.html"
 
 
-def test_a_grid_that_cannot_be_read(tmp_path):
-    words = ["tune", "--dataset", "iris", "--selector", "smart", "--grid", "batch_size"]
-    done = subprocess.run([sys.executable, "-m", "batchsel", *words], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "--grid is SETTING=VALUE,VALUE,..., got 'batch_size'" in done.stderr
+def test_a_grid_that_cannot_be_read(command):
+    done = command("tune", "--dataset", "iris", "--selector", "smart", "--grid", "batch_size")
+    assert done.code == 2
+    assert "--grid is SETTING=VALUE,VALUE,..., got 'batch_size'" in done.err

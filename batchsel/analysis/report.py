@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchsel.analysis import aggregate, arrivals, chosen, curves, equal, spending
+from batchsel.analysis import arrivals, chosen, curves, equal, spending
 from batchsel.analysis.comparison import Analysis, analyse
 from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.outcomes import outcome
+from batchsel.analysis.overall import overall
 from batchsel.analysis.style import Look, svg
 from batchsel.analysis.verdict import number, sentence, sentences, warnings
 
@@ -159,27 +160,8 @@ FIGURES = {
 
 
 def _aggregate(analysis: Analysis) -> dict[str, Any]:
-    arms = [item for item in analysis.summaries if item.role in ("baseline", "arm")]
-    datasets = list(dict.fromkeys(item.dataset for item in arms))
-    known = {(item.arm, item.dataset): item.median_seconds for item in arms}
-    names = dict.fromkeys(item.arm for item in arms)
-    times = {name: [known.get((name, dataset), float("inf")) for dataset in datasets] for name in names}
-    profiles = aggregate.profiles(times)
-    rows = []
-    for name in times:
-        mine = [item for item in analysis.comparisons if item.arm.arm == name and item.verdict != "not reached"]
-        ratios = [item.decisive.value for item in mine]
-        rows.append(
-            {
-                "arm": name,
-                "score": profiles[name].score,
-                "mean": aggregate.geometric_mean(ratios) if ratios else None,
-                "worst": max(ratios, default=None),
-                "n": len(ratios),
-                "of": len(datasets),
-            }
-        )
-    made = arrivals.draw_profiles(profiles, Look(times))
+    rows = overall(analysis)
+    made = arrivals.draw_profiles({row.arm: row.profile for row in rows}, Look(row.arm for row in rows))
     words = "performance profiles: on which share of the data sets an arm is within a factor of the best"
     return {"rows": rows, "picture": Picture("profiles", words, svg(made, words))}
 

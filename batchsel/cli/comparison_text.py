@@ -6,6 +6,7 @@ import math
 import textwrap
 
 from batchsel.analysis.comparison import Analysis, Comparison, Summary
+from batchsel.analysis.overall import overall
 from batchsel.analysis.verdict import number, sentences, warnings
 
 _HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
@@ -23,11 +24,23 @@ def lines(analysis: Analysis, quick: bool = False) -> list[str]:
     rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in analysis.summaries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    told = [*sentences(analysis)]
+    told = [*sentences(analysis), *_together(analysis)]
     told += [f"Note: {text}" for item in analysis.comparisons if item.arm.role == "arm" for text in warnings(item)]
     if quick:
         told.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
     return [*table, "", *(line for text in told for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  "))]
+
+
+def _together(analysis: Analysis) -> list[str]:
+    """What holds over all data sets, if there are several."""
+    if len({item.dataset for item in analysis.summaries}) == 1:
+        return []
+    return [
+        f"over {row.reached} of {row.datasets} data sets: {row.arm} needs {row.mean:.2f} of the baseline's time"
+        f" (geometric mean), {row.worst:.2f} at worst; mean performance profile {row.profile.score:.2f}."
+        for row in overall(analysis)
+        if row.mean is not None
+    ]
 
 
 def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
