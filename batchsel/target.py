@@ -49,7 +49,9 @@ class Target:
         return cls(match["metric"], threshold, match["sign"] == ">=")
 
     def __str__(self) -> str:
-        return f"{self.metric}{'>=' if self.rising else '<='}{self.threshold!r}"
+        short = f"{self.threshold:g}"
+        value = short if float(short) == self.threshold else repr(self.threshold)
+        return f"{self.metric}{'>=' if self.rising else '<='}{value}"
 
     def check(self, metrics: Iterable[str]) -> None:
         """Makes sure that the metric exists and can take the value.

@@ -186,7 +186,7 @@ class Draw(Part):
     Example:
         >>> from batchsel.selectors import Proportional
         >>> Proportional().steps_per_plan(60_000, 128)
-        24
+        32
     """
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:

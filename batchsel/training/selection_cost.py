@@ -19,7 +19,7 @@ from batchsel.training.loop import Loop
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
 
-_SECONDS = 0.2
+_SECONDS = 0.05
 _ROUNDS = 3
 
 
