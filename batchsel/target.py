@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from batchsel.errors import UsageError, unknown_name
 
+HOLD = 2
+"""Evaluations in a row that must meet a target before it counts as reached."""
 _FORM = re.compile(r"^\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sign>>=|<=)\s*(?P<value>[-+0-9.eE]+)\s*$")
 
 
@@ -89,7 +91,7 @@ class Target:
         return value >= self.threshold if self.rising else value <= self.threshold
 
 
-def crossing(met: list[bool], hold: int = 2) -> int | None:
+def crossing(met: list[bool], hold: int = HOLD) -> int | None:
     """The first evaluation of the first `hold` in a row that meet the target.
 
     One lucky evaluation is no arrival; time is charged to the first of the row.

@@ -6,9 +6,8 @@ import re
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from batchsel.cards.reader import Table
+from batchsel.cards.reader import Table, refuse
 from batchsel.cards.schema import CardFile, CardTarget, DatasetCard, Defaults, Sizes
-from batchsel.errors import UserError
 
 TASKS = ("classification", "regression")
 LEVELS = ("easy", "medium", "hard")
@@ -40,11 +39,8 @@ def read_dataset_card(values: dict[str, Any], name: str, source: str) -> Dataset
     """
     problems: list[str] = []
     card = _card(Table(values, "", problems), name)
-    if not problems:
-        return card
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    lines = "".join(f"\n  {problem}" for problem in problems)
-    raise UserError(f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form.")
+    refuse(problems, source)
+    return card
 
 
 def _card(table: Table, name: str) -> DatasetCard:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchsel.cards.reader import Table
-from batchsel.errors import UserError
+from batchsel.cards.reader import Table, refuse
 
 CONTROLS = ("again", "horizon", "rs2")
+"""Random once more; random with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,8 @@ def read_experiment_card(values: dict[str, Any], name: str, source: str) -> Expe
     """
     problems: list[str] = []
     card = _card(Table(values, "", problems), name, problems)
-    if not problems:
-        return card
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    lines = "".join(f"\n  {problem}" for problem in problems)
-    raise UserError(f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form.")
+    refuse(problems, source)
+    return card
 
 
 def _card(table: Table, name: str, problems: list[str]) -> ExperimentCard:

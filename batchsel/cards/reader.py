@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batchsel.errors import UserError
+
 REQUIRED: Any = object()
 """Default of a key that must be there."""
 
@@ -232,6 +234,22 @@ class Table:
                 close = difflib.get_close_matches(key, self._known, n=1)
                 hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(self._known)}."
                 self.problem(key, f"unknown key. {hint}")
+
+
+def refuse(problems: Sequence[str], source: str) -> None:
+    """Raises if a card has problems, naming all of them.
+
+    Args:
+        problems: The sentences.
+        source: Where the card was found.
+
+    Raises:
+        UserError: If there are any.
+    """
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise UserError(f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form.")
 
 
 def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:

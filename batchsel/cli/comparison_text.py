@@ -8,6 +8,7 @@ import textwrap
 from batchsel.analysis.comparison import Analysis, Comparison, Summary
 from batchsel.analysis.overall import overall
 from batchsel.analysis.verdict import number, sentences, warnings
+from batchsel.cli.output import columns
 
 _HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
 _WIDTH = 110
@@ -22,13 +23,15 @@ def lines(analysis: Analysis, quick: bool = False) -> list[str]:
     """
     pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
     rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in analysis.summaries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     told = [*sentences(analysis), *_together(analysis)]
     told += [f"Note: {text}" for item in analysis.comparisons if item.arm.role == "arm" for text in warnings(item)]
     if quick:
         told.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
-    return [*table, "", *(line for text in told for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  "))]
+    return [
+        *columns(rows),
+        "",
+        *(line for text in told for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  ")),
+    ]
 
 
 def _together(analysis: Analysis) -> list[str]:

@@ -36,6 +36,19 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
         a     b
         long  c
     """
+    for line in columns(rows):
+        click.echo(line)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines with their cells in columns, the last one ragged.
+
+    Args:
+        rows: Cells.
+
+    Example:
+        >>> columns([("a", "b"), ("long", "c")])
+        ['a     b', 'long  c']
+    """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

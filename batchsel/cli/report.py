@@ -37,10 +37,12 @@ def report(runs: tuple[str, ...], out: str | None, csv: str | None, json_file: s
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
     _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures))
-    if csv:
-        _write(Path(csv), as_csv(analyse(found.runs)))
-    if json_file:
-        _write(Path(json_file), json.dumps(as_values(analyse(found.runs)), indent=1) + "\n")
+    if csv or json_file:
+        analysis = analyse(found.runs)
+        if csv:
+            _write(Path(csv), as_csv(analysis))
+        if json_file:
+            _write(Path(json_file), json.dumps(as_values(analysis), indent=1) + "\n")
     click.echo(f"report: {target}")
 
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from batchsel.cards.experiment_cards import ExperimentCard
 from batchsel.errors import UsageError
+from batchsel.experiments import records as files
 from batchsel.experiments import tuned_settings, tuning
 from batchsel.experiments.experiment import Experiment
-from batchsel.experiments.jobs import Job
+from batchsel.experiments.jobs import Job, key_of
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.experiments.sweep import sweep
@@ -111,10 +112,7 @@ def _part(jobs: list[Job], shard: tuple[int, int] | None) -> list[Job]:
 
 
 def _recorded(jobs: list[Job], around: Surroundings) -> tuple[list[dict[str, Any]], int]:
-    from batchsel.experiments.jobs import key_of
-    from batchsel.experiments.sweep import recorded
-
-    done = {key_of(record): record for record in recorded(around).runs}
+    done = {key_of(record): record for record in files.read_folder(around.out).runs}
     found = [done[job.key] for job in jobs if job.key in done]
     return found, len(jobs) - len(found)
 

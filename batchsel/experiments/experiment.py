@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from batchsel.cards.experiment_cards import CONTROLS
 from batchsel.errors import UsageError
 from batchsel.experiments import arms as roles
 from batchsel.experiments import sets
@@ -21,8 +22,6 @@ from batchsel.experiments.spec import RunSpec, resolve
 
 BASELINE = "random"
 AGAIN = "random again"
-CONTROLS = ("again", "horizon", "rs2")
-"""Random once more; random with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
 _PRUNES = 0.95
 """An arm that keeps less than this share of the data is compared with a random part of that size."""
 
@@ -107,9 +106,10 @@ class Experiment:
                 "arms are compared on a budget of passes or samples; one of seconds is not the same for all."
             )
         given = {"run_on": True, **self.settings, **own, "dataset": dataset, "seed": seed}
-        spec = resolve(given, {}, sets.card_of(dataset))
+        card = sets.card_of(dataset)
+        spec = resolve(given, {}, card)
         if not spec.evaluate_every:
-            return resolve({**given, "evaluate_every": _grid(spec, sets.card_of(dataset))}, {}, sets.card_of(dataset))
+            return resolve({**given, "evaluate_every": _grid(spec, card)}, {}, card)
         return spec
 
     def control_jobs(self, records: Sequence[Mapping[str, Any]]) -> list[Job]:

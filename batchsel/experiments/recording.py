@@ -11,12 +11,9 @@ from batchsel.experiments import environment, records
 from batchsel.experiments.arms import Arm
 from batchsel.experiments.sets import whole
 from batchsel.experiments.spec import RunSpec
-from batchsel.target import Target, crossing
+from batchsel.target import HOLD, Target, crossing
 from batchsel.training.devices import devices, threads
 from batchsel.training.trainer import Trainer
-
-HOLD = 2
-"""Evaluations in a row that must meet the target."""
 
 
 def record(

@@ -109,6 +109,15 @@ def read(*paths: Path) -> Records:
     return found
 
 
+def read_folder(folder: Path) -> Records:
+    """The records of a folder of runs, none if nothing was recorded there yet.
+
+    Args:
+        folder: The folder.
+    """
+    return read(folder) if (folder / FILE).is_file() else Records([], [], [])
+
+
 def _sort(found: Records, path: Path, number: int, line: bytes) -> None:
     try:
         record = json.loads(line)

@@ -19,6 +19,7 @@ from batchsel.experiments.sets import whole
 from batchsel.experiments.spec import RunSpec, to_toml
 from batchsel.experiments.workshop import Workshop
 from batchsel.files import replacing
+from batchsel.target import HOLD
 from batchsel.training.callbacks import AfterEvaluations, Watch, tensorboard
 from batchsel.training.trainer import Trainer
 
@@ -108,8 +109,7 @@ def run(
 
 def _recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
     """The record of the same run with the same evaluations at the same seconds, if there is one."""
-    path = out / records.FILE
-    runs = records.read(path).runs if path.is_file() else []
+    runs = records.read_folder(out).runs
     same = (run for run in runs if (run["digest"], run["evaluations"]) == (record["digest"], record["evaluations"]))
     return next(same, None)
 
@@ -150,7 +150,7 @@ def _fit(
         callbacks=callbacks,
         verbose=0,
         target=spec.target,
-        hold=recording.HOLD,
+        hold=HOLD,
         run_on=spec.run_on,
         seconds=budget.amount if budget.unit == "seconds" else None,
         checkpoint=folder / CHECKPOINT if around.checkpoints else None,

@@ -37,7 +37,7 @@ def sweep(
     Raises:
         KeyboardInterrupt: After Ctrl-C; what is recorded stays.
     """
-    done = {key_of(record): record for record in recorded(around).runs}
+    done = {key_of(record): record for record in records.read_folder(around.out).runs}
     missing = [job for job in jobs if job.key not in done]
     failed = {}
     for number, (job, record) in enumerate(_outcomes(missing, around, executor, workshop), 1):
@@ -47,16 +47,6 @@ def sweep(
                 f"{number} of {len(missing)}: {job.spec.dataset}, {job.arm.name}, seed {job.spec.seed}: {said(record)}"
             )
     return [done[job.key] for job in jobs if job.key in done], [failed[job.key] for job in jobs if job.key in failed]
-
-
-def recorded(around: Surroundings) -> records.Records:
-    """The records that are there already.
-
-    Args:
-        around: Folders.
-    """
-    path = around.out / records.FILE
-    return records.read(path) if path.is_file() else records.Records([], [], [])
 
 
 def said(record: dict[str, Any]) -> str:
