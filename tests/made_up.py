@@ -23,9 +23,13 @@ def record_of(
     kept=1.0,
     target="accuracy>=0.9",
     visits=None,
+    targets=None,
+    run_on=True,
 ):
     """A run whose accuracy first meets the target after `crossing` samples (None: never)."""
-    spec = RunSpec(dataset, "mlp", "random", 20, "adam", 0.01, "linear", f"{points * every} samples", target, seed)
+    spec = RunSpec(
+        dataset, "mlp", "random", 20, "adam", 0.01, "linear", f"{points * every} samples", target, seed, run_on=run_on
+    )
     role = role or ("baseline" if arm == "random" else "arm")
     evaluations = []
     for i in range(1, points + 1):
@@ -53,6 +57,7 @@ def record_of(
         "xla": True,
         "sizes": {"train": N, "validation": 300, "test": 300},
         "parameters": 1234,
+        "targets": targets or {},
         "reached": found is not None,
         "crossing": found,
         "first_crossing": found,

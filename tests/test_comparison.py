@@ -198,6 +198,17 @@ def test_values_and_csv_hold_every_comparison():
     assert dataclasses.asdict(analysis.comparisons[0])["pairs"] == SEEDS
 
 
+def test_restricted_means_of_all_arms_end_where_the_first_run_was_ended():
+    slow = [record_of("slow", seed, crossing=None if seed == 0 else 3000, points=40) for seed in range(3)]
+    early = [record_of("cut", 0, None, points=10, role="control", against="random", control_of="slow")]
+    base = [record_of("random", seed, crossing=3800, points=40, seconds_each=2e-3) for seed in range(3)]
+    found = {item.arm: item for item in analyse(slow + early + base).summaries}
+    assert (found["slow"].limit, found["random"].limit, found["cut"].limit) == (4.0, 4.0, 1.0)
+    assert found["slow"].mean_seconds == pytest.approx((4 + 3 + 3) / 3)
+    assert found["random"].mean_seconds == 4.0  # 7.6 s, but nothing is known of slow beyond 4 s
+    assert found["slow"].middle_seconds == pytest.approx(10 / 3)
+
+
 def test_several_data_sets_are_taken_together():
     records = runs("random") + runs("a", 0.5) + runs("random", dataset="wine") + runs("a", 2.0, dataset="wine")
     records += [record_of("never", seed, None, points=40) for seed in range(SEEDS)]

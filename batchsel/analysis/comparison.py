@@ -29,7 +29,10 @@ class Summary:
         n: Runs.
         reach: Share that reached the target.
         median_seconds: Kaplan-Meier median; infinite if less than half reached it.
-        mean_seconds: Restricted mean, up to where the first run that missed was ended.
+        mean_seconds: Restricted mean: of the times until the target or `limit`, whichever comes first.
+        limit: Seconds at which the first run of the data set that missed was ended, the same for all arms but
+            controls of an arm; infinite if none missed.
+        middle_seconds: Interquartile mean; runs that missed count with all that they used.
         median_samples: Kaplan-Meier median of samples trained on.
         test: Mean of the target's metric on the test part, where it was read.
         kept: Mean share of the data that plans made use of.
@@ -43,6 +46,8 @@ class Summary:
     reach: Estimate
     median_seconds: float
     mean_seconds: float
+    limit: float
+    middle_seconds: float
     median_samples: float
     test: Estimate
     kept: float
@@ -132,7 +137,8 @@ def analyse(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | N
         mine = [outcome(record, target) for record in records if record["spec"]["dataset"] == dataset]
         text = target or mine[0].record["spec"]["target"]
         arms = by_arm(mine)
-        own = {name: summarise(list(runs.values()), text) for name, runs in arms.items()}
+        limit = _limit([item for item in mine if not item.control_of])
+        own = {name: summarise(list(runs.values()), text, limit) for name, runs in arms.items()}
         own = dict(sorted(own.items(), key=lambda item: (_ORDER.index(item[1].role), item[0])))
         summaries += own.values()
         for name in own:
@@ -145,13 +151,15 @@ def analyse(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | N
     return Analysis(summaries, comparisons)
 
 
-def summarise(runs: Sequence[Outcome], target: str) -> Summary:
+def summarise(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> Summary:
     """One arm on one data set.
 
     Args:
         runs: Its runs, one a seed.
         target: The target.
+        limit: Seconds up to which the restricted mean goes at most.
     """
+    limit = min(limit, _limit(runs))
     reached = [run.reached for run in runs]
     seconds, first = [run.seconds for run in runs], runs[0]
     metric = Target.parse(target).metric
@@ -164,7 +172,9 @@ def summarise(runs: Sequence[Outcome], target: str) -> Summary:
         n=len(runs),
         reach=estimates.wilson(sum(reached), len(runs)),
         median_seconds=survival.median(seconds, reached),
-        mean_seconds=survival.restricted_mean(seconds, _limit(runs)),
+        mean_seconds=survival.restricted_mean(seconds, limit),
+        limit=limit,
+        middle_seconds=estimates.interquartile_mean(seconds),
         median_samples=survival.median([run.samples for run in runs], reached),
         test=estimates.mean(test),
         kept=sum(run.record["kept"] for run in runs) / len(runs),
@@ -172,6 +182,7 @@ def summarise(runs: Sequence[Outcome], target: str) -> Summary:
 
 
 def _limit(runs: Sequence[Outcome]) -> float:
+    """Where a restricted mean must end: beyond it some runs are not known."""
     return min((run.seconds for run in runs if not run.reached), default=math.inf)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from batchsel.analysis import arrivals, chosen, curves, equal, spending
 from batchsel.analysis.comparison import Analysis, analyse
-from batchsel.analysis.estimates import Estimate
+from batchsel.analysis.levels import levels
 from batchsel.analysis.outcomes import outcome
 from batchsel.analysis.overall import overall
 from batchsel.analysis.style import Look, svg
-from batchsel.analysis.verdict import number, sentence, sentences, warnings
+from batchsel.analysis.verdict import sentence, sentences, warnings
 
 _TEMPLATE = "report.html.j2"
 _MANY = 2
@@ -46,15 +46,12 @@ def report(records: Sequence[Mapping[str, Any]], problems: Sequence[str] = (), f
 
     template = importlib.resources.files("batchsel.analysis").joinpath(_TEMPLATE).read_text("utf-8")
     environment = Environment(autoescape=select_autoescape(default_for_string=True), trim_blocks=True)
-    environment.filters |= {
-        "ratio": lambda item, bound: "–" if item is None else number(item, bound),
-        "seconds": _seconds,
-    }
+    environment.filters["seconds"] = _seconds
     return environment.from_string(template).render(_context(records, problems, failures))
 
 
 def _context(records: Sequence[Mapping[str, Any]], problems: Sequence[str], failures: Sequence[Any]) -> dict[str, Any]:
-    analysis = analyse(records)
+    analysis, others = analyse(records), levels(records)
     datasets = list(dict.fromkeys(record["spec"]["dataset"] for record in records))
     about = next((record["about"] for record in records if record.get("about")), {})
     return {
@@ -62,10 +59,9 @@ def _context(records: Sequence[Mapping[str, Any]], problems: Sequence[str], fail
         "command": about.get("command"),
         "verdicts": _verdicts(analysis),
         "controls": [text for text in sentences(analysis) if text.startswith("control")],
-        "warnings": [text for item in analysis.comparisons if item.arm.role == "arm" for text in warnings(item)],
         "problems": problems,
         "failures": failures,
-        "sections": [_section(name, records, analysis) for name in datasets],
+        "sections": [_section(name, records, analysis) | {"levels": others.get(name)} for name in datasets],
         "aggregate": _aggregate(analysis) if len(datasets) >= _MANY else None,
         "environment": _environment(records),
         "runs": len(records),
@@ -74,8 +70,8 @@ def _context(records: Sequence[Mapping[str, Any]], problems: Sequence[str], fail
     }
 
 
-def _verdicts(analysis: Analysis) -> list[tuple[str, str]]:
-    return [(item.verdict, sentence(item)) for item in analysis.comparisons if item.arm.role == "arm"]
+def _verdicts(analysis: Analysis) -> list[tuple[str, str, list[str]]]:
+    return [(item.verdict, sentence(item), warnings(item)) for item in analysis.comparisons if item.arm.role == "arm"]
 
 
 def _section(dataset: str, records: Sequence[Mapping[str, Any]], analysis: Analysis) -> dict[str, Any]:
@@ -87,13 +83,25 @@ def _section(dataset: str, records: Sequence[Mapping[str, Any]], analysis: Analy
     return {
         "name": dataset,
         "target": first[0]["spec"]["target"],
+        "limit": summaries[0].limit,
         "rows": [(item, pairs.get(item.arm)) for item in summaries],
         "equal": equal.table(arms),
         "pictures": pictures(arms, Look(arms)),
         "spec": first[0]["spec"],
+        "differences": _differences(arms),
         "sizes": first[0]["sizes"],
         "parameters": first[0].get("parameters"),
     }
+
+
+def _differences(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+    """What each arm sets otherwise than the first one."""
+    base, *_ = arms.values()
+    found = {}
+    for name, (record, *_) in arms.items():
+        other = {key: value for key, value in record["spec"].items() if value != base[0]["spec"].get(key)}
+        found[name] = ", ".join(f"{key} = {value}" for key, value in other.items() if key != "seed")
+    return {name: text for name, text in found.items() if text}
 
 
 def grouped(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
@@ -179,10 +187,6 @@ def _environment(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     loads = [record["machine"]["load"] for record in records if record["machine"].get("load") is not None]
     load = {"load average": f"{min(loads):.2f} to {max(loads):.2f}"} if loads else {}
     return {key: "; ".join(values) for key, values in found.items()} | load
-
-
-def _ratio(ratio: Estimate | None, bound: bool) -> str:
-    return "–" if ratio is None else number(ratio, bound)
 
 
 def _seconds(value: float | None) -> str:

@@ -6,32 +6,48 @@ import csv
 import dataclasses
 import io
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchsel.analysis.comparison import Analysis, Comparison
 from batchsel.analysis.estimates import Estimate
+from batchsel.analysis.levels import Level
 from batchsel.analysis.verdict import sentence, warnings
 
+Levels = Mapping[str, Sequence[Level]]
+NONE: Levels = {}
 
-def as_values(analysis: Analysis) -> dict[str, Any]:
+
+def as_values(analysis: Analysis, levels: Levels = NONE) -> dict[str, Any]:
     """Everything that was estimated, JSON: no number in it is infinite or NaN.
 
     Args:
         analysis: All comparisons.
+        levels: The arms of each data set at its several targets.
     """
     return {
         "arms": [_plain(dataclasses.asdict(item)) for item in analysis.summaries],
         "comparisons": [_comparison(item) for item in analysis.comparisons],
+        "levels": [
+            {"level": level.name} | _comparison(item)
+            for of in levels.values()
+            for level in of
+            for item in level.comparisons
+        ],
     }
 
 
-def as_csv(analysis: Analysis) -> str:
-    """One line a comparison.
+def as_csv(analysis: Analysis, levels: Levels = NONE) -> str:
+    """One line a comparison; those at the other targets of a data set follow, with the name of their level.
 
     Args:
         analysis: All comparisons.
+        levels: The arms of each data set at its several targets.
     """
-    rows = [_row(item) for item in analysis.comparisons]
+    rows = [{**_row(item), "level": ""} for item in analysis.comparisons]
+    rows += [
+        {**_row(item), "level": level.name} for of in levels.values() for level in of for item in level.comparisons
+    ]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["dataset"], lineterminator="\n")
     writer.writeheader()

@@ -46,20 +46,19 @@ def warnings(item: Comparison) -> list[str]:
     """
     found = []
     if item.time is None:
-        found.append(f"{item.arm.arm}: runs shared the device, so their seconds are left out; samples decide.")
+        found.append("runs shared the device, so their seconds are left out; samples decide.")
     if item.disturbed and item.verdict not in ("not reached", "too few"):
         found.append(
-            f"{item.arm.arm}: time ratio {item.time.value:.2f} and cost ratio {item.cost.value:.2f} differ by more than"
-            " 15 %: the clock was disturbed, or the steps themselves cost more; see where the time went."
+            f"time ratio {item.time.value:.2f} and cost ratio {item.cost.value:.2f} differ by more than"
+            " 15 %: the clock was disturbed, or a sample costs another time in this arm (batch size, planning);"
+            " see where the time went and what the arms set."
         )
     runs = 2 * item.pairs
     missed = runs - sum(item.reached)
     if missed and item.verdict in ("faster", "slower", "tie"):
-        found.append(f"{item.arm.arm}: {missed} of {runs} runs missed the target; they count with their budget.")
+        found.append(f"{missed} of {runs} runs missed the target; they count with their budget.")
     if item.verdict in ("faster", "slower") and item.p_holm > 0.05:
-        found.append(
-            f"{item.arm.arm}: after Holm's correction for all comparisons p = {item.p_holm:.2g}: weak evidence."
-        )
+        found.append(f"after Holm's correction for all comparisons p = {item.p_holm:.2g}: weak evidence.")
     return found
 
 

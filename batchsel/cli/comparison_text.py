@@ -7,6 +7,7 @@ import textwrap
 
 from batchsel.analysis.comparison import Analysis, Comparison, Summary
 from batchsel.analysis.overall import overall
+from batchsel.analysis.tables import NONE, Levels
 from batchsel.analysis.verdict import number, sentences, warnings
 from batchsel.cli.output import columns
 
@@ -14,22 +15,29 @@ _HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio"
 _WIDTH = 110
 
 
-def lines(analysis: Analysis, quick: bool = False) -> list[str]:
+def lines(analysis: Analysis, levels: Levels = NONE, quick: bool = False) -> list[str]:
     """The table, the verdicts and what must be known before they are believed.
 
     Args:
         analysis: All comparisons.
+        levels: The arms of each data set at its several targets.
         quick: Whether it was only a first look.
     """
     pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
     rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in analysis.summaries)]
     told = [*sentences(analysis), *_together(analysis)]
-    told += [f"Note: {text}" for item in analysis.comparisons if item.arm.role == "arm" for text in warnings(item)]
+    told += [
+        f"Note on {item.arm.arm} on {item.dataset}: {text}"
+        for item in analysis.comparisons
+        if item.arm.role == "arm"
+        for text in warnings(item)
+    ]
     if quick:
         told.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
     return [
         *columns(rows),
         "",
+        *_at_levels(levels),
         *(line for text in told for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  ")),
     ]
 
@@ -44,6 +52,27 @@ def _together(analysis: Analysis) -> list[str]:
         for row in overall(analysis)
         if row.mean is not None
     ]
+
+
+def _at_levels(levels: Levels) -> list[str]:
+    """A table of time ratios at every target of a data set, for each data set that has several."""
+    found = []
+    for dataset, of in levels.items():
+        head = (dataset, *(level.target for level in of))
+        names = [item.arm.arm for item in of[0].comparisons]
+        rows = [
+            (name, *(_ratio(item) for level in of for item in level.comparisons if item.arm.arm == name))
+            for name in names
+        ]
+        found += [*columns([head, *rows]), ""]
+    return found
+
+
+def _ratio(item: Comparison) -> str:
+    """Reached, and the time ratio; of samples where there are no times."""
+    if item.verdict == "not reached":
+        return f"{item.reached[0]}/{item.pairs}"
+    return f"{item.reached[0]}/{item.pairs}, {number(item.decisive, item.bound)}"
 
 
 def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:

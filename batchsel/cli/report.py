@@ -22,7 +22,10 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 @click.option("--out", type=click.Path(dir_okay=False), help="The page. [default: beside the first records]")
 @click.option("--csv", type=click.Path(dir_okay=False), help="Also write the comparisons as CSV.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write all estimates as JSON.")
-def report(runs: tuple[str, ...], out: str | None, csv: str | None, json_file: str | None) -> None:
+@click.option("--target", "targets", multiple=True, help="Also compare at this one, as in 'accuracy>=0.9'.")
+def report(
+    runs: tuple[str, ...], out: str | None, csv: str | None, json_file: str | None, targets: tuple[str, ...]
+) -> None:
     """Make one HTML file, with everything in it, from records of runs.
 
     RUNS are files of records (JSON lines) or folders that hold one. Needs no network and no TensorFlow.
@@ -31,18 +34,20 @@ def report(runs: tuple[str, ...], out: str | None, csv: str | None, json_file: s
 
     from batchsel.analysis import report as page
     from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.levels import levels
     from batchsel.analysis.tables import as_csv, as_values
 
     found = _read(runs)
+    _add(targets, found.runs)
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
     _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures))
     if csv or json_file:
-        analysis = analyse(found.runs)
+        estimated = analyse(found.runs), levels(found.runs)
         if csv:
-            _write(Path(csv), as_csv(analysis))
+            _write(Path(csv), as_csv(*estimated))
         if json_file:
-            _write(Path(json_file), json.dumps(as_values(analysis), indent=1) + "\n")
+            _write(Path(json_file), json.dumps(as_values(*estimated), indent=1) + "\n")
     click.echo(f"report: {target}")
 
 
@@ -94,6 +99,17 @@ def _read(runs: tuple[str, ...]) -> Any:
     if not found.runs:
         raise UserError(f"no record of a run in {', '.join(runs)}.")
     return found
+
+
+def _add(targets: tuple[str, ...], records: list[dict[str, Any]]) -> None:
+    """Adds targets to those of the data sets, so that the runs are compared at them too."""
+    from batchsel.target import Target
+
+    for text in targets:
+        target = Target.parse(text)
+        for record in records:
+            target.check(record["test"])
+            record["targets"] = {**record.get("targets", {}), str(target): str(target)}
 
 
 def _of_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict[str, Any]]:

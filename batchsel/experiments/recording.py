@@ -9,7 +9,7 @@ import numpy as np
 from batchsel.data import Dataset
 from batchsel.experiments import environment, records
 from batchsel.experiments.arms import Arm
-from batchsel.experiments.sets import whole
+from batchsel.experiments.sets import targets_of, whole
 from batchsel.experiments.spec import RunSpec
 from batchsel.target import HOLD, Target, crossing
 from batchsel.training.devices import devices, threads
@@ -42,6 +42,7 @@ def record(
         "xla": trainer.xla,
         "sizes": {part: len(getattr(dataset, part)) for part in ("train", "validation", "test")},
         "parameters": trainer.model.count_params(),
+        "targets": targets_of(spec.dataset),
         "reached": held is not None,
         "crossing": None if held is None else trainer.evaluations[held],
         "first_crossing": None if first is None else trainer.evaluations[first],

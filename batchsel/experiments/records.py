@@ -11,6 +11,7 @@ from types import NoneType
 from typing import IO, Any, NamedTuple
 
 from batchsel.errors import UserError
+from batchsel.target import Target
 
 SCHEMA = 2
 FILE = "records.jsonl"
@@ -21,7 +22,7 @@ _OF_RUNS = {
     "crossing": _MAYBE, "first_crossing": _MAYBE, "test": dict, "counts": dict, "kept": (int, float), "visits": list,
     "seconds": dict, "selection": dict, "evaluations": list, "history": dict, "contended": bool, "started": str,
 }  # fmt: skip
-"""What a record must have to be read; more may be in it."""
+"""What a record must have to be read; more may be in it, such as the targets of its data set by level."""
 
 
 def append(folder: Path, record: Mapping[str, Any]) -> Path:
@@ -153,7 +154,7 @@ def problem(record: Any) -> str | None:
             return f"it has no {key!r}"
         if not isinstance(record[key], kinds):
             return f"its {key!r} is {type(record[key]).__name__}"
-    return _problem_of_points(record) if "failed" not in record else None
+    return _problem_of_points(record) or _problem_of_targets(record) if "failed" not in record else None
 
 
 def _problem_of_points(record: dict[str, Any]) -> str | None:
@@ -164,6 +165,16 @@ def _problem_of_points(record: dict[str, Any]) -> str | None:
         ):
             return "an evaluation lacks its counts"
     return "its run was reached without a crossing" if record["reached"] and not record["crossing"] else None
+
+
+def _problem_of_targets(record: dict[str, Any]) -> str | None:
+    targets = record.get("targets", {})
+    try:
+        for text in targets.values():
+            Target.parse(text)
+    except (AttributeError, TypeError, UserError):
+        return f"its targets are {targets!r}"
+    return None
 
 
 def _write_whole(descriptor: int, line: bytes, end: int) -> None:

@@ -32,6 +32,20 @@ def card_of(name: str) -> Any:
     return plain_card(name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names)
 
 
+def targets_of(name: str) -> dict[str, str]:
+    """The target of each level of a data set's card; none for a file of the user's.
+
+    Args:
+        name: As for `card_of`.
+
+    Example:
+        >>> targets_of("iris")["medium"]
+        'accuracy>=0.93'
+    """
+    card = None if _in_file(name) else cards.load("datasets", name)
+    return {level: target.text for level, target in card.targets.items()} if card else {}
+
+
 def load(name: str, folder: str | None = None, offline: bool = False, progress: Any = None) -> Dataset:
     """The data, split.
 
