@@ -9,6 +9,7 @@ from batchsel._lazy import attach as _attach
 
 _PUBLIC = {
     "Target": "target",
+    "TensorBoard": "training.callbacks",
     "Trainer": "training.trainer",
     "UserError": "errors",
     "fit": "training.fit_model",

@@ -13,6 +13,7 @@ from batchsel.experiments.campaign import conduct, conduct_card
 from batchsel.experiments.experiment import Experiment
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
+from batchsel.ranges import Range
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -32,6 +33,7 @@ evaluations = 6
 [arms.loss_ema]
 selector = "loss_ema"
 """
+RANGE = '[tuning.grid]\nbatch_size = "8..64"\n'
 TUNED = """
 [tuning]
 seeds = 1
@@ -74,6 +76,11 @@ def test_recorded_results_of_ours_are_whole(name):
         (("seeds = 2", 'controls = ["agian"]'), ["controls: 'agian' is none; known: again, horizon, rs2."]),
         (('name = "mine"', 'name = "yours"'), ["name: expected 'mine', as its file is named"]),
         (("[settings]", "[tuning]\ngrid = 3\n[settings]"), ["tuning.grid: expected lists of values by setting"]),
+        (
+            ("[settings]", RANGE + "[settings]"),
+            ["tuning.grid.batch_size: a range can be searched only with trials = N"],
+        ),
+        (("[settings]", RANGE.replace("8..", "..") + "[settings]"), ["tuning.grid.batch_size: cannot read the range"]),
     ],
 )
 def test_what_is_wrong_with_a_card_is_told(change, words, tmp_path):
@@ -83,6 +90,13 @@ def test_what_is_wrong_with_a_card_is_told(change, words, tmp_path):
         cards.load_file("experiments", path)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_card_may_state_a_search(tmp_path):
+    stated = RANGE + "[tuning]\ntrials = 12\n"
+    (tmp_path / "mine.toml").write_text(GOOD.replace("[settings]", stated + "[settings]"))
+    tuning = cards.load_file("experiments", tmp_path / "mine.toml").tuning
+    assert (tuning.trials, tuning.grid) == (12, {"batch_size": Range(8, 64)})
 
 
 def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):

@@ -5,9 +5,12 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from problems import assert_same, classes, mlp, noisy_mlp, weights_of
 
+import batchsel
 from batchsel import Trainer
+from batchsel.training import hooks
 
 N, B = 50, 8
 X, Y = classes(N)
@@ -134,6 +137,27 @@ def test_tensorboard_writes_events(tmp_path):
     events = list(tmp_path.glob("*/events.out.tfevents*"))
     assert {path.parent.name for path in events} == {"train", "validation"}
     assert b"epoch_loss" in events[0].read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
+def test_our_tensorboard_adds_histograms_of_losses_and_choices(tmp_path):
+    board = batchsel.TensorBoard(tmp_path, write_graph=False)
+    assert not hooks.wants_every_batch([board])
+    assert hooks.wants_every_batch([batchsel.TensorBoard(tmp_path, update_freq=1)])
+    trainer = trainer_of()
+    trainer.fit(X, Y, epochs=3, validation_data=(X, Y), callbacks=[board], verbose=0)
+    (path,) = tmp_path.glob("selection/events.out.tfevents*")
+    found = {}
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, tf.make_ndarray(value.tensor)))
+    assert set(found) == {"loss of each sample", "times chosen"}
+    assert [step for step, _ in found["times chosen"]] == [0, 1, 2]
+    for _, buckets in found["times chosen"]:  # rows of left edge, right edge, count
+        assert buckets[:, 2].sum() == N
+    losses = found["loss of each sample"][-1][1]
+    assert losses[:, 2].sum() == N
+    np.testing.assert_allclose([losses[0, 0], losses[-1, 1]], [trainer.losses.min(), trainer.losses.max()], rtol=1e-6)
 
 
 def test_a_callback_can_stop_at_a_batch_and_at_an_epoch():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchsel.cards.reader import Table, refuse
+from batchsel.errors import UsageError
+from batchsel.ranges import Range
 
 CONTROLS = ("again", "horizon", "rs2")
 """Random once more; random with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
@@ -17,12 +19,14 @@ class Tuning:
     """How every arm is tuned before it is compared.
 
     Args:
-        grid: Values of each setting; all combinations are tried.
+        grid: Values, or a range, of each setting.
         seeds: How many seeds a combination is tried on; they are never scored.
+        trials: How many combinations each arm tries, found by a search; None for all of them.
     """
 
-    grid: Mapping[str, tuple[Any, ...]]
+    grid: Mapping[str, tuple[Any, ...] | Range]
     seeds: int
+    trials: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,24 @@ def _tuning(table: Table, problems: list[str]) -> Tuning | None:
     if table.read("tuning", "a table", lambda value: isinstance(value, dict), None) is None:
         return None
     inner = table.table("tuning")
-    grid = inner.read("grid", "lists of values by setting", _is_grid)
+    trials = inner.integer("trials", minimum=1, default=None)
+    grid = inner.read("grid", "lists of values by setting" + (", or ranges" if trials else ""), _is_grid)
     seeds = inner.integer("seeds", minimum=1, default=3)
     inner.finish()
-    return Tuning({key: tuple(values) for key, values in (grid or {}).items()}, seeds)
+    return Tuning({key: _values(inner, key, of, trials) for key, of in (grid or {}).items()}, seeds, trials)
 
 
 def _is_grid(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(v, list) and v for v in value.values())
+    return isinstance(value, dict) and bool(value) and all(isinstance(v, list | str) and v for v in value.values())
+
+
+def _values(table: Table, name: str, values: list[Any] | str, trials: int | None) -> tuple[Any, ...] | Range:
+    if isinstance(values, list):
+        return tuple(values)
+    if trials is None:
+        table.problem(f"grid.{name}", "a range can be searched only with trials = N.")
+    try:
+        return Range.parse(values)
+    except UsageError as error:
+        table.problem(f"grid.{name}", str(error))
+        return ()

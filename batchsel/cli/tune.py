@@ -10,17 +10,21 @@ import click
 
 from batchsel.cli import conducting
 from batchsel.errors import UsageError
+from batchsel.ranges import Range
 
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n"
     "  batchsel tune --dataset digits --selector loss_ema --grid learning_rate=0.002,0.005 --grid batch_size=16,32\n"
+    "  batchsel tune --dataset digits --selector smart --grid learning_rate=1e-3..1e-1 --grid batch_size=16..128"
+    " --trials 24\n"
     "  batchsel compare --dataset digits --selector loss_ema --tuned tuned.toml",
 )
 @click.option("--dataset", "datasets", multiple=True, required=True, help="Data set; several may be given.")
 @click.option("--selector", "selectors", multiple=True, required=True, help="Selector; random is always tuned too.")
-@click.option("--grid", "grids", multiple=True, required=True, help="SETTING=VALUE,VALUE,...; several may be given.")
+@click.option("--grid", "grids", multiple=True, required=True, help="SETTING=VALUE,VALUE,... or SETTING=LOW..HIGH.")
+@click.option("--trials", type=click.IntRange(1), help="Trials of each arm, found by Optuna. [default: the whole grid]")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Tuning seeds of each trial.")
 @click.option("--target", help="As in 'accuracy>=0.91', or a level of the card: easy, medium, hard.")
 @click.option("--budget", help="'8 passes' or '480000 samples' for every run.")
@@ -33,6 +37,7 @@ def tune(
     selectors: tuple[str, ...],
     grids: tuple[str, ...],
     seeds: int,
+    trials: int | None,
     out: str,
     executor: str | None,
     jobs: int | None,
@@ -43,8 +48,10 @@ def tune(
 ) -> None:
     """Find the best settings of each arm and of shuffling, with the same number of trials.
 
-    A trial is scored by the mean time to the target, where a run that missed it counts twice. Its seeds start at a
-    million, so that no comparison scores on them.
+    Every combination of the grid is tried, or, with --trials, as many as that, found by a search of the same kind for
+    every arm; then a setting may also have a range, searched on a logarithmic scale. A trial is scored by the mean time
+    to the target, where a run that missed it counts twice. Its seeds start at a million, so that no comparison scores
+    on them.
     """
     from batchsel.experiments.experiment import Experiment
     from batchsel.experiments.tuned_settings import write
@@ -63,16 +70,19 @@ def tune(
     with conducting.place(folder, executor, jobs, data_dir, offline, experiment.question) as (around, pool):
         from batchsel.experiments import tuning
 
-        trials = tuning.tune(experiment, grid, seeds, around, pool, conducting.tell)
+        trials = tuning.tune(experiment, grid, seeds, around, pool, conducting.tell, trials)
     write(Path(out), trials)
     _show(trials, Path(out), as_json)
 
 
-def _grid(text: str) -> tuple[str, list[Any]]:
+def _grid(text: str) -> tuple[str, list[Any] | Range]:
     name, equals, values = text.partition("=")
     if not equals or not values:
-        raise UsageError(f"--grid is SETTING=VALUE,VALUE,..., got {text!r}.")
-    return name.strip().replace("-", "_"), [_value(value.strip()) for value in values.split(",")]
+        raise UsageError(f"--grid is SETTING=VALUE,VALUE,... or SETTING=LOW..HIGH, got {text!r}.")
+    name = name.strip().replace("-", "_")
+    if ".." in values:
+        return name, Range.parse(values)
+    return name, [_value(value.strip()) for value in values.split(",")]
 
 
 def _value(text: str) -> Any:

@@ -91,8 +91,9 @@ def conduct_card(
     if not path.is_file():
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
-        trials = tuning.tune(experiment, card.tuning.grid, card.tuning.seeds, _apart(around), executor, tell)
-        tuned_settings.write(path, trials)
+        stated = card.tuning
+        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, stated.trials)
+        tuned_settings.write(path, found)
     tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path))
     return conduct(tuned, around, executor, tell, shard)
 

@@ -20,7 +20,7 @@ from batchsel.experiments.spec import RunSpec, to_toml
 from batchsel.experiments.workshop import Workshop
 from batchsel.files import replacing
 from batchsel.target import HOLD
-from batchsel.training.callbacks import AfterEvaluations, Watch, tensorboard
+from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
 from batchsel.training.trainer import Trainer
 
 CONFIG = "config.toml"
@@ -138,9 +138,9 @@ def _fit(
     passes = budget.samples(n) / n
     every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
     if around.watch is not None:
-        callbacks.append(Watch(around.watch, trainer))
+        callbacks.append(Watch(around.watch))
     if around.tensorboard:
-        callbacks.append(tensorboard(folder / "tensorboard"))
+        callbacks.append(TensorBoard(folder / "tensorboard", write_graph=False))
     data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Part) else (dataset.train,)
     trainer.fit(
         *data,

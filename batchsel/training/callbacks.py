@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from batchsel.errors import UserError
 
@@ -20,16 +23,22 @@ class Watch(keras.callbacks.Callback):
     Args:
         watch: Called with counts, seconds on the clock, passes, whether an evaluation has just ended, and
             the last evaluation.
-        trainer: The trainer of the run.
     """
 
     patient = True
 
-    def __init__(self, watch: Callable[[dict[str, Any]], None], trainer: Trainer) -> None:
+    def __init__(self, watch: Callable[[dict[str, Any]], None]) -> None:
         super().__init__()
         self._watch = watch
-        self._trainer = trainer
         self._evaluation: dict[str, float] | None = None
+
+    def set_trainer(self, trainer: Trainer) -> None:
+        """Takes the trainer of the run.
+
+        Args:
+            trainer: The trainer.
+        """
+        self._trainer = trainer
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """At the end of each call of the loop."""
@@ -70,19 +79,62 @@ class AfterEvaluations(keras.callbacks.Callback):
         self._call()
 
 
-def tensorboard(folder: Path) -> keras.callbacks.Callback:
-    """Keras's TensorBoard callback.
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras's TensorBoard callback, with histograms of what selection sees and does.
+
+    After each evaluation the run ``selection`` beside ``train`` and ``validation`` gets the last known loss of every
+    sample trained on so far (``loss of each sample``), and how often each sample was trained on since the evaluation
+    before (``times chosen``).
 
     Args:
-        folder: Folder for the logs.
+        log_dir: Folder for the logs.
+        **options: As Keras's callback takes them.
 
     Raises:
         UserError: If TensorBoard is not installed; TensorFlow does not bring it.
+
+    Example:
+        >>> import tempfile
+        >>> TensorBoard(tempfile.mkdtemp(), write_graph=False).patient
+        True
     """
-    try:
-        import tensorboard as _  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "TensorBoard is not installed (TensorFlow does not bring it): pip install 'batchsel[tensorboard]'."
-        ) from None
-    return keras.callbacks.TensorBoard(folder, write_graph=False)
+
+    def __init__(self, log_dir: str | Path = "logs", **options: Any) -> None:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise UserError(
+                "TensorBoard is not installed (TensorFlow does not bring it): pip install 'batchsel[tensorboard]'."
+            )
+        super().__init__(log_dir, **options)
+
+    @property
+    def patient(self) -> bool:
+        """Whether it is content to be told about the last batch of a call of the loop."""
+        return self.update_freq == "epoch"
+
+    def set_trainer(self, trainer: Trainer) -> None:
+        """Takes the trainer whose losses and choices are to be shown.
+
+        Args:
+            trainer: The trainer.
+        """
+        self._trainer = trainer
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Opens the logs."""
+        super().on_train_begin(logs)
+        self._selection = tf.summary.create_file_writer(str(Path(self.log_dir) / "selection"))
+        self._visits = self._trainer.visits
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """After each evaluation."""
+        super().on_epoch_end(epoch, logs)
+        losses, visits = self._trainer.losses, self._trainer.visits
+        with self._selection.as_default(step=epoch):
+            tf.summary.histogram("loss of each sample", losses[np.isfinite(losses)])
+            tf.summary.histogram("times chosen", visits - self._visits)
+        self._visits = visits
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Closes the logs."""
+        super().on_train_end(logs)
+        self._selection.close()

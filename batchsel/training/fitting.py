@@ -76,7 +76,7 @@ class Fitting:
         """
         history = keras.callbacks.History()
         history.history = self._progress.history
-        callbacks = hooks.callback_list(self._request, self._model, history)
+        callbacks = hooks.callback_list(self._request, self._trainer, history)
         self._exact = hooks.wants_every_batch(self._request.callbacks)
         self._attended = hooks.wants_batches(callbacks)
         self._whole = hooks.wants_no_epochs(self._request)

@@ -11,6 +11,7 @@ from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
     from batchsel.training.request import Request
+    from batchsel.training.trainer import Trainer
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
@@ -23,21 +24,24 @@ _FREQUENCIES = {
 _PATIENT = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
 
 
-def callback_list(
-    request: Request, model: keras.Model, history: keras.callbacks.History
-) -> keras.callbacks.CallbackList:
+def callback_list(request: Request, trainer: Trainer, history: keras.callbacks.History) -> keras.callbacks.CallbackList:
     """The user's callbacks, the history and, if asked for, Keras's progress bar.
+
+    Callbacks that have a ``set_trainer`` get the trainer, as all get the model by ``set_model``.
 
     Args:
         request: What fit is asked to do.
-        model: The model that is trained.
+        trainer: What is trained with.
         history: The history to be filled.
     """
+    for callback in request.callbacks:
+        if hasattr(callback, "set_trainer"):
+            callback.set_trainer(trainer)
     steps = -(-int(min(request.every, request.budget)) // request.batch_size)
     return keras.callbacks.CallbackList(
         [*request.callbacks, history],
         add_progbar=bool(request.verbose),
-        model=model,
+        model=trainer.model,
         verbose=1 if request.verbose == "auto" else int(request.verbose),
         epochs=request.intervals,
         steps=steps,

@@ -1,0 +1,63 @@
+"""Asks Optuna which settings to try next, for every arm alike. Needs the extra ``batchsel[tune]``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchsel.errors import UserError
+from batchsel.ranges import Range
+
+
+class Search:
+    """A search for the settings of one arm on one data set.
+
+    All searches begin with the same settings, drawn at random, and then follow a tree-structured Parzen estimator.
+    The same scores give the same settings, so that an interrupted search goes on from what is recorded.
+
+    Source: J. Bergstra et al., *Algorithms for Hyper-Parameter Optimization*, NeurIPS 2011.
+
+    Args:
+        space: A range, or values to choose from, of each setting.
+
+    Raises:
+        UserError: If Optuna is not installed.
+    """
+
+    def __init__(self, space: Mapping[str, Sequence[Any] | Range]) -> None:
+        optuna = _optuna()
+        self._space = {name: _distribution(optuna, values) for name, values in space.items()}
+        self._study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+
+    def ask(self) -> dict[str, Any]:
+        """The settings to be tried next."""
+        self._trial = self._study.ask(self._space)
+        return dict(self._trial.params)
+
+    def tell(self, score: float) -> None:
+        """How they did.
+
+        Args:
+            score: The less the better; infinite if all of their runs failed.
+        """
+        if math.isfinite(score):
+            self._study.tell(self._trial, score)
+        else:
+            self._study.tell(self._trial, state=_optuna().trial.TrialState.FAIL)
+
+
+def _distribution(optuna: Any, values: Sequence[Any] | Range) -> Any:
+    if not isinstance(values, Range):
+        return optuna.distributions.CategoricalDistribution(list(values))
+    kind = optuna.distributions.IntDistribution if values.whole else optuna.distributions.FloatDistribution
+    return kind(values.low, values.high, log=True)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise UserError("a search by --trials needs Optuna: pip install 'batchsel[tune]'.") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
