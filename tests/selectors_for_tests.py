@@ -9,17 +9,18 @@ from batchsel.selectors import Choice, Context, Plan, Seen, Selector
 from batchsel.selectors.drawing import filled_plan, kept_first, updated
 
 
-def moment(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, seed=0, losses=None, labels=None):
-    """A context; what is not given is as at the start of a run."""
+def moment(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, seed=0, losses=None, labels=None):
+    """A context; what is not given is as at the start of a run, with three classes in turn."""
     return Context(
         step=tf.constant(step, tf.int64),
         samples=tf.constant(samples, tf.int64),
         progress=tf.constant(progress, tf.float32),
+        plans=tf.constant(plans, tf.int64),
         seed=tf.constant(seed, tf.int32),
         n=n,
         batch_size=batch_size,
         losses=tf.fill([n], float("inf")) if losses is None else tf.constant(losses, tf.float32),
-        labels=labels,
+        labels=tf.range(n) % 3 if labels is None else labels,
     )
 
 
@@ -30,10 +31,13 @@ def seen(indices, losses, signals=(), width=8, seed=0):
     values = {
         "probability": generator.uniform(0.01, 1, size),
         "correct": generator.integers(0, 2, size),
+        "predicted": generator.integers(0, 3, size),
+        "boundary_distance": generator.uniform(-0.4, 0.4, size),
         "gradient_norm": generator.uniform(0, 1.4, size),
         "features": generator.normal(size=(size, width)),
     }
-    given = {name: tf.constant(values[name], tf.float32) for name in signals}
+    kinds = {"predicted": tf.int32}
+    given = {name: tf.constant(values[name], kinds.get(name, tf.float32)) for name in signals}
     return Seen(
         tf.constant(indices, tf.int32), tf.constant(losses, tf.float32), tf.ones([size], tf.bool), **given
     )  # fmt: skip

@@ -29,7 +29,7 @@ def plans(text, scores, batch_size, times=200, **where):
         context = moment(n, batch_size, losses=np.zeros(n), **where)._replace(step=step)
         return selector.plan(state, context).indices
 
-    state = state_of(scores)
+    state = (state_of(scores), *(modifier.init(n) for modifier in getattr(selector, "modifiers", ())))
     drawn = [plan(state, tf.constant(step, tf.int64)).numpy() for step in range(times)]
     return np.array(drawn).reshape(times, steps, batch_size)
 

@@ -143,7 +143,7 @@ def test_an_unknown_signal_is_refused():
     class Curious(AllSignals):
         signals = ("probability", "margin")
 
-    with pytest.raises(UserError, match="unknown signal 'margin'; a selector may ask for probability, correct, grad"):
+    with pytest.raises(UserError, match="unknown signal 'margin'; a selector may ask for probability, correct, pred"):
         Trainer(mlp(), Curious())
 
 

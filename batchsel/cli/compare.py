@@ -92,8 +92,8 @@ def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
     if _ALL in selectors:
         from batchsel.selectors.registry import entries
 
-        alone = [entry.name for entry in entries().values() if entry.family not in ("modifier", "draw")]
-        selectors = tuple(name for name in alone if name != "random")
+        methods = [entry.name for entry in entries().values() if entry.family in ("order", "history", "candidates")]
+        selectors = tuple(name for name in methods if name != "random")
     return {text: {"selector": text} for text in selectors or ("loss_ema", "smart")}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.errors import UsageError
-from batchsel.selectors.base import Modifier
+from batchsel.selectors.base import Modifier, State
 from batchsel.selectors.checks import in_range, one_of
 from batchsel.selectors.exchange import Context
 
@@ -47,7 +47,7 @@ class Anneal(Modifier):
         if self.end <= self.start:
             raise UsageError(f"anneal: end must be above start, got start={self.start}, end={self.end}.")
 
-    def modify(self, scores: tf.Tensor, context: Context) -> tf.Tensor:
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """The scores to the power of 1 − t, infinities kept."""
         t = (tf.cast(context.progress, tf.float64) - self.start) / (self.end - self.start)
         powers = tf.pow(scores, 1 - tf.clip_by_value(t, 0, 1))

@@ -64,7 +64,7 @@ class Selector(Part):
     """
 
     signals: ClassVar[tuple[str, ...]] = ()
-    """What `update` reads besides the loss: probability, correct, gradient_norm, features."""
+    """What `update` reads besides the loss; the names of fields of `Seen`."""
     traceable: ClassVar[bool] = True
     """False if the selector leaves TensorFlow (NumPy code), which rules out XLA."""
 
@@ -167,12 +167,21 @@ class Modifier(Part):
         loss_ema(decay=0.9) | warmup(passes=1)
     """
 
-    def modify(self, scores: tf.Tensor, context: Context) -> tf.Tensor:
+    def init(self, n: int) -> State:
+        """What it remembers, as in `Selector.init`; most modifiers remember nothing."""
+        return ()
+
+    def update(self, state: State, seen: Seen, context: Context) -> State:
+        """What the last step taught us, as in `Selector.update`."""
+        return state
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """New scores.
 
         Args:
             scores: ``float64[n]``, not negative, infinite for samples that are wanted first.
             context: Where the run stands.
+            state: What it remembers.
 
         Returns:
             ``float64[n]`` of the same kind.

@@ -46,6 +46,10 @@ class Seen(NamedTuple):
     """``float32[b]`` predicted probability of the true class."""
     correct: tf.Tensor | None = None
     """``float32[b]`` 1 where the predicted class is the true one."""
+    predicted: tf.Tensor | None = None
+    """``int32[b]`` predicted class."""
+    boundary_distance: tf.Tensor | None = None
+    """``float32[b]`` standard deviation of the predicted class probabilities, negative where the class is wrong."""
     gradient_norm: tf.Tensor | None = None
     """``float32[b]`` norm of the loss gradient at the outputs, ‖p − y‖ for cross-entropy."""
     features: tf.Tensor | None = None
@@ -76,6 +80,8 @@ class Context(NamedTuple):
     """``int64[]`` samples trained on so far."""
     progress: tf.Tensor
     """``float32[]`` samples trained on over samples budgeted, in [0, 1]."""
+    plans: tf.Tensor
+    """``int64[]`` plans made so far."""
     seed: tf.Tensor
     """``int32[]`` seed of the run."""
     n: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Modifier
+from batchsel.selectors.base import Modifier, State
 from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Context
 
@@ -38,7 +38,7 @@ class Mix(Modifier):
     def __post_init__(self) -> None:
         in_range(self, "uniform", 0, 1)
 
-    def modify(self, scores: tf.Tensor, context: Context) -> tf.Tensor:
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """The mixture, infinities kept; equal chances where no score is positive."""
         finite = tf.math.is_finite(scores)
         count = tf.maximum(tf.reduce_sum(tf.cast(finite, tf.float64)), 1)

@@ -46,18 +46,19 @@ class Pipe(Selector):
         return (self.draw or Proportional()).steps_per_plan(n, batch_size)
 
     def init(self, n: int) -> State:
-        """The score's state."""
-        return self.score.init(n)
+        """The states of the score and of each modifier."""
+        return tuple(part.init(n) for part in (self.score, *self.modifiers))
 
     def update(self, state: State, seen: Seen, context: Context) -> State:
-        """The score's update."""
-        return self.score.update(state, seen, context)
+        """The updates of the score and of each modifier."""
+        parts = zip((self.score, *self.modifiers), state, strict=True)
+        return tuple(part.update(own, seen, context) for part, own in parts)
 
     def plan(self, state: State, context: Context) -> Plan:
         """Scores, modifies, draws."""
-        scores = tf.cast(self.score.score(state, context), tf.float64)
-        for modifier in self.modifiers:
-            scores = modifier.modify(scores, context)
+        scores = tf.cast(self.score.score(state[0], context), tf.float64)
+        for modifier, own in zip(self.modifiers, state[1:], strict=True):
+            scores = modifier.modify(scores, context, own)
         return (self.draw or Proportional()).draw(scores, context)
 
 

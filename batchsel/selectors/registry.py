@@ -14,15 +14,57 @@ _GROUP = "batchsel.selectors"
 _BUILT_IN = {
     "random": ("order", "random:Random"),
     "fixed": ("order", "fixed:Fixed"),
+    "with_replacement": ("order", "with_replacement:WithReplacement"),
     "rs2": ("order", "rs2:RS2"),
+    "growing": ("order", "growing:Growing"),
+    "stratified": ("order", "stratified:Stratified"),
+    "soft_keep": ("history", "soft_keep:soft_keep"),
     "loss_ema": ("history", "loss_ema:LossEMA"),
     "smart": ("history", "smart:smart"),
+    "online_batch": ("history", "online_batch:online_batch"),
+    "prioritised": ("history", "prioritised:prioritised"),
+    "infobatch": ("history", "infobatch:infobatch"),
+    "stale_backprop": ("history", "stale_backprop:stale_backprop"),
+    "seta": ("history", "seta:seta"),
+    "evolved_sampling": ("history", "evolved_sampling:evolved_sampling"),
+    "memory_importance": ("history", "memory_importance:memory_importance"),
+    "active_bias": ("history", "active_bias:active_bias"),
+    "recency_bias": ("history", "recency_bias:recency_bias"),
+    "ada_boundary": ("history", "ada_boundary:ada_boundary"),
+    "forgetting": ("history", "forgetting:Forgetting"),
+    "loss_threshold": ("history", "loss_threshold:loss_threshold"),
+    "self_paced": ("history", "self_paced:self_paced"),
+    "curriculum": ("history", "curriculum:curriculum"),
     "candidates": ("candidates", "candidates:Candidates"),
+    "last_loss": ("score", "last_loss:LastLoss"),
+    "gradient_ema": ("score", "gradient_ema:GradientEMA"),
+    "evolved": ("score", "evolved:Evolved"),
+    "prediction_variance": ("score", "prediction_variance:PredictionVariance"),
+    "prediction_entropy": ("score", "prediction_entropy:PredictionEntropy"),
+    "boundary": ("score", "boundary:Boundary"),
+    "given": ("score", "given:Given"),
     "warmup": ("modifier", "warmup:Warmup"),
     "anneal": ("modifier", "anneal:Anneal"),
     "mix": ("modifier", "mix:Mix"),
+    "cap": ("modifier", "cap:Cap"),
+    "coverage": ("modifier", "coverage:Coverage"),
+    "power": ("modifier", "power:Power"),
+    "pressure": ("modifier", "pressure:Pressure"),
+    "rank_pressure": ("modifier", "rank_pressure:RankPressure"),
+    "rank_power": ("modifier", "rank_power:RankPower"),
+    "percentile": ("modifier", "percentile:Percentile"),
+    "keep_share": ("modifier", "keep_share:KeepShare"),
+    "prune": ("modifier", "prune:Prune"),
+    "thin": ("modifier", "thin:Thin"),
+    "threshold": ("modifier", "threshold:Threshold"),
+    "rising_limit": ("modifier", "rising_limit:RisingLimit"),
+    "pacing": ("modifier", "pacing:Pacing"),
+    "difficulty_window": ("modifier", "difficulty_window:DifficultyWindow"),
     "proportional": ("draw", "proportional:Proportional"),
     "explore_exploit": ("draw", "explore_exploit:ExploreExploit"),
+    "weighted": ("draw", "weighted:Weighted"),
+    "keep": ("draw", "keep:Keep"),
+    "reweigh": ("draw", "reweigh:Reweigh"),
 }
 
 
@@ -32,11 +74,11 @@ class Entry:
 
     Args:
         name: The name.
-        family: "order", "history", "candidates", "modifier", "draw", or "plugin".
+        family: "order", "history", "candidates", or as a part of pipes "score", "modifier", "draw"; or "plugin".
         target: Where it is, as ``module:attribute``.
 
     Example:
-        >>> find("loss_ema").family
+        >>> find("smart").family
         'history'
     """
 

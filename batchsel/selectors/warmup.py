@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Modifier
+from batchsel.selectors.base import Modifier, State
 from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Context
 
@@ -36,7 +36,7 @@ class Warmup(Modifier):
     def __post_init__(self) -> None:
         in_range(self, "passes", 0, float("inf"), upper_open=True)
 
-    def modify(self, scores: tf.Tensor, context: Context) -> tf.Tensor:
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Ones (infinities kept) during the warm-up, the scores after it."""
         equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
         return tf.where(context.passes < self.passes, equal, scores)

@@ -89,6 +89,7 @@ class Loop:
             step=carry.step,
             samples=carry.samples,
             progress=tf.clip_by_value(done, 0.0, 1.0),
+            plans=carry.plans,
             seed=self.seed.read_value(),
             n=self.n,
             batch_size=self.batch_size,

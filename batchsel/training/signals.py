@@ -21,7 +21,7 @@ class Signals:
     Args:
         model: The Keras model.
         objective: Its per-sample loss; for classification one cross-entropy over one output.
-        names: The signals: probability, correct, gradient_norm, features.
+        names: The signals: fields of `batchsel.selectors.Seen`.
 
     Raises:
         UserError: If a signal is unknown, or the model cannot give it.
@@ -64,7 +64,7 @@ class Signals:
             features: Features of the forward pass.
 
         Returns:
-            ``float32[b]`` each, features ``float32[b, d]``.
+            ``float32[b]`` each, the predicted class ``int32[b]``, features ``float32[b, d]``.
         """
         values = {}
         wanted = [name for name in self._names if name != "features"]
@@ -104,6 +104,14 @@ def _correct(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.argmax(truth, axis=-1) == tf.argmax(predicted, axis=-1), tf.float32)
 
 
+def _predicted(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    return tf.argmax(predicted, axis=-1, output_type=tf.int32)
+
+
+def _boundary_distance(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    return tf.math.reduce_std(predicted, axis=-1) * (2 * _correct(truth, predicted) - 1)
+
+
 def _gradient_norm(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
     return tf.norm(predicted - truth, axis=-1)
 
@@ -111,6 +119,8 @@ def _gradient_norm(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
 _FORMULAS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "probability": _probability,
     "correct": _correct,
+    "predicted": _predicted,
+    "boundary_distance": _boundary_distance,
     "gradient_norm": _gradient_norm,
 }
 

@@ -1,0 +1,49 @@
+"""Samples below a loss that rises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.checks import in_range
+from batchsel.selectors.exchange import Context
+from batchsel.selectors.ranking import quantile
+
+
+@dataclass(frozen=True, repr=False)
+class RisingLimit(Modifier):
+    """Lets in the samples whose score lies below a limit that grows with every pass.
+
+    Formula: s_i ← 1 where s_i ≤ λ, else 0, with λ = growth^k · (the quantile `start` of the known scores) after k
+    passes over the data. Unseen samples are let in.
+    Cost: O(n) for each plan.
+    Source: M. P. Kumar, B. Packer and D. Koller, *Self-Paced Learning for Latent Variable Models*, NIPS 2010. There λ
+    starts at a number that the user finds; here at a quantile, so that it suits any loss.
+
+    Args:
+        start: The quantile, in (0, 1].
+        growth: Factor for each pass, at least 1.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> RisingLimit()
+        rising_limit(start=0.5, growth=1.3)
+    """
+
+    name = "rising_limit"
+    start: float = 0.5
+    growth: float = 1.3
+
+    def __post_init__(self) -> None:
+        in_range(self, "start", 0, 1, lower_open=True)
+        in_range(self, "growth", 1, float("inf"), upper_open=True)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """1 for samples in use and 0 for others, infinities kept."""
+        limit = tf.cast(quantile(scores, self.start), tf.float64)
+        limit *= tf.pow(tf.constant(self.growth, tf.float64), tf.cast(context.passes, tf.float64))
+        return tf.where(tf.math.is_inf(scores), scores, tf.cast(scores <= limit, tf.float64))
