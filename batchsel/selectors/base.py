@@ -65,6 +65,12 @@ class Selector(Part):
 
     signals: ClassVar[tuple[str, ...]] = ()
     """What `update` reads besides the loss; the names of fields of `Seen`."""
+    rescores: ClassVar[bool] = False
+    """Whether plans may hold batches that are only scored: those whose rows have weight -1."""
+    weighs: ClassVar[bool] = False
+    """Whether `weigh` is called in each step."""
+    switches: ClassVar[bool] = False
+    """Whether pools may hold no more real rows than a batch has; such a pool is trained on without being scored."""
     traceable: ClassVar[bool] = True
     """False if the selector leaves TensorFlow (NumPy code), which rules out XLA."""
 
@@ -115,6 +121,30 @@ class Selector(Part):
         """
         raise NotImplementedError
 
+    def observe(self, state: State, candidates: Seen, context: Context) -> State:
+        """What a scored pool taught us, before the batch that was taken from it is trained on.
+
+        Args:
+            state: The state before it.
+            candidates: Signals of the pool, arrays of its size.
+            context: Where the run stands.
+        """
+        return state
+
+    def weigh(self, state: State, losses: tf.Tensor, valid: tf.Tensor, context: Context) -> tf.Tensor:
+        """Factors of the losses within a step, when they are known; called only if `weighs` is true.
+
+        Args:
+            state: The selector's state.
+            losses: ``float32[b]`` losses of the batch.
+            valid: ``bool[b]`` false for rows that fill up the batch.
+            context: Where the run stands.
+
+        Returns:
+            ``float32[b]``, which multiply the weights of the plan.
+        """
+        raise NotImplementedError
+
     def update(self, state: State, seen: Seen, context: Context) -> State:
         """What the last step taught us.
 
@@ -124,6 +154,16 @@ class Selector(Part):
             context: Where the run stands, the step included.
         """
         return state
+
+    def rescore(self, state: State, seen: Seen, context: Context) -> State:
+        """What a batch that was only scored taught us; as `update`, unless it is overridden.
+
+        Args:
+            state: The state before it.
+            seen: Signals of the samples that were scored.
+            context: Where the run stands.
+        """
+        return self.update(state, seen, context)
 
 
 class Score(Part):

@@ -225,6 +225,35 @@ def filled_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf
     return Plan(indices, tf.where(places < count, real, 0.0), (count + batch_size - 1) // batch_size)
 
 
+def rest_scored(order: tf.Tensor, count: tf.Tensor, batch_size: int, weight: tf.Tensor, score: tf.Tensor) -> Plan:
+    """A plan of the first `count` rows to train on; the others follow in batches that are only scored.
+
+    Args:
+        order: ``int32[n]`` sample numbers in the order of their use.
+        count: ``int32[]`` how many of them are trained on; at least one is.
+        batch_size: b.
+        weight: ``float32[]`` weight of the samples trained on.
+        score: ``bool[]`` whether the others are scored, or left out.
+
+    Returns:
+        A plan of (ceil(n / b) + 1) * b rows.
+
+    Example:
+        >>> plan = rest_scored(tf.constant([4, 2, 0]), tf.constant(1), 2, tf.constant(1.5), tf.constant(True))
+        >>> plan.indices.numpy().tolist(), plan.weights.numpy().tolist(), int(plan.steps)
+        ([4, 2, 2, 0, 4, 2], [1.5, 0.0, -1.0, -1.0, 0.0, 0.0], 2)
+    """
+    n = order.shape[0]
+    count = tf.maximum(tf.cast(count, tf.int32), 1)
+    training = (count + batch_size - 1) // batch_size
+    behind = tf.range((-(-n // batch_size) + 1) * batch_size) - training * batch_size
+    indices = tf.gather(order, tf.where(behind < 0, behind + training * batch_size, count + behind) % n)
+    trained = tf.where(behind + training * batch_size < count, weight, 0.0)
+    weights = tf.where(behind < 0, trained, tf.where(count + behind < n, -1.0, 0.0))
+    scoring = (n - count + batch_size - 1) // batch_size
+    return Plan(indices, weights, training + tf.where(score, scoring, 0))
+
+
 def updated(state: tf.Tensor, indices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Writes rows into per-sample state, in place where TensorFlow can.
 

@@ -24,7 +24,8 @@ class Plan(NamedTuple):
     indices: tf.Tensor
     """``int32[m]`` sample numbers; m is static."""
     weights: tf.Tensor
-    """``float32[m]`` factors of the loss; 0 marks a row that only fills up a batch, behind real ones."""
+    """``float32[m]`` factors of the loss; 0 marks a row that only fills up a batch, behind real ones; -1 a row of a
+    batch that is only scored, if the selector has such."""
     steps: tf.Tensor
     """``int32[]`` how many batches of the plan are in use, at least 1."""
 

@@ -51,9 +51,21 @@ class Keep(Draw):
         """The kept samples in random order."""
         everything = context.progress >= self.until if self.until < 1 else tf.constant(False)
         chances = tf.clip_by_value(tf.where(everything, tf.ones_like(scores), scores), 0, 1)
-        keep = happens(chances, context.rng, "keep")
-        order = context.rng.permutation(context.n, "keep/order")
-        rows, kept = kept_first(order, keep)
-        rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
         weights = tf.cast(1 / tf.where(chances > 0, chances, 1), tf.float32) if self.rescale else None
-        return filled_plan(rows, kept, context.batch_size, weights)
+        return kept_pass(chances, weights, context, "keep")
+
+
+def kept_pass(chances: tf.Tensor, weights: tf.Tensor | None, context: Context, stream: str) -> Plan:
+    """A shuffled pass over samples that are kept independently of each other; over all if none is.
+
+    Args:
+        chances: ``float64[n]`` probabilities.
+        weights: ``float32[n]`` weights of kept samples, or None for ones.
+        context: Where the run stands.
+        stream: Name of the random stream.
+    """
+    keep = happens(chances, context.rng, stream)
+    order = context.rng.permutation(context.n, f"{stream}/order")
+    rows, kept = kept_first(order, keep)
+    rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
+    return filled_plan(rows, kept, context.batch_size, weights)

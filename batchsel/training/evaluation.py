@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from batchsel.training.loop import gather
 from batchsel.training.step import Rows, Step
+from batchsel.training.turn import gather
 
 
 class Evaluation:

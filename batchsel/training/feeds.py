@@ -13,8 +13,9 @@ from batchsel.errors import UserError
 from batchsel.training import arrays
 from batchsel.training.carry import FINE, SEGMENTS, Carry, Span
 from batchsel.training.evaluation import resident
-from batchsel.training.loop import Loop, gather
+from batchsel.training.loop import Loop
 from batchsel.training.step import Rows
+from batchsel.training.turn import gather
 
 
 class Outcome(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from batchsel.selectors import Context, Plan, Selector
-from batchsel.selectors.drawing import updated
-from batchsel.training.carry import EMPTY, FINE, NO_ROW, NOT_FINITE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
+from batchsel.training.carry import EMPTY, FINE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
 from batchsel.training.step import Rows, Step
+from batchsel.training.turn import Turn, gather, sound
 
 
 class Loop:
@@ -31,6 +31,7 @@ class Loop:
         self.batch_size = batch_size
         self.xla = xla
         self.width = selector.pool_size(batch_size) or batch_size
+        self._turn = Turn(step, selector, batch_size)
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
         self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
@@ -102,8 +103,8 @@ class Loop:
         plan = self.selector.plan(carry.state, context)
         outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= self.n))
         empty = (plan.steps < 1) | (plan.steps > self.plan_steps)
-        sound = _sound(tf.reshape(plan.weights, [self.plan_steps, self.width]))
-        weightless = tf.reduce_any(~sound & (tf.range(self.plan_steps) < plan.steps))
+        usable = sound(tf.reshape(plan.weights, [self.plan_steps, self.width]))
+        weightless = tf.reduce_any(~usable & (tf.range(self.plan_steps) < plan.steps))
         fault = tf.where(weightless, WEIGHTLESS, carry.fault)
         fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, fault))
         return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
@@ -118,32 +119,15 @@ class Loop:
         return tf.slice(rows, [carry.cursor * self.width], [self.width])
 
     def advance(self, carry: Carry, rows: Rows, context: Context) -> Carry:
-        """One step: the rows of the plan at the cursor are scored (if they are a pool) and trained on."""
+        """One step: the rows of the plan at the cursor are trained on, or only scored.
+
+        Args:
+            carry: The carry.
+            rows: The batch or pool at the cursor.
+            context: Where the run stands.
+        """
         indices, weights = self.at_cursor(carry.plan.indices, carry), self.at_cursor(carry.plan.weights, carry)
-        scored, fault = carry.scored, carry.fault
-        if self.selector.pool_size(self.batch_size):
-            pool = self.step.score(rows, indices, weights)
-            choice = self.selector.choose(carry.state, pool, context)
-            outside = tf.reduce_any((choice.positions < 0) | (choice.positions >= self.width))
-            fault = tf.where(_sound(choice.weights), fault, WEIGHTLESS)
-            fault = tf.where(outside, NO_ROW, fault)
-            rows, indices = gather((rows, indices), tf.clip_by_value(choice.positions, 0, self.width - 1))
-            weights = choice.weights
-            scored += tf.math.count_nonzero(pool.valid)
-        seen = self.step.train(rows, indices, weights, context.progress)
-        carry = carry._replace(
-            cursor=carry.cursor + 1,
-            step=carry.step + 1,
-            samples=carry.samples + tf.math.count_nonzero(seen.valid),
-            scored=scored,
-            fault=tf.where(tf.reduce_all(tf.math.is_finite(seen.loss)), fault, NOT_FINITE),
-            last_indices=seen.indices,
-            last_losses=seen.loss,
-            losses=updated(carry.losses, seen.indices, seen.loss),
-            visits=tf.tensor_scatter_nd_add(carry.visits, seen.indices[:, None], tf.cast(seen.valid, tf.int32)),
-        )
-        context = context._replace(step=carry.step, samples=carry.samples, losses=carry.losses)
-        return carry._replace(state=self.selector.update(carry.state, seen, context))
+        return self._turn(carry, rows, indices, weights, context)
 
     def steps(
         self,
@@ -239,22 +223,3 @@ class Loop:
         values = self.step.metrics.results()
         values["learning_rate"] = tf.cast(self.step.optimizer.learning_rate, tf.float32)
         return tf.stack([values[name] for name in self.log_names])
-
-
-def _sound(weights: tf.Tensor) -> tf.Tensor:
-    """Whether all weights of a batch (last axis) are finite, and its first row is one to train on."""
-    return tf.reduce_all(tf.math.is_finite(weights), axis=-1) & (weights[..., 0] != 0)
-
-
-def gather(rows: Any, indices: tf.Tensor) -> Any:
-    """Takes rows out of every array of a nest.
-
-    Args:
-        rows: Arrays with the same first axis.
-        indices: ``int32[k]``.
-
-    Example:
-        >>> gather((tf.constant([5, 6, 7]), None), tf.constant([2, 0]))[0].numpy().tolist()
-        [7, 5]
-    """
-    return tf.nest.map_structure(lambda leaf: None if leaf is None else tf.gather(leaf, indices), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -74,7 +75,14 @@ class Step:
             self.optimizer.learning_rate.assign(self._first_rate)
         self.base_rate.assign(self._first_rate)
 
-    def train(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, progress: tf.Tensor) -> Seen:
+    def train(
+        self,
+        rows: Rows,
+        indices: tf.Tensor,
+        weights: tf.Tensor,
+        progress: tf.Tensor,
+        weigh: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+    ) -> Seen:
         """Updates the model on a batch.
 
         Args:
@@ -82,6 +90,7 @@ class Step:
             indices: ``int32[b]`` sample numbers.
             weights: ``float32[b]`` factors of the loss; 0 for rows that only fill up the batch.
             progress: ``float32[]`` for the schedule.
+            weigh: Gives more factors out of the losses and of which rows are real, or None.
 
         Returns:
             The losses and signals, as they were before the update.
@@ -96,6 +105,8 @@ class Step:
             losses = weighted = self.objective.losses(rows.y, outputs)
             if rows.sample_weight is not None:
                 weighted = self.objective.losses(rows.y, outputs, rows.sample_weight)
+            if weigh is not None:
+                weights *= tf.stop_gradient(weigh(tf.stop_gradient(losses), valid > 0))
             total = tf.reduce_sum(weights * weighted) / count + self.objective.extra()
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, variables)
