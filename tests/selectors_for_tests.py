@@ -34,7 +34,9 @@ def seen(indices, losses, signals=(), width=8, seed=0):
         "predicted": generator.integers(0, 3, size),
         "boundary_distance": generator.uniform(-0.4, 0.4, size),
         "gradient_norm": generator.uniform(0, 1.4, size),
+        "residuals": generator.uniform(-1, 1, (size, 3)),
         "features": generator.normal(size=(size, width)),
+        "inputs": generator.normal(size=(size, width)),
     }
     kinds = {"predicted": tf.int32}
     given = {name: tf.constant(values[name], kinds.get(name, tf.float32)) for name in signals}

@@ -53,8 +53,12 @@ class Seen(NamedTuple):
     """``float32[b]`` standard deviation of the predicted class probabilities, negative where the class is wrong."""
     gradient_norm: tf.Tensor | None = None
     """``float32[b]`` norm of the loss gradient at the outputs, ‖p − y‖ for cross-entropy."""
+    residuals: tf.Tensor | None = None
+    """``float32[b, c]`` predicted class probabilities minus the true ones, p − y."""
     features: tf.Tensor | None = None
     """``float32[b, d]`` input of the last layer."""
+    inputs: tf.Tensor | None = None
+    """``float32[b, d]`` the sample itself, flattened."""
 
 
 class Choice(NamedTuple):

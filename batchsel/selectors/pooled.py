@@ -126,3 +126,17 @@ def taken_in_proportion(
     count = tf.cast(tf.math.count_nonzero(valid), tf.float64)
     chances = tf.cast(tf.gather(shares, positions), tf.float64) / tf.cast(tf.reduce_sum(shares), tf.float64)
     return Choice(positions, tf.cast(1 / (count * chances), tf.float32))
+
+
+def taken_rows(rows: tf.Tensor, valid: tf.Tensor) -> Choice:
+    """Rows that were picked, those that only fill up the pool last and with weight 0.
+
+    Args:
+        rows: ``int32[b]``.
+        valid: ``bool[B]``.
+
+    Example:
+        >>> taken_rows(tf.constant([2, 0]), tf.constant([False, True, True])).weights.numpy().tolist()
+        [1.0, 0.0]
+    """
+    return Choice(rows, tf.cast(tf.gather(valid, rows), tf.float32))

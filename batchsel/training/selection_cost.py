@@ -56,9 +56,10 @@ def _update_once(loop: Loop, carry: Carry, span: Span, labels: Any) -> Carry:
     indices = carry.last_indices
     values = carry.last_losses
     width = loop.step.signals.feature_size()
-    extra = {name: values for name in loop.selector.signals if name != "features"}
-    features = tf.zeros([loop.batch_size, width]) if width else None
-    seen = Seen(indices, values, tf.ones_like(indices, tf.bool), features=features, **extra)
+    rows = {"features": tf.zeros([loop.batch_size, max(width, 1)])}
+    rows |= dict.fromkeys(("inputs", "residuals"), tf.zeros([loop.batch_size, 1]))
+    signals = {name: rows.get(name, values) for name in loop.selector.signals}
+    seen = Seen(indices, values, tf.ones_like(indices, tf.bool), **signals)
     state = loop.selector.update(carry.state, seen, loop.context(carry, span, labels))
     return carry._replace(state=state, step=carry.step + 1)
 

@@ -28,9 +28,9 @@ class Signals:
     """
 
     def __init__(self, model: keras.Model, objective: Objective, names: tuple[str, ...]) -> None:
-        unknown = sorted(set(names) - set(_FORMULAS) - {"features"})
+        unknown = sorted(set(names) - set(_FORMULAS) - _ROWS)
         if unknown:
-            known = ", ".join([*_FORMULAS, "features"])
+            known = ", ".join([*_FORMULAS, *sorted(_ROWS)])
             raise UserError(f"unknown signal {unknown[0]!r}; a selector may ask for {known}.")
         self._model = model
         self._objective = objective
@@ -55,26 +55,33 @@ class Signals:
         """d, the number of features of a sample; 0 if they were not asked for."""
         return 0 if self._forward is None else int(np.prod(self._forward.outputs[1].shape[1:]))
 
-    def of(self, y: Any, y_pred: Any, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    def of(self, x: Any, y: Any, y_pred: Any, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
         """The signals by name, after `Objective.losses` was called.
 
         Args:
+            x: Inputs.
             y: Targets.
             y_pred: Outputs of the forward pass.
             features: Features of the forward pass.
 
         Returns:
-            ``float32[b]`` each, the predicted class ``int32[b]``, features ``float32[b, d]``.
+            ``float32[b]`` each, the predicted class ``int32[b]``, residuals ``float32[b, c]``, features and inputs
+            ``float32[b, d]``.
         """
         values = {}
-        wanted = [name for name in self._names if name != "features"]
+        wanted = [name for name in self._names if name not in _ROWS]
         if wanted:
             truth, predicted = _probabilities(self._objective.leaves()[0], y, y_pred)
             values = {name: _FORMULAS[name](truth, predicted) for name in wanted}
         if features is not None:
-            flat = tf.reshape(tf.cast(features, tf.float32), [features.shape[0], -1])
-            values["features"] = flat
+            values["features"] = _flat(features)
+        if "inputs" in self._names:
+            values["inputs"] = tf.concat([_flat(leaf) for leaf in tf.nest.flatten(x)], axis=1)
         return values
+
+
+def _flat(rows: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(tf.cast(rows, tf.float32), [rows.shape[0], -1])
 
 
 def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -122,7 +129,10 @@ _FORMULAS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "predicted": _predicted,
     "boundary_distance": _boundary_distance,
     "gradient_norm": _gradient_norm,
+    "residuals": lambda truth, predicted: predicted - truth,
 }
+_ROWS = {"features", "inputs"}
+"""Signals that are not computed from the prediction."""
 
 
 def _with_features(model: keras.Model) -> keras.Model:

@@ -135,7 +135,7 @@ class Step:
         outputs: Any,
         features: tf.Tensor | None,
     ) -> Seen:
-        values = {"indices": indices, "loss": losses, **self.signals.of(rows.y, outputs, features)}
+        values = {"indices": indices, "loss": losses, **self.signals.of(rows.x, rows.y, outputs, features)}
         return Seen(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
 
 

@@ -1,0 +1,138 @@
+"""Rows of a pool one after the other, each for what it adds to those before it."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+_TINY = 1e-6
+
+
+def last_layer_products(residuals: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+    """Inner products of the gradients of the last layer's kernel and bias, without writing the gradients down.
+
+    The gradient of sample i is (p − y) ⊗ (h, 1), so the product of two is that of their residuals times that of (h, 1).
+
+    Args:
+        residuals: ``float32[B, c]`` p − y.
+        features: ``float32[B, d]`` h, the input of the last layer.
+
+    Returns:
+        ``float32[B, B]``.
+
+    Example:
+        >>> last_layer_products(tf.constant([[1.0], [2.0]]), tf.constant([[3.0], [0.0]])).numpy().tolist()
+        [[10.0, 2.0], [2.0, 4.0]]
+    """
+    return tf.matmul(residuals, residuals, transpose_b=True) * (tf.matmul(features, features, transpose_b=True) + 1)
+
+
+def orthogonal(products: tf.Tensor, towards: tf.Tensor | None, valid: tf.Tensor, count: int) -> tf.Tensor:
+    """Rows picked greedily by what is left of them when their projection on the rows before is taken away.
+
+    It is a pivoted Cholesky factorisation of the matrix of inner products. Without `towards` the row with the longest
+    rest is next; with it the row whose rest points most along what is left of that vector.
+
+    Args:
+        products: ``float32[B, B]`` inner products of the rows.
+        towards: ``float32[B]`` inner products of the rows with a vector, or None.
+        valid: ``bool[B]`` rows that may be picked.
+        count: How many are picked, at most B.
+
+    Returns:
+        ``int32[count]``, all different.
+
+    Example:
+        >>> rows = tf.constant([[3.0, 0.0], [2.9, 0.1], [0.0, 1.0]])
+        >>> products = tf.matmul(rows, rows, transpose_b=True)
+        >>> orthogonal(products, None, tf.constant([True, True, True]), 2).numpy().tolist()
+        [0, 2]
+    """
+    size = products.shape[0]
+    lengths = tf.linalg.diag_part(products)
+    tiny = _TINY * tf.maximum(tf.reduce_max(lengths), 1e-30)
+    left = tf.zeros([size]) if towards is None else towards
+
+    def pick(place: tf.Tensor, rests: tf.Tensor, left: tf.Tensor, factor: tf.Tensor, picked: tf.Tensor) -> tuple:
+        gain = rests if towards is None else tf.square(left) / tf.maximum(rests, tiny)
+        gain = tf.where(rests > tiny, gain, 0.0)
+        row = _best(gain, picked, place, valid)
+        length = tf.sqrt(tf.maximum(rests[row], tiny))
+        along = (products[row] - tf.linalg.matvec(factor, factor[:, row], transpose_a=True)) / length
+        along = tf.where(rests[row] > tiny, along, tf.zeros_like(along))
+        rests, left = tf.maximum(rests - tf.square(along), 0.0), left - along * left[row] / length
+        factor = tf.tensor_scatter_nd_update(factor, [[place]], along[None])
+        return place + 1, rests, left, factor, tf.tensor_scatter_nd_update(picked, [[place]], [row])
+
+    start = (tf.constant(0), lengths, left, tf.zeros([count, size]), tf.fill([count], -1))
+    *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)
+    return picked
+
+
+def farthest(products: tf.Tensor, valid: tf.Tensor, count: int) -> tf.Tensor:
+    """Rows picked greedily, each farthest from its nearest neighbour among those before; the most central one first.
+
+    Source: T. F. Gonzalez, *Clustering to Minimize the Maximum Intercluster Distance*, 1985.
+
+    Args:
+        products: ``float32[B, B]`` inner products of the rows.
+        valid: ``bool[B]`` rows that may be picked.
+        count: How many are picked, at most B.
+
+    Returns:
+        ``int32[count]``, all different.
+
+    Example:
+        >>> rows = tf.constant([[0.0], [0.1], [5.0], [-4.0]])
+        >>> farthest(tf.matmul(rows, rows, transpose_b=True), tf.ones([4], tf.bool), 3).numpy().tolist()
+        [1, 2, 3]
+    """
+    lengths = tf.linalg.diag_part(products)
+    real = tf.cast(valid, tf.float32)
+    to_center = lengths - 2 * tf.linalg.matvec(products, real) / tf.maximum(tf.reduce_sum(real), 1.0)
+    nearest = tf.reduce_max(to_center) - to_center  # in the first round the most central row has the largest
+
+    def pick(place: tf.Tensor, nearest: tf.Tensor, picked: tf.Tensor) -> tuple:
+        row = _best(nearest, picked, place, valid)
+        distances = tf.maximum(lengths + lengths[row] - 2 * products[row], 0.0)
+        nearest = tf.where(place == 0, distances, tf.minimum(nearest, distances))
+        return place + 1, nearest, tf.tensor_scatter_nd_update(picked, [[place]], [row])
+
+    start = (tf.constant(0), nearest, tf.fill([count], -1))
+    *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)
+    return picked
+
+
+def graph_cut(similarities: tf.Tensor, valid: tf.Tensor, count: int, redundancy: float) -> tf.Tensor:
+    """Rows picked greedily by how alike they are to all rows, less how alike to those picked before.
+
+    Args:
+        similarities: ``float32[B, B]``, symmetric.
+        valid: ``bool[B]`` rows that may be picked, and that count.
+        count: How many are picked, at most B.
+        redundancy: λ, how much likeness to picked rows counts, at least 0.
+
+    Returns:
+        ``int32[count]``, all different.
+
+    Example:
+        >>> alike = tf.constant([[1.0, 0.9, 0.0], [0.9, 1.0, 0.2], [0.0, 0.2, 1.0]])
+        >>> graph_cut(alike, tf.ones([3], tf.bool), 2, redundancy=1.0).numpy().tolist()
+        [1, 2]
+    """
+    gains = tf.linalg.matvec(similarities, tf.cast(valid, tf.float32))
+
+    def pick(place: tf.Tensor, gains: tf.Tensor, picked: tf.Tensor) -> tuple:
+        row = _best(gains, picked, place, valid)
+        picked = tf.tensor_scatter_nd_update(picked, [[place]], [row])
+        return place + 1, gains - 2 * redundancy * similarities[row], picked
+
+    start = (tf.constant(0), gains, tf.fill([count], -1))
+    *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)
+    return picked
+
+
+def _best(gain: tf.Tensor, picked: tf.Tensor, place: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """The row of highest gain that is not picked yet; rows that are not valid come last of all."""
+    taken = tf.reduce_any((picked[None] == tf.range(gain.shape[0])[:, None]) & (tf.range(picked.shape[0]) < place), 1)
+    wanted = tf.where(valid, gain, -1e30)
+    return tf.argmax(tf.where(taken, float("-inf"), wanted), output_type=tf.int32)
