@@ -1,6 +1,7 @@
 # make run   trains on an embedded data set to its target; no download
 # make test  everything that CI runs
 # make bench the speed of the loop on this machine
+# make docs  writes docs/selectors.md from the docstrings
 
 # The first of these that runs; the shims of version managers may be there and not run.
 runs = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null)
@@ -9,10 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test lint tests doctest bench constraints clean
+.PHONY: help run test lint tests doctest docs bench constraints clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 $(READY): constraints.txt pyproject.toml setup.cfg
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit(f"batchsel needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}; give another one: make PYTHON=python3.12")'
@@ -41,6 +42,9 @@ doctest: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --target build/installed build/wheel/*.whl
 	cd build && PYTHONPATH=$(CURDIR)/build/installed ../$(BIN)/python -m pytest --quiet -c ../pyproject.toml \
 		--rootdir installed -p no:cacheprovider --doctest-modules installed/batchsel
+
+docs: $(READY)
+	$(BIN)/batchsel selectors page experiments/methods_on_digits > docs/selectors.md
 
 bench: $(READY)
 	$(BIN)/batchsel bench

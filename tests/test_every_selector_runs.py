@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import time
 
 import keras
 import numpy as np
@@ -82,6 +83,19 @@ def test_one_trace_serves_several_fits_and_seeds(name):
     finish(trainer, epochs=1)
     assert trainer.loop is loop
     assert loop.run.experimental_get_tracing_count() == 1
+
+
+@every_selector
+def test_xla_does_not_compile_again_for_another_seed(name):
+    """It would for each value of what it takes for a constant, such as a position in ``rows[position]``."""
+    trainer = trainer_of(name)
+    run(trainer, epochs=4, seed=20)
+    seconds = []
+    for seed in (21, 22, 23):
+        start = time.perf_counter()
+        run(trainer, epochs=4, seed=seed)
+        seconds.append(time.perf_counter() - start)
+    assert sorted(seconds)[1] < 0.6, seconds  # to compile takes more than a second
 
 
 @every_selector

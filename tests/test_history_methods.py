@@ -314,10 +314,16 @@ def test_a_sample_below_the_threshold_comes_back():
 
 
 def test_self_paced_lets_in_more_with_every_pass():
-    for passes in range(5):
-        ((indices, _),) = plans("self_paced(start=0.5, growth=1.3)", samples=passes * N)
-        limit = np.quantile(LOSSES, 0.5, method="inverted_cdf") * 1.3**passes
-        assert set(indices) == set(np.flatnonzero(limit >= LOSSES))
+    pipe = resolve("self_paced(start=0.5, growth=1.3)")
+    batch, first = seen(np.arange(B), LOSSES[:B]), np.quantile(LOSSES, 0.5, method="inverted_cdf")
+    state = pipe.update(pipe.init(N), batch, moment(N, B, samples=N - 1, losses=LOSSES))
+    assert np.isinf(state[1])  # the first pass has not ended
+    state = pipe.update(state, batch, moment(N, B, samples=N, losses=LOSSES))
+    later = pipe.update(state, batch, moment(N, B, samples=2 * N, losses=9 * LOSSES))
+    assert state[1].numpy() == later[1].numpy() == first
+    for passes in range(1, 6):
+        ((indices, _),) = plans("self_paced(start=0.5, growth=1.3)", samples=passes * N, state=state)
+        assert set(indices) == set(np.flatnonzero(first * 1.3 ** (passes - 1) >= LOSSES))
 
 
 @pytest.mark.parametrize("order", ["easy", "hard"])

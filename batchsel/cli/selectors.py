@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from batchsel.cli import docstrings
@@ -13,9 +15,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExample:\n  batchsel selectors show loss_ema",
+    invoke_without_command=True,
 )
-def selectors() -> None:
+@click.pass_context
+def selectors(context: click.Context) -> None:
     """List and show selectors, and the parts that pipes are made of."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_selectors)
 
 
 @selectors.command("list", epilog="\b\nExample:\n  batchsel selectors list --json")
@@ -56,3 +62,15 @@ def show_selector(name: str, as_json: bool) -> None:
     click.echo("\nParameters" if parameters else "\nNo parameters")
     for parameter, text in parameters.items():
         click.echo(click.wrap_text(f"{parameter}: {text}", width=100, initial_indent="  ", subsequent_indent="    "))
+
+
+@selectors.command(
+    "page", epilog="\b\nExample:\n  batchsel selectors page experiments/methods_on_digits > docs/selectors.md"
+)
+@click.argument("runs", nargs=-1, type=click.Path())
+def page(runs: tuple[str, ...]) -> None:
+    """Print the page of all selectors as Markdown, with what the records in RUNS say of them."""
+    from batchsel.cli.selectors_page import page as made
+    from batchsel.experiments import records
+
+    click.echo(made(records.read(*map(Path, runs)).runs if runs else ()), nl=False)

@@ -16,7 +16,7 @@ from batchsel.training.devices import make_deterministic
 from batchsel.training.selection_cost import selection_seconds
 from batchsel.training.trainer import Trainer
 
-_TRAINERS = 16
+_TRAINERS = 48
 """More are not kept at a time: each holds a model and its compiled loop."""
 _COMPILED = (
     "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",

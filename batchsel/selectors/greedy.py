@@ -56,10 +56,11 @@ def orthogonal(products: tf.Tensor, towards: tf.Tensor | None, valid: tf.Tensor,
         gain = rests if towards is None else tf.square(left) / tf.maximum(rests, tiny)
         gain = tf.where(rests > tiny, gain, 0.0)
         row = _best(gain, picked, place, valid)
-        length = tf.sqrt(tf.maximum(rests[row], tiny))
-        along = (products[row] - tf.linalg.matvec(factor, factor[:, row], transpose_a=True)) / length
-        along = tf.where(rests[row] > tiny, along, tf.zeros_like(along))
-        rests, left = tf.maximum(rests - tf.square(along), 0.0), left - along * left[row] / length
+        rest = tf.gather(rests, row)
+        length = tf.sqrt(tf.maximum(rest, tiny))
+        before = tf.linalg.matvec(factor, tf.gather(factor, row, axis=1), transpose_a=True)
+        along = tf.where(rest > tiny, (tf.gather(products, row) - before) / length, 0.0)
+        rests, left = tf.maximum(rests - tf.square(along), 0.0), left - along * tf.gather(left, row) / length
         factor = tf.tensor_scatter_nd_update(factor, [[place]], along[None])
         return place + 1, rests, left, factor, tf.tensor_scatter_nd_update(picked, [[place]], [row])
 
@@ -93,7 +94,7 @@ def farthest(products: tf.Tensor, valid: tf.Tensor, count: int) -> tf.Tensor:
 
     def pick(place: tf.Tensor, nearest: tf.Tensor, picked: tf.Tensor) -> tuple:
         row = _best(nearest, picked, place, valid)
-        distances = tf.maximum(lengths + lengths[row] - 2 * products[row], 0.0)
+        distances = tf.maximum(lengths + tf.gather(lengths, row) - 2 * tf.gather(products, row), 0.0)
         nearest = tf.where(place == 0, distances, tf.minimum(nearest, distances))
         return place + 1, nearest, tf.tensor_scatter_nd_update(picked, [[place]], [row])
 
@@ -124,7 +125,7 @@ def graph_cut(similarities: tf.Tensor, valid: tf.Tensor, count: int, redundancy:
     def pick(place: tf.Tensor, gains: tf.Tensor, picked: tf.Tensor) -> tuple:
         row = _best(gains, picked, place, valid)
         picked = tf.tensor_scatter_nd_update(picked, [[place]], [row])
-        return place + 1, gains - 2 * redundancy * similarities[row], picked
+        return place + 1, gains - 2 * redundancy * tf.gather(similarities, row), picked
 
     start = (tf.constant(0), gains, tf.fill([count], -1))
     *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)

@@ -85,5 +85,5 @@ class SelectiveBackprop(Pooled):
         rows, kept = kept_first(order, keep)
         # If nothing was kept, the hardest row is trained on.
         hardest = tf.argmax(tf.where(candidates.valid, candidates.loss, -1.0), output_type=tf.int32)
-        rows = tf.where(kept > 0, rows, tf.roll(tf.range(rows.shape[0]), -hardest, axis=0))
+        rows = tf.where(kept > 0, rows, (tf.range(rows.shape[0]) + hardest) % rows.shape[0])
         return taken_first(rows, kept, context.batch_size)

@@ -12,12 +12,12 @@ def self_paced(start: float = 0.5, growth: float = 1.3) -> Part:
     """Trains on samples whose last loss lies below a limit that grows with every pass.
 
     Formula: ``last_loss | rising_limit(start, growth) | keep``.
-    Cost: no state of its own, O(n) a pass, no extra forward pass. Biased towards low loss at first. A sample that is
+    Cost: a number, O(n) a pass, no extra forward pass. Biased towards low loss at first. A sample that is
     left out keeps the loss it had.
     Source: M. P. Kumar, B. Packer and D. Koller, *Self-Paced Learning for Latent Variable Models*, NIPS 2010.
 
     Args:
-        start: Quantile of the losses that is the first limit, in (0, 1].
+        start: Quantile of the losses after the first pass that is the first limit, in (0, 1].
         growth: Factor of the limit for each pass, at least 1.
 
     Returns:

@@ -73,4 +73,5 @@ class Stratified(Selector):
 
 def _turned(rows: tf.Tensor, steps: int, turn: tf.Tensor) -> tf.Tensor:
     """The batches in another order, turned by some places."""
-    return tf.reshape(tf.roll(tf.reshape(rows, [steps, -1]), turn, axis=0), [-1])
+    order = (tf.range(steps) + tf.cast(turn, tf.int32)) % steps
+    return tf.reshape(tf.gather(tf.reshape(rows, [steps, -1]), order), [-1])
