@@ -13,7 +13,7 @@ import tensorflow as tf
 from selector_table import NAMES, OF_TESTS, REGISTERED, in_all_modes, learnt_state, pool_of, selector
 from selectors_for_tests import moment, seen
 
-from batchsel.selectors import Selector
+from batchsel.selectors import Pipe, Selector
 from batchsel.selectors.registry import entries
 from batchsel.selectors.text import parse
 
@@ -127,6 +127,25 @@ def test_update_touches_the_seen_rows_alone(name):
     for before, after in zip(tf.nest.flatten(state), tf.nest.flatten(new_state), strict=True):
         if before.shape.rank and before.shape[0] == N:
             np.testing.assert_array_equal(after.numpy()[others], before.numpy()[others])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if isinstance(selector(name), Pipe)])
+def test_permuting_the_data_permutes_what_is_drawn_from(name):
+    pipe = selector(name)
+    state, context = learnt_state(pipe, N, B, steps=20)
+    order = np.random.default_rng(8).permutation(N)
+
+    def permuted(leaf):
+        return tf.gather(leaf, order) if leaf.shape.rank and leaf.shape[0] == N else leaf
+
+    other = context._replace(losses=permuted(context.losses), labels=permuted(context.labels))
+    expected = pipe.scores(state, context).numpy()[order]
+    found = pipe.scores(tf.nest.map_structure(permuted, state), other).numpy()
+    # Equal scores are told apart by chance.
+    alike = np.sort(found), np.sort(expected)
+    np.testing.assert_allclose(*alike, rtol=1e-6)
+    if len(np.unique(context.losses)) == N and len(np.unique(expected)) == N:
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 SIZES = {

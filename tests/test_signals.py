@@ -77,7 +77,7 @@ def test_binary_cross_entropy(logits):
         ("crossentropy", False),
         ("categorical_crossentropy", True),
     ],
-    ids=str,
+    ids=lambda value: str(getattr(value, "__name__", value)),
 )
 def test_losses_by_name_are_those_of_their_class(loss, hot):
     x, y = classes(N)

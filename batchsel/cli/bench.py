@@ -18,12 +18,31 @@ from batchsel.errors import UsageError, unknown_name
 @click.option("--task", "tasks", multiple=True, help="mlp, cnn or lstm; may be given several times. [default: all]")
 @click.option("--rounds", type=int, default=5, show_default=True, help="Times that each arm is timed, in turn.")
 @click.option("--quick", is_flag=True, help="Few samples and one round: shows that it works, proves nothing.")
+@click.option("--planning", is_flag=True, help="What planning costs, by method and size of the data set, instead.")
+@click.option(
+    "--n", "sizes", type=click.IntRange(1), multiple=True, help="With --planning: samples. [default: 10^4 to 10^6]"
+)
+@click.option("--selector", "selectors", multiple=True, help="With --planning: selector. [default: all that remember]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench(tasks: tuple[str, ...], rounds: int, quick: bool, as_json: bool) -> None:
+def bench(
+    tasks: tuple[str, ...],
+    rounds: int,
+    quick: bool,
+    planning: bool,
+    sizes: tuple[int, ...],
+    selectors: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Measure the loop against model.fit, selection against plain shuffling, and both against a bare loop.
 
-    All arms run in turn in one process; ratios are medians over the rounds.
+    All arms run in turn in one process; ratios are medians over the rounds. With --planning it measures the planning
+    alone: microseconds for each chosen sample, seconds a pass, bytes a sample.
     """
+    if planning:
+        _planning(selectors, sizes, as_json)
+        return
+    if sizes or selectors:
+        raise UsageError("--n and --selector belong to --planning.")
     if rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {rounds}.")
     from batchsel.training.quiet import import_tensorflow
@@ -53,6 +72,28 @@ def bench(tasks: tuple[str, ...], rounds: int, quick: bool, as_json: bool) -> No
         f"{machine['processor']}, {machine['cores']} cores; TensorFlow {versions['tensorflow']},"
         f" Keras {versions['keras']}" + ("; --quick: no figure here means anything" if quick else "")
     )
+
+
+def _planning(selectors: tuple[str, ...], sizes: tuple[int, ...], as_json: bool) -> None:
+    from batchsel.selectors import text
+
+    for selector in selectors:
+        text.check(selector)
+    from batchsel.training.quiet import import_tensorflow
+
+    import_tensorflow()
+    from batchsel.training import planning_benchmark
+
+    wanted = selectors or planning_benchmark.history_methods()
+    costs = planning_benchmark.planning_costs(wanted, sizes or planning_benchmark.SIZES)
+    if as_json:
+        print_json({"planning": [cost._asdict() for cost in costs]})
+        return
+    rows = [("selector", "n", "us a chosen sample", "s a pass", "bytes a sample")]
+    for cost in costs:
+        each, a_pass = f"{cost.microseconds:.4f}", f"{cost.seconds_a_pass:.3g}"
+        rows.append((cost.selector, f"{cost.n:,}", each, a_pass, f"{cost.bytes_a_sample:.0f}"))
+    print_columns(rows)
 
 
 def _print(result: dict[str, Any]) -> None:

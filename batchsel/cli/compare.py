@@ -93,7 +93,7 @@ def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
         from batchsel.selectors.registry import entries
 
         methods = [entry.name for entry in entries().values() if entry.family in ("order", "history", "candidates")]
-        selectors = tuple(name for name in methods if name != "random")
+        selectors = tuple(name for name in methods if name not in ("random", "mapping"))  # which choose alike
     return {text: {"selector": text} for text in selectors or ("loss_ema", "smart")}
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "datasets": ("datasets:datasets", "List, show, fetch and verify data sets."),
     "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),
     "experiment": ("experiment:experiment", "Run the experiment that a card states."),
+    "map": ("map:dataset_map", "Train once and write what it says of every sample."),
     "models": ("models:models", "List and show models."),
     "plot": ("report:plot", "Make a figure out of records."),
     "report": ("report:report", "Make a report out of records: one HTML file."),

@@ -39,6 +39,7 @@ _PUBLIC = {
     "LossThreshold": "loss_threshold:loss_threshold",
     "MILO": "milo",
     "MemoryImportance": "memory_importance:memory_importance",
+    "Mapping": "mapping",
     "Mix": "mix",
     "Modifier": "base",
     "NumpyFunction": "function",

@@ -54,12 +54,16 @@ class Pipe(Selector):
         parts = zip((self.score, *self.modifiers), state, strict=True)
         return tuple(part.update(own, seen, context) for part, own in parts)
 
-    def plan(self, state: State, context: Context) -> Plan:
-        """Scores, modifies, draws."""
+    def scores(self, state: State, context: Context) -> tf.Tensor:
+        """``float64[n]`` what is drawn from: the scores behind all modifiers."""
         scores = tf.cast(self.score.score(state[0], context), tf.float64)
         for modifier, own in zip(self.modifiers, state[1:], strict=True):
             scores = modifier.modify(scores, context, own)
-        return (self.draw or Proportional()).draw(scores, context)
+        return scores
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """Scores, modifies, draws."""
+        return (self.draw or Proportional()).draw(self.scores(state, context), context)
 
 
 def join(left: Part, right: Part) -> Pipe:

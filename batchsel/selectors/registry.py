@@ -18,6 +18,7 @@ _BUILT_IN = {
     "rs2": ("order", "rs2:RS2"),
     "growing": ("order", "growing:Growing"),
     "stratified": ("order", "stratified:Stratified"),
+    "mapping": ("order", "mapping:Mapping"),
     "soft_keep": ("history", "soft_keep:soft_keep"),
     "loss_ema": ("history", "loss_ema:LossEMA"),
     "smart": ("history", "smart:smart"),

@@ -1,0 +1,76 @@
+"""`batchsel map`: what training says of every sample of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.errors import UsageError
+
+_SUSPECTS = 20
+
+
+@click.command(
+    "map",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n"
+    "  batchsel map --dataset digits --out map.csv --plot map.png\n"
+    "  batchsel map --dataset fashion_mnist --budget 4 --plot map.svg",
+)
+@click.option("--dataset", required=True, help="Data set with classes.")
+@click.option("--model", help="Model. [default: the card's]")
+@click.option("--budget", help="'8 passes' or '480000 samples'. [default: the card's]")
+@click.option("--batch-size", type=int, help="Samples of a step.")
+@click.option("--learning-rate", type=float, help="Peak learning rate.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run.")
+@click.option("--out", type=click.Path(dir_okay=False), default="map.csv", show_default=True, help="A line a sample.")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Also draw it, as PNG or SVG.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
+@click.option("--offline", is_flag=True, help="Never download.")
+def dataset_map(dataset: str, out: str, plot: str | None, data_dir: str | None, offline: bool, **settings: Any) -> None:
+    """Train once with plain shuffling and write what it says of every sample.
+
+    Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
+    right, forgetting events, EL2N, last loss. Samples of least confidence are those whose label may be wrong.
+    """
+    from batchsel.experiments import sets
+    from batchsel.experiments.spec import check_names, resolve
+    from batchsel.training.quiet import import_tensorflow
+
+    if plot and Path(plot).suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"--plot writes .png or .svg, got {plot!r}.")
+    card = sets.card_of(dataset)
+    target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
+    spec = resolve({"dataset": dataset, "selector": "mapping", **target, **settings}, {}, card)
+    check_names(spec)
+    import_tensorflow()
+    from batchsel.data.progress import download_progress
+    from batchsel.experiments.dataset_map import draw_map, write_csv
+    from batchsel.experiments.workshop import Workshop
+
+    workshop = Workshop(data_dir, offline, download_progress)
+    found = draw_map(spec, workshop)
+    write_csv(Path(out), found)
+    click.echo(f"map: {out}, {len(found.label):,} samples")
+    if plot:
+        _plot(Path(plot), found, workshop.dataset(dataset))
+        click.echo(f"picture: {plot}")
+
+
+def _plot(path: Path, found: Any, dataset: Any) -> None:
+    import numpy as np
+
+    from batchsel.analysis.map_plot import draw
+    from batchsel.experiments.sets import whole
+    from batchsel.files import replacing
+
+    images, captions, suspects = None, [], found.suspects()[:_SUSPECTS]
+    x = np.asarray(whole(dataset.train)[0][suspects])
+    if x.ndim == 4 and x.dtype == np.uint8:
+        images = x
+        captions = [f"{dataset.class_names[found.label[i]]} ({i})" for i in suspects]
+    made = draw(found.confidence, found.variability, found.correctness, images, captions)
+    with replacing(path) as beside:
+        made.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)

@@ -1,0 +1,90 @@
+"""A map of a data set: what a run of plain shuffling says of every sample."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from batchsel.errors import UserError
+from batchsel.experiments.budget import Budget
+from batchsel.experiments.sets import whole
+from batchsel.experiments.spec import RunSpec
+from batchsel.experiments.workshop import Workshop
+from batchsel.files import replacing
+
+
+class DatasetMap(NamedTuple):
+    """What is known of each sample of the training part, ``[n]`` each."""
+
+    label: np.ndarray
+    """Class number."""
+    times: np.ndarray
+    """How often it was trained on."""
+    confidence: np.ndarray
+    """Mean probability of its class."""
+    variability: np.ndarray
+    """Standard deviation of that probability."""
+    correctness: np.ndarray
+    """Share of times that it was classified rightly."""
+    forgotten: np.ndarray
+    """Forgetting events: wrong after right."""
+    el2n: np.ndarray
+    """Mean norm of p − y early in training."""
+    loss: np.ndarray
+    """Last known loss."""
+
+    def suspects(self) -> np.ndarray:
+        """The samples in the order in which their labels are worth a look: least confidence in the label first."""
+        return np.argsort(self.confidence, kind="stable")
+
+
+def draw_map(spec: RunSpec, workshop: Workshop) -> DatasetMap:
+    """Trains with the selector `mapping` and reads its state.
+
+    Args:
+        spec: The settings; their selector is `mapping`, and their task a classification.
+        workshop: Makes data and trainer.
+
+    Raises:
+        UserError: If the data set is no classification, or cannot be had.
+    """
+    dataset = workshop.dataset(spec.dataset)
+    if dataset.task != "classification":
+        raise UserError(f"a map needs classes; {spec.dataset} is a {dataset.task}.")
+    trainer = workshop.trainer(spec)
+    x, y = whole(dataset.train)
+    trainer.fit(x, y, epochs=Budget.parse(spec.budget).samples(len(y)) / len(y), verbose=0)
+    course = [leaf.numpy() for leaf in trainer.loop.carry.state]
+    times, confidence, squares, right, forgotten, _, error, _ = course
+    seen = np.maximum(times, 1)
+    return DatasetMap(
+        np.asarray(y).reshape(len(y), -1)[:, 0],
+        times.astype(int),
+        confidence,
+        np.sqrt(np.maximum(squares, 0) / seen),
+        right / seen,
+        forgotten.astype(int),
+        error,
+        trainer.losses,
+    )
+
+
+def write_csv(path: Path, found: DatasetMap) -> None:
+    """Writes a line a sample.
+
+    Args:
+        path: The file.
+        found: The map.
+    """
+    with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("sample", *DatasetMap._fields))
+        for sample, row in enumerate(zip(*found, strict=True)):
+            writer.writerow((sample, *map(_short, row)))
+
+
+def _short(value: Any) -> str:
+    return str(value) if isinstance(value, np.integer) else f"{value:.6g}"

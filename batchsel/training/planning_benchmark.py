@@ -1,0 +1,94 @@
+"""What planning costs: time for each chosen sample and memory for each sample, up to data sets of many millions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from batchsel.selectors import Context, resolve
+from batchsel.selectors.registry import entries
+
+SIZES = (10_000, 100_000, 1_000_000)
+_BATCH_SIZE = 128
+_REPEATS = 3
+_PER_LOOP = 8
+"""Bytes a sample that the loop keeps for every selector: its last loss, and how often it was trained on."""
+
+
+class PlanningCost(NamedTuple):
+    """What one method needs to plan a pass over a data set."""
+
+    selector: str
+    n: int
+    microseconds: float
+    """For each chosen sample, median of some plans."""
+    seconds_a_pass: float
+    """For as many plans as choose n samples."""
+    bytes_a_sample: float
+    """State of the selector and of the loop, between plans."""
+
+
+def history_methods() -> list[str]:
+    """The methods that choose from what they remember, `random` first."""
+    return ["random", *(entry.name for entry in entries().values() if entry.family == "history")]
+
+
+def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> PlanningCost:
+    """Times the planning of a method, compiled, on made-up losses.
+
+    Args:
+        selector: In text form.
+        n: Samples in the data set.
+        batch_size: b.
+
+    Example:
+        >>> planning_cost("random", 1000).bytes_a_sample
+        8.0
+    """
+    chosen = resolve(selector)
+    state = tf.nest.map_structure(_made_up, chosen.init(n))
+    losses, labels = -tf.math.log(tf.random.uniform([n], seed=0)), tf.range(n) % 10
+
+    @tf.function(autograph=False, jit_compile=chosen.traceable)
+    def plan(state: Any, losses: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        now = tf.zeros([], tf.float32) + 0.3
+        samples = tf.constant(2 * n, tf.int64)
+        made = chosen.plan(state, Context(step, samples, now, step, tf.constant(0), n, batch_size, losses, labels))
+        rows = tf.math.count_nonzero(made.weights)
+        # Everything of the plan is used, so that nothing of it is left out when it is compiled.
+        return rows, tf.reduce_sum(tf.cast(made.indices, tf.float32) * made.weights)
+
+    seconds, rows = [], 1
+    for place in range(_REPEATS + 1):
+        start = time.perf_counter()
+        found = plan(state, losses, tf.constant(place, tf.int64))
+        rows = max(int(found[0].numpy()), 1)
+        seconds.append(time.perf_counter() - start)
+    each = sorted(seconds[1:])[_REPEATS // 2]
+    return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n))
+
+
+def planning_costs(selectors: Sequence[str], sizes: Sequence[int]) -> list[PlanningCost]:
+    """The costs of several methods at several sizes.
+
+    Args:
+        selectors: In text form.
+        sizes: n of each data set.
+    """
+    return [planning_cost(selector, n) for n in sizes for selector in selectors]
+
+
+def _made_up(leaf: Any) -> tf.Tensor:
+    """State as after some training: numbers of the right kind."""
+    leaf = tf.convert_to_tensor(leaf)
+    if leaf.dtype.is_floating and leaf.shape.rank:
+        return tf.random.uniform(leaf.shape, 0.1, 1.0, leaf.dtype, seed=1)
+    return tf.ones_like(leaf) if leaf.dtype.is_integer and leaf.shape.rank else leaf
+
+
+def _bytes(state: Any, n: int) -> float:
+    leaves = [tf.convert_to_tensor(leaf) for leaf in tf.nest.flatten(state)]
+    return sum(leaf.dtype.size * leaf.shape.num_elements() for leaf in leaves) / n
