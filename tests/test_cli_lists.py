@@ -1,6 +1,7 @@
 """`batchsel selectors`, `models`, `doctor`, `bench`, `completion`."""
 
 import json
+from pathlib import Path
 
 import pytest
 from command_line import CommandLine
@@ -31,6 +32,19 @@ def test_every_selector_shows_formula_cost_and_source(command, name):
     assert shown["source"]
 
 
+def test_selectors_alone_lists_them(command):
+    assert command("selectors").out == command("selectors", "list").out
+
+
+def test_the_page_of_all_selectors_is_up_to_date(command):
+    repository = Path(__file__).parents[1]
+    page = command("selectors", "page", str(repository / "experiments" / "methods_on_digits")).out
+    assert page == (repository / "docs" / "selectors.md").read_text("utf-8"), "make docs brings it up to date"
+    for entry in entries().values():
+        assert f"### {entry.name}\n" in page
+    assert "Measured here" in page
+
+
 def test_models_are_listed_and_shown(command):
     rows = json.loads(command("models", "list", "--json").out)["models"]
     assert [row["name"] for row in rows] == ["cnn", "mlp"]
@@ -49,6 +63,17 @@ def test_bench_gives_every_ratio(command):
     (task,) = result["tasks"]
     assert set(task["arms"]) >= {"model.fit", "random", "loss_ema"}
     assert task["arms"]["random"]["times_as_fast_as_fit"]["median"] > 1
+
+
+def test_bench_measures_planning(command):
+    words = "bench --planning --n 2000 --n 4000 --selector random --selector loss_ema --json"
+    costs = json.loads(command(*words.split()).out)["planning"]
+    assert [(cost["selector"], cost["n"]) for cost in costs] == [
+        ("random", 2000), ("loss_ema", 2000), ("random", 4000), ("loss_ema", 4000),
+    ]  # fmt: skip
+    assert [cost["bytes_a_sample"] for cost in costs] == [8, 16, 8, 16]
+    assert all(0 < cost["microseconds"] < 1000 for cost in costs)
+    assert command("bench", "--n", "2000").code == 2
 
 
 def test_unknown_commands_tasks_and_shells(command):

@@ -7,7 +7,7 @@ from problems import classes, mlp, weights_of
 from selectors_for_tests import moment, seen
 
 from batchsel import Trainer
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
 from batchsel.selectors.importance_sampling import variance_ratio
 from batchsel.selectors.pooled import taken_in_proportion
@@ -324,3 +324,75 @@ def test_scoring_alone_changes_no_weight():
     assert int(after.scored - carry.scored) == B
     assert int(after.samples) == int(carry.samples)
     assert int(after.step) == int(carry.step)
+
+
+def test_rho_takes_what_is_above_the_irreducible_loss():
+    selector = resolve("rho_loss(pool=4)")
+    irreducible = np.random.default_rng(2).exponential(size=N).astype(np.float32)
+    state = selector.init(N)._replace(irreducible=tf.constant(irreducible), ready=tf.constant(True))
+    pool = pool_of(4 * B, real=4 * B - 2)
+    ((rows, weights),) = chosen("rho_loss(pool=4)", pool, 1, state=state)
+    reducible = (pool.loss.numpy() - irreducible[: 4 * B])[: 4 * B - 2]
+    assert rows.tolist() == np.argsort(-reducible, kind="stable")[:B].tolist()
+    assert (weights == 1).all()
+
+
+def test_each_half_is_judged_by_the_model_of_the_other():
+    selector, calls = resolve("rho_loss(passes=2.0)"), []
+
+    def learn(rows, seed, passes):
+        calls.append((set(rows), seed, passes))
+        return np.full(N, float(len(calls)))
+
+    state = selector.prepare(selector.init(N), learn, 7)
+    (first, *_), (second, *_) = calls
+    assert (len(first), len(second), first & second, first | second) == (N // 2, N // 2, set(), set(range(N)))
+    assert {passes for *_, passes in calls} == {2.0}
+    assert {state.irreducible.numpy()[i] for i in first} == {2.0}
+    assert {state.irreducible.numpy()[i] for i in second} == {1.0}
+    assert selector.prepare(state, None, 7) is state
+
+
+def test_rho_trains_its_models_on_the_clock_and_counts_them():
+    trainer = Trainer(mlp(), "rho_loss(pool=2, passes=3.0)", batch_size=B, compile="graph")
+    plain = Trainer(mlp(), "candidates(pool=2)", batch_size=B, compile="graph")
+    for one in (plain, trainer):
+        one.fit(X, Y, epochs=1, verbose=0)
+    assert trainer.counts["samples"] == plain.counts["samples"] == N
+    # Both halves three times, a sample trained on counted as three; all samples scored by both models.
+    assert trainer.counts["scored"] == plain.counts["scored"] + 3 * 3 * N + 2 * N
+    assert trainer.clock.training > plain.clock.training
+    known = trainer.loop.carry.state.irreducible.numpy()
+    trainer.fit(X, Y, epochs=1, verbose=0)  # what was found out is kept
+    np.testing.assert_array_equal(known, trainer.loop.carry.state.irreducible.numpy())
+    trainer.reset(1)
+    trainer.fit(X, Y, epochs=1, verbose=0)
+    assert (known != trainer.loop.carry.state.irreducible.numpy()).any()
+
+
+def test_rho_leaves_wrong_labels_alone():
+    generator = np.random.default_rng(0)
+    x, y = classes(600)
+    wrong = generator.choice(600, 90, replace=False)
+    spoilt = y.copy()
+    spoilt[wrong] = (y[wrong] + 1) % 3
+    visits = {}
+    for name in ("rho_loss(pool=4, passes=20.0)", "candidates(pool=4)"):
+        trainer = Trainer(mlp(), name, batch_size=20, compile="graph")
+        trainer.reset(0)
+        trainer.fit(x, spoilt, epochs=6, verbose=0)
+        visits[name] = trainer.visits[wrong].sum() / trainer.visits.sum()
+    rho, loss = visits.values()
+    assert rho < 0.6 * loss
+
+
+def test_rho_needs_data_in_memory():
+    class Source:
+        def __len__(self):
+            return N
+
+        def take(self, indices):
+            return X[indices], Y[indices]
+
+    with pytest.raises(UserError, match="needs data in memory"):
+        Trainer(mlp(), "rho_loss", batch_size=B).fit(Source(), verbose=0)

@@ -58,6 +58,7 @@ _PUBLIC = {
     "Prioritised": "prioritised:prioritised",
     "Proportional": "proportional",
     "Prune": "prune",
+    "RHOLoss": "rho_loss",
     "RS2": "rs2",
     "Random": "random",
     "RankPower": "rank_power",

@@ -6,8 +6,10 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow as tf
 
 from batchsel.selectors.exchange import Choice, Context, Plan, Seen
@@ -65,6 +67,8 @@ class Selector(Part):
 
     signals: ClassVar[tuple[str, ...]] = ()
     """What `update` reads besides the loss; the names of fields of `Seen`."""
+    prepares: ClassVar[bool] = False
+    """Whether `prepare` is called before the first step."""
     rescores: ClassVar[bool] = False
     """Whether plans may hold batches that are only scored: those whose rows have weight -1."""
     weighs: ClassVar[bool] = False
@@ -98,6 +102,19 @@ class Selector(Part):
             n: Samples in the data set.
         """
         return ()
+
+    def prepare(self, state: State, learn: Callable[[np.ndarray, int, float], np.ndarray], seed: int) -> State:
+        """What other models have to say first; called outside of the compiled loop, on the clock, if `prepares`.
+
+        Called at the start of each fit: it returns the state as it is where nothing is left to find out.
+
+        Args:
+            state: The selector's state.
+            learn: Trains a fresh model of the same form on some samples (``int[k]``), with a seed, for some passes, and
+                gives the ``float32[n]`` losses of all samples under it.
+            seed: Seed of the run.
+        """
+        return state
 
     def plan(self, state: State, context: Context) -> Plan:
         """Which samples next.

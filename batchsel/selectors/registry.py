@@ -41,6 +41,7 @@ _BUILT_IN = {
     "curriculum": ("history", "curriculum:curriculum"),
     "ordered_sgd": ("history", "ordered_sgd:OrderedSGD"),
     "candidates": ("candidates", "candidates:Candidates"),
+    "rho_loss": ("candidates", "rho_loss:RHOLoss"),
     "divbs": ("candidates", "divbs:DivBS"),
     "great": ("candidates", "great:GREAT"),
     "k_centre": ("candidates", "k_centre:KCentre"),

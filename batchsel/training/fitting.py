@@ -15,6 +15,7 @@ from batchsel.training.evaluation import resident
 from batchsel.training.feeds import Outcome
 from batchsel.training.interruption import Interruption
 from batchsel.training.progress import Progress
+from batchsel.training.reference import Reference
 from batchsel.training.request import Request
 
 if TYPE_CHECKING:
@@ -82,12 +83,22 @@ class Fitting:
         self._whole = hooks.wants_no_epochs(self._request)
         with self._trainer.clock.section("tracing"):
             self._trainer.engine.warm_up(self._request.feed, self._span, self._validation)
+        self._prepare()
         with self._interruption:
             try:
                 self._train(callbacks)
             finally:
                 self._loop.step.put_rate_back()
         return history
+
+    def _prepare(self) -> None:
+        """Lets a selector that compares with other models train them."""
+        trainer, state = self._trainer, self._loop.carry.state
+        if trainer.selector.prepares:
+            trainer.reference = trainer.reference or Reference(trainer)
+            known = tf.nest.map_structure(lambda variable: variable.read_value(), state)
+            found = trainer.selector.prepare(known, trainer.reference.learner(self._request.feed), trainer.seed)
+            tf.nest.map_structure(lambda variable, value: variable.assign(value), state, found)
 
     def _train(self, callbacks: keras.callbacks.CallbackList) -> None:
         progress, model = self._progress, self._model

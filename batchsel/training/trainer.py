@@ -22,6 +22,7 @@ from batchsel.training.feeds import Feed, Resident, Streamed
 from batchsel.training.fitting import Fitting
 from batchsel.training.loop import Loop
 from batchsel.training.progress import Progress
+from batchsel.training.reference import Reference
 from batchsel.training.request import Request
 
 
@@ -76,6 +77,7 @@ class Trainer:
         )
         self.engine.seed = arrays.checked_seed(seed)
         self._to_restore: Path | None = None
+        self.reference: Reference | None = None
 
     def fit(
         self,
