@@ -33,7 +33,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 tests: $(READY)
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15
 
 # The examples of all docstrings, run on the wheel that users get, away from the checkout.
 doctest: $(READY)

@@ -11,6 +11,8 @@ from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import dealt, first_then_shares, systematic
 from batchsel.selectors.exchange import Context, Plan
 
+_LARGE = 2_000_000
+
 
 @dataclass(frozen=True, repr=False)
 class Proportional(Draw):
@@ -61,7 +63,8 @@ def steps_between_plans(every: int | None, n: int, batch_size: int) -> int:
         batch_size: b.
 
     Returns:
-        `every`, else a twentieth of a pass, but at least 32 steps and at most half a pass.
+        `every`, else a twentieth of a pass (an eighth from two million samples on, where plans take long), but at least
+        32 steps and at most half a pass.
 
     Example:
         >>> steps_between_plans(None, 60_000, 128), steps_between_plans(None, 100, 50)
@@ -69,5 +72,5 @@ def steps_between_plans(every: int | None, n: int, batch_size: int) -> int:
     """
     if every is not None:
         return every
-    twentieth = -(-n // (20 * batch_size))
-    return max(1, min(max(32, twentieth), n // (2 * batch_size)))
+    part = -(-n // ((20 if n < _LARGE else 8) * batch_size))
+    return max(1, min(max(32, part), n // (2 * batch_size)))
