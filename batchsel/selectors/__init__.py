@@ -24,6 +24,7 @@ _PUBLIC = {
     "Forgetting": "forgetting",
     "Function": "function",
     "GREAT": "great",
+    "Gate": "gate",
     "Given": "given",
     "GradientEMA": "gradient_ema",
     "Growing": "growing",

@@ -61,6 +61,7 @@ _BUILT_IN = {
     "mix": ("modifier", "mix:Mix"),
     "cap": ("modifier", "cap:Cap"),
     "coverage": ("modifier", "coverage:Coverage"),
+    "gate": ("modifier", "gate:Gate"),
     "power": ("modifier", "power:Power"),
     "pressure": ("modifier", "pressure:Pressure"),
     "rank_pressure": ("modifier", "rank_pressure:RankPressure"),
