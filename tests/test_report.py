@@ -94,6 +94,13 @@ def test_every_figure_is_whole_and_says_what_it_shows(page):
         assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', picture)) <= own
 
 
+def test_forty_arms_leave_room_for_the_curves():
+    records = [record_of("random", seed, crossing=900) for seed in range(2)]
+    records += [record_of(f"arm {place}", seed, crossing=500) for place in range(40) for seed in range(2)]
+    page = report.report(records)  # matplotlib warns where nothing is left of a panel
+    assert page.count("arm 39 (n = 2)") == 2
+
+
 def test_nothing_comes_from_elsewhere(page):
     text = page.read_text("utf-8")
     assert "default-src 'none'" in text

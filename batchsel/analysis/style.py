@@ -16,6 +16,10 @@ _INCHES = 9.0
 INK, GREY, LIGHT = "#222222", "#666666", "#DDDDDD"
 # Okabe and Ito's colours, which people with colour blindness can tell apart, without the yellow.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_INSIDE = 8
+"""More entries are not put inside of a panel."""
+_COLUMNS, _ROWS, _ROW = 3, 2, 0.17
+"""Of a legend below a figure: columns, rows that there is room for, inches of a row more."""
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -84,13 +88,16 @@ def clean(axes: Axes) -> None:
 
 
 def legend(axes: Axes, **options: Any) -> None:
-    """A legend without a frame, if there is anything to name.
+    """A legend without a frame, if there is anything to name; below the figure if there is much.
 
     Args:
         axes: Axes.
         **options: As `Axes.legend` takes them.
     """
-    if axes.get_legend_handles_labels()[0]:
+    entries = len(axes.get_legend_handles_labels()[0])
+    if entries > _INSIDE:
+        legend_below(axes.figure, axes)
+    elif entries:
         axes.legend(**{"frameon": False, "fontsize": 8} | options)
 
 
@@ -102,7 +109,9 @@ def legend_below(made: Figure, axes: Axes) -> None:
         axes: Axes with everything that is to be named.
     """
     handles, labels = axes.get_legend_handles_labels()
-    made.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    more = -(-len(labels) // _COLUMNS) - _ROWS
+    made.set_figheight(made.get_figheight() + max(more, 0) * _ROW)  # many arms must not crowd the panels out
+    made.legend(handles, labels, loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8)
 
 
 def svg(made: Figure, words: str) -> str:
