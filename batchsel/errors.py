@@ -26,6 +26,10 @@ class UsageError(UserError):
     """A `UserError` that is visible in the words of the call alone (exit code 2 on the command line)."""
 
 
+_MANY = 20
+"""More names are not listed where a near one is known."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not known, with the nearest names that are.
 
@@ -44,4 +48,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     guess = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+    if len(known) > _MANY and close:
+        return UsageError(f"unknown {kind} {name!r}.{guess} There are {len(known)}.")
     return UsageError(f"unknown {kind} {name!r}.{guess} Known: {', '.join(known) or 'none'}.")

@@ -137,7 +137,7 @@ def find(name: str) -> Entry:
     Example:
         >>> find("rendom")
         Traceback (most recent call last):
-        batchsel.errors.UsageError: unknown selector 'rendom'. Did you mean 'random'? Known: ...
+        batchsel.errors.UsageError: unknown selector 'rendom'. Did you mean 'random'? There are ...
     """
     known = entries()
     if name not in known:

@@ -50,7 +50,7 @@ def check(text: str) -> None:
     Example:
         >>> check("loss_ema | warmpu(1)")
         Traceback (most recent call last):
-        batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? Known: ...
+        batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? There are ...
     """
     for piece in _pieces(text):
         call = _read(piece, text)
