@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from batchsel.analysis.comparison import Comparison, analyse
+from batchsel.analysis.comparison import Analysis, Comparison, analyse
 from batchsel.target import Target
 
 
@@ -38,6 +38,24 @@ def levels(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Level]]:
         if len(targets) > 1 and all(record["spec"]["run_on"] for record in mine):
             found[dataset] = [Level(name, text, _comparisons(mine, dataset, text)) for text, name in targets.items()]
     return found
+
+
+class Estimates(NamedTuple):
+    """Everything that is estimated from records, once for all who show it."""
+
+    analysis: Analysis
+    """At the targets that the runs were made for."""
+    levels: dict[str, list[Level]]
+    """As `levels` gives them."""
+
+
+def estimate(records: Sequence[Mapping[str, Any]]) -> Estimates:
+    """Compares the arms at the target that was asked for, and at all targets of their data sets.
+
+    Args:
+        records: Of any number of data sets and arms.
+    """
+    return Estimates(analyse(records), levels(records))
 
 
 def _targets(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:

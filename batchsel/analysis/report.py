@@ -9,7 +9,7 @@ from typing import Any
 
 from batchsel.analysis import arrivals, chosen, curves, equal, spending
 from batchsel.analysis.comparison import Analysis, analyse
-from batchsel.analysis.levels import levels
+from batchsel.analysis.levels import Estimates, estimate
 from batchsel.analysis.outcomes import outcome
 from batchsel.analysis.overall import overall
 from batchsel.analysis.style import Look, svg
@@ -34,24 +34,34 @@ class Picture:
     svg: str
 
 
-def report(records: Sequence[Mapping[str, Any]], problems: Sequence[str] = (), failures: Sequence[Any] = ()) -> str:
+def report(
+    records: Sequence[Mapping[str, Any]],
+    problems: Sequence[str] = (),
+    failures: Sequence[Any] = (),
+    estimates: Estimates | None = None,
+) -> str:
     """The report as HTML.
 
     Args:
         records: Of runs that ended, any number of data sets and arms.
         problems: What was wrong with lines that were left out.
         failures: Records of runs that failed.
+        estimates: What `estimate` makes of the records, if it is known already.
     """
     from jinja2 import Environment, select_autoescape
 
     template = importlib.resources.files("batchsel.analysis").joinpath(_TEMPLATE).read_text("utf-8")
     environment = Environment(autoescape=select_autoescape(default_for_string=True), trim_blocks=True)
     environment.filters["seconds"] = _seconds
-    return environment.from_string(template).render(_context(records, problems, failures))
+    return environment.from_string(template).render(
+        _context(records, problems, failures, estimates or estimate(records))
+    )
 
 
-def _context(records: Sequence[Mapping[str, Any]], problems: Sequence[str], failures: Sequence[Any]) -> dict[str, Any]:
-    analysis, others = analyse(records), levels(records)
+def _context(
+    records: Sequence[Mapping[str, Any]], problems: Sequence[str], failures: Sequence[Any], estimates: Estimates
+) -> dict[str, Any]:
+    analysis, others = estimates
     datasets = list(dict.fromkeys(record["spec"]["dataset"] for record in records))
     about = next((record["about"] for record in records if record.get("about")), {})
     return {

@@ -116,8 +116,7 @@ def show(result: Any, folder: Path, as_json: bool, quick: bool = False) -> None:
         UserError: If no run has ended.
     """
     from batchsel.analysis import report
-    from batchsel.analysis.comparison import analyse
-    from batchsel.analysis.levels import levels
+    from batchsel.analysis.levels import estimate
     from batchsel.analysis.tables import as_values
     from batchsel.cli.comparison_text import lines
     from batchsel.cli.output import print_json
@@ -129,12 +128,12 @@ def show(result: Any, folder: Path, as_json: bool, quick: bool = False) -> None:
         click.echo(f"FAILED: {spec['dataset']}, {arm}, seed {spec['seed']}: {failure['failed']}", err=True)
     if not result.records:
         raise UserError("no run has ended; see the failures above.")
-    analysis, others = analyse(result.records), levels(result.records)
+    estimates = estimate(result.records)
     with replacing(folder / "report.html") as beside:
-        beside.write_text(report.report(result.records, (), result.failures), "utf-8")
+        beside.write_text(report.report(result.records, (), result.failures, estimates), "utf-8")
     files = {"records": str(folder / FILE), "report": str(folder / "report.html")}
     if as_json:
-        print_json(as_values(analysis, others) | files | {"quick": quick})
+        print_json(as_values(*estimates) | files | {"quick": quick})
         return
-    click.echo("\n".join(lines(analysis, others, quick)))
+    click.echo("\n".join(lines(*estimates, quick)))
     click.echo(f"\nrecords: {files['records']}   report: {files['report']}")

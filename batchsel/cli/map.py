@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchsel.errors import UsageError
+from batchsel.cli.output import check_picture, save_picture
 
 _SUSPECTS = 20
 
@@ -39,8 +39,7 @@ def dataset_map(dataset: str, out: str, plot: str | None, data_dir: str | None, 
     from batchsel.experiments.spec import check_names, resolve
     from batchsel.training.quiet import import_tensorflow
 
-    if plot and Path(plot).suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"--plot writes .png or .svg, got {plot!r}.")
+    check_picture(plot, "--plot")
     card = sets.card_of(dataset)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
     spec = resolve({"dataset": dataset, "selector": "mapping", **target, **settings}, {}, card)
@@ -64,7 +63,6 @@ def _plot(path: Path, found: Any, dataset: Any) -> None:
 
     from batchsel.analysis.map_plot import draw
     from batchsel.experiments.sets import whole
-    from batchsel.files import replacing
 
     images, captions, suspects = None, [], found.suspects()[:_SUSPECTS]
     x = np.asarray(whole(dataset.train)[0][suspects])
@@ -72,5 +70,4 @@ def _plot(path: Path, found: Any, dataset: Any) -> None:
         images = x
         captions = [f"{dataset.class_names[found.label[i]]} ({i})" for i in suspects]
     made = draw(found.confidence, found.variability, found.correctness, images, captions)
-    with replacing(path) as beside:
-        made.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)
+    save_picture(made, path)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchsel.cli.output import check_picture, save_picture
 from batchsel.errors import UsageError, UserError, unknown_name
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -33,21 +34,19 @@ def report(
     import json
 
     from batchsel.analysis import report as page
-    from batchsel.analysis.comparison import analyse
-    from batchsel.analysis.levels import levels
+    from batchsel.analysis.levels import estimate
     from batchsel.analysis.tables import as_csv, as_values
 
     found = _read(runs)
     _add(targets, found.runs)
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
-    _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures))
-    if csv or json_file:
-        estimated = analyse(found.runs), levels(found.runs)
-        if csv:
-            _write(Path(csv), as_csv(*estimated))
-        if json_file:
-            _write(Path(json_file), json.dumps(as_values(*estimated), indent=1) + "\n")
+    estimates = estimate(found.runs)
+    _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures, estimates))
+    if csv:
+        _write(Path(csv), as_csv(*estimates))
+    if json_file:
+        _write(Path(json_file), json.dumps(as_values(*estimates), indent=1) + "\n")
     click.echo(f"report: {target}")
 
 
@@ -69,13 +68,11 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     from batchsel.analysis import report as page
     from batchsel.analysis.comparison import analyse
     from batchsel.analysis.style import Look
-    from batchsel.files import replacing
 
     if name not in page.FIGURES:
         raise unknown_name("figure", name, page.FIGURES)
     target = Path(out or f"{name}.png")
-    if target.suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"--out writes .png or .svg, got {str(target)!r}.")
+    check_picture(str(target), "--out")
     records = _of_dataset(_read(runs).runs, dataset)
     known = [item.arm for item in analyse(records).summaries]
     for arm in arms:
@@ -85,8 +82,7 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     made = page.FIGURES[name][1](wanted, Look(wanted))
     if made is None:
         raise UserError(f"these records hold nothing to draw {name!r} from.")
-    with replacing(target) as beside:
-        made.savefig(beside, format=target.suffix.lstrip(".").lower(), dpi=160)
+    save_picture(made, target)
     click.echo(f"picture: {target}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from batchsel.cli import display
+from batchsel.cli.output import check_picture
 from batchsel.errors import UsageError, UserError
 from batchsel.training.quiet import import_tensorflow
 
@@ -129,8 +130,7 @@ def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:
 
 
 def _check_plot(plot: str | None) -> None:
-    if plot and Path(plot).suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"--plot writes .png or .svg, got {plot!r}.")
+    check_picture(plot, "--plot")
     if plot and not Path(plot).resolve().parent.is_dir():
         raise UsageError(f"--plot {plot!r}: there is no folder {str(Path(plot).parent)!r}.")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from batchsel.errors import UsageError
 from batchsel.selectors.base import Part
+from batchsel.selectors.checks import one_word
 from batchsel.selectors.prediction_variance import PredictionVariance
 from batchsel.selectors.proportional import Proportional
 from batchsel.selectors.reweigh import Reweigh
@@ -34,6 +34,5 @@ def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) ->
         >>> active_bias("weighing")
         prediction_variance(floor=0.02) | warmup(passes=1) | reweigh
     """
-    if by not in ("sampling", "weighing"):
-        raise UsageError(f"active_bias: by must be one of 'sampling', 'weighing', got {by!r}.")
+    one_word("active_bias", "by", by, ("sampling", "weighing"))
     return PredictionVariance(floor) | Warmup(warmup) | (Proportional() if by == "sampling" else Reweigh())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import State
-from batchsel.selectors.checks import one_of, whole
+from batchsel.selectors.checks import one_of
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.pooled import Pooled, taken_highest, taken_in_proportion
 
@@ -46,7 +46,7 @@ class Candidates(Pooled):
     take: str = "top"
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        super().__post_init__()
         one_of(self, "of", (*_SIGNALS, "last_layer"))
         one_of(self, "take", ("top", "proportional", "unbiased"))
 

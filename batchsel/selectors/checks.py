@@ -55,10 +55,29 @@ def one_of(part: Any, field: str, allowed: tuple[str, ...]) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: anneal: to must be one of 'uniform', got 'nowhere'.
     """
-    value = getattr(part, field)
+    one_word(part.name, field, getattr(part, field), allowed)
+
+
+def one_word(name: str, field: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Checks that a word is one of those that a selector, or a function that composes one, knows.
+
+    Args:
+        name: Name of the selector.
+        field: Name of the parameter.
+        value: The word.
+        allowed: The words.
+
+    Raises:
+        UsageError: Naming the parameter, its value and the words.
+
+    Example:
+        >>> one_word("prioritised", "by", "age", ("loss", "rank"))
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: prioritised: by must be one of 'loss', 'rank', got 'age'.
+    """
     if value not in allowed:
         words = ", ".join(repr(word) for word in allowed)
-        raise UsageError(f"{part.name}: {field} must be one of {words}, got {value!r}.")
+        raise UsageError(f"{name}: {field} must be one of {words}, got {value!r}.")
 
 
 def whole(part: Any, field: str, lower: int) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import State
-from batchsel.selectors.checks import whole
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.greedy import last_layer_products, orthogonal
 from batchsel.selectors.pooled import Pooled, taken_rows
@@ -39,9 +38,6 @@ class DivBS(Pooled):
     name = "divbs"
     pool: int = 3
     signals = ("residuals", "features")
-
-    def __post_init__(self) -> None:
-        whole(self, "pool", 1)
 
     def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
         """The rows picked greedily."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.checks import in_range, whole
+from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.pooled import Pooled, taken_in_proportion
 
@@ -67,7 +67,7 @@ class ImportanceSampling(Pooled):
     switches = True
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        super().__post_init__()
         if self.threshold is not None:
             in_range(self, "threshold", 0, float("inf"), upper_open=True)
         in_range(self, "momentum", 0, 1, upper_open=True)

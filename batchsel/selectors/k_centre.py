@@ -44,7 +44,7 @@ class KCentre(Pooled):
     dimensions: int = 16
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        super().__post_init__()
         one_of(self, "on", ("features", "inputs", "pca"))
         whole(self, "dimensions", 1)
 

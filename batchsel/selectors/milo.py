@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import State
-from batchsel.selectors.checks import in_range, whole
+from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.greedy import farthest, graph_cut
 from batchsel.selectors.pooled import Pooled, taken_rows
@@ -43,7 +43,7 @@ class MILO(Pooled):
     signals = ("features",)
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        super().__post_init__()
         in_range(self, "switch", 0, 1)
 
     def choose(self, state: State, candidates: Seen, context: Context) -> Choice:

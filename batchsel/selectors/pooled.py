@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from batchsel.rng import Rng
 from batchsel.selectors.base import Selector, State
+from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import filled_plan, quantise, systematic
 from batchsel.selectors.exchange import Choice, Context, Plan
 
@@ -24,6 +25,9 @@ class Pooled(Selector):
     """
 
     pool: int
+
+    def __post_init__(self) -> None:
+        whole(self, "pool", 1)
 
     def pool_size(self, batch_size: int) -> int:
         """B."""

@@ -43,6 +43,17 @@ class Pressure(Modifier):
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Chances, infinities kept."""
-        progress = tf.cast(context.progress, tf.float64)
-        pressure = math.log(self.start) * (1 - progress) + math.log(self.end) * progress
+        pressure = log_pressure(self.start, self.end, context)
         return tf.where(tf.math.is_inf(scores), scores, tf.exp((tf.clip_by_value(scores, 0, 1) - 1) * pressure))
+
+
+def log_pressure(start: float, end: float, context: Context) -> tf.Tensor:
+    """``float64[]`` logarithm of a pressure that goes geometrically from start to end over the run.
+
+    Args:
+        start: Pressure at the start of the run.
+        end: Pressure at its end.
+        context: Where the run stands.
+    """
+    progress = tf.cast(context.progress, tf.float64)
+    return math.log(start) * (1 - progress) + math.log(end) * progress

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from batchsel.errors import UsageError
 from batchsel.selectors.base import Part
+from batchsel.selectors.checks import one_word
 from batchsel.selectors.last_loss import LastLoss
 from batchsel.selectors.power import Power
 from batchsel.selectors.rank_power import RankPower
@@ -48,7 +48,6 @@ def prioritised(
         >>> prioritised(by="rank")
         last_loss | rank_power(exponent=0.6) | weighted(beta=0.4, end=1.0, scale='mean', every=None)
     """
-    if by not in ("loss", "rank"):
-        raise UsageError(f"prioritised: by must be one of 'loss', 'rank', got {by!r}.")
+    one_word("prioritised", "by", by, ("loss", "rank"))
     chances = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
     return LastLoss() | chances | Weighted(beta, end, scale, every)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -10,6 +9,7 @@ import tensorflow as tf
 from batchsel.selectors.base import Modifier, State
 from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Context
+from batchsel.selectors.pressure import log_pressure
 from batchsel.selectors.ranking import descending_ranks
 
 
@@ -47,6 +47,5 @@ class RankPressure(Modifier):
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Chances by rank, infinities kept."""
         ranks = tf.cast(descending_ranks(scores, context.rng), tf.float64) + 1
-        progress = tf.cast(context.progress, tf.float64)
-        pressure = math.log(self.start) * (1 - progress) + math.log(self.end) * progress
+        pressure = log_pressure(self.start, self.end, context)
         return tf.where(tf.math.is_inf(scores), scores, tf.exp(-ranks * pressure / context.n))

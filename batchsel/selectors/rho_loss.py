@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UsageError
-from batchsel.selectors.checks import in_range, whole
+from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.given import Given
 from batchsel.selectors.pooled import Pooled, taken_highest
@@ -58,7 +58,7 @@ class RHOLoss(Pooled):
     prepares = True
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        super().__post_init__()
         in_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
         if self.irreducible is not None and not isinstance(self.irreducible, str):
             raise UsageError(f"rho_loss: irreducible must be the name of a .npy file, got {self.irreducible!r}.")
