@@ -41,7 +41,7 @@ doctest: $(READY)
 	$(BIN)/python -m build --quiet --wheel --outdir build/wheel
 	$(BIN)/python -m pip install --quiet --no-deps --target build/installed build/wheel/*.whl
 	cd build && PYTHONPATH=$(CURDIR)/build/installed ../$(BIN)/python -m pytest --quiet -c ../pyproject.toml \
-		--rootdir installed -p no:cacheprovider --override-ini pythonpath= --doctest-modules installed/batchsel
+		--rootdir installed -p no:cacheprovider --doctest-modules installed/batchsel
 
 docs: $(READY)
 	$(BIN)/batchsel selectors page experiments/methods_on_digits > docs/selectors.md

@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.data_files import digit_arrays
+from data_files import digit_arrays
 
 
 class Tiny(tfds.core.GeneratorBasedBuilder):

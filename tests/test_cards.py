@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from data_files import card_values, write_card
 
 from batchsel import cards
 from batchsel.cards.plain import plain_card
 from batchsel.cards.schema import DatasetCard, Sizes
 from batchsel.errors import UsageError, UserError
-from tests.data_files import card_values, write_card
 
 FOLDER = Path(__file__).parents[1] / "datasets"
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))

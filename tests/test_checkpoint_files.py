@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from data_files import full_disk, read_only_folder
 from problems import assert_same, classes, mlp, noisy_mlp
 
 from batchsel import Trainer, UserError
 from batchsel.training import checkpoint
-from tests.data_files import full_disk, read_only_folder
 
 X, Y = classes(50)
 

@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from batchsel import cards
-from batchsel.cli.datasets import datasets
-from batchsel.errors import UsageError, UserError
-from tests.data_files import (
+from data_files import (
     IDX_NAMES,
     Server,
     card_values,
@@ -23,6 +19,10 @@ from tests.data_files import (
     write_digit_card,
     write_idx_files,
 )
+
+from batchsel import cards
+from batchsel.cli.datasets import datasets
+from batchsel.errors import UsageError, UserError
 
 ARRAYS = digit_arrays()
 COMMANDS = ["list", "show", "fetch", "verify", "path"]

@@ -6,12 +6,12 @@ import io
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from data_files import full_disk, read_only_folder
 from PIL import Image
 
 from batchsel.cli.spirals import spirals
 from batchsel.data.spirals import difficulty, make_spirals
 from batchsel.errors import UsageError, UserError
-from tests.data_files import full_disk, read_only_folder
 
 FEW = ["--samples", "90", "--arms", "3", "--turns", "1.5", "--noise", "0.05", "--seed", "4"]
 X, Y = make_spirals(90, arms=3, turns=1.5, noise=0.05, seed=4)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_files import IDX_NAMES, Server, digit_arrays, idx_bytes, sha256, write_digit_card, write_idx_files
 
 from batchsel import cards, data
 from batchsel.errors import UserError
-from tests.data_files import IDX_NAMES, Server, digit_arrays, idx_bytes, sha256, write_digit_card, write_idx_files
 
 ARRAYS = digit_arrays()
 REAL = os.environ.get("BATCHSEL_DATA")

@@ -4,11 +4,11 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from data_files import Server, full_disk, read_only_folder, sha256
 
 from batchsel.data.fetch import DataFolder, data_folder, sha256_of
 from batchsel.data.progress import LineProgress
 from batchsel.errors import UserError
-from tests.data_files import Server, full_disk, read_only_folder, sha256
 
 BODY = bytes(range(256)) * 1000
 

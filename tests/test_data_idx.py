@@ -5,13 +5,13 @@ import struct
 
 import numpy as np
 import pytest
+from data_files import idx_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from batchsel.data.idx import read_idx
 from batchsel.errors import UserError
-from tests.data_files import idx_bytes
 
 TYPES = st.sampled_from(["u1", "i1", "<i2", "<i4", "<f4", "<f8"])
 GOOD = idx_bytes(np.arange(12, dtype=np.uint8).reshape(3, 4))

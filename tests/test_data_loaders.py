@@ -6,10 +6,10 @@ from importlib import metadata
 
 import numpy as np
 import pytest
+from data_files import card_values, write_card
 
 from batchsel import cards, data
 from batchsel.errors import UsageError, UserError
-from tests.data_files import card_values, write_card
 
 MINE = """
 from __future__ import annotations

@@ -153,4 +153,4 @@ def test_the_cost_of_selection_can_be_measured_for_every_signal():
     x, y = classes(N)
     trainer = Trainer(mlp(), AllSignals(), batch_size=8, compile="graph")
     trainer.fit(x, y, verbose=0)
-    assert set(selection_seconds(trainer)) == {"planning", "updating"}
+    assert set(selection_seconds(trainer)) == {"planning", "updating", "scoring", "choosing"}

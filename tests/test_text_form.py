@@ -115,10 +115,19 @@ def test_what_cannot_be_read_is_shown_with_an_example(text, words):
         ("loss_ema | anneal(to='nowhere')", "anneal: to must be one of 'uniform', got 'nowhere'"),
         ("loss_ema | anneal(to=['uniform'])", "anneal: to must be one of 'uniform'"),
         ("loss_ema | anneal(start=0.5, end=0.5)", "end must be above start, got start=0.5, end=0.5"),
-        ("loss_ema | proportional(0)", "every must be a whole number of at least 1, got 0"),
-        ("loss_ema | proportional(1.0)", "every must be a whole number of at least 1, got 1.0"),
+        (
+            "loss_ema | proportional(0)",
+            "every must be a positive whole number of steps, a part of a pass between 0 and 1, or None, got 0",
+        ),
+        (
+            "loss_ema | proportional(1.0)",
+            "every must be a positive whole number of steps, a part of a pass between 0 and 1, or None, got 1.0",
+        ),
         ("smart(top=0)", "top must be a number in (0, 1], got 0"),
-        ("smart(every=True)", "every must be a whole number of at least 1, got True"),
+        (
+            "smart(every=True)",
+            "every must be a positive whole number of steps, a part of a pass between 0 and 1, or None, got True",
+        ),
         ("candidates(pool=0)", "pool must be a whole number of at least 1, got 0"),
         ("candidates(of='features')", "of must be one of 'loss', 'gradient_norm', 'probability'"),
         ("random | mix", "'random' gives no scores, so nothing can follow it"),

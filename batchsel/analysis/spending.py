@@ -12,11 +12,14 @@ from batchsel.analysis.style import GREY, Look, figure, legend
 _PARTS = {
     "training": ("steps", "#0072B2"),
     "planning": ("planning (timed apart)", "#D55E00"),
+    "scoring": ("scoring pools (timed apart)", "#CC79A7"),
+    "choosing": ("choosing from pools (timed apart)", "#009E73"),
     "updating": ("updating state (timed apart)", "#E69F00"),
     "tracing": ("tracing, off the clock", "#999999"),
     "evaluation": ("evaluation, off the clock", "#BBBBBB"),
     "callbacks": ("callbacks and checkpoints, off the clock", "#DDDDDD"),
 }
+_ON_CLOCK = 5
 
 
 def spent(record: Mapping[str, Any]) -> dict[str, float]:
@@ -26,10 +29,11 @@ def spent(record: Mapping[str, Any]) -> dict[str, float]:
         record: The record.
     """
     seconds, selection = record["seconds"], record["selection"]
-    chosen = min(selection["planning"] + selection["updating"], seconds["training"])
+    # Records of earlier versions have planning and updating alone.
+    chosen = {name: selection.get(name, 0.0) for name in ("planning", "scoring", "choosing", "updating")}
     return {
-        "training": seconds["training"] - chosen,
-        **selection,
+        "training": max(seconds["training"] - sum(chosen.values()), 0.0),
+        **chosen,
         "tracing": seconds["tracing"],
         "evaluation": seconds["evaluation"],
         "callbacks": seconds["callbacks"] + seconds["checkpoint"],
@@ -44,7 +48,7 @@ def draw_spending(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
     """
     made, axes = figure(columns=2, width=9.0, height=1.6 + 0.36 * len(arms), sharey=True)
     tables = {name: [spent(record) for record in records] for name, records in arms.items()}
-    for one, parts in ((axes[0, 0], list(_PARTS)[:3]), (axes[0, 1], list(_PARTS)[3:])):
+    for one, parts in ((axes[0, 0], list(_PARTS)[:_ON_CLOCK]), (axes[0, 1], list(_PARTS)[_ON_CLOCK:])):
         for row, table in enumerate(tables.values()):
             left = 0.0
             for part in parts:

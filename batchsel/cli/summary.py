@@ -48,7 +48,7 @@ def _metrics(values: dict[str, Any]) -> str:
 def _times(record: dict[str, Any]) -> list[str]:
     seconds, selection = record["seconds"], record["selection"]
     clock = seconds["training"]
-    chosen = selection["planning"] + selection["updating"]
+    chosen = sum(selection.values())
     share = chosen / max(clock, 1e-9)
     outside = ", ".join(
         f"{name} {value:.2g} s" for name, value in seconds.items() if name != "training" and value >= 0.005

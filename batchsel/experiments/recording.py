@@ -26,12 +26,14 @@ def record(
         arm: What the run is in an experiment.
         trainer: After the run.
         dataset: The data.
-        selection_each: Seconds of "planning" a plan and of "updating" the state in a step.
+        selection_each: Seconds of "planning" a plan, and of "updating", "scoring" and "choosing" in a step.
     """
     target = Target.parse(spec.target)
     met = [target.met(results) for results in trainer.evaluations]
     held, first = crossing(met, HOLD), crossing(met, 1)
     counts = trainer.counts
+    scored = counts["scored"] / trainer.loop.width
+    happened = {"planning": counts["plans"], "updating": counts["steps"], "scoring": scored, "choosing": scored}
     return {
         "schema": records.SCHEMA,
         "spec": spec.values(),
@@ -51,10 +53,7 @@ def record(
         "kept": _kept(trainer),
         "visits": np.bincount(trainer.visits).tolist(),
         "seconds": dict(trainer.clock.seconds),
-        "selection": {
-            "planning": selection_each["planning"] * counts["plans"],
-            "updating": selection_each["updating"] * counts["steps"],
-        },
+        "selection": {name: seconds * happened[name] for name, seconds in selection_each.items()},
         "evaluations": trainer.evaluations,
         "history": trainer.history,
     }

@@ -77,15 +77,19 @@ class Workshop:
         return trainer
 
     def selection_cost(self, trainer: Trainer, dataset: Dataset) -> dict[str, float]:
-        """Seconds of "planning" a plan and of "updating" the selector's state in a step, measured once a trainer.
+        """Seconds of "planning" a plan, and of "updating", "scoring" and "choosing" in a step; measured once a trainer.
 
         Args:
             trainer: After a run.
             dataset: The data of the run.
         """
         if trainer not in self._costs:
-            labels = np.asarray(dataset.train.y) if isinstance(dataset.train, Part) else None
-            self._costs[trainer] = selection_seconds(trainer, labels)
+            train, some = dataset.train, np.arange(min(trainer.loop.width, len(dataset.train)))
+            if isinstance(train, Part):
+                labels, rows = np.asarray(train.y), (train.x[some], train.y[some])
+            else:
+                labels, rows = None, train.take(some)
+            self._costs[trainer] = selection_seconds(trainer, labels, rows)
         return self._costs[trainer]
 
     def _new(self, spec: RunSpec) -> Trainer:

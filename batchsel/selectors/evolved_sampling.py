@@ -7,7 +7,7 @@ from batchsel.selectors.evolved import Evolved
 from batchsel.selectors.proportional import Proportional
 
 
-def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: int | None = None) -> Part:
+def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: float | None = None) -> Part:
     """Draws samples by their loss and by how it moves.
 
     Formula: ``evolved(fast, slow) | proportional(every)``.

@@ -8,7 +8,7 @@ from batchsel.selectors.mix import Mix
 from batchsel.selectors.weighted import Weighted
 
 
-def memory_importance(decay: float = 0.9, uniform: float = 0.1, every: int | None = None) -> Part:
+def memory_importance(decay: float = 0.9, uniform: float = 0.1, every: float | None = None) -> Part:
     """Draws samples by a remembered gradient norm, and weighs each by one over its chance.
 
     Formula: ``gradient_ema(decay) | mix(uniform) | weighted``: P(i) ∝ the moving average of ‖∂ℓ/∂z‖, mixed with

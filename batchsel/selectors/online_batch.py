@@ -6,10 +6,11 @@ from batchsel.selectors.base import Part
 from batchsel.selectors.last_loss import LastLoss
 from batchsel.selectors.proportional import Proportional
 from batchsel.selectors.rank_pressure import RankPressure
+from batchsel.selectors.rhythm import SORTING
 from batchsel.selectors.warmup import Warmup
 
 
-def online_batch(start: float = 100.0, end: float = 1.0, warmup: float = 1, every: int | None = None) -> Part:
+def online_batch(start: float = 100.0, end: float = 1.0, warmup: float = 1, every: float | None = SORTING) -> Part:
     """Draws samples by the rank of their last loss, with a pressure that fades to none.
 
     Formula: ``last_loss | rank_pressure(start, end) | warmup(passes) | proportional(every)``: the sample of highest
@@ -24,7 +25,7 @@ def online_batch(start: float = 100.0, end: float = 1.0, warmup: float = 1, ever
         start: Pressure at the start, at least 1.
         end: Pressure at the end, at least 1.
         warmup: Passes with equal chances first.
-        every: Steps from plan to plan; None for the default of `Proportional`.
+        every: Steps from plan to plan, or the part of a pass, as in `Proportional`; an eighth, because each plan sorts.
 
     Returns:
         The composition.
@@ -34,6 +35,6 @@ def online_batch(start: float = 100.0, end: float = 1.0, warmup: float = 1, ever
 
     Example:
         >>> online_batch()
-        last_loss | rank_pressure(start=100.0, end=1.0) | warmup(passes=1) | proportional(every=None)
+        last_loss | rank_pressure(start=100.0, end=1.0) | warmup(passes=1) | proportional(every=0.125)
     """
     return LastLoss() | RankPressure(start, end) | Warmup(warmup) | Proportional(every)

@@ -7,6 +7,7 @@ from batchsel.selectors.checks import one_word
 from batchsel.selectors.last_loss import LastLoss
 from batchsel.selectors.power import Power
 from batchsel.selectors.rank_power import RankPower
+from batchsel.selectors.rhythm import SORTING
 from batchsel.selectors.weighted import Weighted
 
 _PLUS = 1e-6
@@ -18,7 +19,7 @@ def prioritised(
     end: float = 1.0,
     by: str = "loss",
     scale: str = "mean",
-    every: int | None = None,
+    every: float | None = None,
 ) -> Part:
     """Draws samples by a power of their last loss, or of its rank, and corrects the bias more and more.
 
@@ -36,7 +37,8 @@ def prioritised(
         end: β at the end, in [0, 1].
         by: "loss" or "rank".
         scale: As in `Weighted`.
-        every: Steps from plan to plan; None for the default of `Proportional`.
+        every: Steps from plan to plan, or the part of a pass, as in `Proportional`; None for its default, but by rank
+            for an eighth of a pass, because each plan sorts.
 
     Returns:
         The composition.
@@ -46,8 +48,10 @@ def prioritised(
 
     Example:
         >>> prioritised(by="rank")
-        last_loss | rank_power(exponent=0.6) | weighted(beta=0.4, end=1.0, scale='mean', every=None)
+        last_loss | rank_power(exponent=0.6) | weighted(beta=0.4, end=1.0, scale='mean', every=0.125)
     """
     one_word("prioritised", "by", by, ("loss", "rank"))
     chances = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
+    if every is None and by == "rank":
+        every = SORTING
     return LastLoss() | chances | Weighted(beta, end, scale, every)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import Draw
-from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import dealt, first_then_shares, systematic
 from batchsel.selectors.exchange import Context, Plan
-
-_LARGE = 2_000_000
+from batchsel.selectors.rhythm import check_every, steps_between_plans
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,11 +22,11 @@ class Proportional(Draw):
     Source: random-order systematic sampling, R. Goodman and L. Kish, *Controlled Selection*, JASA 1950.
 
     Args:
-        every: Steps from plan to plan; None for a twentieth of a pass, but at least 32 steps and at most
-            half a pass, so that planning is cheap where steps are tiny.
+        every: Steps from plan to plan, or the part of a pass if below 1; None for a twentieth of a pass. Parts are at
+            least 32 steps, so that planning is cheap where steps are tiny, and at most half a pass.
 
     Raises:
-        UsageError: If `every` is not a positive whole number.
+        UsageError: If `every` is no number of that kind.
 
     Example:
         >>> Proportional().steps_per_plan(2048, 32)
@@ -36,11 +34,10 @@ class Proportional(Draw):
     """
 
     name = "proportional"
-    every: int | None = None
+    every: float | None = None
 
     def __post_init__(self) -> None:
-        if self.every is not None:
-            whole(self, "every", 1)
+        check_every(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """`every`, or the default given there."""
@@ -52,25 +49,3 @@ class Proportional(Draw):
         rows = steps * context.batch_size
         drawn = systematic(first_then_shares(scores, rows), rows, context.rng, "proportional")
         return Plan(dealt(drawn, steps), tf.ones([rows]), tf.constant(steps))
-
-
-def steps_between_plans(every: int | None, n: int, batch_size: int) -> int:
-    """The steps of a plan that follows the losses.
-
-    Args:
-        every: The user's wish, or None.
-        n: Samples in the data set.
-        batch_size: b.
-
-    Returns:
-        `every`, else a twentieth of a pass (an eighth from two million samples on, where plans take long), but at least
-        32 steps and at most half a pass.
-
-    Example:
-        >>> steps_between_plans(None, 60_000, 128), steps_between_plans(None, 100, 50)
-        (32, 1)
-    """
-    if every is not None:
-        return every
-    part = -(-n // ((20 if n < _LARGE else 8) * batch_size))
-    return max(1, min(max(32, part), n // (2 * batch_size)))

@@ -7,7 +7,7 @@ from batchsel.selectors.explore_exploit import ExploreExploit
 from batchsel.selectors.loss_ema import LossEMA
 
 
-def smart(explore: float = 0.5, top: float = 0.2, decay: float = 0.9, every: int | None = None) -> Part:
+def smart(explore: float = 0.5, top: float = 0.2, decay: float = 0.9, every: float | None = None) -> Part:
     """Half of each batch at random, half from the top fifth by moving average of the loss.
 
     Formula: ``loss_ema(decay) | explore_exploit(explore, top)``.

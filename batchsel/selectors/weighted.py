@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import Draw
-from batchsel.selectors.checks import in_range, one_of, whole
+from batchsel.selectors.checks import in_range, one_of
 from batchsel.selectors.drawing import dealt, first_then_shares, systematic
 from batchsel.selectors.exchange import Context, Plan
-from batchsel.selectors.proportional import steps_between_plans
+from batchsel.selectors.rhythm import check_every, steps_between_plans
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,15 +42,14 @@ class Weighted(Draw):
     beta: float = 1.0
     end: float | None = None
     scale: str = "none"
-    every: int | None = None
+    every: float | None = None
 
     def __post_init__(self) -> None:
         in_range(self, "beta", 0, 1)
         if self.end is not None:
             in_range(self, "end", 0, 1)
         one_of(self, "scale", ("none", "mean", "max"))
-        if self.every is not None:
-            whole(self, "every", 1)
+        check_every(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """`every`, or the default of `Proportional`."""

@@ -15,7 +15,7 @@ from batchsel.schedules import Schedule
 from batchsel.selectors import Selector
 from batchsel.training import arrays, state
 from batchsel.training.carry import Span
-from batchsel.training.compilation import use_xla
+from batchsel.training.compilation import compilation_of, use_xla
 from batchsel.training.evaluation import Evaluation, resident
 from batchsel.training.feeds import Feed
 from batchsel.training.loop import Loop
@@ -167,7 +167,8 @@ class Engine:
             n: Samples.
         """
         old, self._warm, self._form = self._loop, False, None
-        self._loop = Loop(self.step, self.selector, n, self.batch_size, self.xla)
+        compilation = compilation_of(self._mode, self.model, self.selector, n)
+        self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation)
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
         self._loop.seed.assign(self.seed)
         self._evaluation = None

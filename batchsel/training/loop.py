@@ -8,7 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from batchsel.selectors import Context, Plan, Selector
+from batchsel.selectors.base import State
 from batchsel.training.carry import EMPTY, FINE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
+from batchsel.training.compilation import Compilation
 from batchsel.training.step import Rows, Step
 from batchsel.training.turn import Turn, gather, sound
 
@@ -21,21 +23,26 @@ class Loop:
         selector: Chooses the batches.
         n: Samples in the data set.
         batch_size: b.
-        xla: Whether to compile with XLA.
+        compilation: What XLA compiles.
     """
 
-    def __init__(self, step: Step, selector: Selector, n: int, batch_size: int, xla: bool) -> None:
+    def __init__(self, step: Step, selector: Selector, n: int, batch_size: int, compilation: Compilation) -> None:
         self.step = step
         self.selector = selector
         self.n = n
         self.batch_size = batch_size
-        self.xla = xla
+        self.xla = compilation.all
         self.width = selector.pool_size(batch_size) or batch_size
-        self._turn = Turn(step, selector, batch_size)
+        self.choose, self._plan = selector.choose, self._checked_plan
+        if compilation.planning:
+            self._plan = tf.function(self._plan, jit_compile=True, autograph=False)
+        if compilation.choosing:
+            self.choose = tf.function(self.choose, jit_compile=True, autograph=False)
+        self._turn = Turn(step, selector, batch_size, self.choose)
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
         self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
-        self.run = tf.function(self._run, jit_compile=xla, autograph=False)
+        self.run = tf.function(self._run, jit_compile=self.xla, autograph=False)
         self.log_names: list[str] = []
         self.blocks: dict[int, Any] = {}
 
@@ -100,14 +107,18 @@ class Loop:
 
     def plan(self, carry: Carry, context: Context) -> Carry:
         """Makes the next plan, and checks it."""
-        plan = self.selector.plan(carry.state, context)
+        plan, fault = self._plan(carry.state, context)
+        fault = tf.where(fault == FINE, carry.fault, fault)
+        return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
+
+    def _checked_plan(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
+        plan = self.selector.plan(state, context)
         outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= self.n))
         empty = (plan.steps < 1) | (plan.steps > self.plan_steps)
         usable = sound(tf.reshape(plan.weights, [self.plan_steps, self.width]))
         weightless = tf.reduce_any(~usable & (tf.range(self.plan_steps) < plan.steps))
-        fault = tf.where(weightless, WEIGHTLESS, carry.fault)
-        fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, fault))
-        return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
+        fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, tf.where(weightless, WEIGHTLESS, FINE)))
+        return plan, fault
 
     def at_cursor(self, rows: tf.Tensor, carry: Carry) -> tf.Tensor:
         """The rows of the plan that belong to the next batch or pool.

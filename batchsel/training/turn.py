@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.selectors import Context, Seen, Selector
+from batchsel.selectors import Choice, Context, Seen, Selector
 from batchsel.selectors.drawing import updated
 from batchsel.training.carry import NO_ROW, NOT_FINITE, WEIGHTLESS, Carry
 from batchsel.training.step import Rows, Step
@@ -27,10 +28,12 @@ class Turn:
         step: The optimiser step.
         selector: Whose plan it is.
         batch_size: b.
+        choose: Its `choose`, compiled or not.
     """
 
-    def __init__(self, step: Step, selector: Selector, batch_size: int) -> None:
+    def __init__(self, step: Step, selector: Selector, batch_size: int, choose: Callable[..., Choice]) -> None:
         self._step = step
+        self._choose = choose
         self._selector = selector
         self._batch_size = batch_size
         self._width = selector.pool_size(batch_size) or batch_size
@@ -79,7 +82,7 @@ class Turn:
 
         def chosen() -> Taken:
             pool = self._step.score(rows, indices, weights)
-            choice = self._selector.choose(carry.state, pool, context)
+            choice = self._choose(carry.state, pool, context)
             outside = tf.reduce_any((choice.positions < 0) | (choice.positions >= self._width))
             fault = tf.where(sound(choice.weights), carry.fault, WEIGHTLESS)
             noted = carry._replace(
