@@ -53,7 +53,7 @@ def selector(name):
 
 
 @functools.cache
-def learnt_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False):
+def learnt_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False, spoilt=False):
     """A state after some made-up steps that go through the data in one random order, and the context it stands in."""
     generator = np.random.default_rng(1)
     state, losses, signals = chosen.init(n), np.full(n, np.inf), chosen.signals
@@ -61,6 +61,8 @@ def learnt_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False):
     for step in range(steps):
         indices = order[step * batch_size : (step + 1) * batch_size]
         values = np.ones(len(indices)) if equal else scale * generator.exponential(size=len(indices))
+        if spoilt:
+            values[generator.uniform(size=len(values)) < 0.3] = np.nan
         losses[indices] = values
         context = moment(n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses)
         state = chosen.update(state, seen(indices, values, signals, seed=step), context)

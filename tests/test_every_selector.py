@@ -13,6 +13,7 @@ import tensorflow as tf
 from selector_table import NAMES, OF_TESTS, REGISTERED, in_all_modes, learnt_state, pool_of, selector
 from selectors_for_tests import moment, seen
 
+from batchsel.experiments.spec import RunSpec, read_file, to_toml
 from batchsel.selectors import Pipe, Selector
 from batchsel.selectors.registry import entries
 from batchsel.selectors.text import parse
@@ -20,6 +21,7 @@ from batchsel.selectors.text import parse
 N, B = 50, 8
 MANY = 300
 GOLDEN = Path(__file__).with_name("golden_plans.json")
+POOLS = [name for name in NAMES if selector(name).pool_size(B) is not None]
 every_selector = pytest.mark.parametrize("name", NAMES)
 
 
@@ -158,13 +160,14 @@ SIZES = {
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("losses", ["unseen", "known", "equal", "zero", "huge"])
+@pytest.mark.parametrize("losses", ["unseen", "known", "equal", "zero", "huge", "not a number"])
 @every_selector
 def test_plans_make_sense_at_every_size(name, losses, size):
     chosen, (n, batch_size) = selector(name), SIZES[size]
     scale = {"zero": 0.0, "huge": 1e37}.get(losses, 1.0)
     steps = 0 if losses == "unseen" else -(-n // batch_size) + 1
-    state, context = learnt_state(chosen, n, batch_size, steps, scale=scale, equal=losses == "equal")
+    kind = {"equal": losses == "equal", "spoilt": losses == "not a number"}
+    state, context = learnt_state(chosen, n, batch_size, steps, scale=scale, **kind)
     indices, weights, used = (part.numpy() for part in chosen.plan(state, context))
     assert 1 <= used <= chosen.steps_per_plan(n, batch_size)
     assert ((indices >= 0) & (indices < n)).all()
@@ -176,6 +179,19 @@ def test_plans_make_sense_at_every_size(name, losses, size):
     # Real rows stand before those that fill up, and a batch is either trained on or scored.
     assert (np.diff((batches != 0).astype(int), axis=1) <= 0).all()
     assert ((batches >= 0).all(axis=1) | (batches <= 0).all(axis=1)).all()
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_losses_that_are_no_numbers_do_not_spoil_a_choice(name):
+    chosen = selector(name)
+    state, context = learnt_state(chosen, N, B, spoilt=True)
+    pool = pool_of(chosen, N, B)
+    spoilt = np.arange(len(pool.loss)) % 3 == 1
+    choice = chosen.choose(state, pool._replace(loss=tf.where(spoilt, np.nan, pool.loss)), context)
+    positions, weights = choice.positions.numpy(), choice.weights.numpy()
+    assert ((positions >= 0) & (positions < len(spoilt))).all()
+    assert np.isfinite(weights).all()
+    assert weights[0] > 0
 
 
 @every_selector
@@ -197,6 +213,15 @@ def test_the_plan_of_a_golden_state(name):
 def test_the_text_form_gives_the_selector_back(name):
     assert parse(repr(parse(name))) == parse(name)
     assert repr(parse(repr(parse(name)))) == repr(parse(name))
+
+
+@pytest.mark.parametrize("name", REGISTERED)
+def test_a_run_s_settings_keep_it_as_toml(name, tmp_path):
+    path = tmp_path / "run.toml"
+    form = repr(parse(name))
+    spec = RunSpec("digits", "mlp", form, 32, "adam", 1e-3, "linear", "2 passes", "accuracy>=0.9")
+    path.write_text(to_toml(spec), "utf-8")
+    assert parse(read_file(path)["selector"]) == parse(name)
 
 
 @pytest.mark.parametrize("name", entries())

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_shown_with_an_example(text, words):
     ("text", "words"),
     [
         ("loss_ema | warmup(1e999)", "warmup: passes must be a number in [0, inf), got inf"),
-        ("rendom", "unknown selector 'rendom'. Did you mean 'random'? There are 6"),
+        ("rendom", "unknown selector 'rendom'. Did you mean 'random'? There are 7"),
         ("loss_ema | warmpu(1)", "unknown selector 'warmpu'. Did you mean 'warmup'?"),
         ("xyzzy", "unknown selector 'xyzzy'. Known: "),
         ("LossEMA", "unknown selector 'LossEMA'."),

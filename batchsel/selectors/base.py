@@ -6,13 +6,11 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow as tf
 
-from batchsel.selectors.exchange import Choice, Context, Plan, Seen
+from batchsel.selectors.exchange import Choice, Context, Learn, Plan, Seen
 
 State = Any
 
@@ -103,15 +101,14 @@ class Selector(Part):
         """
         return ()
 
-    def prepare(self, state: State, learn: Callable[[np.ndarray, int, float], np.ndarray], seed: int) -> State:
+    def prepare(self, state: State, learn: Learn, seed: int) -> State:
         """What other models have to say first; called outside of the compiled loop, on the clock, if `prepares`.
 
         Called at the start of each fit: it returns the state as it is where nothing is left to find out.
 
         Args:
             state: The selector's state.
-            learn: Trains a fresh model of the same form on some samples (``int[k]``), with a seed, for some passes, and
-                gives the ``float32[n]`` losses of all samples under it.
+            learn: Trains a fresh model of the same form, and gives the losses of all samples under it.
             seed: Seed of the run.
         """
         return state
@@ -193,10 +190,16 @@ class Score(Part):
     """
 
     signals: ClassVar[tuple[str, ...]] = ()
+    prepares: ClassVar[bool] = False
+    """Whether `prepare` is called before the first step."""
 
     def init(self, n: int) -> State:
         """The state before the first step, as in `Selector.init`."""
         return ()
+
+    def prepare(self, state: State, learn: Learn, seed: int) -> State:
+        """What other models have to say first, as in `Selector.prepare`."""
+        return state
 
     def update(self, state: State, seen: Seen, context: Context) -> State:
         """What the last step taught us, as in `Selector.update`."""

@@ -59,7 +59,7 @@ def kth_largest(scores: tf.Tensor, k: int | tf.Tensor) -> tf.Tensor:
     """The k-th largest score, in float32, found bit by bit: in XLA on a CPU a tenth of the time of sorting.
 
     Args:
-        scores: ``[n]``, not negative; infinity counts as a number.
+        scores: ``[n]``, not negative; infinity counts as a number, NaN as 0.
         k: Its rank from 1, at most n.
 
     Returns:
@@ -70,7 +70,7 @@ def kth_largest(scores: tf.Tensor, k: int | tf.Tensor) -> tf.Tensor:
         2.0
     """
     # The bits of numbers that are not negative are in the order of the numbers.
-    words = tf.bitcast(tf.cast(scores, tf.float32), tf.int32)
+    words = tf.bitcast(tf.cast(tf.where(tf.math.is_nan(scores), tf.zeros_like(scores), scores), tf.float32), tf.int32)
 
     def refine(bit: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         higher = found | tf.bitwise.left_shift(1, bit)

@@ -5,8 +5,9 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from batchsel.rng import Rng
@@ -107,3 +108,24 @@ class Context(NamedTuple):
     def rng(self) -> Rng:
         """Random numbers of this run at this step."""
         return Rng(self.seed, self.step)
+
+
+class Learn(Protocol):
+    """Trains a model beside the one that matters, on the clock; what `Selector.prepare` is given."""
+
+    def __call__(
+        self, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+    ) -> np.ndarray:
+        """Trains a fresh model of the same form, and scores all samples by it.
+
+        Args:
+            rows: ``int[k]`` samples to train on.
+            seed: Seed of the model.
+            passes: Passes over them.
+            width: Units and filters of its layers against those of the model.
+            every_pass: Whether to score after every pass rather than at the end alone.
+
+        Returns:
+            ``float32[n]`` losses; ``float32[passes, n]`` with `every_pass`.
+        """
+        ...

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Draw, Modifier, Part, Score, Selector, State
-from batchsel.selectors.exchange import Context, Plan, Seen
+from batchsel.selectors.exchange import Context, Learn, Plan, Seen
 from batchsel.selectors.proportional import Proportional
 
 
@@ -40,6 +40,15 @@ class Pipe(Selector):
     def signals(self) -> tuple[str, ...]:
         """What the score reads besides the loss."""
         return self.score.signals
+
+    @property
+    def prepares(self) -> bool:
+        """Whether the score wants other models to be trained first."""
+        return self.score.prepares
+
+    def prepare(self, state: State, learn: Learn, seed: int) -> State:
+        """What the score finds out before the first step."""
+        return (self.score.prepare(state[0], learn, seed), *state[1:])
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """As the draw wants it."""

@@ -42,6 +42,7 @@ _BUILT_IN = {
     "ordered_sgd": ("history", "ordered_sgd:OrderedSGD"),
     "candidates": ("candidates", "candidates:Candidates"),
     "rho_loss": ("candidates", "rho_loss:RHOLoss"),
+    "small_proxy": ("candidates", "small_proxy:small_proxy"),
     "divbs": ("candidates", "divbs:DivBS"),
     "great": ("candidates", "great:GREAT"),
     "k_centre": ("candidates", "k_centre:KCentre"),
@@ -56,6 +57,7 @@ _BUILT_IN = {
     "prediction_entropy": ("score", "prediction_entropy:PredictionEntropy"),
     "boundary": ("score", "boundary:Boundary"),
     "given": ("score", "given:Given"),
+    "proxy_loss": ("score", "proxy_loss:ProxyLoss"),
     "warmup": ("modifier", "warmup:Warmup"),
     "anneal": ("modifier", "anneal:Anneal"),
     "mix": ("modifier", "mix:Mix"),
@@ -77,6 +79,7 @@ _BUILT_IN = {
     "proportional": ("draw", "proportional:Proportional"),
     "explore_exploit": ("draw", "explore_exploit:ExploreExploit"),
     "weighted": ("draw", "weighted:Weighted"),
+    "hardest": ("draw", "hardest:Hardest"),
     "keep": ("draw", "keep:Keep"),
     "reweigh": ("draw", "reweigh:Reweigh"),
 }

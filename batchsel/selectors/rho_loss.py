@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from batchsel.errors import UsageError
 from batchsel.selectors.checks import in_range
-from batchsel.selectors.exchange import Choice, Context, Seen
+from batchsel.selectors.exchange import Choice, Context, Learn, Seen
 from batchsel.selectors.given import Given
 from batchsel.selectors.pooled import Pooled, taken_highest
 
@@ -69,12 +68,12 @@ class RHOLoss(Pooled):
             return _State(Given(self.irreducible).init(n), tf.constant(True))
         return _State(tf.zeros([n]), tf.constant(False))
 
-    def prepare(self, state: _State, learn: Callable[[np.ndarray, int, float], np.ndarray], seed: int) -> _State:
+    def prepare(self, state: _State, learn: Learn, seed: int) -> _State:
         """Finds the irreducible losses, if they are not known yet.
 
         Args:
             state: The state before the first step.
-            learn: Trains a fresh model on some samples, with a seed, for some passes; gives ``float32[n]`` losses.
+            learn: Trains the models.
             seed: Seed of the run.
         """
         if bool(state.ready):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -10,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
+from batchsel.selectors.exchange import Learn
 from batchsel.training.clock import TRAINING
 from batchsel.training.feeds import Feed, Resident
 from batchsel.training.step import Rows
@@ -18,12 +21,14 @@ from batchsel.training.turn import gather
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
 
+_SIZES = {"units", "filters", "output_dim"}
+"""Parameters of Keras layers that say how wide they are."""
 _FORWARDS = 3
 """Forward passes that a sample trained on costs: a backward pass costs about two."""
 
 
 class Reference:
-    """Trains models of the same form as a trainer's, and scores all of its samples by them.
+    """Trains models of the same form as a trainer's, or narrower ones, and scores all of its samples by them.
 
     Args:
         trainer: Whose model is copied, and on whose clock and counts the cost is.
@@ -35,56 +40,94 @@ class Reference:
     def __init__(self, trainer: Trainer) -> None:
         self._outer = trainer
         self._batch_size = trainer.batch_size
-        model = _copy(trainer.model)
-        decays = hasattr(model.optimizer.learning_rate, "assign")
-        self._inner = type(trainer)(model, batch_size=self._batch_size, schedule="linear" if decays else None)
-        self._score = tf.function(self._scored, autograph=False)
+        self._inner: dict[float, tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]] = {}
 
-    def learner(self, feed: Feed) -> Callable[[np.ndarray, int, float], np.ndarray]:
+    def learner(self, feed: Feed) -> Learn:
         """What a selector's `prepare` is given.
 
         Args:
             feed: The data.
 
         Returns:
-            A function of samples, seed and passes that trains a fresh model on the samples and gives ``float32[n]``
-            losses of all samples.
+            The function.
 
         Raises:
             UserError: If the data are streamed.
         """
         if not isinstance(feed, Resident):
             raise UserError(f"{self._outer.selector.name} trains models of its own first, which needs data in memory.")
-        return lambda rows, seed, passes: self._learn(feed.data, rows, seed, passes)
+        return partial(self._learn, feed.data)
 
-    def _learn(self, data: Rows, rows: np.ndarray, seed: int, passes: float) -> np.ndarray:
-        inner, outer, n = self._inner, self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
+    def _learn(
+        self, data: Rows, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+    ) -> np.ndarray:
+        inner, score = self._of(width)
+        outer, n = self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
         part = gather(data, tf.constant(rows, tf.int32))
         inner.reset(seed)
-        inner.fit(part.x, part.y, epochs=passes, sample_weight=part.sample_weight, verbose=0)
-        outer.clock.nanoseconds[TRAINING] += inner.clock.nanoseconds[TRAINING]
         with outer.clock.section("tracing"):
-            self._score(data, tf.constant(0)).numpy()
-        with outer.clock.section(TRAINING):
-            starts = range(0, n, self._batch_size)
-            losses = [self._score(data, tf.constant(start)).numpy() for start in starts]
-        outer.loop.carry.scored.assign_add(_FORWARDS * inner.counts["samples"] + n)
-        return np.concatenate(losses)[:n]
+            inner.engine.build(Rows(*part))
+            score(data, tf.constant(0)).numpy()
+        found = []
 
-    def _scored(self, data: Rows, start: tf.Tensor) -> tf.Tensor:
-        n = tf.nest.flatten(data.x)[0].shape[0]
-        indices = (start + tf.range(self._batch_size)) % n
-        return self._inner.engine.step.score(gather(data, indices), indices, tf.ones([self._batch_size])).loss
+        def look(epoch: int, logs: dict | None = None) -> None:
+            with outer.clock.section(TRAINING):
+                starts = range(0, n, self._batch_size)
+                found.append(np.concatenate([score(data, tf.constant(start)).numpy() for start in starts])[:n])
+
+        looks = [keras.callbacks.LambdaCallback(on_epoch_end=look)] if every_pass else []
+        inner.fit(part.x, part.y, epochs=passes, sample_weight=part.sample_weight, callbacks=looks, verbose=0)
+        if not every_pass:
+            look(0)
+        outer.clock.nanoseconds[TRAINING] += inner.clock.nanoseconds[TRAINING]
+        share = inner.model.count_params() / outer.model.count_params()
+        passed = _FORWARDS * inner.counts["samples"] + n * len(found)
+        outer.loop.carry.scored.assign_add(math.ceil(share * passed))
+        return np.stack(found) if every_pass else found[0]
+
+    def _of(self, width: float) -> tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]:
+        """The trainer of a model of that width, and the function that gives losses under it; made once."""
+        if width not in self._inner:
+            model = _copy(self._outer.model, width)
+            decays = hasattr(model.optimizer.learning_rate, "assign")
+            inner = type(self._outer)(model, batch_size=self._batch_size, schedule="linear" if decays else None)
+
+            def score(data: Rows, start: tf.Tensor) -> tf.Tensor:
+                indices = (start + tf.range(self._batch_size)) % tf.nest.flatten(data.x)[0].shape[0]
+                return inner.engine.step.score(gather(data, indices), indices, tf.ones([self._batch_size])).loss
+
+            self._inner[width] = inner, tf.function(score, autograph=False)
+        return self._inner[width]
 
 
-def _copy(model: keras.Model) -> Any:
+def _copy(model: keras.Model, width: float) -> Any:
     """A model of the same form with weights of its own, compiled alike."""
     try:
-        copy = keras.models.clone_model(model)
+        copy = keras.models.clone_model(model, clone_function=None if width == 1 else _narrower(model, width))
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         copy.compile(optimizer, model.loss, metrics=None)
     except (NotImplementedError, TypeError, ValueError) as error:
+        kind = "second" if width == 1 else "narrower"
         raise UserError(
-            f"cannot copy {type(model).__name__} to train a second one of it: {error}. Give the losses by a file."
+            f"cannot copy {type(model).__name__} to train a {kind} one of it: {error}. Give the losses by a file."
         ) from error
+    if copy.output_shape != model.output_shape:
+        raise UserError(
+            f"a narrower {type(model).__name__} has outputs of the shape {copy.output_shape} in place of"
+            f" {model.output_shape}. Give the losses by a file, or choose width=1.0."
+        )
     return copy
+
+
+def _narrower(model: keras.Model, width: float) -> Callable[[keras.Layer], keras.Layer]:
+    """Makes layers with fewer units or filters; the last one that has any keeps them, and so do outputs."""
+    sized = [layer for layer in model.layers if _SIZES & set(layer.get_config())]
+    kept = {id(layer) for layer in (*sized[-1:], *getattr(model, "output_layers", ()))}
+
+    def narrowed(layer: keras.Layer) -> keras.Layer:
+        config = layer.get_config()
+        if id(layer) not in kept:
+            config |= {size: max(1, round(config[size] * width)) for size in _SIZES & set(config)}
+        return type(layer).from_config(config)
+
+    return narrowed
