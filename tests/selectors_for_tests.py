@@ -9,8 +9,14 @@ from batchsel.selectors import Choice, Context, Plan, Seen, Selector
 from batchsel.selectors.drawing import filled_plan, kept_first, updated
 
 
+def tokens(n, length=12):
+    """``int32[n, length]``: sequences of all lengths from 1 on, padded with zeros behind."""
+    lengths = np.arange(n) * 7 % length + 1
+    return np.where(np.arange(length) < lengths[:, None], 3 + np.arange(n)[:, None] % 5, 0).astype(np.int32)
+
+
 def moment(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, seed=0, losses=None, labels=None):
-    """A context; what is not given is as at the start of a run, with three classes in turn."""
+    """A context; what is not given is as at the start of a run, with three classes in turn and sequences as inputs."""
     return Context(
         step=tf.constant(step, tf.int64),
         samples=tf.constant(samples, tf.int64),
@@ -21,6 +27,7 @@ def moment(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, seed
         batch_size=batch_size,
         losses=tf.fill([n], float("inf")) if losses is None else tf.constant(losses, tf.float32),
         labels=tf.range(n) % 3 if labels is None else labels,
+        inputs=tf.constant(tokens(n)),
     )
 
 

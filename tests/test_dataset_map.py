@@ -1,6 +1,7 @@
 """The map of a data set: its numbers against plain NumPy, wrong labels found, files and picture written."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -65,6 +66,18 @@ def test_wrong_labels_are_found(monkeypatch):
     assert len(suspects & set(wrong)) >= 54  # nine in ten
     assert found.el2n[wrong].mean() > 2 * np.delete(found.el2n, wrong).mean()
     assert found.times.min() == 12
+
+
+def test_several_models_are_averaged_over():
+    workshop = Workshop()
+    spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "2 passes", "accuracy>=0.9", seed=3)
+    both = dataset_map.draw_map(spec, workshop, models=2)
+    first, second = (dataset_map.draw_map(dataclasses.replace(spec, seed=seed), workshop) for seed in (3, 4))
+    assert (first.el2n != second.el2n).any()
+    np.testing.assert_allclose(both.el2n, (first.el2n + second.el2n) / 2)
+    np.testing.assert_allclose(both.confidence, (first.confidence + second.confidence) / 2)
+    np.testing.assert_array_equal(both.times, first.times + second.times)
+    np.testing.assert_array_equal(both.forgotten, first.forgotten + second.forgotten)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ _SUSPECTS = 20
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n"
     "  batchsel map --dataset digits --out map.csv --plot map.png\n"
-    "  batchsel map --dataset fashion_mnist --budget 4 --plot map.svg",
+    "  batchsel map --dataset fashion_mnist --budget 4 --plot map.svg\n"
+    "  batchsel map --dataset digits --budget 5 --models 10",
 )
 @click.option("--dataset", required=True, help="Data set with classes.")
 @click.option("--model", help="Model. [default: the card's]")
@@ -25,12 +26,21 @@ _SUSPECTS = 20
 @click.option("--batch-size", type=int, help="Samples of a step.")
 @click.option("--learning-rate", type=float, help="Peak learning rate.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run.")
+@click.option(
+    "--models",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Models to train, one seed after the other, and average over: EL2N is steadier over ten.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), default="map.csv", show_default=True, help="A line a sample.")
 @click.option("--plot", type=click.Path(dir_okay=False), help="Also draw it, as PNG or SVG.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
 @click.option("--offline", is_flag=True, help="Never download.")
-def dataset_map(dataset: str, out: str, plot: str | None, data_dir: str | None, offline: bool, **settings: Any) -> None:
-    """Train once with plain shuffling and write what it says of every sample.
+def dataset_map(
+    dataset: str, models: int, out: str, plot: str | None, data_dir: str | None, offline: bool, **settings: Any
+) -> None:
+    """Train with plain shuffling and write what that says of every sample.
 
     Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
     right, forgetting events, EL2N, last loss. Samples of least confidence are those whose label may be wrong.
@@ -50,7 +60,7 @@ def dataset_map(dataset: str, out: str, plot: str | None, data_dir: str | None, 
     from batchsel.experiments.workshop import Workshop
 
     workshop = Workshop(data_dir, offline, download_progress)
-    found = draw_map(spec, workshop)
+    found = draw_map(spec, workshop, models)
     write_csv(Path(out), found)
     click.echo(f"map: {out}, {len(found.label):,} samples")
     if plot:

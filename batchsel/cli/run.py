@@ -30,6 +30,7 @@ _SETTINGS = (
 _SWITCHES = (
     ("--deterministic/--no-deterministic", "Make TensorFlow's operations deterministic."),
     ("--mixed-precision/--no-mixed-precision", "Compute in 16 bits where that is safe."),
+    ("--cut-padding/--no-cut-padding", "Cut batches of padded sequences to the longest in them."),
 )
 
 

@@ -14,6 +14,7 @@ FAMILIES = {
     "order": "Order and controls",
     "history": "From the history of losses and predictions",
     "candidates": "From candidate pools, at the cost of forward passes",
+    "cost": "By what a batch costs",
     "score": "Parts of pipes: scores",
     "modifier": "Parts of pipes: modifiers",
     "draw": "Parts of pipes: draws",

@@ -1,8 +1,9 @@
-"""A map of a data set: what a run of plain shuffling says of every sample."""
+"""A map of a data set: what runs of plain shuffling say of every sample."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +16,16 @@ from batchsel.experiments.spec import RunSpec
 from batchsel.experiments.workshop import Workshop
 from batchsel.files import replacing
 
+_COUNTED = ("times", "forgotten")
+
 
 class DatasetMap(NamedTuple):
-    """What is known of each sample of the training part, ``[n]`` each."""
+    """What is known of each sample of the training part, ``[n]`` each; of several models the mean, or the sum."""
 
     label: np.ndarray
     """Class number."""
     times: np.ndarray
-    """How often it was trained on."""
+    """How often it was trained on, by all models together."""
     confidence: np.ndarray
     """Mean probability of its class."""
     variability: np.ndarray
@@ -30,7 +33,7 @@ class DatasetMap(NamedTuple):
     correctness: np.ndarray
     """Share of times that it was classified rightly."""
     forgotten: np.ndarray
-    """Forgetting events: wrong after right."""
+    """Forgetting events, wrong after right, of all models together."""
     el2n: np.ndarray
     """Mean norm of p − y early in training."""
     loss: np.ndarray
@@ -41,12 +44,13 @@ class DatasetMap(NamedTuple):
         return np.argsort(self.confidence, kind="stable")
 
 
-def draw_map(spec: RunSpec, workshop: Workshop) -> DatasetMap:
+def draw_map(spec: RunSpec, workshop: Workshop, models: int = 1) -> DatasetMap:
     """Trains with the selector `mapping` and reads its state.
 
     Args:
         spec: The settings; their selector is `mapping`, and their task a classification.
         workshop: Makes data and trainer.
+        models: Models to train, with the spec's seed and those after it.
 
     Raises:
         UserError: If the data set is no classification, or cannot be had.
@@ -54,7 +58,17 @@ def draw_map(spec: RunSpec, workshop: Workshop) -> DatasetMap:
     dataset = workshop.dataset(spec.dataset)
     if dataset.task != "classification":
         raise UserError(f"a map needs classes; {spec.dataset} is a {dataset.task}.")
-    trainer = workshop.trainer(spec)
+    maps = [_of_a_model(dataclasses.replace(spec, seed=spec.seed + place), workshop) for place in range(models)]
+    return DatasetMap(maps[0].label, *(_joined(maps, column) for column in DatasetMap._fields[1:]))
+
+
+def _joined(maps: list[DatasetMap], column: str) -> np.ndarray:
+    values = [getattr(found, column) for found in maps]
+    return np.sum(values, axis=0) if column in _COUNTED else np.mean(values, axis=0)
+
+
+def _of_a_model(spec: RunSpec, workshop: Workshop) -> DatasetMap:
+    dataset, trainer = workshop.dataset(spec.dataset), workshop.trainer(spec)
     x, y = whole(dataset.train)
     trainer.fit(x, y, epochs=Budget.parse(spec.budget).samples(len(y)) / len(y), verbose=0)
     course = [leaf.numpy() for leaf in trainer.loop.carry.state]

@@ -18,6 +18,9 @@ from batchsel.target import Target
 
 SCHEDULES = ("constant", "linear", "cosine")
 COMPILE = ("auto", "graph", "xla")
+_LATER = ("cut_padding",)
+"""Settings that earlier versions did not have: what was recorded without them keeps its digest."""
+_NONE = object()
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class RunSpec:
         compile: "auto", "graph" or "xla".
         deterministic: Whether TensorFlow's operations are to be deterministic.
         mixed_precision: Whether to compute in 16 bits where that is safe.
+        cut_padding: Whether batches of padded sequences are cut to the longest in them.
 
     Example:
         >>> RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9").identity()
@@ -63,6 +67,7 @@ class RunSpec:
     compile: str = "auto"
     deterministic: bool = False
     mixed_precision: bool = False
+    cut_padding: bool = False
 
     def __post_init__(self) -> None:
         problems = [*_type_problems(self), *_value_problems(self)]
@@ -77,8 +82,9 @@ class RunSpec:
             )
 
     def values(self) -> dict[str, Any]:
-        """All settings by name, plain values."""
-        return dataclasses.asdict(self)
+        """All settings by name, plain values; those that came later only where they differ from their default."""
+        later = {field.name: field.default for field in dataclasses.fields(self) if field.name in _LATER}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != later.get(name, _NONE)}
 
     def digest(self) -> str:
         """SHA-256 over all settings, 64 hexadecimal digits."""

@@ -14,13 +14,14 @@ from batchsel.experiments.spec import RunSpec
 from batchsel.models.compiled import compiled
 from batchsel.training.devices import make_deterministic
 from batchsel.training.selection_cost import selection_seconds
+from batchsel.training.step import Rows
 from batchsel.training.trainer import Trainer
 
 _TRAINERS = 48
 """More are not kept at a time: each holds a model and its compiled loop."""
 _COMPILED = (
     "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",
-    "deterministic", "mixed_precision",
+    "deterministic", "mixed_precision", "cut_padding",
 )  # fmt: skip
 """The settings that a trainer is made of; the others (seed, rate, budget, target, grid) may change from run to run."""
 
@@ -86,10 +87,10 @@ class Workshop:
         if trainer not in self._costs:
             train, some = dataset.train, np.arange(min(trainer.loop.width, len(dataset.train)))
             if isinstance(train, Part):
-                labels, rows = np.asarray(train.y), (train.x[some], train.y[some])
+                samples, rows = Rows(train.x, np.asarray(train.y)), (train.x[some], train.y[some])
             else:
-                labels, rows = None, train.take(some)
-            self._costs[trainer] = selection_seconds(trainer, labels, rows)
+                samples, rows = None, train.take(some)
+            self._costs[trainer] = selection_seconds(trainer, samples, rows)
         return self._costs[trainer]
 
     def _new(self, spec: RunSpec) -> Trainer:
@@ -99,6 +100,7 @@ class Workshop:
             batch_size=spec.batch_size,
             schedule=None if spec.schedule == "constant" else spec.schedule,
             compile=spec.compile,
+            cut_padding=spec.cut_padding,
         )
 
     def _model(self, spec: RunSpec) -> Any:

@@ -98,6 +98,8 @@ class Context(NamedTuple):
     """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
     labels: tf.Tensor | None = None
     """The targets of all samples, first axis n; None for streamed data."""
+    inputs: tf.Tensor | None = None
+    """The inputs of all samples, first axis n, for selectors that see them; None for streamed data."""
 
     @property
     def passes(self) -> tf.Tensor:

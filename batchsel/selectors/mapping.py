@@ -45,7 +45,7 @@ class Mapping(Selector):
     Source: S. Swayamdipta et al., *Dataset Cartography*, EMNLP 2020, https://arxiv.org/abs/2009.10795; M. Toneva et
     al., *An Empirical Study of Example Forgetting*, ICLR 2019, https://arxiv.org/abs/1812.05159; M. Paul, S. Ganguli
     and G. K. Dziugaite, *Deep Learning on a Data Diet*, NeurIPS 2021, https://arxiv.org/abs/2107.07075, whose score is
-    a mean over several models, too.
+    a mean over several models, as `batchsel map --models 10` gives it.
 
     Args:
         early: Progress up to which p − y counts, in (0, 1].

@@ -50,6 +50,7 @@ _BUILT_IN = {
     "importance_sampling": ("candidates", "importance_sampling:ImportanceSampling"),
     "selective_backprop": ("candidates", "selective_backprop:SelectiveBackprop"),
     "composer_backprop": ("candidates", "composer_backprop:ComposerBackprop"),
+    "length_buckets": ("cost", "length_buckets:LengthBuckets"),
     "last_loss": ("score", "last_loss:LastLoss"),
     "gradient_ema": ("score", "gradient_ema:GradientEMA"),
     "evolved": ("score", "evolved:Evolved"),
@@ -91,7 +92,7 @@ class Entry:
 
     Args:
         name: The name.
-        family: "order", "history", "candidates", or as a part of pipes "score", "modifier", "draw"; or "plugin".
+        family: "order", "history", "candidates", "cost"; as a part of pipes "score", "modifier", "draw"; or "plugin".
         target: Where it is, as ``module:attribute``.
 
     Example:

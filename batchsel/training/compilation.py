@@ -22,7 +22,7 @@ _LARGE = 2_000_000  # parameters; beyond this size nothing was measured
 _MANY = 10_000  # samples
 
 
-def use_xla(mode: str, model: keras.Model, selector: Selector) -> bool:
+def use_xla(mode: str, model: keras.Model, selector: Selector, cut_padding: bool = False) -> bool:
     """Whether the loop is compiled by XLA.
 
     Args:
@@ -30,6 +30,7 @@ def use_xla(mode: str, model: keras.Model, selector: Selector) -> bool:
             layers, and the selector is TensorFlow code.
         model: The model to be trained.
         selector: The selector.
+        cut_padding: Whether batches have different lengths.
 
     Raises:
         UsageError: If the mode is unknown, or XLA is asked for and impossible.
@@ -42,7 +43,7 @@ def use_xla(mode: str, model: keras.Model, selector: Selector) -> bool:
     """
     if mode not in MODES:
         raise UsageError(f"compile must be one of {', '.join(MODES)}, got {mode!r}.")
-    obstacle = _obstacle(model, selector)
+    obstacle = _obstacle(model, selector, cut_padding)
     if mode == "xla" and obstacle:
         raise UsageError(f"compile='xla' is impossible: {obstacle}. Use compile='graph'.")
     if mode != "auto":
@@ -66,7 +67,7 @@ class Compilation(NamedTuple):
     """The choice from a pool alone."""
 
 
-def compilation_of(mode: str, model: keras.Model, selector: Selector, n: int) -> Compilation:
+def compilation_of(mode: str, model: keras.Model, selector: Selector, n: int, cut_padding: bool = False) -> Compilation:
     """How a loop is compiled.
 
     Args:
@@ -74,6 +75,7 @@ def compilation_of(mode: str, model: keras.Model, selector: Selector, n: int) ->
         model: The model to be trained.
         selector: The selector.
         n: Samples in the data set.
+        cut_padding: Whether batches have different lengths.
 
     Raises:
         UsageError: As `use_xla`.
@@ -84,13 +86,15 @@ def compilation_of(mode: str, model: keras.Model, selector: Selector, n: int) ->
         >>> compilation_of("auto", model, batchsel.selectors.Random(), n=60_000)
         Compilation(all=False, planning=True, choosing=True)
     """
-    if use_xla(mode, model, selector):
+    if use_xla(mode, model, selector, cut_padding):
         return Compilation(all=True)
     parts = mode == "auto" and selector.traceable and _replicas() == 1
     return Compilation(all=False, planning=parts and n >= _MANY, choosing=parts)
 
 
-def _obstacle(model: keras.Model, selector: Selector) -> str | None:
+def _obstacle(model: keras.Model, selector: Selector, cut_padding: bool) -> str | None:
+    if cut_padding:
+        return "cut_padding makes batches of different length"
     if not selector.traceable:
         return f"selector {selector!r} runs Python code"
     for layer in _layers(model):

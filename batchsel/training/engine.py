@@ -20,6 +20,7 @@ from batchsel.training.evaluation import Evaluation, resident
 from batchsel.training.feeds import Feed
 from batchsel.training.loop import Loop
 from batchsel.training.objective import kind_of
+from batchsel.training.padding import check_cut
 from batchsel.training.step import Rows, Step
 
 _WARM_UP_STEPS = 2
@@ -34,6 +35,7 @@ class Engine:
         batch_size: b, samples of a step.
         schedule: Factor of the learning rate, or None.
         compile: "graph", "xla" or "auto".
+        cut_padding: Whether batches of padded sequences are cut to the longest in them.
         evaluation_batch_size: Rows of a forward pass when evaluating.
 
     Raises:
@@ -47,12 +49,13 @@ class Engine:
         batch_size: int,
         schedule: Schedule | None,
         compile: str,
+        cut_padding: bool,
         evaluation_batch_size: int,
     ) -> None:
         self.model = model
         self.selector = selector
         self.batch_size = batch_size
-        self.step = Step(model, selector.signals, schedule)
+        self.step = Step(model, selector.signals, schedule, cut_padding)
         self.step_seconds = 0.0
         self._mode = compile
         self._evaluation_batch_size = evaluation_batch_size
@@ -88,7 +91,7 @@ class Engine:
     @property
     def xla(self) -> bool:
         """Whether the loop is compiled by XLA."""
-        return use_xla(self._mode, self.model, self.selector)
+        return use_xla(self._mode, self.model, self.selector, self.step.cut_padding)
 
     @property
     def current(self) -> bool:
@@ -132,6 +135,8 @@ class Engine:
         if self._unborn is not None:
             state.initialise(self.model, self._unborn)
             self._unborn = None
+        if self.step.cut_padding:
+            check_cut(self.model, rows.x)
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
@@ -167,7 +172,7 @@ class Engine:
             n: Samples.
         """
         old, self._warm, self._form = self._loop, False, None
-        compilation = compilation_of(self._mode, self.model, self.selector, n)
+        compilation = compilation_of(self._mode, self.model, self.selector, n, self.step.cut_padding)
         self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation)
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
         self._loop.seed.assign(self.seed)

@@ -23,6 +23,7 @@ def fit(
     seed: int = 0,
     schedule: Any = None,
     compile: str = "auto",
+    cut_padding: bool = False,
     **options: Any,
 ) -> keras.callbacks.History:
     """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
@@ -41,6 +42,7 @@ def fit(
         schedule: Factor of the learning rate: "constant", "linear", "cosine", a function of progress, or
             None.
         compile: "auto", "graph" or "xla".
+        cut_padding: Whether batches of padded sequences are cut to the longest in them.
         **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
             validation_split, evaluate_every, callbacks, verbose, target, hold, run_on, seconds,
             checkpoint, buffer_bytes.
@@ -60,10 +62,11 @@ def fit(
         >>> len(history.history["loss"])
         3
     """
-    settings = (selector, batch_size, schedule, compile)
+    settings = (selector, batch_size, schedule, compile, cut_padding)
     known, trainer = getattr(model, _KEPT, (None, None))
     if trainer is None or known != settings or not trainer.engine.current:
-        trainer = Trainer(model, selector, batch_size=batch_size, seed=seed, schedule=schedule, compile=compile)
+        made = {"batch_size": batch_size, "schedule": schedule, "compile": compile, "cut_padding": cut_padding}
+        trainer = Trainer(model, selector, seed=seed, **made)
         object.__setattr__(model, _KEPT, (settings, trainer))
     elif trainer.seed != seed:
         trainer.reseed(seed)

@@ -84,13 +84,13 @@ class Loop:
         """Writes a carry back to the variables."""
         tf.nest.map_structure(lambda variable, value: variable.assign(value), self.carry, carry)
 
-    def context(self, carry: Carry, span: Span, labels: Any) -> Context:
+    def context(self, carry: Carry, span: Span, samples: Rows | None) -> Context:
         """What the selector is told.
 
         Args:
             carry: The carry.
             span: What progress is measured by.
-            labels: Targets of all samples, or None.
+            samples: All of them, or None if they are streamed.
         """
         done = tf.cast(carry.samples - span.start, tf.float32) / tf.cast(span.budget, tf.float32)
         return Context(
@@ -102,7 +102,8 @@ class Loop:
             n=self.n,
             batch_size=self.batch_size,
             losses=carry.losses,
-            labels=labels,
+            labels=None if samples is None else samples.y,
+            inputs=samples.x if samples is not None and self.selector.sees_inputs else None,
         )
 
     def plan(self, carry: Carry, context: Context) -> Carry:
@@ -146,7 +147,7 @@ class Loop:
         fetch: Callable[[Carry], Rows],
         more: Callable[[Carry], tf.Tensor],
         span: Span,
-        labels: Any,
+        samples: Rows | None,
     ) -> Carry:
         """Steps through the plan in use while `more` holds.
 
@@ -155,14 +156,14 @@ class Loop:
             fetch: Gives the rows at the cursor.
             more: Whether to go on, besides the end of the plan and faults.
             span: As in `context`.
-            labels: As in `context`.
+            samples: As in `context`.
         """
 
         def unfinished(carry: Carry) -> tf.Tensor:
             return (carry.cursor < carry.plan.steps) & (carry.fault == FINE) & more(carry)
 
         def body(carry: Carry) -> tuple[Carry]:
-            return (self.advance(carry, fetch(carry), self.context(carry, span, labels)),)
+            return (self.advance(carry, fetch(carry), self.context(carry, span, samples)),)
 
         (carry,) = tf.while_loop(unfinished, body, (carry,), parallel_iterations=1)
         return carry
@@ -187,7 +188,7 @@ class Loop:
             return (segment < segments) & (carry.fault == FINE) & (carry.step < last_step)
 
         def body(carry: Carry, segment: tf.Tensor, logs: tf.Tensor) -> tuple:
-            context = self.context(carry, span, data.y)
+            context = self.context(carry, span, data)
             carry = tf.cond(carry.cursor < carry.plan.steps, lambda: carry, lambda: self.plan(carry, context))
             stop = stops[segment]
 
@@ -199,7 +200,7 @@ class Loop:
                 fetch,
                 lambda carry: (carry.samples < stop) & (carry.step < last_step),
                 span,
-                data.y,
+                data,
             )
             ended = (carry.samples >= stop) & (carry.fault == FINE)
             logs = tf.cond(ended, lambda: self._logged(logs, segment), lambda: logs)

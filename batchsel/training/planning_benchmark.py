@@ -14,6 +14,7 @@ from batchsel.selectors.registry import entries
 SIZES = (10_000, 100_000, 1_000_000)
 _BATCH_SIZE = 128
 _REPEATS = 3
+_LENGTH = 40
 _PER_LOOP = 8
 """Bytes a sample that the loop keeps for every selector: its last loss, and how often it was trained on."""
 
@@ -50,13 +51,15 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
     """
     chosen = resolve(selector)
     state = tf.nest.map_structure(_made_up, chosen.init(n))
+    inputs = tf.ones([n, _LENGTH], tf.int32) if chosen.sees_inputs else None
     losses, labels = -tf.math.log(tf.random.uniform([n], seed=0)), tf.range(n) % 10
 
     @tf.function(autograph=False, jit_compile=chosen.traceable)
     def plan(state: Any, losses: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         now = tf.zeros([], tf.float32) + 0.3
         samples = tf.constant(2 * n, tf.int64)
-        made = chosen.plan(state, Context(step, samples, now, step, tf.constant(0), n, batch_size, losses, labels))
+        known = (step, samples, now, step, tf.constant(0), n, batch_size, losses, labels, inputs)
+        made = chosen.plan(state, Context(*known))
         rows = tf.math.count_nonzero(made.weights)
         # Everything of the plan is used, so that nothing of it is left out when it is compiled.
         return rows, tf.reduce_sum(tf.cast(made.indices, tf.float32) * made.weights)

@@ -32,12 +32,12 @@ _SECONDS = 0.05
 _ROUNDS = 3
 
 
-def selection_seconds(trainer: Trainer, labels: Any = None, rows: Any = None) -> dict[str, float]:
+def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any = None) -> dict[str, float]:
     """Seconds that selection takes.
 
     Args:
         trainer: After a run.
-        labels: Targets of all samples, for selectors that look at them.
+        samples: All of them, for selectors that look at their targets or inputs; None if they are streamed.
         rows: Samples ``(x, y)``, as many as a pool has or more; None if there are no pools.
 
     Returns:
@@ -47,13 +47,13 @@ def selection_seconds(trainer: Trainer, labels: Any = None, rows: Any = None) ->
     """
     loop, scoring = trainer.loop, 0.0
     choosing = 0.0
-    planning = _seconds_each(loop, labels, _plan)
-    updating = _seconds_each(loop, labels, _update)
+    planning = _seconds_each(loop, samples, _plan)
+    updating = _seconds_each(loop, samples, _update)
     pools = loop.selector.pool_size(loop.batch_size) is not None
     if rows is not None and (pools or loop.selector.rescores):
         pool = resident(*tf.nest.map_structure(lambda leaf: np.resize(leaf, (loop.width, *leaf.shape[1:])), rows))
-        scoring = _seconds_each(loop, labels, partial(_score, pool))
-        choosing = _seconds_each(loop, labels, partial(_choose, pool)) if pools else 0.0
+        scoring = _seconds_each(loop, samples, partial(_score, pool))
+        choosing = _seconds_each(loop, samples, partial(_choose, pool)) if pools else 0.0
     return {"planning": planning, "updating": updating, "scoring": scoring, "choosing": choosing}
 
 
@@ -107,11 +107,11 @@ def _choose(pool: Rows, loop: Loop, context: Asked) -> Body:
     return body
 
 
-def _seconds_each(loop: Loop, labels: Any, measured: Callable[[Loop, Asked], Body]) -> float:
+def _seconds_each(loop: Loop, samples: Rows | None, measured: Callable[[Loop, Asked], Body]) -> float:
     @tf.function(jit_compile=loop.xla, autograph=False)
     def repeat(times: tf.Tensor) -> Any:
         span = Span(tf.zeros([], tf.int64), tf.constant(2**40, tf.int64))
-        once = measured(loop, lambda carry: loop.context(carry, span, labels))
+        once = measured(loop, lambda carry: loop.context(carry, span, samples))
 
         def body(i: tf.Tensor, carry: Carry) -> tuple[tf.Tensor, Carry]:
             carry = once(carry)

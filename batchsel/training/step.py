@@ -13,6 +13,7 @@ from batchsel.schedules import Schedule
 from batchsel.selectors import Seen
 from batchsel.training.metrics import Metrics
 from batchsel.training.objective import Objective
+from batchsel.training.padding import cut
 from batchsel.training.signals import Signals
 
 
@@ -32,13 +33,17 @@ class Step:
         signals: Names of the signals that the selector asked for.
         schedule: Factor of the learning rate as a function of progress, or None to leave the rate to the
             optimiser and to callbacks.
+        cut_padding: Whether batches of padded sequences are cut to the longest in them.
 
     Raises:
         UserError: If both the optimiser and `schedule` change the learning rate.
     """
 
-    def __init__(self, model: keras.Model, signals: tuple[str, ...], schedule: Schedule | None) -> None:
+    def __init__(
+        self, model: keras.Model, signals: tuple[str, ...], schedule: Schedule | None, cut_padding: bool = False
+    ) -> None:
         self.model = model
+        self.cut_padding = cut_padding
         self.objective = Objective(model)
         self.optimizer = model.optimizer
         self.metrics = Metrics(model, self.objective)
@@ -95,6 +100,7 @@ class Step:
         Returns:
             The losses and signals, as they were before the update.
         """
+        rows = self._cut(rows)
         valid = tf.cast(weights != 0, tf.float32)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
         if self.schedule is not None:
@@ -122,9 +128,13 @@ class Step:
             indices: ``int32[B]`` sample numbers.
             weights: ``float32[B]``; 0 for rows that only fill up the pool.
         """
+        rows = self._cut(rows)
         outputs, features = self.signals.forward(rows.x, training=False)
         losses = self.objective.losses(rows.y, outputs)
         return self._seen(rows, indices, weights != 0, losses, outputs, features)
+
+    def _cut(self, rows: Rows) -> Rows:
+        return rows._replace(x=cut(rows.x)) if self.cut_padding else rows
 
     def _seen(
         self,

@@ -38,6 +38,8 @@ class Trainer:
         schedule: Factor of the learning rate over the run: "constant", "linear", "cosine" or a function
             of progress; None leaves the rate to the optimiser and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.compilation`.
+        cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
+            in them; for models whose outputs do not depend on padding, which is checked.
         evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
 
     Raises:
@@ -63,6 +65,7 @@ class Trainer:
         seed: int = 0,
         schedule: Any = None,
         compile: str = "auto",
+        cut_padding: bool = False,
         evaluation_batch_size: int | None = None,
     ) -> None:
         self.model = model
@@ -72,9 +75,8 @@ class Trainer:
         self.clock = Clock()
         self.progress = Progress()
         self.resumed = False
-        self.engine = Engine(
-            model, self.selector, batch_size, self.schedule, compile, evaluation_batch_size or max(256, batch_size)
-        )
+        rows = evaluation_batch_size or max(256, batch_size)
+        self.engine = Engine(model, self.selector, batch_size, self.schedule, compile, cut_padding, rows)
         self.engine.seed = arrays.checked_seed(seed)
         self._to_restore: Path | None = None
         self.reference: Reference | None = None
