@@ -63,6 +63,7 @@ def _card(table: Table, name: str) -> DatasetCard:
         files=tuple(_file(item) for item in table.tables("files")),
         content=_content(table),
         options=table.read("options", "a table", lambda value: isinstance(value, dict), {}),
+        folder=table.read("folder", "a plain relative name", _is_plain_name, name),
         by_hand=table.text("by_hand", default=""),
     )
     table.finish()
@@ -84,6 +85,7 @@ def _defaults(table: Table) -> Defaults:
         schedule=table.text("schedule"),
         budget=table.positive("budget"),
         target=table.one_of("target", LEVELS),
+        cut_padding=table.read("cut_padding", "true or false", lambda value: isinstance(value, bool), False),
     )
     table.finish()
     return defaults

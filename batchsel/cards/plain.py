@@ -26,6 +26,7 @@ def plain_card(
         ('mlp', None)
     """
     model = "mlp" if len(input_shape) == 1 else "cnn"
+    batch_size = min(64, 1 << max(sizes.train // 8, 1).bit_length() - 1)  # at least eight steps a pass
     return DatasetCard(
         name=name,
         title=name,
@@ -36,8 +37,9 @@ def plain_card(
         homepage="none",
         input_shape=input_shape,
         sizes=sizes,
-        defaults=Defaults(model, "adam", 1e-3, 64, "linear", 20.0, ""),
+        defaults=Defaults(model, "adam", 1e-3, batch_size, "linear", 20.0, ""),
         targets={},
         class_names=class_names,
         loader=name,
+        folder=name,
     )

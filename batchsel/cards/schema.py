@@ -79,6 +79,7 @@ class Defaults:
         schedule: Name of the learning-rate schedule.
         budget: Passes after which a run ends.
         target: Which of the three targets is meant: ``"easy"``, ``"medium"`` or ``"hard"``.
+        cut_padding: Whether batches of padded sequences are cut to the longest in them.
 
     Example:
         >>> Defaults("mlp", "adam", 1e-3, 32, "linear", 20.0, "medium").budget
@@ -92,6 +93,7 @@ class Defaults:
     schedule: str
     budget: float
     target: str
+    cut_padding: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class DatasetCard:
         files: What can be downloaded; empty where the data come with a package or are computed.
         content: SHA-256 of arrays, whatever file they came in; the loader says which names it looks at.
         options: Parameters of the loader.
+        folder: Folder of the files below the data folder; the card's name unless it shares that of another set.
         by_hand: Which file to get where and how, for data that cannot be downloaded freely.
 
     Example:
@@ -141,6 +144,7 @@ class DatasetCard:
     files: tuple[CardFile, ...] = ()
     content: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = ""
     by_hand: str = ""
 
     @property

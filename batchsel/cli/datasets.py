@@ -81,7 +81,7 @@ def fetch_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool
 
     card = _card(name)
     found = data.download(card, folder=data_dir, offline=offline, progress=download_progress)
-    folder = str(data.data_folder(name, data_dir))
+    folder = str(data.data_folder(card.folder, data_dir))
     if as_json:
         _print_json({"name": name, "found": found, "path": folder})
     else:
@@ -111,7 +111,7 @@ def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
     """Print the folder where the files of a data set lie or will lie."""
     from batchsel.data.fetch import data_folder
 
-    folder = data_folder(_card(name).name, data_dir)
+    folder = data_folder(_card(name).folder, data_dir)
     if as_json:
         _print_json({"name": name, "path": str(folder), "exists": folder.is_dir()})
     else:

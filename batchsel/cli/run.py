@@ -14,7 +14,7 @@ from batchsel.errors import UsageError, UserError
 from batchsel.training.quiet import import_tensorflow
 
 _SETTINGS = (
-    ("--dataset", str, "Data set: a name, see `batchsel datasets list`; or ./mine.py:load."),
+    ("--dataset", str, "Data set: a name, see `batchsel datasets list`; or ./mine.csv:label, or ./mine.py:load."),
     ("--model", str, "Model, as in mlp or 'mlp(hidden=[64, 64])' or ./mine.py:build."),
     ("--selector", str, "Selector: a name or a pipe, see `batchsel selectors list`; or ./mine.py:Mine."),
     ("--batch-size", int, "Samples of a step."),
@@ -54,9 +54,11 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
     epilog="\b\nExamples:\n"
     "  batchsel run --dataset digits --selector loss_ema\n"
     "  batchsel run --dataset fashion_mnist --selector 'loss_ema | mix(0.2)' --target hard --seed 3\n"
+    "  batchsel run --dataset ./mine.csv --label species --target 'accuracy>=0.9'\n"
     "  batchsel run --resume runs/fashion_mnist-loss_ema-0-1a2b3c4d",
 )
 @settings
+@click.option("--label", help="Of a CSV, TSV or Parquet file as data set: the column that holds the label.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
 @click.option("--offline", is_flag=True, help="Never download.")
@@ -78,6 +80,7 @@ def run(
     plot: str | None,
     tensorboard: bool,
     progress: str,
+    label: str | None,
     as_json: bool,
     print_config: bool,
     **given: Any,
@@ -88,7 +91,7 @@ def run(
     """
     from batchsel.experiments import spec as specs
 
-    spec = _resumed(resume, given, config) if resume else _resolved(given, config)
+    spec = _resumed(resume, given, config) if resume else _resolved(given, label, config)
     if print_config:
         click.echo(specs.to_toml(spec), nl=False)
         return
@@ -102,8 +105,9 @@ def run(
     context.exit(0 if record["reached"] else 3)
 
 
-def _resolved(given: dict[str, Any], config: str | None) -> Any:
+def _resolved(given: dict[str, Any], label: str | None, config: str | None) -> Any:
     from batchsel import cards
+    from batchsel.data.user_table import is_table, load_table
     from batchsel.experiments import sets
     from batchsel.experiments import spec as specs
 
@@ -112,6 +116,11 @@ def _resolved(given: dict[str, Any], config: str | None) -> Any:
     if dataset is None:
         known = ", ".join(cards.names("datasets"))
         raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
+    if label:
+        dataset = given["dataset"] = f"{dataset}:{label}"
+    if is_table(dataset):
+        for column in load_table(dataset)[1]:
+            click.echo(column.text, err=True)
     return specs.resolve(given, file, sets.card_of(dataset))
 
 

@@ -67,7 +67,7 @@ def load(
     if isinstance(card, str):
         dataset = load_from_file(card, seed)
     else:
-        place = DataFolder(data_folder(card.name, folder), offline, progress)
+        place = DataFolder(data_folder(card.folder, folder), offline, progress)
         dataset = find_loader(card.loader).load(card, seed, place)
         _check_split(dataset, card, seed)
     dataset.check()
@@ -89,7 +89,7 @@ def find(card: Any, *, folder: str | os.PathLike[str] | None = None) -> str | No
         >>> find(cards.load("datasets", "iris"))
         'no files needed'
     """
-    place = DataFolder(data_folder(card.name, folder))
+    place = DataFolder(data_folder(card.folder, folder))
     own = getattr(find_loader(card.loader), "find", None)
     if own:
         return own(card, place)
@@ -127,7 +127,7 @@ def download(
     found = find(card, folder=folder)
     if found:
         return found
-    place = DataFolder(data_folder(card.name, folder), offline, progress)
+    place = DataFolder(data_folder(card.folder, folder), offline, progress)
     if not card.files:
         raise UserError(
             f"{card.name} cannot be downloaded. {card.by_hand or 'Its card names no files.'} "

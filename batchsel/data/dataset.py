@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchsel.data.sources import Source
+from batchsel.data.texts import Encoder
 from batchsel.errors import UserError
 
 _SHOWN = 5  # rows named in an error; more would bury the sentence
@@ -45,6 +46,7 @@ class Dataset:
         class_names: Names of the classes in the order of their numbers; empty for regression.
         split: Fingerprint of which rows went where, from `batchsel.data.splits.fingerprint`; empty if
             unknown.
+        encoder: What turned texts into numbers, a `batchsel.data.texts.Encoder`; None for other data.
 
     Example:
         >>> part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
@@ -60,6 +62,7 @@ class Dataset:
     test: Part | Source
     class_names: tuple[str, ...] = ()
     split: str = ""
+    encoder: Encoder | None = None
 
     @property
     def parts(self) -> dict[str, Part | Source]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from batchsel.calls import object_in_file
 from batchsel.data.dataset import Dataset
+from batchsel.data.user_table import is_table, load_table
 from batchsel.errors import UserError, unknown_name
 
 GROUP = "batchsel.datasets"
@@ -47,15 +48,28 @@ def find_loader(name: str) -> Any:
     raise unknown_name("loader of a data set", name, _known())
 
 
-def load_from_file(reference: str, seed: int) -> Dataset:
-    """Calls a user's function that makes a data set.
+def is_file(name: str) -> bool:
+    """Whether the name of a data set is that of a file of the user's.
 
     Args:
-        reference: File and function, as in ``"./mine.py:load"``.
-        seed: The one argument of the call; it is to choose the split.
+        name: The name.
+
+    Example:
+        >>> is_file("./mine.py:load"), is_file("./my.csv:species"), is_file("iris")
+        (True, True, False)
+    """
+    return ".py:" in name or is_table(name)
+
+
+def load_from_file(reference: str, seed: int) -> Dataset:
+    """Calls a user's function that makes a data set, or reads a user's table.
+
+    Args:
+        reference: File and function, as in ``"./mine.py:load"``, or table and column, as in ``"./my.csv:species"``.
+        seed: Chooses the split; the one argument of the call.
 
     Returns:
-        What the function returned.
+        What the function returned, or the table as a data set.
 
     Raises:
         UserError: If there is no such file or function, or it returned something else.
@@ -66,6 +80,8 @@ def load_from_file(reference: str, seed: int) -> Dataset:
         ...
         batchsel.errors.UsageError: there is no file 'missing.py' to take 'load' from. Expected ...
     """
+    if is_table(reference):
+        return load_table(reference, seed)[0]
     path, _, function = reference.rpartition(":")
     dataset = object_in_file(Path(path), function)(seed)
     if not isinstance(dataset, Dataset):

@@ -10,13 +10,17 @@ from batchsel import cards, data
 from batchsel.cards.plain import plain_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
+from batchsel.data.loaders import is_file
+from batchsel.data.user_table import ENDINGS
+from batchsel.errors import UsageError
 
 
 def card_of(name: str) -> Any:
     """The card of a data set; for a file of the user's, one with general defaults and no target.
 
     Args:
-        name: Name of a card, or ``./mine.py:load``, a function of a seed that returns a `Dataset`.
+        name: Name of a card; ``./mine.py:load``, a function of a seed that returns a `Dataset`; or ``./my.csv:label``,
+            a table and the column of its label.
 
     Raises:
         UserError: If there is no such card, or the file or its data are not right.
@@ -25,6 +29,8 @@ def card_of(name: str) -> Any:
         >>> card_of("iris").task
         'classification'
     """
+    if name.lower().endswith(ENDINGS):
+        raise UsageError(f"which column of {name} holds the label? Give it behind a colon, as in '{name}:label'.")
     if not _in_file(name):
         return cards.load("datasets", name)
     dataset = data.load(name)
@@ -76,4 +82,4 @@ def whole(part: Any) -> tuple[Any, ...]:
 
 
 def _in_file(name: str) -> bool:
-    return isinstance(name, str) and ".py:" in name
+    return isinstance(name, str) and is_file(name)

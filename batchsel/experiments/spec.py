@@ -169,6 +169,7 @@ def _defaults(card: Any) -> dict[str, Any]:
         "schedule": defaults.schedule,
         "budget": str(Budget(defaults.budget, "passes")),
         "target": card.target,
+        "cut_padding": defaults.cut_padding,
     }
 
 

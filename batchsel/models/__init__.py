@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     import keras
 
 _GROUP = "batchsel.models"
-_BUILT_IN = {"mlp": "mlp:mlp", "cnn": "cnn:cnn"}
+_BUILT_IN = {
+    "mlp": "mlp:mlp",
+    "cnn": "cnn:cnn",
+    "cnn3": "cnn3:cnn3",
+    "resnet18": "resnet:resnet18",
+    "resnet34": "resnet:resnet34",
+    "resnet50": "resnet:resnet50",
+    "resnet101": "resnet:resnet101",
+    "wide_resnet": "wide_resnet:wide_resnet",
+    "lstm": "recurrent:lstm",
+    "bilstm": "recurrent:bilstm",
+    "simple_rnn": "recurrent:simple_rnn",
+    "text_cnn": "text_cnn:text_cnn",
+    "transformer_classifier": "transformer_classifier:transformer_classifier",
+}
 
 
 def names() -> dict[str, str]:
@@ -27,7 +41,7 @@ def names() -> dict[str, str]:
 
     Example:
         >>> sorted(names())[:2]
-        ['cnn', 'mlp']
+        ['bilstm', 'cnn']
     """
     known = {name: f"{__name__}.{target}" for name, target in _BUILT_IN.items()}
     for point in importlib.metadata.entry_points(group=_GROUP):
@@ -47,7 +61,7 @@ def check(text: str) -> None:
     Example:
         >>> check("mpl")
         Traceback (most recent call last):
-        batchsel.errors.UsageError: unknown model 'mpl'. Did you mean 'mlp'? Known: cnn, mlp.
+        batchsel.errors.UsageError: unknown model 'mpl'. Did you mean 'mlp'? Known: ...
     """
     call = calls.read(text)
     if call.path is None and call.name not in names():

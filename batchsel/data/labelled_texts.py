@@ -1,0 +1,135 @@
+"""Data sets of labelled texts in tables: which columns hold label and text stands on the card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from batchsel.data.content import check_content
+from batchsel.data.dataset import Dataset, Part
+from batchsel.data.delimited import read_delimited
+from batchsel.data.fetch import DataFolder
+from batchsel.data.splits import carve_rows, fingerprint
+from batchsel.data.texts import learn_encoder
+from batchsel.errors import UserError
+
+
+class _Place(NamedTuple):
+    path: Path
+    member: str
+    """Name of the file in an archive, or empty."""
+
+
+class _Texts(NamedTuple):
+    texts: np.ndarray
+    labels: np.ndarray
+
+
+def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
+    """Reads the tables, learns the vocabulary on the training part, and encodes all parts.
+
+    Args:
+        card: The card; its options name the files that are accepted (``train`` and ``test``, the first that is there;
+            ``archive.zip!name`` for a file in an archive), the columns ``label`` and ``text``, names of the columns if
+            the files have none (``columns``), how labels are written (``labels``, in the order of the classes), labels
+            that are left out (``without``), the ``encoding``, and how many ``words`` the vocabulary has.
+        seed: Chooses the validation part among the training rows.
+        folder: Where the files lie or will be downloaded to.
+
+    Returns:
+        The data set: ``int32[n, length]`` word numbers, ``int32[n]`` classes, with its encoder.
+
+    Raises:
+        UserError: If a file is missing, damaged, or not what the card describes.
+
+    Example:
+        >>> from batchsel import cards
+        >>> load(cards.load("datasets", "sentiment140"), 0, DataFolder(Path("/nowhere"), offline=True))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: sentiment140 is not in /nowhere. Expected sentiment140_random.csv.gz ...
+    """
+    train, test = (_read(_there(card, folder, part), card) for part in ("train", "test"))
+    digests = {"texts_train": _joined(train.texts), "texts_test": _joined(test.texts)}
+    check_content(digests, card.content, where=card.name, remedy="Get the files that the card describes.")
+    carved, kept = carve_rows(train.labels, card.sizes.validation, seed)
+    encoder = learn_encoder(train.texts[kept].tolist(), card.options["words"], card.input_shape[0])
+
+    def part(held: _Texts, rows: Any = slice(None)) -> Part:
+        return Part(encoder.encode(held.texts[rows].tolist()), held.labels[rows])
+
+    return Dataset(
+        card.name,
+        card.task,
+        train=part(train, kept),
+        validation=part(train, carved),
+        test=part(test),
+        class_names=card.class_names,
+        split=fingerprint(kept, carved),
+        encoder=encoder,
+    )
+
+
+def find(card: Any, folder: DataFolder) -> str | None:
+    """What of the data is in the folder already.
+
+    Args:
+        card: The card.
+        folder: The folder.
+
+    Returns:
+        The names of the files; None if one is missing.
+
+    Example:
+        >>> from batchsel import cards
+        >>> find(cards.load("datasets", "sentiment140"), DataFolder(Path("/nowhere")))
+    """
+    there = [_first(card, folder, part) for part in ("train", "test")]
+    return ", ".join(sorted({place.path.name for place in there})) if all(there) else None
+
+
+def _first(card: Any, folder: DataFolder, part: str) -> _Place | None:
+    names = (name.partition("!") for name in card.options[part])
+    places = (_Place(folder.file(name), member) for name, _, member in names)
+    return next((place for place in places if place.path.is_file()), None)
+
+
+def _there(card: Any, folder: DataFolder, part: str) -> _Place:
+    place = _first(card, folder, part)
+    if place is None and card.files and not folder.offline:
+        for file in card.files:
+            folder.fetch(file)
+        place = _first(card, folder, part)
+    if place is None:
+        expected = " or ".join(name.replace("!", " with ") for name in card.options[part])
+        raise UserError(
+            f"{card.name} is not in {folder.path}. Expected {expected}. {card.by_hand}".rstrip()
+            + " Another folder can be named with --data-dir or BATCHSEL_DATA."
+        )
+    return place
+
+
+def _read(place: _Place, card: Any) -> _Texts:
+    path, options = place.path, card.options
+    form = {"names": tuple(options.get("columns", ())), "encoding": options.get("encoding", "utf-8")}
+    table = read_delimited(path, member=place.member, **form)
+    number = {label: place for place, label in enumerate(options["labels"])}
+    left_out = set(options.get("without", ()))
+    labels, texts = table.column(options["label"]), table.column(options["text"])
+    rows = [row for row, label in enumerate(labels) if label not in left_out]
+    strange = sorted({labels[row] for row in rows} - set(number))
+    if strange:
+        row = next(row for row in rows if labels[row] == strange[0])
+        raise UserError(f"{path}: the label {strange[0]!r} in row {row} is none of {', '.join(number)}.")
+    empty = [row for row in rows if not texts[row].strip()]
+    if empty:
+        raise UserError(f"{path}: {len(empty)} texts are empty, the first in row {empty[0]}. Remove those rows.")
+    return _Texts(
+        np.array([texts[row] for row in rows], object), np.array([number[labels[row]] for row in rows], np.int32)
+    )
+
+
+def _joined(texts: np.ndarray) -> np.ndarray:
+    return np.frombuffer("\n".join(texts.tolist()).encode(), np.uint8)

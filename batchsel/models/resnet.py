@@ -1,0 +1,136 @@
+"""Residual networks of 18, 34, 50 and 101 layers, in the form for small pictures and in that for large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+_SMALL = 64
+"""Pictures up to this height keep their size in the stem, as on CIFAR."""
+_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+
+
+def resnet18(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+    """ResNet-18: 11,173,962 trainable parameters on CIFAR-10, 11,689,512 in its ImageNet form of 1,000 classes.
+
+    Pictures of up to 64 rows keep their size in the stem (3x3, no pooling); larger ones are halved twice (7x7 with
+    stride 2, pooling), as in K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR
+    2016, https://arxiv.org/abs/1512.03385.
+
+    Args:
+        input_shape: Height, width and channels; bytes are divided by 255 first.
+        outputs: Number of classes.
+        width: Filters of the first stage; each later one has twice as many.
+
+    Returns:
+        A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
+
+    Example:
+        >>> resnet18((32, 32, 3), 10, width=8).output_shape
+        (None, 10)
+    """
+    return _resnet("resnet18", input_shape, outputs, width, (2, 2, 2, 2), bottleneck=False)
+
+
+def resnet34(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+    """ResNet-34: 21,282,122 trainable parameters on CIFAR-10, 21,797,672 in its ImageNet form.
+
+    Args:
+        input_shape: As for `resnet18`.
+        outputs: Number of classes.
+        width: Filters of the first stage.
+
+    Returns:
+        A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
+
+    Example:
+        >>> resnet34((32, 32, 3), 10, width=8).output_shape
+        (None, 10)
+    """
+    return _resnet("resnet34", input_shape, outputs, width, (3, 4, 6, 3), bottleneck=False)
+
+
+def resnet50(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+    """ResNet-50: 23,520,842 trainable parameters on CIFAR-10, 25,557,032 in its ImageNet form.
+
+    Args:
+        input_shape: As for `resnet18`.
+        outputs: Number of classes.
+        width: Filters of the first stage before its last convolution, which has four times as many.
+
+    Returns:
+        A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
+
+    Example:
+        >>> resnet50((32, 32, 3), 10, width=8).output_shape
+        (None, 10)
+    """
+    return _resnet("resnet50", input_shape, outputs, width, (3, 4, 6, 3), bottleneck=True)
+
+
+def resnet101(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+    """ResNet-101: 42,512,970 trainable parameters on CIFAR-10, 44,549,160 in its ImageNet form.
+
+    Args:
+        input_shape: As for `resnet18`.
+        outputs: Number of classes.
+        width: Filters of the first stage before its last convolution, which has four times as many.
+
+    Returns:
+        A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
+
+    Example:
+        >>> resnet101((32, 32, 3), 10, width=4).output_shape
+        (None, 10)
+    """
+    return _resnet("resnet101", input_shape, outputs, width, (3, 4, 23, 3), bottleneck=True)
+
+
+def _resnet(
+    name: str, input_shape: tuple[int, int, int], outputs: int, width: int, blocks: Sequence[int], bottleneck: bool
+) -> keras.Model:
+    inputs = keras.Input(input_shape)
+    hidden = layers.Rescaling(1 / 255)(inputs)
+    if input_shape[0] <= _SMALL:
+        hidden = _activated(_conv(width, 3)(hidden))
+    else:
+        hidden = _activated(_conv(width, 7, 2)(hidden))
+        hidden = layers.MaxPooling2D(3, 2, padding="same")(hidden)
+    for stage, count in enumerate(blocks):
+        for place in range(count):
+            stride = 2 if stage > 0 and place == 0 else 1
+            hidden = (_bottleneck if bottleneck else _basic)(hidden, width << stage, stride)
+    pooled = layers.GlobalAveragePooling2D()(hidden)
+    return keras.Model(inputs, layers.Dense(outputs, dtype="float32")(pooled), name=name)
+
+
+def _basic(x: Any, filters: int, stride: int) -> Any:
+    hidden = _activated(_conv(filters, 3, stride)(x))
+    hidden = layers.BatchNormalization(**_NORM)(_conv(filters, 3)(hidden))
+    return layers.ReLU()(layers.Add()([hidden, _shortcut(x, filters, stride)]))
+
+
+def _bottleneck(x: Any, filters: int, stride: int) -> Any:
+    hidden = _activated(_conv(filters, 1)(x))
+    hidden = _activated(_conv(filters, 3, stride)(hidden))
+    hidden = layers.BatchNormalization(**_NORM)(_conv(4 * filters, 1)(hidden))
+    return layers.ReLU()(layers.Add()([hidden, _shortcut(x, 4 * filters, stride)]))
+
+
+def _shortcut(x: Any, filters: int, stride: int) -> Any:
+    if stride == 1 and x.shape[-1] == filters:
+        return x
+    return layers.BatchNormalization(**_NORM)(_conv(filters, 1, stride)(x))
+
+
+def _activated(x: Any) -> Any:
+    return layers.ReLU()(layers.BatchNormalization(**_NORM)(x))
+
+
+def _conv(filters: int, size: int, stride: int = 1) -> keras.Layer:
+    return layers.Conv2D(
+        filters, size, stride, padding="same", use_bias=False, kernel_initializer=keras.initializers.HeNormal()
+    )

@@ -1,0 +1,67 @@
+"""Wide residual networks for small pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from batchsel.errors import UsageError
+
+
+def wide_resnet(
+    input_shape: tuple[int, int, int], outputs: int, depth: int = 28, widen: int = 10, dropout: float = 0.0
+) -> keras.Model:
+    """WRN-28-10 and its like: 36,479,194 trainable parameters on CIFAR-10 with the defaults.
+
+    Normalisation and activation before each convolution, three stages of (depth - 4) / 6 blocks, 16, 32 and 64 times
+    `widen` filters. S. Zagoruyko and N. Komodakis, *Wide Residual Networks*, BMVC 2016,
+    https://arxiv.org/abs/1605.07146.
+
+    Args:
+        input_shape: Height, width and channels; bytes are divided by 255 first.
+        outputs: Number of classes.
+        depth: Layers: 4 more than a multiple of 6.
+        widen: Factor of the filters.
+        dropout: Share of units dropped between the convolutions of a block.
+
+    Returns:
+        A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
+
+    Raises:
+        UsageError: If `depth` is not 4 more than a multiple of 6.
+
+    Example:
+        >>> wide_resnet((32, 32, 3), 10, depth=10, widen=1).output_shape
+        (None, 10)
+    """
+    if depth < 10 or (depth - 4) % 6:
+        raise UsageError(f"wide_resnet: depth must be 4 more than a multiple of 6, as in 28, got {depth}.")
+    inputs = keras.Input(input_shape)
+    hidden = _conv(16)(layers.Rescaling(1 / 255)(inputs))
+    for stage in range(3):
+        for place in range((depth - 4) // 6):
+            hidden = _block(hidden, (16 << stage) * widen, 2 if stage and place == 0 else 1, dropout)
+    pooled = layers.GlobalAveragePooling2D()(_activated(hidden))
+    return keras.Model(inputs, layers.Dense(outputs, dtype="float32")(pooled), name="wide_resnet")
+
+
+def _block(x: Any, filters: int, stride: int, dropout: float) -> Any:
+    active = _activated(x)
+    hidden = _activated(_conv(filters, stride=stride)(active))
+    if dropout:
+        hidden = layers.Dropout(dropout)(hidden)
+    hidden = _conv(filters)(hidden)
+    same = stride == 1 and x.shape[-1] == filters
+    return layers.Add()([hidden, x if same else _conv(filters, size=1, stride=stride)(active)])
+
+
+def _activated(x: Any) -> Any:
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
+
+
+def _conv(filters: int, size: int = 3, stride: int = 1) -> keras.Layer:
+    return layers.Conv2D(
+        filters, size, stride, padding="same", use_bias=False, kernel_initializer=keras.initializers.HeNormal()
+    )
