@@ -86,8 +86,8 @@ def test_what_cannot_be_learnt_from_is_said(tmp_path, text, label, said):
 
 
 def test_parquet(tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
     import pyarrow
+    from pyarrow import parquet
 
     path = tmp_path / "my.parquet"
     columns = {

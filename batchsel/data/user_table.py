@@ -105,10 +105,8 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[Found]]:
 def _read(path: Path) -> Delimited:
     if path.suffix.lower() != ".parquet":
         return read_delimited(path)
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise UserError("Parquet files need pyarrow: pip install 'batchsel[parquet]'.") from None
+    import pyarrow.parquet
+
     try:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowInvalid) as error:
