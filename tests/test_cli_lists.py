@@ -73,6 +73,7 @@ def test_bench_measures_planning(command):
     ]  # fmt: skip
     assert [cost["bytes_a_sample"] for cost in costs] == [8, 16, 8, 16]
     assert all(0 < cost["microseconds"] < 1000 for cost in costs)
+    assert all(cost["peak_megabytes"] is None or 0 <= cost["peak_megabytes"] < 2000 for cost in costs)
     assert command("bench", "--n", "2000").code == 2
 
 

@@ -36,7 +36,7 @@ def bench(
     """Measure the loop against model.fit, selection against plain shuffling, and both against a bare loop.
 
     All arms run in turn in one process; ratios are medians over the rounds. With --planning it measures the planning
-    alone: microseconds for each chosen sample, seconds a pass, bytes a sample.
+    alone: microseconds for each chosen sample, seconds a pass, bytes a sample, and memory at the peak of a plan.
     """
     if planning:
         _planning(selectors, sizes, as_json)
@@ -89,10 +89,11 @@ def _planning(selectors: tuple[str, ...], sizes: tuple[int, ...], as_json: bool)
     if as_json:
         print_json({"planning": [cost._asdict() for cost in costs]})
         return
-    rows = [("selector", "n", "us a chosen sample", "s a pass", "bytes a sample")]
+    rows = [("selector", "n", "us a chosen sample", "s a pass", "bytes a sample", "peak MB")]
     for cost in costs:
         each, a_pass = f"{cost.microseconds:.4f}", f"{cost.seconds_a_pass:.3g}"
-        rows.append((cost.selector, f"{cost.n:,}", each, a_pass, f"{cost.bytes_a_sample:.0f}"))
+        peak = "" if cost.peak_megabytes is None else f"{cost.peak_megabytes:.0f}"
+        rows.append((cost.selector, f"{cost.n:,}", each, a_pass, f"{cost.bytes_a_sample:.0f}", peak))
     print_columns(rows)
 
 

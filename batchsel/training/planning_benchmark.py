@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -30,6 +31,8 @@ class PlanningCost(NamedTuple):
     """For as many plans as choose n samples."""
     bytes_a_sample: float
     """State of the selector and of the loop, between plans."""
+    peak_megabytes: float | None
+    """Memory that compiling and planning took besides, at its peak; None where the system does not say."""
 
 
 def history_methods() -> list[str]:
@@ -64,14 +67,15 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
         # Everything of the plan is used, so that nothing of it is left out when it is compiled.
         return rows, tf.reduce_sum(tf.cast(made.indices, tf.float32) * made.weights)
 
-    seconds, rows = [], 1
+    seconds, rows, before = [], 1, _memory_from_now_on()
     for place in range(_REPEATS + 1):
         start = time.perf_counter()
         found = plan(state, losses, tf.constant(place, tf.int64))
         rows = max(int(found[0].numpy()), 1)
         seconds.append(time.perf_counter() - start)
     each = sorted(seconds[1:])[_REPEATS // 2]
-    return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n))
+    peak = None if before is None else (_memory("VmHWM") - before) / 1e6
+    return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n), peak)
 
 
 def planning_costs(selectors: Sequence[str], sizes: Sequence[int]) -> list[PlanningCost]:
@@ -90,6 +94,20 @@ def _made_up(leaf: Any) -> tf.Tensor:
     if leaf.dtype.is_floating and leaf.shape.rank:
         return tf.random.uniform(leaf.shape, 0.1, 1.0, leaf.dtype, seed=1)
     return tf.ones_like(leaf) if leaf.dtype.is_integer and leaf.shape.rank else leaf
+
+
+def _memory_from_now_on() -> float | None:
+    """Bytes in use, from which on the peak is counted; Linux alone lets a process forget its peak."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _memory("VmRSS")
+    except OSError:
+        return None
+
+
+def _memory(key: str) -> float:
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(1024 * float(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def _bytes(state: Any, n: int) -> float:
