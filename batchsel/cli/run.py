@@ -25,6 +25,9 @@ _SETTINGS = (
     ("--target", str, "As in 'accuracy>=0.91', 'loss<=0.3', or a level of the card: easy, medium, hard."),
     ("--seed", int, "Seed of weights and choices. [default: 0]"),
     ("--evaluations", int, "Points of the evaluation grid over the budget. [default: 40]"),
+    ("--label-noise", float, "Share of the training labels made wrong on purpose. [default: 0]"),
+    ("--label-noise-kind", str, "symmetric (any other class) or asymmetric (the next). [default: symmetric]"),
+    ("--imbalance", float, "Size of the first training class over that of the last. [default: 1, as it is]"),
     ("--compile", str, "How the loop is compiled: auto, graph or xla. [default: auto]"),
 )
 _SWITCHES = (

@@ -38,7 +38,15 @@ def _details(record: dict[str, Any]) -> list[str]:
         f"  counts      {counted}",
         f"  validation  {_metrics(point)} ({where})",
         f"  test        {_metrics(record['test'])} (read once)",
+        *_wrong_labels(record),
     ]
+
+
+def _wrong_labels(record: dict[str, Any]) -> list[str]:
+    if "wrong_labels" not in record:
+        return []
+    shares = record["wrong_labels"]
+    return [f"  labels      {shares['data']:.1%} wrong on purpose, {shares['trained']:.1%} of those trained on"]
 
 
 def _metrics(values: dict[str, Any]) -> str:

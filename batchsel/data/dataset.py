@@ -46,6 +46,7 @@ class Dataset:
         class_names: Names of the classes in the order of their numbers; empty for regression.
         split: Fingerprint of which rows went where, from `batchsel.data.splits.fingerprint`; empty if
             unknown.
+        true_labels: Labels of the training part before some were made wrong on purpose; None where none were.
         encoder: What turned texts into numbers, a `batchsel.data.texts.Encoder`; None for other data.
 
     Example:
@@ -63,6 +64,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     split: str = ""
     encoder: Encoder | None = None
+    true_labels: np.ndarray | None = None
 
     @property
     def parts(self) -> dict[str, Part | Source]:

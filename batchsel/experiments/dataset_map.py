@@ -55,7 +55,7 @@ def draw_map(spec: RunSpec, workshop: Workshop, models: int = 1) -> DatasetMap:
     Raises:
         UserError: If the data set is no classification, or cannot be had.
     """
-    dataset = workshop.dataset(spec.dataset)
+    dataset = workshop.data_of(spec)
     if dataset.task != "classification":
         raise UserError(f"a map needs classes; {spec.dataset} is a {dataset.task}.")
     maps = [_of_a_model(dataclasses.replace(spec, seed=spec.seed + place), workshop) for place in range(models)]
@@ -68,7 +68,7 @@ def _joined(maps: list[DatasetMap], column: str) -> np.ndarray:
 
 
 def _of_a_model(spec: RunSpec, workshop: Workshop) -> DatasetMap:
-    dataset, trainer = workshop.dataset(spec.dataset), workshop.trainer(spec)
+    dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
     x, y = whole(dataset.train)
     trainer.fit(x, y, epochs=Budget.parse(spec.budget).samples(len(y)) / len(y), verbose=0)
     course = [leaf.numpy() for leaf in trainer.loop.carry.state]

@@ -52,11 +52,20 @@ def record(
         "counts": counts,
         "kept": _kept(trainer),
         "visits": np.bincount(trainer.visits).tolist(),
+        **_wrong_labels(trainer, dataset),
         "seconds": dict(trainer.clock.seconds),
         "selection": {name: seconds * happened[name] for name, seconds in selection_each.items()},
         "evaluations": trainer.evaluations,
         "history": trainer.history,
     }
+
+
+def _wrong_labels(trainer: Trainer, dataset: Dataset) -> dict[str, dict[str, float]]:
+    """The share of wrong labels in the data, and among the samples trained on, where labels were made wrong."""
+    if dataset.true_labels is None:
+        return {}
+    wrong, visits = np.asarray(dataset.train.y != dataset.true_labels), trainer.visits
+    return {"wrong_labels": {"data": float(wrong.mean()), "trained": float(visits[wrong].sum() / max(visits.sum(), 1))}}
 
 
 def _test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[str, float]:

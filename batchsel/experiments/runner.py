@@ -86,7 +86,7 @@ def run(
         KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
     """
     workshop = workshop or around.workshop()
-    dataset, trainer = workshop.dataset(spec.dataset), workshop.trainer(spec)
+    dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
     folder = around.folder or around.out / spec.identity()
     if around.resume:
         trainer.resume(folder / CHECKPOINT)

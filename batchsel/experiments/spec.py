@@ -18,7 +18,8 @@ from batchsel.target import Target
 
 SCHEDULES = ("constant", "linear", "cosine")
 COMPILE = ("auto", "graph", "xla")
-_LATER = ("cut_padding",)
+NOISE = ("symmetric", "asymmetric")
+_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance")
 """Settings that earlier versions did not have: what was recorded without them keeps its digest."""
 _NONE = object()
 
@@ -45,6 +46,9 @@ class RunSpec:
         deterministic: Whether TensorFlow's operations are to be deterministic.
         mixed_precision: Whether to compute in 16 bits where that is safe.
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
+        label_noise: Share of the training labels that are made wrong on purpose, always the same.
+        label_noise_kind: "symmetric" (any other class) or "asymmetric" (the next class).
+        imbalance: Size of the first class over that of the last in the training part; 1 leaves it as it is.
 
     Example:
         >>> RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9").identity()
@@ -68,6 +72,9 @@ class RunSpec:
     deterministic: bool = False
     mixed_precision: bool = False
     cut_padding: bool = False
+    label_noise: float = 0.0
+    label_noise_kind: str = "symmetric"
+    imbalance: float = 1.0
 
     def __post_init__(self) -> None:
         problems = [*_type_problems(self), *_value_problems(self)]
@@ -200,7 +207,10 @@ def _value_problems(spec: RunSpec) -> list[str]:
     if isinstance(spec.seed, int) and spec.seed >= 2**31:
         problems.append(f"seed must be below {2**31}, got {spec.seed}.")
     problems += one_of("schedule", SCHEDULES) + one_of("compile", COMPILE)
-    problems += at_least("evaluate_every", 0)
+    problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
+    problems += one_of("label_noise_kind", NOISE)
+    if isinstance(spec.label_noise, int | float) and spec.label_noise >= 1:
+        problems.append(f"label_noise must be below 1, got {spec.label_noise}.")
     rate = spec.learning_rate
     if isinstance(rate, int | float) and not 0 < rate < float("inf"):
         problems.append(f"learning_rate must be above 0, got {rate}.")

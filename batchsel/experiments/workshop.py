@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from batchsel.data import Dataset, Part
+from batchsel.data.spoilt import with_rare_classes, with_wrong_labels
 from batchsel.experiments import sets
 from batchsel.experiments.spec import RunSpec
 from batchsel.models.compiled import compiled
@@ -38,6 +39,7 @@ class Workshop:
     def __init__(self, folder: str | None = None, offline: bool = False, progress: Any = None) -> None:
         self._places = (folder, offline, progress)
         self._datasets: dict[str, Dataset] = {}
+        self._spoilt: dict[tuple, Dataset] = {}
         self._trainers: OrderedDict[tuple, Trainer] = OrderedDict()
         self._costs: WeakKeyDictionary[Trainer, dict[str, float]] = WeakKeyDictionary()
 
@@ -53,6 +55,25 @@ class Workshop:
         if name not in self._datasets:
             self._datasets[name] = sets.load(name, *self._places)
         return self._datasets[name]
+
+    def data_of(self, spec: RunSpec) -> Dataset:
+        """The data of a run, made worse if that is wanted.
+
+        Args:
+            spec: The settings.
+
+        Raises:
+            UserError: As `dataset`, or if labels and classes of these data cannot be made worse.
+        """
+        key = (spec.dataset, spec.label_noise, spec.label_noise_kind, spec.imbalance)
+        if key not in self._spoilt:
+            dataset = self.dataset(spec.dataset)
+            if spec.imbalance > 1:
+                dataset = with_rare_classes(dataset, spec.imbalance)
+            if spec.label_noise:
+                dataset = with_wrong_labels(dataset, spec.label_noise, spec.label_noise_kind)
+            self._spoilt[key] = dataset
+        return self._spoilt[key]
 
     def trainer(self, spec: RunSpec) -> Trainer:
         """A trainer for the spec, reset to its seed.
