@@ -19,6 +19,7 @@ from data_files import (
     write_digit_card,
     write_idx_files,
 )
+from PIL import Image
 
 from batchsel import cards
 from batchsel.cli.datasets import datasets
@@ -189,3 +190,14 @@ def test_data_and_cards_work_without_tensorflow():
         "data.load(cards.load('datasets', 'iris')); sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+@pytest.mark.parametrize("name", ["digits", "spirals", "iris"])
+def test_show_draws_a_picture(folder, name):
+    result = run("show", name, "--plot", "picture.png")
+    assert "picture: picture.png" in result.stderr
+    with Image.open(folder / "picture.png") as picture:
+        assert picture.size[0] > 800
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+    with pytest.raises(UsageError, match="--plot writes .png or .svg"):
+        run("show", name, "--plot", "picture.gif")

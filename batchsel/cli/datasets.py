@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.output import SCHEMA, print_columns
+from batchsel.cli.output import SCHEMA, check_picture, print_columns, save_picture
 from batchsel.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _data_dir = click.option(
     help="Folder with one folder for each data set. [default: $BATCHSEL_DATA, else the user's cache]",
 )
 _offline = click.option("--offline", is_flag=True, help="Never download.")
+_plot = click.option("--plot", type=click.Path(dir_okay=False), help="Also draw it, as PNG or SVG; needs the data.")
 _name = click.argument("name")
 
 
@@ -60,10 +61,15 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
     print_columns(table)
 
 
-@_command("show", _name, _as_json, example="batchsel datasets show spirals")
-def show_dataset(name: str, as_json: bool) -> None:
-    """Show the card of a data set."""
+@_command(
+    "show", _name, _as_json, _data_dir, _offline, _plot, example="batchsel datasets show digits --plot digits.png"
+)
+def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool, plot: str | None) -> None:
+    """Show the card of a data set, and draw its samples."""
+    check_picture(plot, "--plot")
     card = _card(name)
+    if plot:
+        _draw(card, data_dir, offline, Path(plot))
     if as_json:
         _print_json({**dataclasses.asdict(card), "target": card.target})
         return
@@ -116,6 +122,18 @@ def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
         _print_json({"name": name, "path": str(folder), "exists": folder.is_dir()})
     else:
         click.echo(folder)
+
+
+def _draw(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:
+    from batchsel import data
+    from batchsel.analysis.dataset_plot import draw
+    from batchsel.data.progress import download_progress
+
+    dataset = data.load(card, folder=data_dir, offline=offline, progress=download_progress)
+    if not isinstance(dataset.train, data.Part):
+        raise UserError(f"{card.name} does not lie in memory, and cannot be drawn whole.")
+    save_picture(draw(dataset.train.x, dataset.train.y, dataset.class_names), path)
+    click.echo(f"picture: {path}", err=True)
 
 
 def _card(name: str) -> DatasetCard:

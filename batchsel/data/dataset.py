@@ -46,8 +46,9 @@ class Dataset:
         class_names: Names of the classes in the order of their numbers; empty for regression.
         split: Fingerprint of which rows went where, from `batchsel.data.splits.fingerprint`; empty if
             unknown.
-        true_labels: Labels of the training part before some were made wrong on purpose; None where none were.
         encoder: What turned texts into numbers, a `batchsel.data.texts.Encoder`; None for other data.
+        true_labels: Labels of the training part before some were made wrong on purpose; None where none were.
+        feature_names: Names of the columns of a table, if known.
 
     Example:
         >>> part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
@@ -65,6 +66,7 @@ class Dataset:
     split: str = ""
     encoder: Encoder | None = None
     true_labels: np.ndarray | None = None
+    feature_names: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, Part | Source]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,8 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         for file in card.files:
             folder.fetch(file)
         path = _first(card, folder)
-    x, y = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
-    return table_dataset(card, x, y, seed=seed)
+    x, y, names = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
+    return dataclasses.replace(table_dataset(card, x, y, seed=seed), feature_names=names)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:
@@ -75,24 +76,24 @@ def _first(card: Any, folder: DataFolder) -> Path | None:
     return next((path for name in card.options["files"] if (path := folder.file(name)).is_file()), None)
 
 
-def _columns(path: Path, card: Any) -> tuple[np.ndarray, np.ndarray]:
+def _columns(path: Path, card: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     table = read_delimited(path)
     target, without = card.options["target"], set(card.options.get("without", ()))
     labels = table.column(target)
     features = [name for name in table.names if name != target and name not in without]
     x = np.stack([numbers(table.column(name), f"{path}, column {name}") for name in features], axis=1)
     if card.task == "regression":
-        return x, numbers(labels, f"{path}, column {target}")
+        return x, numbers(labels, f"{path}, column {target}"), tuple(features)
     known = {label: number for number, label in enumerate(card.options.get("labels", card.class_names))}
     strange = sorted(set(labels) - set(known))
     if strange:
         raise UserError(f"{path}: the labels {', '.join(map(repr, strange[:3]))} are none of {', '.join(known)}.")
-    return x, np.array([known[label] for label in labels])
+    return x, np.array([known[label] for label in labels]), tuple(features)
 
 
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return arrays["x"], arrays["y"]
+            return arrays["x"], arrays["y"], ()
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a whole npz file with the arrays x, y: {error}. Get it anew.") from error

@@ -86,7 +86,7 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[Found]]:
     strata = y if classes else np.zeros(len(y), np.int64)
     held_out = [max(1, round(share * len(y))) for share in _PARTS]
     rows = split_rows(strata, *held_out, seed)
-    columns, found = [], []
+    columns, names, found = [], [], []
     for column in table.names:
         if column == label:
             found.append(Found(label, f"label, {len(classes)} classes" if classes else "label, a number", 0))
@@ -94,12 +94,15 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[Found]]:
         values, told = _feature(column, table.column(column), rows.train)
         found.append(told)
         columns += values
+        names += [column] * len(values)
     if not columns:
         raise UserError(f"{path}: no feature is left: {'; '.join(told.text for told in found)}.")
     x = np.stack(columns, axis=1).astype(np.float32)
     parts = {name: Part(x[index], y[index]) for name, index in rows._asdict().items()}
     task = "classification" if classes else "regression"
-    return Dataset(name, task, **parts, class_names=classes, split=fingerprint(*rows)), found
+    return Dataset(
+        name, task, **parts, class_names=classes, split=fingerprint(*rows), feature_names=tuple(names)
+    ), found
 
 
 def _read(path: Path) -> Delimited:
