@@ -12,7 +12,7 @@ from batchsel.cards.schema import DatasetCard, Sizes
 from batchsel.errors import UsageError, UserError
 
 FOLDER = Path(__file__).parents[1] / "datasets"
-UNTRIED = {"sentiment140_full", "cifar100", "cifar100_lt"}
+UNTRIED = {"qmnist", "sentiment140_full", "cifar100", "cifar100_lt"}
 """Cards of data that nobody had at hand, so that there is nothing to compare with."""
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 

@@ -11,6 +11,7 @@ PICTURE, TEXT = (32, 32, 3), (40,)
 TRAINABLE = {
     "mlp": ((13,), 3, 5_251),
     "cnn": ((28, 28, 1), 10, 225_034),
+    "simple_cnn": (PICTURE, 10, 94_538),
     "cnn3": (PICTURE, 10, 5_852_170),
     "resnet18": (PICTURE, 10, 11_173_962),
     "resnet34": (PICTURE, 10, 21_282_122),
@@ -27,6 +28,7 @@ IMAGENET = {"resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_0
 SMALL = {
     "mlp": ("mlp", (13,)),
     "cnn": ("cnn(filters=[8, 16], units=32)", (16, 16, 1)),
+    "simple_cnn": ("simple_cnn", (8, 8, 3)),
     "cnn3": ("cnn3(dropout=False)", (8, 8, 3)),
     "resnet18": ("resnet18(width=8)", (8, 8, 3)),
     "resnet34": ("resnet34(width=4)", (8, 8, 3)),

@@ -20,6 +20,7 @@ _GROUP = "batchsel.models"
 _BUILT_IN = {
     "mlp": "mlp:mlp",
     "cnn": "cnn:cnn",
+    "simple_cnn": "simple_cnn:simple_cnn",
     "cnn3": "cnn3:cnn3",
     "resnet18": "resnet:resnet18",
     "resnet34": "resnet:resnet34",
