@@ -44,7 +44,7 @@ doctest: $(READY)
 		--rootdir installed -p no:cacheprovider --doctest-modules installed/batchsel
 
 docs: $(READY)
-	$(BIN)/batchsel selectors page experiments/methods_on_digits > docs/selectors.md
+	$(BIN)/batchsel selectors page experiments/methods_on_digits experiments/methods_on_fashion_mnist > docs/selectors.md
 
 bench: $(READY)
 	$(BIN)/batchsel bench

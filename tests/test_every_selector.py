@@ -160,7 +160,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("losses", ["unseen", "known", "equal", "zero", "huge", "not a number"])
+@pytest.mark.parametrize("losses", ["unseen", "known", "equal", "zero", "huge", "not a number", "one class"])
 @every_selector
 def test_plans_make_sense_at_every_size(name, losses, size):
     chosen, (n, batch_size) = selector(name), SIZES[size]
@@ -168,6 +168,8 @@ def test_plans_make_sense_at_every_size(name, losses, size):
     steps = 0 if losses == "unseen" else -(-n // batch_size) + 1
     kind = {"equal": losses == "equal", "spoilt": losses == "not a number"}
     state, context = learnt_state(chosen, n, batch_size, steps, scale=scale, **kind)
+    if losses == "one class":
+        context = context._replace(labels=tf.zeros([n], tf.int32))
     indices, weights, used = (part.numpy() for part in chosen.plan(state, context))
     assert 1 <= used <= chosen.steps_per_plan(n, batch_size)
     assert ((indices >= 0) & (indices < n)).all()

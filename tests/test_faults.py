@@ -233,3 +233,14 @@ def test_a_numpy_function_of_the_wrong_length_is_told():
     x, y = classes(N)
     with pytest.raises(tf.errors.OpError, match=r"must return 8 indices, shape \[8\]; it returned shape \[3\]"):
         Trainer(mlp(), NumpyFunction(lambda losses, size, rng: np.arange(3)), batch_size=B).fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize("selector", ["smart", "candidates"])
+def test_losses_below_zero_are_refused_where_they_are_ranked(selector):
+    x, y = classes(N)
+    one_hot = np.eye(3, dtype="float32")[y]
+    for chosen in ("random", "length_buckets"):
+        Trainer(mlp(loss="cosine_similarity"), chosen, batch_size=B, compile="graph").fit(x, one_hot, verbose=0)
+    trainer = Trainer(mlp(loss="cosine_similarity"), selector, batch_size=B, compile="graph")
+    with pytest.raises(TrainingFault, match=r"ranks samples by losses that are not negative. Use a loss that is 0 at"):
+        trainer.fit(x, one_hot, epochs=3, verbose=0)

@@ -1,9 +1,10 @@
 """Methods that score rows by forward passes: pools, hidden samples, and what is counted of them."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import classes, mlp, weights_of
+from problems import classes, mlp, two_outputs, weights_of
 from selectors_for_tests import moment, seen
 
 from batchsel import Trainer
@@ -396,3 +397,70 @@ def test_rho_needs_data_in_memory():
 
     with pytest.raises(UserError, match="needs data in memory"):
         Trainer(mlp(), "rho_loss", batch_size=B).fit(Source(), verbose=0)
+
+
+def test_reference_models_have_the_learning_rate_of_the_run():
+    found = []
+    for rates in ((0.01, 0.1), (0.1,)):
+        trainer = Trainer(mlp(), "rho_loss(passes=3.0)", batch_size=B, schedule="linear", compile="graph")
+        for rate in rates:
+            trainer.reset(4, learning_rate=rate)
+            trainer.fit(X, Y, epochs=1, verbose=0)
+        found.append(trainer.loop.carry.state.irreducible.numpy())
+    np.testing.assert_array_equal(*found)
+
+
+@keras.saving.register_keras_serializable("own")
+def own_loss(y_true, y_pred):
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+
+
+def test_reference_models_weigh_several_outputs_alike_and_take_a_loss_of_ones_own():
+    targets = {"kind": Y, "size": X[:, :1]}
+    losses = {}
+    for weight in (0.5, 0.0):
+        model = two_outputs(loss_weights={"kind": 1.0, "size": weight})
+        trainer = Trainer(model, "rho_loss(passes=1.0)", batch_size=B, compile="graph")
+        trainer.reset(0)
+        trainer.fit(X, targets, epochs=1, verbose=0)
+        losses[weight] = trainer.loop.carry.state.irreducible.numpy()
+    assert losses[0.5].mean() > losses[0.0].mean()
+    del keras.saving.get_custom_objects()["own>own_loss"]
+    trainer = Trainer(mlp(loss=own_loss), "rho_loss", batch_size=B, compile="graph")
+    trainer.fit(X, Y, epochs=1, verbose=0)
+    assert trainer.counts["samples"] == N
+
+
+def test_a_batch_may_be_larger_than_half_of_the_data():
+    trainer = Trainer(mlp(), "rho_loss(pool=1)", batch_size=40, compile="graph")
+    trainer.fit(X, Y, epochs=1, verbose=0)
+    assert trainer.counts["samples"] == N
+
+
+@pytest.mark.parametrize("text", ["importance_sampling(pool=1)", "composer_backprop(keep=1.0)"])
+def test_plain_batches_of_pools_of_one_go_through_all_orders(text):
+    selector, n, b = resolve(text), 50, 8
+    for plans in range(20):
+        plan = selector.plan(selector.init(n), moment(n, b, plans=plans))
+        assert ((plan.indices.numpy() >= 0) & (plan.indices.numpy() < n)).all()
+
+
+def test_rows_that_fill_up_leave_no_mark_in_the_history_of_losses():
+    selector = resolve("selective_backprop(history=64)")
+    pool = pool_of(3 * B, real=5)
+    history, _ = selector.observe(selector.init(N), pool, moment(N, B))
+    assert np.isfinite(history.numpy()).sum() == 5
+
+
+@pytest.mark.parametrize("on", ["features", "pca"])
+def test_rows_that_fill_up_move_no_centre(on):
+    whole = pool_of(4 * B, real=2 * B)
+    points = whole.features.numpy().copy()
+    whole = whole._replace(features=tf.constant(points), inputs=tf.constant(points))
+    spoilt = points.copy()
+    spoilt[2 * B :] = 100.0
+    other = whole._replace(features=tf.constant(spoilt), inputs=tf.constant(spoilt))
+    text = f"k_centre(pool=4, on={on!r}, dimensions=3)"
+    ((first, _),), ((second, _),) = (chosen(text, pool, 1) for pool in (whole, other))
+    assert sorted(first) == sorted(second)
+    assert max(first) < 2 * B

@@ -3,14 +3,26 @@
 import keras
 import numpy as np
 import pytest
-from problems import classes, compiled, line, mlp, two_outputs
+import tensorflow as tf
+from problems import classes, compiled, line, linear, mlp, two_outputs
 from selectors_for_tests import AllSignals
 
 from batchsel import Trainer
 from batchsel.errors import UserError
+from batchsel.selectors.drawing import updated
 
 N, LOSSES = 50, keras.losses
 SHARED = ("probability", "correct", "gradient_norm")
+
+
+class OfNumbers(AllSignals):
+    signals = ("gradient_norm",)
+
+    def init(self, n):
+        return {"loss": tf.zeros([n]), "gradient_norm": tf.zeros([n])}
+
+    def update(self, state, seen, context):
+        return {name: updated(state[name], seen.indices, getattr(seen, name)) for name in state}
 
 
 def state_after_one_pass(model, x, y):
@@ -102,7 +114,11 @@ def test_label_smoothing_does_not_blur_the_signals():
 
 def test_squared_error():
     x, y = line(N, features=4)
-    state, outputs = state_after_one_pass(still(outputs=1, loss="mse"), x, y)
+    model = still(outputs=1, loss="mse")
+    trainer = Trainer(model, OfNumbers(), batch_size=8, compile="graph")
+    trainer.fit(x, y, epochs=1, verbose=0)
+    state = {name: value.numpy() for name, value in trainer.loop.carry.state.items()}
+    outputs = model.predict(x, verbose=0)
     np.testing.assert_allclose(state["gradient_norm"], np.abs(outputs[:, 0] - y), rtol=1e-4)
     np.testing.assert_allclose(state["loss"], (outputs[:, 0] - y) ** 2, rtol=1e-4)
 
@@ -154,3 +170,60 @@ def test_the_cost_of_selection_can_be_measured_for_every_signal():
     trainer = Trainer(mlp(), AllSignals(), batch_size=8, compile="graph")
     trainer.fit(x, y, verbose=0)
     assert set(selection_seconds(trainer)) == {"planning", "updating", "scoring", "choosing"}
+
+
+class OfClasses(AllSignals):
+    signals = ("correct",)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [("mse", "numbers"), ("mae", "numbers"), (lambda y, p: keras.ops.mean((y - p) ** 2, axis=-1), "numbers")],
+    ids=["mse", "mae", "own"],
+)
+def test_classes_are_not_asked_of_numbers(loss, targets):
+    x, y = line(N)
+    for selector in ("kakurenbo", "ordered_sgd", "recency_bias"):
+        trainer = Trainer(linear(loss=loss), selector, batch_size=8, compile="graph")
+        with pytest.raises(UserError, match="which need cross-entropy over the classes of a sample"):
+            trainer.fit(x, y[:, None], verbose=0)
+
+
+def test_the_gradient_is_not_guessed_for_other_losses():
+    x, y = line(N)
+    Trainer(linear(), "memory_importance", batch_size=8, compile="graph").fit(x, y[:, None], verbose=0)
+    trainer = Trainer(linear(loss="mae"), "memory_importance", batch_size=8, compile="graph")
+    with pytest.raises(UserError, match="stand for the gradient with cross-entropy or squared error"):
+        trainer.fit(x, y[:, None], verbose=0)
+
+
+def test_several_labels_a_sample_are_no_class():
+    x, y = classes(N)
+    targets = np.stack([y > 0, y > 1], axis=1).astype("float32")
+    model = still(loss=LOSSES.BinaryCrossentropy(from_logits=True), outputs=2)
+    with pytest.raises(UserError, match="which need cross-entropy over the classes"):
+        Trainer(model, "forgetting", batch_size=8, compile="graph").fit(x, targets, verbose=0)
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_scores_see_the_loss_without_label_smoothing(one_hot):
+    x, y = classes(N)
+    targets = np.eye(3, dtype="float32")[y]
+    if one_hot:
+        loss = LOSSES.CategoricalCrossentropy(from_logits=True, label_smoothing=0.3)
+    else:
+        loss, targets = (
+            LOSSES.BinaryCrossentropy(from_logits=True, label_smoothing=0.3),
+            (y > 0).astype("float32")[:, None],
+        )
+    model = still(loss=loss, outputs=3 if one_hot else 1)
+    trainer = Trainer(model, "random", batch_size=8, compile="graph")
+    history = trainer.fit(x, targets, verbose=0).history
+    logits = model.predict(x, verbose=0)
+    if one_hot:
+        sharp = -np.log(softmax(logits)[np.arange(N), y])
+    else:
+        sharp = np.logaddexp(0, np.where(targets > 0, -logits, logits))[:, 0]
+    np.testing.assert_allclose(trainer.losses, sharp, rtol=1e-4, atol=1e-6)
+    smoothed = np.asarray(loss(targets, logits))
+    assert history["loss"][0] == pytest.approx(float(smoothed), rel=1e-4)

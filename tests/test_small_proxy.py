@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import classes, compiled, mlp, sparse
+from problems import classes, compiled, mlp, sparse, two_outputs
 from selectors_for_tests import moment
 
 from batchsel import Trainer
@@ -100,7 +100,7 @@ def test_narrower_networks_keep_their_form():
     x = np.random.default_rng(0).normal(size=(N, 6, 6, 1)).astype(np.float32)
     trainer = Trainer(conv_net(), "small_proxy(width=0.25)", batch_size=B, compile="graph")
     trainer.fit(x, Y, epochs=1, verbose=0)
-    narrow, _ = trainer.reference._inner[0.25]
+    narrow, _ = trainer.reference._inner[0.25, B]
     widths = [layer.filters for layer in narrow.model.layers if hasattr(layer, "filters")]
     units = [layer.units for layer in narrow.model.layers if hasattr(layer, "units")]
     assert (widths, units) == ([2, 2], [2, 3])
@@ -122,3 +122,18 @@ def test_how_often_plans_are_made():
     assert steps_between_plans(None, 640, 64) == 5  # but half a pass
     assert steps_between_plans(700, 640, 64) == 700  # as the user wants it
     assert steps_between_plans(None, 1, 8) == 1
+
+
+def test_every_head_of_a_narrower_model_keeps_its_size():
+    trainer = Trainer(two_outputs(), "small_proxy", batch_size=B, compile="graph")
+    trainer.fit(X, {"kind": Y, "size": X[:, :1]}, epochs=1, verbose=0)
+    narrow, _ = trainer.reference._inner[0.5, B]
+    assert [layer.units for layer in narrow.model.layers if hasattr(layer, "units")] == [4, 3, 1]
+
+
+def test_settings_of_the_run_are_those_of_the_small_model():
+    trainer = Trainer(mlp(), "small_proxy", batch_size=B, compile="graph")
+    trainer.fit(X, Y, epochs=1, verbose=0)
+    narrow, _ = trainer.reference._inner[0.5, B]
+    assert not narrow.xla
+    assert Trainer(mlp(), batch_size=B).xla

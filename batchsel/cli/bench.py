@@ -20,7 +20,7 @@ from batchsel.errors import UsageError, unknown_name
 @click.option("--quick", is_flag=True, help="Few samples and one round: shows that it works, proves nothing.")
 @click.option("--planning", is_flag=True, help="What planning costs, by method and size of the data set, instead.")
 @click.option(
-    "--n", "sizes", type=click.IntRange(1), multiple=True, help="With --planning: samples. [default: 10^4 to 10^6]"
+    "--n", "sizes", type=click.IntRange(1), multiple=True, help="With --planning: samples. [default: 10^4 to 10^7]"
 )
 @click.option("--selector", "selectors", multiple=True, help="With --planning: selector. [default: all that remember]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -25,7 +25,8 @@ _HEAD = """\
 Made by `make docs` from the docstrings; `batchsel selectors show NAME` prints the same. A pipe is
 `score | modifiers | draw`; a score alone is drawn from in proportion. n: samples, b: batch size, B: rows of a pool.
 What a paper reported is said under Source, and is no claim of batchsel. What was measured here comes from
-`experiments/methods_on_digits`: every method as it comes, untuned, ten seeds; a first map, not a verdict.
+`experiments/methods_on_digits` (ten seeds) and `experiments/methods_on_fashion_mnist` (three seeds): every method as it
+comes, nothing tuned; a first map, not a verdict.
 """
 
 
@@ -44,7 +45,7 @@ def page(records: Sequence[Mapping[str, Any]] = ()) -> str:
 
 
 def _measured(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for item in analyse(records).comparisons if records else ():
         if item.arm.role != "arm":
             continue
@@ -53,8 +54,9 @@ def _measured(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             "" if item.verdict == "not reached" else f", with {number(item.samples, item.bound)} of random's samples"
         )
         timed = "" if item.time is None or not ratios else f" and {number(item.time, item.bound)} of its time"
-        found[item.arm.arm] = f"{reached}{ratios}{timed} (untuned; random: {item.reached[1]} of {item.pairs})."
-    return found
+        sentence = f"{reached}{ratios}{timed} (untuned; random: {item.reached[1]} of {item.pairs})."
+        found.setdefault(item.arm.arm, []).append(sentence)
+    return {arm: " ".join(sentences) for arm, sentences in found.items()}
 
 
 def _section(entry: Entry, measured: str | None) -> str:

@@ -32,7 +32,7 @@ def record(
     met = [target.met(results) for results in trainer.evaluations]
     held, first = crossing(met, HOLD), crossing(met, 1)
     counts = trainer.counts
-    scored = counts["scored"] / trainer.loop.width
+    scored = _scored_batches(trainer)
     happened = {"planning": counts["plans"], "updating": counts["steps"], "scoring": scored, "choosing": scored}
     return {
         "schema": records.SCHEMA,
@@ -78,13 +78,21 @@ def _test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[str, float]
     return results
 
 
+def _scored_batches(trainer: Trainer) -> float:
+    """How many pools, or batches that were only scored, there were; samples scored by other models are none of them."""
+    selector, counts = trainer.selector, trainer.counts
+    if selector.pool_size(trainer.batch_size) is not None and not selector.switches:
+        return counts["steps"]
+    return counts["scored"] / trainer.loop.width if selector.switches or selector.rescores else 0
+
+
 def _kept(trainer: Trainer) -> float:
-    """The share of the rows that a plan could hold which the selector made use of; 1 unless it prunes."""
+    """The share of the samples that a plan could train on which it did; 1 for selectors that score pools of all."""
     loop, counts = trainer.loop, trainer.counts
-    if counts["plans"] == 0:
+    if counts["plans"] == 0 or trainer.selector.pool_size(trainer.batch_size) is not None:
         return 1.0
     weights = loop.carry.plan.weights.numpy().reshape(loop.plan_steps, loop.width)
     rest = weights[int(loop.carry.cursor.numpy()) : int(loop.carry.plan.steps.numpy())]
-    planned = (counts["scored"] or counts["samples"]) + int((rest != 0).sum())
+    planned = counts["samples"] + int((rest > 0).sum())
     room = min(loop.plan_steps * loop.width, max(loop.n, loop.width))
     return min(1.0, planned / (counts["plans"] * room))

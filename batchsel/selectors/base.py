@@ -73,6 +73,8 @@ class Selector(Part):
     """Whether `weigh` is called in each step."""
     switches: ClassVar[bool] = False
     """Whether pools may hold no more real rows than a batch has; such a pool is trained on without being scored."""
+    reads_losses: ClassVar[bool] = True
+    """Whether losses below 0 would mislead it."""
     sees_inputs: ClassVar[bool] = False
     """Whether `Context.inputs` is given."""
     traceable: ClassVar[bool] = True

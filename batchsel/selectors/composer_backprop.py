@@ -19,8 +19,9 @@ class ComposerBackprop(Pooled):
     """Draws a batch from each scored pool by a power of the percentile within it, in the middle of the run.
 
     Formula: of a pool of b / keep samples (rounded up to whole batches), b are drawn without replacement with chances
-    in proportion to F(ℓ_i)^(1 / keep − 1), F the distribution within the pool. It is on from progress `start` to `end`,
-    and off for every `interrupt`-th step between them.
+    in proportion to F(ℓ_i)^(1 / keep − 1), F the distribution within the pool; from the short pool at the end of a pass
+    some may be drawn twice. It is on from progress `start` to `end`, and off for every `interrupt`-th step between,
+    where Composer's text and code disagree and this is its text.
     Cost: ⌈1 / keep⌉ b forward passes a step while it is on, counted as samples scored; no state. Biased.
     Source: MosaicML Composer, *Selective Backprop*, after A. Jiang et al., 2019, https://arxiv.org/abs/1910.00762;
     reported there: ImageNet 1.06 times and CIFAR-10 1.09 times faster at the same accuracy. Its scoring at a smaller

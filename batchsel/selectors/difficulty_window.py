@@ -19,9 +19,9 @@ _ROUNDS = 10
 class DifficultyWindow(Modifier):
     """Sorts the samples into groups of like score and lets in a few neighbouring groups, others each plan.
 
-    Formula: k-means on the line puts the known scores into `groups` groups, numbered from easy to hard. The groups j,
-    ..., j + ⌈width · groups⌉ − 1 have s_i ← 1 and the others 0, where j goes up by one with every plan and starts again
-    when the hardest group has been reached. Unseen samples are let in.
+    Formula: k-means on the line puts the known scores into `groups` groups, numbered from easy to hard. Of w = width ·
+    groups groups (rounded), j, ..., j + w − 1, the samples have s_i ← 1 and the others 0, where j goes up by one with
+    every plan and starts again when the hardest group has been reached. Unseen samples are let in.
     Cost: O(n · groups) for each plan.
     Source: SeTa, *SeTa: scale efficient training*, CVPR 2025, https://arxiv.org/abs/2503.13385
 

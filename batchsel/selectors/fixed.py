@@ -27,6 +27,7 @@ class Fixed(Selector):
     """
 
     name = "fixed"
+    reads_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

@@ -42,6 +42,7 @@ class Function(Selector):
     """
 
     name = "function"
+    reads_losses = False
     function: ChooseIndices
     every: int = 1
 
@@ -95,6 +96,7 @@ class NumpyFunction(Function):
     """
 
     name = "numpy_function"
+    reads_losses = False
     traceable = False
 
     def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:

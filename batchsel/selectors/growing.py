@@ -38,6 +38,7 @@ class Growing(Selector):
     """
 
     name = "growing"
+    reads_losses = False
     start: float = 0.1
     end: float = 0.5
     form: str = "exponential"

@@ -49,7 +49,7 @@ class Hardest(Draw):
         places = tf.range(steps * self.pool * b)
         order = tf.gather(context.rng.permutation(n, "hardest"), places % n)
         known = tf.cast(tf.gather(scores, order), tf.float32)
-        pools = tf.reshape(tf.where(places < n, known, -1.0), [steps, self.pool * b])
+        pools = tf.reshape(tf.where(places < n, known, float("-inf")), [steps, self.pool * b])
         taken = tf.math.top_k(pools, b).indices
         rows = tf.gather(tf.reshape(order, [steps, self.pool * b]), taken, batch_dims=1)
         left = n - (steps - 1) * self.pool * b

@@ -56,7 +56,9 @@ class KCentre(Pooled):
     def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
         """The rows picked greedily."""
         points = candidates.features if self.on == "features" else candidates.inputs
-        points -= tf.reduce_mean(points, axis=0)
+        # Rows that only fill up the pool are in the middle, where they move no component.
+        real = tf.cast(candidates.valid, points.dtype)[:, None]
+        points = real * (points - tf.reduce_sum(real * points, axis=0) / tf.maximum(tf.reduce_sum(real), 1))
         products = tf.matmul(points, points, transpose_b=True)
         if self.on == "pca":
             # The components' coordinates are the largest eigenvectors of the products, times the roots of their values.

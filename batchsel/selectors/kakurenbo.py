@@ -10,7 +10,7 @@ from batchsel.selectors.base import Selector
 from batchsel.selectors.checks import in_range
 from batchsel.selectors.drawing import kept_first, rest_scored, updated
 from batchsel.selectors.exchange import Context, Plan, Seen
-from batchsel.selectors.ranking import below_quantile
+from batchsel.selectors.ranking import descending_ranks
 
 _FADING = ((0.3, 0.8), (0.6, 0.6), (0.8, 0.4))
 """From which progress on which factor of the share is hidden: the authors' steps, at 60, 120 and 160 of 200 passes."""
@@ -70,7 +70,10 @@ class Kakurenbo(Selector):
         share = tf.constant(self.hide, tf.float64)
         for progress, factor in _FADING:
             share = tf.where(context.progress >= progress, tf.constant(self.hide * factor, tf.float64), share)
-        easy = below_quantile(tf.cast(context.losses, tf.float64), share)
+        # Samples not seen yet rank first, being infinite, and are never hidden. Of equal losses chance decides.
+        ranks = descending_ranks(context.losses, context.rng)
+        hidden = tf.cast(share * context.n + 1e-6, tf.int32)
+        easy = (ranks >= context.n - hidden) & tf.math.is_finite(context.losses)
         order = context.rng.permutation(context.n, "kakurenbo")
         rows, kept = kept_first(order, ~(easy & (state >= self.tau)))
         weight = tf.cast(context.n, tf.float32) / tf.cast(tf.maximum(kept, 1), tf.float32)

@@ -37,6 +37,7 @@ class LengthBuckets(Selector):
     """
 
     name = "length_buckets"
+    reads_losses = False
     sees_inputs = True
     pool: int = 50
 

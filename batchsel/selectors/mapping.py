@@ -59,6 +59,7 @@ class Mapping(Selector):
     """
 
     name = "mapping"
+    reads_losses = False
     early: float = 0.25
     signals = ("probability", "correct", "gradient_norm")
 

@@ -76,6 +76,6 @@ class OrderedSGD(Selector):
             for accuracy, part in _RULE:
                 share = tf.where(state[2] >= accuracy, 1 / part, share)
         q = tf.maximum(tf.math.ceil(share * count - 1e-4), 1.0)
-        order = tf.argsort(-tf.where(valid, losses, -1.0), stable=True)
+        order = tf.argsort(-tf.where(valid, losses, float("-inf")), stable=True)
         ranks = tf.scatter_nd(order[:, None], tf.range(losses.shape[0]), losses.shape)
         return tf.where(tf.cast(ranks, tf.float32) < q, count / q, 0.0)

@@ -15,8 +15,7 @@ class Pooled(Selector):
     """A selector that cuts shuffled passes into pools of `pool` batches.
 
     Subclasses are frozen dataclasses with a field `pool`, and define `choose`. Those that set `switches` define
-    `active`
-    too: where it is false the plan is one of plain batches, which are not scored.
+    `active` too: where it is false the plan is one of plain batches, which are not scored.
 
     Example:
         >>> from batchsel.selectors import Candidates
@@ -66,7 +65,8 @@ class Pooled(Selector):
         first = context.plans * steps * b
         places = first + tf.cast(tf.range(steps)[:, None] * b + tf.range(size)[None] % b, tf.int64)
         turns = places // n
-        orders = [Rng(context.seed, turns[0, 0] + later).permutation(n, f"{self.name}/plain") for later in (0, 1)]
+        # A plan of pools of one batch may reach from the end of one order through a whole one into a third.
+        orders = [Rng(context.seed, turns[0, 0] + later).permutation(n, f"{self.name}/plain") for later in range(3)]
         table = tf.reshape(tf.stack(orders), [-1])
         return tf.reshape(tf.gather(table, (turns - turns[0, 0]) * n + places % n), [-1])
 

@@ -28,6 +28,7 @@ class Random(Selector):
     """
 
     name = "random"
+    reads_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

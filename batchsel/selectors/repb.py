@@ -27,10 +27,12 @@ class _State(NamedTuple):
 class RePB(Selector):
     """Leaves out a random part of the samples whose loss was low among those seen at about the same time.
 
-    Formula: when sample i is trained on, its loss is compared with the mean loss of the last `window` batches, made by
-    nearly the same model; where it was lower, the sample is left out of the next pass with probability r. A sample that
-    is there for the c-th time in the k-th pass weighs k / c. From progress δ on all of the data are used with weight 1.
-    Cost: a flag and a number a sample, O(n) a pass, no extra forward pass. Unbiased over the passes together.
+    Formula: when sample i is trained on, its loss is compared with a moving average over about `window` batches, made
+    by nearly the same model; where it was lower, the sample is left out of the next pass with probability r. A sample
+    that is there for the c-th time in the k-th pass weighs k / c. From progress δ on all data are used with weight 1.
+    Cost: a flag and a number a sample, O(n) a pass, no extra forward pass. Unbiased in the limit of many
+    passes: where a sample is there with a fixed probability, k / c goes to one over it; in the first passes samples of
+    low loss weigh too little.
     Source: *Inconsistency Biases in Dynamic Data Pruning*, ICLR 2026, https://openreview.net/forum?id=Zw1Uw7u6Su, known
     here from its abstract: a port of its two ideas, local windows and cumulative reweighting. Reported there: about 30
     % of the data saved without loss.

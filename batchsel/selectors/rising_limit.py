@@ -14,7 +14,7 @@ from batchsel.selectors.ranking import quantile
 
 @dataclass(frozen=True, repr=False)
 class RisingLimit(Modifier):
-    """Lets in the samples whose score lies below a limit that grows with every pass.
+    """Lets in the samples whose score lies below a limit that grows with every pass; for scores that are losses.
 
     Formula: s_i ← 1 where s_i ≤ λ, else 0, with λ = λ₀ · growth^(k − 1) after k passes over the data. λ₀ is the
     quantile `start` of the losses at the end of the first pass, until when everything is let in.

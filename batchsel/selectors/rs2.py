@@ -35,6 +35,7 @@ class RS2(Selector):
     keep: float = 0.5
 
     name = "rs2"
+    reads_losses = False
 
     def __post_init__(self) -> None:
         in_range(self, "keep", 0, 1, lower_open=True)

@@ -67,7 +67,9 @@ class SelectiveBackprop(Pooled):
         losses, place = state
         size = min(candidates.loss.shape[0], self.history)
         places = (place + tf.range(size)) % self.history
-        losses = tf.tensor_scatter_nd_update(losses, places[:, None], candidates.loss[:size])
+        # Rows that only fill up the pool leave their places empty.
+        found = tf.where(candidates.valid, candidates.loss, float("inf"))[:size]
+        losses = tf.tensor_scatter_nd_update(losses, places[:, None], found)
         return losses, (place + size) % self.history
 
     def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> Choice:
@@ -75,7 +77,7 @@ class SelectiveBackprop(Pooled):
         known = tf.math.is_finite(state[0])
         # Before there is a history, the pool itself is the measure.
         losses = tf.where(tf.reduce_any(known), state[0], float("inf"))
-        reference = tf.concat([losses, candidates.loss], axis=0)
+        reference = tf.concat([losses, tf.where(candidates.valid, candidates.loss, float("inf"))], axis=0)
         count = tf.math.count_nonzero(tf.math.is_finite(reference), dtype=tf.int32)
         below = tf.reduce_sum(tf.cast(reference[None] <= candidates.loss[:, None], tf.int32), axis=1)
         place = tf.cast(below, tf.float64) / tf.cast(count, tf.float64)
@@ -84,6 +86,6 @@ class SelectiveBackprop(Pooled):
         order = context.rng.permutation(candidates.loss.shape[0], "selective_backprop/order")
         rows, kept = kept_first(order, keep)
         # If nothing was kept, the hardest row is trained on.
-        hardest = tf.argmax(tf.where(candidates.valid, candidates.loss, -1.0), output_type=tf.int32)
+        hardest = tf.argmax(tf.where(candidates.valid, candidates.loss, float("-inf")), output_type=tf.int32)
         rows = tf.where(kept > 0, rows, (tf.range(rows.shape[0]) + hardest) % rows.shape[0])
         return taken_first(rows, kept, context.batch_size)

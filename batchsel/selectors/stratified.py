@@ -52,6 +52,10 @@ class Stratified(Selector):
         order = context.rng.permutation(n, "stratified")
         places = tf.argsort(tf.gather(self._keys(context), order), stable=True)
         rows = tf.gather(order, places)
+        if self.by == "loss":
+            # Within a stratum of one row a batch the hardest is not to go to the last batch each time.
+            mixed = context.rng.permutation(n, "stratified/strata")
+            rows = tf.gather(rows, tf.gather(mixed, tf.argsort(mixed // steps, stable=True)))
         # Which batches get one row less is drawn anew: the rows that fill up are dealt out last.
         spare = steps * b - n
         filled = tf.concat([rows, tf.gather(rows, tf.range(spare) % n)], axis=0)

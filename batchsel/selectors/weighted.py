@@ -19,8 +19,9 @@ class Weighted(Draw):
 
     Formula: P(i) ∝ s_i as in `proportional`; w_i = (n P(i))^(−β), where β goes linearly from `beta` to `end` over the
     run. With β = 1 and scale "none" the weighted mean gradient is unbiased. Samples of infinite score, which come
-    before all others, have weight 1. Scale "mean" divides the weights by their mean over the plan, which keeps the step
-    length; "max" by their maximum, as in prioritised replay, which shortens steps.
+    before all others, have weight 1; n and P are then those of the others. Scale "mean" divides the weights by their
+    mean over the plan, which keeps the step length; "max" by their maximum, as in prioritised replay, which shortens
+    steps.
     Cost: O(n) for each plan.
     Source: T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016, https://arxiv.org/abs/1511.05952
 
@@ -61,11 +62,16 @@ class Weighted(Draw):
         count = steps * context.batch_size
         shares = first_then_shares(scores, count)
         rows = dealt(systematic(shares, count, context.rng, "weighted"), steps)
-        chances = tf.cast(tf.gather(shares, rows), tf.float64) / tf.cast(tf.reduce_sum(shares), tf.float64)
+        # Samples of infinite score are not drawn by chance; chances are those among the others.
+        others = tf.where(tf.math.is_inf(scores), tf.zeros([], tf.int64), shares)
+        known = tf.cast(tf.math.count_nonzero(~tf.math.is_inf(scores)), tf.float64)
+        chances = tf.cast(tf.gather(others, rows), tf.float64) / tf.cast(
+            tf.maximum(tf.reduce_sum(others), 1), tf.float64
+        )
         progress = tf.cast(context.progress, tf.float64)
         beta = self.beta + ((self.beta if self.end is None else self.end) - self.beta) * progress
-        weights = tf.pow(tf.maximum(chances * context.n, 1e-12), -beta)
+        weights = tf.pow(tf.maximum(chances * known, 1e-12), -beta)
+        weights = tf.where(tf.math.is_inf(tf.gather(scores, rows)), tf.ones_like(weights), weights)
         if self.scale != "none":
             weights /= tf.reduce_mean(weights) if self.scale == "mean" else tf.reduce_max(weights)
-        weights = tf.where(tf.math.is_inf(tf.gather(scores, rows)), tf.ones_like(weights), weights)
         return Plan(rows, tf.cast(weights, tf.float32), tf.constant(steps))

@@ -14,10 +14,10 @@ SEGMENTS = 64
 COUNTS = ("steps", "samples", "scored", "plans")
 """What is counted: optimiser updates, samples trained on, samples scored by a forward pass more, plans."""
 
-FINE, NOT_FINITE, OUTSIDE, EMPTY, WEIGHTLESS, NO_ROW = range(6)
+FINE, NOT_FINITE, OUTSIDE, EMPTY, WEIGHTLESS, NO_ROW, NEGATIVE = range(7)
 """What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
 plan without (or with too many) batches, a plan (or a batch taken from a pool) that begins with weight 0 or has
-a weight that is not finite, a batch with rows that the pool does not have."""
+a weight that is not finite, a batch with rows that the pool does not have, a loss below 0 where losses are ranked."""
 
 
 class Span(NamedTuple):

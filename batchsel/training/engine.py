@@ -57,7 +57,7 @@ class Engine:
         self.batch_size = batch_size
         self.step = Step(model, selector.signals, schedule, cut_padding)
         self.step_seconds = 0.0
-        self._mode = compile
+        self.mode = compile
         self._evaluation_batch_size = evaluation_batch_size
         self._loop: Loop | None = None
         self._evaluation: Evaluation | None = None
@@ -91,7 +91,7 @@ class Engine:
     @property
     def xla(self) -> bool:
         """Whether the loop is compiled by XLA."""
-        return use_xla(self._mode, self.model, self.selector, self.step.cut_padding)
+        return use_xla(self.mode, self.model, self.selector, self.step.cut_padding)
 
     @property
     def current(self) -> bool:
@@ -172,7 +172,7 @@ class Engine:
             n: Samples.
         """
         old, self._warm, self._form = self._loop, False, None
-        compilation = compilation_of(self._mode, self.model, self.selector, n, self.step.cut_padding)
+        compilation = compilation_of(self.mode, self.model, self.selector, n, self.step.cut_padding)
         self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation)
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
         self._loop.seed.assign(self.seed)

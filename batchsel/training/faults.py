@@ -6,7 +6,7 @@ import numpy as np
 
 from batchsel.errors import UserError
 from batchsel.selectors import Selector
-from batchsel.training.carry import EMPTY, FINE, NO_ROW, NOT_FINITE, WEIGHTLESS
+from batchsel.training.carry import EMPTY, FINE, NEGATIVE, NO_ROW, NOT_FINITE, WEIGHTLESS
 from batchsel.training.loop import Loop
 
 
@@ -26,6 +26,12 @@ def check(loop: Loop, fault: int) -> None:
     """
     if fault == NOT_FINITE:
         raise TrainingFault(_not_finite(loop))
+    if fault == NEGATIVE:
+        lowest = loop.carry.last_losses.numpy().min()
+        raise TrainingFault(
+            f"a sample has the loss {lowest:.4g}; {loop.selector!r} ranks samples by losses that are not negative. Use a"
+            " loss that is 0 at best (cosine similarity: 1 + loss), or a selector that does not look at losses."
+        )
     if fault != FINE:
         raise TrainingFault(_bad_plan(loop, loop.selector, fault))
 

@@ -120,6 +120,7 @@ class Objective:
         _check(model)
         self._model = model
         self._compiled = None
+        self._sharp = None
         self._caught: list[_Catch] | None = None
 
     def losses(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
@@ -136,6 +137,19 @@ class Objective:
         if self._compiled is None:
             self._compiled = self._per_sample(y, y_pred)
         return self._compiled(y, y_pred, sample_weight)
+
+    def sharp(self, y: Any, y_pred: Any, losses: tf.Tensor) -> tf.Tensor:
+        """The loss of each sample without label smoothing, which would rank the surest samples among the hard ones.
+
+        Args:
+            y: Targets, first axis b.
+            y_pred: The model's outputs.
+            losses: What `losses` gave for them.
+
+        Returns:
+            ``float32[b]``; `losses` itself where no label is smoothed.
+        """
+        return losses if self._sharp is None else self._sharp(y, y_pred, None)
 
     def extra(self) -> tf.Tensor:
         """``float32[]``: regularisers and other losses that layers added in the last forward pass."""
@@ -160,13 +174,34 @@ class Objective:
         container = self._model._compile_loss
         if not container.built:
             container.build(y, y_pred)
-        clone = object.__new__(type(container))  # copy.copy() would try to save it as a model
-        vars(clone).update(vars(container))
-        clone._flat_losses = [entry._replace(loss=PerSample(entry.loss)) for entry in container._flat_losses]
+        losses = [entry.loss for entry in container._flat_losses]
+        clone = _copy(container, losses)
         # Where Keras would update its running mean of each output, the values are caught.
-        self._caught = [_Catch() for _ in clone._flat_losses]
-        clone._metrics = self._caught
+        self._caught = clone._metrics
+        if any(map(_smoothing, losses)):
+            self._sharp = _copy(container, list(map(_unsmoothed, losses)))
         return clone
+
+
+def _copy(container: Any, losses: list[keras.losses.Loss]) -> Any:
+    clone = object.__new__(type(container))  # copy.copy() would try to save it as a model
+    vars(clone).update(vars(container))
+    entries = zip(container._flat_losses, losses, strict=True)
+    clone._flat_losses = [entry._replace(loss=PerSample(loss)) for entry, loss in entries]
+    clone._metrics = [_Catch() for _ in losses]
+    return clone
+
+
+def _smoothing(loss: keras.losses.Loss) -> float:
+    return getattr(loss, "_fn_kwargs", {}).get("label_smoothing", 0.0)
+
+
+def _unsmoothed(loss: keras.losses.Loss) -> keras.losses.Loss:
+    if not _smoothing(loss):
+        return loss
+    sharp = object.__new__(type(loss))
+    vars(sharp).update(vars(loss), _fn_kwargs={**loss._fn_kwargs, "label_smoothing": 0.0})
+    return sharp
 
 
 def _check(model: keras.Model) -> None:

@@ -12,10 +12,12 @@ import tensorflow as tf
 from batchsel.selectors import Context, resolve
 from batchsel.selectors.registry import entries
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 _BATCH_SIZE = 128
 _REPEATS = 3
 _LENGTH = 40
+_PER_ROW = 8
+"""Bytes of a row of a plan: its number and its weight."""
 _PER_LOOP = 8
 """Bytes a sample that the loop keeps for every selector: its last loss, and how often it was trained on."""
 
@@ -30,7 +32,7 @@ class PlanningCost(NamedTuple):
     seconds_a_pass: float
     """For as many plans as choose n samples."""
     bytes_a_sample: float
-    """State of the selector and of the loop, between plans."""
+    """State of the selector and of the loop, and the plan in use."""
     peak_megabytes: float | None
     """Memory that compiling and planning took besides, at its peak; None where the system does not say."""
 
@@ -74,8 +76,9 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
         rows = max(int(found[0].numpy()), 1)
         seconds.append(time.perf_counter() - start)
     each = sorted(seconds[1:])[_REPEATS // 2]
+    planned = _PER_ROW * chosen.steps_per_plan(n, batch_size) * (chosen.pool_size(batch_size) or batch_size) / n
     peak = None if before is None else (_memory("VmHWM") - before) / 1e6
-    return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n), peak)
+    return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n) + planned, peak)
 
 
 def planning_costs(selectors: Sequence[str], sizes: Sequence[int]) -> list[PlanningCost]:

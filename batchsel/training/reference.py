@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from batchsel.errors import UserError
 from batchsel.selectors.exchange import Learn
+from batchsel.training import state
 from batchsel.training.clock import TRAINING
 from batchsel.training.feeds import Feed, Resident
 from batchsel.training.step import Rows
@@ -39,8 +40,7 @@ class Reference:
 
     def __init__(self, trainer: Trainer) -> None:
         self._outer = trainer
-        self._batch_size = trainer.batch_size
-        self._inner: dict[float, tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]] = {}
+        self._inner: dict[tuple[float, int], tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]] = {}
 
     def learner(self, feed: Feed) -> Learn:
         """What a selector's `prepare` is given.
@@ -55,16 +55,16 @@ class Reference:
             UserError: If the data are streamed.
         """
         if not isinstance(feed, Resident):
-            raise UserError(f"{self._outer.selector.name} trains models of its own first, which needs data in memory.")
+            raise UserError(f"{self._outer.selector!r} trains models of its own first, which needs data in memory.")
         return partial(self._learn, feed.data)
 
     def _learn(
         self, data: Rows, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
     ) -> np.ndarray:
-        inner, score = self._of(width)
+        inner, score = self._of(width, min(self._outer.batch_size, len(rows)))
         outer, n = self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
         part = gather(data, tf.constant(rows, tf.int32))
-        inner.reset(seed)
+        inner.reset(seed, learning_rate=outer.engine.step.first_rate if inner.schedule else None)
         with outer.clock.section("tracing"):
             inner.engine.build(Rows(*part))
             score(data, tf.constant(0)).numpy()
@@ -72,7 +72,7 @@ class Reference:
 
         def look(epoch: int, logs: dict | None = None) -> None:
             with outer.clock.section(TRAINING):
-                starts = range(0, n, self._batch_size)
+                starts = range(0, n, inner.batch_size)
                 found.append(np.concatenate([score(data, tf.constant(start)).numpy() for start in starts])[:n])
 
         looks = [keras.callbacks.LambdaCallback(on_epoch_end=look)] if every_pass else []
@@ -85,27 +85,35 @@ class Reference:
         outer.loop.carry.scored.assign_add(math.ceil(share * passed))
         return np.stack(found) if every_pass else found[0]
 
-    def _of(self, width: float) -> tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]:
+    def _of(self, width: float, batch_size: int) -> tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]:
         """The trainer of a model of that width, and the function that gives losses under it; made once."""
-        if width not in self._inner:
-            model = _copy(self._outer.model, width)
+        key = width, batch_size
+        if key not in self._inner:
+            outer = self._outer
+            model = _copy(outer.model, width)
             decays = hasattr(model.optimizer.learning_rate, "assign")
-            inner = type(self._outer)(model, batch_size=self._batch_size, schedule="linear" if decays else None)
+            inner = type(outer)(
+                model,
+                batch_size=batch_size,
+                schedule="linear" if decays else None,
+                compile=outer.engine.mode,
+                cut_padding=outer.engine.step.cut_padding,
+            )
 
             def score(data: Rows, start: tf.Tensor) -> tf.Tensor:
-                indices = (start + tf.range(self._batch_size)) % tf.nest.flatten(data.x)[0].shape[0]
-                return inner.engine.step.score(gather(data, indices), indices, tf.ones([self._batch_size])).loss
+                indices = (start + tf.range(batch_size)) % tf.nest.flatten(data.x)[0].shape[0]
+                return inner.engine.step.score(gather(data, indices), indices, tf.ones([batch_size])).loss
 
-            self._inner[width] = inner, tf.function(score, autograph=False)
-        return self._inner[width]
+            self._inner[key] = inner, tf.function(score, autograph=False)
+        return self._inner[key]
 
 
 def _copy(model: keras.Model, width: float) -> Any:
     """A model of the same form with weights of its own, compiled alike."""
     try:
-        copy = keras.models.clone_model(model, clone_function=None if width == 1 else _narrower(model, width))
+        copy = state.clone(model, clone_function=None if width == 1 else _narrower(model, width))
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        copy.compile(optimizer, model.loss, metrics=None)
+        copy.compile(optimizer, model.loss, loss_weights=model._compile_loss._user_loss_weights, metrics=None)
     except (NotImplementedError, TypeError, ValueError) as error:
         kind = "second" if width == 1 else "narrower"
         raise UserError(
@@ -122,7 +130,8 @@ def _copy(model: keras.Model, width: float) -> Any:
 def _narrower(model: keras.Model, width: float) -> Callable[[keras.Layer], keras.Layer]:
     """Makes layers with fewer units or filters; the last one that has any keeps them, and so do outputs."""
     sized = [layer for layer in model.layers if _SIZES & set(layer.get_config())]
-    kept = {id(layer) for layer in (*sized[-1:], *getattr(model, "output_layers", ()))}
+    ends = {id(output) for output in model.outputs}
+    kept = {id(layer) for layer in (*sized[-1:], *(layer for layer in sized if id(layer.output) in ends))}
 
     def narrowed(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()

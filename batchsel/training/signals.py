@@ -71,6 +71,7 @@ class Signals:
         values = {}
         wanted = [name for name in self._names if name not in _ROWS]
         if wanted:
+            self._check_kind(wanted, y_pred)
             truth, predicted = _probabilities(self._objective.leaves()[0], y, y_pred)
             values = {name: _FORMULAS[name](truth, predicted) for name in wanted}
         if features is not None:
@@ -78,6 +79,26 @@ class Signals:
         if "inputs" in self._names:
             values["inputs"] = tf.concat([_flat(leaf) for leaf in tf.nest.flatten(x)], axis=1)
         return values
+
+    def _check_kind(self, wanted: list[str], y_pred: tf.Tensor) -> None:
+        """Refuses signals that mean nothing for the loss: they would be numbers all the same."""
+        loss = self._objective.leaves()[0]
+        kind, _ = kind_of(loss)
+        of_classes = [name for name in wanted if name in _OF_CLASSES]
+        rows = y_pred.shape.rank == 2
+        one_of_several = kind in ("sparse", "categorical") or (kind == "binary" and rows and y_pred.shape[-1] == 1)
+        if of_classes and not (rows and one_of_several):
+            raise UserError(
+                f"the selector asks for {', '.join(of_classes)}, which need cross-entropy over the classes of a sample,"
+                f" one row of outputs each. The loss here is {loss.name!r}, the outputs have the shape"
+                f" {tuple(y_pred.shape)}. Choose a selector that reads losses alone."
+            )
+        if not rows or (kind == "other" and getattr(loss, "fn", None) is not keras.losses.mean_squared_error):
+            raise UserError(
+                f"the selector asks for {', '.join(wanted)}, differences of prediction and target that stand for the"
+                f" gradient with cross-entropy or squared error of one row of outputs. The loss here is {loss.name!r},"
+                f" the outputs have the shape {tuple(y_pred.shape)}. Choose a selector that reads losses alone."
+            )
 
 
 def _flat(rows: tf.Tensor) -> tf.Tensor:
@@ -131,6 +152,7 @@ _FORMULAS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "gradient_norm": _gradient_norm,
     "residuals": lambda truth, predicted: predicted - truth,
 }
+_OF_CLASSES = ("probability", "correct", "predicted", "boundary_distance")
 _ROWS = {"features", "inputs"}
 """Signals that are not computed from the prediction."""
 

@@ -91,23 +91,37 @@ def initialise(model: keras.Model, seed: int) -> None:
         >>> initialise(model, 1); bool((model.get_weights()[0] == first).all() and (first != second).any())
         True
     """
-    compiled = model.compiled
-    # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
-    # are the user's own.
-    model.compiled = False
     try:
-        fresh = _seeded(seed, lambda: keras.models.clone_model(model))
+        fresh = _seeded(seed, lambda: clone(model))
     except (NotImplementedError, TypeError, ValueError) as error:
         raise UserError(
             f"cannot make fresh weights for {type(model).__name__}: {error}. Give reset() a function that makes the"
             " model anew, as in trainer.reset(seed, build=make_model), or its weights."
         ) from error
-    finally:
-        model.compiled = compiled
     kept = _kept(model)
     for variable, value in zip(model_variables(model), model_variables(fresh), strict=True):
         if id(variable) not in kept:
             variable.assign(value)
+
+
+def clone(model: keras.Model, **options: Any) -> keras.Model:
+    """A model of the same form with weights of its own, not compiled.
+
+    Args:
+        model: The model.
+        **options: As `keras.models.clone_model` takes them.
+
+    Raises:
+        ValueError: Or what else Keras raises for models that it cannot clone.
+    """
+    compiled = model.compiled
+    # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
+    # are the user's own.
+    model.compiled = False
+    try:
+        return keras.models.clone_model(model, **options)
+    finally:
+        model.compiled = compiled
 
 
 def copy_fresh(model: keras.Model, seed: int, build: Callable[[], keras.Model]) -> None:

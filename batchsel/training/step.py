@@ -49,8 +49,8 @@ class Step:
         self.metrics = Metrics(model, self.objective)
         self.signals = Signals(model, self.objective, signals)
         self.schedule = schedule
-        self._first_rate = _own_rate(model.optimizer, schedule)
-        self.base_rate = tf.Variable(self._first_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
+        self.first_rate = _own_rate(model.optimizer, schedule)
+        self.base_rate = tf.Variable(self.first_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
 
     def read_rate(self) -> None:
         """Takes the optimiser's learning rate as the one that the schedule scales."""
@@ -75,10 +75,10 @@ class Step:
         if rate is not None:
             if not fixed:
                 raise UserError("the optimiser has a learning-rate schedule of its own; no learning rate can be set.")
-            self._first_rate = float(rate)
+            self.first_rate = float(rate)
         if fixed:
-            self.optimizer.learning_rate.assign(self._first_rate)
-        self.base_rate.assign(self._first_rate)
+            self.optimizer.learning_rate.assign(self.first_rate)
+        self.base_rate.assign(self.first_rate)
 
     def train(
         self,
@@ -118,6 +118,7 @@ class Step:
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.metrics.update(total, rows.y, outputs, valid, rows.sample_weight)
+        losses = self.objective.sharp(rows.y, outputs, losses)
         return self._seen(rows, indices, valid > 0, losses, outputs, features)
 
     def score(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor) -> Seen:
@@ -130,7 +131,7 @@ class Step:
         """
         rows = self._cut(rows)
         outputs, features = self.signals.forward(rows.x, training=False)
-        losses = self.objective.losses(rows.y, outputs)
+        losses = self.objective.sharp(rows.y, outputs, self.objective.losses(rows.y, outputs))
         return self._seen(rows, indices, weights != 0, losses, outputs, features)
 
     def _cut(self, rows: Rows) -> Rows:

@@ -9,8 +9,11 @@ import tensorflow as tf
 
 from batchsel.selectors import Choice, Context, Seen, Selector
 from batchsel.selectors.drawing import updated
-from batchsel.training.carry import NO_ROW, NOT_FINITE, WEIGHTLESS, Carry
+from batchsel.training.carry import NEGATIVE, NO_ROW, NOT_FINITE, WEIGHTLESS, Carry
 from batchsel.training.step import Rows, Step
+
+_BELOW = -1e-5
+"""Losses that are 0 may come out a little lower."""
 
 
 class Taken(NamedTuple):
@@ -106,9 +109,12 @@ class Turn:
     def _noted(self, carry: Carry, seen: Seen) -> Carry:
         """The losses that were seen, and the cursor behind their rows."""
         finite = tf.reduce_all(tf.math.is_finite(seen.loss))
+        fault = carry.fault
+        if self._selector.reads_losses:
+            fault = tf.where(tf.reduce_any(seen.loss < _BELOW), NEGATIVE, fault)
         return carry._replace(
             cursor=carry.cursor + 1,
-            fault=tf.where(finite, carry.fault, NOT_FINITE),
+            fault=tf.where(finite, fault, NOT_FINITE),
             last_indices=seen.indices,
             last_losses=seen.loss,
             losses=updated(carry.losses, seen.indices, seen.loss),
