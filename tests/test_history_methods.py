@@ -1,6 +1,7 @@
 """What makes each method from the history of losses that method: chances, weights, annealing, unbiasedness."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -464,7 +465,7 @@ def test_rs2_takes_a_fresh_random_part_each_pass(keep):
     if keep < 1:
         assert stats.chisquare(counts(found)).pvalue > 1e-4
         # A pass does not follow from the one before: two parts share what chance gives.
-        shared = np.mean([len(set(a) & set(b)) for a, b in zip(parts, parts[1:], strict=False)])
+        shared = np.mean([len(set(a) & set(b)) for a, b in itertools.pairwise(parts)])
         assert shared == pytest.approx(size * size / N, rel=0.1)
 
 

@@ -41,6 +41,11 @@ class Stratified(Selector):
     def __post_init__(self) -> None:
         one_of(self, "by", ("class", "loss"))
 
+    @property
+    def reads_losses(self) -> bool:
+        """Only if it sorts by them."""
+        return self.by == "loss"
+
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
         return -(-n // batch_size)

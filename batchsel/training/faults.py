@@ -29,8 +29,8 @@ def check(loop: Loop, fault: int) -> None:
     if fault == NEGATIVE:
         lowest = loop.carry.last_losses.numpy().min()
         raise TrainingFault(
-            f"a sample has the loss {lowest:.4g}; {loop.selector!r} ranks samples by losses that are not negative. Use a"
-            " loss that is 0 at best (cosine similarity: 1 + loss), or a selector that does not look at losses."
+            f"a sample has the loss {lowest:.4g}; {loop.selector!r} ranks samples by losses that are not negative."
+            " Use a loss that is 0 at best (cosine similarity: 1 + loss), or a selector that does not look at losses."
         )
     if fault != FINE:
         raise TrainingFault(_bad_plan(loop, loop.selector, fault))
