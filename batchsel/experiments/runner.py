@@ -24,6 +24,8 @@ from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
 from batchsel.training.trainer import Trainer
 
 CONFIG = "config.toml"
+VOCABULARY = "vocabulary.txt"
+"""The words of a run on texts, a line each, numbered from 2 on."""
 CHECKPOINT = "checkpoint.npz"
 
 
@@ -91,7 +93,7 @@ def run(
     if around.resume:
         trainer.resume(folder / CHECKPOINT)
     elif around.checkpoints or around.tensorboard:
-        _open(folder, spec)
+        _open(folder, spec, dataset)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
     callbacks = [AfterEvaluations(stages.look)] if around.detail and stages.wanted else []
@@ -114,7 +116,7 @@ def _recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
     return next(same, None)
 
 
-def _open(folder: Path, spec: RunSpec) -> None:
+def _open(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CHECKPOINT).unlink(missing_ok=True)  # that of an earlier run, which nobody should go on from
@@ -124,6 +126,9 @@ def _open(folder: Path, spec: RunSpec) -> None:
         ) from error
     with replacing(folder / CONFIG) as beside:
         beside.write_text(to_toml(spec), "utf-8")
+    if dataset.encoder is not None:
+        with replacing(folder / VOCABULARY) as beside:
+            beside.write_text("".join(f"{word}\n" for word in dataset.encoder.vocabulary), "utf-8")
 
 
 def _fit(
