@@ -40,5 +40,10 @@ class Threshold(Modifier):
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """1 for the samples wanted and 0 for others, infinities kept."""
         values = tf.cast(scores, tf.float32)
-        wanted = (values > self.at) | (values >= kth_largest(values, min(context.batch_size, context.n)))
+        above, least = values > self.at, min(context.batch_size, context.n)
+        wanted = tf.cond(
+            tf.math.count_nonzero(above) < least,
+            lambda: above | (values >= kth_largest(values, least)),
+            lambda: above,
+        )
         return tf.where(tf.math.is_inf(scores), scores, tf.cast(wanted, tf.float64))
