@@ -21,7 +21,7 @@ from data_files import (
 )
 from PIL import Image
 
-from batchsel import cards
+from batchsel import cards, data
 from batchsel.cli.datasets import datasets
 from batchsel.errors import UsageError, UserError
 
@@ -201,3 +201,13 @@ def test_show_draws_a_picture(folder, name):
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
     with pytest.raises(UsageError, match="--plot writes .png or .svg"):
         run("show", name, "--plot", "picture.gif")
+
+
+def test_verify_counts_what_is_tested_on_and_trained_on(folder):
+    found = run_json("verify", "iris")["also in training"]
+    dataset = data.load(cards.load("datasets", "iris"))
+    for name, part in (("validation", dataset.validation), ("test", dataset.test)):
+        same = (part.x[:, None] == dataset.train.x[None]).all(axis=2).any(axis=1)
+        assert found[name] == same.sum()
+    assert sum(found.values()) > 0
+    assert "samples occur in the training part, too" in run("verify", "iris").stdout

@@ -98,18 +98,24 @@ def fetch_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool
 def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
     """Read a data set and compare all of it with its card; never downloads."""
     from batchsel import data
+    from batchsel.data.duplicates import repeated
 
     card = _card(name)
     dataset = data.load(card, folder=data_dir, offline=True)
+    twice = repeated(dataset)
     found = data.find(card, folder=data_dir)
     sizes = {part: len(samples) for part, samples in dataset.parts.items()}
     checked = sorted(card.content)
     if as_json:
-        _print_json({"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split})
+        facts = {"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split}
+        _print_json({**facts, "also in training": twice})
         return
     counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
     hashes = f"SHA-256 of {', '.join(checked)}" if checked else "shapes and labels, the card has no hashes"
     click.echo(f"{name} is right: {counts} ({found}; checked: {hashes}).")
+    for part, count in twice.items():
+        if count:
+            click.echo(f"{count:,} of {sizes[part]:,} {part} samples occur in the training part, too.")
 
 
 @_command("path", _name, _as_json, _data_dir, example="ls $(batchsel datasets path mnist)")
