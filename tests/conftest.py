@@ -1,5 +1,6 @@
 """Quiet TensorFlow and repeatable property tests, for the whole suite."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,6 +13,16 @@ settings.register_profile(
     "batchsel", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("batchsel")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgetful(request):
+    """Lets go of what a module keeps for its tests: trainers hold compiled programs, gigabytes in the whole suite."""
+    yield
+    for value in list(vars(request.module).values()):
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+    gc.collect()
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_what_cannot_be_narrowed_says_so():
 
 def test_how_often_plans_are_made():
     assert steps_between_plans(None, 60_000, 64) == 47  # a twentieth of a pass
-    assert steps_between_plans(None, 4_000_000, 64) == 7813  # an eighth
+    assert steps_between_plans(None, 4_000_000, 64) == 15625  # a quarter
     assert steps_between_plans(0.5, 60_000, 64) == 468  # half a pass, at most
     assert steps_between_plans(0.001, 60_000, 64) == 32  # at least
     assert steps_between_plans(None, 640, 64) == 5  # but half a pass

@@ -43,7 +43,7 @@ def steps_between_plans(every: float | None, n: int, batch_size: int) -> int:
 
     Args:
         every: Steps, or a part of a pass if it lies below 1; None for a twentieth of a pass, from two million samples
-            on, where plans take long, an eighth.
+            on, where plans take long, a quarter.
         n: Samples in the data set.
         batch_size: b.
 
@@ -56,7 +56,7 @@ def steps_between_plans(every: float | None, n: int, batch_size: int) -> int:
     """
     if isinstance(every, int):
         return every
-    part = every or (0.05 if n < _LARGE else 0.125)
+    part = every or (0.05 if n < _LARGE else 0.25)
     # A little less, so that rounding cannot step over a whole number.
     steps = math.ceil(part * n / batch_size - 1e-6)
     return max(1, min(max(_FEWEST, steps), n // (2 * batch_size)))
