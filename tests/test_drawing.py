@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from batchsel.rng import Rng
+from batchsel.selectors import drawing
 from batchsel.selectors.drawing import (
     dealt,
     filled_plan,
@@ -187,3 +188,17 @@ def test_writing_rows_leaves_the_others():
     state = tf.reshape(tf.range(8.0), [4, 2])
     rows = updated(state, tf.constant([3, 1]), tf.constant([[9.0, 9.0], [7.0, 7.0]])).numpy()
     assert rows.tolist() == [[0.0, 1.0], [7.0, 7.0], [4.0, 5.0], [9.0, 9.0]]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sweep_finds_what_a_search_finds(seed, monkeypatch):
+    generator = np.random.default_rng(seed)
+    n = int(generator.integers(1, 400))
+    shares = generator.integers(0, 2**24, n) * (generator.uniform(size=n) < 0.5)
+    shares[generator.integers(n)] += 1
+    rows, found = int(generator.integers(1, 2 * n + 2)), []
+    for few in (0, 10**9):
+        monkeypatch.setattr(drawing, "_FEW", few)
+        found.append(drawing.systematic(tf.constant(shares, tf.int64), rows, Rng(seed, 0), "test").numpy())
+    np.testing.assert_array_equal(*found)
+    assert (shares[found[0]] > 0).all()

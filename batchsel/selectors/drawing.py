@@ -8,6 +8,8 @@ from batchsel.rng import Rng
 from batchsel.selectors.exchange import Plan
 
 _LEVELS = 2.0**24
+_FEW = 8
+"""Points are looked up one by one if they are fewer than a part of the samples, else all in one sweep."""
 _SLACK = 2.0**-8
 """Added before a fraction is cut off: compilers differ in last bits, and many formulas give round numbers."""
 
@@ -110,8 +112,18 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
     ends = tf.cumsum(tf.gather(shares, order))
     spacing = ends[-1] // rows
     start = rng.integer_below(ends[-1] - spacing * (rows - 1), stream + "/start")
+    if rows * _FEW >= shares.shape[0]:
+        return tf.gather(order, _counted(ends, start, spacing, rows))
     points = start + spacing * tf.range(rows, dtype=tf.int64)
     return tf.gather(order, _count_at_most(ends, points))
+
+
+def _counted(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor, rows: int) -> tf.Tensor:
+    """As `_count_at_most` of the points ``start + spacing j``: every end says at which point it is passed."""
+    passed = tf.maximum(ends - start + spacing - 1, 0) // spacing
+    passed = tf.cast(tf.minimum(passed, rows), tf.int32)
+    ended = tf.scatter_nd(passed[:, None], tf.ones(passed.shape, tf.int32), [rows + 1])
+    return tf.minimum(tf.cumsum(ended)[:rows], ends.shape[0] - 1)
 
 
 def _count_at_most(ends: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
