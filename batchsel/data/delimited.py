@@ -25,7 +25,7 @@ class Delimited(NamedTuple):
 
     Example:
         >>> Delimited(("a", "b"), (("1", "3"), ("2", "4"))).column("b")
-        ('3', '4')
+        ('2', '4')
     """
 
     names: tuple[str, ...]

@@ -64,7 +64,7 @@ def learn_encoder(texts: Sequence[str], words: int, length: int) -> Encoder:
     """
     layer = _layer(length, max_tokens=words)
     layer.adapt(np.asarray(texts, dtype=object).astype(str), batch_size=8192)
-    vocabulary = tuple(layer.get_vocabulary(include_special_tokens=False))
+    vocabulary = tuple(map(str, layer.get_vocabulary(include_special_tokens=False)))
     if not vocabulary:
         raise UserError("there is no word in any of the texts. Expected text with spaces between words.")
     return Encoder(vocabulary, length)
