@@ -77,7 +77,7 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
         seconds.append(time.perf_counter() - start)
     each = sorted(seconds[1:])[_REPEATS // 2]
     planned = _PER_ROW * chosen.steps_per_plan(n, batch_size) * (chosen.pool_size(batch_size) or batch_size) / n
-    peak = None if before is None else (_memory("VmHWM") - before) / 1e6
+    peak = None if before is None else max(_memory("VmHWM") - before, 0.0) / 1e6
     return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n) + planned, peak)
 
 
