@@ -12,6 +12,8 @@ from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
 from batchsel.selectors.length_buckets import sequence_lengths
 from batchsel.training.padding import cut
+from batchsel.training.selection_cost import selection_seconds
+from batchsel.training.step import Rows
 
 N, B, LENGTH = 50, 8, 12
 X = tokens(N)
@@ -123,6 +125,13 @@ def test_what_is_no_sequence_is_refused():
         Trainer(lstm(), "random", batch_size=B, cut_padding=True).fit(X.astype(np.float32), Y, verbose=0)
     with pytest.raises(UsageError, match="cut_padding makes batches of different length"):
         Trainer(lstm(), "random", batch_size=B, cut_padding=True, compile="xla").fit(X, Y, verbose=0)
+
+
+def test_what_selection_costs_can_be_measured_behind_a_run():
+    trainer = Trainer(lstm(), "length_buckets", batch_size=B, cut_padding=True)
+    trainer.fit(X, Y, verbose=0)
+    found = selection_seconds(trainer, Rows(X, Y))
+    assert set(found) == {"planning", "updating", "scoring", "choosing"}
 
 
 def test_streamed_data_have_no_lengths():

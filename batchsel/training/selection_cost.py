@@ -46,6 +46,9 @@ def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any =
         batch from the pool; 0 for what the selector does not do.
     """
     loop, scoring = trainer.loop, 0.0
+    if samples is not None:
+        # As tensors, which is what selectors are promised.
+        samples = resident(samples.x if loop.selector.sees_inputs else (), samples.y)
     choosing = 0.0
     planning = _seconds_each(loop, samples, _plan)
     updating = _seconds_each(loop, samples, _update)
