@@ -7,8 +7,9 @@ import pytest
 from command_line import CommandLine
 
 from batchsel import data
-from batchsel.data.spoilt import with_rare_classes, with_wrong_labels
+from batchsel.data.spoilt import KINDS, with_rare_classes, with_wrong_labels
 from batchsel.errors import UsageError, UserError
+from batchsel.experiments.spec import NOISE
 
 N, CLASSES = 2000, 5
 
@@ -64,6 +65,10 @@ def test_what_cannot_be_spoilt_is_said(dataset):
     regression = data.Dataset("mine", "regression", dataset.train, dataset.train, dataset.train)
     with pytest.raises(UserError, match="label noise needs a classification in memory; mine is none"):
         with_wrong_labels(regression, 0.1)
+
+
+def test_the_settings_know_the_kinds():
+    assert NOISE == KINDS
 
 
 def test_a_run_says_how_many_wrong_labels_it_trained_on(tmp_path, monkeypatch, capfd):

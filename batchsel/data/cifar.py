@@ -22,6 +22,7 @@ from batchsel.data.dataset import Dataset
 from batchsel.data.fetch import DataFolder
 from batchsel.data.image_arrays import Container, load_images
 from batchsel.data.jpeg import decoded
+from batchsel.data.spoilt import tail_sizes
 from batchsel.errors import UserError
 
 _SHAPE = (32, 32, 3)
@@ -97,10 +98,9 @@ def long_tailed(labels: np.ndarray, ratio: float) -> np.ndarray:
         >>> len(long_tailed(np.repeat(np.arange(100), 500), 100.0))
         10847
     """
-    sizes = np.bincount(labels)
-    last = len(sizes) - 1
-    kept = [np.flatnonzero(labels == c)[: int(sizes[c] * ratio ** (-c / last))] for c in range(len(sizes))]
-    return np.sort(np.concatenate(kept))
+    counts = np.bincount(labels)
+    sizes = tail_sizes(int(counts[0]), len(counts), ratio)
+    return np.sort(np.concatenate([np.flatnonzero(labels == c)[:size] for c, size in enumerate(sizes)]))
 
 
 def _classes(card: Any) -> int:

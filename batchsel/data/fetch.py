@@ -12,11 +12,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from batchsel.errors import UserError
 
 _CHUNK = 1 << 16  # pooch's own 1 kB costs a system call and a progress update each
+
+
+Found = TypeVar("Found")
 
 
 class RemoteFile(Protocol):
@@ -140,6 +143,39 @@ class DataFolder:
         os.replace(temporary, aside)
         reason = broken or f"wrong content, SHA-256 {found[:8]}... instead of {sha256[:8]}..."
         return f"{reason}; what came is kept as {aside}"
+
+
+def found_or_fetched(card: Any, folder: DataFolder, find: Callable[[], Found | None], missing: str) -> Found:
+    """What is in a data folder, after a download if it was not there.
+
+    Args:
+        card: The card: name and files are used.
+        folder: The folder.
+        find: Looks for it.
+        missing: What was expected and what to do, for the message.
+
+    Raises:
+        UserError: If it is not there and cannot be downloaded, or the files of the card are not what is looked for.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> card = SimpleNamespace(name="mine", files=())
+        >>> found_or_fetched(card, DataFolder(Path("/nowhere")), lambda: None, "Expected mine.csv.")
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: mine is not in /nowhere. Expected mine.csv.
+    """
+    found = find()
+    if found is not None:
+        return found
+    if folder.offline or not card.files:
+        raise UserError(f"{card.name} is not in {folder.path}. {missing}")
+    for file in card.files:
+        folder.fetch(file)
+    found = find()
+    if found is None:
+        raise UserError(f"the files on the card of {card.name} do not make a whole set. {missing} Correct the card.")
+    return found
 
 
 def data_folder(name: str, root: str | os.PathLike[str] | None = None) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 
 from batchsel.data.content import check_content
 from batchsel.data.dataset import Dataset, Part
-from batchsel.data.fetch import DataFolder
+from batchsel.data.fetch import DataFolder, found_or_fetched
 from batchsel.data.splits import carve_rows, fingerprint
 from batchsel.errors import UserError
 
@@ -63,7 +63,11 @@ def load_images(card: Any, seed: int, folder: DataFolder, find: Finder, expected
         ...
         batchsel.errors.UserError: mine is not in /nowhere. Expected mine.npz. Put ...
     """
-    container = find(card, folder) or _fetched(card, folder, find, expected)
+    missing = (
+        f"Expected {expected}. Put one of them there, name another folder with --data-dir or BATCHSEL_DATA, or allow"
+        " the download."
+    )
+    container = found_or_fetched(card, folder, lambda: find(card, folder), missing)
     where = f"{card.name} ({container.form} in {folder.path})"
     x, y, x_test, y_test = _checked(container.read(), card, where)
     carved, kept = carve_rows(y, card.sizes.validation, seed)
@@ -76,22 +80,6 @@ def load_images(card: Any, seed: int, folder: DataFolder, find: Finder, expected
         class_names=card.class_names,
         split=fingerprint(kept, carved),
     )
-
-
-def _fetched(card: Any, folder: DataFolder, find: Finder, expected: str) -> Container:
-    if folder.offline or not card.files:
-        raise UserError(
-            f"{card.name} is not in {folder.path}. Expected {expected}. Put one of them there, name "
-            "another folder with --data-dir or BATCHSEL_DATA, or allow the download."
-        )
-    for file in card.files:
-        folder.fetch(file)
-    container = find(card, folder)
-    if container is None:
-        raise UserError(
-            f"the files on the card of {card.name} do not make a whole set. Expected {expected}; correct the card."
-        )
-    return container
 
 
 def _checked(arrays: dict[str, np.ndarray], card: Any, where: str) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from batchsel.data.dataset import Dataset
 from batchsel.data.delimited import numbers, read_delimited
-from batchsel.data.fetch import DataFolder
+from batchsel.data.fetch import DataFolder, found_or_fetched
 from batchsel.data.tables import table_dataset
 from batchsel.errors import UserError
 
@@ -39,17 +39,9 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: boston_housing is not in /nowhere. Expected boston_housing.csv or ...
     """
-    path = _first(card, folder)
-    if path is None:
-        if folder.offline or not card.files:
-            expected = " or ".join(card.options["files"])
-            raise UserError(
-                f"{card.name} is not in {folder.path}. Expected {expected}. {card.by_hand}".rstrip()
-                + " Another folder can be named with --data-dir or BATCHSEL_DATA."
-            )
-        for file in card.files:
-            folder.fetch(file)
-        path = _first(card, folder)
+    missing = f"Expected {' or '.join(card.options['files'])}. {card.by_hand}".rstrip()
+    missing += " Another folder can be named with --data-dir or BATCHSEL_DATA."
+    path = found_or_fetched(card, folder, lambda: _first(card, folder), missing)
     x, y, names = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
     return dataclasses.replace(table_dataset(card, x, y, seed=seed), feature_names=names)
 

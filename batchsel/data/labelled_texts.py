@@ -10,7 +10,7 @@ import numpy as np
 from batchsel.data.content import check_content
 from batchsel.data.dataset import Dataset, Part
 from batchsel.data.delimited import read_delimited
-from batchsel.data.fetch import DataFolder
+from batchsel.data.fetch import DataFolder, found_or_fetched
 from batchsel.data.splits import carve_rows, fingerprint
 from batchsel.data.texts import learn_encoder
 from batchsel.errors import UserError
@@ -97,18 +97,10 @@ def _first(card: Any, folder: DataFolder, part: str) -> _Place | None:
 
 
 def _there(card: Any, folder: DataFolder, part: str) -> _Place:
-    place = _first(card, folder, part)
-    if place is None and card.files and not folder.offline:
-        for file in card.files:
-            folder.fetch(file)
-        place = _first(card, folder, part)
-    if place is None:
-        expected = " or ".join(name.replace("!", " with ") for name in card.options[part])
-        raise UserError(
-            f"{card.name} is not in {folder.path}. Expected {expected}. {card.by_hand}".rstrip()
-            + " Another folder can be named with --data-dir or BATCHSEL_DATA."
-        )
-    return place
+    expected = " or ".join(name.replace("!", " with ") for name in card.options[part])
+    missing = f"Expected {expected}. {card.by_hand}".rstrip()
+    missing += " Another folder can be named with --data-dir or BATCHSEL_DATA."
+    return found_or_fetched(card, folder, lambda: _first(card, folder, part), missing)
 
 
 def _read(place: _Place, card: Any) -> _Texts:

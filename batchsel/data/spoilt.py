@@ -74,14 +74,30 @@ def with_rare_classes(dataset: Dataset, ratio: float) -> Dataset:
         raise UsageError(f"imbalance must be at least 1, got {ratio}.")
     train = _training(dataset, "imbalance")
     classes, smallest = dataset.outputs, np.bincount(train.y, minlength=dataset.outputs).min()
+    sizes = tail_sizes(smallest, classes, ratio)
     words = np.random.PCG64([_IMBALANCE]).random_raw(len(train))
     kept = []
     for c in range(classes):
         members = np.flatnonzero(train.y == c)
-        size = max(1, int(smallest * ratio ** (-c / (classes - 1)) + 1e-9))
-        kept.append(members[np.argsort(words[members], kind="stable")[:size]])
+        kept.append(members[np.argsort(words[members], kind="stable")[: sizes[c]]])
     rows = np.sort(np.concatenate(kept))
     return dataclasses.replace(dataset, train=Part(train.x[rows], train.y[rows]))
+
+
+def tail_sizes(size: int, classes: int, ratio: float) -> list[int]:
+    """Sizes of classes that shrink exponentially, at least one each.
+
+    Args:
+        size: Size of the first.
+        classes: How many there are.
+        ratio: Size of the first over that of the last.
+
+    Example:
+        >>> tail_sizes(100, 3, 25.0)
+        [100, 20, 4]
+    """
+    # A little more, so that rounding cannot step below a whole number.
+    return [max(1, int(size * ratio ** (-c / (classes - 1)) + 1e-9)) for c in range(classes)]
 
 
 def _training(dataset: Dataset, what: str) -> Part:
