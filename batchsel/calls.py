@@ -112,6 +112,30 @@ def read(text: str) -> Call:
     )
 
 
+def pieces(text: str) -> list[str]:
+    """Cuts a pipe at the bars that stand outside parentheses and quotes.
+
+    Args:
+        text: The pipe.
+
+    Example:
+        >>> pieces("loss_ema(0.9) | mix('a|b')")
+        ['loss_ema(0.9) ', " mix('a|b')"]
+    """
+    found, depth, quote = [""], 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        depth += not quote and {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and depth == 0 and not quote:
+            found.append("")
+        else:
+            found[-1] += character
+    return found
+
+
 def object_in_file(path: Path, name: str) -> Any:
     """Runs a Python file of the user's and takes an object out of it.
 

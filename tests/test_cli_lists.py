@@ -7,7 +7,6 @@ import pytest
 from command_line import CommandLine
 
 from batchsel.experiments import spec as specs
-from batchsel.schedules import NAMES
 from batchsel.selectors.registry import entries
 from batchsel.training.compilation import MODES
 
@@ -89,5 +88,4 @@ def test_unknown_commands_tasks_and_shells(command):
 
 
 def test_names_that_are_known_without_tensorflow_are_those_that_exist():
-    assert set(specs.SCHEDULES) == set(NAMES)
     assert specs.COMPILE == MODES

@@ -1,6 +1,7 @@
 """Schedules: their values, at every step of a run, and the rate that was there before."""
 
 import math
+import re
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from selectors_for_tests import Pruning
 
 import batchsel
 from batchsel import Trainer, UserError
+from batchsel.experiments.spec import RunSpec
 from batchsel.schedules import NAMES, schedule
 
 N, B = 48, 8
@@ -19,6 +21,8 @@ FORMULAS = {
     "constant": lambda p: 1.0,
     "linear": lambda p: 1 - p,
     "cosine": lambda p: (1 + math.cos(math.pi * p)) / 2,
+    "warmup": lambda p: min(p / 0.05, 1),
+    "cosine | warmup(0.2, start=0.5)": lambda p: (1 + math.cos(math.pi * p)) / 2 * min(0.5 + 0.5 * p / 0.2, 1),
 }
 
 
@@ -42,15 +46,15 @@ def rates_of(trainer, epochs, x=X, y=Y):
     return rates, history.history
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_values(name):
-    assert FORMULAS.keys() == NAMES.keys()
-    progress = np.linspace(0, 1, 11, dtype=np.float32)
-    found = [float(NAMES[name](tf.constant(p))) for p in progress]
+    assert FORMULAS.keys() > set(NAMES)
+    progress = np.linspace(0, 1, 41, dtype=np.float32)
+    found = [float(schedule(name)(tf.constant(p))) for p in progress]
     np.testing.assert_allclose(found, [FORMULAS[name](p) for p in progress], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_every_step_has_the_rate_of_its_progress(name):
     trainer = Trainer(linear(rate=0.04), batch_size=B, schedule=name, compile="graph")
     rates, history = rates_of(trainer, epochs=2)
@@ -131,3 +135,27 @@ def test_a_rate_set_between_two_calls_is_the_new_base(entry):
     run()
     model.optimizer.learning_rate = 0.01
     np.testing.assert_allclose(run()["learning_rate"], [0.01])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("linear | warmpu(0.1)", "unknown schedule 'warmpu'. Did you mean 'warmup'"),
+        ("linear(0.5)", "schedule 'linear' has no parameters"),
+        ("warmup(share=2)", "share must lie above 0 and be at most 1, got 2"),
+        ("warmup(start=-1)", "start must lie between 0 and 1, got -1"),
+        ("warmup(speed=2)", "unknown parameter of warmup 'speed'"),
+        ("linear |", "cannot read"),
+        ("./mine.py:rate", "unknown schedule 'rate'"),
+    ],
+)
+def test_schedules_that_cannot_be_had(text, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        schedule(text)
+
+
+def test_a_run_says_so_before_it_starts():
+    settings = ("digits", "mlp", "random", 32, "adam", 1e-3)
+    with pytest.raises(UserError, match="Did you mean 'cosine'"):
+        RunSpec(*settings, "cosin | warmup", "20 passes", "accuracy>=0.9")
+    assert RunSpec(*settings, "cosine | warmup(0.1)", "20 passes", "accuracy>=0.9").schedule == "cosine | warmup(0.1)"

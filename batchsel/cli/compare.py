@@ -32,7 +32,7 @@ _QUICK_SEEDS = 3
 @click.option("--model", help="Model of all runs.")
 @click.option("--batch-size", type=int, help="Samples of a step.")
 @click.option("--learning-rate", type=float, help="Peak learning rate of all runs.")
-@click.option("--schedule", help="constant, linear or cosine.")
+@click.option("--schedule", help="constant, linear, cosine, as in 'cosine | warmup(0.05)'.")
 @click.option("--tuned", type=click.Path(dir_okay=False), help="Settings of each arm, as `batchsel tune` wrote them.")
 @click.option("--stop-at-target", is_flag=True, help="End runs at their target: faster; no accuracy at equal time.")
 @click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")

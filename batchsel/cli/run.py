@@ -20,7 +20,7 @@ _SETTINGS = (
     ("--batch-size", int, "Samples of a step."),
     ("--optimizer", str, "Optimizer, as in adam or 'sgd(momentum=0.9)'."),
     ("--learning-rate", float, "Peak learning rate."),
-    ("--schedule", str, "Learning rate over the budget: constant, linear or cosine."),
+    ("--schedule", str, "Learning rate over the budget: constant, linear, cosine, as in 'cosine | warmup(0.05)'."),
     ("--budget", str, "'8 passes', '480000 samples' or '30 seconds'."),
     ("--target", str, "As in 'accuracy>=0.91', 'loss<=0.3', or a level of the card: easy, medium, hard."),
     ("--seed", int, "Seed of weights and choices. [default: 0]"),

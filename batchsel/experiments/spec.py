@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchsel import schedules
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.budget import Budget
 from batchsel.target import Target
 
-SCHEDULES = ("constant", "linear", "cosine")
 COMPILE = ("auto", "graph", "xla")
 NOISE = ("symmetric", "asymmetric")
 _LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance")
@@ -35,7 +35,7 @@ class RunSpec:
         batch_size: Samples of a step.
         optimizer: An optimiser in text form.
         learning_rate: Its peak learning rate.
-        schedule: "constant", "linear" or "cosine".
+        schedule: A schedule in text form.
         budget: As in `Budget`.
         target: As in "accuracy>=0.91".
         seed: Seed of initial weights and of all choices; the split is the same for all seeds.
@@ -206,7 +206,7 @@ def _value_problems(spec: RunSpec) -> list[str]:
     problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
     if isinstance(spec.seed, int) and spec.seed >= 2**31:
         problems.append(f"seed must be below {2**31}, got {spec.seed}.")
-    problems += one_of("schedule", SCHEDULES) + one_of("compile", COMPILE)
+    problems += _schedule_problems(spec.schedule) + one_of("compile", COMPILE)
     problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
     problems += one_of("label_noise_kind", NOISE)
     if isinstance(spec.label_noise, int | float) and spec.label_noise >= 1:
@@ -215,6 +215,14 @@ def _value_problems(spec: RunSpec) -> list[str]:
     if isinstance(rate, int | float) and not 0 < rate < float("inf"):
         problems.append(f"learning_rate must be above 0, got {rate}.")
     return problems
+
+
+def _schedule_problems(text: Any) -> list[str]:
+    try:
+        schedules.check(text if isinstance(text, str) else "constant")
+    except UsageError as error:
+        return [str(error)]
+    return []
 
 
 def check_names(spec: RunSpec) -> None:

@@ -2,6 +2,12 @@
 
 from batchsel._lazy import attach
 
-_PUBLIC = {"NAMES": "learning_rate", "Schedule": "learning_rate", "schedule": "learning_rate:schedule"}
+_PUBLIC = {
+    "NAMES": "text",
+    "Schedule": "learning_rate",
+    "Warmup": "warmup",
+    "check": "text",
+    "schedule": "learning_rate:schedule",
+}
 
 __getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from batchsel.errors import unknown_name
+from batchsel.schedules import text
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
@@ -58,24 +58,18 @@ def cosine(progress: tf.Tensor) -> tf.Tensor:
     return 0.5 * (1.0 + tf.cos(math.pi * progress))
 
 
-NAMES: dict[str, Schedule] = {"constant": constant, "linear": linear, "cosine": cosine}
-
-
 def schedule(name: str | Schedule | None) -> Schedule | None:
-    """The schedule of that name; functions and None pass through.
+    """The schedule that a text describes; functions and None pass through.
 
     Args:
-        name: "constant", "linear", "cosine", a function of progress, or None.
+        name: "constant", "linear", "cosine", a product such as "cosine | warmup(0.05)", a function of progress, or
+            None.
 
     Raises:
-        UsageError: If the name is unknown.
+        UsageError: If the text cannot be read, or a name is unknown.
 
     Example:
         >>> schedule("linear") is linear
         True
     """
-    if name is None or callable(name):
-        return name
-    if name not in NAMES:
-        raise unknown_name("schedule", name, NAMES)
-    return NAMES[name]
+    return name if name is None or callable(name) else text.parse(name)

@@ -35,8 +35,8 @@ class Trainer:
             ``(losses, batch_size, rng) -> indices``; see `batchsel.selectors.resolve`.
         batch_size: b, samples of a step.
         seed: Seed of all random choices of the selector. The weights stay as they are; see `reset`.
-        schedule: Factor of the learning rate over the run: "constant", "linear", "cosine" or a function
-            of progress; None leaves the rate to the optimiser and to callbacks.
+        schedule: Factor of the learning rate over the run: "constant", "linear", "cosine", a product as in
+            "cosine | warmup(0.05)", or a function of progress; None leaves the rate to the optimiser and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
             in them; for models whose outputs do not depend on padding, which is checked.
