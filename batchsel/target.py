@@ -10,6 +10,7 @@ from batchsel.errors import UsageError, unknown_name
 
 HOLD = 2
 """Evaluations in a row that must meet a target before it counts as reached."""
+_FALLING = ("loss", "perplexity")
 _FORM = re.compile(r"^\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sign>>=|<=)\s*(?P<value>[-+0-9.eE]+)\s*$")
 
 
@@ -75,11 +76,11 @@ class Target:
         if "accuracy" in self.metric and not 0 <= self.threshold <= 1:
             hint = f"; did you mean {self.threshold / 100:g}?" if 1 < self.threshold <= 100 else "."
             raise UsageError(f"target {self}: {self.metric} lies between 0 and 1{hint}")
-        if ("accuracy" in self.metric and not self.rising) or (self.metric == "loss" and self.rising):
+        if ("accuracy" in self.metric and not self.rising) or (self.metric in _FALLING and self.rising):
             raise UsageError(f"target {self}: turn the sign round, {self.metric} should {self._verb()}.")
 
     def _verb(self) -> str:
-        return "fall" if self.metric == "loss" else "rise"
+        return "fall" if self.metric in _FALLING else "rise"
 
     def met(self, results: dict[str, float]) -> bool:
         """Whether an evaluation meets the target.

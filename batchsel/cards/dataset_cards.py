@@ -9,7 +9,7 @@ from typing import Any
 from batchsel.cards.reader import Table, refuse
 from batchsel.cards.schema import CardFile, CardTarget, DatasetCard, Defaults, Sizes
 
-TASKS = ("classification", "regression")
+TASKS = ("classification", "regression", "language_model")
 LEVELS = ("easy", "medium", "hard")
 
 _TARGET = re.compile(r"([a-z][a-z0-9_]*)\s*(>=|<=)\s*(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -109,8 +109,8 @@ def _class_names(table: Table, task: str | None) -> tuple[str, ...]:
     class_names = table.listed("class_names", str, default=())
     if task == "classification" and class_names is not None and len(class_names) < 2:
         table.problem("class_names", "expected two or more names, because the task is classification.")
-    if task == "regression" and class_names:
-        table.problem("class_names", "expected none, because the task is regression. Leave the key out.")
+    if task in TASKS[1:] and class_names:
+        table.problem("class_names", f"expected none, because the task is {task}. Leave the key out.")
     return class_names or ()
 
 

@@ -12,8 +12,9 @@ def plain_card(
 
     Args:
         name: Name of the data set.
-        task: ``"classification"`` or ``"regression"``.
-        input_shape: Shape of one sample; with more than one axis the default model is ``cnn``, else ``mlp``.
+        task: ``"classification"``, ``"regression"`` or ``"language_model"``.
+        input_shape: Shape of one sample; with more than one axis the default model is ``cnn``, else ``mlp``; that of
+            a language model is ``tiny_lm``.
         sizes: Samples of each part.
         class_names: Names of the classes; empty for regression.
 
@@ -25,8 +26,13 @@ def plain_card(
         >>> card.defaults.model, card.target
         ('mlp', None)
     """
-    model = "mlp" if len(input_shape) == 1 else "cnn"
     batch_size = min(64, 1 << max(sizes.train // 8, 1).bit_length() - 1)  # at least eight steps a pass
+    if task == "language_model":
+        decay = "adamw(weight_decay=0.01, global_clipnorm=1.0)"
+        defaults = Defaults("tiny_lm", decay, 3e-3, min(32, batch_size), "cosine | warmup(0.05)", 5.0, "")
+    else:
+        model = "mlp" if len(input_shape) == 1 else "cnn"
+        defaults = Defaults(model, "adam", 1e-3, batch_size, "linear", 20.0, "")
     return DatasetCard(
         name=name,
         title=name,
@@ -37,7 +43,7 @@ def plain_card(
         homepage="none",
         input_shape=input_shape,
         sizes=sizes,
-        defaults=Defaults(model, "adam", 1e-3, batch_size, "linear", 20.0, ""),
+        defaults=defaults,
         targets={},
         class_names=class_names,
         loader=name,

@@ -45,7 +45,7 @@ class CardTarget:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many samples each part has.
+    """How many samples each part has; documents, where a sample is a piece of one.
 
     Args:
         train: Samples to train on.
@@ -103,7 +103,7 @@ class DatasetCard:
     Args:
         name: Name of the data set, and of its file.
         title: Name in prose.
-        task: ``"classification"`` or ``"regression"``.
+        task: ``"classification"``, ``"regression"`` or ``"language_model"``.
         story: What the data are and where they come from.
         licence: Under which terms they may be used.
         citation: How to cite them.

@@ -100,9 +100,13 @@ def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
 def _datasets(names: tuple[str, ...]) -> tuple[str, ...]:
     from batchsel import cards
 
-    small = [name for name in cards.names("datasets") if cards.load("datasets", name).sizes.total <= 5000]
+    small = [name for name in cards.names("datasets") if _is_small(cards.load("datasets", name))]
     found = [part for name in names or ("digits",) for part in (small if name == _SMALL else [name])]
     return tuple(dict.fromkeys(found))
+
+
+def _is_small(card: Any) -> bool:
+    return card.task != "language_model" and card.sizes.total <= 5000
 
 
 def _word(datasets: Any) -> str:

@@ -179,9 +179,13 @@ def _summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
 
 def _facts(card: DatasetCard) -> list[tuple[str, str]]:
     sizes, defaults = card.sizes, card.defaults
+    counted = "documents" if card.task == "language_model" else "samples"
     facts = [
         ("task", card.task),
-        ("samples", f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test"),
+        (
+            "documents" if card.task == "language_model" else "samples",
+            f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test",
+        ),
         ("shape", "x".join(map(str, card.input_shape))),
         ("classes", ", ".join(card.class_names)),
         ("model", f"{defaults.model}, batches of {defaults.batch_size}, at most {defaults.budget:g} passes"),

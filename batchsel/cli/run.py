@@ -62,6 +62,9 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @settings
 @click.option("--label", help="Of a CSV, TSV or Parquet file as data set: the column that holds the label.")
+@click.option(
+    "--file", "text_file", help="With --dataset lm_text: a text of your own, as in book.txt or 'book.txt:* * *'."
+)
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
 @click.option("--offline", is_flag=True, help="Never download.")
@@ -84,6 +87,7 @@ def run(
     tensorboard: bool,
     progress: str,
     label: str | None,
+    text_file: str | None,
     as_json: bool,
     print_config: bool,
     **given: Any,
@@ -94,7 +98,7 @@ def run(
     """
     from batchsel.experiments import spec as specs
 
-    spec = _resumed(resume, given, config) if resume else _resolved(given, label, config)
+    spec = _resumed(resume, given, config) if resume else _resolved(given, label, text_file, config)
     if print_config:
         click.echo(specs.to_toml(spec), nl=False)
         return
@@ -108,7 +112,7 @@ def run(
     context.exit(0 if record["reached"] else 3)
 
 
-def _resolved(given: dict[str, Any], label: str | None, config: str | None) -> Any:
+def _resolved(given: dict[str, Any], label: str | None, text_file: str | None, config: str | None) -> Any:
     from batchsel import cards
     from batchsel.data.user_table import is_table, load_table
     from batchsel.experiments import sets
@@ -121,10 +125,22 @@ def _resolved(given: dict[str, Any], label: str | None, config: str | None) -> A
         raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
     if label:
         dataset = given["dataset"] = f"{dataset}:{label}"
+    if text_file:
+        dataset = given["dataset"] = _own_text(dataset, text_file)
     if is_table(dataset):
         for column in load_table(dataset)[1]:
             click.echo(column.text, err=True)
     return specs.resolve(given, file, sets.card_of(dataset))
+
+
+def _own_text(dataset: str, file: str) -> str:
+    from batchsel.data.lm_text import is_text
+
+    if dataset != "lm_text":
+        raise UsageError(f"--file is the text of --dataset lm_text, not of {dataset}. Leave it out, or name lm_text.")
+    if not is_text(file):
+        raise UsageError(f"--file {file!r}: expected a text (.txt, .md, .jsonl, packed or not), as in book.txt.")
+    return file
 
 
 def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:

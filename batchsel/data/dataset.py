@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchsel.data.sources import Source
+from batchsel.data.subwords import Subwords
 from batchsel.data.texts import Encoder
 from batchsel.errors import UserError
 
@@ -19,7 +20,7 @@ class Part:
 
     Args:
         x: Inputs, ``[n, ...]``: images as uint8, tables as float32.
-        y: Targets, ``int32[n]`` class numbers or ``float32[n]`` values.
+        y: Targets, ``int32[n]`` class numbers, ``float32[n]`` values, or ``int32[n, length]`` subwords.
 
     Example:
         >>> len(Part(np.zeros((3, 2), np.float32), np.zeros(3, np.int32)))
@@ -39,14 +40,14 @@ class Dataset:
 
     Args:
         name: Its name.
-        task: ``"classification"`` or ``"regression"``.
+        task: ``"classification"``, ``"regression"`` or ``"language_model"``.
         train: Samples to train on; a `Part` in memory or a `batchsel.data.sources.Source`.
         validation: Samples carved from the training data, to decide on.
         test: Samples to report on; never trained or tuned on.
         class_names: Names of the classes in the order of their numbers; empty for regression.
         split: Fingerprint of which rows went where, from `batchsel.data.splits.fingerprint`; empty if
             unknown.
-        encoder: What turned texts into numbers, a `batchsel.data.texts.Encoder`; None for other data.
+        encoder: What turned texts into numbers, by words or by subwords; None for other data.
         true_labels: Labels of the training part before some were made wrong on purpose; None where none were.
         feature_names: Names of the columns of a table, if known.
 
@@ -64,7 +65,7 @@ class Dataset:
     test: Part | Source
     class_names: tuple[str, ...] = ()
     split: str = ""
-    encoder: Encoder | None = None
+    encoder: Encoder | Subwords | None = None
     true_labels: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
 
@@ -80,7 +81,9 @@ class Dataset:
 
     @property
     def outputs(self) -> int:
-        """Outputs a model needs: the number of classes, or 1 for regression."""
+        """Outputs a model needs: the number of classes or of subwords, or 1 for regression."""
+        if self.task == "language_model":
+            return len(self.encoder.vocabulary)
         return len(self.class_names) if self.task == "classification" else 1
 
     def check(self) -> None:
@@ -100,7 +103,7 @@ class Dataset:
             batchsel.errors.UserError: mine, train part: 1 label is outside the classes 0 to 1: row 2 (label
             2). ...
         """
-        classes = self.outputs if self.task == "classification" else None
+        classes = None if self.task == "regression" else self.outputs
         for name, part in self.parts.items():
             where = f"{self.name}, {name} part"
             held = _resident(part)

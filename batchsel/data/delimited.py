@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import numpy as np
 
+from batchsel.data.text_files import open_text
 from batchsel.errors import UserError
 
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
@@ -71,7 +67,7 @@ def read_delimited(
         ...     read_delimited(path).column("kind")
         ('a', 'b')
     """
-    with _text(path, encoding, member) as file:
+    with open_text(path, encoding, member, newline="") as file:
         first = file.readline()
         if not first.strip():
             raise UserError(f"{path}: the first line is empty. Expected a table with a line a sample.")
@@ -145,44 +141,6 @@ def is_missing(value: str) -> bool:
         (True, False)
     """
     return value.strip().lower() in _MISSING
-
-
-@contextmanager
-def _text(path: Path, encoding: str, member: str) -> Iterator[TextIO]:
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-            file.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                packed = gzip.GzipFile(fileobj=file)
-            elif magic == b"PK\x03\x04":
-                packed = _member(zipfile.ZipFile(file), member, path)
-            else:
-                packed = file
-            codec = "utf-8-sig" if encoding == "utf-8" else encoding
-            yield io.TextIOWrapper(packed, codec, newline="")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is no {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a piece"
-            f" ({error.reason}). Save it as UTF-8."
-        ) from error
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged or cut short ({error}). Delete it and get it anew.") from error
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
-        ) from error
-
-
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> io.BufferedIOBase:
-    files = [info for info in archive.infolist() if not info.is_dir()]
-    if name:
-        files = [info for info in files if info.filename == name]
-        if not files:
-            raise UserError(f"{path} holds no file {name}. Get the official archive.")
-    if len(files) != 1:
-        raise UserError(f"{path} holds {len(files)} files; expected one. Unpack it, and give the file itself.")
-    return archive.open(files[0])
 
 
 def _again(first: str, file: TextIO) -> Iterator[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
+from batchsel.data.cache import kept
 from batchsel.data.content import content_hash
 from batchsel.errors import UserError
-from batchsel.files import replacing
 
 
 def decoded(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int], where: str) -> np.ndarray:
@@ -37,15 +36,14 @@ def decoded(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int
         ...
         batchsel.errors.UserError: mine: picture 0 cannot be decoded ...
     """
-    import platformdirs
-
     whole = len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == len(streams) and (np.diff(offsets) > 0).all()
     if not whole:
         raise UserError(f"{where}: the limits of the streams do not fit their {len(streams)} bytes. Get the file anew.")
-    kept = platformdirs.user_cache_path("batchsel") / "decoded" / f"{content_hash(streams)[:24]}.npy"
-    known = _kept(kept, (len(offsets) - 1, *shape))
-    if known is not None:
-        return known
+    key = f"{content_hash(streams)} {content_hash(offsets)} {shape}"
+    return kept("decoded", key, lambda: {"x": _all(streams, offsets, shape, where)})["x"]
+
+
+def _all(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int], where: str) -> np.ndarray:
     pictures = np.empty((len(offsets) - 1, *shape), np.uint8)
 
     def decode(place: int) -> None:
@@ -54,7 +52,6 @@ def decoded(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for _ in threads.map(decode, range(len(pictures)), chunksize=256):
             pass
-    _keep(kept, pictures)
     return pictures
 
 
@@ -69,20 +66,3 @@ def _picture(stream: np.ndarray, shape: tuple[int, int, int], where: str) -> np.
     if picture.shape != shape:
         raise UserError(f"{where} has the shape {picture.shape}, expected {shape}.")
     return picture
-
-
-def _kept(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.shape == shape and found.dtype == np.uint8 else None
-
-
-def _keep(path: Path, pictures: np.ndarray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside, open(beside, "wb") as file:
-            np.save(file, pictures)
-    except (OSError, UserError):
-        return  # a cache that cannot be written is no reason to fail

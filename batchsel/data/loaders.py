@@ -17,6 +17,7 @@ from typing import Any
 
 from batchsel.calls import object_in_file
 from batchsel.data.dataset import Dataset
+from batchsel.data.lm_text import is_text, load_text
 from batchsel.data.user_table import is_table, load_table
 from batchsel.errors import UserError, unknown_name
 
@@ -58,18 +59,19 @@ def is_file(name: str) -> bool:
         >>> is_file("./mine.py:load"), is_file("./my.csv:species"), is_file("iris")
         (True, True, False)
     """
-    return ".py:" in name or is_table(name)
+    return ".py:" in name or is_table(name) or is_text(name)
 
 
 def load_from_file(reference: str, seed: int) -> Dataset:
-    """Calls a user's function that makes a data set, or reads a user's table.
+    """Calls a user's function that makes a data set, or reads a user's table or text.
 
     Args:
-        reference: File and function, as in ``"./mine.py:load"``, or table and column, as in ``"./my.csv:species"``.
+        reference: File and function, as in ``"./mine.py:load"``, table and column, as in ``"./my.csv:species"``, or
+            text, as in ``"./my.txt"``.
         seed: Chooses the split; the one argument of the call.
 
     Returns:
-        What the function returned, or the table as a data set.
+        What the function returned, or the table or text as a data set.
 
     Raises:
         UserError: If there is no such file or function, or it returned something else.
@@ -82,6 +84,8 @@ def load_from_file(reference: str, seed: int) -> Dataset:
     """
     if is_table(reference):
         return load_table(reference, seed)[0]
+    if is_text(reference):
+        return load_text(reference, seed)
     path, _, function = reference.rpartition(":")
     dataset = object_in_file(Path(path), function)(seed)
     if not isinstance(dataset, Dataset):

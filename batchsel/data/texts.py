@@ -33,6 +33,13 @@ class Encoder:
     length: int
     _layer: list[Any] = field(default_factory=list, repr=False, compare=False)
 
+    FILE = "vocabulary.txt"
+    """Name of the file that a run keeps of it: the words, a line each, numbered from 2 on."""
+
+    def stored(self) -> str:
+        """What a run keeps of it, so that its predictions can be read later."""
+        return "".join(f"{word}\n" for word in self.vocabulary)
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Sequences of word numbers.
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from batchsel.data.dataset import Dataset, Part
-from batchsel.data.delimited import Delimited, is_missing, known_numbers, read_delimited
+from batchsel.data.delimited import is_missing, known_numbers, read_delimited
+from batchsel.data.parquet import read_parquet
 from batchsel.data.splits import fingerprint, split_rows
 from batchsel.data.tables import spread_of
 from batchsel.errors import UsageError, UserError
@@ -79,7 +80,8 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[Found]]:
         ((18, 3), ('no', 'yes'), ['size: number', 'kind: category of 2 kinds', 'good: label, 2 classes'])
     """
     path, _, label = name.rpartition(":")
-    table = _read(Path(path))
+    file = Path(path)
+    table = read_parquet(file) if file.suffix.lower() == ".parquet" else read_delimited(file)
     if label not in table.names:
         raise UsageError(f"{path} has no column {label!r} for the label. Its columns: {', '.join(table.names)}.")
     y, classes = _targets(table.column(label), f"{path}, column {label}")
@@ -103,19 +105,6 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[Found]]:
     return Dataset(
         name, task, **parts, class_names=classes, split=fingerprint(*rows), feature_names=tuple(names)
     ), found
-
-
-def _read(path: Path) -> Delimited:
-    if path.suffix.lower() != ".parquet":
-        return read_delimited(path)
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise UserError(f"cannot read {path} as Parquet: {error}.") from error
-    texts = (["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns)
-    return Delimited(tuple(table.column_names), tuple(map(tuple, texts)))
 
 
 def _targets(values: tuple[str, ...], where: str) -> tuple[np.ndarray, tuple[str, ...]]:

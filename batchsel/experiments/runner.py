@@ -24,8 +24,6 @@ from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
 from batchsel.training.trainer import Trainer
 
 CONFIG = "config.toml"
-VOCABULARY = "vocabulary.txt"
-"""The words of a run on texts, a line each, numbered from 2 on."""
 CHECKPOINT = "checkpoint.npz"
 
 
@@ -127,8 +125,8 @@ def _open(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
     with replacing(folder / CONFIG) as beside:
         beside.write_text(to_toml(spec), "utf-8")
     if dataset.encoder is not None:
-        with replacing(folder / VOCABULARY) as beside:
-            beside.write_text("".join(f"{word}\n" for word in dataset.encoder.vocabulary), "utf-8")
+        with replacing(folder / dataset.encoder.FILE) as beside:
+            beside.write_text(dataset.encoder.stored(), "utf-8")
 
 
 def _fit(

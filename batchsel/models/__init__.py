@@ -32,6 +32,7 @@ _BUILT_IN = {
     "simple_rnn": "recurrent:simple_rnn",
     "text_cnn": "text_cnn:text_cnn",
     "transformer_classifier": "transformer_classifier:transformer_classifier",
+    "tiny_lm": "tiny_lm:tiny_lm",
 }
 
 

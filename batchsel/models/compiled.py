@@ -12,6 +12,7 @@ import tensorflow as tf
 from batchsel import models
 from batchsel.errors import UsageError
 from batchsel.models import optimizers
+from batchsel.models.perplexity import Perplexity
 
 
 def compiled(
@@ -30,8 +31,8 @@ def compiled(
         text: The model in text form, as for `batchsel.models.build`.
         input_shape: Shape of one sample.
         outputs: Classes, or 1 for regression.
-        task: "classification" (cross-entropy from logits, accuracy) or "regression" (squared error, mean
-            absolute error).
+        task: "classification" (cross-entropy from logits, accuracy), "language_model" (cross-entropy, perplexity) or
+            "regression" (squared error, mean absolute error).
         optimizer: The optimiser in text form.
         learning_rate: Its learning rate.
         mixed_precision: Whether to compute in float16 on a GPU, bfloat16 on a CPU.
@@ -52,6 +53,8 @@ def compiled(
             raise UsageError(f"cannot build the model {text!r} for inputs of shape {input_shape}: {error}") from error
         if task == "classification":
             loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+        elif task == "language_model":
+            loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), [Perplexity()]
         else:
             loss, metrics = keras.losses.MeanSquaredError(), ["mae"]
         model.compile(optimizers.build(optimizer, learning_rate), loss, metrics=metrics)

@@ -145,7 +145,7 @@ class Engine:
             # Some metrics make their variables when they see their first targets.
             self.check_labels(rows)
             losses = self.step.objective.losses(one.y, outputs)
-            self.step.metrics.update(losses[0], one.y, outputs, tf.zeros([1]), one.sample_weight)
+            self.step.metrics.update(losses[0], losses, one.y, outputs, tf.zeros([1]), one.sample_weight)
             self._check_results(self.step.metrics.results())
             self.step.metrics.reset()
             self._metrics_built = True

@@ -59,7 +59,7 @@ class Evaluation:
         losses = objective.losses(rows.y, outputs, rows.sample_weight)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
         loss = tf.reduce_sum(losses * valid) / count + objective.extra()
-        self._step.metrics.update(loss, rows.y, outputs, valid, rows.sample_weight)
+        self._step.metrics.update(loss, losses, rows.y, outputs, valid, rows.sample_weight)
 
 
 def resident(x: object, y: object, sample_weight: object = None) -> Rows:

@@ -30,11 +30,20 @@ class Metrics:
         own = [self._loss, *self._model._compile_loss.metrics]
         return own + (self._container.metrics if self._container is not None else [])
 
-    def update(self, loss: tf.Tensor, y: Any, y_pred: Any, valid: tf.Tensor, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        loss: tf.Tensor,
+        losses: tf.Tensor,
+        y: Any,
+        y_pred: Any,
+        valid: tf.Tensor,
+        sample_weight: Any = None,
+    ) -> None:
         """Adds a batch.
 
         Args:
             loss: ``float32[]`` of the batch, as minimised.
+            losses: ``float32[b]`` of each sample; metrics that are functions of it need not compute it again.
             y: Targets, first axis b.
             y_pred: The model's outputs.
             valid: ``float32[b]``, 0 for rows that only fill up the batch.
@@ -59,7 +68,10 @@ class Metrics:
         for plain, weighted, target, output, weight in groups:
             mask = getattr(output, "_keras_mask", None)
             for metric in plain.metrics if plain else ():
-                metric.update_state(target, output, sample_weight=_like(valid, mask))
+                if len(outputs) == 1 and hasattr(metric, "update_from_losses"):
+                    metric.update_from_losses(losses, valid)
+                else:
+                    metric.update_state(target, output, sample_weight=_like(valid, mask))
             for metric in weighted.metrics if weighted else ():
                 metric.update_state(target, output, sample_weight=_like(weight, mask))
 

@@ -117,7 +117,7 @@ class Step:
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self.metrics.update(total, rows.y, outputs, valid, rows.sample_weight)
+        self.metrics.update(total, losses, rows.y, outputs, valid, rows.sample_weight)
         losses = self.objective.sharp(rows.y, outputs, losses)
         return self._seen(rows, indices, valid > 0, losses, outputs, features)
 

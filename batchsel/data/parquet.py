@@ -1,0 +1,33 @@
+"""Parquet files as tables of texts, by pyarrow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batchsel.data.delimited import Delimited
+from batchsel.errors import UserError
+
+
+def read_parquet(path: Path) -> Delimited:
+    """A Parquet file as a table of texts.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If it cannot be read.
+
+    Example:
+        >>> read_parquet(Path("/nowhere.parquet"))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: cannot read /nowhere.parquet as Parquet: ...
+    """
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise UserError(f"cannot read {path} as Parquet: {error}.") from error
+    texts = (["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns)
+    return Delimited(tuple(table.column_names), tuple(map(tuple, texts)))

@@ -1,0 +1,73 @@
+"""Text files, plain or packed with gzip or zip: opened for reading, and refused in words where they are damaged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from batchsel.errors import UserError
+
+
+@contextmanager
+def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: str | None = None) -> Iterator[TextIO]:
+    """Opens a text file; what goes wrong while it is read is said in words, too.
+
+    Args:
+        path: The file; the content, not the ending, decides whether it is packed.
+        encoding: How texts are coded.
+        member: Name of the file in a zip archive; without one, the archive must hold just one.
+        newline: As for `open`.
+
+    Yields:
+        The file.
+
+    Raises:
+        UserError: If it cannot be read, is damaged, or is no text of that encoding.
+
+    Example:
+        >>> with open_text(Path("/nowhere.txt")) as file:
+        ...     file.read()
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: cannot read /nowhere.txt: No such file or directory. Check the path ...
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+            file.seek(0)
+            if magic[:2] == b"\x1f\x8b":
+                packed = gzip.GzipFile(fileobj=file)
+            elif magic == b"PK\x03\x04":
+                packed = _member(zipfile.ZipFile(file), member, path)
+            else:
+                packed = file
+            codec = "utf-8-sig" if encoding == "utf-8" else encoding
+            yield io.TextIOWrapper(packed, codec, newline=newline)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a piece"
+            f" ({error.reason}). Save it as UTF-8."
+        ) from error
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is damaged or cut short ({error}). Delete it and get it anew.") from error
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
+        ) from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> io.BufferedIOBase:
+    files = [info for info in archive.infolist() if not info.is_dir()]
+    if name:
+        files = [info for info in files if info.filename == name]
+        if not files:
+            raise UserError(f"{path} holds no file {name}. Get the official archive.")
+    if len(files) != 1:
+        raise UserError(f"{path} holds {len(files)} files; expected one. Unpack it, and give the file itself.")
+    return archive.open(files[0])

@@ -1,0 +1,39 @@
+"""A learned vector for each position of a sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("batchsel")
+class Positions(layers.Layer):
+    """Adds a learned vector for each position, and hands the mask on.
+
+    Args:
+        length: Positions at most.
+
+    Example:
+        >>> import numpy as np
+        >>> Positions(8)(np.zeros((2, 3, 4))).shape
+        TensorShape([2, 3, 4])
+    """
+
+    def __init__(self, length: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.length = length
+        self.supports_masking = True
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Makes the vectors."""
+        self.vectors = self.add_weight(shape=(self.length, shape[-1]), initializer="random_normal", name="vectors")
+
+    def call(self, x: Any) -> Any:
+        """The inputs with those of their positions added."""
+        return x + self.vectors[: keras.ops.shape(x)[1]]
+
+    def get_config(self) -> dict[str, Any]:
+        """As Keras wants it, to copy the layer."""
+        return {**super().get_config(), "length": self.length}

@@ -1,0 +1,54 @@
+"""A small transformer decoder that predicts the next subword."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from batchsel.models.positions import Positions
+
+
+def tiny_lm(
+    input_shape: tuple[int, ...],
+    outputs: int,
+    width: int = 128,
+    heads: int = 4,
+    blocks: int = 2,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """A decoder: normalisation before causal attention and feed-forward network, learned positions, tied embedding.
+
+    The form of GPT-2 (A. Radford et al., *Language Models are Unsupervised Multitask Learners*, 2019), in which the
+    matrix that embeds subwords also scores them (O. Press and L. Wolf, *Using the Output Embedding to Improve Language
+    Models*, EACL 2017, https://arxiv.org/abs/1608.05859).
+
+    Args:
+        input_shape: Length of the sequences at most.
+        outputs: Subwords in the vocabulary.
+        width: Size of the embedding; the feed-forward network is four times as wide.
+        heads: Heads of attention.
+        blocks: Blocks of attention and feed-forward network.
+        dropout: Share of units dropped behind each of them.
+
+    Returns:
+        A model that maps ``int32[b, length]`` to ``float32[b, length, outputs]`` logits of the subword that follows.
+
+    Example:
+        >>> tiny_lm((128,), 4096).count_params()
+        937472
+    """
+    inputs = keras.Input((None,), dtype="int32")
+    small = keras.initializers.RandomNormal(stddev=0.02)
+    embedding = layers.ReversibleEmbedding(
+        outputs, width, embeddings_initializer=small, reverse_dtype="float32", name="subwords"
+    )
+    hidden = Positions(input_shape[0])(embedding(inputs))
+    for _ in range(blocks):
+        normal = layers.LayerNormalization(epsilon=1e-5)(hidden)
+        attended = layers.MultiHeadAttention(heads, width // heads)(normal, normal, use_causal_mask=True)
+        hidden = layers.Add()([hidden, layers.Dropout(dropout)(attended)])
+        normal = layers.LayerNormalization(epsilon=1e-5)(hidden)
+        wide = layers.Dense(4 * width, activation="gelu")(normal)
+        hidden = layers.Add()([hidden, layers.Dropout(dropout)(layers.Dense(width)(wide))])
+    normal = layers.LayerNormalization(epsilon=1e-5)(hidden)
+    return keras.Model(inputs, embedding(normal, reverse=True), name="tiny_lm")
