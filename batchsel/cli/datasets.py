@@ -183,7 +183,7 @@ def _facts(card: DatasetCard) -> list[tuple[str, str]]:
     facts = [
         ("task", card.task),
         (
-            "documents" if card.task == "language_model" else "samples",
+            counted,
             f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test",
         ),
         ("shape", "x".join(map(str, card.input_shape))),
