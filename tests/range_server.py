@@ -60,6 +60,12 @@ class RangeServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
+    def __enter__(self) -> RangeServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def add(self, path: str, body: bytes, **how: object) -> str:
         """Serves a page and says its address."""
         self.pages[path] = Page(body, **how)

@@ -1,5 +1,6 @@
 """Downloads that are interrupted, dropped, refused or mixed: not a byte too many is sent, and the right ones arrive."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -24,9 +25,8 @@ HALF = 120_000
 
 @pytest.fixture
 def server():
-    server = RangeServer()
-    yield server
-    server.close()
+    with RangeServer() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -154,10 +154,10 @@ def test_a_part_that_is_too_long_begins_anew(tmp_path, server):
     assert server.asked == [f"bytes={len(BODY) + 4}-", None]
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"total": "many", "version": 3}'])
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"total": "many", "version": 3, "url": "%s"}'])
 def test_a_note_that_is_damaged_does_no_harm(tmp_path, server, note):
     url = interrupted(tmp_path, server)
-    (tmp_path / ".train.gz.part.json").write_text(note)
+    (tmp_path / ".train.gz.part.json").write_text(note.replace("%s", url))
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
 
 
@@ -199,13 +199,7 @@ def test_a_resumed_bar_begins_where_the_file_ends(tmp_path, server, capsys):
 
 def test_an_encoded_answer_is_taken_as_it_is(tmp_path, server):
     # Servers say so of .gz files as such; unpacked they would not be the files of the card.
-    import gzip
-
     body = gzip.compress(BODY)
-
-    class Encoded(str):
-        pass
-
     url = server.add("/train.gz", body, etag='"v"\r\nContent-Encoding: x-gzip')
     assert DataFolder(tmp_path).fetch(remote(url, body=body)).read_bytes() == body
 

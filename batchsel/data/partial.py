@@ -56,12 +56,14 @@ class PartialFile:
 
     @property
     def note(self) -> Mapping[str, Any]:
-        """What was noted when it began; empty if nothing was or it cannot be read."""
+        """What was noted when it began: `url` and `version` (text), `total` (bytes), as far as it can be read."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return note if isinstance(note, dict) else {}
+        kinds = {"url": str, "version": str, "total": int}
+        known = note if isinstance(note, dict) else {}
+        return {key: known[key] for key, kind in kinds.items() if isinstance(known.get(key), kind)}
 
     @property
     def is_whole(self) -> bool:
