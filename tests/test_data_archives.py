@@ -208,3 +208,11 @@ def test_who_was_killed_while_unpacking_leaves_nothing_that_counts(tmp_path):
     assert not (tmp_path / "unpacked").exists()
     assert contents(unpack(archive, tmp_path / "unpacked")) == FILES
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.zip", "unpacked"]
+
+
+def test_a_python_without_a_guard_of_its_own_refuses_the_same(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter")
+    monkeypatch.delattr(tarfile, "FilterError")
+    assert contents(unpack(write(tmp_path / "set.tar"), tmp_path / "unpacked")) == FILES
+    (tmp_path / "inner").mkdir()
+    refused(write(tmp_path / "inner" / "set.tar", {"../up.txt": b"up"}), "leads out of the folder")
