@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +21,7 @@ from data_files import (
     write_idx_files,
 )
 from PIL import Image
+from range_server import RangeServer
 
 from batchsel import cards, data
 from batchsel.cli.datasets import datasets
@@ -160,6 +162,76 @@ def test_fetch_downloads_with_progress_on_standard_error(folder):
         run("verify", "tiny")
     finally:
         server.close()
+
+
+def test_fetch_goes_on_after_one_that_fails(folder):
+    with RangeServer() as server:
+        files = served(server)
+        write_digit_card(folder, ARRAYS, files=files)
+        result = CliRunner().invoke(datasets, ["fetch", "iris_kaggle", "tiny", "mnist", "iris", "--offline"])
+        assert str(result.exception).startswith("3 of 4 data sets were not fetched: iris_kaggle, tiny, mnist.")
+        result = CliRunner().invoke(datasets, ["fetch", "iris_kaggle", "tiny", "iris"])
+        assert isinstance(result.exception, UserError)
+        assert str(result.exception) == "1 of 3 data sets were not fetched: iris_kaggle. See above."
+        place = folder / "data"
+        assert result.stdout == f"tiny: downloaded files in {place / 'tiny'}\niris: no files needed\n"
+        total = sum(file["bytes"] for file in files) / 1000
+        assert f"tiny: {total:.1f} kB to be fetched\n" in result.stderr
+        assert f"Put Iris.csv there. The folder is {place / 'iris'};" in result.stderr
+        rows = json.loads(CliRunner().invoke(datasets, ["fetch", "music_genre", "tiny", "--json"]).stdout)["datasets"]
+        assert "Put the table data.csv there" in rows[0]["error"]
+        assert rows[1] == {"name": "tiny", "found": "idx files", "path": str(place / "tiny")}
+
+
+def test_fetch_asks_for_the_space_of_all_files_first(folder, monkeypatch):
+    monkeypatch.setattr("batchsel.data.space.shutil.disk_usage", lambda path: SimpleNamespace(free=10_000_000))
+    with pytest.raises(UserError, match=r"mnist needs 11\.6 MB in .*mnist, where 10\.0 MB are free"):
+        run("fetch", "mnist")
+    assert not (folder / "data").exists()
+
+
+def test_fetch_stops_at_a_misspelt_name_before_it_begins(folder):
+    result = CliRunner().invoke(datasets, ["fetch", "iris", "irsi"])
+    assert isinstance(result.exception, UsageError)
+    assert result.stdout == ""
+
+
+def test_list_and_show_say_how_much_there_is_to_fetch(folder):
+    assert "11.6 MB to be fetched" in run("list").stdout
+    rows = {row["name"]: row for row in run_json("list")["datasets"]}
+    assert rows["mnist"]["missing_bytes"] == 11_594_722
+    assert (rows["iris"]["missing_bytes"], rows["iris_kaggle"]["missing_bytes"]) == (0, None)
+    assert "to be put there by hand" in run("list").stdout
+    assert "train-images-idx3-ubyte.gz (9.9 MB)" in run("show", "mnist").stdout
+
+
+def test_verify_names_the_file_that_is_wrong(folder):
+    with RangeServer() as server:
+        write_digit_card(folder, ARRAYS, files=served(server))
+        run("fetch", "tiny")
+        assert set(run_json("verify", "tiny")["files"].values()) == {"right"}
+        place = folder / "data" / "tiny"
+        name = f"{IDX_NAMES['x_test']}.gz"
+        plain = gzip.decompress((place / name).read_bytes())
+        (place / name).write_bytes(gzip.compress(plain, 1))
+        assert f"{name} differs from the one on the card, but what is in it is right." in run("verify", "tiny").stdout
+        write_card(folder, card_values("tiny", files=served(server)))
+        with pytest.raises(UserError, match=rf"tiny is not right\. Not as on the card: .*{name}\. Delete"):
+            run("verify", "tiny")
+        (place / name).write_bytes(gzip.compress(plain)[:-9])
+        with pytest.raises(UserError, match=rf"Not as on the card: .*{name}\. Delete"):
+            run("verify", "tiny")
+
+
+def served(server):
+    """The files of the digits as a card has them, and a server that has them."""
+    files = []
+    for name, array in ARRAYS.items():
+        body = gzip.compress(idx_bytes(array))
+        file = f"{IDX_NAMES[name]}.gz"
+        urls = [server.add(f"/{file}", body)]
+        files.append({"name": file, "sha256": sha256(body), "bytes": len(body), "urls": urls})
+    return files
 
 
 def test_fetch_of_an_embedded_set_has_nothing_to_do(folder):

@@ -119,6 +119,7 @@ def _file(table: Table) -> CardFile:
         name=table.read("name", "a plain relative name inside the data folder", _is_plain_name),
         sha256=table.read("sha256", "64 hexadecimal digits in lower case", _is_sha256),
         urls=tuple(table.read("urls", "a list of addresses that begin with https:// or http://", _are_urls) or ()),
+        bytes=table.integer("bytes", minimum=1, default=None),
     )
     table.finish()
     return file

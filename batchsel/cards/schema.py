@@ -15,6 +15,7 @@ class CardFile:
         name: Its name in the data folder, a plain relative one.
         sha256: SHA-256 of its bytes, 64 hexadecimal digits.
         urls: Where it can be had, tried in this order.
+        bytes: How large it is, to be told before a download; None if the card does not say. The SHA-256 decides.
 
     Example:
         >>> CardFile("a.gz", "0" * 64, ("https://example.org/a.gz",)).name
@@ -24,6 +25,7 @@ class CardFile:
     name: str
     sha256: str
     urls: tuple[str, ...]
+    bytes: int | None = None
 
 
 @dataclass(frozen=True)

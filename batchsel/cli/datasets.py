@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchsel.cli.fetching import fetch, missing_bytes, wanted
 from batchsel.cli.output import SCHEMA, check_picture, print_columns, save_picture
 from batchsel.errors import UserError
 
@@ -57,7 +58,8 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
     for row in rows:
         numbers = [f"{size:,}" for size in row["sizes"].values()]
         shape = "x".join(map(str, row["input_shape"]))
-        table.append((row["name"], row["task"], *numbers, shape, row["target"], row["found"] or "to be fetched"))
+        missing = wanted(row["missing_bytes"]) if row["fetchable"] else "to be put there by hand"
+        table.append((row["name"], row["task"], *numbers, shape, row["target"], row["found"] or missing))
     print_columns(table)
 
 
@@ -79,19 +81,34 @@ def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool,
     print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
 
 
-@_command("fetch", _name, _as_json, _data_dir, _offline, example="batchsel datasets fetch mnist --data-dir ~/data")
-def fetch_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool) -> None:
-    """Download what is missing of a data set."""
-    from batchsel import data
-    from batchsel.data.progress import download_progress
-
-    card = _card(name)
-    found = data.download(card, folder=data_dir, offline=offline, progress=download_progress)
-    folder = str(data.data_folder(card.folder, data_dir))
+@_command(
+    "fetch",
+    click.argument("names", nargs=-1, required=True, metavar="NAME..."),
+    _as_json,
+    _data_dir,
+    _offline,
+    example="batchsel datasets fetch mnist cifar10 --data-dir ~/data",
+)
+def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None, offline: bool) -> None:
+    """Download what is missing of data sets. A download that was interrupted goes on where it stopped."""
+    rows = []
+    # All cards first: a misspelt name is told before anything is downloaded.
+    for card in [_card(name) for name in dict.fromkeys(names)]:
+        try:
+            rows.append(fetch(card, data_dir, offline))
+        except UserError as error:
+            if len(names) == 1:
+                raise
+            click.echo(f"Error: {error}", err=True)
+            rows.append({"name": card.name, "error": str(error)})
+        else:
+            if not as_json:
+                click.echo("{name}: {found}".format(**rows[-1]) + (f" in {rows[-1]['path']}" if card.files else ""))
     if as_json:
-        _print_json({"name": name, "found": found, "path": folder})
-    else:
-        click.echo(f"{name}: {found} in {folder}" if card.files else f"{name}: {found}")
+        _print_json(rows[0] if len(names) == 1 else {"datasets": rows})
+    failed = [row["name"] for row in rows if "error" in row]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(rows)} data sets were not fetched: {', '.join(failed)}. See above.")
 
 
 @_command("verify", _name, _as_json, _data_dir, example="batchsel datasets verify fashion_mnist")
@@ -99,20 +116,24 @@ def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
     """Read a data set and compare all of it with its card; never downloads."""
     from batchsel import data
     from batchsel.data.duplicates import repeated
+    from batchsel.data.verification import DIFFERENT, verify
 
     card = _card(name)
-    dataset = data.load(card, folder=data_dir, offline=True)
+    dataset, files = verify(card, folder=data_dir)
     twice = repeated(dataset)
     found = data.find(card, folder=data_dir)
     sizes = {part: len(samples) for part, samples in dataset.parts.items()}
     checked = sorted(card.content)
     if as_json:
         facts = {"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split}
-        _print_json({**facts, "also in training": twice})
+        _print_json({**facts, "files": files, "also in training": twice})
         return
     counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
     hashes = f"SHA-256 of {', '.join(checked)}" if checked else "shapes and labels, the card has no hashes"
     click.echo(f"{name} is right: {counts} ({found}; checked: {hashes}).")
+    for file, state in files.items():
+        if state == DIFFERENT:
+            click.echo(f"{file} differs from the one on the card, but what is in it is right.")
     for part, count in twice.items():
         if count:
             click.echo(f"{count:,} of {sizes[part]:,} {part} samples occur in the training part, too.")
@@ -174,12 +195,17 @@ def _summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
         "target": card.target,
         "licence": card.licence,
         "found": data.find(card, folder=data_dir),
+        "fetchable": bool(card.files),
+        "missing_bytes": missing_bytes(card, data_dir),
     }
 
 
 def _facts(card: DatasetCard) -> list[tuple[str, str]]:
+    from batchsel.data.space import size_text
+
     sizes, defaults = card.sizes, card.defaults
     counted = "documents" if card.task == "language_model" else "samples"
+    files = [f"{file.name} ({size_text(file.bytes)})" if file.bytes else file.name for file in card.files]
     facts = [
         ("task", card.task),
         (
@@ -191,7 +217,7 @@ def _facts(card: DatasetCard) -> list[tuple[str, str]]:
         ("model", f"{defaults.model}, batches of {defaults.batch_size}, at most {defaults.budget:g} passes"),
         ("optimizer", f"{defaults.optimizer}, learning rate {defaults.learning_rate:g}, {defaults.schedule}"),
         ("target", f"{card.target} ({defaults.target})"),
-        ("files", ", ".join(file.name for file in card.files)),
+        ("files", ", ".join(files)),
         ("by hand", card.by_hand),
         ("licence", card.licence),
         ("citation", card.citation),

@@ -16,6 +16,7 @@ from batchsel.data.dataset import Dataset, Part, check_arrays
 from batchsel.data.fetch import DataFolder, data_folder
 from batchsel.data.loaders import find_loader, load_from_file
 from batchsel.data.sources import ArraySource, SequenceSource, Source, source_of
+from batchsel.data.space import check_space
 from batchsel.errors import UserError
 
 __all__ = [
@@ -117,7 +118,7 @@ def download(
         In which form the data are there now, in words.
 
     Raises:
-        UserError: If a file cannot be had, or has to be put there by hand.
+        UserError: If a file cannot be had, or has to be put there by hand, or there is no space for all of them.
 
     Example:
         >>> from batchsel import cards
@@ -130,9 +131,11 @@ def download(
     place = DataFolder(data_folder(card.folder, folder), offline, progress)
     if not card.files:
         raise UserError(
-            f"{card.name} cannot be downloaded. {card.by_hand or 'Its card names no files.'} "
-            f"The folder is {place.path}."
+            f"{card.name} cannot be downloaded. {card.by_hand or 'Its card names no files.'} The folder is "
+            f"{place.path.absolute()}; the data set is at home at {card.homepage}. "
+            f"'batchsel datasets verify {card.name}' tells whether all is there."
         )
+    check_space(place.path, place.missing_bytes(card.files) or 0, card.name)
     for file in card.files:
         place.fetch(file)
     return "downloaded files"

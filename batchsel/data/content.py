@@ -1,9 +1,10 @@
-"""What data are, whatever file they came in: hashes of arrays, compared with a card."""
+"""Hashes: of arrays, whatever file they came in, compared with a card; and of files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -54,3 +55,20 @@ def check_content(arrays: Mapping[str, np.ndarray], expected: Mapping[str, str],
     ]
     if wrong:
         raise UserError(f"{where}: the content differs from the card: {'; '.join(wrong)}. {remedy}")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the bytes of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Example:
+        >>> sha256_of(Path(__file__)) == sha256_of(Path(__file__))
+        True
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

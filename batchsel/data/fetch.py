@@ -1,33 +1,25 @@
 """The folder of a data set, and files that come into it: whole and right, or not at all.
 
-A download is written to a temporary name beside its place and renamed only when its SHA-256 is right. What is
-not right is kept as `NAME.corrupt`, for looking at, and is never read.
+How they come is in `mirrors.py` (which address, and whether the bytes are right) and `transfer.py` (one address).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from batchsel.data.content import sha256_of
+from batchsel.data.mirrors import RemoteFile, retrieve
+from batchsel.data.partial import PartialFile
+from batchsel.data.space import check_space
 from batchsel.errors import UserError
 
-_CHUNK = 1 << 16  # pooch's own 1 kB costs a system call and a progress update each
-
+__all__ = ["DataFolder", "RemoteFile", "data_folder", "found_or_fetched", "sha256_of"]
 
 Found = TypeVar("Found")
-
-
-class RemoteFile(Protocol):
-    """What is needed to know of a file: its plain name, its SHA-256, its addresses."""
-
-    name: str
-    sha256: str
-    urls: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,44 +97,40 @@ class DataFolder:
                 "another folder with --data-dir or BATCHSEL_DATA, or allow the download."
             )
         try:
+            check_space(self.path, self.missing_bytes([file]) or 0, file.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            return self._download(file, path)
+            retrieve(file, path, self.progress)
         except OSError as error:
             raise UserError(
                 f"cannot write {path}: {error.strerror or error}. What was there is unharmed; free space, "
                 "make the folder writable, or name another with --data-dir or BATCHSEL_DATA."
             ) from error
+        return path
 
-    def _download(self, file: RemoteFile, path: Path) -> Path:
-        failures = []
-        for url in file.urls:
-            temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-            try:
-                failure = self._attempt(url, temporary, path, file.sha256)
-            finally:
-                temporary.unlink(missing_ok=True)
-            if failure is None:
-                return path
-            failures.append(f"\n  {url}: {failure}")
-        raise UserError(
-            f"{file.name} could not be downloaded:{''.join(failures)}\n"
-            f"Check the network and try again, or get the file elsewhere (SHA-256 {file.sha256}) and put it "
-            f"into {self.path}."
-        )
+    def missing_bytes(self, files: Iterable[RemoteFile]) -> int | None:
+        """How much there is to download.
 
-    def _attempt(self, url: str, temporary: Path, path: Path, sha256: str) -> str | None:
-        """One try at one address: None if the file is in its place now, else what went wrong."""
-        broken = _retrieve(url, temporary, self.progress)
-        if not temporary.exists() or not temporary.stat().st_size:
-            return broken or "the answer was empty"
-        found = sha256_of(temporary)
-        if found == sha256:
-            os.replace(temporary, path)
-            return None
-        aside = path.with_name(f"{path.name}.corrupt")
-        os.replace(temporary, aside)
-        reason = broken or f"wrong content, SHA-256 {found[:8]}... instead of {sha256[:8]}..."
-        return f"{reason}; what came is kept as {aside}"
+        Args:
+            files: Files of the data set.
+
+        Returns:
+            Bytes of those that are not there, without what has come of them; None if a size is not known.
+
+        Example:
+            >>> from types import SimpleNamespace
+            >>> DataFolder(Path("/nowhere")).missing_bytes([SimpleNamespace(name="a.gz", bytes=500)])
+            500
+        """
+        missing = 0
+        for file in files:
+            size = getattr(file, "bytes", None)
+            path = self.file(file.name)
+            if path.is_file():
+                continue
+            if size is None:
+                return None
+            missing += max(size - PartialFile.of(path).size, 0)
+        return missing
 
 
 def found_or_fetched(card: Any, folder: DataFolder, find: Callable[[], Found | None], missing: str) -> Found:
@@ -199,40 +187,3 @@ def data_folder(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("batchsel") / name
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of the bytes of a file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Example:
-        >>> sha256_of(Path(__file__)) == sha256_of(Path(__file__))
-        True
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _retrieve(url: str, target: Path, progress: Callable[[str], Any] | None) -> str | None:
-    import pooch
-    import requests
-    import urllib3
-
-    bar = progress(url.rpartition("/")[2]) if progress else None
-    try:
-        # Identity: a server that packs on the fly would have its answer unpacked, and the hash is of the file
-        # as it is.
-        headers = {"Accept-Encoding": "identity"}
-        download = pooch.HTTPDownloader(progressbar=bar or False, chunk_size=_CHUNK, headers=headers)
-        download(url, str(target), None)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        if bar is not None:
-            bar.close()
-    return None

@@ -1,4 +1,4 @@
-"""Progress of a download, in the form that pooch drives: `total`, `update`, `reset`, `close`."""
+"""Progress of a download: `total`, `update`, `reset`, `close`, as in tqdm."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LineProgress:
         self._done += count
 
     def reset(self) -> None:
-        """Starts to count again; pooch does so at the end, before it reports the whole."""
+        """Starts to count again, when an attempt begins; what is there already is counted next."""
         self._done = 0
 
     def close(self) -> None:
@@ -94,8 +94,8 @@ class BarProgress:
         self._display.advance(self._task, count)
 
     def reset(self) -> None:
-        """Starts to count again; pooch does so at the end, before it reports the whole."""
-        self._display.update(self._task, completed=0)
+        """Starts to count again, when an attempt begins; what is there already is counted next."""
+        self._display.reset(self._task)
 
     def close(self) -> None:
         """Leaves the bar as it is; harmless when called again."""
@@ -109,7 +109,7 @@ def download_progress(label: str) -> BarProgress | LineProgress:
         label: What is downloaded.
 
     Returns:
-        The progress, to be driven by pooch.
+        The progress, to be driven by `batchsel.data.transfer`.
 
     Example:
         >>> bar = download_progress("train.gz")
