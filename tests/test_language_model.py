@@ -119,7 +119,7 @@ def test_a_text_of_ones_own_to_a_perplexity(command, tmp_path, selector):
 
 
 def test_files_that_are_no_text(command):
-    assert "not of digits" in command("run", "--dataset", "digits", "--file", "book.txt").err
+    assert "not with digits" in command("run", "--dataset", "digits", "--file", "book.txt").err
     assert "expected a text" in command("run", "--dataset", "lm_text", "--file", "book.pdf").err
     result = command("run", "--dataset", "lm_text", "--file", "book.txt", "--target", "perplexity<=9")
     assert "No such file" in result.err

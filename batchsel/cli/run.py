@@ -14,7 +14,11 @@ from batchsel.errors import UsageError, UserError
 from batchsel.training.quiet import import_tensorflow
 
 _SETTINGS = (
-    ("--dataset", str, "Data set: a name, see `batchsel datasets list`; or ./mine.csv:label, or ./mine.py:load."),
+    (
+        "--dataset",
+        str,
+        "Data set: a name, see `batchsel datasets list`; or ./mine.csv:label, ./pictures, ./mine.txt, ./mine.py:load.",
+    ),
     ("--model", str, "Model, as in mlp or 'mlp(hidden=[64, 64])' or ./mine.py:build."),
     ("--selector", str, "Selector: a name or a pipe, see `batchsel selectors list`; or ./mine.py:Mine."),
     ("--batch-size", int, "Samples of a step."),
@@ -30,6 +34,12 @@ _SETTINGS = (
     ("--imbalance", float, "Size of the first training class over that of the last. [default: 1, as it is]"),
     ("--compile", str, "How the loop is compiled: auto, graph or xla. [default: auto]"),
 )
+_OWN = {
+    "table": "a table (.csv, .tsv, .parquet) with --label COLUMN",
+    "images": "a folder of pictures, one folder in it a class",
+    "lm_text": "a text (.txt, .md, .jsonl), behind a colon the line that ends its documents",
+}
+"""Data of the user's that --file names, and what it may be."""
 _SWITCHES = (
     ("--deterministic/--no-deterministic", "Make TensorFlow's operations deterministic."),
     ("--mixed-precision/--no-mixed-precision", "Compute in 16 bits where that is safe."),
@@ -58,13 +68,12 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
     "  batchsel run --dataset digits --selector loss_ema\n"
     "  batchsel run --dataset fashion_mnist --selector 'loss_ema | mix(0.2)' --target hard --seed 3\n"
     "  batchsel run --dataset ./mine.csv --label species --target 'accuracy>=0.9'\n"
+    "  batchsel run --dataset lm_text --file book.txt --target 'perplexity<=80'\n"
     "  batchsel run --resume runs/fashion_mnist-loss_ema-0-1a2b3c4d",
 )
 @settings
 @click.option("--label", help="Of a CSV, TSV or Parquet file as data set: the column that holds the label.")
-@click.option(
-    "--file", "text_file", help="With --dataset lm_text: a text of your own, as in book.txt or 'book.txt:* * *'."
-)
+@click.option("--file", "own", help="Data of your own, with --dataset table, images or lm_text: a file, or a folder.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
 @click.option("--offline", is_flag=True, help="Never download.")
@@ -87,7 +96,7 @@ def run(
     tensorboard: bool,
     progress: str,
     label: str | None,
-    text_file: str | None,
+    own: str | None,
     as_json: bool,
     print_config: bool,
     **given: Any,
@@ -98,7 +107,7 @@ def run(
     """
     from batchsel.experiments import spec as specs
 
-    spec = _resumed(resume, given, config) if resume else _resolved(given, label, text_file, config)
+    spec = _resumed(resume, given, config) if resume else _resolved(given, label, own, config)
     if print_config:
         click.echo(specs.to_toml(spec), nl=False)
         return
@@ -112,8 +121,10 @@ def run(
     context.exit(0 if record["reached"] else 3)
 
 
-def _resolved(given: dict[str, Any], label: str | None, text_file: str | None, config: str | None) -> Any:
+def _resolved(given: dict[str, Any], label: str | None, own: str | None, config: str | None) -> Any:
     from batchsel import cards
+    from batchsel.data.progress import download_progress
+    from batchsel.data.user_images import is_folder, load_folder
     from batchsel.data.user_table import is_table, load_table
     from batchsel.experiments import sets
     from batchsel.experiments import spec as specs
@@ -123,24 +134,35 @@ def _resolved(given: dict[str, Any], label: str | None, text_file: str | None, c
     if dataset is None:
         known = ", ".join(cards.names("datasets"))
         raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
+    if own or dataset in _OWN:
+        dataset = given["dataset"] = _own_data(dataset, own)
     if label:
         dataset = given["dataset"] = f"{dataset}:{label}"
-    if text_file:
-        dataset = given["dataset"] = _own_text(dataset, text_file)
     if is_table(dataset):
         for column in load_table(dataset)[1]:
             click.echo(column.text, err=True)
+    elif is_folder(dataset):
+        for line in load_folder(dataset, progress=download_progress)[1]:
+            click.echo(line, err=True)
     return specs.resolve(given, file, sets.card_of(dataset))
 
 
-def _own_text(dataset: str, file: str) -> str:
+def _own_data(dataset: str, own: str | None) -> str:
     from batchsel.data.lm_text import is_text
+    from batchsel.data.user_images import is_folder
+    from batchsel.data.user_table import ENDINGS
 
-    if dataset != "lm_text":
-        raise UsageError(f"--file is the text of --dataset lm_text, not of {dataset}. Leave it out, or name lm_text.")
-    if not is_text(file):
-        raise UsageError(f"--file {file!r}: expected a text (.txt, .md, .jsonl, packed or not), as in book.txt.")
-    return file
+    if own is None:
+        if dataset == "lm_text":
+            return dataset
+        raise UsageError(f"which {dataset}? Give --file {_OWN[dataset]}.")
+    if dataset not in _OWN:
+        raise UsageError(f"--file goes with --dataset {', '.join(_OWN)}, not with {dataset}. Leave it out.")
+    own = own if "/" in own or "\\" in own else f"./{own}"
+    known = {"lm_text": is_text, "images": is_folder, "table": lambda name: name.lower().endswith(ENDINGS)}
+    if not known[dataset](own):
+        raise UsageError(f"--file {own!r}: expected {_OWN[dataset]}, as a file or folder that is there.")
+    return own
 
 
 def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:

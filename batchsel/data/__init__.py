@@ -47,7 +47,7 @@ def load(
 
     Args:
         card: The card of the data set, or text ``"./FILE.py:FUNCTION"`` for a function of the user's, which
-            is called with the seed and returns a `Dataset`.
+            is called with the seed and returns a `Dataset`; or a table, text or folder of pictures of the user's.
         seed: Chooses the validation part. Data and test part are the same for every seed.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
         offline: Whether downloads are forbidden.
@@ -66,7 +66,7 @@ def load(
         (90, 30, 30)
     """
     if isinstance(card, str):
-        dataset = load_from_file(card, seed)
+        dataset = load_from_file(card, seed, progress)
     else:
         place = DataFolder(data_folder(card.folder, folder), offline, progress)
         dataset = find_loader(card.loader).load(card, seed, place)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from batchsel.calls import object_in_file
 from batchsel.data.dataset import Dataset
 from batchsel.data.lm_text import is_text, load_text
+from batchsel.data.user_images import is_folder, load_folder
 from batchsel.data.user_table import is_table, load_table
 from batchsel.errors import UserError, unknown_name
 
@@ -59,19 +61,20 @@ def is_file(name: str) -> bool:
         >>> is_file("./mine.py:load"), is_file("./my.csv:species"), is_file("iris")
         (True, True, False)
     """
-    return ".py:" in name or is_table(name) or is_text(name)
+    return ".py:" in name or is_table(name) or is_text(name) or is_folder(name)
 
 
-def load_from_file(reference: str, seed: int) -> Dataset:
-    """Calls a user's function that makes a data set, or reads a user's table or text.
+def load_from_file(reference: str, seed: int, progress: Callable[..., Any] | None = None) -> Dataset:
+    """Calls a user's function that makes a data set, or reads a user's table, text or pictures.
 
     Args:
-        reference: File and function, as in ``"./mine.py:load"``, table and column, as in ``"./my.csv:species"``, or
-            text, as in ``"./my.txt"``.
+        reference: File and function, as in ``"./mine.py:load"``, table and column, as in ``"./my.csv:species"``,
+            text, as in ``"./my.txt"``, or a folder of pictures, as in ``"./pictures"``.
         seed: Chooses the split; the one argument of the call.
+        progress: Makes a progress bar for a label and a verb; None for silence.
 
     Returns:
-        What the function returned, or the table or text as a data set.
+        What the function returned, or the table, text or pictures as a data set.
 
     Raises:
         UserError: If there is no such file or function, or it returned something else.
@@ -86,6 +89,8 @@ def load_from_file(reference: str, seed: int) -> Dataset:
         return load_table(reference, seed)[0]
     if is_text(reference):
         return load_text(reference, seed)
+    if is_folder(reference):
+        return load_folder(reference, seed, progress)[0]
     path, _, function = reference.rpartition(":")
     dataset = object_in_file(Path(path), function)(seed)
     if not isinstance(dataset, Dataset):

@@ -1,4 +1,4 @@
-"""Progress of a download: `total`, `update`, `reset`, `close`, as in tqdm."""
+"""Progress of a download, or of decoding: `total`, `update`, `reset`, `close`, as in tqdm."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class LineProgress:
     Args:
         label: What is downloaded.
         stream: Where to write; standard error unless given.
+        verb: What happens to it, if it is not downloaded.
 
     Example:
         >>> bar = LineProgress("train.gz", sys.stdout)
@@ -21,13 +22,13 @@ class LineProgress:
         train.gz: 1.5 MB
     """
 
-    def __init__(self, label: str, stream: TextIO | None = None) -> None:
+    def __init__(self, label: str, stream: TextIO | None = None, verb: str = "downloading") -> None:
         self.total = 0
         self._label = label
         self._stream = stream or sys.stderr
         self._done = 0
         self._open = True
-        print(f"downloading {label}", file=self._stream, flush=True)
+        print(f"{verb} {label}", file=self._stream, flush=True)
 
     def update(self, count: int) -> None:
         """Counts bytes.
@@ -102,11 +103,12 @@ class BarProgress:
         self._display.stop()
 
 
-def download_progress(label: str) -> BarProgress | LineProgress:
+def download_progress(label: str, verb: str = "downloading") -> BarProgress | LineProgress:
     """The progress that suits where standard error goes: a bar on a terminal, lines elsewhere.
 
     Args:
         label: What is downloaded.
+        verb: What happens to it, if it is not downloaded.
 
     Returns:
         The progress, to be driven by `batchsel.data.transfer`.
@@ -117,4 +119,4 @@ def download_progress(label: str) -> BarProgress | LineProgress:
         True
         >>> bar.close()
     """
-    return BarProgress(label) if sys.stderr.isatty() else LineProgress(label)
+    return BarProgress(label) if sys.stderr.isatty() else LineProgress(label, verb=verb)

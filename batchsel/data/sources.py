@@ -93,6 +93,37 @@ class ArraySource:
         return tuple(np.asarray(array[rows])[place] for array in self._arrays)
 
 
+class Subset:
+    """Some samples of a source.
+
+    Args:
+        source: The source.
+        rows: ``int[n]``, their numbers in it.
+
+    Example:
+        >>> Subset(ArraySource(np.arange(10) * 10, np.arange(10)), np.array([5, 7])).take([1])
+        (array([70]), array([7]))
+    """
+
+    def __init__(self, source: Source, rows: np.ndarray) -> None:
+        self._source = source
+        self._rows = np.asarray(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Reads samples, see `Source.take`.
+
+        Args:
+            indices: ``int[k]`` numbers of the samples.
+
+        Raises:
+            IndexError: If a number is outside [0, n).
+        """
+        return self._source.take(self._rows[_checked(indices, len(self))])
+
+
 class SequenceSource:
     """A sequence of records as a source: each record a dictionary or a tuple.
 

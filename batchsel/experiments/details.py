@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from batchsel.data import Dataset
+from batchsel.experiments.sets import some
 from batchsel.training.trainer import Trainer
 
 _PICTURES = 12
@@ -56,15 +57,16 @@ def packed(array: np.ndarray) -> dict[str, Any]:
 
 def _images(visits: np.ndarray, dataset: Dataset) -> dict[str, Any]:
     order = np.argsort(-visits, kind="stable")
-    return {
-        name: {
-            "pixels": packed(_pixels(np.asarray(dataset.train.x[rows]))),
-            "labels": [str(dataset.class_names[label]) for label in dataset.train.y[rows]],
+    shown = {}
+    for name, rows in (("most", order[:_PICTURES]), ("least", order[::-1][:_PICTURES])):
+        x, y = some(dataset.train, rows)
+        shown[name] = {
+            "pixels": packed(_pixels(np.asarray(x))),
+            "labels": [str(dataset.class_names[label]) for label in y],
             "visits": visits[rows].tolist(),
             "samples": rows.tolist(),
         }
-        for name, rows in (("most", order[:_PICTURES]), ("least", order[::-1][:_PICTURES]))
-    }
+    return shown
 
 
 def _pixels(x: np.ndarray) -> np.ndarray:

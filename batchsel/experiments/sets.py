@@ -19,8 +19,8 @@ def card_of(name: str) -> Any:
     """The card of a data set; for a file of the user's, one with general defaults and no target.
 
     Args:
-        name: Name of a card; ``./mine.py:load``, a function of a seed that returns a `Dataset`; or ``./my.csv:label``,
-            a table and the column of its label.
+        name: Name of a card; ``./mine.py:load``, a function of a seed that returns a `Dataset`; ``./my.csv:label``, a
+            table and the column of its label; ``./my.txt``, a text; or ``./pictures``, a folder of class folders.
 
     Raises:
         UserError: If there is no such card, or the file or its data are not right.
@@ -79,6 +79,21 @@ def whole(part: Any) -> tuple[Any, ...]:
         part: A `batchsel.data.Part`, or a source.
     """
     return (part.x, part.y) if isinstance(part, data.Part) else tuple(part.take(np.arange(len(part))))
+
+
+def some(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of some samples of a part.
+
+    Args:
+        part: A `batchsel.data.Part`, or a source.
+        rows: ``int[k]`` their numbers.
+
+    Example:
+        >>> part = data.Part(np.arange(4), np.arange(4) * 2)
+        >>> some(part, np.array([3]))
+        (array([3]), array([6]))
+    """
+    return (part.x[rows], part.y[rows]) if isinstance(part, data.Part) else tuple(part.take(rows)[:2])
 
 
 def _in_file(name: str) -> bool:

@@ -1,0 +1,246 @@
+"""Pictures in folders, one folder a class: official sets that come so, and any of the user's."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from batchsel.data.archives import unpack
+from batchsel.data.dataset import Dataset, Part
+from batchsel.data.fetch import DataFolder, found_or_fetched
+from batchsel.data.picture_rows import picture_rows
+from batchsel.data.pictures import ENDINGS, PictureFiles
+from batchsel.data.sources import ArraySource, Source, Subset
+from batchsel.data.splits import carve_rows, fingerprint, split_rows
+from batchsel.errors import UserError
+
+IN_MEMORY = 1 << 30
+"""Bytes up to which a part is held in memory; a larger one is read from the disk as it is needed."""
+PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+"""Names that folders of parts have."""
+
+
+class Listed(NamedTuple):
+    """Files of a part and their classes.
+
+    Args:
+        paths: The files, class by class, each class in the order of names.
+        labels: ``int32[n]``.
+    """
+
+    paths: list[Path]
+    labels: np.ndarray
+
+
+class Wishes(NamedTuple):
+    """What is to become of the pictures.
+
+    Args:
+        shape: Height, width and channels.
+        validation: Pictures carved from the training part if no folder holds any.
+        test: Pictures drawn for the test part if no folder holds any.
+        skip_broken: Whether files that cannot be decoded are left out.
+        seed: Chooses what is carved.
+    """
+
+    shape: tuple[int, int, int]
+    validation: int
+    test: int
+    skip_broken: bool = False
+    seed: int = 0
+
+
+def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
+    """Lists, decodes once, checks and splits.
+
+    Args:
+        card: The card: name, files, input shape, sizes and class names are used, and of the options ``root`` (folder
+            inside the archive or the data folder), ``folders`` (those of the classes, in the order of the class names;
+            without them, all that are there, sorted), ``parts`` (name of the folder of each part), ``archive`` (to be
+            unpacked if the folder is not there).
+        seed: Chooses the validation part, where it is not an official one.
+        folder: Where the files lie or will be downloaded to.
+
+    Returns:
+        The data set: ``uint8[n, height, width, channels]`` pictures, ``int32[n]`` labels; in memory, or mapped into it.
+
+    Raises:
+        UserError: If folders are missing, or the pictures are not those that the card describes.
+
+    Example:
+        >>> from batchsel import cards
+        >>> load(cards.load("datasets", "cinic10"), 0, DataFolder(Path("/nowhere"), offline=True))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: cinic10 is not in /nowhere. Expected the folders train, valid, test or CINIC-10...
+    """
+    options = card.options
+    missing = f"Expected the folders {', '.join(options['parts'].values())} or {options.get('archive', 'an archive')}."
+    missing += f" {card.by_hand} Another folder can be named with --data-dir or BATCHSEL_DATA."
+    root = found_or_fetched(card, folder, lambda: _root(card, folder), missing)
+    folders = list(options.get("folders", ())) or class_folders(root / options["parts"]["train"])
+    if len(folders) != len(card.class_names):
+        raise UserError(
+            f"{card.name}: {len(folders)} folders of classes in {root}, expected {len(card.class_names)}. Get the"
+            " official files."
+        )
+    listed = {part: list_pictures(root / name, folders) for part, name in options["parts"].items()}
+    held_out = {part: getattr(card.sizes, part) for part in ("validation", "test")}
+    _check_sizes(card, {part: len(files.paths) for part, files in listed.items()}, held_out)
+    wishes = Wishes(card.input_shape, *held_out.values(), skip_broken=False, seed=seed)
+    return dataset_of(card.name, listed, card.class_names, wishes, folder.progress)
+
+
+def find(card: Any, folder: DataFolder) -> str | None:
+    """What of the data is in the folder already.
+
+    Args:
+        card: The card.
+        folder: The folder.
+
+    Returns:
+        What it is in words; None if it is missing.
+
+    Example:
+        >>> from batchsel import cards
+        >>> find(cards.load("datasets", "cinic10"), DataFolder(Path("/nowhere")))
+    """
+    if _unpacked(card, folder):
+        return "folders of classes"
+    archive = card.options.get("archive", "")
+    return archive if archive and folder.file(archive).is_file() else None
+
+
+def dataset_of(
+    name: str,
+    listed: dict[str, Listed],
+    class_names: tuple[str, ...],
+    wishes: Wishes,
+    progress: Callable[..., Any] | None = None,
+) -> Dataset:
+    """The data set that listed files make up.
+
+    Args:
+        name: Its name.
+        listed: Files of the parts that have folders; "train" at least. Without a test part, one is drawn.
+        class_names: Names of the classes.
+        wishes: Shape and sizes.
+        progress: Makes a progress bar for a label and a verb; None for silence.
+
+    Raises:
+        UserError: If pictures cannot be decoded, or too few are left.
+    """
+    sources, labels = {}, {}
+    for part, (paths, classes) in listed.items():
+        files = PictureFiles(paths, classes, wishes.shape)
+        x, sound = picture_rows(files, f"{name}, {part} part", wishes.skip_broken, progress)
+        sources[part], labels[part] = Subset(ArraySource(x, files.labels), sound), files.labels[sound]
+    parts = {part: (sources[part], np.arange(len(labels[part]))) for part in listed}
+    split = ""
+    if len(parts) < 3:
+        parts, split = _carved(sources, labels, wishes)
+    held = {part: _held(source, rows, wishes.shape) for part, (source, rows) in parts.items()}
+    return Dataset(name, "classification", **held, class_names=class_names, split=split)
+
+
+def class_folders(path: Path) -> list[str]:
+    """Names of the folders in a folder, sorted.
+
+    Args:
+        path: The folder.
+
+    Example:
+        >>> class_folders(Path("/nowhere"))
+        []
+    """
+    if not path.is_dir():
+        return []
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def list_pictures(path: Path, folders: list[str]) -> Listed:
+    """The pictures below the folders of classes, in an order that is the same on every machine.
+
+    Args:
+        path: Folder of a part.
+        folders: Names of the folders of its classes, in the order of their numbers.
+
+    Raises:
+        UserError: If a folder is missing or has no pictures.
+
+    Example:
+        >>> list_pictures(Path("/nowhere"), ["cats"])
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: /nowhere/cats has no pictures (.jpg, .jpeg, .png, ...). ...
+    """
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(folders):
+        found = sorted(
+            Path(above, file)
+            for above, _, files in os.walk(path / name)
+            for file in files
+            if file.lower().endswith(ENDINGS) and not file.startswith(".")
+        )
+        if not found:
+            raise UserError(
+                f"{path / name} has no pictures ({', '.join(ENDINGS)}). Expected a folder of pictures for each class."
+            )
+        paths += found
+        labels += [label] * len(found)
+    return Listed(paths, np.array(labels, np.int32))
+
+
+def _carved(
+    sources: dict[str, Source], labels: dict[str, np.ndarray], wishes: Wishes
+) -> tuple[dict[str, tuple[Source, np.ndarray]], str]:
+    """Parts out of the training pictures, where no folder holds them."""
+    train = sources["train"]
+    if "test" not in sources:
+        rows = split_rows(labels["train"], wishes.validation, wishes.test, wishes.seed)
+        return {part: (train, chosen) for part, chosen in rows._asdict().items()}, fingerprint(*rows)
+    carved, rest = carve_rows(labels["train"], wishes.validation, wishes.seed)
+    test = sources["test"], np.arange(len(labels["test"]))
+    return {"train": (train, rest), "validation": (train, carved), "test": test}, fingerprint(rest, carved)
+
+
+def _held(source: Source, rows: np.ndarray, shape: tuple[int, int, int]) -> Part | Source:
+    if len(rows) * int(np.prod(shape)) > IN_MEMORY:
+        return Subset(source, rows)
+    return Part(*source.take(rows))
+
+
+def _root(card: Any, folder: DataFolder) -> Path | None:
+    there = _unpacked(card, folder)
+    archive = card.options.get("archive", "")
+    if there or not archive or not folder.file(archive).is_file():
+        return there
+    unpack(folder.file(archive), folder.path / _unpacked_name(archive))
+    return _unpacked(card, folder)
+
+
+def _unpacked(card: Any, folder: DataFolder) -> Path | None:
+    """The folder that holds the parts: the data folder itself, or one that an archive was unpacked into."""
+    options = card.options
+    inside = folder.path / _unpacked_name(options.get("archive", "archive"))
+    roots = [base / below for base in (folder.path, inside) for below in {"", options.get("root", "")}]
+    return next((root for root in roots if all((root / name).is_dir() for name in options["parts"].values())), None)
+
+
+def _unpacked_name(archive: str) -> str:
+    return archive.split(".")[0]
+
+
+def _check_sizes(card: Any, found: dict[str, int], held_out: dict[str, int]) -> None:
+    expected = dataclasses.asdict(card.sizes)
+    expected["train"] += sum(count for part, count in held_out.items() if part not in found)
+    wrong = [f"{count:,} in {part} instead of {expected[part]:,}" for part, count in found.items()]
+    wrong = [text for text, part in zip(wrong, found, strict=True) if found[part] != expected[part]]
+    if wrong:
+        raise UserError(f"{card.name}: the folders hold {', '.join(wrong)} pictures. Get the official files anew.")

@@ -1,0 +1,249 @@
+"""Folders of pictures: listed alike everywhere, decoded once, read row by row, and refused where they are broken."""
+
+import dataclasses
+import zipfile
+
+import numpy as np
+import pytest
+from command_line import CommandLine
+from PIL import Image
+
+from batchsel import Trainer, cards, data
+from batchsel.data import class_folders
+from batchsel.data.picture_rows import picture_rows
+from batchsel.data.pictures import PictureFiles, decoded_file
+from batchsel.data.user_images import is_folder, load_folder
+from batchsel.errors import UsageError, UserError
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def write(folder, classes, count, size=(8, 8), ending="png", mode="RGB", first=0):
+    """Pictures whose mean grows with their number, so that they can be told apart."""
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            value = (40 * label + 3 * (first + number)) % 256
+            Image.new(mode, size, value if mode == "L" else (value, 255 - value, 7)).save(
+                folder / name / f"{first + number:04d}.{ending}"
+            )
+
+
+def test_a_folder_of_class_folders_is_split_by_share(tmp_path):
+    write(tmp_path / "pets", ["cats", "dogs"], 40)
+    dataset, lines = load_folder(str(tmp_path / "pets"))
+    assert {part: len(held) for part, held in dataset.parts.items()} == {"train": 56, "validation": 8, "test": 16}
+    assert dataset.class_names == ("cats", "dogs")
+    assert dataset.train.x.shape == (56, 8, 8, 3)
+    for part in dataset.parts.values():
+        assert (np.bincount(part.y) == len(part) // 2).all()
+    values = [part.x[:, 0, 0, 0] for part in dataset.parts.values()]
+    assert sorted(np.concatenate(values)) == sorted([3 * i for i in range(40)] + [40 + 3 * i for i in range(40)])
+    assert lines == ["2 classes: cats, dogs", "8 by 8 pixels, colour; 56 train, 8 validation, 16 test"]
+    assert load_folder(str(tmp_path / "pets"))[0].split == dataset.split
+    other = load_folder(str(tmp_path / "pets"), seed=1)[0]
+    np.testing.assert_array_equal(other.test.x, dataset.test.x)
+    assert other.split != dataset.split
+
+
+@pytest.mark.parametrize(("second", "third"), [("val", None), ("test", None), ("valid", "test")])
+def test_folders_of_parts_stay_as_they_are(tmp_path, second, third):
+    for number, part in enumerate(filter(None, ("train", second, third))):
+        write(tmp_path / "pets" / part, ["cats", "dogs"], 20, first=20 * number)
+    dataset = load_folder(str(tmp_path / "pets"))[0]
+    means = {part: sorted(set(held.x[:, 0, 0, 0] // 3)) for part, held in dataset.parts.items()}
+    expected = range(40, 60) if third else range(20, 40)
+    assert set(expected) <= set(means["test"])
+    assert len(dataset.test) == 40
+    assert len(dataset.validation) == (40 if third else 4)
+
+
+def test_grey_pictures_of_several_sizes(tmp_path):
+    write(tmp_path / "a", ["x", "y"], 5, (80, 100), "jpg", "L")
+    write(tmp_path / "a", ["x", "y"], 5, (30, 20), "png", "L", first=5)
+    assert load_folder(str(tmp_path / "a"))[0].input_shape == (64, 64, 1)
+    assert load_folder(f"{tmp_path / 'a'}:size=16")[0].input_shape == (16, 16, 1)
+
+
+def test_the_middle_of_a_picture_is_taken(tmp_path):
+    pixels = np.zeros((10, 30, 3), np.uint8)
+    pixels[:, 10:20] = 200
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert (decoded_file(tmp_path / "a.png", (10, 10, 3)) == 200).all()
+
+
+def broken_among(folder, count=1000):
+    write(folder, ["a", "b"], count // 2, (4, 4), "jpg")
+    path = folder / "b" / "0017.jpg"
+    path.write_bytes(path.read_bytes()[:100])
+    return path
+
+
+def test_a_broken_jpeg_among_a_thousand_is_named_and_skipped_only_when_asked_for(tmp_path):
+    path = broken_among(tmp_path / "a")
+    for _ in range(2):
+        with pytest.raises(UserError, match=rf"1 of 1,000 pictures cannot be decoded: {path}\. Get them anew"):
+            load_folder(str(tmp_path / "a"))
+    dataset, lines = load_folder(f"{tmp_path / 'a'}:skip_broken")
+    assert sum(map(len, dataset.parts.values())) == 999
+    assert lines[-1] == "left out: 1 broken pictures"
+    write(tmp_path / "a", ["a", "b"], 18, (4, 4), "jpg")  # mended
+    assert sum(map(len, load_folder(str(tmp_path / "a"))[0].parts.values())) == 1000
+
+
+def test_decoding_happens_once(tmp_path, monkeypatch):
+    write(tmp_path / "a", ["x", "y"], 20)
+    first = load_folder(str(tmp_path / "a"))[0]
+    monkeypatch.setattr("batchsel.data.picture_rows.decoded_file", None)
+    np.testing.assert_array_equal(load_folder(str(tmp_path / "a"))[0].train.x, first.train.x)
+
+
+def test_nothing_half_written_is_left_when_decoding_is_interrupted(tmp_path, monkeypatch):
+    write(tmp_path / "a", ["x", "y"], 20)
+
+    def interrupted(path, shape):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("batchsel.data.picture_rows.decoded_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_folder(str(tmp_path / "a"))
+    assert list((tmp_path / "cache" / "batchsel" / "pictures").iterdir()) == []
+
+
+def test_no_space_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
+    write(tmp_path / "a", ["x", "y"], 20)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100})())
+    with pytest.raises(UserError, match=r"decoded, needs 7\.7 kB in .* where 100 B are free"):
+        load_folder(str(tmp_path / "a"))
+
+
+def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_path, monkeypatch):
+    write(tmp_path / "a", ["x", "y"], 60)
+    resident = load_folder(str(tmp_path / "a"))[0]
+    monkeypatch.setattr(class_folders, "IN_MEMORY", 1000)
+    streamed = load_folder(str(tmp_path / "a"))[0]
+    assert not isinstance(streamed.train, data.Part)
+    x, y = streamed.train.take(np.arange(len(streamed.train)))
+    np.testing.assert_array_equal(x, resident.train.x)
+    np.testing.assert_array_equal(y, resident.train.y)
+    assert streamed.input_shape == resident.input_shape
+    assert streamed.split == resident.split
+
+
+def test_files_are_a_source_too(tmp_path):
+    write(tmp_path, ["x", "y"], 20)
+    listed = class_folders.list_pictures(tmp_path, ["x", "y"])
+    source = PictureFiles(*listed, (8, 8, 3))
+    rows, sound = picture_rows(source, "mine")
+    x, y = source.take(np.array([5, 39, 5]))
+    np.testing.assert_array_equal(x, rows[[5, 39, 5]])
+    assert y.tolist() == [0, 1, 0]
+    assert len(sound) == 40
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    trainer = Trainer(model, batch_size=8)
+    trainer.fit(source, epochs=2, verbose=0)
+    assert trainer.counts["samples"] == 80
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [([], "holds 0 folders"), (["x"], "holds 1 folders. Expected one for each class"), (["x", "y"], "no pictures")],
+)
+def test_folders_that_are_no_classes(tmp_path, classes, message):
+    for name in classes:
+        (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=message):
+        load_folder(str(tmp_path))
+
+
+def test_names_of_folders(tmp_path):
+    assert is_folder(f"{tmp_path}:size=32:skip_broken")
+    assert not is_folder("./nowhere/at/all")
+    with pytest.raises(UsageError, match="there is no folder"):
+        load_folder("./nowhere/at/all")
+
+
+@pytest.fixture
+def cinic():
+    card = cards.load("datasets", "cinic10")
+    sizes = dataclasses.replace(card.sizes, train=20, validation=20, test=20)
+    return dataclasses.replace(card, sizes=sizes, files=())
+
+
+def write_cinic(folder, ending="png"):
+    for number, part in enumerate(("train", "valid", "test")):
+        write(folder / part, cards.load("datasets", "cinic10").class_names, 2, (32, 32), ending, first=2 * number)
+
+
+def test_cinic_in_its_archive_and_unpacked(cinic, tmp_path):
+    write_cinic(tmp_path / "made" / "CINIC-10")
+    (tmp_path / "data" / "cinic10").mkdir(parents=True)
+    import tarfile
+
+    with tarfile.open(tmp_path / "data" / "cinic10" / "CINIC-10.tar.gz", "w:gz") as archive:
+        for part in ("train", "valid", "test"):
+            archive.add(tmp_path / "made" / "CINIC-10" / part, f"./{part}")
+    packed = data.load(cinic, folder=tmp_path / "data", offline=True)
+    assert data.find(cinic, folder=tmp_path / "data") == "folders of classes"
+    assert packed.validation.x[0, 0, 0, 0] == 3 * 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "made" / "CINIC-10").rename(tmp_path / "other" / "cinic10")
+    unpacked = data.load(cinic, folder=tmp_path / "other", offline=True)
+    for part in packed.parts:
+        np.testing.assert_array_equal(packed.parts[part].x, unpacked.parts[part].x)
+    next((tmp_path / "other" / "cinic10" / "test" / "cat").iterdir()).unlink()
+    with pytest.raises(UserError, match="the folders hold 19 in test instead of 20 pictures"):
+        data.load(cinic, folder=tmp_path / "other", offline=True)
+
+
+def test_an_archive_that_climbs_out_leaves_nothing(cinic, tmp_path):
+    (tmp_path / "cinic10").mkdir()
+    card = dataclasses.replace(cinic, options={**cinic.options, "archive": "CINIC-10.zip"})
+    with zipfile.ZipFile(tmp_path / "cinic10" / "CINIC-10.zip", "w") as archive:
+        archive.writestr("../../climbed.txt", "out")
+    with pytest.raises(UserError, match="climbed"):
+        data.load(card, folder=tmp_path, offline=True)
+    assert not (tmp_path.parent / "climbed.txt").exists()
+    assert [path.name for path in (tmp_path / "cinic10").iterdir() if path.is_dir()] == []
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_a_run_on_pictures_of_ones_own(command, tmp_path, monkeypatch):
+    for label, name in enumerate(("dark", "light")):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(60):
+            Image.new("L", (8, 8), 150 * label + number).save(tmp_path / "pictures" / name / f"{number}.png")
+    words = [
+        "run",
+        "--dataset",
+        "images",
+        "--file",
+        "pictures",
+        "--model",
+        "mlp",
+        "--budget",
+        "20",
+        "--target",
+        "accuracy>=0.9",
+        "--progress",
+        "off",
+    ]
+    result = command(*words)
+    assert result.code == 0, result.err
+    assert "2 classes: dark, light" in result.err
+    assert "8 by 8 pixels, grey; 84 train, 12 validation, 24 test" in result.err
+    monkeypatch.setattr(class_folders, "IN_MEMORY", 10)
+    assert command(*words, "--selector", "loss_ema", "--out", "streamed").code == 0
+    assert "which images? Give --file a folder" in command("run", "--dataset", "images").err
+    assert "expected a folder of pictures" in command("run", "--dataset", "images", "--file", "nowhere").err
