@@ -39,7 +39,7 @@ class ClassToken(layers.Layer):
 
 @keras.saving.register_keras_serializable("batchsel")
 class HeadAttention(layers.Layer):
-    """Attention in heads, with scores scaled by the root of all channels, where Keras takes those of a head.
+    """Attention in heads, whose scores are divided by the root of all channels; Keras takes those of a head.
 
     Args:
         heads: Parts of equal size into which the channels are cut.
@@ -55,7 +55,7 @@ class HeadAttention(layers.Layer):
         self.heads = heads
 
     def call(self, query: Any, key: Any, value: Any) -> Any:
-        """The values ``float32[b, s, dim]`` averaged for each query ``float32[b, t, dim]``, alike it to the keys."""
+        """The mean of the values ``float32[b, s, dim]`` for each query ``float32[b, t, dim]``, weighed by the keys."""
         tokens, dim = query.shape[1:]
         parts = [keras.ops.reshape(x, (-1, x.shape[1], self.heads, dim // self.heads)) for x in (query, key, value)]
         return keras.ops.reshape(keras.ops.dot_product_attention(*parts, scale=dim**-0.5), (-1, tokens, dim))
