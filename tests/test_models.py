@@ -18,6 +18,8 @@ TRAINABLE = {
     "resnet50": (PICTURE, 10, 23_520_842),
     "resnet101": (PICTURE, 10, 42_512_970),
     "wide_resnet": (PICTURE, 10, 36_479_194),
+    "convnext_tiny": (PICTURE, 10, 27_827_818),
+    "cvt13": (PICTURE, 10, 19_616_330),
     "lstm": (TEXT, 2, 1_313_154),
     "bilstm": (TEXT, 2, 1_346_306),
     "simple_rnn": (TEXT, 2, 1_288_386),
@@ -35,13 +37,15 @@ SMALL = {
     "resnet50": ("resnet50(width=4)", (8, 8, 3)),
     "resnet101": ("resnet101(width=2)", (8, 8, 3)),
     "wide_resnet": ("wide_resnet(depth=10, widen=1)", (8, 8, 3)),
+    "convnext_tiny": ("convnext_tiny(width=8, depths=[1, 1, 1, 1], drop_path=0.0)", (8, 8, 3)),
+    "cvt13": ("cvt13(width=8, depths=[1, 1, 1])", (16, 16, 3)),
     "lstm": ("lstm(vocabulary=50, width=16, units=16)", (12,)),
     "bilstm": ("bilstm(vocabulary=50, width=16, units=16)", (12,)),
     "simple_rnn": ("simple_rnn(vocabulary=50, width=16, units=16)", (12,)),
     "text_cnn": ("text_cnn(vocabulary=50, width=16, filters=8)", (12,)),
     "transformer_classifier": ("transformer_classifier(vocabulary=50, width=16, dropout=0.0)", (12,)),
 }
-FITTED = {"simple_cnn": (16, 0.003), "resnet101": (64, 0.01)}
+FITTED = {"simple_cnn": (16, 0.003), "resnet101": (64, 0.01), "cvt13": (64, 0.01)}
 """Batch size and learning rate where 16 and 0.01 do not do."""
 TEXT_MODELS = [name for name, (_, shape, _) in TRAINABLE.items() if shape == TEXT]
 

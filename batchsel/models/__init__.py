@@ -27,6 +27,8 @@ _BUILT_IN = {
     "resnet50": "resnet:resnet50",
     "resnet101": "resnet:resnet101",
     "wide_resnet": "wide_resnet:wide_resnet",
+    "convnext_tiny": "convnext:convnext_tiny",
+    "cvt13": "cvt:cvt13",
     "lstm": "recurrent:lstm",
     "bilstm": "recurrent:bilstm",
     "simple_rnn": "recurrent:simple_rnn",
