@@ -12,7 +12,10 @@ from batchsel.cards.schema import DatasetCard, Sizes
 from batchsel.errors import UsageError, UserError
 
 FOLDER = Path(__file__).parents[1] / "datasets"
-UNTRIED = {"qmnist", "sentiment140_full", "cifar100", "cifar100_lt", "e2e", "refinedweb"}
+UNTRIED = {
+    "qmnist", "sentiment140_full", "cifar100", "cifar100_lt", "e2e", "refinedweb", "cinic10", "tiny_imagenet", "imagenet100",
+    "svhn", "imdb", "sst2", "cola", "ag_news", "california_housing",
+}  # fmt: skip
 """Cards of data that nobody had at hand, so that there is nothing to compare with."""
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 

@@ -47,7 +47,7 @@ SMALL = {
 }
 FITTED = {"simple_cnn": (16, 0.003), "resnet101": (64, 0.01), "cvt13": (64, 0.01)}
 """Batch size and learning rate where 16 and 0.01 do not do."""
-TEXT_MODELS = [name for name, (_, shape, _) in TRAINABLE.items() if shape == TEXT]
+TEXT_MODELS = [name for name, (shape, _, _) in TRAINABLE.items() if shape == TEXT]
 
 
 def size(model):

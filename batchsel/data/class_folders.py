@@ -168,7 +168,8 @@ def list_pictures(path: Path, folders: list[str]) -> Listed:
 
     Args:
         path: Folder of a part.
-        folders: Names of the folders of its classes, in the order of their numbers.
+        folders: Names of the folders of its classes, in the order of their numbers; or their names in the file
+            ``PART_annotations.txt`` if there is one.
 
     Raises:
         UserError: If a folder is missing or has no pictures.
@@ -179,6 +180,8 @@ def list_pictures(path: Path, folders: list[str]) -> Listed:
         ...
         batchsel.errors.UserError: /nowhere/cats has no pictures (.jpg, .jpeg, .png, ...). ...
     """
+    if (annotations := path / f"{path.name}_annotations.txt").is_file():
+        return _annotated(annotations, folders)
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(folders):
@@ -195,6 +198,20 @@ def list_pictures(path: Path, folders: list[str]) -> Listed:
         paths += found
         labels += [label] * len(found)
     return Listed(paths, np.array(labels, np.int32))
+
+
+def _annotated(file: Path, folders: list[str]) -> Listed:
+    """Pictures whose classes stand in a file, name and class in each line, as in Tiny ImageNet's validation part."""
+    number = {name: label for label, name in enumerate(folders)}
+    rows = sorted(line.split("\t")[:2] for line in file.read_text("utf-8").splitlines() if line.strip())
+    strange = [row for row in rows if len(row) < 2 or row[1] not in number]
+    if strange:
+        raise UserError(f"{file}: {strange[0]!r} names no picture and class. Get the official file.")
+    paths = [file.parent / "images" / name for name, _ in rows]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(f"{file} names {len(missing)} pictures that are not there, the first is {missing[0]}.")
+    return Listed(paths, np.array([number[name] for _, name in rows], np.int32))
 
 
 def _carved(

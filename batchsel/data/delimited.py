@@ -44,7 +44,13 @@ class Delimited(NamedTuple):
 
 
 def read_delimited(
-    path: Path, *, names: tuple[str, ...] = (), delimiter: str = "", encoding: str = "utf-8", member: str = ""
+    path: Path,
+    *,
+    names: tuple[str, ...] = (),
+    delimiter: str = "",
+    encoding: str = "utf-8",
+    member: str = "",
+    quoted: bool = True,
 ) -> Delimited:
     r"""Reads a table.
 
@@ -54,6 +60,7 @@ def read_delimited(
         delimiter: What stands between values; without one, a tab if the first line has any, else a comma.
         encoding: How texts are coded.
         member: Name of the file in a zip archive; without one, the archive must hold just one.
+        quoted: Whether quotation marks hold a value together; if not, they are part of the text.
 
     Raises:
         UserError: If it cannot be read, is no text of that encoding, or a line has more or fewer values than the first;
@@ -71,7 +78,9 @@ def read_delimited(
         first = file.readline()
         if not first.strip():
             raise UserError(f"{path}: the first line is empty. Expected a table with a line a sample.")
-        reader = csv.reader(_again(first, file), delimiter=delimiter or ("\t" if "\t" in first else ","), strict=True)
+        delimiter = delimiter or ("\t" if "\t" in first else ",")
+        quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        reader = csv.reader(_again(first, file), delimiter=delimiter, quoting=quoting, strict=True)
         rows = list(_rows(reader, path))
     names, rows = (names, rows) if names else (tuple(rows[0]), rows[1:])
     if not rows:

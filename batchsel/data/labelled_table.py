@@ -43,6 +43,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     missing += " Another folder can be named with --data-dir or BATCHSEL_DATA."
     path = found_or_fetched(card, folder, lambda: _first(card, folder), missing)
     x, y, names = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
+    y = y / card.options["divide_target_by"] if "divide_target_by" in card.options else y
     return dataclasses.replace(table_dataset(card, x, y, seed=seed), feature_names=names)
 
 

@@ -22,9 +22,18 @@ class _Place(NamedTuple):
     """Name of the file in an archive, or empty."""
 
 
-class _Texts(NamedTuple):
+class Texts(NamedTuple):
+    """Texts and their classes.
+
+    Example:
+        >>> Texts(np.array(["good"], object), np.array([1])).labels
+        array([1])
+    """
+
     texts: np.ndarray
+    """``object[n]``."""
     labels: np.ndarray
+    """``int32[n]``."""
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
@@ -32,8 +41,9 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
 
     Args:
         card: The card; its options name the files that are accepted (``train`` and ``test``, the first that is there;
-            ``archive.zip!name`` for a file in an archive), the columns ``label`` and ``text``, names of the columns if
-            the files have none (``columns``), how labels are written (``labels``, in the order of the classes), labels
+            ``archive.zip!name`` for a file in an archive), the columns ``label`` and ``text`` (one, or several that are
+            joined), names of the columns if the files have none (``columns``), whether values stand in quotes
+            (``quoted``), how labels are written (``labels``, in the order of the classes), labels
             that are left out (``without``), the ``encoding``, and how many ``words`` the vocabulary has.
         seed: Chooses the validation part among the training rows.
         folder: Where the files lie or will be downloaded to.
@@ -51,13 +61,27 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: sentiment140 is not in /nowhere. Expected sentiment140_random.csv.gz ...
     """
-    train, test = (_read(_there(card, folder, part), card) for part in ("train", "test"))
+    return text_dataset(card, {part: _read(_there(card, folder, part), card) for part in ("train", "test")}, seed)
+
+
+def text_dataset(card: Any, read: dict[str, Texts], seed: int) -> Dataset:
+    """The data set that labelled texts make up: checked, split, and encoded by a vocabulary of the training part.
+
+    Args:
+        card: The card: name, task, sizes, content, class names and the option ``words`` are used.
+        read: The parts "train" and "test".
+        seed: Chooses the validation part among the training texts.
+
+    Raises:
+        UserError: If the texts are not those that the card describes.
+    """
+    train, test = read["train"], read["test"]
     digests = {"texts_train": _joined(train.texts), "texts_test": _joined(test.texts)}
     check_content(digests, card.content, where=card.name, remedy="Get the files that the card describes.")
     carved, kept = carve_rows(train.labels, card.sizes.validation, seed)
     encoder = learn_encoder(train.texts[kept].tolist(), card.options["words"], card.input_shape[0])
 
-    def part(held: _Texts, rows: Any = slice(None)) -> Part:
+    def part(held: Texts, rows: Any = slice(None)) -> Part:
         return Part(encoder.encode(held.texts[rows].tolist()), held.labels[rows])
 
     return Dataset(
@@ -103,13 +127,19 @@ def _there(card: Any, folder: DataFolder, part: str) -> _Place:
     return found_or_fetched(card, folder, lambda: _first(card, folder, part), missing)
 
 
-def _read(place: _Place, card: Any) -> _Texts:
+def _read(place: _Place, card: Any) -> Texts:
     path, options = place.path, card.options
-    form = {"names": tuple(options.get("columns", ())), "encoding": options.get("encoding", "utf-8")}
+    form = {
+        "names": tuple(options.get("columns", ())),
+        "encoding": options.get("encoding", "utf-8"),
+        "quoted": options.get("quoted", True),
+    }
     table = read_delimited(path, member=place.member, **form)
     number = {label: place for place, label in enumerate(options["labels"])}
     left_out = set(options.get("without", ()))
-    labels, texts = table.column(options["label"]), table.column(options["text"])
+    names = [options["text"]] if isinstance(options["text"], str) else options["text"]
+    labels = table.column(options["label"])
+    texts = [" ".join(values) for values in zip(*(table.column(name) for name in names), strict=True)]
     rows = [row for row, label in enumerate(labels) if label not in left_out]
     strange = sorted({labels[row] for row in rows} - set(number))
     if strange:
@@ -118,7 +148,7 @@ def _read(place: _Place, card: Any) -> _Texts:
     empty = [row for row in rows if not texts[row].strip()]
     if empty:
         raise UserError(f"{path}: {len(empty)} texts are empty, the first in row {empty[0]}. Remove those rows.")
-    return _Texts(
+    return Texts(
         np.array([texts[row] for row in rows], object), np.array([number[labels[row]] for row in rows], np.int32)
     )
 
