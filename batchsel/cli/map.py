@@ -50,7 +50,7 @@ def dataset_map(
     from batchsel.training.quiet import import_tensorflow
 
     check_picture(plot, "--plot")
-    card = sets.card_of(dataset)
+    card = sets.card_of(dataset, data_dir, offline)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
     spec = resolve({"dataset": dataset, "selector": "mapping", **target, **settings}, {}, card)
     check_names(spec)

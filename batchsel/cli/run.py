@@ -17,7 +17,8 @@ _SETTINGS = (
     (
         "--dataset",
         str,
-        "Data set: a name, see `batchsel datasets list`; or ./mine.csv:label, ./pictures, ./mine.txt, ./mine.py:load.",
+        "Data set: a name, see `batchsel datasets list`; or ./mine.csv:label, ./pictures, ./mine.txt, ./mine.py:load, "
+        "tfds:NAME.",
     ),
     ("--model", str, "Model, as in mlp or 'mlp(hidden=[64, 64])' or ./mine.py:build."),
     ("--selector", str, "Selector: a name or a pipe, see `batchsel selectors list`; or ./mine.py:Mine."),
@@ -107,7 +108,7 @@ def run(
     """
     from batchsel.experiments import spec as specs
 
-    spec = _resumed(resume, given, config) if resume else _resolved(given, label, own, config)
+    spec = _resumed(resume, given, config) if resume else _resolved(given, label, own, config, data_dir, offline)
     if print_config:
         click.echo(specs.to_toml(spec), nl=False)
         return
@@ -121,7 +122,9 @@ def run(
     context.exit(0 if record["reached"] else 3)
 
 
-def _resolved(given: dict[str, Any], label: str | None, own: str | None, config: str | None) -> Any:
+def _resolved(
+    given: dict[str, Any], label: str | None, own: str | None, config: str | None, data_dir: str | None, offline: bool
+) -> Any:
     from batchsel import cards
     from batchsel.data.progress import download_progress
     from batchsel.data.user_images import is_folder, load_folder
@@ -144,7 +147,7 @@ def _resolved(given: dict[str, Any], label: str | None, own: str | None, config:
     elif is_folder(dataset):
         for line in load_folder(dataset, progress=download_progress)[1]:
             click.echo(line, err=True)
-    return specs.resolve(given, file, sets.card_of(dataset))
+    return specs.resolve(given, file, sets.card_of(dataset, data_dir, offline))
 
 
 def _own_data(dataset: str, own: str | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from batchsel.data.dataset import Dataset, Part, check_arrays
 from batchsel.data.fetch import DataFolder, data_folder
-from batchsel.data.loaders import find_loader, load_from_file
+from batchsel.data.loaders import find_loader, load_named
 from batchsel.data.sources import ArraySource, SequenceSource, Source, source_of
 from batchsel.data.space import check_space
 from batchsel.errors import UserError
@@ -47,7 +47,8 @@ def load(
 
     Args:
         card: The card of the data set, or text ``"./FILE.py:FUNCTION"`` for a function of the user's, which
-            is called with the seed and returns a `Dataset`; or a table, text or folder of pictures of the user's.
+            is called with the seed and returns a `Dataset`; a table, text or folder of pictures of the user's; or
+            ``tfds:NAME``.
         seed: Chooses the validation part. Data and test part are the same for every seed.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
         offline: Whether downloads are forbidden.
@@ -66,7 +67,7 @@ def load(
         (90, 30, 30)
     """
     if isinstance(card, str):
-        dataset = load_from_file(card, seed, progress)
+        dataset = load_named(card, seed, folder, offline, progress)
     else:
         place = DataFolder(data_folder(card.folder, folder), offline, progress)
         dataset = find_loader(card.loader).load(card, seed, place)

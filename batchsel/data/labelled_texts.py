@@ -12,7 +12,7 @@ from batchsel.data.dataset import Dataset, Part
 from batchsel.data.delimited import read_delimited
 from batchsel.data.fetch import DataFolder, found_or_fetched
 from batchsel.data.splits import carve_rows, fingerprint
-from batchsel.data.texts import learn_encoder
+from batchsel.data.texts import Encoder, learn_encoder
 from batchsel.errors import UserError
 
 
@@ -79,21 +79,37 @@ def text_dataset(card: Any, read: dict[str, Texts], seed: int) -> Dataset:
     digests = {"texts_train": _joined(train.texts), "texts_test": _joined(test.texts)}
     check_content(digests, card.content, where=card.name, remedy="Get the files that the card describes.")
     carved, kept = carve_rows(train.labels, card.sizes.validation, seed)
-    encoder = learn_encoder(train.texts[kept].tolist(), card.options["words"], card.input_shape[0])
-
-    def part(held: Texts, rows: Any = slice(None)) -> Part:
-        return Part(encoder.encode(held.texts[rows].tolist()), held.labels[rows])
-
+    some = {"train": (train, kept), "validation": (train, carved), "test": (test, slice(None))}
+    parts = {part: Texts(held.texts[rows], held.labels[rows]) for part, (held, rows) in some.items()}
+    arrays, encoder = encoded(parts, card.options["words"], card.input_shape[0])
     return Dataset(
         card.name,
         card.task,
-        train=part(train, kept),
-        validation=part(train, carved),
-        test=part(test),
+        **arrays,
         class_names=card.class_names,
         split=fingerprint(kept, carved),
         encoder=encoder,
     )
+
+
+def encoded(parts: dict[str, Texts], words: int, length: int) -> tuple[dict[str, Part], Encoder]:
+    """Texts as numbers of words, by a vocabulary of the training part.
+
+    Args:
+        parts: The texts of each part.
+        words: Numbers in use, padding and unknown among them.
+        length: Words that are kept of a text.
+
+    Returns:
+        ``int32[n, length]`` words and ``int32[n]`` classes of each part, and the encoder.
+
+    Example:
+        >>> texts = Texts(np.array(["a b", "b"], object), np.array([0, 1], np.int32))
+        >>> encoded({"train": texts}, 4, 2)[0]["train"].x.tolist()
+        [[3, 2], [2, 0]]
+    """
+    encoder = learn_encoder(parts["train"].texts.tolist(), words, length)
+    return {part: Part(encoder.encode(held.texts.tolist()), held.labels) for part, held in parts.items()}, encoder
 
 
 def find(card: Any, folder: DataFolder) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 from collections.abc import Callable
 from importlib import metadata
@@ -19,6 +20,7 @@ from typing import Any
 from batchsel.calls import object_in_file
 from batchsel.data.dataset import Dataset
 from batchsel.data.lm_text import is_text, load_text
+from batchsel.data.tfds_sets import is_tfds, load_tfds
 from batchsel.data.user_images import is_folder, load_folder
 from batchsel.data.user_table import is_table, load_table
 from batchsel.errors import UserError, unknown_name
@@ -51,26 +53,34 @@ def find_loader(name: str) -> Any:
     raise unknown_name("loader of a data set", name, _known())
 
 
-def is_file(name: str) -> bool:
-    """Whether the name of a data set is that of a file of the user's.
+def has_no_card(name: str) -> bool:
+    """Whether the name of a data set is that of a file or folder of the user's, or of a set of TensorFlow Datasets.
 
     Args:
         name: The name.
 
     Example:
-        >>> is_file("./mine.py:load"), is_file("./my.csv:species"), is_file("iris")
+        >>> has_no_card("./mine.py:load"), has_no_card("./my.csv:species"), has_no_card("iris")
         (True, True, False)
     """
-    return ".py:" in name or is_table(name) or is_text(name) or is_folder(name)
+    return ".py:" in name or is_table(name) or is_text(name) or is_folder(name) or is_tfds(name)
 
 
-def load_from_file(reference: str, seed: int, progress: Callable[..., Any] | None = None) -> Dataset:
-    """Calls a user's function that makes a data set, or reads a user's table, text or pictures.
+def load_named(
+    reference: str,
+    seed: int,
+    folder: str | os.PathLike[str] | None = None,
+    offline: bool = False,
+    progress: Callable[..., Any] | None = None,
+) -> Dataset:
+    """A data set without a card: made by a user's function, read from the user's files, or of TensorFlow Datasets.
 
     Args:
         reference: File and function, as in ``"./mine.py:load"``, table and column, as in ``"./my.csv:species"``,
-            text, as in ``"./my.txt"``, or a folder of pictures, as in ``"./pictures"``.
+            text, as in ``"./my.txt"``, a folder of pictures, as in ``"./pictures"``, or ``"tfds:NAME"``.
         seed: Chooses the split; the one argument of the call.
+        folder: Folder of the data, for sets of TensorFlow Datasets.
+        offline: Whether downloads are forbidden.
         progress: Makes a progress bar for a label and a verb; None for silence.
 
     Returns:
@@ -80,7 +90,7 @@ def load_from_file(reference: str, seed: int, progress: Callable[..., Any] | Non
         UserError: If there is no such file or function, or it returned something else.
 
     Example:
-        >>> load_from_file("./missing.py:load", 0)
+        >>> load_named("./missing.py:load", 0)
         Traceback (most recent call last):
         ...
         batchsel.errors.UsageError: there is no file 'missing.py' to take 'load' from. Expected ...
@@ -89,6 +99,8 @@ def load_from_file(reference: str, seed: int, progress: Callable[..., Any] | Non
         return load_table(reference, seed)[0]
     if is_text(reference):
         return load_text(reference, seed)
+    if is_tfds(reference):
+        return load_tfds(reference, seed, folder, offline)
     if is_folder(reference):
         return load_folder(reference, seed, progress)[0]
     path, _, function = reference.rpartition(":")

@@ -10,17 +10,20 @@ from batchsel import cards, data
 from batchsel.cards.plain import plain_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
-from batchsel.data.loaders import is_file
+from batchsel.data.loaders import has_no_card
 from batchsel.data.user_table import ENDINGS
 from batchsel.errors import UsageError
 
 
-def card_of(name: str) -> Any:
+def card_of(name: str, folder: str | None = None, offline: bool = False) -> Any:
     """The card of a data set; for a file of the user's, one with general defaults and no target.
 
     Args:
         name: Name of a card; ``./mine.py:load``, a function of a seed that returns a `Dataset`; ``./my.csv:label``, a
-            table and the column of its label; ``./my.txt``, a text; or ``./pictures``, a folder of class folders.
+            table and the column of its label; ``./my.txt``, a text; ``./pictures``, a folder of class folders; or
+            ``tfds:NAME``.
+        folder: Folder of the data, or None for the usual places.
+        offline: Whether downloads are forbidden.
 
     Raises:
         UserError: If there is no such card, or the file or its data are not right.
@@ -33,7 +36,7 @@ def card_of(name: str) -> Any:
         raise UsageError(f"which column of {name} holds the label? Give it behind a colon, as in '{name}:label'.")
     if not _in_file(name):
         return cards.load("datasets", name)
-    dataset = data.load(name)
+    dataset = data.load(name, folder=folder, offline=offline)
     sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
     return plain_card(name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names)
 
@@ -97,4 +100,4 @@ def some(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_file(name: str) -> bool:
-    return isinstance(name, str) and is_file(name)
+    return isinstance(name, str) and has_no_card(name)

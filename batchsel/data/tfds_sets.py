@@ -1,0 +1,220 @@
+"""Classification sets of TensorFlow Datasets by name: ``tfds:cifar10``, prepared on disk or downloaded by it.
+
+Samples come from its random-access `data_source`: into memory where they fit, else one by one as they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from batchsel.data.dataset import Dataset, Part
+from batchsel.data.labelled_texts import Texts, encoded
+from batchsel.data.sources import SequenceSource, Source, Subset
+from batchsel.data.splits import carve_rows, fingerprint, split_rows
+from batchsel.errors import UsageError, UserError
+
+PREFIX = "tfds:"
+IN_MEMORY = 1 << 30
+"""Bytes up to which a part is held in memory; a larger one is read as it is needed."""
+_SHARES = (0.1, 0.2)
+"""Validation and test part, where the set has none."""
+_WORDS, _LENGTH = 20_000, 100
+_BLOCK = 1024
+
+
+class _Held(NamedTuple):
+    """A split as it was found."""
+
+    source: Source | None
+    labels: np.ndarray
+    texts: np.ndarray | None
+
+
+def is_tfds(name: str) -> bool:
+    """Whether the name of a data set is one of TensorFlow Datasets.
+
+    Args:
+        name: As in ``"tfds:cifar10"`` or ``"tfds:imagenet_resized/32x32:0.1.0"``.
+
+    Example:
+        >>> is_tfds("tfds:cifar10"), is_tfds("cifar10")
+        (True, False)
+    """
+    return name.startswith(PREFIX)
+
+
+def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = None, offline: bool = False) -> Dataset:
+    """A classification set, split.
+
+    Official validation and test splits are kept. If there is only one beside the training split, it is the test part;
+    what is missing is carved from the training split, each class by its share: a tenth for validation, a fifth for the
+    test.
+
+    Args:
+        name: ``tfds:NAME``, with configuration and version as TensorFlow Datasets writes them.
+        seed: Chooses what is carved for validation.
+        folder: Folder with prepared sets below it, ``tensorflow_datasets`` in it, or None for the usual places.
+        offline: Whether downloads are forbidden.
+
+    Returns:
+        The data set: pictures as they are (``uint8[n, height, width, channels]``, of one size), numbers, or texts as
+        ``int32[n, 100]`` words.
+
+    Raises:
+        UserError: If the set is unknown, is no classification, cannot be had, or has pictures of several sizes.
+
+    Example:
+        >>> load_tfds("tfds:no_such_set", offline=True)
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UsageError: TensorFlow Datasets knows no set 'no_such_set' ...
+    """
+    builder = _builder(name.removeprefix(PREFIX), folder, offline)
+    inputs, label = _keys(builder)
+    found = {part: _read(builder, split, inputs, label) for part, split in _splits(builder).items()}
+    rows, fingerprint_ = _rows({part: held.labels for part, held in found.items()}, seed)
+    class_names = tuple(map(str, builder.info.features[label].names))
+    if found["train"].texts is not None:
+        parts = {part: Texts(found[own].texts[some], found[own].labels[some]) for part, (own, some) in rows.items()}
+        arrays, encoder = encoded(parts, _WORDS, _LENGTH)
+        return Dataset(name, "classification", **arrays, class_names=class_names, split=fingerprint_, encoder=encoder)
+    held = {part: _held(found[own].source, some) for part, (own, some) in rows.items()}
+    return Dataset(name, "classification", **held, class_names=class_names, split=fingerprint_)
+
+
+def _builder(name: str, folder: str | os.PathLike[str] | None, offline: bool) -> Any:
+    import tensorflow_datasets as tfds
+
+    root = folder or os.environ.get("BATCHSEL_DATA")
+    places = [Path(root).expanduser() / "tensorflow_datasets", Path(root).expanduser()] if root else []
+    for place in (*places, None):
+        try:
+            builder = tfds.builder(name, data_dir=place, try_gcs=False)
+        except tfds.core.DatasetNotFoundError:
+            continue
+        except (ValueError, AssertionError, RuntimeError) as error:
+            raise UsageError(f"TensorFlow Datasets cannot make {name!r}: {error}") from error
+        if builder.info.splits or place is None:
+            break
+    else:
+        raise UsageError(
+            f"TensorFlow Datasets knows no set {name!r}. Its names: https://www.tensorflow.org/datasets/catalog."
+        )
+    if builder.info.splits:
+        return builder
+    if offline:
+        raise UserError(f"{name} is not prepared in {builder.data_dir}, and offline nothing is downloaded.")
+    try:
+        builder = tfds.builder(name, file_format="array_record", try_gcs=False)
+        builder.download_and_prepare()
+    except Exception as error:  # whatever the network, the disk and the code of the set may raise
+        raise UserError(
+            f"TensorFlow Datasets could not prepare {name}: {type(error).__name__}: {str(error)[:300]}"
+        ) from error
+    return builder
+
+
+def _keys(builder: Any) -> tuple[str, str]:
+    """The features that are input and label."""
+    import tensorflow_datasets as tfds
+
+    keys = builder.info.supervised_keys
+    label = keys[1] if keys and len(keys) == 2 and isinstance(keys[1], str) else "label"
+    features = builder.info.features
+    if label not in features or not isinstance(features[label], tfds.features.ClassLabel):
+        raise UserError(f"{builder.info.full_name} is no classification: it has no class label as its target.")
+    others = [key for key in features if key not in (label, "id", "file_name", "filename")]
+    inputs = keys[0] if keys else others[0]
+    if not isinstance(inputs, str):
+        raise UserError(f"{builder.info.full_name} has several inputs ({inputs}); expected one.")
+    shape = features[inputs].shape
+    if None in shape:
+        raise UserError(
+            f"{builder.info.full_name} has inputs of several sizes ({shape}). Save its pictures as a folder of class"
+            " folders, which are brought to one size: --dataset ./pictures."
+        )
+    return inputs, label
+
+
+def _splits(builder: Any) -> dict[str, str]:
+    there = set(builder.info.splits)
+    if "train" not in there:
+        raise UserError(f"{builder.info.full_name} has the splits {', '.join(sorted(there))}; expected train.")
+    found = {"train": "train"}
+    if "test" in there:
+        found |= {"test": "test"} | ({"validation": "validation"} if "validation" in there else {})
+    elif "validation" in there:
+        found["test"] = "validation"
+    return found
+
+
+def _read(builder: Any, split: str, inputs: str, label: str) -> _Held:
+    import tensorflow_datasets as tfds
+
+    feature = builder.info.features[inputs]
+    if builder.info.file_format not in tfds.core.FileFormat.with_random_access():
+        x, y = (np.concatenate(column) for column in zip(*_blocks(builder, split, inputs, label), strict=True))
+        texts = (
+            np.array([text.decode("utf-8") for text in x], object) if isinstance(feature, tfds.features.Text) else None
+        )
+        return _Held(_Memory(x, y.astype(np.int32)), y.astype(np.int32), texts)
+    records = builder.as_data_source(split)
+    if isinstance(feature, tfds.features.Text):
+        pairs = [(record[inputs].decode("utf-8"), record[label]) for record in _all(records)]
+        return _Held(None, np.array([y for _, y in pairs], np.int32), np.array([text for text, _ in pairs], object))
+    bare = builder.as_data_source(split, decoders={inputs: tfds.decode.SkipDecoding()})
+    labels = np.array([record[label] for record in _all(bare)], np.int32)
+    return _Held(SequenceSource(records, (inputs, label)), labels, None)
+
+
+def _blocks(builder: Any, split: str, inputs: str, label: str) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """The samples of a format without random access, in the order of the files."""
+    import tensorflow_datasets as tfds
+
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    samples = builder.as_dataset(split=split, batch_size=_BLOCK, shuffle_files=False, read_config=in_order)
+    return ((batch[inputs], batch[label]) for batch in tfds.as_numpy(samples))
+
+
+def _all(records: Any) -> Iterable[Any]:
+    for first in range(0, len(records), _BLOCK):
+        yield from records.__getitems__(list(range(first, min(first + _BLOCK, len(records)))))
+
+
+class _Memory:
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        self._arrays = x, y
+
+    def __len__(self) -> int:
+        return len(self._arrays[0])
+
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(array[indices] for array in self._arrays)
+
+
+def _rows(labels: dict[str, np.ndarray], seed: int) -> tuple[dict[str, tuple[str, np.ndarray]], str]:
+    """For each part the split that it comes from, and its rows there."""
+    whole = {part: (part, np.arange(len(values))) for part, values in labels.items()}
+    train, count = labels["train"], len(labels["train"])
+    validation, test = (max(1, round(share * count)) for share in _SHARES)
+    if "test" not in labels:
+        rows = split_rows(train, validation, test, seed)
+        return {part: ("train", chosen) for part, chosen in rows._asdict().items()}, fingerprint(*rows)
+    if "validation" not in labels:
+        carved, rest = carve_rows(train, validation, seed)
+        return whole | {"train": ("train", rest), "validation": ("train", carved)}, fingerprint(rest, carved)
+    return whole, ""
+
+
+def _held(source: Source, rows: np.ndarray) -> Part | Source:
+    one, _ = source.take(rows[:1])
+    if one.nbytes * len(rows) > IN_MEMORY:
+        return Subset(source, rows)
+    blocks = [source.take(rows[first : first + _BLOCK]) for first in range(0, len(rows), _BLOCK)]
+    x, y = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    return Part(x, y.astype(np.int32))
