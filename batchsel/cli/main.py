@@ -14,7 +14,7 @@ _COMMANDS = {
     "bench": ("bench:bench", "Measure the loop against model.fit."),
     "compare": ("compare:compare", "Compare selectors with shuffling on paired seeds."),
     "completion": ("completion:completion", "Print the line that switches on completion in a shell."),
-    "datasets": ("datasets:datasets", "List, show, fetch and verify data sets."),
+    "datasets": ("datasets:datasets", "List, show, fetch, verify and convert data sets."),
     "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),
     "experiment": ("experiment:experiment", "Run the experiment that a card states."),
     "map": ("map:dataset_map", "Train once and write what it says of every sample."),

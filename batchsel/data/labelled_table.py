@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     missing += " Another folder can be named with --data-dir or BATCHSEL_DATA."
     path = found_or_fetched(card, folder, lambda: _first(card, folder), missing)
     x, y, names = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
-    return dataclasses.replace(table_dataset(card, x, y, seed=seed), feature_names=names)
+    return table_dataset(card, x, y, names=names, seed=seed)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:

@@ -11,7 +11,7 @@ from batchsel.data.content import check_content
 from batchsel.data.dataset import Dataset, Part
 from batchsel.data.delimited import read_delimited
 from batchsel.data.fetch import DataFolder, found_or_fetched
-from batchsel.data.splits import carve_rows, fingerprint
+from batchsel.data.splits import Rows, carve_rows, fingerprint
 from batchsel.data.texts import learn_encoder
 from batchsel.errors import UserError
 
@@ -55,20 +55,23 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     digests = {"texts_train": _joined(train.texts), "texts_test": _joined(test.texts)}
     check_content(digests, card.content, where=card.name, remedy="Get the files that the card describes.")
     carved, kept = carve_rows(train.labels, card.sizes.validation, seed)
+    rows = Rows(kept, carved, np.arange(len(test.labels)))
     encoder = learn_encoder(train.texts[kept].tolist(), card.options["words"], card.input_shape[0])
 
-    def part(held: _Texts, rows: Any = slice(None)) -> Part:
-        return Part(encoder.encode(held.texts[rows].tolist()), held.labels[rows])
+    def part(held: _Texts, index: np.ndarray) -> Part:
+        return Part(encoder.encode(held.texts[index].tolist()), held.labels[index])
 
     return Dataset(
         card.name,
         card.task,
-        train=part(train, kept),
-        validation=part(train, carved),
-        test=part(test),
+        train=part(train, rows.train),
+        validation=part(train, rows.validation),
+        test=part(test, rows.test),
         class_names=card.class_names,
         split=fingerprint(kept, carved),
         encoder=encoder,
+        rows=rows,
+        raw=lambda name: _read_again(card, folder, name)[getattr(rows, name)],
     )
 
 
@@ -121,6 +124,11 @@ def _read(place: _Place, card: Any) -> _Texts:
     return _Texts(
         np.array([texts[row] for row in rows], object), np.array([number[labels[row]] for row in rows], np.int32)
     )
+
+
+def _read_again(card: Any, folder: DataFolder, part: str) -> np.ndarray:
+    """The texts of the file that a part comes from: kept, they would fill the memory of runs that need only numbers."""
+    return _read(_there(card, folder, "test" if part == "test" else "train"), card).texts
 
 
 def _joined(texts: np.ndarray) -> np.ndarray:
