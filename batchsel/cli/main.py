@@ -20,6 +20,7 @@ _COMMANDS = {
     "map": ("map:dataset_map", "Train once and write what it says of every sample."),
     "models": ("models:models", "List and show models."),
     "plot": ("report:plot", "Make a figure out of records."),
+    "predict": ("predict:predict", "Say what the model of a run predicts, for texts or test samples."),
     "report": ("report:report", "Make a report out of records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
     "selectors": ("selectors:selectors", "List and show selectors."),
