@@ -116,6 +116,12 @@ def test_a_text_of_ones_own_to_a_perplexity(command, tmp_path, selector):
     (folder,) = (tmp_path / "runs").glob("*/vocabulary.json")
     assert "merges" in folder.read_text()
     assert (folder.parent / "checkpoint.npz").is_file()
+    result = command("predict", str(folder.parent), "the cat sat on")
+    assert result.code == 0, result.err
+    assert "the cat sat on" in result.out
+    words = "the cat sat on a mat and saw an owl in its tree by night".split()
+    assert sum(word in result.out.split() for word in words) > 4
+    assert "goes on with a text" in command("predict", str(folder.parent)).err
 
 
 def test_files_that_are_no_text(command):

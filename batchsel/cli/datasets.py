@@ -33,7 +33,7 @@ _name = click.argument("name")
     epilog="\b\nExample:\n  batchsel datasets list\n  batchsel datasets fetch fashion_mnist",
 )
 def datasets() -> None:
-    """List, show, fetch and verify data sets."""
+    """List, show, fetch, verify and convert data sets."""
 
 
 def _command(name: str, *options: Callable[[Any], Any], example: str) -> Callable[[Any], click.Command]:
@@ -151,12 +151,62 @@ def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
         click.echo(folder)
 
 
+@_command(
+    "convert",
+    _name,
+    click.option("--to", "form", required=True, metavar="csv|npz", help="CSV files of samples, or one npz as Keras's."),
+    click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the files; it need not exist. [default: one named like the data set]",
+    ),
+    click.option("--force", is_flag=True, help="Replace files that are there."),
+    _as_json,
+    _data_dir,
+    _offline,
+    example="batchsel datasets convert mnist --to csv --out mnist_csv",
+)
+def convert_dataset(
+    name: str, form: str, out: Path | None, force: bool, as_json: bool, data_dir: Path | None, offline: bool
+) -> None:
+    """Write a data set as other programs read it: training and test part, values as in the files.
+
+    The training part holds the rows of the validation part, too, in the order of the official files. CSV: train.csv
+    and test.csv; of images "label,pixel0,pixel1,...", bytes, row by row, the channels of a pixel side by side; of
+    tables "label" and the features, not scaled; of texts "label,text". npz: x_train, y_train, x_test and y_test, with
+    class numbers; of texts word numbers, and "vocabulary", the words from number 2 on.
+    """
+    from batchsel.data.convert import convert, files_of
+
+    card, folder = _card(name), out or Path(name)
+    there = [path for path in files_of(card.name, form, folder) if path.exists()]
+    if there and not force:
+        raise UserError(f"already there: {', '.join(map(str, there))}. Give --force to replace, or another --out.")
+    dataset = _loaded(card, data_dir, offline)
+    files = convert(dataset, form, folder, lambda line: click.echo(line, err=True))
+    sizes = {path.name: path.stat().st_size for path in files}
+    if as_json:
+        _print_json({"name": name, "path": str(folder), "files": sizes})
+    else:
+        click.echo("\n".join(f"{path}: {sizes[path.name]:,} bytes" for path in files))
+
+
+def _loaded(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
+    from batchsel import data
+    from batchsel.data.progress import download_progress
+
+    if "words" in card.options:  # a vocabulary is learned with TensorFlow, whose start is noisy
+        from batchsel.training.quiet import import_tensorflow
+
+        import_tensorflow()
+    return data.load(card, folder=data_dir, offline=offline, progress=download_progress)
+
+
 def _draw(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:
     from batchsel import data
     from batchsel.analysis.dataset_plot import draw
-    from batchsel.data.progress import download_progress
 
-    dataset = data.load(card, folder=data_dir, offline=offline, progress=download_progress)
+    dataset = _loaded(card, data_dir, offline)
     if not isinstance(dataset.train, data.Part):
         raise UserError(f"{card.name} does not lie in memory, and cannot be drawn whole.")
     save_picture(draw(dataset.train.x, dataset.train.y, dataset.class_names), path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from batchsel.data.sources import Source
+from batchsel.data.splits import Rows
 from batchsel.data.subwords import Subwords
 from batchsel.data.texts import Encoder
 from batchsel.errors import UserError
@@ -50,6 +52,10 @@ class Dataset:
         encoder: What turned texts into numbers, by words or by subwords; None for other data.
         true_labels: Labels of the training part before some were made wrong on purpose; None where none were.
         feature_names: Names of the columns of a table, if known.
+        rows: Where the rows of each part stand in the files, training and validation part counted together and the
+            test part apart where it is an official one; None if unknown.
+        raw: Gives the inputs of a part, by its name, as they were before scaling or encoding; None where they are the
+            same.
 
     Example:
         >>> part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
@@ -68,6 +74,8 @@ class Dataset:
     encoder: Encoder | Subwords | None = None
     true_labels: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
+    rows: Rows | None = None
+    raw: Callable[[str], np.ndarray] | None = None
 
     @property
     def parts(self) -> dict[str, Part | Source]:
@@ -85,6 +93,24 @@ class Dataset:
         if self.task == "language_model":
             return len(self.encoder.vocabulary)
         return len(self.class_names) if self.task == "classification" else 1
+
+    def raw_inputs(self, part: str) -> np.ndarray:
+        """The inputs of a part as they were before scaling or encoding.
+
+        Args:
+            part: "train", "validation" or "test", in memory.
+
+        Returns:
+            ``[n, ...]`` in the order of the part: unscaled features, texts, or what `x` holds.
+
+        Example:
+            >>> part = Part(np.array([[-1.0], [1.0]]), np.array([0, 1], np.int32))
+            >>> inches = lambda name: np.array([[10.0], [14.0]])
+            >>> dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"), raw=inches)
+            >>> dataset.raw_inputs("test").tolist()
+            [[10.0], [14.0]]
+        """
+        return self.parts[part].x if self.raw is None else self.raw(part)
 
     def check(self) -> None:
         """Refuses data that nobody should train on.

@@ -33,5 +33,5 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     from sklearn.datasets import load_digits
 
-    x, y = load_digits(return_X_y=True)
-    return table_dataset(card, x, y, seed=seed, scale=_GREATEST)
+    held = load_digits()
+    return table_dataset(card, held.data, held.target, names=held.feature_names, seed=seed, scale=_GREATEST)

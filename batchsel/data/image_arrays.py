@@ -13,7 +13,7 @@ import numpy as np
 from batchsel.data.content import check_content
 from batchsel.data.dataset import Dataset, Part
 from batchsel.data.fetch import DataFolder, found_or_fetched
-from batchsel.data.splits import carve_rows, fingerprint
+from batchsel.data.splits import Rows, carve_rows, fingerprint
 from batchsel.errors import UserError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -79,6 +79,7 @@ def load_images(card: Any, seed: int, folder: DataFolder, find: Finder, expected
         test=Part(x_test, y_test),
         class_names=card.class_names,
         split=fingerprint(kept, carved),
+        rows=Rows(kept, carved, np.arange(len(y_test))),
     )
 
 

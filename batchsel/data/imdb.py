@@ -45,7 +45,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         f"Expected {_ARCHIVE} or the folder aclImdb. Another folder can be named with --data-dir or BATCHSEL_DATA."
     )
     place = found_or_fetched(card, folder, lambda: _place(folder), missing)
-    return text_dataset(card, _read(place, card), seed)
+    return text_dataset(card, _read(place, card), seed, lambda part: _read(place, card)[part])
 
 
 def find(card: Any, folder: DataFolder) -> str | None:

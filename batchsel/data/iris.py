@@ -27,5 +27,5 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     from sklearn.datasets import load_iris
 
-    x, y = load_iris(return_X_y=True)
-    return table_dataset(card, x, y, seed=seed)
+    held = load_iris()
+    return table_dataset(card, held.data, held.target, names=held.feature_names, seed=seed)

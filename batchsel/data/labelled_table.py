@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     path = found_or_fetched(card, folder, lambda: _first(card, folder), missing)
     x, y, names = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
     y = y / card.options["divide_target_by"] if "divide_target_by" in card.options else y
-    return dataclasses.replace(table_dataset(card, x, y, seed=seed), feature_names=names)
+    return table_dataset(card, x, y, names=names, seed=seed)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:

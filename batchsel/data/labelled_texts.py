@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from batchsel.data.content import check_content
 from batchsel.data.dataset import Dataset, Part
 from batchsel.data.delimited import read_delimited
 from batchsel.data.fetch import DataFolder, found_or_fetched
-from batchsel.data.splits import carve_rows, fingerprint
+from batchsel.data.splits import Rows, carve_rows, fingerprint
 from batchsel.data.texts import Encoder, learn_encoder
 from batchsel.errors import UserError
 
@@ -61,16 +62,21 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: sentiment140 is not in /nowhere. Expected sentiment140_random.csv.gz ...
     """
-    return text_dataset(card, {part: _read(_there(card, folder, part), card) for part in ("train", "test")}, seed)
+
+    def read(part: str) -> Texts:
+        return _read(_there(card, folder, part), card)
+
+    return text_dataset(card, {part: read(part) for part in ("train", "test")}, seed, read)
 
 
-def text_dataset(card: Any, read: dict[str, Texts], seed: int) -> Dataset:
+def text_dataset(card: Any, read: dict[str, Texts], seed: int, again: Callable[[str], Texts]) -> Dataset:
     """The data set that labelled texts make up: checked, split, and encoded by a vocabulary of the training part.
 
     Args:
         card: The card: name, task, sizes, content, class names and the option ``words`` are used.
         read: The parts "train" and "test".
         seed: Chooses the validation part among the training texts.
+        again: Reads a part again: kept, the texts would fill the memory of runs that need only numbers.
 
     Raises:
         UserError: If the texts are not those that the card describes.
@@ -79,8 +85,9 @@ def text_dataset(card: Any, read: dict[str, Texts], seed: int) -> Dataset:
     digests = {"texts_train": _joined(train.texts), "texts_test": _joined(test.texts)}
     check_content(digests, card.content, where=card.name, remedy="Get the files that the card describes.")
     carved, kept = carve_rows(train.labels, card.sizes.validation, seed)
-    some = {"train": (train, kept), "validation": (train, carved), "test": (test, slice(None))}
-    parts = {part: Texts(held.texts[rows], held.labels[rows]) for part, (held, rows) in some.items()}
+    rows = Rows(kept, carved, np.arange(len(test.labels)))
+    some = {part: (test if part == "test" else train, chosen) for part, chosen in rows._asdict().items()}
+    parts = {part: Texts(held.texts[chosen], held.labels[chosen]) for part, (held, chosen) in some.items()}
     arrays, encoder = encoded(parts, card.options["words"], card.input_shape[0])
     return Dataset(
         card.name,
@@ -89,6 +96,8 @@ def text_dataset(card: Any, read: dict[str, Texts], seed: int) -> Dataset:
         class_names=card.class_names,
         split=fingerprint(kept, carved),
         encoder=encoder,
+        rows=rows,
+        raw=lambda name: again("test" if name == "test" else "train").texts[getattr(rows, name)],
     )
 
 

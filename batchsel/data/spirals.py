@@ -166,7 +166,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     if unknown:
         raise unknown_name("option of the spirals", min(unknown), _OPTIONS)
     x, y = make_spirals(samples=card.sizes.total, **card.options)
-    return table_dataset(card, x, y, seed=seed)
+    return table_dataset(card, x, y, names=("x1", "x2"), seed=seed)
 
 
 def _even_points(count: int, arm: int, arms: int, turns: float) -> np.ndarray:

@@ -81,7 +81,7 @@ def with_rare_classes(dataset: Dataset, ratio: float) -> Dataset:
         members = np.flatnonzero(train.y == c)
         kept.append(members[np.argsort(words[members], kind="stable")[: sizes[c]]])
     rows = np.sort(np.concatenate(kept))
-    return dataclasses.replace(dataset, train=Part(train.x[rows], train.y[rows]))
+    return _with_training_rows(dataset, rows)
 
 
 def tail_sizes(size: int, classes: int, ratio: float) -> list[int]:
@@ -98,6 +98,21 @@ def tail_sizes(size: int, classes: int, ratio: float) -> list[int]:
     """
     # A little more, so that rounding cannot step below a whole number.
     return [max(1, int(size * ratio ** (-c / (classes - 1)) + 1e-9)) for c in range(classes)]
+
+
+def _with_training_rows(dataset: Dataset, rows: np.ndarray) -> Dataset:
+    train, places = dataset.train, dataset.rows
+
+    def raw(part: str) -> np.ndarray:
+        inputs = dataset.raw_inputs(part)
+        return inputs[rows] if part == "train" else inputs
+
+    return dataclasses.replace(
+        dataset,
+        train=Part(train.x[rows], train.y[rows]),
+        rows=places and places._replace(train=places.train[rows]),
+        raw=dataset.raw and raw,
+    )
 
 
 def _training(dataset: Dataset, what: str) -> Part:

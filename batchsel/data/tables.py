@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,22 @@ from batchsel.data.splits import fingerprint, split_rows
 from batchsel.errors import UserError
 
 
-def table_dataset(card: Any, x: np.ndarray, y: np.ndarray, *, seed: int = 0, scale: float | None = None) -> Dataset:
+def table_dataset(
+    card: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    names: Sequence[str] = (),
+    seed: int = 0,
+    scale: float | None = None,
+) -> Dataset:
     """Splits a table, scales it, and makes the data set.
 
     Args:
         card: The card: its sizes, task, class names and content hashes (``x`` and ``y``) are used.
         x: Features, ``[n, d]``.
         y: Class numbers or values, ``[n]``.
+        names: Names of the features, if known.
         seed: Chooses the validation part; the test part is always the same.
         scale: A known greatest value to divide by; without one, each feature is standardised with mean and
             deviation of the training part.
@@ -45,7 +55,16 @@ def table_dataset(card: Any, x: np.ndarray, y: np.ndarray, *, seed: int = 0, sca
     scaled = ((x - middle) / spread).astype(np.float32)
     y = y.astype(np.int32 if classification else np.float32)
     parts = {name: Part(scaled[index], y[index]) for name, index in rows._asdict().items()}
-    return Dataset(card.name, card.task, **parts, class_names=card.class_names, split=fingerprint(*rows))
+    return Dataset(
+        card.name,
+        card.task,
+        **parts,
+        class_names=card.class_names,
+        split=fingerprint(*rows),
+        feature_names=tuple(names),
+        rows=rows,
+        raw=lambda part: x[getattr(rows, part)],
+    )
 
 
 def spread_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

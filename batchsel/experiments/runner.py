@@ -15,6 +15,7 @@ from batchsel.experiments.arms import Arm
 from batchsel.experiments.budget import Budget
 from batchsel.experiments.details import Stages, details
 from batchsel.experiments.device_lock import device
+from batchsel.experiments.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.sets import whole
 from batchsel.experiments.spec import RunSpec, to_toml
 from batchsel.experiments.workshop import Workshop
@@ -22,9 +23,6 @@ from batchsel.files import replacing
 from batchsel.target import HOLD
 from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
 from batchsel.training.trainer import Trainer
-
-CONFIG = "config.toml"
-CHECKPOINT = "checkpoint.npz"
 
 
 @dataclass(frozen=True)
