@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,51 @@ def read(text: str) -> Call:
         Path(in_file["path"].strip()) if in_file else None,
         bare=not isinstance(node, ast.Call),
     )
+
+
+def pieces(text: str) -> list[str]:
+    """Cuts a pipe at the bars that stand outside parentheses and quotes.
+
+    Args:
+        text: Names with arguments, with ``|`` between them.
+
+    Example:
+        >>> pieces("loss_ema(0.9) | given('a|b.npy')")
+        ['loss_ema(0.9) ', " given('a|b.npy')"]
+    """
+    found, depth, quote = [""], 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        depth += not quote and {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and depth == 0 and not quote:
+            found.append("")
+        else:
+            found[-1] += character
+    return found
+
+
+def written(part: Any) -> str:
+    """A frozen dataclass with a `name` as text that can be read again.
+
+    Args:
+        part: The dataclass.
+
+    Example:
+        >>> import batchsel
+        >>> written(batchsel.selectors.LossEMA())
+        'loss_ema(decay=0.9)'
+    """
+    values = [(field.name, _plain(getattr(part, field.name))) for field in fields(part)]
+    arguments = ", ".join(f"{key}={value!r}" for key, value in values)
+    return f"{part.name}({arguments})" if arguments else part.name
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as a Python number, which prints as it is written."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def object_in_file(path: Path, name: str) -> Any:

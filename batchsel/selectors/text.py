@@ -31,7 +31,7 @@ def parse(text: str) -> Any:
         >>> parse("loss_ema | mix(0.2)")
         loss_ema(decay=0.9) | mix(uniform=0.2)
     """
-    parts = [_part(piece, text) for piece in _pieces(text)]
+    parts = [_part(piece, text) for piece in calls.pieces(text)]
     result = parts[0]
     for part in parts[1:]:
         result = result | part
@@ -52,7 +52,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? There are ...
     """
-    for piece in _pieces(text):
+    for piece in calls.pieces(text):
         call = _read(piece, text)
         if call.path is None:
             find(call.name)
@@ -77,19 +77,3 @@ def _read(piece: str, text: str) -> calls.Call:
         whole = "" if piece.strip() == text.strip() else f" in {text!r}"
         example = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
         raise UsageError(f"{error}{whole} {example}") from None
-
-
-def _pieces(text: str) -> list[str]:
-    """Cuts at the bars that stand outside parentheses and quotes."""
-    pieces, depth, quote = [""], 0, ""
-    for character in text:
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        depth += not quote and {"(": 1, ")": -1}.get(character, 0)
-        if character == "|" and depth == 0 and not quote:
-            pieces.append("")
-        else:
-            pieces[-1] += character
-    return pieces
