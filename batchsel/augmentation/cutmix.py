@@ -14,6 +14,8 @@ from batchsel.augmentation.pixels import ONE, images, within
 from batchsel.checks import in_range
 from batchsel.rng import Rng
 
+_FINE = 1 << 24
+
 
 @dataclass(frozen=True, repr=False)
 class CutMix(Mixing):
@@ -53,7 +55,9 @@ class CutMix(Mixing):
         share = drawn_share(self.alpha, self.chance, rng)
         top, rows = _span(height, share, rng.integers([], height, "row"))
         left, columns = _span(width, share, rng.integers([], width, "column"))
-        kept = tf.cast(height * width - rows * columns, tf.float32) / (height * width)
+        kept = tf.cast(height * width - rows * columns, tf.int64)
+        # In whole numbers, since XLA multiplies by the reciprocal instead of dividing.
+        kept = tf.cast((kept * _FINE + height * width // 2) // (height * width), tf.float32) / _FINE
         mixture = Mixture(drawn_partners(valid, rng), kept)
         return tf.where(within(x, top, left, rows, columns), mixture.others(x), x), mixture
 

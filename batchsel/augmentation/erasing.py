@@ -39,7 +39,7 @@ class Erasing(Augmentation):
         UsageError: If a parameter is not of that kind.
 
     Example:
-        >>> Erasing(1.0, fill="zero")(tf.ones([2, 8, 8, 1]), Rng(0, 0)).numpy().min()
+        >>> float(tf.reduce_min(Erasing(1.0, fill="zero")(tf.ones([2, 8, 8, 1]), Rng(0, 0))))
         0.0
     """
 

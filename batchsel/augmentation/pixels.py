@@ -105,7 +105,7 @@ def grey(values: tf.Tensor) -> tf.Tensor:
         return values
     red, green, blue = tf.split(values, 3, axis=-1)
     if not values.dtype.is_integer:
-        return (_RED * red + _GREEN * green + _BLUE * blue) / 2**16
+        return _RED / 2**16 * red + _GREEN / 2**16 * green + _BLUE / 2**16 * blue
     return tf.bitwise.right_shift(_RED * red + _GREEN * green + _BLUE * blue + (1 << 15), tf.constant(16))
 
 
