@@ -12,6 +12,7 @@ _PUBLIC = {
     "TensorBoard": "training.callbacks",
     "Trainer": "training.trainer",
     "UserError": "errors",
+    "augmentation": "augmentation:",
     "fit": "training.fit_model",
     "schedules": "schedules:",
     "selectors": "selectors:",

@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,11 @@ def pieces(text: str) -> list[str]:
     """Cuts a pipe at the bars that stand outside parentheses and quotes.
 
     Args:
-        text: The pipe.
+        text: Names with arguments, with ``|`` between them.
 
     Example:
-        >>> pieces("loss_ema(0.9) | mix('a|b')")
-        ['loss_ema(0.9) ', " mix('a|b')"]
+        >>> pieces("loss_ema(0.9) | given('a|b.npy')")
+        ['loss_ema(0.9) ', " given('a|b.npy')"]
     """
     found, depth, quote = [""], 0, ""
     for character in text:
@@ -134,6 +134,27 @@ def pieces(text: str) -> list[str]:
         else:
             found[-1] += character
     return found
+
+
+def written(part: Any) -> str:
+    """A frozen dataclass with a `name` as text that can be read again.
+
+    Args:
+        part: The dataclass.
+
+    Example:
+        >>> import batchsel
+        >>> written(batchsel.selectors.LossEMA())
+        'loss_ema(decay=0.9)'
+    """
+    values = [(field.name, _plain(getattr(part, field.name))) for field in fields(part)]
+    arguments = ", ".join(f"{key}={value!r}" for key, value in values)
+    return f"{part.name}({arguments})" if arguments else part.name
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as a Python number, which prints as it is written."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def object_in_file(path: Path, name: str) -> Any:

@@ -86,6 +86,7 @@ def _defaults(table: Table) -> Defaults:
         budget=table.positive("budget"),
         target=table.one_of("target", LEVELS),
         cut_padding=table.read("cut_padding", "true or false", lambda value: isinstance(value, bool), False),
+        augment=table.text("augment", default=""),
     )
     table.finish()
     return defaults

@@ -82,6 +82,7 @@ class Defaults:
         budget: Passes after which a run ends.
         target: Which of the three targets is meant: ``"easy"``, ``"medium"`` or ``"hard"``.
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
+        augment: Augmentations in text form; empty for none.
 
     Example:
         >>> Defaults("mlp", "adam", 1e-3, 32, "linear", 20.0, "medium").budget
@@ -96,6 +97,7 @@ class Defaults:
     budget: float
     target: str
     cut_padding: bool = False
+    augment: str = ""
 
 
 @dataclass(frozen=True)

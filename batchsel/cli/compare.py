@@ -33,6 +33,7 @@ _QUICK_SEEDS = 3
 @click.option("--batch-size", type=int, help="Samples of a step.")
 @click.option("--learning-rate", type=float, help="Peak learning rate of all runs.")
 @click.option("--schedule", help="constant, linear, cosine, as in 'cosine | warmup(0.05)'.")
+@click.option("--augment", help="Changes of the training samples in all runs, as in 'crop(4) | flip'.")
 @click.option("--tuned", type=click.Path(dir_okay=False), help="Settings of each arm, as `batchsel tune` wrote them.")
 @click.option("--stop-at-target", is_flag=True, help="End runs at their target: faster; no accuracy at equal time.")
 @click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")

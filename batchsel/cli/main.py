@@ -11,6 +11,7 @@ import click
 from batchsel.errors import UsageError, UserError
 
 _COMMANDS = {
+    "augmentations": ("augmentations:augmentations", "List and show augmentations."),
     "bench": ("bench:bench", "Measure the loop against model.fit."),
     "compare": ("compare:compare", "Compare selectors with shuffling on paired seeds."),
     "completion": ("completion:completion", "Print the line that switches on completion in a shell."),

@@ -33,6 +33,7 @@ _SETTINGS = (
     ("--label-noise", float, "Share of the training labels made wrong on purpose. [default: 0]"),
     ("--label-noise-kind", str, "symmetric (any other class) or asymmetric (the next). [default: symmetric]"),
     ("--imbalance", float, "Size of the first training class over that of the last. [default: 1, as it is]"),
+    ("--augment", str, "Changes of the training samples, as in 'crop(4) | flip'; see `batchsel augmentations list`."),
     ("--compile", str, "How the loop is compiled: auto, graph or xla. [default: auto]"),
 )
 _OWN = {

@@ -19,7 +19,7 @@ from batchsel.target import Target
 
 COMPILE = ("auto", "graph", "xla")
 NOISE = ("symmetric", "asymmetric")
-_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance")
+_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment")
 """Settings that earlier versions did not have: what was recorded without them keeps its digest."""
 _NONE = object()
 
@@ -49,6 +49,7 @@ class RunSpec:
         label_noise: Share of the training labels that are made wrong on purpose, always the same.
         label_noise_kind: "symmetric" (any other class) or "asymmetric" (the next class).
         imbalance: Size of the first class over that of the last in the training part; 1 leaves it as it is.
+        augment: Augmentations in text form; empty for none.
 
     Example:
         >>> RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9").identity()
@@ -75,6 +76,7 @@ class RunSpec:
     label_noise: float = 0.0
     label_noise_kind: str = "symmetric"
     imbalance: float = 1.0
+    augment: str = ""
 
     def __post_init__(self) -> None:
         problems = [*_type_problems(self), *_value_problems(self)]
@@ -177,6 +179,7 @@ def _defaults(card: Any) -> dict[str, Any]:
         "budget": str(Budget(defaults.budget, "passes")),
         "target": card.target,
         "cut_padding": defaults.cut_padding,
+        "augment": defaults.augment,
     }
 
 
@@ -235,9 +238,12 @@ def check_names(spec: RunSpec) -> None:
         UserError: If a name is unknown or a text cannot be read.
     """
     from batchsel import models
+    from batchsel.augmentation import text as augmentations
     from batchsel.models import optimizers
     from batchsel.selectors import text
 
     models.check(spec.model)
     optimizers.check(spec.optimizer)
     text.check(spec.selector)
+    if spec.augment:
+        augmentations.check(spec.augment)

@@ -22,7 +22,7 @@ from batchsel.ranges import Range
 
 FIRST_SEED = 1_000_000
 """Tuning seeds start here; scoring seeds lie below."""
-TUNABLE = ("batch_size", "learning_rate", "schedule", "budget", "optimizer", "model")
+TUNABLE = ("batch_size", "learning_rate", "schedule", "budget", "optimizer", "model", "augment")
 _PENALTY = 2
 """A run that misses the target counts with this many times what it used (PAR2)."""
 

@@ -22,7 +22,7 @@ _TRAINERS = 48
 """More are not kept at a time: each holds a model and its compiled loop."""
 _COMPILED = (
     "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",
-    "deterministic", "mixed_precision", "cut_padding",
+    "deterministic", "mixed_precision", "cut_padding", "augment",
 )  # fmt: skip
 """The settings that a trainer is made of; the others (seed, rate, budget, target, grid) may change from run to run."""
 
@@ -122,6 +122,7 @@ class Workshop:
             schedule=None if spec.schedule == "constant" else spec.schedule,
             compile=spec.compile,
             cut_padding=spec.cut_padding,
+            augment=spec.augment,
         )
 
     def _model(self, spec: RunSpec) -> Any:

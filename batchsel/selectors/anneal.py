@@ -36,6 +36,7 @@ class Anneal(Modifier):
     """
 
     name = "anneal"
+    learns = False
     to: str = "uniform"
     start: float = 0.0
     end: float = 1.0

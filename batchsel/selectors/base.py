@@ -5,11 +5,11 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
+from batchsel.calls import written
 from batchsel.selectors.exchange import Choice, Context, Learn, Plan, Seen
 
 State = Any
@@ -32,14 +32,7 @@ class Part:
         return join(self, other)
 
     def __repr__(self) -> str:
-        values = [(field.name, _plain(getattr(self, field.name))) for field in dataclasses.fields(self)]
-        arguments = ", ".join(f"{key}={value!r}" for key, value in values)
-        return f"{self.name}({arguments})" if arguments else self.name
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as a Python number, which prints as it is written."""
-    return value.item() if hasattr(value, "item") else value
+        return written(self)
 
 
 class Selector(Part):
@@ -77,6 +70,10 @@ class Selector(Part):
     """Whether losses below 0 would mislead it."""
     sees_inputs: ClassVar[bool] = False
     """Whether `Context.inputs` is given."""
+    learns: ClassVar[bool] = True
+    """Whether it goes by what the forward passes of training find out: by `Context.losses`, or by more of `Seen` in
+    `update` and `weigh` than which rows there were. Samples mixed of two (mixup, CutMix) would mislead it; it is
+    refused with them unless it says False."""
     traceable: ClassVar[bool] = True
     """False if the selector leaves TensorFlow (NumPy code), which rules out XLA."""
 
@@ -196,6 +193,8 @@ class Score(Part):
     signals: ClassVar[tuple[str, ...]] = ()
     prepares: ClassVar[bool] = False
     """Whether `prepare` is called before the first step."""
+    learns: ClassVar[bool] = True
+    """As in `Selector`."""
 
     def init(self, n: int) -> State:
         """The state before the first step, as in `Selector.init`."""
@@ -231,6 +230,9 @@ class Modifier(Part):
         loss_ema(decay=0.9) | warmup(passes=1)
     """
 
+    learns: ClassVar[bool] = True
+    """As in `Selector`."""
+
     def init(self, n: int) -> State:
         """What it remembers, as in `Selector.init`; most modifiers remember nothing."""
         return ()
@@ -261,6 +263,9 @@ class Draw(Part):
         >>> Proportional().steps_per_plan(60_000, 128)
         32
     """
+
+    learns: ClassVar[bool] = True
+    """As in `Selector`."""
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """As in `Selector.steps_per_plan`."""

@@ -41,6 +41,7 @@ class Candidates(Pooled):
     """
 
     name = "candidates"
+    learns = False
     pool: int = 2
     of: str = "loss"
     take: str = "top"

@@ -35,6 +35,7 @@ class Cap(Modifier):
     """
 
     name = "cap"
+    learns = False
     quantile: float = 0.95
     above: str = "clip"
 

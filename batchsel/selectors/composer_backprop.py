@@ -42,6 +42,7 @@ class ComposerBackprop(Pooled):
     """
 
     name = "composer_backprop"
+    learns = False
     keep: float = 0.5
     start: float = 0.5
     end: float = 0.9

@@ -34,6 +34,7 @@ class Coverage(Modifier):
     """
 
     name = "coverage"
+    learns = False
     passes: float = 3
 
     def __post_init__(self) -> None:

@@ -38,6 +38,7 @@ class DifficultyWindow(Modifier):
     """
 
     name = "difficulty_window"
+    learns = False
     groups: int = 10
     width: float = 0.5
 

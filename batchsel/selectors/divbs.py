@@ -37,6 +37,7 @@ class DivBS(Pooled):
     """
 
     name = "divbs"
+    learns = False
     pool: int = 3
     signals = ("residuals", "features")
 

@@ -28,6 +28,7 @@ class Fixed(Selector):
 
     name = "fixed"
     reads_losses = False
+    learns = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

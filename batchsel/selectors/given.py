@@ -34,6 +34,7 @@ class Given(Score):
     """
 
     name = "given"
+    learns = False
     path: str
 
     def __post_init__(self) -> None:

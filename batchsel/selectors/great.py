@@ -33,6 +33,7 @@ class GREAT(Pooled):
     """
 
     name = "great"
+    learns = False
     pool: int = 3
     signals = ("residuals", "features")
 

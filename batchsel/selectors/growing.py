@@ -39,6 +39,7 @@ class Growing(Selector):
 
     name = "growing"
     reads_losses = False
+    learns = False
     start: float = 0.1
     end: float = 0.5
     form: str = "exponential"

@@ -33,6 +33,7 @@ class Hardest(Draw):
     """
 
     name = "hardest"
+    learns = False
     pool: int = 2
 
     def __post_init__(self) -> None:

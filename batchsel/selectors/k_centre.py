@@ -39,6 +39,7 @@ class KCentre(Pooled):
     """
 
     name = "k_centre"
+    learns = False
     pool: int = 3
     on: str = "features"
     dimensions: int = 16

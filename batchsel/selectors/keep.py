@@ -37,6 +37,7 @@ class Keep(Draw):
     """
 
     name = "keep"
+    learns = False
     rescale: bool = False
     until: float = 1.0
 

@@ -38,6 +38,7 @@ class LengthBuckets(Selector):
 
     name = "length_buckets"
     reads_losses = False
+    learns = False
     sees_inputs = True
     pool: int = 50
 

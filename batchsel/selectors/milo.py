@@ -38,6 +38,7 @@ class MILO(Pooled):
     """
 
     name = "milo"
+    learns = False
     pool: int = 3
     switch: float = 0.17
     signals = ("features",)

@@ -35,6 +35,7 @@ class Percentile(Modifier):
     """
 
     name = "percentile"
+    learns = False
     power: float = 1.0
     floor: float = 0.0
 

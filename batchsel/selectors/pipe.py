@@ -42,6 +42,11 @@ class Pipe(Selector):
         return self.score.signals
 
     @property
+    def learns(self) -> bool:
+        """Whether any of its parts does."""
+        return any(part.learns for part in (self.score, *self.modifiers, self.draw or Proportional()))
+
+    @property
     def prepares(self) -> bool:
         """Whether the score wants other models to be trained first."""
         return self.score.prepares

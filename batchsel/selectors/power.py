@@ -34,6 +34,7 @@ class Power(Modifier):
     """
 
     name = "power"
+    learns = False
     exponent: float = 0.6
     plus: float = 0.0
 

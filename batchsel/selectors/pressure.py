@@ -34,6 +34,7 @@ class Pressure(Modifier):
     """
 
     name = "pressure"
+    learns = False
     start: float = 100.0
     end: float = 1.0
 

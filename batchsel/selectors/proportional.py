@@ -34,6 +34,7 @@ class Proportional(Draw):
     """
 
     name = "proportional"
+    learns = False
     every: float | None = None
 
     def __post_init__(self) -> None:

@@ -44,6 +44,7 @@ class ProxyLoss(Score):
     """
 
     name = "proxy_loss"
+    learns = False
     passes: int = 1
     width: float = 0.5
     prepares = True

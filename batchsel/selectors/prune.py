@@ -37,6 +37,7 @@ class Prune(Modifier):
     """
 
     name = "prune"
+    learns = False
     share: float = 0.5
     below: str | float = "mean"
 

@@ -29,6 +29,7 @@ class Random(Selector):
 
     name = "random"
     reads_losses = False
+    learns = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

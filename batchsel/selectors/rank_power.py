@@ -33,6 +33,7 @@ class RankPower(Modifier):
     """
 
     name = "rank_power"
+    learns = False
     exponent: float = 0.7
 
     def __post_init__(self) -> None:

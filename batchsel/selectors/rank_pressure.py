@@ -37,6 +37,7 @@ class RankPressure(Modifier):
     """
 
     name = "rank_pressure"
+    learns = False
     start: float = 100.0
     end: float = 1.0
 

@@ -29,6 +29,7 @@ class Reweigh(Draw):
     """
 
     name = "reweigh"
+    learns = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

@@ -52,6 +52,7 @@ class RHOLoss(Pooled):
     """
 
     name = "rho_loss"
+    learns = False
     pool: int = 3
     passes: float = 1.0
     irreducible: str | None = None

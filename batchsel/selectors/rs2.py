@@ -36,6 +36,7 @@ class RS2(Selector):
 
     name = "rs2"
     reads_losses = False
+    learns = False
 
     def __post_init__(self) -> None:
         in_range(self, "keep", 0, 1, lower_open=True)

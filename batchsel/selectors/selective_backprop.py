@@ -39,6 +39,7 @@ class SelectiveBackprop(Pooled):
     """
 
     name = "selective_backprop"
+    learns = False
     beta: float = 1.0
     floor: float = 0.0
     history: int = 1024

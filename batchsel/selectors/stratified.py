@@ -46,6 +46,11 @@ class Stratified(Selector):
         """Only if it sorts by them."""
         return self.by == "loss"
 
+    @property
+    def learns(self) -> bool:
+        """Only if it sorts by losses."""
+        return self.by == "loss"
+
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
         return -(-n // batch_size)

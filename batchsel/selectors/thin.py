@@ -32,6 +32,7 @@ class Thin(Modifier):
     """
 
     name = "thin"
+    learns = False
     share: float = 0.1
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ class Warmup(Modifier):
     """
 
     name = "warmup"
+    learns = False
     passes: float = 1
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ class Weighted(Draw):
     """
 
     name = "weighted"
+    learns = False
     beta: float = 1.0
     end: float | None = None
     scale: str = "none"

@@ -28,6 +28,7 @@ class WithReplacement(Selector):
 
     name = "with_replacement"
     reads_losses = False
+    learns = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """About a pass."""

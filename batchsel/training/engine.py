@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.augmentation import Pipeline
 from batchsel.errors import UserError
 from batchsel.schedules import Schedule
 from batchsel.selectors import Selector
@@ -19,6 +20,7 @@ from batchsel.training.compilation import compilation_of, use_xla
 from batchsel.training.evaluation import Evaluation, resident
 from batchsel.training.feeds import Feed
 from batchsel.training.loop import Loop
+from batchsel.training.mixing import check_mixing
 from batchsel.training.objective import kind_of
 from batchsel.training.padding import check_cut
 from batchsel.training.step import Rows, Step
@@ -37,9 +39,11 @@ class Engine:
         compile: "graph", "xla" or "auto".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
         evaluation_batch_size: Rows of a forward pass when evaluating.
+        augmentation: Changes the samples of each batch that is trained on, or None.
 
     Raises:
-        UserError: If the model is not compiled, or trains in a way of its own.
+        UserError: If the model is not compiled, or trains in a way of its own; or if samples are mixed, and the
+            selector goes by their losses.
     """
 
     def __init__(
@@ -51,7 +55,10 @@ class Engine:
         compile: str,
         cut_padding: bool,
         evaluation_batch_size: int,
+        augmentation: Pipeline | None = None,
     ) -> None:
+        check_mixing(augmentation, selector)
+        self.augmentation = augmentation
         self.model = model
         self.selector = selector
         self.batch_size = batch_size
@@ -91,7 +98,7 @@ class Engine:
     @property
     def xla(self) -> bool:
         """Whether the loop is compiled by XLA."""
-        return use_xla(self.mode, self.model, self.selector, self.step.cut_padding)
+        return use_xla(self.mode, self.model, self.selector, self.step.cut_padding, self.augmentation)
 
     @property
     def current(self) -> bool:
@@ -137,6 +144,8 @@ class Engine:
             self._unborn = None
         if self.step.cut_padding:
             check_cut(self.model, rows.x)
+        if self.augmentation is not None:
+            self.augmentation.check(one.x, self.batch_size)
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
@@ -172,13 +181,16 @@ class Engine:
             n: Samples.
         """
         old, self._warm, self._form = self._loop, False, None
-        compilation = compilation_of(self.mode, self.model, self.selector, n, self.step.cut_padding)
-        self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation)
+        settings = self.step.cut_padding, self.augmentation
+        compilation = compilation_of(self.mode, self.model, self.selector, n, *settings)
+        self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation, self.augmentation)
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
         self._loop.seed.assign(self.seed)
         self._evaluation = None
         if old is not None and old.n == n:
             self._loop.store(old.load())
+        elif self.augmentation is not None:
+            self.augmentation.seed(self.seed)
 
     def check_labels(self, rows: Rows, numbers: np.ndarray | None = None) -> None:
         """Makes sure that class ids lie within the model's outputs.
@@ -271,6 +283,8 @@ class Engine:
         if self._loop is not None:
             self._loop.reset()
             self._loop.seed.assign(seed)
+            if self.augmentation is not None:
+                self.augmentation.seed(seed)
 
     def variables(self) -> dict[str, Any]:
         """Every variable of the run by name."""

@@ -24,6 +24,7 @@ def fit(
     schedule: Any = None,
     compile: str = "auto",
     cut_padding: bool = False,
+    augment: Any = None,
     **options: Any,
 ) -> keras.callbacks.History:
     """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
@@ -43,6 +44,7 @@ def fit(
             None.
         compile: "auto", "graph" or "xla".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
+        augment: What changes the samples on their way into training, as in `Trainer`.
         **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
             validation_split, evaluate_every, callbacks, verbose, target, hold, run_on, seconds,
             checkpoint, buffer_bytes.
@@ -62,10 +64,12 @@ def fit(
         >>> len(history.history["loss"])
         3
     """
-    settings = (selector, batch_size, schedule, compile, cut_padding)
+    augment = tuple(augment) if isinstance(augment, list) else augment
+    settings = (selector, batch_size, schedule, compile, cut_padding, augment)
     known, trainer = getattr(model, _KEPT, (None, None))
     if trainer is None or known != settings or not trainer.engine.current:
         made = {"batch_size": batch_size, "schedule": schedule, "compile": compile, "cut_padding": cut_padding}
+        made["augment"] = augment
         trainer = Trainer(model, selector, seed=seed, **made)
         object.__setattr__(model, _KEPT, (settings, trainer))
     elif trainer.seed != seed:

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from batchsel.augmentation import Mixture, Pipeline
+from batchsel.rng import Rng
 from batchsel.selectors import Context, Plan, Selector
 from batchsel.selectors.base import State
 from batchsel.training.carry import EMPTY, FINE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
@@ -24,9 +26,18 @@ class Loop:
         n: Samples in the data set.
         batch_size: b.
         compilation: What XLA compiles.
+        augmentation: Changes the samples of each batch that is trained on, or None.
     """
 
-    def __init__(self, step: Step, selector: Selector, n: int, batch_size: int, compilation: Compilation) -> None:
+    def __init__(
+        self,
+        step: Step,
+        selector: Selector,
+        n: int,
+        batch_size: int,
+        compilation: Compilation,
+        augmentation: Pipeline | None = None,
+    ) -> None:
         self.step = step
         self.selector = selector
         self.n = n
@@ -38,13 +49,20 @@ class Loop:
             self._plan = tf.function(self._plan, jit_compile=True, autograph=False)
         if compilation.choosing:
             self.choose = tf.function(self.choose, jit_compile=True, autograph=False)
-        self._turn = Turn(step, selector, batch_size, self.choose)
+        self.augmentation = augmentation
+        augment = None if augmentation is None else self._augment
+        if compilation.augmenting:
+            augment = tf.function(self._augment, jit_compile=True, autograph=False)
+        self._turn = Turn(step, selector, batch_size, self.choose, augment)
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
         self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
         self.run = tf.function(self._run, jit_compile=self.xla, autograph=False)
         self.log_names: list[str] = []
         self.blocks: dict[int, Any] = {}
+
+    def _augment(self, x: Any, valid: tf.Tensor, seed: tf.Tensor, step: tf.Tensor) -> tuple[Any, Mixture | None]:
+        return self.augmentation(x, valid, Rng(seed, step))
 
     def first_carry(self) -> Carry:
         """The carry before the first step."""

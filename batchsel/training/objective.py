@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from batchsel.augmentation import Mixture
 from batchsel.errors import UserError
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "none", None)
@@ -100,7 +101,7 @@ def kind_of(loss: keras.losses.Loss) -> tuple[str, bool]:
 class _Catch:
     """Stands where a metric would, and keeps what it is given."""
 
-    values: tf.Tensor
+    values: tf.Tensor | None = None
 
     def update_state(self, values: tf.Tensor, sample_weight: Any = None) -> None:
         self.values = values
@@ -123,33 +124,45 @@ class Objective:
         self._sharp = None
         self._caught: list[_Catch] | None = None
 
-    def losses(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+    def losses(self, y: Any, y_pred: Any, sample_weight: Any = None, mixture: Mixture | None = None) -> tf.Tensor:
         """The loss of each sample; of several outputs, the sum weighted as compiled.
 
         Args:
             y: Targets, first axis b.
             y_pred: The model's outputs.
             sample_weight: ``float32[b]``, or one for each output, or None.
+            mixture: Of which two samples each row is made, or None; then the mean of the losses for both targets.
 
         Returns:
             ``float32[b]``.
         """
         if self._compiled is None:
             self._compiled = self._per_sample(y, y_pred)
-        return self._compiled(y, y_pred, sample_weight)
+        losses = self._compiled(y, y_pred, sample_weight)
+        if mixture is None:
+            return losses
+        own = [caught.values for caught in self._caught]
+        others = self._compiled(mixture.others(y), y_pred, sample_weight)
+        for caught, values in zip(self._caught, own, strict=True):
+            caught.values = None if values is None else mixture.of(values, caught.values)
+        return mixture.of(losses, others)
 
-    def sharp(self, y: Any, y_pred: Any, losses: tf.Tensor) -> tf.Tensor:
+    def sharp(self, y: Any, y_pred: Any, losses: tf.Tensor, mixture: Mixture | None = None) -> tf.Tensor:
         """The loss of each sample without label smoothing, which would rank the surest samples among the hard ones.
 
         Args:
             y: Targets, first axis b.
             y_pred: The model's outputs.
             losses: What `losses` gave for them.
+            mixture: As in `losses`.
 
         Returns:
             ``float32[b]``; `losses` itself where no label is smoothed.
         """
-        return losses if self._sharp is None else self._sharp(y, y_pred, None)
+        if self._sharp is None:
+            return losses
+        own = self._sharp(y, y_pred, None)
+        return own if mixture is None else mixture.of(own, self._sharp(mixture.others(y), y_pred, None))
 
     def extra(self) -> tf.Tensor:
         """``float32[]``: regularisers and other losses that layers added in the last forward pass."""

@@ -98,6 +98,7 @@ class Reference:
                 schedule="linear" if decays else None,
                 compile=outer.engine.mode,
                 cut_padding=outer.engine.step.cut_padding,
+                augment=outer.augmentation,
             )
 
             def score(data: Rows, start: tf.Tensor) -> tf.Tensor:

@@ -33,6 +33,7 @@ def variables(step: Step, loop: Loop) -> dict[str, Any]:
         "optimizer": step.optimizer.variables,
         "metric": _unique(metrics),
         "loop": [loop.seed, step.base_rate, *tf.nest.flatten(loop.carry)],
+        "augment": [] if loop.augmentation is None else loop.augmentation.variables,
     }
     return {
         f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from batchsel.augmentation import Mixture
 from batchsel.errors import UserError
 from batchsel.schedules import Schedule
 from batchsel.selectors import Seen
@@ -87,6 +88,7 @@ class Step:
         weights: tf.Tensor,
         progress: tf.Tensor,
         weigh: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+        mixture: Mixture | None = None,
     ) -> Seen:
         """Updates the model on a batch.
 
@@ -96,6 +98,8 @@ class Step:
             weights: ``float32[b]`` factors of the loss; 0 for rows that only fill up the batch.
             progress: ``float32[]`` for the schedule.
             weigh: Gives more factors out of the losses and of which rows are real, or None.
+            mixture: Of which two samples each row is made, or None. Its loss is then the mean of the losses for both
+                targets, with the weight of the row itself; metrics compare with the target of the larger share.
 
         Returns:
             The losses and signals, as they were before the update.
@@ -108,17 +112,18 @@ class Step:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             outputs, features = self.signals.forward(rows.x, training=True)
-            losses = weighted = self.objective.losses(rows.y, outputs)
+            losses = weighted = self.objective.losses(rows.y, outputs, mixture=mixture)
             if rows.sample_weight is not None:
-                weighted = self.objective.losses(rows.y, outputs, rows.sample_weight)
+                weighted = self.objective.losses(rows.y, outputs, rows.sample_weight, mixture)
             if weigh is not None:
                 weights *= tf.stop_gradient(weigh(tf.stop_gradient(losses), valid > 0))
             total = tf.reduce_sum(weights * weighted) / count + self.objective.extra()
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self.metrics.update(total, losses, rows.y, outputs, valid, rows.sample_weight)
-        losses = self.objective.sharp(rows.y, outputs, losses)
+        targets = rows.y if mixture is None else mixture.larger(rows.y)
+        self.metrics.update(total, losses, targets, outputs, valid, rows.sample_weight)
+        losses = self.objective.sharp(rows.y, outputs, losses, mixture)
         return self._seen(rows, indices, valid > 0, losses, outputs, features)
 
     def score(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor) -> Seen:

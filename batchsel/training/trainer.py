@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel import schedules, selectors
+from batchsel import augmentation, schedules, selectors
 from batchsel.errors import UserError
 from batchsel.target import Target
 from batchsel.training import arrays, checkpoint
@@ -41,9 +41,13 @@ class Trainer:
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
             in them; for models whose outputs do not depend on padding, which is checked.
         evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
+        augment: What changes the samples of each batch on their way into training, such as "crop(4) | flip"; a Keras
+            layer, a function ``x -> x`` on the batch, or a list of these; see `batchsel.augmentation.resolve`.
+            Evaluation, and selectors that score pools, see the plain samples.
 
     Raises:
-        UserError: If the model is not compiled, or trains in a way of its own.
+        UserError: If the model is not compiled, or trains in a way of its own; or if `augment` mixes samples (mixup,
+            CutMix), and the selector goes by the losses of training.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
@@ -67,16 +71,20 @@ class Trainer:
         compile: str = "auto",
         cut_padding: bool = False,
         evaluation_batch_size: int | None = None,
+        augment: Any = None,
     ) -> None:
         self.model = model
         self.selector = selectors.resolve(selector)
         self.batch_size = batch_size = arrays.check_batch_size(batch_size)
         self.schedule = schedules.schedule(schedule)
+        self.augmentation = augmentation.resolve(augment)
         self.clock = Clock()
         self.progress = Progress()
         self.resumed = False
         rows = evaluation_batch_size or max(256, batch_size)
-        self.engine = Engine(model, self.selector, batch_size, self.schedule, compile, cut_padding, rows)
+        self.engine = Engine(
+            model, self.selector, batch_size, self.schedule, compile, cut_padding, rows, self.augmentation
+        )
         self.engine.seed = arrays.checked_seed(seed)
         self._to_restore: Path | None = None
         self.reference: Reference | None = None
@@ -171,7 +179,10 @@ class Trainer:
 
     @property
     def losses(self) -> np.ndarray:
-        """``float32[n]``: the last known loss of every sample, infinite for samples not trained on yet."""
+        """``float32[n]``: the last known loss of every sample, infinite for samples not trained on yet.
+
+        It is that of the sample as it was trained on, augmented; where samples are mixed, that of the mixture.
+        """
         return self.loop.carry.losses.numpy()
 
     @property
@@ -326,4 +337,5 @@ class Trainer:
         self._to_restore, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:
-        return {"selector": repr(self.selector), "batch_size": self.batch_size}
+        augment = None if self.augmentation is None else repr(self.augmentation)
+        return {"selector": repr(self.selector), "batch_size": self.batch_size, "augment": augment}

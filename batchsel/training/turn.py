@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from batchsel.augmentation import Mixture
 from batchsel.selectors import Choice, Context, Seen, Selector
 from batchsel.selectors.drawing import updated
 from batchsel.training.carry import NEGATIVE, NO_ROW, NOT_FINITE, WEIGHTLESS, Carry
@@ -32,11 +33,21 @@ class Turn:
         selector: Whose plan it is.
         batch_size: b.
         choose: Its `choose`, compiled or not.
+        augment: Changes the samples of a batch that is trained on, ``(x, valid, seed, step) -> (x, mixture)``, compiled
+            or not; None to leave them.
     """
 
-    def __init__(self, step: Step, selector: Selector, batch_size: int, choose: Callable[..., Choice]) -> None:
+    def __init__(
+        self,
+        step: Step,
+        selector: Selector,
+        batch_size: int,
+        choose: Callable[..., Choice],
+        augment: Callable[..., tuple[Any, Mixture | None]] | None = None,
+    ) -> None:
         self._step = step
         self._choose = choose
+        self._augment = augment
         self._selector = selector
         self._batch_size = batch_size
         self._width = selector.pool_size(batch_size) or batch_size
@@ -60,7 +71,7 @@ class Turn:
         )
 
     def _train(self, carry: Carry, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, context: Context) -> Carry:
-        selector, weigh = self._selector, None
+        selector, weigh, mixture = self._selector, None, None
         if selector.pool_size(self._batch_size):
             taken = self._taken(carry, rows, indices, weights, context)
             rows, indices = gather((rows, indices), taken.positions)
@@ -71,7 +82,10 @@ class Turn:
             def weigh(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
                 return selector.weigh(state, losses, valid, context)
 
-        seen = self._step.train(rows, indices, weights, context.progress, weigh)
+        if self._augment is not None:
+            x, mixture = self._augment(rows.x, weights != 0, context.seed, context.step)
+            rows = rows._replace(x=x)
+        seen = self._step.train(rows, indices, weights, context.progress, weigh, mixture)
         carry = self._noted(carry, seen)._replace(
             step=carry.step + 1,
             samples=carry.samples + tf.math.count_nonzero(seen.valid),
