@@ -80,6 +80,14 @@ def test_bench_measures_planning(command):
     assert command("bench", "--n", "2000").code == 2
 
 
+def test_bench_measures_streaming(command):
+    result = json.loads(command("bench", "--streaming", "--quick", "--json").out)
+    assert result["speed"]["share_of_the_speed_in_memory"]["median"] > 0
+    memory = result["memory"]
+    assert memory["set_bytes"] >= 19 * memory["buffer_bytes"]
+    assert memory["rise_bytes"] is None or memory["rise_bytes"] < 0.5 * memory["set_bytes"]
+
+
 def test_unknown_commands_tasks_and_shells(command):
     assert "'run'" in command("rnu").err
     assert "'mlp'" in command("bench", "--task", "mpl").err

@@ -17,10 +17,12 @@ _NAMES = 30
 def draw(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names: Sequence[str] = ()) -> Any:
     """Samples and class sizes; of sequences a histogram of their lengths, of tables one of each feature.
 
+    Of text for language models, lengths of the documents, and how often subwords occur.
+
     Args:
         x: Inputs of the training part: ``uint8[n, height, width, channels]`` images, ``int32[n, length]`` sequences
             padded with zeros, or a ``float32[n, d]`` table.
-        y: ``int[n]`` classes, or ``float[n]`` values.
+        y: ``int[n]`` classes, ``float[n]`` values, or ``int[n, length]`` subwords that follow.
         class_names: Names of the classes; empty for a regression.
         feature_names: Names of a table's features, if known.
 
@@ -31,6 +33,9 @@ def draw(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names
 
     made = Figure(figsize=(11.0, 4.4), layout="constrained")
     left, right = made.subfigures(1, 2, width_ratios=[1.5, 1])
+    if y.ndim == 2:
+        _documents(left, right, x)
+        return made
     if x.ndim == 4:
         _pictures(left, x, y, class_names)
     elif x.dtype.kind in "iu" and x.ndim == 2:
@@ -68,6 +73,25 @@ def _lengths(made: Any, x: np.ndarray) -> None:
     axes.hist(lengths, bins=np.arange(x.shape[1] + 2) - 0.5, color=_BLUE)
     axes.set_xlabel(f"words of a text (of at most {x.shape[1]}), mean {lengths.mean():.1f}", fontsize=9)
     axes.set_ylabel("training samples", fontsize=9)
+
+
+def _documents(left: Any, right: Any, x: np.ndarray) -> None:
+    """What a text is made of: a 0 stands before each document."""
+    numbers = x.ravel()
+    lengths = np.diff(np.flatnonzero(numbers == 0)) - 1
+    counts = np.sort(np.bincount(numbers))[::-1]
+    axes, other = left.subplots(), right.subplots()
+    for one in (axes, other):
+        clean(one)
+    if len(lengths):
+        bins = np.geomspace(1, max(2, lengths.max()), 40)
+        axes.hist(lengths, bins=bins, color=_BLUE)
+        axes.set_xscale("log")
+    axes.set_xlabel(f"subwords of a document, median {np.median(lengths) if len(lengths) else 0:.0f}", fontsize=9)
+    axes.set_ylabel("documents of the training part", fontsize=9)
+    other.loglog(np.arange(1, 1 + np.count_nonzero(counts)), counts[counts > 0], color=_BLUE)
+    other.set_xlabel(f"subwords, the most frequent first ({len(counts):,})", fontsize=9)
+    other.set_ylabel(f"times, of {len(numbers):,}", fontsize=9)
 
 
 def _features(made: Any, x: np.ndarray, names: Sequence[str]) -> None:

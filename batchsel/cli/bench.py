@@ -18,6 +18,7 @@ from batchsel.errors import UsageError, unknown_name
 @click.option("--task", "tasks", multiple=True, help="mlp, cnn or lstm; may be given several times. [default: all]")
 @click.option("--rounds", type=int, default=5, show_default=True, help="Times that each arm is timed, in turn.")
 @click.option("--quick", is_flag=True, help="Few samples and one round: shows that it works, proves nothing.")
+@click.option("--streaming", is_flag=True, help="Samples read from a file against samples in memory, instead.")
 @click.option("--planning", is_flag=True, help="What planning costs, by method and size of the data set, instead.")
 @click.option(
     "--n", "sizes", type=click.IntRange(1), multiple=True, help="With --planning: samples. [default: 10^4 to 10^7]"
@@ -28,6 +29,7 @@ def bench(
     tasks: tuple[str, ...],
     rounds: int,
     quick: bool,
+    streaming: bool,
     planning: bool,
     sizes: tuple[int, ...],
     selectors: tuple[str, ...],
@@ -36,7 +38,8 @@ def bench(
     """Measure the loop against model.fit, selection against plain shuffling, and both against a bare loop.
 
     All arms run in turn in one process; ratios are medians over the rounds. With --planning it measures the planning
-    alone: microseconds for each chosen sample, seconds a pass, bytes a sample, and memory at the peak of a plan.
+    alone: microseconds for each chosen sample, seconds a pass, bytes a sample, and memory at the peak of a plan. With
+    --streaming it measures what reading samples from the disk costs, and the memory that a large set takes.
     """
     if planning:
         _planning(selectors, sizes, as_json)
@@ -48,6 +51,9 @@ def bench(
     from batchsel.training.quiet import import_tensorflow
 
     import_tensorflow()
+    if streaming:
+        _streaming(rounds, quick, as_json)
+        return
     from batchsel.experiments import environment
     from batchsel.training import benchmark
 
@@ -95,6 +101,29 @@ def _planning(selectors: tuple[str, ...], sizes: tuple[int, ...], as_json: bool)
         peak = "" if cost.peak_megabytes is None else f"{cost.peak_megabytes:.0f}"
         rows.append((cost.selector, f"{cost.n:,}", each, a_pass, f"{cost.bytes_a_sample:.0f}", peak))
     print_columns(rows)
+
+
+def _streaming(rounds: int, quick: bool, as_json: bool) -> None:
+    from batchsel.training import streaming_benchmark
+
+    sizes = {"rounds": 1, "n": 2000} if quick else {"rounds": rounds}
+    speed = streaming_benchmark.measure_speed(**sizes, tell=lambda line: click.echo(line, err=True))
+    memory = streaming_benchmark.measure_memory(1 << 22) if quick else streaming_benchmark.measure_memory()
+    if as_json:
+        print_json({"quick": quick, "speed": speed, "memory": memory})
+        return
+    share = "{median:.3f} [{min:.3f}, {max:.3f}]".format(**speed["share_of_the_speed_in_memory"])
+    rise = memory["rise_bytes"]
+    print_columns(
+        [
+            ("speed", f"{share} of that in memory, median of {speed['rounds']} rounds [min, max], n = {speed['n']:,}"),
+            (
+                "set",
+                f"{memory['set_bytes'] / 1e6:.0f} MB, read through a buffer of {memory['buffer_bytes'] / 1e6:.0f} MB",
+            ),
+            ("memory", "not known here" if rise is None else f"rose by {rise / 1e6:.0f} MB during a pass over it"),
+        ]
+    )
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.fetching import fetch, missing_bytes, wanted
+from batchsel.cli.card_text import facts_of, summaries
+from batchsel.cli.fetching import fetch, wanted
 from batchsel.cli.output import SCHEMA, check_picture, print_columns, save_picture
 from batchsel.errors import UserError
 
 if TYPE_CHECKING:
     from batchsel.cards.schema import DatasetCard
 
+_LOOKED_AT = 2000
+"""Samples that a picture of data on the disk is drawn from."""
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _data_dir = click.option(
     "--data-dir",
@@ -50,7 +53,7 @@ def _command(name: str, *options: Callable[[Any], Any], example: str) -> Callabl
 @_command("list", _as_json, _data_dir, example="batchsel datasets list --json")
 def list_datasets(as_json: bool, data_dir: Path | None) -> None:
     """List all data sets, and which of them are there."""
-    rows = _summaries(data_dir)
+    rows = summaries(data_dir)
     if as_json:
         _print_json({"datasets": rows})
         return
@@ -76,7 +79,7 @@ def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool,
         _print_json({**dataclasses.asdict(card), "target": card.target})
         return
     click.echo(f"{card.title} ({card.name})\n\n{card.story}\n")
-    print_columns(_facts(card))
+    print_columns(facts_of(card))
     click.echo("\nTargets")
     print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
 
@@ -203,13 +206,20 @@ def _loaded(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
 
 
 def _draw(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:
+    import numpy as np
+
     from batchsel import data
     from batchsel.analysis.dataset_plot import draw
+    from batchsel.experiments.sets import some
 
     dataset = _loaded(card, data_dir, offline)
-    if not isinstance(dataset.train, data.Part):
-        raise UserError(f"{card.name} does not lie in memory, and cannot be drawn whole.")
-    save_picture(draw(dataset.train.x, dataset.train.y, dataset.class_names), path)
+    train, n = dataset.train, len(dataset.train)
+    if isinstance(train, data.Part):
+        x, y = train.x, train.y
+    else:
+        x, y = some(train, np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(int))
+        click.echo(f"drawn from {len(y):,} of {n:,} training samples, which do not lie in memory", err=True)
+    save_picture(draw(x, y, dataset.class_names, dataset.feature_names), path)
     click.echo(f"picture: {path}", err=True)
 
 
@@ -217,63 +227,6 @@ def _card(name: str) -> DatasetCard:
     from batchsel import cards
 
     return cards.load("datasets", name)
-
-
-def _summaries(data_dir: Path | None) -> list[dict[str, Any]]:
-    """What the list shows of each card; one that is broken is remarked upon, and does not hide the others."""
-    from batchsel import cards
-
-    rows = []
-    for name in cards.names("datasets"):
-        try:
-            rows.append(_summary(cards.load("datasets", name), data_dir))
-        except UserError as error:
-            click.echo(f"left out {name}: {error}", err=True)
-    return rows
-
-
-def _summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
-    from batchsel import data
-
-    return {
-        "name": card.name,
-        "title": card.title,
-        "task": card.task,
-        "sizes": dataclasses.asdict(card.sizes),
-        "input_shape": card.input_shape,
-        "classes": len(card.class_names),
-        "target": card.target,
-        "licence": card.licence,
-        "found": data.find(card, folder=data_dir),
-        "fetchable": bool(card.files),
-        "missing_bytes": missing_bytes(card, data_dir),
-    }
-
-
-def _facts(card: DatasetCard) -> list[tuple[str, str]]:
-    from batchsel.data.space import size_text
-
-    sizes, defaults = card.sizes, card.defaults
-    counted = "documents" if card.task == "language_model" else "samples"
-    files = [f"{file.name} ({size_text(file.bytes)})" if file.bytes else file.name for file in card.files]
-    facts = [
-        ("task", card.task),
-        (
-            counted,
-            f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test",
-        ),
-        ("shape", "x".join(map(str, card.input_shape))),
-        ("classes", ", ".join(card.class_names)),
-        ("model", f"{defaults.model}, batches of {defaults.batch_size}, at most {defaults.budget:g} passes"),
-        ("optimizer", f"{defaults.optimizer}, learning rate {defaults.learning_rate:g}, {defaults.schedule}"),
-        ("target", f"{card.target} ({defaults.target})"),
-        ("files", ", ".join(files)),
-        ("by hand", card.by_hand),
-        ("licence", card.licence),
-        ("citation", card.citation),
-        ("homepage", card.homepage),
-    ]
-    return [(name, value) for name, value in facts if value]
 
 
 def _print_json(values: dict[str, Any]) -> None:

@@ -154,16 +154,22 @@ def _arms(task: Task) -> dict[str, Callable[[], Any]]:
     options = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
     arms: dict[str, Callable[[], Any]] = {}
     for name, per_execution in ((FIT, 1), (FIT_32, 32)):
-        model = _compiled(task, steps_per_execution=per_execution)
+        model = compiled(task, steps_per_execution=per_execution)
         arms[name] = lambda model=model: model.fit(x, y, **options)
     for selector in SELECTORS:
-        model = _compiled(task)
+        model = compiled(task)
         arms[selector] = lambda model=model, selector=selector: fit(model, x, y, selector=selector, **options)
     arms[FLOOR] = _floor(task, x, y)
     return arms
 
 
-def _compiled(task: Task, **options: Any) -> keras.Model:
+def compiled(task: Task, **options: Any) -> keras.Model:
+    """The model of a task, ready to be trained.
+
+    Args:
+        task: The task.
+        **options: As for `keras.Model.compile`.
+    """
     model = task.build()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"], **options)
@@ -172,7 +178,7 @@ def _compiled(task: Task, **options: Any) -> keras.Model:
 
 def _floor(task: Task, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
     """The least a step can cost: forward, backward and update on one batch, in one compiled loop."""
-    model = _compiled(task)
+    model = compiled(task)
     optimizer, variables = model.optimizer, model.trainable_variables
     optimizer.build(variables)
     batch = resident(x[: task.batch_size], y[: task.batch_size])
