@@ -60,7 +60,9 @@ def test_each_operation_is_that_of_pillow(name, magnitude, sign):
         # Where a pixel falls between two, the last bit decides which is nearest.
         assert (found == expected).all(axis=-1).mean() > 0.98
     else:
-        assert np.abs(found - expected).max() <= 1
+        # Pillow cuts off where it blends and stretches, here it is rounded.
+        exact = name in ("identity", "posterize", "solarize", "equalize", "translate_x", "translate_y")
+        assert np.abs(found - expected).max() <= (0 if exact else 1)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
