@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from batchsel.checks import one_word
 from batchsel.selectors.base import Part
-from batchsel.selectors.checks import one_word
 from batchsel.selectors.prediction_variance import PredictionVariance
 from batchsel.selectors.proportional import Proportional
 from batchsel.selectors.reweigh import Reweigh

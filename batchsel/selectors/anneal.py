@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range, one_of
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.checks import in_range, one_of
 from batchsel.selectors.exchange import Context
 
 

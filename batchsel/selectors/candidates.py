@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import one_of
 from batchsel.selectors.base import State
-from batchsel.selectors.checks import one_of
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.pooled import Pooled, taken_highest, taken_in_proportion
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range, whole
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
-from batchsel.selectors.checks import in_range, whole
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.pooled import Pooled, taken_in_proportion
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from batchsel.checks import whole
 from batchsel.errors import UsageError
 from batchsel.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import dealt
 from batchsel.selectors.exchange import Context, Plan
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from batchsel.checks import whole
 from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.checks import whole
 from batchsel.selectors.exchange import Context, Seen
 
 _MEMORY = 0.8

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range, one_of
 from batchsel.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.checks import in_range, one_of
 from batchsel.selectors.drawing import filled_plan, kept_first
 from batchsel.selectors.exchange import Context, Plan
 from batchsel.selectors.pacing import FORMS, share_in_use

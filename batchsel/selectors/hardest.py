@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import whole
 from batchsel.selectors.base import Draw
-from batchsel.selectors.checks import whole
 from batchsel.selectors.exchange import Context, Plan
 
 

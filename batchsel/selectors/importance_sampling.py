@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.checks import in_range
+from batchsel.checks import in_range
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.pooled import Pooled, taken_in_proportion
 

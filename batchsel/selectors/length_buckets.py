@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import whole
 from batchsel.errors import UserError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import filled_plan
 from batchsel.selectors.exchange import Context, Plan
 

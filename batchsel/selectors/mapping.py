@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from batchsel.checks import in_range
 from batchsel.selectors.base import Selector
-from batchsel.selectors.checks import in_range
 from batchsel.selectors.drawing import filled_plan, updated
 from batchsel.selectors.exchange import Context, Plan, Seen
 

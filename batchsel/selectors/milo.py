@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range
 from batchsel.selectors.base import State
-from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.greedy import farthest, graph_cut
 from batchsel.selectors.pooled import Pooled, taken_rows

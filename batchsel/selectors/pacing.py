@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range, one_of
 from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.checks import in_range, one_of
 from batchsel.selectors.exchange import Context
 from batchsel.selectors.ranking import quantile, upper_quantile
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from batchsel.checks import whole
 from batchsel.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import filled_plan, quantise, systematic
 from batchsel.selectors.exchange import Choice, Context, Plan
 

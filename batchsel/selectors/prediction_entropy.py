@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import whole
 from batchsel.selectors.base import Score
-from batchsel.selectors.checks import whole
 from batchsel.selectors.drawing import updated
 from batchsel.selectors.exchange import Context, Seen
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from batchsel.checks import one_word
 from batchsel.selectors.base import Part
-from batchsel.selectors.checks import one_word
 from batchsel.selectors.last_loss import LastLoss
 from batchsel.selectors.power import Power
 from batchsel.selectors.rank_power import RankPower

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from batchsel.checks import in_range, whole
 from batchsel.selectors.base import Score
-from batchsel.selectors.checks import in_range, whole
 from batchsel.selectors.exchange import Context, Learn
 
 

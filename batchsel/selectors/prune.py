@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Context
 from batchsel.selectors.ranking import below_mean, below_quantile
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from batchsel.checks import in_range
 from batchsel.errors import UsageError
-from batchsel.selectors.checks import in_range
 from batchsel.selectors.exchange import Choice, Context, Learn, Seen
 from batchsel.selectors.given import Given
 from batchsel.selectors.pooled import Pooled, taken_highest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.checks import in_range, whole
+from batchsel.checks import in_range, whole
 from batchsel.selectors.drawing import happens, kept_first
 from batchsel.selectors.exchange import Choice, Context, Seen
 from batchsel.selectors.pooled import Pooled, taken_first

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import one_of
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.checks import one_of
 from batchsel.selectors.drawing import dealt
 from batchsel.selectors.exchange import Context, Plan
 

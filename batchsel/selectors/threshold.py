@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range
 from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.checks import in_range
 from batchsel.selectors.drawing import kth_largest
 from batchsel.selectors.exchange import Context
 

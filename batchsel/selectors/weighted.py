@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.checks import in_range, one_of
 from batchsel.selectors.base import Draw
-from batchsel.selectors.checks import in_range, one_of
 from batchsel.selectors.drawing import dealt, first_then_shares, systematic
 from batchsel.selectors.exchange import Context, Plan
 from batchsel.selectors.rhythm import check_every, steps_between_plans
