@@ -10,6 +10,7 @@ from PIL import Image
 
 from batchsel import Trainer, cards, data
 from batchsel.data import class_folders
+from batchsel.data.duplicates import repeated
 from batchsel.data.picture_rows import picture_rows
 from batchsel.data.pictures import PictureFiles, decoded_file
 from batchsel.data.user_images import is_folder, load_folder
@@ -122,6 +123,7 @@ def test_no_space_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
 
 def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_path, monkeypatch):
     write(tmp_path / "a", ["x", "y"], 60)
+    write(tmp_path / "a", ["x"], 60, first=60)
     resident = load_folder(str(tmp_path / "a"))[0]
     monkeypatch.setattr(class_folders, "IN_MEMORY", 1000)
     streamed = load_folder(str(tmp_path / "a"))[0]
@@ -131,6 +133,8 @@ def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_pat
     np.testing.assert_array_equal(y, resident.train.y)
     assert streamed.input_shape == resident.input_shape
     assert streamed.split == resident.split
+    assert repeated(streamed) == repeated(resident)
+    assert repeated(resident)["test"] > 0  # two classes of 60 pictures share some values
 
 
 def test_files_are_a_source_too(tmp_path):

@@ -66,6 +66,29 @@ def test_a_run_by_name(prepared, tmp_path, monkeypatch, capfd):
     assert "accuracy>=0.01 reached" in result.out
 
 
+def test_pictures_of_several_sizes_are_brought_to_one(prepared, monkeypatch):
+    dataset = data.load("tfds:sizes", folder=prepared, offline=True)
+    assert dataset.input_shape == (64, 64, 3)
+    assert [len(part) for part in dataset.parts.values()] == [42, 6, 12]
+    for part in dataset.parts.values():
+        np.testing.assert_array_equal(part.x[:, 30, 30, 0] >= 200, part.y == 1)
+    monkeypatch.setattr(tfds_sets, "IN_MEMORY", 1000)
+    small = data.load("tfds:sizes:size=16", folder=prepared, offline=True)
+    assert small.input_shape == (16, 16, 3)
+    assert not isinstance(small.train, data.Part)
+    x, y = small.train.take(np.arange(42))
+    np.testing.assert_array_equal(x[:, 8, 8, 0], dataset.train.x[:, 30, 30, 0])
+    np.testing.assert_array_equal(y, dataset.train.y)
+
+
+def test_texts_are_encoded_by_words_of_the_training_part(prepared):
+    dataset = data.load("tfds:moods", folder=prepared, offline=True)
+    assert [len(part) for part in dataset.parts.values()] == [54, 6, 20]
+    assert dataset.class_names == ("sad", "glad")
+    number = {word: place + 2 for place, word in enumerate(dataset.encoder.vocabulary)}
+    np.testing.assert_array_equal(dataset.test.x[:, 0] == number["good"], dataset.test.y == 1)
+
+
 def test_sets_that_are_not_there(tmp_path):
     with pytest.raises(UserError, match="knows no set 'no_such_set'"):
         data.load("tfds:no_such_set", folder=tmp_path, offline=True)

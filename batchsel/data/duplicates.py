@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+
 import numpy as np
 
 from batchsel.data.dataset import Dataset, Part
+from batchsel.data.sources import Source
+
+_BLOCK = 1024
 
 
 def repeated(dataset: Dataset) -> dict[str, int]:
@@ -14,7 +20,7 @@ def repeated(dataset: Dataset) -> dict[str, int]:
         dataset: The data.
 
     Returns:
-        Counts by the name of the part; nothing for parts that do not lie in memory.
+        Counts by the name of the part.
 
     Example:
         >>> part = Part(np.array([[1.0], [2.0]]), np.array([0, 1]))
@@ -22,13 +28,15 @@ def repeated(dataset: Dataset) -> dict[str, int]:
         >>> repeated(Dataset("mine", "classification", part, other, other, ("no", "yes")))
         {'validation': 1, 'test': 1}
     """
-    if not isinstance(dataset.train, Part):
-        return {}
-    seen = set(_rows(dataset.train.x))
+    seen = set(_digests(dataset.train))
     parts = {"validation": dataset.validation, "test": dataset.test}
-    return {name: sum(row in seen for row in _rows(part.x)) for name, part in parts.items() if isinstance(part, Part)}
+    return {name: sum(digest in seen for digest in _digests(part)) for name, part in parts.items()}
 
 
-def _rows(x: np.ndarray) -> list[bytes]:
-    flat = np.ascontiguousarray(x).reshape(len(x), -1)
-    return [row.tobytes() for row in flat]
+def _digests(part: Part | Source) -> Iterator[bytes]:
+    """A hash of the inputs of each sample."""
+    for first in range(0, len(part), _BLOCK):
+        rows = np.arange(first, min(first + _BLOCK, len(part)))
+        x = part.x[rows] if isinstance(part, Part) else part.take(rows)[0]
+        for row in np.ascontiguousarray(x):
+            yield hashlib.blake2b(row.tobytes(), digest_size=16).digest()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,16 +85,44 @@ def decoded_file(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         ...     decoded_file(Path(folder, "a.png"), (8, 8, 3))[0, 0].tolist()
         [255, 0, 0]
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    height, width, channels = shape
     try:
         with Image.open(path) as opened:
-            mode = "RGB" if channels == 3 else "L"
-            opened.draft(mode, (width, height))  # a JPEG can be decoded at a smaller size, which is faster
-            picture = opened.convert(mode)
+            # A JPEG can be decoded at a smaller size, which is faster.
+            opened.draft(_mode(shape), (shape[1], shape[0]))
+            return _fitted(opened, shape)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} cannot be decoded ({error}). Get it anew, or leave it out.") from error
-    if picture.size != (width, height):
-        picture = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
+
+
+def fitted(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Pixels brought into one shape.
+
+    Args:
+        pixels: ``uint8[height, width, channels]``, 1, 3 or 4 channels.
+        shape: As for `PictureFiles`.
+
+    Returns:
+        ``uint8[*shape]``.
+
+    Example:
+        >>> fitted(np.full((20, 10, 1), 7, np.uint8), (8, 8, 3))[0, 0].tolist()
+        [7, 7, 7]
+    """
+    from PIL import Image
+
+    return _fitted(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), shape)
+
+
+def _fitted(picture: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    picture = picture.convert(_mode(shape))
+    if picture.size != (shape[1], shape[0]):
+        picture = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.BILINEAR)
     return np.asarray(picture).reshape(shape)
+
+
+def _mode(shape: tuple[int, int, int]) -> str:
+    return "RGB" if shape[2] == 3 else "L"

@@ -6,6 +6,7 @@ Samples come from its random-access `data_source`: into memory where they fit, e
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ import numpy as np
 
 from batchsel.data.dataset import Dataset, Part
 from batchsel.data.labelled_texts import Texts, encoded
-from batchsel.data.sources import SequenceSource, Source, Subset
+from batchsel.data.pictures import fitted
+from batchsel.data.sources import ArraySource, SequenceSource, Source, Subset
 from batchsel.data.splits import carve_rows, fingerprint, split_rows
 from batchsel.errors import UsageError, UserError
 
@@ -25,6 +27,9 @@ _SHARES = (0.1, 0.2)
 """Validation and test part, where the set has none."""
 _WORDS, _LENGTH = 20_000, 100
 _BLOCK = 1024
+_FORM = re.compile(rf"^{PREFIX}(?P<name>.+?)(?::size=(?P<size>[1-9]\d*))?$")
+_SIDE = 64
+"""Height and width that pictures of several sizes are brought to, unless told otherwise."""
 
 
 class _Held(NamedTuple):
@@ -56,17 +61,18 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
     test.
 
     Args:
-        name: ``tfds:NAME``, with configuration and version as TensorFlow Datasets writes them.
+        name: ``tfds:NAME``, with configuration and version as TensorFlow Datasets writes them, and at the end
+            ``:size=96`` for pictures to be brought to 96 by 96 pixels.
         seed: Chooses what is carved for validation.
         folder: Folder with prepared sets below it, ``tensorflow_datasets`` in it, or None for the usual places.
         offline: Whether downloads are forbidden.
 
     Returns:
-        The data set: pictures as they are (``uint8[n, height, width, channels]``, of one size), numbers, or texts as
-        ``int32[n, 100]`` words.
+        The data set: pictures (``uint8[n, height, width, channels]``; those of several sizes brought to 64 by 64),
+        numbers, or texts as ``int32[n, 100]`` words.
 
     Raises:
-        UserError: If the set is unknown, is no classification, cannot be had, or has pictures of several sizes.
+        UserError: If the set is unknown, is no classification, cannot be had, or has numbers of several shapes.
 
     Example:
         >>> load_tfds("tfds:no_such_set", offline=True)
@@ -74,11 +80,13 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
         ...
         batchsel.errors.UsageError: TensorFlow Datasets knows no set 'no_such_set' ...
     """
-    builder = _builder(name.removeprefix(PREFIX), folder, offline)
-    inputs, label = _keys(builder)
-    found = {part: _read(builder, split, inputs, label) for part, split in _splits(builder).items()}
+    form = _FORM.match(name)
+    builder = _builder(form["name"], folder, offline)
+    keys = _keys(builder)
+    shape = _shape(builder, keys[0], form["size"])
+    found = {part: _read(builder, split, keys, shape) for part, split in _splits(builder).items()}
     rows, fingerprint_ = _rows({part: held.labels for part, held in found.items()}, seed)
-    class_names = tuple(map(str, builder.info.features[label].names))
+    class_names = tuple(map(str, builder.info.features[keys[1]].names))
     if found["train"].texts is not None:
         parts = {part: Texts(found[own].texts[some], found[own].labels[some]) for part, (own, some) in rows.items()}
         arrays, encoder = encoded(parts, _WORDS, _LENGTH)
@@ -132,13 +140,22 @@ def _keys(builder: Any) -> tuple[str, str]:
     inputs = keys[0] if keys else others[0]
     if not isinstance(inputs, str):
         raise UserError(f"{builder.info.full_name} has several inputs ({inputs}); expected one.")
-    shape = features[inputs].shape
-    if None in shape:
-        raise UserError(
-            f"{builder.info.full_name} has inputs of several sizes ({shape}). Save its pictures as a folder of class"
-            " folders, which are brought to one size: --dataset ./pictures."
-        )
     return inputs, label
+
+
+def _shape(builder: Any, inputs: str, size: str | None) -> tuple[int, int, int] | None:
+    """The shape that pictures are to be brought to; None where they may stay as they are."""
+    import tensorflow_datasets as tfds
+
+    feature = builder.info.features[inputs]
+    if isinstance(feature, tfds.features.Image) and (size or None in feature.shape):
+        side = int(size) if size else _SIDE
+        return side, side, 1 if feature.shape[-1] == 1 else 3
+    if size:
+        raise UserError(f"{builder.info.full_name} has no pictures; leave :size={size} out.")
+    if None in feature.shape:
+        raise UserError(f"{builder.info.full_name} has inputs of several shapes ({feature.shape}). Expected one.")
+    return None
 
 
 def _splits(builder: Any) -> dict[str, str]:
@@ -153,32 +170,37 @@ def _splits(builder: Any) -> dict[str, str]:
     return found
 
 
-def _read(builder: Any, split: str, inputs: str, label: str) -> _Held:
+def _read(builder: Any, split: str, keys: tuple[str, str], shape: tuple[int, int, int] | None) -> _Held:
     import tensorflow_datasets as tfds
 
-    feature = builder.info.features[inputs]
+    inputs, label = keys
+    told = isinstance(builder.info.features[inputs], tfds.features.Text)
     if builder.info.file_format not in tfds.core.FileFormat.with_random_access():
-        x, y = (np.concatenate(column) for column in zip(*_blocks(builder, split, inputs, label), strict=True))
-        texts = (
-            np.array([text.decode("utf-8") for text in x], object) if isinstance(feature, tfds.features.Text) else None
-        )
-        return _Held(_Memory(x, y.astype(np.int32)), y.astype(np.int32), texts)
+        x, y = zip(*_in_order(builder, split, keys, shape), strict=True)
+        labels = np.array(y, np.int32)
+        if told:
+            return _Held(None, labels, np.array([text.decode("utf-8") for text in x], object))
+        return _Held(ArraySource(np.stack(x), labels), labels, None)
     records = builder.as_data_source(split)
-    if isinstance(feature, tfds.features.Text):
+    if told:
         pairs = [(record[inputs].decode("utf-8"), record[label]) for record in _all(records)]
         return _Held(None, np.array([y for _, y in pairs], np.int32), np.array([text for text, _ in pairs], object))
     bare = builder.as_data_source(split, decoders={inputs: tfds.decode.SkipDecoding()})
     labels = np.array([record[label] for record in _all(bare)], np.int32)
-    return _Held(SequenceSource(records, (inputs, label)), labels, None)
+    return _Held(SequenceSource(_Fitted(records, keys, shape) if shape else records, keys), labels, None)
 
 
-def _blocks(builder: Any, split: str, inputs: str, label: str) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+def _in_order(
+    builder: Any, split: str, keys: tuple[str, str], shape: tuple[int, int, int] | None
+) -> Iterable[tuple[Any, Any]]:
     """The samples of a format without random access, in the order of the files."""
     import tensorflow_datasets as tfds
 
     in_order = tfds.ReadConfig(interleave_cycle_length=1)
-    samples = builder.as_dataset(split=split, batch_size=_BLOCK, shuffle_files=False, read_config=in_order)
-    return ((batch[inputs], batch[label]) for batch in tfds.as_numpy(samples))
+    samples = builder.as_dataset(split=split, shuffle_files=False, read_config=in_order)
+    for sample in tfds.as_numpy(samples):
+        x = sample[keys[0]]
+        yield (fitted(x, shape) if shape else x), sample[keys[1]]
 
 
 def _all(records: Any) -> Iterable[Any]:
@@ -186,15 +208,18 @@ def _all(records: Any) -> Iterable[Any]:
         yield from records.__getitems__(list(range(first, min(first + _BLOCK, len(records)))))
 
 
-class _Memory:
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self._arrays = x, y
+class _Fitted:
+    """Records whose pictures are brought to one shape as they are read."""
+
+    def __init__(self, records: Any, keys: tuple[str, str], shape: tuple[int, int, int]) -> None:
+        self._records, self._keys, self._shape = records, keys, shape
 
     def __len__(self) -> int:
-        return len(self._arrays[0])
+        return len(self._records)
 
-    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(array[indices] for array in self._arrays)
+    def __getitems__(self, numbers: list[int]) -> list[tuple[np.ndarray, Any]]:
+        inputs, label = self._keys
+        return [(fitted(record[inputs], self._shape), record[label]) for record in self._records.__getitems__(numbers)]
 
 
 def _rows(labels: dict[str, np.ndarray], seed: int) -> tuple[dict[str, tuple[str, np.ndarray]], str]:
