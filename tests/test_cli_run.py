@@ -387,3 +387,18 @@ def test_data_behind_a_source_can_be_run(command, tmp_path):
     result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.6", "--budget", "4", "--json")
     assert result.code in (0, 3), result.err
     assert json.loads(result.out)["sizes"]["train"] == 80
+
+
+def test_data_of_ones_own_that_changed_are_another_run(command, tmp_path):
+    rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(80))
+    (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows + "\n")
+    given = "run --dataset ./mine.csv --label kind --target accuracy>=0.99 --budget 2 --out out --progress off"
+    words = given.split()
+    first = json.loads(command(*words, "--json").out)["digest"]
+    assert json.loads(command(*words, "--json").out)["digest"] == first
+    (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows.replace("6,", "7,") + "\n")
+    assert json.loads(command(*words, "--json").out)["digest"] != first
+    folders = [path.parent for path in (tmp_path / "out").glob("*/config.toml")]
+    assert len(folders) == 2
+    messages = [command("run", "--resume", str(folder)).err for folder in folders]
+    assert sum("./mine.csv:kind has changed since" in message for message in messages) == 1

@@ -159,12 +159,25 @@ def test_columns_of_a_parquet_file(tmp_path):
         ("a.txt", b"One.\n<|endoftext|>\n \n<|endoftext|>\nTwo.", "1 of 3 documents are empty, the first is number 1"),
         ("a.txt", b" \n\n", "holds no text"),
         ("a.txt.gz", gzip.compress("\n\n".join(documents(50)).encode(), mtime=0)[:400], "damaged or cut short"),
-        ("a.jsonl", b'{"text": "One."}\n{"txt": "Two."}\n', "line 2: expected a JSON object with text"),
-        ("a.jsonl", b'{"text": "One."}\n{"text": \n', "line 2: expected a JSON object with text"),
+        ("a.jsonl", b'{"text": "One."}\n{"txt": "Two."}\n', "line 2: expected a JSON object with the texts text"),
+        ("a.jsonl", b'{"text": "One."}\n{"text": \n', "line 2: expected a JSON object with the texts text"),
+        ("a.jsonl", b'{"text": "One."}\n\n{"text": null}\n', "line 3: expected a JSON object with the texts text"),
+        ("a.jsonl", b'{"text": "One \\ud83d"}\n', "line 1: expected a JSON object with the texts text"),
         ("a.csv", b"id,body\n1,One\n", "there is no column 'text'"),
         ("a.parquet", b"PAR1nonsense", "cannot read .* as Parquet"),
     ],
-    ids=["Latin-1", "empty document", "blank", "truncated", "no key", "no JSON", "no column", "no Parquet"],
+    ids=[
+        "Latin-1",
+        "empty document",
+        "blank",
+        "truncated",
+        "no key",
+        "no JSON",
+        "no text",
+        "half a character",
+        "no column",
+        "no Parquet",
+    ],
 )
 def test_bad_files_are_refused_in_words(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)

@@ -114,16 +114,70 @@ def test_nothing_half_written_is_left_when_decoding_is_interrupted(tmp_path, mon
     assert list((tmp_path / "cache" / "batchsel" / "pictures").iterdir()) == []
 
 
-def test_no_space_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
+@pytest.mark.parametrize("why", ["no space", "no folder", "damaged rows", "no list"])
+def test_where_rows_cannot_be_kept_pictures_are_decoded_each_time(tmp_path, monkeypatch, why):
     write(tmp_path / "a", ["x", "y"], 20)
-    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100})())
-    with pytest.raises(UserError, match=r"decoded, needs 7\.7 kB in .* where 100 B are free"):
+    expected = load_folder(str(tmp_path / "a"))[0]
+    cache = tmp_path / "cache" / "batchsel" / "pictures"
+    if why == "damaged rows":
+        (rows,) = cache.glob("*.npy")
+        rows.write_bytes(rows.read_bytes()[:200])
+    elif why == "no list":
+        next(cache.glob("*.txt")).unlink()
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    if why == "no space":
+        monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100})())
+    elif why == "no folder":
+        (tmp_path / "other").write_text("a file")
+    found = load_folder(str(tmp_path / "a"))[0]
+    for part in expected.parts:
+        np.testing.assert_array_equal(found.parts[part].x, expected.parts[part].x)
+    if why == "no space":
+        with pytest.raises(UserError, match="cannot be kept: .* needs 7.7 kB in .* where 100 B are free"):
+            load_folder(f"{tmp_path / 'a'}:skip_broken")
+
+
+def test_sixteen_bits_and_photographs_held_upright(tmp_path):
+    deep = np.full((8, 8), 0x8000, np.uint16)
+    deep[:4] = 0x1000
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert decoded_file(tmp_path / "deep.png", (8, 8, 1))[[0, 7], 0, 0].tolist() == [0x10, 0x80]
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:, 8:] = 250
+    turned = Image.Exif()
+    turned[274] = 6
+    Image.fromarray(pixels).save(tmp_path / "held.png", exif=turned)
+    upright = decoded_file(tmp_path / "held.png", (16, 16, 3))
+    assert upright[[0, 15], :, 0].mean(axis=1).tolist() == [0, 250]
+
+
+def test_a_link_that_leads_nowhere_is_a_broken_picture(tmp_path):
+    write(tmp_path / "a", ["x", "y"], 20)
+    (tmp_path / "a" / "x" / "zz.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(UserError, match=r"1 of 41 pictures cannot be decoded: .*zz.png"):
         load_folder(str(tmp_path / "a"))
+    assert sum(map(len, load_folder(f"{tmp_path / 'a'}:skip_broken")[0].parts.values())) == 40
+
+
+def test_classes_that_differ_between_parts(tmp_path):
+    write(tmp_path / "a" / "train", ["x", "y"], 20)
+    write(tmp_path / "a" / "test", ["x"], 5)
+    assert np.bincount(load_folder(str(tmp_path / "a"))[0].test.y).tolist() == [5]
+    write(tmp_path / "a" / "test", ["owls"], 5)
+    with pytest.raises(UserError, match="has the classes owls, of which the training part has none"):
+        load_folder(str(tmp_path / "a"))
+
+
+def test_a_class_that_is_named_like_a_part(tmp_path):
+    write(tmp_path / "a", ["car", "plane", "train"], 10)
+    assert load_folder(str(tmp_path / "a"))[0].class_names == ("car", "plane", "train")
 
 
 def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_path, monkeypatch):
     write(tmp_path / "a", ["x", "y"], 60)
-    write(tmp_path / "a", ["x"], 60, first=60)
+    for number in range(80):
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "a" / "x" / f"red{number}.png")
     resident = load_folder(str(tmp_path / "a"))[0]
     monkeypatch.setattr(class_folders, "IN_MEMORY", 1000)
     streamed = load_folder(str(tmp_path / "a"))[0]
@@ -134,7 +188,7 @@ def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_pat
     assert streamed.input_shape == resident.input_shape
     assert streamed.split == resident.split
     assert repeated(streamed) == repeated(resident)
-    assert repeated(resident)["test"] > 0  # two classes of 60 pictures share some values
+    assert repeated(resident)["test"] > 0
 
 
 def test_files_are_a_source_too(tmp_path):
@@ -143,7 +197,7 @@ def test_files_are_a_source_too(tmp_path):
     source = PictureFiles(*listed, (8, 8, 3))
     rows, sound = picture_rows(source, "mine")
     x, y = source.take(np.array([5, 39, 5]))
-    np.testing.assert_array_equal(x, rows[[5, 39, 5]])
+    np.testing.assert_array_equal(x, rows.take(np.array([5, 39, 5]))[0])
     assert y.tolist() == [0, 1, 0]
     assert len(sound) == 40
     import keras
@@ -168,6 +222,9 @@ def test_folders_that_are_no_classes(tmp_path, classes, message):
 
 def test_names_of_folders(tmp_path):
     assert is_folder(f"{tmp_path}:size=32:skip_broken")
+    assert is_folder(f"{tmp_path}:skip_broken:size=32")
+    assert not is_folder(f"{tmp_path}:size=0")
+    assert not is_folder(f"{tmp_path}\n")
     assert not is_folder("./nowhere/at/all")
     with pytest.raises(UsageError, match="there is no folder"):
         load_folder("./nowhere/at/all")

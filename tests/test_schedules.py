@@ -142,8 +142,9 @@ def test_a_rate_set_between_two_calls_is_the_new_base(entry):
     [
         ("linear | warmpu(0.1)", "unknown schedule 'warmpu'. Did you mean 'warmup'"),
         ("linear(0.5)", "schedule 'linear' has no parameters"),
-        ("warmup(share=2)", "share must lie above 0 and be at most 1, got 2"),
-        ("warmup(start=-1)", "start must lie between 0 and 1, got -1"),
+        ("warmup(share=2)", "warmup: share must be a number in (0, 1], got 2"),
+        ("warmup(start=-1)", "warmup: start must be a number in [0, 1], got -1"),
+        ("warmup('a')", "warmup: share must be a number in (0, 1], got 'a'"),
         ("warmup(speed=2)", "unknown parameter of warmup 'speed'"),
         ("linear |", "cannot read"),
         ("./mine.py:rate", "unknown schedule 'rate'"),

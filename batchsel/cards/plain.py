@@ -6,7 +6,13 @@ from batchsel.cards.schema import DatasetCard, Defaults, Sizes
 
 
 def plain_card(
-    name: str, task: str, input_shape: tuple[int, ...], sizes: Sizes, *, class_names: tuple[str, ...] = ()
+    name: str,
+    task: str,
+    input_shape: tuple[int, ...],
+    sizes: Sizes,
+    *,
+    class_names: tuple[str, ...] = (),
+    source: str = "",
 ) -> DatasetCard:
     """A card with general defaults and no targets.
 
@@ -17,6 +23,7 @@ def plain_card(
             a language model is ``tiny_lm``.
         sizes: Samples of each part.
         class_names: Names of the classes; empty for regression.
+        source: A hash of what the data are read from, or empty.
 
     Returns:
         The card; its `target` is None, so that the user has to give one.
@@ -47,5 +54,6 @@ def plain_card(
         targets={},
         class_names=class_names,
         loader=name,
+        content={"source": source} if source else {},
         folder=name,
     )

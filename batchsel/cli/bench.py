@@ -51,6 +51,8 @@ def bench(
     from batchsel.training.quiet import import_tensorflow
 
     import_tensorflow()
+    if streaming and tasks:
+        raise UsageError("--task does not belong to --streaming.")
     if streaming:
         _streaming(rounds, quick, as_json)
         return

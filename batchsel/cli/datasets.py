@@ -177,7 +177,7 @@ def convert_dataset(
     The training part holds the rows of the validation part, too, in the order of the official files. CSV: train.csv
     and test.csv; of images "label,pixel0,pixel1,...", bytes, row by row, the channels of a pixel side by side; of
     tables "label" and the features, not scaled; of texts "label,text". npz: x_train, y_train, x_test and y_test, with
-    class numbers; of texts word numbers, and "vocabulary", the words from number 2 on.
+    class numbers; of texts word numbers, and "vocabulary", the words from number 2 on (subwords from 0 on).
     """
     from batchsel.data.convert import convert, files_of
 

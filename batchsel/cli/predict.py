@@ -71,6 +71,8 @@ def predict(
     trained = load_run(run, Workshop(data_dir, offline, download_progress))
     if plot and trained.picture_shape is None:
         raise UsageError(f"--plot is for pictures, and {spec.dataset} has none.")
+    if trained.dataset.task == "language_model" and not texts:
+        raise UsageError("a language model goes on with a text: give its beginning, as in batchsel predict RUN 'I am'.")
     number_wrong, predictions = None, trained.of_texts(given) if texts else None
     if predictions is None:
         number_wrong, rows = _rows(trained, count or (_GRID if plot else _FEW), wrong)
@@ -161,7 +163,7 @@ def _cells(one: Prediction) -> tuple[str, ...]:
     return (
         "" if one.sample is None else str(one.sample),
         "" if one.true is None else _short(one.true),
-        _short(one.predicted),
+        " ".join(_short(one.predicted).split()),
         "wrong" if one.wrong else "",
         f"{first[1]:.3f}" if one.probabilities else "",
         ", ".join(f"{name} {share:.3f}" for name, share in others[:_NEXT]),

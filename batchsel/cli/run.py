@@ -127,6 +127,7 @@ def _resolved(
     given: dict[str, Any], label: str | None, own: str | None, config: str | None, data_dir: str | None, offline: bool
 ) -> Any:
     from batchsel import cards
+    from batchsel.data.lm_text import is_text
     from batchsel.data.progress import download_progress
     from batchsel.data.user_images import is_folder, load_folder
     from batchsel.data.user_table import is_table, load_table
@@ -140,6 +141,8 @@ def _resolved(
         raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
     if own or dataset in _OWN:
         dataset = given["dataset"] = _own_data(dataset, own)
+    if label and (is_text(dataset) or is_folder(dataset) or not ("." in dataset or "/" in dataset)):
+        raise UsageError(f"--label names the column of a table; {dataset} is none. Leave it out.")
     if label:
         dataset = given["dataset"] = f"{dataset}:{label}"
     if is_table(dataset):

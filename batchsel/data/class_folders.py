@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from batchsel.data.dataset import Dataset, Part
 from batchsel.data.fetch import DataFolder, found_or_fetched
 from batchsel.data.picture_rows import picture_rows
 from batchsel.data.pictures import ENDINGS, PictureFiles
-from batchsel.data.sources import ArraySource, Source, Subset
+from batchsel.data.sources import Source, Subset
 from batchsel.data.splits import carve_rows, fingerprint, split_rows
 from batchsel.errors import UserError
 
@@ -60,8 +60,8 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
 
     Args:
         card: The card: name, files, input shape, sizes and class names are used, and of the options ``root`` (folder
-            inside the archive or the data folder), ``folders`` (those of the classes, in the order of the class names;
-            without them, all that are there, sorted), ``parts`` (name of the folder of each part), ``archive`` (to be
+            inside the archive or the data folder), ``folders`` (those of the classes, in the order of the class names,
+            if they have other names), ``parts`` (name of the folder of each part), ``archive`` (to be
             unpacked if the folder is not there).
         seed: Chooses the validation part, where it is not an official one.
         folder: Where the files lie or will be downloaded to.
@@ -80,15 +80,11 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         batchsel.errors.UserError: cinic10 is not in /nowhere. Expected the folders train, valid, test or CINIC-10...
     """
     options = card.options
-    missing = f"Expected the folders {', '.join(options['parts'].values())} or {options.get('archive', 'an archive')}."
+    expected = f"the folders {', '.join(options['parts'].values())}"
+    missing = f"Expected {expected}{' or ' + options['archive'] if 'archive' in options else ''}."
     missing += f" {card.by_hand} Another folder can be named with --data-dir or BATCHSEL_DATA."
     root = found_or_fetched(card, folder, lambda: _root(card, folder), missing)
-    folders = list(options.get("folders", ())) or class_folders(root / options["parts"]["train"])
-    if len(folders) != len(card.class_names):
-        raise UserError(
-            f"{card.name}: {len(folders)} folders of classes in {root}, expected {len(card.class_names)}. Get the"
-            " official files."
-        )
+    folders = list(options.get("folders", card.class_names))
     listed = {part: list_pictures(root / name, folders) for part, name in options["parts"].items()}
     held_out = {part: getattr(card.sizes, part) for part in ("validation", "test")}
     _check_sizes(card, {part: len(files.paths) for part, files in listed.items()}, held_out)
@@ -138,8 +134,8 @@ def dataset_of(
     sources, labels = {}, {}
     for part, (paths, classes) in listed.items():
         files = PictureFiles(paths, classes, wishes.shape)
-        x, sound = picture_rows(files, f"{name}, {part} part", wishes.skip_broken, progress)
-        sources[part], labels[part] = Subset(ArraySource(x, files.labels), sound), files.labels[sound]
+        rows, sound = picture_rows(files, f"{name}, {part} part", wishes.skip_broken, progress)
+        sources[part], labels[part] = Subset(rows, sound), files.labels[sound]
     parts = {part: (sources[part], np.arange(len(labels[part]))) for part in listed}
     split = ""
     if len(parts) < 3:
@@ -163,13 +159,14 @@ def class_folders(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def list_pictures(path: Path, folders: list[str]) -> Listed:
+def list_pictures(path: Path, folders: Sequence[str], some: bool = False) -> Listed:
     """The pictures below the folders of classes, in an order that is the same on every machine.
 
     Args:
         path: Folder of a part.
         folders: Names of the folders of its classes, in the order of their numbers; or their names in the file
             ``PART_annotations.txt`` if there is one.
+        some: Whether classes may be missing, as long as there is a picture of any.
 
     Raises:
         UserError: If a folder is missing or has no pictures.
@@ -191,16 +188,18 @@ def list_pictures(path: Path, folders: list[str]) -> Listed:
             for file in files
             if file.lower().endswith(ENDINGS) and not file.startswith(".")
         )
-        if not found:
+        if not found and not some:
             raise UserError(
                 f"{path / name} has no pictures ({', '.join(ENDINGS)}). Expected a folder of pictures for each class."
             )
         paths += found
         labels += [label] * len(found)
+    if not paths:
+        raise UserError(f"{path} has no pictures ({', '.join(ENDINGS)}) in the folders of the classes.")
     return Listed(paths, np.array(labels, np.int32))
 
 
-def _annotated(file: Path, folders: list[str]) -> Listed:
+def _annotated(file: Path, folders: Sequence[str]) -> Listed:
     """Pictures whose classes stand in a file, name and class in each line, as in Tiny ImageNet's validation part."""
     number = {name: label for label, name in enumerate(folders)}
     rows = sorted(line.split("\t")[:2] for line in file.read_text("utf-8").splitlines() if line.strip())
@@ -246,7 +245,7 @@ def _unpacked(card: Any, folder: DataFolder) -> Path | None:
     """The folder that holds the parts: the data folder itself, or one that an archive was unpacked into."""
     options = card.options
     inside = folder.path / _unpacked_name(options.get("archive", "archive"))
-    roots = [base / below for base in (folder.path, inside) for below in {"", options.get("root", "")}]
+    roots = [base / below for base in (folder.path, inside) for below in ("", options.get("root", ""))]
     return next((root for root in roots if all((root / name).is_dir() for name in options["parts"].values())), None)
 
 

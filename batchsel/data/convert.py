@@ -82,6 +82,8 @@ def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None
     paths = files_of(dataset.name, form, folder)
     if not all(isinstance(part, Part) for part in dataset.parts.values()):
         raise UserError(f"{dataset.name} does not lie in memory, and cannot be written whole.")
+    if form == "csv" and dataset.task == "language_model":
+        raise UserError(f"{dataset.name}: sequences of subwords have no place in a table; write them with --to npz.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

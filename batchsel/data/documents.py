@@ -82,16 +82,19 @@ def _of_objects(path: Path, keys: Sequence[str]) -> list[str]:
     documents = []
     with open_text(path) as file:
         for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
             try:
-                held = json.loads(line)
-                documents.append("\n".join(str(held[key]) for key in keys))
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                document = "\n".join(json.loads(line)[key] for key in keys)
+                document.encode()  # half of a pair of surrogates is no text
+            except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"{path}, line {number}: expected a JSON object with {', '.join(keys)} ({error})."
+                    f"{path}, line {number}: expected a JSON object with the texts {', '.join(keys)} ({error})."
                 ) from error
+            documents.append(document)
     return documents
 
 
 def _of_table(path: Path, columns: Sequence[str]) -> list[str]:
-    table = (read_parquet if path.suffix.lower() == ".parquet" else read_delimited)(path)
+    table = read_parquet(path, columns) if path.suffix.lower() == ".parquet" else read_delimited(path)
     return ["\n".join(values) for values in zip(*(table.column(name) for name in columns), strict=True)]

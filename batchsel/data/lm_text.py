@@ -72,7 +72,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     options = card.options
     missing = f"Expected {_expected(options)}. {card.by_hand}".rstrip()
-    missing += " Another folder can be named with --data-dir or BATCHSEL_DATA; any text can be given with --file."
+    missing += " Another folder can be named with --data-dir or BATCHSEL_DATA; --dataset lm_text --file takes any text."
     found = found_or_fetched(card, folder, lambda: _files(options, folder), missing)
     sizes = {"all": card.sizes.total, **dataclasses.asdict(card.sizes)}
     read = {part: _read(paths, options, sizes[part]) for part, paths in found.items()}
@@ -150,7 +150,8 @@ def _files(options: Any, folder: DataFolder) -> dict[str, list[Path]] | None:
     if "parts" in options:
         paths = {part: [folder.file(name)] for part, name in options["parts"].items()}
         return paths if all(path.is_file() for (path,) in paths.values()) else None
-    matches = (sorted(folder.path.glob(pattern)) for pattern in options["files"])
+    there = (folder.path.glob(pattern) for pattern in options["files"])
+    matches = (sorted(path for path in paths if not path.name.startswith(".")) for paths in there)
     found = next(filter(None, matches), None)
     return {"all": found} if found else None
 

@@ -1,7 +1,7 @@
 """Pictures decoded once a machine into one file of raw rows, which is mapped into memory and read row by row.
 
-Reading raw rows is as fast as training can ask for them; decoding is not. Where there is no room for the file, the
-pictures are decoded each time they are asked for.
+Reading raw rows is as fast as training can ask for them; decoding is not. Where the file cannot be written, for want of
+room or of leave, the pictures are decoded each time they are asked for.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ import numpy as np
 
 from batchsel.data.cache import cache_folder
 from batchsel.data.pictures import PictureFiles, decoded_file
+from batchsel.data.sources import ArraySource, Source
 from batchsel.data.space import check_space
 from batchsel.errors import UserError
 from batchsel.files import replacing
 
 _CHUNK = 512
 _NAMED = 5
+_REMEDY = "another folder for the cache with XDG_CACHE_HOME"
+_VERSION = 2
+"""Of how pictures are brought into a shape: rows of an earlier one are not taken."""
 
 
 def picture_rows(
     files: PictureFiles, name: str, skip_broken: bool = False, progress: Callable[..., Any] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures as an array, and which of them are sound.
+) -> tuple[Source, np.ndarray]:
+    """The pictures as a source of raw rows, and which of them are sound.
 
     Args:
         files: The pictures.
@@ -37,10 +41,11 @@ def picture_rows(
         progress: Makes a progress bar for a label and a verb; None for silence.
 
     Returns:
-        ``uint8[n, *shape]``, mapped into memory, and ``int64[k]``, the rows whose files could be decoded.
+        ``uint8[n, *shape]`` and ``int32[n]`` as a source, and ``int64[k]``, the rows whose files could be decoded.
+        Where the rows cannot be kept, the source is `files` itself, which decodes when it is asked.
 
     Raises:
-        UserError: If a file is broken and none may be skipped, or there is no space.
+        UserError: If a file is broken and none may be skipped.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -54,15 +59,18 @@ def picture_rows(
     """
     folder = cache_folder() / "pictures"
     path = folder / f"{_key(files)}.npy"
-    if not path.is_file():
-        check_space(folder, len(files) * int(np.prod(files.shape)), f"{name}, decoded,")
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside:
-            broken = _decode(files, beside, name, progress)
-            # Written first: where there are rows, it is known which of them are none.
-            _list_of(path).write_text("\n".join(map(str, broken)))
-    rows = np.load(path, mmap_mode="r")
-    broken = np.array(_list_of(path).read_text().split(), np.int64)
+    found = _kept(path, (len(files), *files.shape))
+    if found is None:
+        try:
+            check_space(folder, len(files) * int(np.prod(files.shape)), f"{name}, decoded,", _REMEDY)
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(files, path, name, progress)
+        except (UserError, OSError) as error:
+            if skip_broken:
+                raise UserError(f"{name}: which pictures are broken cannot be kept: {error}") from error
+            return files, np.arange(len(files))
+        found = _kept(path, (len(files), *files.shape))
+    rows, broken = found
     if len(broken) and not skip_broken:
         named = ", ".join(str(files.paths[row]) for row in broken[:_NAMED])
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
@@ -70,7 +78,24 @@ def picture_rows(
             f"{name}: {len(broken):,} of {len(files):,} pictures cannot be decoded: {named}{more}. Get them anew;"
             " of pictures of your own, ':skip_broken' behind the name of the folder leaves them out."
         )
-    return rows, np.setdiff1d(np.arange(len(files)), broken)
+    return ArraySource(rows, files.labels), np.setdiff1d(np.arange(len(files)), broken)
+
+
+def _kept(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows and the numbers of those that are none, if both files are there and whole."""
+    try:
+        rows = np.load(path, mmap_mode="r")
+        broken = np.array(_list_of(path).read_text().split(), np.int64)
+    except (OSError, ValueError, EOFError):
+        return None
+    return (rows, broken) if rows.shape == shape and rows.dtype == np.uint8 else None
+
+
+def _write(files: PictureFiles, path: Path, name: str, progress: Callable[..., Any] | None) -> None:
+    with replacing(path) as beside:
+        broken = _decode(files, beside, name, progress)
+        # Written first: where there are rows, it is known which of them are none.
+        _list_of(path).write_text("\n".join(map(str, broken)))
 
 
 def _decode(files: PictureFiles, path: Path, name: str, progress: Callable[..., Any] | None) -> list[int]:
@@ -108,8 +133,12 @@ def _list_of(path: Path) -> Path:
 
 def _key(files: PictureFiles) -> str:
     """A hash of what the rows are made of: names, sizes and times of the files, and the shape."""
-    found = hashlib.sha256(repr(files.shape).encode())
+    found = hashlib.sha256(f"{_VERSION} {files.shape}".encode())
     for path in files.paths:
-        there = path.stat()
-        found.update(f"{path.absolute()}\0{there.st_size}\0{there.st_mtime_ns}\n".encode())
+        try:
+            there = path.stat()
+            known = f"{there.st_size}\0{there.st_mtime_ns}"
+        except OSError:
+            known = "missing"  # told of when it is decoded
+        found.update(f"{path.absolute()}\0{known}\n".encode(errors="surrogateescape"))
     return found.hexdigest()[:32]

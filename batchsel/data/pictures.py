@@ -118,6 +118,12 @@ def fitted(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 def _fitted(picture: Any, shape: tuple[int, int, int]) -> np.ndarray:
     from PIL import Image, ImageOps
 
+    picture = ImageOps.exif_transpose(picture)  # cameras store how they were held
+    if picture.mode == "F":
+        raise ValueError("its pixels are fractions; save it with 8 bits")
+    if picture.mode.startswith("I"):
+        # 16 bits, of which Pillow would take all above 255 for white.
+        picture = Image.fromarray(np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8))
     picture = picture.convert(_mode(shape))
     if picture.size != (shape[1], shape[0]):
         picture = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.BILINEAR)

@@ -31,13 +31,16 @@ def size_text(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
-def check_space(folder: Path, needed: int, what: str) -> None:
+def check_space(
+    folder: Path, needed: int, what: str, remedy: str = "another folder with --data-dir or BATCHSEL_DATA"
+) -> None:
     """Refuses what would not fit on the disk.
 
     Args:
         folder: Where it is to be written; the nearest folder above that exists is asked.
         needed: Bytes that are still to be written.
         what: What is to be written, the subject of the message.
+        remedy: What can be named instead of this folder.
 
     Raises:
         UserError: If fewer bytes are free.
@@ -53,5 +56,5 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     if needed > free:
         raise UserError(
             f"{what} needs {size_text(needed)} in {folder}, where {size_text(free)} are free. Free space, or name "
-            "another folder with --data-dir or BATCHSEL_DATA."
+            f"{remedy}."
         )

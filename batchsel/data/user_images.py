@@ -13,7 +13,7 @@ from batchsel.data.class_folders import PARTS, Wishes, class_folders, dataset_of
 from batchsel.data.dataset import Dataset
 from batchsel.errors import UsageError, UserError
 
-_FORM = re.compile(r"^(?P<path>.*?)(?::size=(?P<size>\d+))?(?P<skip>:skip_broken)?$")
+_FORM = re.compile(r"^(?P<path>.*?)(?P<wishes>(?::size=[1-9]\d{0,3}|:skip_broken)*)\Z", re.DOTALL)
 _LOOKED_AT = 200
 """Pictures that are looked at for their size and colours."""
 _LARGEST = 64
@@ -36,6 +36,19 @@ def is_folder(name: str) -> bool:
     return ("/" in path or "\\" in path or path in (".", "..")) and Path(path).suffix != ".py" and Path(path).is_dir()
 
 
+def folder_of(name: str) -> Path:
+    """The folder in the name of a data set.
+
+    Args:
+        name: As for `is_folder`.
+
+    Example:
+        >>> folder_of("./pictures:size=96").name
+        'pictures'
+    """
+    return Path(_FORM.match(name)["path"])
+
+
 def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = None) -> tuple[Dataset, list[str]]:
     """Reads a folder of pictures: one folder for each class, or folders train, val and test of these.
 
@@ -44,7 +57,7 @@ def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = 
     grey if all that were looked at are.
 
     Args:
-        name: The folder, and behind colons ``size=96`` and ``skip_broken``, in this order.
+        name: The folder, and behind colons ``size=96`` and ``skip_broken``.
         seed: Chooses the validation part.
         progress: Makes a progress bar for a label and a verb; None for silence.
 
@@ -61,7 +74,7 @@ def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = 
         batchsel.errors.UsageError: there is no folder '/nowhere'. Expected ...
     """
     form = _FORM.match(name)
-    root = Path(form["path"])
+    root, asked = Path(form["path"]), dict(wish.partition("=")[::2] for wish in form["wishes"].split(":")[1:])
     if not root.is_dir():
         raise UsageError(f"there is no folder {str(root)!r}. Expected one that holds a folder of pictures a class.")
     parts = _parts(root)
@@ -71,12 +84,17 @@ def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = 
             f"{parts['train']} holds {len(classes)} folders. Expected one for each class, two or more:"
             " cats/1.jpg, dogs/1.jpg; or train/cats, test/cats and so on."
         )
-    listed = {part: list_pictures(path, classes) for part, path in parts.items()}
+    _check_classes(parts, classes)
+    listed = {part: list_pictures(path, classes, some=part != "train") for part, path in parts.items()}
     first = listed["train"].paths
-    shape = _shape([first[row] for row in np.linspace(0, len(first) - 1, _LOOKED_AT).astype(int)], form["size"])
+    shape = _shape([first[row] for row in np.linspace(0, len(first) - 1, _LOOKED_AT).astype(int)], asked.get("size"))
     count = len(first)
+    if min(np.bincount(listed["train"].labels)) < 2:
+        raise UserError(
+            f"{parts['train']}: each class needs two pictures at least, one to train on and one to hold out."
+        )
     wishes = Wishes(
-        shape, max(1, round(_SHARES[0] * count)), max(1, round(_SHARES[1] * count)), bool(form["skip"]), seed
+        shape, max(1, round(_SHARES[0] * count)), max(1, round(_SHARES[1] * count)), "skip_broken" in asked, seed
     )
     dataset = dataset_of(name, listed, tuple(classes), wishes, progress)
     sizes = ", ".join(f"{len(held):,} {part}" for part, held in dataset.parts.items())
@@ -89,7 +107,7 @@ def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = 
 
 def _parts(root: Path) -> dict[str, Path]:
     """The folder of each part; the root itself where there are none."""
-    there = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir()}
+    there = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir() and class_folders(entry)}
     found = {part: there[name] for part, names in PARTS.items() for name in names if name in there}
     if "train" not in found:
         return {"train": root}
@@ -97,6 +115,17 @@ def _parts(root: Path) -> dict[str, Path]:
         # Sets with two parts call the second one by either name; it is what to report on.
         found["test"] = found.pop("validation")
     return found
+
+
+def _check_classes(parts: dict[str, Path], classes: list[str]) -> None:
+    """A class that is not trained on cannot be told."""
+    for part, path in parts.items():
+        strange = sorted(set(class_folders(path)) - set(classes))
+        if strange:
+            raise UserError(
+                f"{path} has the classes {', '.join(strange[:5])}, of which the training part has none. Remove them"
+                f" from the {part} part, or add them to {parts['train']}."
+            )
 
 
 def _shape(paths: list[Path], size: str | None) -> tuple[int, int, int]:

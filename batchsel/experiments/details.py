@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.data import Dataset
+from batchsel.data import Dataset, Part
 from batchsel.experiments.sets import some
 from batchsel.training.trainer import Trainer
 
@@ -30,9 +30,9 @@ def details(trainer: Trainer, dataset: Dataset, stages: list[dict[str, Any]]) ->
         "images" for images, "plane" for points of a plane, nothing for other data.
     """
     shape = dataset.input_shape
-    if len(shape) == 3 and max(shape[:2]) <= _LARGEST and shape[2] in (1, 3):
+    if dataset.task == "classification" and len(shape) == 3 and max(shape[:2]) <= _LARGEST and shape[2] in (1, 3):
         return {"images": _images(trainer.visits, dataset)}
-    if shape == (2,) and dataset.task == "classification":
+    if _is_plane(dataset):
         x = np.asarray(dataset.train.x)
         low, high = x.min(axis=0), x.max(axis=0)
         points, labels = packed(x.astype(np.float16)), packed(np.asarray(dataset.train.y, np.uint8))
@@ -76,6 +76,10 @@ def _pixels(x: np.ndarray) -> np.ndarray:
     return ((x - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
 
 
+def _is_plane(dataset: Dataset) -> bool:
+    return dataset.input_shape == (2,) and dataset.task == "classification" and isinstance(dataset.train, Part)
+
+
 class Stages:
     """Notes a few times in a run what was chosen so far and where the model draws its boundary.
 
@@ -95,7 +99,7 @@ class Stages:
     @property
     def wanted(self) -> bool:
         """Whether the data have a plane to draw."""
-        return self._dataset.input_shape == (2,) and self._dataset.task == "classification"
+        return _is_plane(self._dataset)
 
     def look(self) -> None:
         """Notes the state if another stage has ended."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.data import Dataset, Part
+from batchsel.data.subwords import Subwords
 from batchsel.data.texts import UNKNOWN, Encoder
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run_folder import CHECKPOINT, kept_text, settings_of
@@ -73,7 +74,7 @@ class TrainedRun:
     spec: RunSpec
     dataset: Dataset
     model: Any
-    encoder: Encoder | None
+    encoder: Encoder | Subwords | None
     at_target: bool
     samples: int
 
@@ -121,10 +122,6 @@ class TrainedRun:
         Returns:
             One a row, with what is right.
         """
-        if self.dataset.task == "language_model":
-            raise UsageError(
-                "a language model goes on with a text: give its beginning, as in batchsel predict RUN 'I am'."
-            )
         x, y = self.test_samples(rows)
         if self.encoder is not None and self.dataset.raw is not None:
             predictions = self.of_texts(self.dataset.raw_inputs("test")[rows].tolist())
@@ -240,7 +237,7 @@ def _weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     return True, int(trainer.evaluations[held]["samples"])
 
 
-def _encoder(folder: Path, dataset: Dataset) -> Encoder:
+def _encoder(folder: Path, dataset: Dataset) -> Encoder | Subwords:
     if kept_text(folder / dataset.encoder.FILE) != dataset.encoder.stored():
         raise UserError(
             f"the vocabulary of the run in {folder} is not that which {dataset.name} gives now: its files, or how they"

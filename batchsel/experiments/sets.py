@@ -10,9 +10,9 @@ from batchsel import cards, data
 from batchsel.cards.plain import plain_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
-from batchsel.data.loaders import has_no_card
+from batchsel.data.loaders import fingerprint_of, has_no_card
 from batchsel.data.user_table import ENDINGS
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, UserError
 
 
 def card_of(name: str, folder: str | None = None, offline: bool = False) -> Any:
@@ -35,10 +35,12 @@ def card_of(name: str, folder: str | None = None, offline: bool = False) -> Any:
     if name.lower().endswith(ENDINGS):
         raise UsageError(f"which column of {name} holds the label? Give it behind a colon, as in '{name}:label'.")
     if not _in_file(name):
-        return cards.load("datasets", name)
+        return _card(name)
     dataset = data.load(name, folder=folder, offline=offline)
     sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
-    return plain_card(name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names)
+    return plain_card(
+        name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names, source=fingerprint_of(name)
+    )
 
 
 def targets_of(name: str) -> dict[str, str]:
@@ -53,6 +55,26 @@ def targets_of(name: str) -> dict[str, str]:
     """
     card = None if _in_file(name) else cards.load("datasets", name)
     return {level: target.text for level, target in card.targets.items()} if card else {}
+
+
+def check_source(name: str, source: str) -> None:
+    """Makes sure that data without a card are those that a run began with.
+
+    Args:
+        name: As for `card_of`.
+        source: What `card_of` found then; empty for data with a card.
+
+    Raises:
+        UserError: If they have changed.
+
+    Example:
+        >>> check_source("iris", "")
+    """
+    if source and fingerprint_of(name) != source:
+        raise UserError(
+            f"{name} has changed since the settings of this run were made: its results could not be compared. Start a"
+            " new run."
+        )
 
 
 def load(name: str, folder: str | None = None, offline: bool = False, progress: Any = None) -> Dataset:
@@ -71,7 +93,7 @@ def load(name: str, folder: str | None = None, offline: bool = False, progress: 
         >>> len(load("iris").train)
         90
     """
-    card = name if _in_file(name) else cards.load("datasets", name)
+    card = name if _in_file(name) else _card(name)
     return data.load(card, folder=folder, offline=offline, progress=progress)
 
 
@@ -97,6 +119,15 @@ def some(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (array([3]), array([6]))
     """
     return (part.x[rows], part.y[rows]) if isinstance(part, data.Part) else tuple(part.take(rows)[:2])
+
+
+def _card(name: str) -> Any:
+    if "/" in name or "\\" in name or name.startswith("."):
+        raise UsageError(
+            f"there is no file or folder {name!r} that is data. Expected ./mine.csv:label, ./mine.txt, ./mine.py:load, or"
+            " a folder of class folders, behind it :size=96 or :skip_broken."
+        )
+    return cards.load("datasets", name)
 
 
 def _in_file(name: str) -> bool:

@@ -19,7 +19,7 @@ from batchsel.target import Target
 
 COMPILE = ("auto", "graph", "xla")
 NOISE = ("symmetric", "asymmetric")
-_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment")
+_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment", "source")
 """Settings that earlier versions did not have: what was recorded without them keeps its digest."""
 _NONE = object()
 
@@ -50,6 +50,7 @@ class RunSpec:
         label_noise_kind: "symmetric" (any other class) or "asymmetric" (the next class).
         imbalance: Size of the first class over that of the last in the training part; 1 leaves it as it is.
         augment: Augmentations in text form; empty for none.
+        source: A hash of what data without a card are read from; empty for data with one.
 
     Example:
         >>> RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9").identity()
@@ -77,6 +78,7 @@ class RunSpec:
     label_noise_kind: str = "symmetric"
     imbalance: float = 1.0
     augment: str = ""
+    source: str = ""
 
     def __post_init__(self) -> None:
         problems = [*_type_problems(self), *_value_problems(self)]
@@ -180,6 +182,7 @@ def _defaults(card: Any) -> dict[str, Any]:
         "target": card.target,
         "cut_padding": defaults.cut_padding,
         "augment": defaults.augment,
+        "source": card.content.get("source", ""),
     }
 
 

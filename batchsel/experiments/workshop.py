@@ -10,6 +10,7 @@ import numpy as np
 
 from batchsel.data import Dataset, Part
 from batchsel.data.spoilt import with_rare_classes, with_wrong_labels
+from batchsel.errors import UsageError
 from batchsel.experiments import sets
 from batchsel.experiments.spec import RunSpec
 from batchsel.models.compiled import compiled
@@ -65,8 +66,9 @@ class Workshop:
         Raises:
             UserError: As `dataset`, or if labels and classes of these data cannot be made worse.
         """
-        key = (spec.dataset, spec.label_noise, spec.label_noise_kind, spec.imbalance)
+        key = (spec.dataset, spec.source, spec.label_noise, spec.label_noise_kind, spec.imbalance)
         if key not in self._spoilt:
+            sets.check_source(spec.dataset, spec.source)
             dataset = self.dataset(spec.dataset)
             if spec.imbalance > 1:
                 dataset = with_rare_classes(dataset, spec.imbalance)
@@ -115,6 +117,8 @@ class Workshop:
         return self._costs[trainer]
 
     def _new(self, spec: RunSpec) -> Trainer:
+        if spec.cut_padding and self.dataset(spec.dataset).task == "language_model":
+            raise UsageError("sequences of a language model have no padding to cut; leave --cut-padding out.")
         return Trainer(
             self._model(spec),
             spec.selector,

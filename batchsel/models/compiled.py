@@ -49,8 +49,9 @@ def compiled(
             model = models.build(text, input_shape, outputs)
             if not model.built:
                 model(np.zeros((1, *input_shape), np.float32), training=False)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ZeroDivisionError) as error:
             raise UsageError(f"cannot build the model {text!r} for inputs of shape {input_shape}: {error}") from error
+        _check_outputs(model, text, task, outputs)
         if task == "classification":
             loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
         elif task == "language_model":
@@ -59,6 +60,19 @@ def compiled(
             loss, metrics = keras.losses.MeanSquaredError(), ["mae"]
         model.compile(optimizers.build(optimizer, learning_rate), loss, metrics=metrics)
     return model
+
+
+def _check_outputs(model: keras.Model, text: str, task: str, outputs: int) -> None:
+    """A language model says something of each subword, any other of each sample."""
+    shape = getattr(model, "output_shape", None)
+    if isinstance(shape, tuple) and isinstance(shape[-1], int | None):
+        wanted = 3 if task == "language_model" else 2
+        if len(shape) != wanted or shape[-1] not in (None, outputs):
+            form = ", ".join(["b", *["length"] * (wanted - 2), str(outputs)])
+            raise UsageError(
+                f"the model {text!r} gives outputs of the shape {shape}; a {task} of these data needs [{form}]"
+                + (", as tiny_lm gives." if wanted == 3 else ".")
+            )
 
 
 @contextmanager

@@ -61,19 +61,6 @@ def parse(text: str) -> Any:
     return product
 
 
-def is_constant(text: str) -> bool:
-    """Whether a schedule is ``constant``, which leaves the rate alone.
-
-    Args:
-        text: As for `check`.
-
-    Example:
-        >>> is_constant("constant"), is_constant("constant | warmup")
-        (True, False)
-    """
-    return text.strip() == "constant"
-
-
 def _calls(text: str) -> list[calls.Call]:
     found = [calls.read(piece) for piece in calls.pieces(text)]
     for call in found:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.errors import UsageError
+from batchsel.checks import in_range
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,11 @@ class Warmup:
 
     share: float = 0.05
     start: float = 0.0
+    name: ClassVar[str] = "warmup"
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise UsageError(f"warmup: share must lie above 0 and be at most 1, got {self.share}.")
-        if not 0 <= self.start <= 1:
-            raise UsageError(f"warmup: start must lie between 0 and 1, got {self.start}.")
+        in_range(self, "share", 0, 1, lower_open=True)
+        in_range(self, "start", 0, 1)
 
     def __call__(self, progress: tf.Tensor) -> tf.Tensor:
         """The factor.

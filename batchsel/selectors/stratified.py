@@ -82,6 +82,11 @@ class Stratified(Selector):
         if labels is None or isinstance(labels, dict | list | tuple):
             raise UsageError("stratified: there are no labels to sort by; they must be one array in memory.")
         labels = tf.reshape(labels, [context.n, -1])
+        if labels.shape[1] > 1 and labels.dtype.is_integer:
+            raise UsageError(
+                "stratified: each sample has several whole numbers for a target, and no class to sort by. Give classes"
+                " as one number or as one-hot floats; for a language model take stratified(by='loss')."
+            )
         return labels[:, 0] if labels.shape[1] == 1 else tf.argmax(labels, axis=1)
 
 

@@ -39,6 +39,11 @@ class Signals:
         if names and outputs != 1:
             raise UserError(f"signals {', '.join(names)} need a model with one output, this one has {outputs}.")
         self._forward = _with_features(model) if "features" in names else None
+        if self._forward is not None and None in self._forward.outputs[1].shape[1:]:
+            raise UserError(
+                f"the features of this model have the shape {tuple(self._forward.outputs[1].shape)}, different for each"
+                " sequence: selectors that compare features cannot be used with it."
+            )
 
     def forward(self, x: Any, training: bool) -> tuple[Any, tf.Tensor | None]:
         """The model's outputs, and ``float32[b, d]`` features if they were asked for.
