@@ -124,8 +124,8 @@ def some(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _card(name: str) -> Any:
     if "/" in name or "\\" in name or name.startswith("."):
         raise UsageError(
-            f"there is no file or folder {name!r} that is data. Expected ./mine.csv:label, ./mine.txt, ./mine.py:load, or"
-            " a folder of class folders, behind it :size=96 or :skip_broken."
+            f"there is no file or folder {name!r} that is data. Expected ./mine.csv:label, ./mine.txt, ./mine.py:load,"
+            " or a folder of class folders, behind it :size=96 or :skip_broken."
         )
     return cards.load("datasets", name)
 
