@@ -108,7 +108,7 @@ def test_jpeg_streams_are_decoded_once(card, tmp_path):
     dataset = data.load(card, folder=tmp_path, offline=True)
     assert np.abs(dataset.test.x.astype(int) - TESTS).mean() < 5
     assert data.find(card, folder=tmp_path) == "JPEG streams, lossy"
-    kept = list((tmp_path / "cache").rglob("*.npy"))
+    kept = list((tmp_path / "cache").rglob("*.npz"))
     assert len(kept) == 2
     for path in kept:
         os.utime(path, (0, 0))

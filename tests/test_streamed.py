@@ -68,6 +68,25 @@ def test_the_run_is_bit_equal_to_the_resident_one(selector):
         np.testing.assert_array_equal(trainer.losses, expected.losses)
 
 
+@pytest.mark.parametrize("selector", ["loss_ema", "smart", "candidates"])
+def test_what_was_read_to_warm_up_is_not_taken_for_the_run(selector):
+    # Plans of a step or two: warming up makes several, from losses that are put back afterwards.
+    data = X[: 2 * B], Y[: 2 * B]
+    expected, expected_history = run(selector, data, epochs=6)
+    for buffer_bytes in (1, 1 << 26):
+        trainer, history = run(selector, (Source(*data),), buffer_bytes=buffer_bytes, epochs=6)
+        assert history == expected_history
+        assert_same(weights_of(trainer.model), weights_of(expected.model))
+
+
+def test_a_block_is_read_once_however_often_the_loop_returns():
+    each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch)
+    source = Source(X, Y)
+    run("random", (source,), buffer_bytes=8 * B * ROW, epochs=4, callbacks=[each])
+    blocks = -(-N // (4 * B))
+    assert source.rows <= (4 * blocks + 3) * 4 * B + 10
+
+
 @pytest.mark.parametrize("selector", ["random", "loss_ema"])
 def test_under_xla_it_is_the_same_run_too(selector):
     expected, expected_history = run(selector, (X, Y), "xla")

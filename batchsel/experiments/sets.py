@@ -70,7 +70,8 @@ def check_source(name: str, source: str) -> None:
     Example:
         >>> check_source("iris", "")
     """
-    if source and fingerprint_of(name) != source:
+    now = fingerprint_of(name) if source else ""
+    if now and now != source:  # what is not there is told of when it is read
         raise UserError(
             f"{name} has changed since the settings of this run were made: its results could not be compared. Start a"
             " new run."

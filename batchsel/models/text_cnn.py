@@ -10,25 +10,17 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("batchsel")
 class ZeroPadded(layers.Layer):
-    """Sets what is masked to zero, and ends the mask.
+    """Sets to zero what stands where there is no word.
 
     Example:
         >>> import numpy as np
-        >>> ZeroPadded()(np.ones((1, 2, 1)), mask=np.array([[True, False]])).numpy().ravel().tolist()
+        >>> ZeroPadded()(np.ones((1, 2, 1)), np.array([[7, 0]])).numpy().ravel().tolist()
         [1.0, 0.0]
     """
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)
-        self.supports_masking = True
-
-    def call(self, x: object, mask: object = None) -> object:
-        """The inputs, zero where the mask is false."""
-        return x if mask is None else x * keras.ops.cast(mask, x.dtype)[..., None]
-
-    def compute_mask(self, x: object, mask: object = None) -> None:
-        """None: what follows sees zeros as any other numbers."""
-        return None
+    def call(self, x: object, words: object) -> object:
+        """The inputs, zero where there is no word."""
+        return x * keras.ops.cast(keras.ops.not_equal(words, 0), x.dtype)[..., None]
 
 
 def text_cnn(
@@ -41,9 +33,9 @@ def text_cnn(
 ) -> keras.Model:
     """Convolutions of several widths over words, the largest response of each, one dense layer.
 
-    Padding is zero before the convolutions, as beyond the ends of a text, and responses are not negative, so that
-    padding does not change the outputs. After Y. Kim, *Convolutional Neural Networks for Sentence Classification*,
-    EMNLP 2014, https://arxiv.org/abs/1408.5882, without dropout and pre-trained embeddings.
+    Padding is zero before the convolutions, as beyond the ends of a text, and so are responses at padding; others are
+    not negative, so that padding does not change the outputs. After Y. Kim, *Convolutional Neural Networks for Sentence
+    Classification*, EMNLP 2014, https://arxiv.org/abs/1408.5882, without dropout and pre-trained embeddings.
 
     Args:
         input_shape: Length of the sequences; the model takes any.
@@ -61,10 +53,11 @@ def text_cnn(
         1329730
     """
     inputs = keras.Input((None,), dtype="int32")
-    embedded = ZeroPadded()(layers.Embedding(vocabulary, width, mask_zero=True)(inputs))
+    padded = ZeroPadded()
+    embedded = padded(layers.Embedding(vocabulary, width)(inputs), inputs)
     found = []
     for size in sizes:
         hidden = layers.Conv1D(filters, size, padding="same", activation="relu")(embedded)
-        found.append(layers.GlobalMaxPooling1D()(hidden))
+        found.append(layers.GlobalMaxPooling1D()(padded(hidden, inputs)))
     outputs = layers.Dense(outputs, dtype="float32")(layers.Concatenate()(found))
     return keras.Model(inputs, outputs, name="text_cnn")

@@ -225,6 +225,7 @@ class Engine:
                 self.evaluation(validation)
         finally:
             state.put_back(members, values)
+            feed.forget()
         self._warm = True
 
     def _warm_up_steps(self, feed: Feed, span: Span) -> None:

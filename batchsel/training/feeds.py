@@ -50,6 +50,9 @@ class Feed(Protocol):
             What happened.
         """
 
+    def forget(self) -> None:
+        """Lets go of what was read ahead: variables were put back, and plans will be made anew."""
+
     def traces(self, loop: Loop) -> int:
         """How often the functions of the loop were traced, at most; 1 is right."""
 
@@ -79,6 +82,9 @@ class Resident:
         )
         ended, logs, counters = (result.numpy() for result in results)
         return Outcome(int(ended), logs, counters)
+
+    def forget(self) -> None:
+        """As in `Feed.forget`."""
 
     def traces(self, loop: Loop) -> int:
         """As in `Feed.traces`."""
@@ -128,6 +134,10 @@ class Blocks:
         return row
 
 
+_BLOCK_STEPS = 128
+"""Of a block at most: nothing can be trained on before the first block of a plan is read."""
+
+
 class Streamed:
     """Samples from a source that need not fit into memory; at most two blocks of them are held.
 
@@ -149,6 +159,7 @@ class Streamed:
         self._check = check
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="batchsel-reader")
         self._ahead: dict[tuple[int, int], Future] = {}
+        self._held: tuple[tuple[int, int], Rows] | None = None
         self._row_bytes = 0
 
     def example(self) -> Rows:
@@ -175,19 +186,28 @@ class Streamed:
                 ended += 1
         return Outcome(ended, logs, loop.counters(loop.load()).numpy())
 
+    def forget(self) -> None:
+        """As in `Feed.forget`."""
+        self._ahead, self._held = {}, None
+
     def traces(self, loop: Loop) -> int:
         """As in `Feed.traces`."""
         return self._blocks(loop).traces()
 
     def _blocks(self, loop: Loop) -> Blocks:
-        steps = int(max(1, min(self._buffer_bytes // (2 * self._row_bytes * loop.width), loop.plan_steps)))
+        room = self._buffer_bytes // (2 * self._row_bytes * loop.width)
+        steps = int(max(1, min(room, loop.plan_steps, _BLOCK_STEPS)))
         if steps not in loop.blocks:
             loop.blocks[steps] = Blocks(loop, steps)
         return loop.blocks[steps]
 
     def _block(self, loop: Loop, steps: int, number: int) -> Rows:
         """The rows of a block of the plan, read ahead if they were asked for before."""
-        indices, plans = loop.carry.plan.indices.numpy(), int(loop.carry.plans.numpy())
+        plans = int(loop.carry.plans.numpy())
+        if self._held is not None and self._held[0] == (plans, number):
+            return self._held[1]  # a call of the loop may end in the middle of a block
+        self._held = None
+        indices = loop.carry.plan.indices.numpy()
         rows = steps * loop.width
         count = -(-int(loop.carry.plan.steps.numpy()) // steps)
 
@@ -198,7 +218,8 @@ class Streamed:
         future = self._ahead.pop((plans, number), None) or ask(number)
         if number + 1 < count and (plans, number + 1) not in self._ahead:
             self._ahead = {(plans, number + 1): ask(number + 1)}
-        return resident(*future.result())
+        self._held = (plans, number), resident(*future.result())
+        return self._held[1]
 
     def _take(self, indices: np.ndarray) -> Rows:
         rows = self._given(indices)
