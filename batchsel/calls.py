@@ -157,6 +157,30 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def read_pipe(text: str, example: str) -> list[Call]:
+    """Reads the pieces of a pipe.
+
+    Args:
+        text: Names with arguments, with ``|`` between them.
+        example: A sentence with an example, the end of the message.
+
+    Raises:
+        UsageError: If a piece is not of the form that `read` takes.
+
+    Example:
+        >>> [call.name for call in read_pipe("crop(4) | flip", "")]
+        ['crop', 'flip']
+    """
+    found = []
+    for piece in pieces(text):
+        try:
+            found.append(read(piece))
+        except UsageError as error:
+            whole = "" if piece.strip() == text.strip() else f" in {text!r}"
+            raise UsageError(f"{error}{whole} {example}") from None
+    return found
+
+
 def object_in_file(path: Path, name: str) -> Any:
     """Runs a Python file of the user's and takes an object out of it.
 

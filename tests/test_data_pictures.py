@@ -179,7 +179,7 @@ def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_pat
     for number in range(80):
         Image.new("RGB", (8, 8), "red").save(tmp_path / "a" / "x" / f"red{number}.png")
     resident = load_folder(str(tmp_path / "a"))[0]
-    monkeypatch.setattr(class_folders, "IN_MEMORY", 1000)
+    monkeypatch.setattr("batchsel.data.dataset.IN_MEMORY", 1000)
     streamed = load_folder(str(tmp_path / "a"))[0]
     assert not isinstance(streamed.train, data.Part)
     x, y = streamed.train.take(np.arange(len(streamed.train)))
@@ -304,7 +304,7 @@ def test_a_run_on_pictures_of_ones_own(command, tmp_path, monkeypatch):
     assert result.code == 0, result.err
     assert "2 classes: dark, light" in result.err
     assert "8 by 8 pixels, grey; 84 train, 12 validation, 24 test" in result.err
-    monkeypatch.setattr(class_folders, "IN_MEMORY", 10)
+    monkeypatch.setattr("batchsel.data.dataset.IN_MEMORY", 10)
     assert command(*words, "--selector", "loss_ema", "--out", "streamed").code == 0
     assert "which images? Give --file a folder" in command("run", "--dataset", "images").err
     assert "expected a folder of pictures" in command("run", "--dataset", "images", "--file", "nowhere").err

@@ -10,7 +10,6 @@ from command_line import CommandLine
 from data_files import digit_arrays
 
 from batchsel import data
-from batchsel.data import tfds_sets
 from batchsel.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -49,7 +48,7 @@ def test_a_prepared_set_is_split_and_whole(prepared):
 
 def test_a_large_set_is_read_as_it_is_needed(prepared, monkeypatch):
     resident = load(prepared)
-    monkeypatch.setattr(tfds_sets, "IN_MEMORY", 1000)
+    monkeypatch.setattr("batchsel.data.dataset.IN_MEMORY", 1000)
     streamed = load(prepared)
     assert not isinstance(streamed.train, data.Part)
     x, y = streamed.train.take(np.arange(45))
@@ -72,7 +71,7 @@ def test_pictures_of_several_sizes_are_brought_to_one(prepared, monkeypatch):
     assert [len(part) for part in dataset.parts.values()] == [42, 6, 12]
     for part in dataset.parts.values():
         np.testing.assert_array_equal(part.x[:, 30, 30, 0] >= 200, part.y == 1)
-    monkeypatch.setattr(tfds_sets, "IN_MEMORY", 1000)
+    monkeypatch.setattr("batchsel.data.dataset.IN_MEMORY", 1000)
     small = data.load("tfds:sizes:size=16", folder=prepared, offline=True)
     assert small.input_shape == (16, 16, 3)
     assert not isinstance(small.train, data.Part)

@@ -10,7 +10,8 @@ from typing import Any
 
 from batchsel import calls
 from batchsel.augmentation import registry
-from batchsel.errors import UsageError
+
+_EXAMPLE = "Augmentations are names with | between them, as in 'crop(4) | flip | erasing(0.25)'."
 
 
 def parse(text: str) -> list[Any]:
@@ -32,7 +33,7 @@ def parse(text: str) -> list[Any]:
         >>> parse("crop(4) | flip")
         [crop(padding=4, fill='zero'), flip(chance=0.5, direction='horizontal')]
     """
-    return [_part(_read(piece, text)) for piece in calls.pieces(text)]
+    return [_part(call) for call in calls.read_pipe(text, _EXAMPLE)]
 
 
 def check(text: str) -> None:
@@ -49,8 +50,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown augmentation 'filp'. Did you mean 'flip'? Known: ...
     """
-    for piece in calls.pieces(text):
-        call = _read(piece, text)
+    for call in calls.read_pipe(text, _EXAMPLE):
         if call.path is None:
             registry.check(call.name)
 
@@ -60,12 +60,3 @@ def _part(call: calls.Call) -> Any:
         return call.apply(registry.load(call.name))
     target = call.load()
     return target if call.bare and not inspect.isclass(target) else call.apply(target)
-
-
-def _read(piece: str, text: str) -> calls.Call:
-    try:
-        return calls.read(piece)
-    except UsageError as error:
-        whole = "" if piece.strip() == text.strip() else f" in {text!r}"
-        example = "Augmentations are names with | between them, as in 'crop(4) | flip | erasing(0.25)'."
-        raise UsageError(f"{error}{whole} {example}") from None

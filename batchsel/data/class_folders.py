@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.data.archives import unpack
-from batchsel.data.dataset import Dataset, Part
+from batchsel.data.dataset import Dataset, held_rows
 from batchsel.data.fetch import DataFolder, found_or_fetched
 from batchsel.data.picture_rows import picture_rows
 from batchsel.data.pictures import ENDINGS, PictureFiles
-from batchsel.data.sources import Source, Subset
-from batchsel.data.splits import carve_rows, fingerprint, split_rows
+from batchsel.data.sources import Subset
+from batchsel.data.splits import rows_of_parts
 from batchsel.errors import UserError
 
-IN_MEMORY = 1 << 30
-"""Bytes up to which a part is held in memory; a larger one is read from the disk as it is needed."""
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 """Names that folders of parts have."""
 
@@ -136,11 +134,8 @@ def dataset_of(
         files = PictureFiles(paths, classes, wishes.shape)
         rows, sound = picture_rows(files, f"{name}, {part} part", wishes.skip_broken, progress)
         sources[part], labels[part] = Subset(rows, sound), files.labels[sound]
-    parts = {part: (sources[part], np.arange(len(labels[part]))) for part in listed}
-    split = ""
-    if len(parts) < 3:
-        parts, split = _carved(sources, labels, wishes)
-    held = {part: _held(source, rows, wishes.shape) for part, (source, rows) in parts.items()}
+    rows, split = rows_of_parts(labels, wishes.validation, wishes.test, wishes.seed)
+    held = {part: held_rows(sources[own], some) for part, (own, some) in rows.items()}
     return Dataset(name, "classification", **held, class_names=class_names, split=split)
 
 
@@ -211,25 +206,6 @@ def _annotated(file: Path, folders: Sequence[str]) -> Listed:
     if missing:
         raise UserError(f"{file} names {len(missing)} pictures that are not there, the first is {missing[0]}.")
     return Listed(paths, np.array([number[name] for _, name in rows], np.int32))
-
-
-def _carved(
-    sources: dict[str, Source], labels: dict[str, np.ndarray], wishes: Wishes
-) -> tuple[dict[str, tuple[Source, np.ndarray]], str]:
-    """Parts out of the training pictures, where no folder holds them."""
-    train = sources["train"]
-    if "test" not in sources:
-        rows = split_rows(labels["train"], wishes.validation, wishes.test, wishes.seed)
-        return {part: (train, chosen) for part, chosen in rows._asdict().items()}, fingerprint(*rows)
-    carved, rest = carve_rows(labels["train"], wishes.validation, wishes.seed)
-    test = sources["test"], np.arange(len(labels["test"]))
-    return {"train": (train, rest), "validation": (train, carved), "test": test}, fingerprint(rest, carved)
-
-
-def _held(source: Source, rows: np.ndarray, shape: tuple[int, int, int]) -> Part | Source:
-    if len(rows) * int(np.prod(shape)) > IN_MEMORY:
-        return Subset(source, rows)
-    return Part(*source.take(rows))
 
 
 def _root(card: Any, folder: DataFolder) -> Path | None:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchsel.data.sources import Source
+from batchsel.data.sources import Source, Subset
 from batchsel.data.splits import Rows
 from batchsel.data.subwords import Subwords
 from batchsel.data.texts import Encoder
 from batchsel.errors import UserError
 
+IN_MEMORY = 1 << 30
+"""Bytes up to which a part of a set on the disk is held in memory; a larger one is read as it is needed."""
+_BLOCK = 1024
 _SHOWN = 5  # rows named in an error; more would bury the sentence
 
 
@@ -171,6 +174,25 @@ def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | Non
     _check_finite(y, where, "sample has", "samples have", "targets")
     if classes is not None:
         _check_labels(y, where, classes)
+
+
+def held_rows(source: Source, rows: np.ndarray) -> Part | Source:
+    """Samples of a source with class numbers: in memory, unless they are more than `IN_MEMORY`.
+
+    Args:
+        source: The source.
+        rows: ``int[n]`` their numbers.
+
+    Example:
+        >>> from batchsel.data.sources import ArraySource
+        >>> held_rows(ArraySource(np.arange(4.0), np.arange(4)), np.array([2, 3])).y.tolist()
+        [2, 3]
+    """
+    if source.take(rows[:1])[0].nbytes * len(rows) > IN_MEMORY:
+        return Subset(source, rows)
+    blocks = [source.take(rows[first : first + _BLOCK]) for first in range(0, len(rows), _BLOCK)]
+    x, y = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    return Part(x, y.astype(np.int32))
 
 
 def _resident(part: Part | Source) -> Part:

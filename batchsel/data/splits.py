@@ -8,6 +8,7 @@ which it does not promise for `Generator.permutation` and the like, and scikit-l
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +87,35 @@ def carve_rows(strata: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarra
     """
     chosen = draw_rows(strata, count, seed=seed, stream=_VALIDATION_STREAM)
     return chosen, np.setdiff1d(np.arange(len(strata)), chosen)
+
+
+def rows_of_parts(
+    labels: Mapping[str, np.ndarray], validation: int, test: int, seed: int
+) -> tuple[dict[str, tuple[str, np.ndarray]], str]:
+    """Where the samples of each part come from, if there are official ones for some: what is missing is carved.
+
+    Args:
+        labels: ``int[n]`` classes of the official parts, "train" among them, "validation" only beside "test".
+        validation: Rows to carve for validation if there is no such part.
+        test: Rows to draw for the test if there is no such part.
+        seed: Seed of the split.
+
+    Returns:
+        For each part the official one and the rows in it, and the fingerprint, empty where nothing was carved.
+
+    Example:
+        >>> rows, _ = rows_of_parts({"train": np.array([0, 1] * 5), "test": np.array([0, 1])}, 2, 2, 0)
+        >>> {part: (official, len(chosen)) for part, (official, chosen) in sorted(rows.items())}
+        {'test': ('test', 2), 'train': ('train', 8), 'validation': ('train', 2)}
+    """
+    whole = {part: (part, np.arange(len(values))) for part, values in labels.items()}
+    if "test" not in labels:
+        rows = split_rows(labels["train"], validation, test, seed)
+        return {part: ("train", chosen) for part, chosen in rows._asdict().items()}, fingerprint(*rows)
+    if "validation" not in labels:
+        carved, rest = carve_rows(labels["train"], validation, seed)
+        return whole | {"train": ("train", rest), "validation": ("train", carved)}, fingerprint(rest, carved)
+    return whole, ""
 
 
 def draw_rows(strata: np.ndarray, count: int, *, seed: int, stream: int) -> np.ndarray:

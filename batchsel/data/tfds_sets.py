@@ -14,16 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.data.dataset import Dataset, Part
+from batchsel.data.dataset import Dataset, held_rows
 from batchsel.data.labelled_texts import Texts, encoded
 from batchsel.data.pictures import fitted
-from batchsel.data.sources import ArraySource, SequenceSource, Source, Subset
-from batchsel.data.splits import carve_rows, fingerprint, split_rows
+from batchsel.data.sources import ArraySource, SequenceSource, Source
+from batchsel.data.splits import rows_of_parts
 from batchsel.errors import UsageError, UserError
 
 PREFIX = "tfds:"
-IN_MEMORY = 1 << 30
-"""Bytes up to which a part is held in memory; a larger one is read as it is needed."""
 _SHARES = (0.1, 0.2)
 """Validation and test part, where the set has none."""
 _WORDS, _LENGTH = 20_000, 100
@@ -91,14 +89,15 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
     if (found.get("test", found["train"]).labels < 0).all():
         # Competitions keep the labels of their test part to themselves.
         found = {"train": found["train"]} | ({"test": found["validation"]} if "validation" in found else {})
-    rows, fingerprint_ = _rows({part: held.labels for part, held in found.items()}, seed)
+    held_out = (max(1, round(share * len(found["train"].labels))) for share in _SHARES)
+    rows, split = rows_of_parts({part: held.labels for part, held in found.items()}, *held_out, seed)
     class_names = tuple(map(str, builder.info.features[keys[1]].names))
     if found["train"].texts is not None:
         parts = {part: Texts(found[own].texts[some], found[own].labels[some]) for part, (own, some) in rows.items()}
         arrays, encoder = encoded(parts, _WORDS, _LENGTH)
-        return Dataset(name, "classification", **arrays, class_names=class_names, split=fingerprint_, encoder=encoder)
-    held = {part: _held(found[own].source, some) for part, (own, some) in rows.items()}
-    return Dataset(name, "classification", **held, class_names=class_names, split=fingerprint_)
+        return Dataset(name, "classification", **arrays, class_names=class_names, split=split, encoder=encoder)
+    held = {part: held_rows(found[own].source, some) for part, (own, some) in rows.items()}
+    return Dataset(name, "classification", **held, class_names=class_names, split=split)
 
 
 def _builder(name: str, folder: str | os.PathLike[str] | None, offline: bool) -> Any:
@@ -230,26 +229,3 @@ class _Fitted:
     def __getitems__(self, numbers: list[int]) -> list[tuple[np.ndarray, Any]]:
         inputs, label = self._keys
         return [(fitted(record[inputs], self._shape), record[label]) for record in self._records.__getitems__(numbers)]
-
-
-def _rows(labels: dict[str, np.ndarray], seed: int) -> tuple[dict[str, tuple[str, np.ndarray]], str]:
-    """For each part the split that it comes from, and its rows there."""
-    whole = {part: (part, np.arange(len(values))) for part, values in labels.items()}
-    train, count = labels["train"], len(labels["train"])
-    validation, test = (max(1, round(share * count)) for share in _SHARES)
-    if "test" not in labels:
-        rows = split_rows(train, validation, test, seed)
-        return {part: ("train", chosen) for part, chosen in rows._asdict().items()}, fingerprint(*rows)
-    if "validation" not in labels:
-        carved, rest = carve_rows(train, validation, seed)
-        return whole | {"train": ("train", rest), "validation": ("train", carved)}, fingerprint(rest, carved)
-    return whole, ""
-
-
-def _held(source: Source, rows: np.ndarray) -> Part | Source:
-    one, _ = source.take(rows[:1])
-    if one.nbytes * len(rows) > IN_MEMORY:
-        return Subset(source, rows)
-    blocks = [source.take(rows[first : first + _BLOCK]) for first in range(0, len(rows), _BLOCK)]
-    x, y = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    return Part(x, y.astype(np.int32))

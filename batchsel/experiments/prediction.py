@@ -15,7 +15,7 @@ from batchsel.data.subwords import Subwords
 from batchsel.data.texts import UNKNOWN, Encoder
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run_folder import CHECKPOINT, kept_text, settings_of
-from batchsel.experiments.sets import whole
+from batchsel.experiments.sets import some, whole
 from batchsel.experiments.spec import RunSpec
 from batchsel.experiments.workshop import Workshop
 from batchsel.target import HOLD, Target, crossing
@@ -141,8 +141,7 @@ class TrainedRun:
         Returns:
             ``[k, ...]`` and ``[k]``, as the model sees them.
         """
-        test = self.dataset.test
-        return (test.x[rows], test.y[rows]) if isinstance(test, Part) else tuple(test.take(rows)[:2])
+        return some(self.dataset.test, rows)
 
     def wrong_rows(self) -> np.ndarray:
         """The rows of the test part for which another class is predicted than is right.

@@ -9,8 +9,9 @@ import inspect
 from typing import Any
 
 from batchsel import calls
-from batchsel.errors import UsageError
 from batchsel.selectors.registry import find
+
+_EXAMPLE = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
 
 
 def parse(text: str) -> Any:
@@ -31,7 +32,7 @@ def parse(text: str) -> Any:
         >>> parse("loss_ema | mix(0.2)")
         loss_ema(decay=0.9) | mix(uniform=0.2)
     """
-    parts = [_part(piece, text) for piece in calls.pieces(text)]
+    parts = [_part(call) for call in calls.read_pipe(text, _EXAMPLE)]
     result = parts[0]
     for part in parts[1:]:
         result = result | part
@@ -52,14 +53,12 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? There are ...
     """
-    for piece in calls.pieces(text):
-        call = _read(piece, text)
+    for call in calls.read_pipe(text, _EXAMPLE):
         if call.path is None:
             find(call.name)
 
 
-def _part(piece: str, text: str) -> Any:
-    call = _read(piece, text)
+def _part(call: calls.Call) -> Any:
     target = find(call.name).load() if call.path is None else call.load()
     if call.path is not None and call.bare and inspect.isfunction(target):
         from batchsel.selectors.function import Function
@@ -68,12 +67,3 @@ def _part(piece: str, text: str) -> Any:
     if not callable(target):
         return target
     return call.apply(target)
-
-
-def _read(piece: str, text: str) -> calls.Call:
-    try:
-        return calls.read(piece)
-    except UsageError as error:
-        whole = "" if piece.strip() == text.strip() else f" in {text!r}"
-        example = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
-        raise UsageError(f"{error}{whole} {example}") from None
