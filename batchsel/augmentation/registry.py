@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 from typing import Any
 
-from batchsel._docstrings import docstring
-from batchsel.errors import unknown_name
+from batchsel._names import Names
 
-_GROUP = "batchsel.augmentations"
 _BUILT_IN = {
     "crop": "crop:Crop",
     "flip": "flip:Flip",
@@ -19,6 +15,7 @@ _BUILT_IN = {
     "mixup": "mixup:Mixup",
     "cutmix": "cutmix:CutMix",
 }
+_NAMES = Names("augmentation", __package__, _BUILT_IN, "batchsel.augmentations")
 
 
 def names() -> dict[str, str]:
@@ -30,10 +27,7 @@ def names() -> dict[str, str]:
         >>> sorted(names())[:3]
         ['crop', 'cutmix', 'erasing']
     """
-    known = {name: f"{__package__}.{target}" for name, target in _BUILT_IN.items()}
-    for point in importlib.metadata.entry_points(group=_GROUP):
-        known.setdefault(point.name, point.value)
-    return known
+    return _NAMES.targets()
 
 
 def check(name: str) -> None:
@@ -50,8 +44,7 @@ def check(name: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown augmentation 'corp'. Did you mean 'crop'? Known: ...
     """
-    if name not in names():
-        raise unknown_name("augmentation", name, names())
+    _NAMES.target(name)
 
 
 def load(name: str) -> Any:
@@ -67,9 +60,7 @@ def load(name: str) -> Any:
         >>> load("crop").__name__
         'Crop'
     """
-    check(name)
-    module, attribute = names()[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    return _NAMES.load(name)
 
 
 def doc(name: str) -> str:
@@ -85,5 +76,4 @@ def doc(name: str) -> str:
         >>> doc("flip").splitlines()[0]
         'Mirrors each image with some probability.'
     """
-    check(name)
-    return docstring(names()[name])
+    return _NAMES.doc(name)

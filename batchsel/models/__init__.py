@@ -5,18 +5,14 @@ Classification models end in logits, one for each class; regression models in on
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING
 
 from batchsel import calls
-from batchsel._docstrings import docstring
-from batchsel.errors import unknown_name
+from batchsel._names import Names
 
 if TYPE_CHECKING:
     import keras
 
-_GROUP = "batchsel.models"
 _BUILT_IN = {
     "mlp": "mlp:mlp",
     "cnn": "cnn:cnn",
@@ -36,6 +32,7 @@ _BUILT_IN = {
     "transformer_classifier": "transformer_classifier:transformer_classifier",
     "tiny_lm": "tiny_lm:tiny_lm",
 }
+_NAMES = Names("model", __name__, _BUILT_IN, "batchsel.models")
 
 
 def names() -> dict[str, str]:
@@ -47,10 +44,7 @@ def names() -> dict[str, str]:
         >>> sorted(names())[:2]
         ['bilstm', 'cnn']
     """
-    known = {name: f"{__name__}.{target}" for name, target in _BUILT_IN.items()}
-    for point in importlib.metadata.entry_points(group=_GROUP):
-        known.setdefault(point.name, point.value)
-    return known
+    return _NAMES.targets()
 
 
 def check(text: str) -> None:
@@ -68,8 +62,8 @@ def check(text: str) -> None:
         batchsel.errors.UsageError: unknown model 'mpl'. Did you mean 'mlp'? Known: ...
     """
     call = calls.read(text)
-    if call.path is None and call.name not in names():
-        raise unknown_name("model", call.name, names())
+    if call.path is None:
+        _NAMES.target(call.name)
 
 
 def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
@@ -87,13 +81,8 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
         >>> build("mlp(hidden=[8])", (2,), 3).count_params()
         51
     """
-    check(text)
     call = calls.read(text)
-    if call.path is not None:
-        function = call.load()
-    else:
-        module, attribute = names()[call.name].split(":")
-        function = getattr(importlib.import_module(module), attribute)
+    function = _NAMES.load(call.name) if call.path is None else call.load()
     prepared = calls.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
     return prepared.apply(function)
 
@@ -111,5 +100,4 @@ def doc(name: str) -> str:
         >>> doc("mlp").splitlines()[0]
         'A feed-forward network: dense layers with ReLU.'
     """
-    check(name)
-    return docstring(names()[name])
+    return _NAMES.doc(name)
