@@ -1,0 +1,96 @@
+"""Where in its budget a run stands, and durations measured by that."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batchsel.errors import UsageError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_PASSES = re.compile(r"^\s*(?P<amount>[0-9.]+(?:e[+-]?[0-9]+)?)\s*pass(?:es)?\s*$", re.IGNORECASE)
+
+
+class Moment(NamedTuple):
+    """A moment of a run; counts samples trained on, so that pruning, growing batches and short runs change nothing."""
+
+    progress: tf.Tensor
+    """``float32[]`` samples trained on over samples budgeted, in [0, 1]."""
+    passes: tf.Tensor
+    """``float32[]`` samples trained on over samples in the data."""
+
+    @classmethod
+    def of(cls, progress: Any, passes: Any = None) -> Moment:
+        """A moment out of plain numbers.
+
+        Args:
+            progress: In [0, 1].
+            passes: Passes trained; None for those of a budget of one pass.
+
+        Example:
+            >>> float(Moment.of(0.25).passes)
+            0.25
+        """
+        import tensorflow as tf
+
+        progress = tf.cast(progress, tf.float32)
+        return cls(progress, progress if passes is None else tf.cast(passes, tf.float32))
+
+
+def passes_of(duration: float | str) -> float | None:
+    """The passes that a duration names, or None if it is a share of the budget.
+
+    Args:
+        duration: A share, or a text such as "5 passes".
+
+    Example:
+        >>> passes_of("5 passes"), passes_of(0.1)
+        (5.0, None)
+    """
+    match = _PASSES.match(duration) if isinstance(duration, str) else None
+    return float(match["amount"]) if match else None
+
+
+def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
+    """Checks that a parameter is a duration: a share of the budget, or a text such as "5 passes".
+
+    Args:
+        part: What it is a parameter of; has a `name`.
+        field: Name of the parameter.
+        positive: Whether it must be above 0.
+
+    Raises:
+        UsageError: Naming the parameter, its value and what was expected.
+    """
+    value = getattr(part, field)
+    share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    passes = passes_of(value)
+    if not (share or passes is not None) or (positive and not (passes if passes is not None else value) > 0):
+        bracket = "(" if positive else "["
+        raise UsageError(
+            f"{part.name}: {field} must be a share of the budget in {bracket}0, 1] or a text such as '5 passes', got"
+            f" {value!r}."
+        )
+
+
+def elapsed(duration: float | str, moment: Moment) -> tf.Tensor:
+    """The share of a duration, counted from the start of the run, that is over.
+
+    Args:
+        duration: A share of the budget, or a text such as "5 passes"; above 0.
+        moment: Where the run stands.
+
+    Returns:
+        ``float32[]`` in [0, 1].
+
+    Example:
+        >>> float(elapsed(0.5, Moment.of(0.25))), float(elapsed("2 passes", Moment.of(0.1, passes=3)))
+        (0.5, 1.0)
+    """
+    import tensorflow as tf
+
+    passes = passes_of(duration)
+    done = moment.progress / duration if passes is None else moment.passes / passes
+    return tf.minimum(done, 1.0)
