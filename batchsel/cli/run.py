@@ -25,7 +25,7 @@ _SETTINGS = (
     ("--batch-size", int, "Samples of a step."),
     ("--optimizer", str, "Optimizer, as in adam or 'sgd(momentum=0.9)'."),
     ("--learning-rate", float, "Peak learning rate."),
-    ("--schedule", str, "Learning rate over the budget: constant, linear, cosine, as in 'cosine | warmup(0.05)'."),
+    ("--schedule", str, "Learning rate over the budget, as in 'cosine | warmup(0.05)'; see `batchsel schedules list`."),
     ("--budget", str, "'8 passes', '480000 samples' or '30 seconds'."),
     ("--target", str, "As in 'accuracy>=0.91', 'loss<=0.3', or a level of the card: easy, medium, hard."),
     ("--seed", int, "Seed of weights and choices. [default: 0]"),
@@ -34,6 +34,12 @@ _SETTINGS = (
     ("--label-noise-kind", str, "symmetric (any other class) or asymmetric (the next). [default: symmetric]"),
     ("--imbalance", float, "Size of the first training class over that of the last. [default: 1, as it is]"),
     ("--augment", str, "Changes of the training samples, as in 'crop(4) | flip'; see `batchsel augmentations list`."),
+    (
+        "--curriculum",
+        str,
+        "How samples look over time, as in 'blur(sigma=1.0, until=0.2)'; see `batchsel curricula list`.",
+    ),
+    ("--accumulate", str, "Batches of one update: 4, or growing as in 'grow(2, at=[0.5, 0.75])'. [default: 1]"),
     ("--compile", str, "How the loop is compiled: auto, graph or xla. [default: auto]"),
 )
 _OWN = {

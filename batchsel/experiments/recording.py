@@ -50,6 +50,7 @@ def record(
         "first_crossing": None if first is None else trainer.evaluations[first],
         "test": _test(trainer, dataset, held is not None),
         "counts": counts,
+        "updates": int(trainer.model.optimizer.iterations.numpy()),
         "kept": _kept(trainer),
         "visits": np.bincount(trainer.visits).tolist(),
         **_wrong_labels(trainer, dataset),
@@ -57,7 +58,13 @@ def record(
         "selection": {name: seconds * happened[name] for name, seconds in selection_each.items()},
         "evaluations": trainer.evaluations,
         "history": trainer.history,
+        **_course(trainer),
     }
+
+
+def _course(trainer: Trainer) -> dict[str, Any]:
+    """What changed over time, where anything did."""
+    return {} if trainer.course is None else {"course": trainer.course}
 
 
 def _wrong_labels(trainer: Trainer, dataset: Dataset) -> dict[str, dict[str, float]]:

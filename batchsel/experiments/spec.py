@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from batchsel.target import Target
 
 COMPILE = ("auto", "graph", "xla")
 NOISE = ("symmetric", "asymmetric")
-_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment", "source")
+_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment", "source", "curriculum", "accumulate")
 """Settings that earlier versions did not have: what was recorded without them keeps its digest."""
 _NONE = object()
 
@@ -50,6 +50,8 @@ class RunSpec:
         label_noise_kind: "symmetric" (any other class) or "asymmetric" (the next class).
         imbalance: Size of the first class over that of the last in the training part; 1 leaves it as it is.
         augment: Augmentations in text form; empty for none.
+        curriculum: Curricula in text form; empty for none.
+        accumulate: How many batches make one update, in text form; empty for one.
         source: A hash of what data without a card are read from; empty for data with one.
 
     Example:
@@ -78,6 +80,8 @@ class RunSpec:
     label_noise_kind: str = "symmetric"
     imbalance: float = 1.0
     augment: str = ""
+    curriculum: str = ""
+    accumulate: str = ""
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -212,7 +216,8 @@ def _value_problems(spec: RunSpec) -> list[str]:
     problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
     if isinstance(spec.seed, int) and spec.seed >= 2**31:
         problems.append(f"seed must be below {2**31}, got {spec.seed}.")
-    problems += _schedule_problems(spec.schedule) + one_of("compile", COMPILE)
+    problems += _problems(schedules.check, spec.schedule or "constant") + one_of("compile", COMPILE)
+    problems += _problems(schedules.check_growth, spec.accumulate or "1")
     problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
     problems += one_of("label_noise_kind", NOISE)
     if isinstance(spec.label_noise, int | float) and spec.label_noise >= 1:
@@ -223,9 +228,9 @@ def _value_problems(spec: RunSpec) -> list[str]:
     return problems
 
 
-def _schedule_problems(text: Any) -> list[str]:
+def _problems(check: Callable[[str], None], text: Any) -> list[str]:
     try:
-        schedules.check(text if isinstance(text, str) else "constant")
+        check(text) if isinstance(text, str) else None
     except UsageError as error:
         return [str(error)]
     return []
@@ -242,6 +247,7 @@ def check_names(spec: RunSpec) -> None:
     """
     from batchsel import models
     from batchsel.augmentation import text as augmentations
+    from batchsel.curricula import text as curricula
     from batchsel.models import optimizers
     from batchsel.selectors import text
 
@@ -250,3 +256,5 @@ def check_names(spec: RunSpec) -> None:
     text.check(spec.selector)
     if spec.augment:
         augmentations.check(spec.augment)
+    if spec.curriculum:
+        curricula.check(spec.curriculum)

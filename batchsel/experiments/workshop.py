@@ -23,7 +23,7 @@ _TRAINERS = 48
 """More are not kept at a time: each holds a model and its compiled loop."""
 _COMPILED = (
     "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",
-    "deterministic", "mixed_precision", "cut_padding", "augment",
+    "deterministic", "mixed_precision", "cut_padding", "augment", "curriculum", "accumulate",
 )  # fmt: skip
 """The settings that a trainer is made of; the others (seed, rate, budget, target, grid) may change from run to run."""
 
@@ -127,6 +127,8 @@ class Workshop:
             compile=spec.compile,
             cut_padding=spec.cut_padding,
             augment=spec.augment,
+            curriculum=spec.curriculum,
+            accumulate=spec.accumulate or None,
         )
 
     def _model(self, spec: RunSpec) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from batchsel.moment import Moment
 from batchsel.selectors import Plan
 
 SEGMENTS = 64
@@ -56,3 +57,25 @@ class Carry(NamedTuple):
     """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
     visits: tf.Tensor
     """``int32[n]`` how often every sample was trained on."""
+
+
+def left(carry: Carry, span: Span) -> tf.Tensor:
+    """``int64[]`` samples of the budget that are left; negative if more were trained on.
+
+    Args:
+        carry: The carry.
+        span: What progress is measured by.
+    """
+    return span.budget - (carry.samples - span.start)
+
+
+def moment(carry: Carry, span: Span) -> Moment:
+    """Where the run stands.
+
+    Args:
+        carry: The carry.
+        span: What progress is measured by.
+    """
+    done = tf.cast(carry.samples - span.start, tf.float32)
+    progress = tf.clip_by_value(done / tf.cast(span.budget, tf.float32), 0.0, 1.0)
+    return Moment(progress, done / carry.losses.shape[0])

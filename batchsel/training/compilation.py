@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from batchsel.augmentation import Pipeline
+from batchsel.curricula import Curricula
 from batchsel.errors import UsageError
 from batchsel.selectors import Selector
 
@@ -29,6 +30,7 @@ def use_xla(
     selector: Selector,
     cut_padding: bool = False,
     augmentation: Pipeline | None = None,
+    curricula: Curricula | None = None,
 ) -> bool:
     """Whether the loop is compiled by XLA.
 
@@ -39,6 +41,7 @@ def use_xla(
         selector: The selector.
         cut_padding: Whether batches have different lengths.
         augmentation: What changes the samples, or None.
+        curricula: What changes them over time, or None.
 
     Raises:
         UsageError: If the mode is unknown, or XLA is asked for and impossible.
@@ -51,12 +54,13 @@ def use_xla(
     """
     if mode not in MODES:
         raise UsageError(f"compile must be one of {', '.join(MODES)}, got {mode!r}.")
-    obstacle = _obstacle(model, selector, cut_padding, augmentation)
+    changes = [change for change in (augmentation, curricula) if change is not None]
+    obstacle = _obstacle(model, selector, cut_padding, changes)
     if mode == "xla" and obstacle:
         raise UsageError(f"compile='xla' is impossible: {obstacle}. Use compile='graph'.")
     if mode != "auto":
         return mode == "xla"
-    return obstacle is None and _suits(model) and (augmentation is None or augmentation.suits_xla)
+    return obstacle is None and _suits(model) and all(change.suits_xla for change in changes)
 
 
 class Compilation(NamedTuple):
@@ -85,6 +89,7 @@ def compilation_of(
     n: int,
     cut_padding: bool = False,
     augmentation: Pipeline | None = None,
+    curricula: Curricula | None = None,
 ) -> Compilation:
     """How a loop is compiled.
 
@@ -95,6 +100,7 @@ def compilation_of(
         n: Samples in the data set.
         cut_padding: Whether batches have different lengths.
         augmentation: What changes the samples, or None.
+        curricula: What changes them over time, or None.
 
     Raises:
         UsageError: As `use_xla`.
@@ -105,24 +111,34 @@ def compilation_of(
         >>> compilation_of("auto", model, batchsel.selectors.Random(), n=60_000)
         Compilation(all=False, planning=True, choosing=True, augmenting=False)
     """
-    if use_xla(mode, model, selector, cut_padding, augmentation):
+    if use_xla(mode, model, selector, cut_padding, augmentation, curricula):
         return Compilation(all=True)
     alone = mode == "auto" and _replicas() == 1
     return Compilation(
         all=False,
         planning=alone and selector.traceable and n >= _MANY,
         choosing=alone and selector.traceable,
-        augmenting=alone and n >= _MANY and augmentation is not None and augmentation.suits_xla,
+        augmenting=alone and n >= _MANY and _augmenting(augmentation, curricula),
     )
 
 
-def _obstacle(model: keras.Model, selector: Selector, cut_padding: bool, augmentation: Pipeline | None) -> str | None:
+def _augmenting(augmentation: Pipeline | None, curricula: Curricula | None) -> bool:
+    """Whether there is something to compile, and all of it is fast; curricula that XLA cannot compile stand apart."""
+    changes = [augmentation, curricula if curricula is None or curricula.supports_jit else None]
+    found = [change for change in changes if change is not None]
+    return bool(found) and all(change.suits_xla for change in found)
+
+
+def _obstacle(
+    model: keras.Model, selector: Selector, cut_padding: bool, changes: list[Pipeline | Curricula]
+) -> str | None:
     if cut_padding:
         return "cut_padding makes batches of different length"
     if not selector.traceable:
         return f"selector {selector!r} runs Python code"
-    if augmentation is not None and not augmentation.supports_jit:
-        return f"{augmentation!r} holds a layer that does not support it"
+    for change in changes:
+        if not change.supports_jit:
+            return f"{change!r} does not support it"
     for layer in _layers(model):
         if not layer.supports_jit:
             return f"layer {layer.name!r} does not support it"

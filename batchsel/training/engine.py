@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.augmentation import Pipeline
+from batchsel.curricula import Curricula
 from batchsel.errors import UserError
-from batchsel.schedules import Schedule
+from batchsel.schedules import Growth, Schedule
 from batchsel.selectors import Selector
 from batchsel.training import arrays, state
 from batchsel.training.carry import Span
@@ -23,6 +24,7 @@ from batchsel.training.loop import Loop
 from batchsel.training.mixing import check_mixing
 from batchsel.training.objective import kind_of
 from batchsel.training.padding import check_cut
+from batchsel.training.resizing import check_sizes
 from batchsel.training.step import Rows, Step
 
 _WARM_UP_STEPS = 2
@@ -40,6 +42,8 @@ class Engine:
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
         evaluation_batch_size: Rows of a forward pass when evaluating.
         augmentation: Changes the samples of each batch that is trained on, or None.
+        growth: How many batches make one update, or None for one.
+        curricula: Change what the samples look like over time, or None.
 
     Raises:
         UserError: If the model is not compiled, or trains in a way of its own; or if samples are mixed, and the
@@ -56,13 +60,16 @@ class Engine:
         cut_padding: bool,
         evaluation_batch_size: int,
         augmentation: Pipeline | None = None,
+        growth: Growth | None = None,
+        curricula: Curricula | None = None,
     ) -> None:
         check_mixing(augmentation, selector)
         self.augmentation = augmentation
+        self.curricula = curricula
         self.model = model
         self.selector = selector
         self.batch_size = batch_size
-        self.step = Step(model, selector.signals, schedule, cut_padding)
+        self.step = Step(model, selector.signals, batch_size, schedule, growth, cut_padding)
         self.step_seconds = 0.0
         self.mode = compile
         self._evaluation_batch_size = evaluation_batch_size
@@ -98,7 +105,11 @@ class Engine:
     @property
     def xla(self) -> bool:
         """Whether the loop is compiled by XLA."""
-        return use_xla(self.mode, self.model, self.selector, self.step.cut_padding, self.augmentation)
+        return use_xla(self.mode, self.model, self.selector, *self._changes())
+
+    def _changes(self) -> tuple[bool, Pipeline | None, Curricula | None]:
+        """What is done to the samples of a batch before they are trained on."""
+        return self.step.cut_padding, self.augmentation, self.curricula
 
     @property
     def current(self) -> bool:
@@ -146,9 +157,14 @@ class Engine:
             check_cut(self.model, rows.x)
         if self.augmentation is not None:
             self.augmentation.check(one.x, self.batch_size)
+        if self.curricula is not None:
+            self.curricula.check(one.x, self.batch_size)
+            if self.curricula.resizes:
+                check_sizes(self.model, one.x)
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
+        self.step.build()
         self._classes = tf.nest.flatten(outputs)[0].shape[-1]
         if not self._metrics_built:
             # Some metrics make their variables when they see their first targets.
@@ -181,9 +197,10 @@ class Engine:
             n: Samples.
         """
         old, self._warm, self._form = self._loop, False, None
-        settings = self.step.cut_padding, self.augmentation
-        compilation = compilation_of(self.mode, self.model, self.selector, n, *settings)
-        self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation, self.augmentation)
+        compilation = compilation_of(self.mode, self.model, self.selector, n, *self._changes())
+        self._loop = Loop(
+            self.step, self.selector, n, self.batch_size, compilation, self.augmentation, self.curricula
+        )
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
         self._loop.seed.assign(self.seed)
         self._evaluation = None
@@ -269,7 +286,7 @@ class Engine:
             self._unborn = seed
         for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
             variable.assign(value)
-        self.step.reset_rate(learning_rate)
+        self.step.pace.reset_rate(learning_rate)
         if self._loop is not None:
             self.step.metrics.reset()
         self.reseed(seed)

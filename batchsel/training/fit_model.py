@@ -25,6 +25,8 @@ def fit(
     compile: str = "auto",
     cut_padding: bool = False,
     augment: Any = None,
+    curriculum: Any = None,
+    accumulate: Any = None,
     **options: Any,
 ) -> keras.callbacks.History:
     """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
@@ -40,11 +42,12 @@ def fit(
             ``(losses, batch_size, rng) -> indices``.
         batch_size: b, samples of a step.
         seed: Seed of the selector's random choices.
-        schedule: Factor of the learning rate: "constant", "linear", "cosine", a function of progress, or
-            None.
+        schedule: The learning rate over the run, as in `Trainer`.
         compile: "auto", "graph" or "xla".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
         augment: What changes the samples on their way into training, as in `Trainer`.
+        curriculum: What changes how they look over time, as in `Trainer`.
+        accumulate: How many batches make one update, as in `Trainer`.
         **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
             validation_split, evaluate_every, callbacks, verbose, target, hold, run_on, seconds,
             checkpoint, buffer_bytes.
@@ -64,12 +67,12 @@ def fit(
         >>> len(history.history["loss"])
         3
     """
-    augment = tuple(augment) if isinstance(augment, list) else augment
-    settings = (selector, batch_size, schedule, compile, cut_padding, augment)
+    augment, curriculum = (tuple(given) if isinstance(given, list) else given for given in (augment, curriculum))
+    settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _KEPT, (None, None))
     if trainer is None or known != settings or not trainer.engine.current:
         made = {"batch_size": batch_size, "schedule": schedule, "compile": compile, "cut_padding": cut_padding}
-        made["augment"] = augment
+        made |= {"augment": augment, "curriculum": curriculum, "accumulate": accumulate}
         trainer = Trainer(model, selector, seed=seed, **made)
         object.__setattr__(model, _KEPT, (settings, trainer))
     elif trainer.seed != seed:

@@ -43,6 +43,7 @@ class Fitting:
         self._begin()
         self._progress = trainer.progress
         start, budget = self._progress.fit_start, max(request.budget, 1)
+        self._progress.fit_budget = budget
         self._span = Span(tf.constant(start, tf.int64), tf.constant(budget, tf.int64))
         names = [name for name in self._loop.log_names if name != "learning_rate"]
         if request.target is not None:
@@ -58,10 +59,11 @@ class Fitting:
             trainer.resumed = False
             return
         self._loop.forgive()
+        self._loop.begin()
         self._loop.step.metrics.reset()
         counts = trainer.counts
         trainer.progress = Progress(fit_start=counts["samples"], epoch_start=counts["steps"])
-        self._loop.step.read_rate()
+        self._loop.step.pace.read_rate()
         trainer.clock.reset()
 
     def run(self) -> keras.callbacks.History:
@@ -88,7 +90,7 @@ class Fitting:
             try:
                 self._train(callbacks)
             finally:
-                self._loop.step.put_rate_back()
+                self._loop.step.pace.put_rate_back()
         return history
 
     def _prepare(self) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from batchsel.augmentation import Mixture, Pipeline
-from batchsel.rng import Rng
+from batchsel.augmentation import Pipeline
+from batchsel.curricula import Curricula
+from batchsel.moment import Moment
 from batchsel.selectors import Context, Plan, Selector
 from batchsel.selectors.base import State
-from batchsel.training.carry import EMPTY, FINE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span
+from batchsel.training.carry import EMPTY, FINE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span, moment
 from batchsel.training.compilation import Compilation
+from batchsel.training.course import Course
+from batchsel.training.preparation import Preparation
 from batchsel.training.step import Rows, Step
 from batchsel.training.turn import Turn, gather, sound
 
@@ -27,6 +30,7 @@ class Loop:
         batch_size: b.
         compilation: What XLA compiles.
         augmentation: Changes the samples of each batch that is trained on, or None.
+        curricula: Change what they look like over time, or None.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Loop:
         batch_size: int,
         compilation: Compilation,
         augmentation: Pipeline | None = None,
+        curricula: Curricula | None = None,
     ) -> None:
         self.step = step
         self.selector = selector
@@ -50,19 +55,16 @@ class Loop:
         if compilation.choosing:
             self.choose = tf.function(self.choose, jit_compile=True, autograph=False)
         self.augmentation = augmentation
-        augment = None if augmentation is None else self._augment
-        if compilation.augmenting:
-            augment = tf.function(self._augment, jit_compile=True, autograph=False)
-        self._turn = Turn(step, selector, batch_size, self.choose, augment)
+        preparation = Preparation.of(augmentation, curricula, compilation.augmenting)
+        self._turn = Turn(step, selector, batch_size, self.choose, preparation)
+        names = list(self._turn.shown(Moment.of(0.0)))
+        self.course = self._turn.course = Course(names) if names else None
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
         self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
         self.run = tf.function(self._run, jit_compile=self.xla, autograph=False)
         self.log_names: list[str] = []
         self.blocks: dict[int, Any] = {}
-
-    def _augment(self, x: Any, valid: tf.Tensor, seed: tf.Tensor, step: tf.Tensor) -> tuple[Any, Mixture | None]:
-        return self.augmentation(x, valid, Rng(seed, step))
 
     def first_carry(self) -> Carry:
         """The carry before the first step."""
@@ -87,6 +89,14 @@ class Loop:
     def reset(self) -> None:
         """Puts everything back to before the first step."""
         self.store(self.first_carry())
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what belongs to the call of fit before: gradients of batches without an update, the course."""
+        if self.step.accumulation is not None:
+            self.step.accumulation.clear()
+        if self.course is not None:
+            self.course.clear()
 
     def forgive(self) -> None:
         """Forgets a fault, and the plan in which it happened."""
@@ -110,11 +120,10 @@ class Loop:
             span: What progress is measured by.
             samples: All of them, or None if they are streamed.
         """
-        done = tf.cast(carry.samples - span.start, tf.float32) / tf.cast(span.budget, tf.float32)
         return Context(
             step=carry.step,
             samples=carry.samples,
-            progress=tf.clip_by_value(done, 0.0, 1.0),
+            progress=moment(carry, span).progress,
             plans=carry.plans,
             seed=self.seed.read_value(),
             n=self.n,
@@ -148,16 +157,17 @@ class Loop:
         """
         return tf.slice(rows, [carry.cursor * self.width], [self.width])
 
-    def advance(self, carry: Carry, rows: Rows, context: Context) -> Carry:
+    def advance(self, carry: Carry, rows: Rows, context: Context, span: Span) -> Carry:
         """One step: the rows of the plan at the cursor are trained on, or only scored.
 
         Args:
             carry: The carry.
             rows: The batch or pool at the cursor.
-            context: Where the run stands.
+            context: What the selector is told.
+            span: What progress is measured by.
         """
         indices, weights = self.at_cursor(carry.plan.indices, carry), self.at_cursor(carry.plan.weights, carry)
-        return self._turn(carry, rows, indices, weights, context)
+        return self._turn(carry, rows, indices, weights, context, span)
 
     def steps(
         self,
@@ -181,7 +191,7 @@ class Loop:
             return (carry.cursor < carry.plan.steps) & (carry.fault == FINE) & more(carry)
 
         def body(carry: Carry) -> tuple[Carry]:
-            return (self.advance(carry, fetch(carry), self.context(carry, span, samples)),)
+            return (self.advance(carry, fetch(carry), self.context(carry, span, samples), span),)
 
         (carry,) = tf.while_loop(unfinished, body, (carry,), parallel_iterations=1)
         return carry

@@ -14,6 +14,7 @@ class Progress:
 
     Args:
         fit_start: Samples trained on before this call.
+        fit_budget: Samples that this call is to train on.
         epoch_start: Steps taken before the interval under way.
         pending: Metrics of intervals that have ended while their evaluation is still due.
         history: What Keras's History holds.
@@ -22,6 +23,7 @@ class Progress:
     """
 
     fit_start: int = 0
+    fit_budget: int = 0
     epoch_start: int = 0
     pending: list[list[float]] = dataclasses.field(default_factory=list)
     history: dict[str, list[float]] = dataclasses.field(default_factory=dict)

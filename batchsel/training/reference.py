@@ -64,7 +64,7 @@ class Reference:
         inner, score = self._of(width, min(self._outer.batch_size, len(rows)))
         outer, n = self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
         part = gather(data, tf.constant(rows, tf.int32))
-        inner.reset(seed, learning_rate=outer.engine.step.first_rate if inner.schedule else None)
+        inner.reset(seed, learning_rate=outer.engine.step.pace.first_rate if inner.schedule else None)
         with outer.clock.section("tracing"):
             inner.engine.build(Rows(*part))
             score(data, tf.constant(0)).numpy()

@@ -32,7 +32,9 @@ def variables(step: Step, loop: Loop) -> dict[str, Any]:
         "model": model_variables(step.model),
         "optimizer": step.optimizer.variables,
         "metric": _unique(metrics),
-        "loop": [loop.seed, step.base_rate, *tf.nest.flatten(loop.carry)],
+        "loop": [loop.seed, step.pace.base_rate, *tf.nest.flatten(loop.carry)],
+        "accumulated": [] if step.accumulation is None else step.accumulation.variables,
+        "course": [] if loop.course is None else [loop.course.table],
         "augment": [] if loop.augmentation is None else loop.augmentation.variables,
     }
     return {

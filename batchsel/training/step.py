@@ -9,11 +9,13 @@ import keras
 import tensorflow as tf
 
 from batchsel.augmentation import Mixture
-from batchsel.errors import UserError
-from batchsel.schedules import Schedule
+from batchsel.moment import Moment
+from batchsel.schedules import Growth, Schedule
 from batchsel.selectors import Seen
+from batchsel.training.accumulation import Accumulation
 from batchsel.training.metrics import Metrics
 from batchsel.training.objective import Objective
+from batchsel.training.pace import Pace
 from batchsel.training.padding import cut
 from batchsel.training.signals import Signals
 
@@ -32,8 +34,9 @@ class Step:
     Args:
         model: A compiled Keras model.
         signals: Names of the signals that the selector asked for.
-        schedule: Factor of the learning rate as a function of progress, or None to leave the rate to the
-            optimiser and to callbacks.
+        batch_size: b.
+        schedule: Factor of the learning rate, or None to leave the rate to the optimiser and to callbacks.
+        growth: How many batches make one update, or None for one.
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
 
     Raises:
@@ -41,7 +44,13 @@ class Step:
     """
 
     def __init__(
-        self, model: keras.Model, signals: tuple[str, ...], schedule: Schedule | None, cut_padding: bool = False
+        self,
+        model: keras.Model,
+        signals: tuple[str, ...],
+        batch_size: int,
+        schedule: Schedule | None = None,
+        growth: Growth | None = None,
+        cut_padding: bool = False,
     ) -> None:
         self.model = model
         self.cut_padding = cut_padding
@@ -49,44 +58,23 @@ class Step:
         self.optimizer = model.optimizer
         self.metrics = Metrics(model, self.objective)
         self.signals = Signals(model, self.objective, signals)
-        self.schedule = schedule
-        self.first_rate = _own_rate(model.optimizer, schedule)
-        self.base_rate = tf.Variable(self.first_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
+        first = 1 if growth is None else growth.start
+        self.pace = Pace(model, schedule, batch_size * first)
+        self.growth = growth
+        self.accumulation: Accumulation | None = None
 
-    def read_rate(self) -> None:
-        """Takes the optimiser's learning rate as the one that the schedule scales."""
-        if self.schedule is not None:
-            self.base_rate.assign(float(self.optimizer.learning_rate.numpy()))
-
-    def put_rate_back(self) -> None:
-        """Gives the optimiser the learning rate that the schedule scaled."""
-        if self.schedule is not None:
-            self.optimizer.learning_rate.assign(float(self.base_rate.numpy()))
-
-    def reset_rate(self, rate: float | None = None) -> None:
-        """Puts the learning rate back to what it was first, unless the optimiser has a schedule of its own.
-
-        Args:
-            rate: Another one, from now on the first.
-
-        Raises:
-            UserError: If the optimiser has a schedule of its own, and a rate is given.
-        """
-        fixed = hasattr(self.optimizer.learning_rate, "assign")
-        if rate is not None:
-            if not fixed:
-                raise UserError("the optimiser has a learning-rate schedule of its own; no learning rate can be set.")
-            self.first_rate = float(rate)
-        if fixed:
-            self.optimizer.learning_rate.assign(self.first_rate)
-        self.base_rate.assign(self.first_rate)
+    def build(self) -> None:
+        """Makes what needs the model's variables to be there."""
+        if self.growth is not None and self.accumulation is None:
+            self.accumulation = Accumulation(self.growth, self.model.trainable_variables)
 
     def train(
         self,
         rows: Rows,
         indices: tf.Tensor,
         weights: tf.Tensor,
-        progress: tf.Tensor,
+        moment: Moment,
+        left: tf.Tensor,
         weigh: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
         mixture: Mixture | None = None,
     ) -> Seen:
@@ -96,7 +84,8 @@ class Step:
             rows: The batch.
             indices: ``int32[b]`` sample numbers.
             weights: ``float32[b]`` factors of the loss; 0 for rows that only fill up the batch.
-            progress: ``float32[]`` for the schedule.
+            moment: Where the run stands.
+            left: ``int64[]`` samples of the budget that are left, with those of this batch.
             weigh: Gives more factors out of the losses and of which rows are real, or None.
             mixture: Of which two samples each row is made, or None. Its loss is then the mean of the losses for both
                 targets, with the weight of the row itself; metrics compare with the target of the larger share.
@@ -107,9 +96,6 @@ class Step:
         rows = self._cut(rows)
         valid = tf.cast(weights != 0, tf.float32)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
-        if self.schedule is not None:
-            self.optimizer.learning_rate.assign(self.base_rate * self.schedule(progress))
-        variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             outputs, features = self.signals.forward(rows.x, training=True)
             losses = weighted = self.objective.losses(rows.y, outputs, mixture=mixture)
@@ -119,12 +105,34 @@ class Step:
                 weights *= tf.stop_gradient(weigh(tf.stop_gradient(losses), valid > 0))
             total = tf.reduce_sum(weights * weighted) / count + self.objective.extra()
             scaled = self.optimizer.scale_loss(total)
-        gradients = tape.gradient(scaled, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._apply(tape.gradient(scaled, self.model.trainable_variables), count, moment, left)
         targets = rows.y if mixture is None else mixture.larger(rows.y)
         self.metrics.update(total, losses, targets, outputs, valid, rows.sample_weight)
         losses = self.objective.sharp(rows.y, outputs, losses, mixture)
         return self._seen(rows, indices, valid > 0, losses, outputs, features)
+
+    def _apply(self, gradients: list[Any], count: tf.Tensor, moment: Moment, left: tf.Tensor) -> None:
+        """Updates the model, or keeps the gradients until there are batches enough or the budget ends."""
+        accumulation = self.accumulation
+        if accumulation is None:
+            self.pace.update(gradients, moment)
+            return
+        accumulation.add(gradients, count)
+        last = tf.cast(count, tf.int64) >= left
+
+        def update() -> tf.Tensor:
+            self.pace.update(accumulation.take(), moment)
+            return tf.constant(True)
+
+        tf.cond(accumulation.due(moment) | last, update, lambda: tf.constant(False))
+
+    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+        """What is worth recording of a moment: ``float32[]`` by name.
+
+        Args:
+            moment: Where the run stands.
+        """
+        return self.pace.shown(moment) | ({} if self.accumulation is None else self.accumulation.shown(moment))
 
     def score(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor) -> Seen:
         """The losses and signals of a pool, by a forward pass in inference mode.
@@ -153,16 +161,6 @@ class Step:
     ) -> Seen:
         values = {"indices": indices, "loss": losses, **self.signals.of(rows.x, rows.y, outputs, features)}
         return Seen(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
-
-
-def _own_rate(optimizer: keras.optimizers.Optimizer, schedule: Schedule | None) -> float:
-    """The optimiser's learning rate; 0 if it follows a schedule of its own."""
-    fixed = not isinstance(getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
-    if schedule is not None and not fixed:
-        raise UserError(
-            "the optimiser has a learning-rate schedule of its own; give either that or schedule=, not both."
-        )
-    return float(optimizer.learning_rate.numpy()) if fixed else 0.0
 
 
 def _fill(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel import augmentation, schedules, selectors
+from batchsel import augmentation, curricula, schedules, selectors
 from batchsel.errors import UserError
 from batchsel.target import Target
 from batchsel.training import arrays, checkpoint
@@ -35,8 +35,9 @@ class Trainer:
             ``(losses, batch_size, rng) -> indices``; see `batchsel.selectors.resolve`.
         batch_size: b, samples of a step.
         seed: Seed of all random choices of the selector. The weights stay as they are; see `reset`.
-        schedule: Factor of the learning rate over the run: "constant", "linear", "cosine", a product as in
-            "cosine | warmup(0.05)", or a function of progress; None leaves the rate to the optimiser and to callbacks.
+        schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
+            names them all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
+            optimiser and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
             in them; for models whose outputs do not depend on padding, which is checked.
@@ -44,6 +45,10 @@ class Trainer:
         augment: What changes the samples of each batch on their way into training, such as "crop(4) | flip"; a Keras
             layer, a function ``x -> x`` on the batch, or a list of these; see `batchsel.augmentation.resolve`.
             Evaluation, and selectors that score pools, see the plain samples.
+        curriculum: What changes how samples look over time, behind `augment`, such as "blur(sigma=1.0, until=0.2)"; see
+            `batchsel.curricula.resolve`.
+        accumulate: How many batches make one update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The
+            gradients are averaged over all samples of these batches; the last update of the budget takes what is left.
 
     Raises:
         UserError: If the model is not compiled, or trains in a way of its own; or if `augment` mixes samples (mixup,
@@ -72,19 +77,24 @@ class Trainer:
         cut_padding: bool = False,
         evaluation_batch_size: int | None = None,
         augment: Any = None,
+        curriculum: Any = None,
+        accumulate: Any = None,
     ) -> None:
         self.model = model
         self.selector = selectors.resolve(selector)
         self.batch_size = batch_size = arrays.check_batch_size(batch_size)
         self.schedule = schedules.schedule(schedule)
         self.augmentation = augmentation.resolve(augment)
+        self.curricula = curricula.resolve(curriculum)
+        self.growth = schedules.growth(accumulate)
         self.clock = Clock()
         self.progress = Progress()
         self.resumed = False
         rows = evaluation_batch_size or max(256, batch_size)
         self.engine = Engine(
-            model, self.selector, batch_size, self.schedule, compile, cut_padding, rows, self.augmentation
-        )
+            model, self.selector, batch_size, self.schedule, compile, cut_padding, rows, self.augmentation,
+            self.growth, self.curricula,
+        )  # fmt: skip
         self.engine.seed = arrays.checked_seed(seed)
         self._to_restore: Path | None = None
         self.reference: Reference | None = None
@@ -189,6 +199,16 @@ class Trainer:
     def visits(self) -> np.ndarray:
         """``int32[n]``: how often every sample was trained on."""
         return self.loop.carry.visits.numpy()
+
+    @property
+    def course(self) -> dict[str, Any] | None:
+        """What changed over time in the last call of fit, at up to 200 points; None if nothing was asked to.
+
+        Of "names" (the learning rate, the momentum, rates of layers, what curricula do), "samples" trained on before
+        each point, and "values" by point and name.
+        """
+        course = self.loop.course
+        return None if course is None else course.values(self.progress.fit_budget)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -337,5 +357,6 @@ class Trainer:
         self._to_restore, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:
-        augment = None if self.augmentation is None else repr(self.augmentation)
-        return {"selector": repr(self.selector), "batch_size": self.batch_size, "augment": augment}
+        parts = {"augment": self.augmentation, "curriculum": self.curricula, "accumulate": self.growth}
+        texts = {name: None if part is None else repr(part) for name, part in parts.items()}
+        return {"selector": repr(self.selector), "batch_size": self.batch_size, **texts}

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.augmentation import Mixture
+from batchsel.moment import Moment
 from batchsel.selectors import Choice, Context, Seen, Selector
 from batchsel.selectors.drawing import updated
-from batchsel.training.carry import NEGATIVE, NO_ROW, NOT_FINITE, WEIGHTLESS, Carry
+from batchsel.training.carry import NEGATIVE, NO_ROW, NOT_FINITE, WEIGHTLESS, Carry, Span, left, moment
+from batchsel.training.course import Course
+from batchsel.training.preparation import Preparation
 from batchsel.training.step import Rows, Step
 
 _BELOW = -1e-5
@@ -33,8 +35,7 @@ class Turn:
         selector: Whose plan it is.
         batch_size: b.
         choose: Its `choose`, compiled or not.
-        augment: Changes the samples of a batch that is trained on, ``(x, valid, seed, step) -> (x, mixture)``, compiled
-            or not; None to leave them.
+        preparation: Changes the samples of a batch that is trained on; None to leave them.
     """
 
     def __init__(
@@ -43,16 +44,20 @@ class Turn:
         selector: Selector,
         batch_size: int,
         choose: Callable[..., Choice],
-        augment: Callable[..., tuple[Any, Mixture | None]] | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         self._step = step
         self._choose = choose
-        self._augment = augment
+        self._preparation = preparation
+        self.course: Course | None = None
+        """Where what changes over time is noted; None if nothing does."""
         self._selector = selector
         self._batch_size = batch_size
         self._width = selector.pool_size(batch_size) or batch_size
 
-    def __call__(self, carry: Carry, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, context: Context) -> Carry:
+    def __call__(
+        self, carry: Carry, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, context: Context, span: Span
+    ) -> Carry:
         """Trains on the rows, on a batch taken from them if they are a pool, or only scores them.
 
         Args:
@@ -60,17 +65,20 @@ class Turn:
             rows: The batch or pool.
             indices: Its sample numbers.
             weights: Its weights in the plan.
-            context: Where the run stands.
+            context: What the selector is told.
+            span: What progress is measured by.
         """
         if not self._selector.rescores:
-            return self._train(carry, rows, indices, weights, context)
+            return self._train(carry, rows, indices, weights, context, span)
         return tf.cond(
             weights[0] < 0,
             lambda: self._score(carry, rows, indices, weights, context),
-            lambda: self._train(carry, rows, indices, weights, context),
+            lambda: self._train(carry, rows, indices, weights, context, span),
         )
 
-    def _train(self, carry: Carry, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, context: Context) -> Carry:
+    def _train(
+        self, carry: Carry, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, context: Context, span: Span
+    ) -> Carry:
         selector, weigh, mixture = self._selector, None, None
         if selector.pool_size(self._batch_size):
             taken = self._taken(carry, rows, indices, weights, context)
@@ -82,10 +90,13 @@ class Turn:
             def weigh(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
                 return selector.weigh(state, losses, valid, context)
 
-        if self._augment is not None:
-            x, mixture = self._augment(rows.x, weights != 0, context.seed, context.step)
+        now = moment(carry, span)
+        if self._preparation is not None:
+            x, mixture = self._preparation(rows.x, weights != 0, context.seed, context.step, now)
             rows = rows._replace(x=x)
-        seen = self._step.train(rows, indices, weights, context.progress, weigh, mixture)
+        seen = self._step.train(rows, indices, weights, now, left(carry, span), weigh, mixture)
+        if self.course is not None:
+            self.course.note(now.progress, self.shown(now))
         carry = self._noted(carry, seen)._replace(
             step=carry.step + 1,
             samples=carry.samples + tf.math.count_nonzero(seen.valid),
@@ -93,6 +104,14 @@ class Turn:
         )
         context = context._replace(step=carry.step, samples=carry.samples, losses=carry.losses)
         return carry._replace(state=selector.update(carry.state, seen, context))
+
+    def shown(self, now: Moment) -> dict[str, tf.Tensor]:
+        """What is worth recording of a moment: ``float32[]`` by name.
+
+        Args:
+            now: Where the run stands.
+        """
+        return self._step.shown(now) | ({} if self._preparation is None else self._preparation.shown(now))
 
     def _taken(self, carry: Carry, rows: Rows, indices: tf.Tensor, weights: tf.Tensor, context: Context) -> Taken:
         """The batch that is taken from a pool."""

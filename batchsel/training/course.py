@@ -1,0 +1,62 @@
+"""What a run really did over time: learning rate, momentum, rates of layers, blur, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+POINTS = 200
+"""Points of a course at most; each is that of the last step in its part of the budget."""
+
+
+class Course:
+    """Notes some numbers of each step, in as many places as there are parts of the budget.
+
+    Args:
+        names: What is noted.
+
+    Example:
+        >>> course = Course(["learning rate"])
+        >>> course.note(tf.constant(0.5), {"learning rate": tf.constant(0.1)})
+        >>> course.values(budget=1000)["samples"]
+        [500]
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.table = tf.Variable(self._nothing(), trainable=False)
+
+    def _nothing(self) -> tf.Tensor:
+        return tf.fill([POINTS, 1 + len(self.names)], float("nan"))
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.table.assign(self._nothing())
+
+    def note(self, progress: tf.Tensor, values: Mapping[str, tf.Tensor]) -> None:
+        """Notes a step.
+
+        Args:
+            progress: ``float32[]`` in [0, 1].
+            values: ``float32[]`` by name.
+        """
+        place = tf.minimum(tf.cast(progress * POINTS, tf.int32), POINTS - 1)
+        row = tf.stack([progress, *(tf.cast(values[name], tf.float32) for name in self.names)])
+        self.table.scatter_nd_update([[place]], [row])
+
+    def values(self, budget: int) -> dict[str, Any]:
+        """What was noted, JSON.
+
+        Args:
+            budget: Samples of the budget.
+
+        Returns:
+            "names"; "samples" trained on before each point; "values" by point and name, six digits.
+        """
+        table = self.table.numpy()
+        table = table[np.isfinite(table[:, 0])]
+        rows = [[float(f"{value:.6g}") for value in row] for row in table[:, 1:]]
+        return {"names": self.names, "samples": [round(float(p) * budget) for p in table[:, 0]], "values": rows}
