@@ -19,6 +19,7 @@ from batchsel.errors import UsageError, unknown_name
 @click.option("--rounds", type=int, default=5, show_default=True, help="Times that each arm is timed, in turn.")
 @click.option("--quick", is_flag=True, help="Few samples and one round: shows that it works, proves nothing.")
 @click.option("--streaming", is_flag=True, help="Samples read from a file against samples in memory, instead.")
+@click.option("--schedules", is_flag=True, help="What schedules, rates by layer and blur cost, instead.")
 @click.option("--planning", is_flag=True, help="What planning costs, by method and size of the data set, instead.")
 @click.option(
     "--n", "sizes", type=click.IntRange(1), multiple=True, help="With --planning: samples. [default: 10^4 to 10^7]"
@@ -30,6 +31,7 @@ def bench(
     rounds: int,
     quick: bool,
     streaming: bool,
+    schedules: bool,
     planning: bool,
     sizes: tuple[int, ...],
     selectors: tuple[str, ...],
@@ -39,7 +41,8 @@ def bench(
 
     All arms run in turn in one process; ratios are medians over the rounds. With --planning it measures the planning
     alone: microseconds for each chosen sample, seconds a pass, bytes a sample, and memory at the peak of a plan. With
-    --streaming it measures what reading samples from the disk costs, and the memory that a large set takes.
+    --streaming it measures what reading samples from the disk costs, and the memory that a large set takes. With
+    --schedules it measures the loop with schedules and curricula against the loop without.
     """
     if planning:
         _planning(selectors, sizes, as_json)
@@ -51,8 +54,11 @@ def bench(
     from batchsel.training.quiet import import_tensorflow
 
     import_tensorflow()
-    if streaming and tasks:
-        raise UsageError("--task does not belong to --streaming.")
+    if (streaming or schedules) and tasks:
+        raise UsageError(f"--task does not belong to --{'streaming' if streaming else 'schedules'}.")
+    if schedules:
+        _schedules(rounds, quick, as_json)
+        return
     if streaming:
         _streaming(rounds, quick, as_json)
         return
@@ -102,6 +108,22 @@ def _planning(selectors: tuple[str, ...], sizes: tuple[int, ...], as_json: bool)
         each, a_pass = f"{cost.microseconds:.4f}", f"{cost.seconds_a_pass:.3g}"
         peak = "" if cost.peak_megabytes is None else f"{cost.peak_megabytes:.0f}"
         rows.append((cost.selector, f"{cost.n:,}", each, a_pass, f"{cost.bytes_a_sample:.0f}", peak))
+    print_columns(rows)
+
+
+def _schedules(rounds: int, quick: bool, as_json: bool) -> None:
+    from batchsel.training import schedule_benchmark
+
+    results = schedule_benchmark.measure(1 if quick else rounds, quick, lambda line: click.echo(line, err=True))
+    if as_json:
+        print_json({"quick": quick, "tasks": results})
+        return
+    rows = [("", "time / without", "its own work / step")]
+    for result in results:
+        rows.append((f"{result['title']}, b = {result['batch_size']}", "", ""))
+        for name, figures in result["arms"].items():
+            own = "" if figures["own"] is None else f"{figures['own']:.3f}"
+            rows.append((f"  {name}", "{median:.3f} [{min:.3f}, {max:.3f}]".format(**figures["over"]), own))
     print_columns(rows)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,17 +117,7 @@ def measure(task: Task, rounds: int, tell: Callable[[str], None] | None = None) 
         Seconds of each round by arm, and ratios; JSON.
     """
     arms = _arms(task)
-    tell = tell or (lambda line: None)
-    for name, call in arms.items():
-        tell(f"{task.name}: compiling {name}")
-        call()
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
-    for number in range(rounds):
-        tell(f"{task.name}: round {number + 1} of {rounds}")
-        for name, call in arms.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = timed_in_turn(arms, rounds, task.name, tell)
     return {
         "task": task.name, "title": task.title, "n": task.n, "batch_size": task.batch_size,
         "passes": task.passes, "steps": task.steps, "rounds": rounds, "seconds": seconds,
@@ -135,17 +125,56 @@ def measure(task: Task, rounds: int, tell: Callable[[str], None] | None = None) 
     }  # fmt: skip
 
 
-def _figures(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
-    def against(other: str, turned: bool = False) -> dict[str, float]:
-        pairs = zip(seconds[name], seconds[other], strict=True)
-        ratios = [b / a if turned else a / b for a, b in pairs]
-        return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+def timed_in_turn(
+    arms: Mapping[str, Callable[[], Any]], rounds: int, name: str, tell: Callable[[str], None] | None = None
+) -> dict[str, list[float]]:
+    """Times calls one after the other, round after round.
 
+    Args:
+        arms: The calls by name; each is called once before, to be compiled.
+        rounds: Times that each is timed.
+        name: What is timed, for `tell`.
+        tell: Called with a line before each round, or None.
+
+    Returns:
+        Seconds of each round by name.
+    """
+    tell = tell or (lambda line: None)
+    for arm, call in arms.items():
+        tell(f"{name}: compiling {arm}")
+        call()
+    seconds: dict[str, list[float]] = {arm: [] for arm in arms}
+    for number in range(rounds):
+        tell(f"{name}: round {number + 1} of {rounds}")
+        for arm, call in arms.items():
+            start = time.perf_counter()
+            call()
+            seconds[arm].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratios(seconds: Mapping[str, list[float]], name: str, other: str) -> dict[str, float]:
+    """How long one call took over another: median, min and max over the rounds.
+
+    Args:
+        seconds: As `timed_in_turn` gives them.
+        name: The one.
+        other: The other.
+
+    Example:
+        >>> ratios({"a": [2.0, 3.0], "b": [1.0, 1.0]}, "a", "b")
+        {'median': 2.5, 'min': 2.0, 'max': 3.0}
+    """
+    found = [a / b for a, b in zip(seconds[name], seconds[other], strict=True)]
+    return {"median": statistics.median(found), "min": min(found), "max": max(found)}
+
+
+def _figures(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "microseconds_per_step": statistics.median(seconds[name]) / task.steps * 1e6,
-        "times_as_fast_as_fit": against(FIT, turned=True),
-        "time_over_random": against("random"),
-        "time_over_floor": against(FLOOR),
+        "times_as_fast_as_fit": ratios(seconds, FIT, name),
+        "time_over_random": ratios(seconds, name, "random"),
+        "time_over_floor": ratios(seconds, name, FLOOR),
     }
 
 
