@@ -1,13 +1,28 @@
-"""Schedules: functions of progress, the share of the budget of samples that is used up."""
+"""Schedules: factors of the learning rate over a run, and how many batches make an update. One file for each."""
 
 from batchsel._lazy import attach
 
 _PUBLIC = {
-    "NAMES": "text",
-    "Schedule": "learning_rate",
+    "Constant": "constant",
+    "Cosine": "cosine",
+    "Exponential": "exponential",
+    "Function": "base",
+    "Growth": "grow",
+    "InverseSqrt": "inverse_sqrt",
+    "KerasSchedule": "keras_schedule",
+    "Linear": "linear",
+    "NAMES": "registry",
+    "OneCycle": "one_cycle",
+    "Polynomial": "polynomial",
+    "Product": "base",
+    "Scale": "scale",
+    "Schedule": "base",
+    "Step": "step",
     "Warmup": "warmup",
     "check": "text",
-    "schedule": "learning_rate:schedule",
+    "check_growth": "grow",
+    "growth": "grow",
+    "schedule": "resolver",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)

@@ -109,7 +109,7 @@ class Product(Schedule):
     Example:
         >>> from batchsel.schedules import schedule
         >>> schedule("cosine | warmup(0.5)")
-        cosine | warmup(share=0.5, start=0.0, form='linear')
+        cosine(end=0.0) | warmup(share=0.5, start=0.0, form='linear')
     """
 
     name: ClassVar[str] = "product"

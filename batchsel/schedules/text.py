@@ -1,78 +1,62 @@
-"""The text form of a schedule: ``cosine``, or a product such as ``cosine | warmup(0.05)``."""
+"""The text form of schedules: ``cosine``, or a product such as ``cosine | warmup(0.05)``.
+
+`repr` of a schedule prints it back.
+"""
 
 from __future__ import annotations
 
-import importlib
+import inspect
 from typing import Any
 
 from batchsel import calls
-from batchsel.errors import UsageError, unknown_name
+from batchsel.schedules import registry
 
-_FUNCTIONS = {"constant": "learning_rate", "linear": "learning_rate", "cosine": "learning_rate"}
-"""Modules of those that have no parameters, and are functions of progress themselves."""
-_CLASSES = {"warmup": ("warmup", "Warmup")}
-NAMES = (*_FUNCTIONS, *_CLASSES)
+_EXAMPLE = "Schedules are names with | between them, as in 'cosine | warmup(0.05)'."
 
 
-def check(text: str) -> None:
-    """Reads a text and looks up its names, without importing TensorFlow.
+def parse(text: str) -> list[Any]:
+    """What a text names, in its order.
 
-    Args:
-        text: Names with parameters, with bars between them.
-
-    Raises:
-        UsageError: If the text cannot be read, or names what does not exist.
-
-    Example:
-        >>> check("cosin")
-        Traceback (most recent call last):
-        batchsel.errors.UsageError: unknown schedule 'cosin'. Did you mean 'cosine'? ...
-    """
-    _calls(text)
-
-
-def parse(text: str) -> Any:
-    """The schedule that a text describes: the product of its pieces.
+    A part may also be ``./mine.py:rate``, a function of progress or a schedule, or ``./mine.py:Mine(0.5)``, which is
+    called: that file is run.
 
     Args:
-        text: As for `check`.
+        text: The text form.
 
     Returns:
-        A function of progress, ``float32[]`` in [0, 1], that gives the factor of the learning rate.
+        Schedules and functions.
 
     Raises:
         UsageError: If the text cannot be read, names what does not exist, or has impossible parameters.
 
     Example:
-        >>> import tensorflow as tf
-        >>> float(parse("linear | warmup(0.5)")(tf.constant(0.25)))
-        0.375
+        >>> parse("cosine | warmup(0.05)")
+        [cosine(end=0.0), warmup(share=0.05, start=0.0, form='linear')]
     """
-    factors = [_factor(call) for call in _calls(text)]
-    if len(factors) == 1:
-        return factors[0]
-
-    def product(progress: Any) -> Any:
-        total = factors[0](progress)
-        for factor in factors[1:]:
-            total *= factor(progress)
-        return total
-
-    return product
+    return [_part(call) for call in calls.read_pipe(text, _EXAMPLE)]
 
 
-def _calls(text: str) -> list[calls.Call]:
-    found = [calls.read(piece) for piece in calls.pieces(text)]
-    for call in found:
-        if call.path is not None or call.name not in NAMES:
-            raise unknown_name("schedule", call.name, NAMES)
-        if call.name in _FUNCTIONS and not call.bare:
-            raise UsageError(f"schedule {call.name!r} has no parameters, got {call.text.strip()!r}.")
-    return found
+def check(text: str) -> None:
+    """Reads a text and looks up its names, without importing TensorFlow. Parameters are checked by building it.
+
+    Args:
+        text: The text form.
+
+    Raises:
+        UsageError: If the text cannot be read, or names what does not exist.
+
+    Example:
+        >>> check("cosin | warmup(0.05)")
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: unknown schedule 'cosin'. Did you mean 'cosine'? Known: ...
+    """
+    for call in calls.read_pipe(text, _EXAMPLE):
+        if call.path is None:
+            registry.check(call.name)
 
 
-def _factor(call: calls.Call) -> Any:
-    if call.name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"batchsel.schedules.{_FUNCTIONS[call.name]}"), call.name)
-    module, name = _CLASSES[call.name]
-    return call.apply(getattr(importlib.import_module(f"batchsel.schedules.{module}"), name))
+def _part(call: calls.Call) -> Any:
+    if call.path is None:
+        return call.apply(registry.load(call.name))
+    target = call.load()
+    return target if call.bare and not inspect.isclass(target) else call.apply(target)

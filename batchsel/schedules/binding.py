@@ -1,0 +1,52 @@
+"""Schedules outside of training: what they need to know besides progress is given, or asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchsel.errors import UserError
+from batchsel.moment import passes_of
+from batchsel.schedules.base import Product, Schedule
+from batchsel.schedules.scale import Scale
+
+
+def bound(schedule: Schedule, batch_size: int | None = None, passes: float | None = None) -> Schedule:
+    """The schedule with the batch size filled in, if it has a factor then.
+
+    Args:
+        schedule: The schedule.
+        batch_size: Samples of an update, or None if nothing depends on them.
+        passes: Passes of the budget, or None if nothing depends on them.
+
+    Raises:
+        UserError: If something depends on what is not given, or layers differ.
+
+    Example:
+        >>> from batchsel.schedules import schedule
+        >>> float(bound(schedule("linear | scale"), batch_size=512)(0.5))
+        1.0
+    """
+    if schedule.by_layer:
+        raise UserError(f"{schedule!r} has no single factor: layers differ in it. Train with batchsel, schedule=.")
+    if passes is None and any(map(_counts_passes, parts_of(schedule))):
+        raise UserError(f"{schedule!r} counts passes: say how many the whole budget has, as in passes=20.")
+    if batch_size is not None:
+        return schedule.bound(batch_size, schedule.multiple(batch_size))
+    if any(isinstance(part, Scale) for part in parts_of(schedule)):
+        raise UserError(f"{schedule!r} depends on the batch size: say it, as in batch_size=32 (samples of an update).")
+    return schedule
+
+
+def parts_of(schedule: Schedule) -> tuple[Schedule, ...]:
+    """The factors of a product; a schedule that is none is its only factor.
+
+    Args:
+        schedule: The schedule.
+    """
+    return schedule.parts if isinstance(schedule, Product) else (schedule,)
+
+
+def _counts_passes(part: Schedule) -> bool:
+    values: list[Any] = [getattr(part, field) for field in getattr(part, "__dataclass_fields__", {})]
+    nested = [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
+    return any(passes_of(value) is not None for value in nested)

@@ -1,0 +1,51 @@
+"""Whatever a user gives as ``schedule=`` becomes a `Schedule`."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import keras
+
+from batchsel.errors import UsageError
+from batchsel.schedules.base import Function, Schedule
+from batchsel.schedules.text import parse
+
+
+def schedule(value: Any) -> Schedule | None:
+    """The schedule that a text, an object or a function of progress stands for.
+
+    Args:
+        value: A text as in "cosine | warmup(0.05)", a `Schedule`, a function ``progress -> factor``, or None for none.
+
+    Raises:
+        UsageError: If it is none of these, or the text is wrong.
+
+    Example:
+        >>> schedule("linear"), schedule(abs)
+        (linear(end=0.0), function(abs))
+    """
+    if value is None or isinstance(value, Schedule):
+        return value
+    if isinstance(value, str):
+        return reduce(or_, map(_resolved, parse(value)))
+    return _resolved(value)
+
+
+def _resolved(value: Any) -> Schedule:
+    if isinstance(value, type) and issubclass(value, Schedule):
+        value = value()
+    if isinstance(value, Schedule):
+        return value
+    if callable(value) and not isinstance(value, type | keras.optimizers.schedules.LearningRateSchedule):
+        return Function(value)
+    raise UsageError(
+        "schedule must be a text such as 'cosine | warmup(0.05)', a batchsel Schedule, or a function of progress; got"
+        f" {type(value).__name__} {value!r}.{_advice(value)}"
+    )
+
+
+def _advice(value: Any) -> str:
+    of_keras = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+    return " A schedule of Keras counts steps: give it to the optimiser as its learning rate." if of_keras else ""
