@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from batchsel.cli import docstrings
 from batchsel.cli.output import print_columns, print_json
+from batchsel.errors import UsageError
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -49,3 +52,63 @@ def show_model(name: str, as_json: bool) -> None:
     click.echo(f"{name}: {docstrings.summary(doc)}\n")
     for parameter, text in parameters.items():
         click.echo(click.wrap_text(f"{parameter}: {text}", width=100, initial_indent="  ", subsequent_indent="    "))
+
+
+@models.command(
+    "groups",
+    epilog="\b\nExample:\n  batchsel models groups 'mlp(hidden=[64])' --input-shape 13 --outputs 3 --schedule lerac",
+)
+@click.argument("model")
+@click.option("--input-shape", required=True, help="Shape of one sample, as in 32,32,3.")
+@click.option("--outputs", required=True, type=click.IntRange(min=1), help="Classes, or 1 for regression.")
+@click.option("--groups", type=click.IntRange(min=1), help="Merge the depths into so many groups.")
+@click.option("--schedule", help="Show the rates at which the groups start under it, as in 'lerac(0.1)'.")
+@click.option("--learning-rate", default=0.1, show_default=True, help="The rate that the schedule starts from.")
+@_as_json
+def show_groups(
+    model: str,
+    input_shape: str,
+    outputs: int,
+    groups: int | None,
+    schedule: str | None,
+    learning_rate: float,
+    as_json: bool,
+) -> None:
+    """Show which layers of a model lie how deep, the groups that learn at rates of their own.
+
+    A model is given as for `batchsel run --model`, as in 'mlp(hidden=[64])'.
+    """
+    from batchsel import models as library
+
+    library.check(model)
+    shape = _shape(input_shape)
+
+    from batchsel.training.layer_groups import layer_groups
+    from batchsel.training.layer_rates import rates_at_start
+
+    found = layer_groups(library.build(model, shape, outputs), groups)
+    rates = None if schedule is None else rates_at_start(_by_layer(schedule), found, learning_rate)
+    if as_json:
+        print_json({"model": model, "groups": found.rows(rates)})
+        return
+    click.echo(found.table(rates))
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(side) for side in text.split(","))
+    except ValueError:
+        shape = (0,)
+    if min(shape) < 1:
+        raise UsageError(f"--input-shape must be whole numbers with commas between them, as in 32,32,3, got {text!r}.")
+    return shape
+
+
+def _by_layer(text: str) -> Any:
+    from batchsel.schedules import schedule
+    from batchsel.schedules.base import Schedule
+
+    found = schedule(text)
+    if not (isinstance(found, Schedule) and found.by_layer):
+        raise UsageError(f"--schedule {text!r} gives all layers the same rate. Expected one such as 'lerac'.")
+    return found
