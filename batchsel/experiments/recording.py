@@ -64,7 +64,10 @@ def record(
 
 def _course(trainer: Trainer) -> dict[str, Any]:
     """What changed over time, where anything did."""
-    return {} if trainer.course is None else {"course": trainer.course}
+    course, groups = trainer.course, trainer.layer_groups
+    if course is None:
+        return {}
+    return {"course": course if groups is None else {**course, "groups": groups.rows()}}
 
 
 def _wrong_labels(trainer: Trainer, dataset: Dataset) -> dict[str, dict[str, float]]:

@@ -13,7 +13,7 @@ from batchsel.errors import UserError
 from batchsel.moment import Moment
 from batchsel.schedules import Schedule
 from batchsel.training.layer_groups import LayerGroups, layer_groups
-from batchsel.training.layer_rates import layer_rates
+from batchsel.training.layer_rates import check_layer_rates, layer_rates
 
 
 class Pace:
@@ -39,6 +39,8 @@ class Pace:
         self._groups: LayerGroups | None = None
         if schedule is not None and schedule.momentum(Moment.of(0.0)) is not None:
             _steered(optimizer)  # refuses what cannot be steered before anything is built
+        if self.by_layer:
+            check_layer_rates(optimizer)
 
     def read_rate(self) -> None:
         """Takes the optimiser's learning rate as the one that the schedule scales, unless that states another."""
@@ -69,6 +71,11 @@ class Pace:
         self.base_rate.assign(self.first_rate)
 
     @property
+    def by_layer(self) -> bool:
+        """Whether layers have rates of their own."""
+        return self.schedule is not None and self.schedule.by_layer
+
+    @property
     def groups(self) -> LayerGroups:
         """The groups of layers that have rates of their own; known when the model is built."""
         if self._groups is None:
@@ -91,7 +98,7 @@ class Pace:
                 if momentum is not None:
                     stack.enter_context(_with_momentum(self.optimizer, momentum))
                 if schedule.by_layer:
-                    stack.enter_context(layer_rates(self.optimizer, variables, self._by_variable(moment)))
+                    stack.enter_context(layer_rates(self.optimizer, variables, self.groups.of, self._layers(moment)))
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
@@ -109,7 +116,7 @@ class Pace:
             found["momentum"] = momentum
         if self.schedule.by_layer:
             rates = tf.unstack(rate * self._layers(moment))
-            found |= {f"rate of {name}": one for name, one in zip(self.groups.names, rates, strict=True)}
+            found |= {f"rate of group {group}": one for group, one in enumerate(rates)}
         return found
 
     def _rate(self) -> tf.Tensor:
@@ -119,10 +126,6 @@ class Pace:
     def _layers(self, moment: Moment) -> tf.Tensor:
         places = tf.constant(self.groups.places, tf.float32)
         return self.schedule.layers(moment, places, self._rate() * self._multiple)
-
-    def _by_variable(self, moment: Moment) -> list[tf.Tensor]:
-        rates = tf.unstack(self._layers(moment))
-        return [rates[group] for group in self.groups.of]
 
 
 class _Momentum:

@@ -20,6 +20,7 @@ from batchsel.training.engine import Engine
 from batchsel.training.evaluation import resident
 from batchsel.training.feeds import Feed, Resident, Streamed
 from batchsel.training.fitting import Fitting
+from batchsel.training.layer_groups import LayerGroups
 from batchsel.training.loop import Loop
 from batchsel.training.progress import Progress
 from batchsel.training.reference import Reference
@@ -209,6 +210,12 @@ class Trainer:
         """
         course = self.loop.course
         return None if course is None else course.values(self.progress.fit_budget)
+
+    @property
+    def layer_groups(self) -> LayerGroups | None:
+        """The groups of layers that have learning rates of their own; None if the schedule has none."""
+        pace = self.engine.step.pace
+        return pace.groups if pace.by_layer else None
 
     @property
     def counts(self) -> dict[str, int]:

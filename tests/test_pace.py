@@ -1,0 +1,232 @@
+"""The rate, momentum and rates by layer that updates really have, and several batches for one update."""
+
+import keras
+import numpy as np
+import pytest
+from problems import assert_same, classes, compiled, line, linear, mlp, noisy_mlp, weights_of
+
+import batchsel
+from batchsel import Trainer, UserError
+
+N, B = 48, 8
+X, Y = line(N)
+CX, CY = classes(N)
+
+
+def fixed(model, **settings):
+    return Trainer(model, "fixed", batch_size=B, **settings)
+
+
+def sgd_by_hand(epochs, rate_of, momentum_of):
+    """Weights of a linear regression after SGD with momentum in Keras's form, in float64."""
+    model = linear(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
+    w, bias = (value.astype(np.float64) for value in model.get_weights())
+    moved, moved_bias = np.zeros_like(w), np.zeros_like(bias)
+    steps = epochs * N // B
+    for step in range(steps):
+        progress, rows = step / steps, slice(step * B % N, step * B % N + B)
+        error = (X[rows] @ w + bias)[:, 0] - Y[rows]
+        moved = momentum_of(progress) * moved - rate_of(progress) * (2 / B * X[rows].T @ error)[:, None]
+        moved_bias = momentum_of(progress) * moved_bias - rate_of(progress) * 2 / B * error.sum()
+        w, bias = w + moved, bias + moved_bias
+    return w, bias
+
+
+def one_cycle(progress, low, high, start, end=None, rise=0.3):
+    """Cosine from `start` to `high` over `rise`, then to `end`."""
+    end = low if end is None else end
+    if progress < rise:
+        return start + (high - start) * (1 - np.cos(np.pi * progress / rise)) / 2
+    return end + (high - end) * (1 + np.cos(np.pi * (progress - rise) / (1 - rise))) / 2
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_one_cycle_moves_rate_and_momentum_as_a_loop_by_hand_does(mode):
+    text = "one_cycle(peak=0.05, div=25, final_div=100, momenta=[0.85, 0.95])"
+    model = linear(optimizer=keras.optimizers.SGD(0.3, momentum=0.9))
+    fixed(model, schedule=text, compile=mode).fit(X, Y, epochs=2, verbose=0)
+    expected = sgd_by_hand(
+        2,
+        lambda p: one_cycle(p, None, 0.05, 0.002, 0.00002),
+        lambda p: one_cycle(p, None, 0.85, 0.95, 0.95),
+    )
+    for found, wanted in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert model.optimizer.momentum == 0.9
+    assert model.optimizer.learning_rate.numpy() == np.float32(0.3)
+
+
+def test_a_momentum_that_the_optimiser_does_not_have_is_refused():
+    with pytest.raises(UserError, match=r"SGD has none. Build it with one"):
+        fixed(linear(), schedule="one_cycle(momenta=[0.85, 0.95])")
+
+
+def test_beta_1_is_cycled_where_there_is_no_momentum():
+    model = mlp(optimizer=keras.optimizers.Adam(0.01))
+    trainer = fixed(model, schedule="one_cycle(momenta=[0.85, 0.95])", compile="graph")
+    trainer.fit(CX, CY, epochs=2, verbose=0)
+    course = trainer.course
+    momentum = dict(zip(course["names"], np.transpose(course["values"]), strict=True))["momentum"]
+    assert momentum[0] == pytest.approx(0.95)
+    assert momentum.min() == pytest.approx(0.85, abs=0.002)
+    assert model.optimizer.beta_1 == 0.9
+
+
+def deep(optimizer):
+    layers = [keras.layers.Dense(6, "tanh") for _ in range(2)]
+    return compiled(keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(3)]), optimizer)
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_each_layer_has_its_rate(mode):
+    """With plain SGD the first update of a layer is its rate times its gradient."""
+    moved = {}
+    for schedule in (None, "lerac(k=1.0, eta_min=0.001)"):
+        model = deep(keras.optimizers.SGD(0.1))
+        before = weights_of(model)
+        fixed(model, schedule=schedule, compile=mode).fit(CX[:B], CY[:B], verbose=0)
+        moved[schedule] = [after - old for old, after in zip(before, weights_of(model), strict=True)]
+    plain, by_layer = moved.values()
+    for place, (whole, part) in enumerate(zip(plain, by_layer, strict=True)):
+        factor = (0.001 / 0.1) ** (place // 2 / 2)
+        np.testing.assert_allclose(part, factor * whole, rtol=2e-3, atol=2e-7)
+
+
+def test_after_the_curriculum_layers_follow_the_schedule():
+    trainer = fixed(deep(keras.optimizers.Adam(0.02)), schedule="linear | lerac(k='1 pass', eta_min=1e-6)", compile="graph")
+    trainer.fit(CX, CY, epochs=2, verbose=0)
+    course = trainer.course
+    values = dict(zip(course["names"], np.transpose(course["values"]), strict=True))
+    samples = np.array(course["samples"])
+    rates = [column for name, column in values.items() if name.startswith("rate of")]
+    assert len(rates) == 3
+    assert samples.tolist() == list(range(0, 2 * N, B))
+    expected = 0.02 * (1 - samples / (2 * N))
+    np.testing.assert_allclose(values["learning rate"], expected, rtol=1e-5)
+    done = np.minimum(samples / N, 1)
+    for place, column in zip((0, 0.5, 1), rates, strict=True):
+        np.testing.assert_allclose(column, expected * (1e-6 / 0.02) ** (place * (1 - done)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("text", ["cosine | scale('none', batch=2)", "cosine | lerac(k='0.0001 passes')"])
+def test_what_is_switched_off_changes_nothing(text):
+    """Scaling by nothing, or a curriculum that ends before the second step, with its first step at rate 1 for all."""
+    if "lerac" in text:
+        text = "cosine | lerac(k='0.0001 passes', eta_min=1.0)"
+    found = []
+    for schedule in ("cosine", text):
+        model = noisy_mlp()
+        trainer = Trainer(model, "loss_ema", batch_size=B, schedule=schedule, compile="graph")
+        history = trainer.fit(CX, CY, epochs=3, verbose=0).history
+        found.append([trainer.losses, *weights_of(model), np.array(history["loss"])])
+    assert_same(*found)
+
+
+class Watch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+ALL = "one_cycle(momenta=[0.85, 0.95]) | warmup('0.5 passes', start=0.1) | lerac(k=0.5, eta_min=1e-4)"
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_the_same_however_it_is_cut_into_calls(mode):
+    found = []
+    for callbacks in ([], [Watch()]):
+        model = mlp(optimizer=keras.optimizers.Adam(0.02))
+        trainer = Trainer(model, "loss_ema", batch_size=B, schedule=ALL, compile=mode, accumulate="grow(2, at=[0.4])")
+        trainer.fit(CX, CY, epochs=3, callbacks=callbacks, verbose=0)
+        found.append([*weights_of(model), trainer.losses, np.array(trainer.course["values"])])
+    assert_same(*found)
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Saves in the middle of an interval."""
+
+    def __init__(self, trainer, path, batches):
+        super().__init__()
+        self.trainer, self.path, self.batches = trainer, path, batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.trainer.counts["steps"] == self.batches:
+            self.trainer.save(self.path)
+
+
+def test_a_resumed_run_is_the_same(tmp_path):
+    settings = {"batch_size": B, "schedule": ALL, "compile": "graph", "accumulate": "3"}
+    whole = Trainer(noisy_mlp(optimizer=keras.optimizers.Adam(0.02)), "loss_ema", **settings)
+    # Seven batches: one is summed up and waits for an update.
+    saver = StopAfter(whole, tmp_path / "half.npz", 7)
+    whole.fit(CX, CY, epochs=3, callbacks=[saver], verbose=0)
+    resumed = Trainer(noisy_mlp(optimizer=keras.optimizers.Adam(0.02)), "loss_ema", **settings)
+    resumed.resume(tmp_path / "half.npz")
+    resumed.fit(CX, CY, epochs=3, callbacks=[Watch()], verbose=0)
+    assert_same(weights_of(whole.model), weights_of(resumed.model))
+    assert whole.course == resumed.course
+    other = Trainer(noisy_mlp(), "loss_ema", **settings | {"accumulate": None})
+    with pytest.raises(UserError, match="accumulate='3'"):
+        other.resume(tmp_path / "half.npz")
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_batches_of_one_update_are_one_large_batch(mode):
+    found = []
+    for size, accumulate in ((24, None), (8, 3)):
+        model = mlp()
+        Trainer(model, "fixed", batch_size=size, accumulate=accumulate, compile=mode).fit(CX, CY, epochs=2, verbose=0)
+        assert int(model.optimizer.iterations.numpy()) == 4
+        found.append(weights_of(model))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_short_batches_count_by_their_samples_and_the_last_update_takes_what_is_left():
+    found = []
+    for size, accumulate in ((20, None), (8, 4)):
+        model = mlp(optimizer=keras.optimizers.SGD(0.1))
+        Trainer(model, "fixed", batch_size=size, accumulate=accumulate).fit(CX[:20], CY[:20], verbose=0)
+        assert int(model.optimizer.iterations.numpy()) == 1
+        found.append(weights_of(model))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_growing_updates_by_progress():
+    model = mlp()
+    trainer = Trainer(model, "fixed", batch_size=B, accumulate="grow(factor=2, at=[0.5, '3 passes'])", compile="graph")
+    trainer.fit(CX, CY, epochs=4, verbose=0)
+    # Passes of six batches: two passes one by one, one in twos, one in fours with two left over.
+    assert int(model.optimizer.iterations.numpy()) == 12 + 3 + 2
+    column = np.transpose(trainer.course["values"])[0]
+    assert trainer.course["names"] == ["batches of an update"]
+    assert column.tolist() == [1] * 12 + [2] * 6 + [4] * 6
+
+
+def test_another_call_of_fit_begins_with_no_gradients():
+    model = mlp(optimizer=keras.optimizers.SGD(0.1))
+    trainer = Trainer(model, "fixed", batch_size=B, accumulate=4)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    trainer.fit(CX, CY, callbacks=[Stop()], verbose=0)
+    assert trainer.counts["steps"] == 1
+    before = weights_of(model)
+    trainer.fit(CX, CY, epochs=0, verbose=0)
+    assert_same(before, weights_of(model))
+    assert not any(variable.numpy().any() for variable in trainer.engine.step.accumulation.variables)
+
+
+def test_without_anything_that_changes_there_is_no_course():
+    trainer = fixed(linear())
+    trainer.fit(X, Y, verbose=0)
+    assert trainer.course is None
+
+
+def test_batchsel_fit_takes_them_too():
+    model = mlp()
+    history = batchsel.fit(model, CX, CY, batch_size=B, schedule="cosine | lerac", accumulate=2, epochs=2, verbose=0)
+    assert len(history.history["learning_rate"]) == 2
+    assert int(model.optimizer.iterations.numpy()) == 6
