@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.augmentation.base import Augmentation
-from batchsel.augmentation.pixels import images, taken
+from batchsel.augmentation.pixels import taken
 from batchsel.checks import one_of, whole
 from batchsel.errors import UserError
+from batchsel.images import images
 from batchsel.rng import Rng
 
 

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from batchsel.augmentation.base import Mixing, Mixture
 from batchsel.augmentation.partners import drawn_partners, drawn_share
-from batchsel.augmentation.pixels import ONE, images, within
+from batchsel.augmentation.pixels import ONE, within
 from batchsel.checks import in_range
+from batchsel.images import images
 from batchsel.rng import Rng
 
 _FINE = 1 << 24

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.augmentation.base import Augmentation
-from batchsel.augmentation.pixels import images, within
+from batchsel.augmentation.pixels import within
 from batchsel.checks import in_range, one_of
 from batchsel.errors import UsageError, UserError
+from batchsel.images import images
 from batchsel.rng import Rng
 
 _GRID = 64

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.augmentation.base import Augmentation
-from batchsel.augmentation.pixels import images
 from batchsel.checks import in_range, one_of
+from batchsel.images import images
 from batchsel.rng import Rng
 
 _AXES = {"horizontal": 2, "vertical": 1}

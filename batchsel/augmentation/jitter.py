@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.augmentation.base import Augmentation
-from batchsel.augmentation.pixels import ONE, blend, grey, images, mean_grey, numbers
+from batchsel.augmentation.pixels import ONE, blend, grey, mean_grey
 from batchsel.checks import in_range
 from batchsel.errors import UserError
+from batchsel.images import images, numbers
 from batchsel.rng import Rng
 
 

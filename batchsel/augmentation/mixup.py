@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from batchsel.augmentation.base import Mixing, Mixture
 from batchsel.augmentation.partners import drawn_partners, drawn_share
-from batchsel.augmentation.pixels import ONE, blend, numbers
+from batchsel.augmentation.pixels import ONE, blend
 from batchsel.checks import in_range
+from batchsel.images import numbers
 from batchsel.rng import Rng
 
 

@@ -1,76 +1,16 @@
-"""What augmentations of images share: checks, blending, pixels taken from elsewhere.
+"""What augmentations of images share: blending, pixels taken from elsewhere.
 
 8-bit images are worked on in integers, so that they come out the same in eager, graph and XLA mode.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
-
-from batchsel.errors import UserError
 
 ONE = 1 << 12
 """Shares and factors are whole numbers of 1 / ONE."""
 _RED, _GREEN, _BLUE = 19595, 38470, 7471
 """Weights of the luma of ITU-R BT.601, times 2^16."""
-
-
-def one_array(part: Any, x: Any) -> tf.Tensor:
-    """The inputs, which must be one array.
-
-    Args:
-        part: The augmentation, to be named.
-        x: Inputs of a batch.
-
-    Raises:
-        UserError: If they are several.
-    """
-    if tf.nest.is_nested(x):
-        raise UserError(
-            f"{part!r} is for models with one array of inputs, these have {len(tf.nest.flatten(x))}. Give a function on"
-            " the batch instead, which gets them all."
-        )
-    return x
-
-
-def images(part: Any, x: Any) -> tf.Tensor:
-    """The inputs, which must be images.
-
-    Args:
-        part: The augmentation, to be named.
-        x: Inputs of a batch.
-
-    Returns:
-        ``[b, h, w, c]``.
-
-    Raises:
-        UserError: If they are something else.
-    """
-    x = one_array(part, x)
-    if x.shape.rank != 4:
-        raise UserError(
-            f"{part!r} is for images, [batch, height, width, channels]; the inputs have the shape {x.shape.as_list()}."
-            " Leave it out, or reshape the inputs and let the model begin with what undoes it."
-        )
-    return x
-
-
-def numbers(part: Any, x: Any) -> tf.Tensor:
-    """The inputs, which must be 8-bit or floating-point numbers, of which there are means.
-
-    Args:
-        part: The augmentation, to be named.
-        x: Inputs of a batch.
-
-    Raises:
-        UserError: If they are something else, such as numbers of words.
-    """
-    x = one_array(part, x)
-    if not (x.dtype == tf.uint8 or x.dtype.is_floating):
-        raise UserError(f"{part!r} is for inputs of uint8 or of floating point, these are of {x.dtype.name}.")
-    return x
 
 
 def blend(first: tf.Tensor, second: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from batchsel.augmentation.base import Augmentation
 from batchsel.augmentation.levels import auto_contrasted, contrasted, equalized, smoothed
-from batchsel.augmentation.pixels import ONE, blend, grey, images, taken
+from batchsel.augmentation.pixels import ONE, blend, grey, taken
 from batchsel.checks import in_range, whole
 from batchsel.errors import UserError
+from batchsel.images import images
 from batchsel.rng import Rng
 
 OPERATIONS = (
