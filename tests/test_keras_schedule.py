@@ -54,6 +54,12 @@ def test_stated_rates_batch_sizes_and_passes():
     assert float(KerasSchedule(lambda progress: 1 - progress, 0.5, 10)(5)) == 0.25
 
 
+def test_no_point_is_missed_by_a_step():
+    for passes in (3, 7, 11, 29):
+        stepped = KerasSchedule(f"step(['{passes} passes'], 0.5) | step([{passes / 30}], 0.5)", 1, 300, passes=30)
+        assert [float(stepped(10 * passes + late)) for late in (-1, 0)] == [1, 0.25]
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_it_is_saved_with_the_model(tmp_path):
     rate = KerasSchedule("cosine | warmup('2 passes', 'base') | scale(batch=4)", 0.01, 12, batch_size=8, passes=4)
