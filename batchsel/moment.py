@@ -10,7 +10,9 @@ from batchsel.errors import UsageError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_PASSES = re.compile(r"^\s*(?P<amount>[0-9.]+(?:e[+-]?[0-9]+)?)\s*pass(?:es)?\s*$", re.IGNORECASE)
+_PASSES = re.compile(
+    r"^\s*(?P<amount>(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:e[+-]?[0-9]+)?)\s*pass(?:es)?\s*$", re.IGNORECASE
+)
 
 
 class Moment(NamedTuple):

@@ -24,6 +24,7 @@ _COMMANDS = {
     "predict": ("predict:predict", "Say what the model of a run predicts, for texts or test samples."),
     "report": ("report:report", "Make a report out of records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
+    "schedules": ("schedules:schedules", "List, show and draw schedules of the learning rate."),
     "selectors": ("selectors:selectors", "List and show selectors."),
     "tune": ("tune:tune", "Find the best settings of each arm, on seeds that are never scored."),
     "spirals": ("spirals:spirals", "Make spirals: points, and a picture of them."),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchsel.errors import UserError
-from batchsel.moment import passes_of
+from batchsel.moment import Moment, passes_of
 from batchsel.schedules.base import Product, Schedule
 from batchsel.schedules.scale import Scale
+
+
+class Curve(NamedTuple):
+    """Points of a schedule over the budget."""
+
+    progress: list[float]
+    """Shares of the budget."""
+    rates: list[float]
+    """Learning rates at each, or factors of one."""
+    momenta: list[float] | None
+    """Momentum at each, or None if it is left alone."""
 
 
 def bound(schedule: Schedule, batch_size: int | None = None, passes: float | None = None) -> Schedule:
@@ -44,6 +55,33 @@ def parts_of(schedule: Schedule) -> tuple[Schedule, ...]:
         schedule: The schedule.
     """
     return schedule.parts if isinstance(schedule, Product) else (schedule,)
+
+
+def curve(schedule: Schedule, points: int = 401, passes: float | None = None) -> Curve:
+    """What a schedule gives over the whole budget.
+
+    Args:
+        schedule: The schedule, bound.
+        points: How many, evenly spaced.
+        passes: Passes of the budget, where the schedule counts them.
+
+    Returns:
+        Its rates, or factors where it states no rate, and momenta.
+
+    Example:
+        >>> from batchsel.schedules import schedule
+        >>> curve(schedule("one_cycle(peak=0.5, div=4.0, final_div=1.0)"), points=2)
+        Curve(progress=[0.0, 1.0], rates=[0.125, 0.125], momenta=None)
+    """
+    progress = [point / (points - 1) for point in range(points)]
+    moments = [Moment.of(share, None if passes is None else share * passes) for share in progress]
+    rate = 1.0 if schedule.stated_rate is None else schedule.stated_rate
+    momenta = [schedule.momentum(moment) for moment in moments]
+    return Curve(
+        progress,
+        [rate * float(schedule.factor(moment)) for moment in moments],
+        None if None in momenta else [float(momentum) for momentum in momenta],
+    )
 
 
 def _counts_passes(part: Schedule) -> bool:

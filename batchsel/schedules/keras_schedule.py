@@ -69,9 +69,9 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         Returns:
             ``float32[]``.
         """
-        progress = tf.cast(tf.minimum(tf.cast(step, tf.float64) / self.steps, 1.0), tf.float32)
-        passes = None if self.passes is None else progress * self.passes
-        return self._rate * self._bound.factor(Moment.of(progress, passes))
+        share = tf.minimum(tf.cast(step, tf.float64) / self.steps, 1.0)  # float64, so that no point is missed by a hair
+        passes = None if self.passes is None else share * self.passes
+        return self._rate * self._bound.factor(Moment.of(share, passes))
 
     def get_config(self) -> dict[str, Any]:
         """What Keras saves.

@@ -17,7 +17,7 @@ from batchsel.schedules.points import checked_points, passed
 
 @dataclass(frozen=True, repr=False)
 class Step(Schedule):
-    """Times `factor` at each of some points.
+    """Multiplies the rate by `times` at each of some points.
 
     Formula: times^(number of points reached).
     Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,

@@ -1,0 +1,62 @@
+"""`batchsel schedules`: the list, what is said of each, and the picture of a curve."""
+
+import importlib.util
+import json
+
+import pytest
+from command_line import CommandLine
+from PIL import Image
+
+from batchsel.schedules import NAMES
+
+
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("batchsel.schedules.lerac") is None, reason="LeRaC is not there yet")
+def test_every_schedule_is_listed_with_a_line(command):
+    rows = json.loads(command("schedules", "list", "--json").out)["schedules"]
+    assert [row["name"] for row in rows] == sorted(NAMES)
+    assert all(row["summary"].endswith(".") for row in rows)
+    assert "one_cycle  " in command("schedules", "list").out
+
+
+def test_the_parts_of_a_text_are_shown(command):
+    shown = json.loads(command("schedules", "show", "cosine | warmup(0.1) | ./mine.py:rate", "--json").out)
+    assert [part["name"] for part in shown["parts"]] == ["cosine", "warmup"]
+    assert all(part["formula"] and part["source"] for part in shown["parts"])
+    assert list(shown["parts"][1]["parameters"]) == ["share", "start", "form"]
+    out = command("schedules", "show", "warmup").out
+    assert out.startswith("warmup: From `start` up to 1")
+    assert "formula: start + (1 - start)" in out
+    assert "Did you mean 'cosine'" in command("schedules", "show", "cosin").err
+
+
+def test_curves_are_drawn(command, tmp_path):
+    text = "one_cycle(peak=0.1, momenta=[0.85, 0.95]) | warmup('2 passes', 'base') | scale"
+    drawn = command("schedules", "show", text, "--plot", "rate.png", "--passes", "20", "--batch-size", "512")
+    assert drawn.code == 0
+    assert f"rate.png: {text}" in drawn.out
+    with Image.open(tmp_path / "rate.png") as picture:
+        assert picture.height > picture.width / 2
+    assert command("schedules", "show", "linear", "--plot", "rate.svg", "--json").code == 0
+    assert "<svg" in (tmp_path / "rate.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["linear", "--plot", "rate.txt"], "--plot writes .png or .svg, got 'rate.txt'"),
+        (["warmup('2 passes')", "--plot", "rate.png"], "counts passes: say how many"),
+        (["scale", "--plot", "rate.png"], "depends on the batch size"),
+        (["warmup(2)", "--plot", "rate.png"], "warmup: share must be a share of the budget"),
+    ],
+)
+def test_what_cannot_be_drawn(command, tmp_path, words, message):
+    result = command("schedules", "show", *words)
+    assert result.code in (1, 2)
+    assert message in result.err
+    assert not list(tmp_path.iterdir())

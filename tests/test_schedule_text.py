@@ -1,0 +1,278 @@
+"""The text form of schedules and of growing batches: what is read, printed, and refused with which words."""
+
+import math
+import re
+import subprocess
+import sys
+
+import keras
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchsel.errors import UsageError, UserError
+from batchsel.moment import Moment
+from batchsel.schedules import (
+    NAMES,
+    Constant,
+    Cosine,
+    Exponential,
+    Function,
+    Growth,
+    InverseSqrt,
+    Linear,
+    OneCycle,
+    Polynomial,
+    Product,
+    Scale,
+    Schedule,
+    Step,
+    Warmup,
+    check,
+    check_growth,
+    growth,
+    schedule,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("constant", Constant()),
+        ("  cosine  ", Cosine()),
+        ("linear()", Linear()),
+        ("cosine | warmup(0.05)", Product((Cosine(), Warmup()))),
+        ("warmup(0.2, start=0.5)", Warmup(0.2, 0.5)),
+        ("warmup('5 passes', 'base')", Warmup("5 passes", "base")),
+        ("step([0.3, '60 passes'], 0.2)", Step((0.3, "60 passes"), 0.2)),
+        ("step(at=(0.3,))", Step([0.3])),
+        ("one_cycle(0.05, momenta=[0.85, 0.95])", OneCycle(peak=0.05, momenta=(0.85, 0.95))),
+        ("scale('sqrt', batch=64, rate=.1)|polynomial", Scale("sqrt", 64, 0.1) | Polynomial()),
+        ("cosine | warmup | scale", Cosine() | (Warmup() | Scale())),
+    ],
+)
+def test_what_is_read(text, expected):
+    check(text)
+    found = schedule(text)
+    assert found == expected
+    assert hash(found) == hash(expected)
+    assert schedule(repr(found)) == found
+    assert schedule(found) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cosin", "unknown schedule 'cosin'. Did you mean 'cosine'"),
+        ("linear | warmpu(0.1)", "unknown schedule 'warmpu'. Did you mean 'warmup'"),
+        ("linear |", "in 'linear |'"),
+        ("linear |", "as in 'cosine | warmup(0.05)'"),
+        ("", "cannot read ''"),
+        ("cosine(lambda: 0)", "cannot read"),
+    ],
+)
+def test_what_the_text_alone_shows_to_be_wrong(text, message):
+    for reader in (check, schedule):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            reader(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("constant(0.5)", "cannot build 'constant(0.5)': too many positional arguments"),
+        ("warmup(speed=2)", "unknown parameter of warmup 'speed'. Known: form, share, start"),
+        ("one_cycle(momentum=[0.8, 0.9])", "unknown parameter of one_cycle 'momentum'. Did you mean 'momenta'"),
+        ("linear(2)", "linear: end must be a number in [0, 1], got 2"),
+        ("cosine(end=-0.1)", "cosine: end must be a number in [0, 1], got -0.1"),
+        ("polynomial(0)", "polynomial: power must be a number in (0, inf), got 0"),
+        ("exponential(0)", "exponential: end must be a number in (0, 1], got 0"),
+        (
+            "warmup(share=2)",
+            "warmup: share must be a share of the budget in (0, 1] or a text such as '5 passes', got 2",
+        ),
+        ("warmup('a')", "warmup: share must be a share of the budget in (0, 1] or a text such as '5 passes', got 'a'"),
+        ("warmup('1.2.3 passes')", "warmup: share must be a share of the budget in (0, 1] or a text such as"),
+        ("warmup(start=-1)", "warmup: start must be a number in [0, 1], got -1"),
+        ("warmup(start='bottom')", "warmup: start must be a number in [0, 1] or 'base', got 'bottom'"),
+        ("warmup(form='gradual')", "warmup: form must be one of 'linear', 'constant', got 'gradual'"),
+        ("step([])", "step: at must list at least one point"),
+        ("step(0.5)", "step: at must be a list of points, each a share of the budget in (0, 1] or a text such as"),
+        ("step([0.5, 0])", "'5 passes', got [0.5, 0]"),
+        ("step(times=0)", "step: times must be a number in (0, 1000], got 0"),
+        ("inverse_sqrt(0)", "inverse_sqrt: warmup must be a share of the budget in (0, 1]"),
+        ("one_cycle(peak=0)", "one_cycle: peak must be a number in (0, inf), got 0"),
+        ("one_cycle(div=0.5)", "one_cycle: div must be a number in [1, inf), got 0.5"),
+        ("one_cycle(rise=1)", "one_cycle: rise must be a number in (0, 1), got 1"),
+        ("one_cycle(momenta=0.9)", "one_cycle: momenta must be the lowest and the highest momentum, in [0, 1)"),
+        ("one_cycle(momenta=[0.95, 0.85])", "as in [0.85, 0.95]; got [0.95, 0.85]"),
+        ("scale('cubic')", "scale: rule must be one of 'linear', 'sqrt', 'none', got 'cubic'"),
+        ("scale(batch=0)", "scale: batch must be a whole number of at least 1, got 0"),
+        ("scale(rate=-1)", "scale: rate must be a number in (0, inf), got -1"),
+        ("one_cycle(peak=1) | scale(rate=0.1)", "one_cycle and scale both state the learning rate"),
+        ("./nowhere.py:rate", "there is no file 'nowhere.py' to take 'rate' from"),
+    ],
+)
+def test_what_cannot_be_built(text, message):
+    check(text)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        schedule(text)
+
+
+def test_what_is_given_as_objects():
+    assert schedule(None) is None
+    assert schedule(Cosine) == Cosine()
+    assert isinstance(schedule(math.sqrt), Function)
+    for value in (0.5, ["cosine"], dict, Growth(4)):
+        with pytest.raises(UsageError, match="must be a text such as 'cosine | warmup"):
+            schedule(value)
+    with pytest.raises(UsageError, match="give it to the optimiser as its learning rate"):
+        schedule(keras.optimizers.schedules.CosineDecay(0.1, 10))
+
+
+def test_schedules_from_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import dataclasses, batchsel\n"
+        "@dataclasses.dataclass(frozen=True, repr=False)\n"
+        "class Mine(batchsel.schedules.Schedule):\n"
+        "    name = 'mine'\n"
+        "    level: float = 0.25\n"
+        "    def factor(self, moment):\n"
+        "        return self.level + 0 * moment.progress\n"
+        "def falling(progress):\n"
+        "    return 1 - progress\n"
+    )
+    assert schedule("./mine.py:Mine(0.5)")(0.1) == 0.5
+    assert schedule("./mine.py:Mine")(0.1) == 0.25
+    assert schedule("./mine.py:falling")(0.25) == 0.75
+    product = schedule("./mine.py:Mine(0.5) | linear | ./mine.py:falling")
+    assert product(0.5) == 0.125
+    assert repr(product) == "mine(level=0.5) | linear(end=0.0) | function(falling)"
+    with pytest.raises(UsageError, match="unknown name in mine.py 'Mien'"):
+        schedule("./mine.py:Mien")
+
+
+def test_texts_are_checked_without_tensorflow():
+    code = (
+        "import sys; from batchsel import schedules; from batchsel.schedules import registry\n"
+        "schedules.check('cosine | warmup(0.05)'); schedules.check_growth('grow(at=[0.5])'); registry.doc('cosine')\n"
+        "assert schedules.NAMES; sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_class_is_public():
+    from batchsel import schedules
+
+    public = [getattr(schedules, name) for name in schedules.__all__]
+    classes = [value for value in public if isinstance(value, type) and value is not Schedule]
+    named = {value.name for value in classes if issubclass(value, Schedule)}
+    assert named >= set(NAMES) - {"lerac"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "printed"),
+    [
+        (None, None, None),
+        (1, None, None),
+        ("1", None, None),
+        (Growth(), None, None),
+        (4, Growth(4), "4"),
+        (" 4 ", Growth(4), "4"),
+        ("grow(4)", Growth(4), "4"),
+        ("grow(4, factor=5)", Growth(4), "4"),
+        ("grow", None, None),
+        ("grow(factor=5, at=[0.3, 0.6])", Growth(1, 5, (0.3, 0.6)), "grow(start=1, factor=5, at=(0.3, 0.6))"),
+        ("grow(2, at=['30 passes'])", Growth(2, at=["30 passes"]), "grow(start=2, factor=2, at=('30 passes',))"),
+    ],
+)
+def test_how_many_batches_make_an_update(value, expected, printed):
+    found = growth(value)
+    assert found == expected
+    if isinstance(value, str):
+        check_growth(value)
+    if found is not None:
+        assert repr(found) == printed
+        assert growth(printed) == found
+        assert found.constant == printed.isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0, "grow: start must be a whole number of at least 1, got 0"),
+        ("-2", "grow: start must be a whole number of at least 1, got -2"),
+        ("4.5", "must be a whole number, or grow(start=1, factor=2, at=[0.3, 0.6]); got '4.5'"),
+        ("", "must be a whole number, or grow("),
+        ("grwo(4)", "must be a whole number, or grow("),
+        ("./mine.py:grow(4)", "must be a whole number, or grow("),
+        (2.0, "must be a whole number, or grow("),
+        (True, "must be a whole number, or grow("),
+        ("grow(2, 1, [0.5])", "grow: factor must be a whole number of at least 2, got 1"),
+        ("grow(at=0.5)", "grow: at must be a list of points"),
+        ("grow(at=[1.5])", "grow: at must be a list of points"),
+        ("grow(by=2)", "unknown parameter of grow 'by'"),
+        ("grow(factor=1000, at=[0.1, 0.2, 0.3])", "an update would be made of 1000000000 batches at the end"),
+    ],
+)
+def test_growth_that_cannot_be(value, message):
+    for reader in (growth, check_growth) if isinstance(value, str) else (growth,):
+        with pytest.raises(UserError, match=re.escape(message)):
+            reader(value)
+
+
+@pytest.mark.parametrize("jit_compile", [None, False, True])
+def test_batches_of_an_update_over_a_run(jit_compile):
+    grow = Growth(2, 3, [0.25, "15 passes", 0.5])
+
+    def batches(progress):
+        return grow.batches(Moment.of(progress, progress * 20))
+
+    found = batches if jit_compile is None else tf.function(batches, jit_compile=jit_compile, autograph=False)
+    numbers = [found(tf.constant(p)) for p in (0.0, 0.24, 0.25, 0.49, 0.5, 0.74, 0.75, 1.0)]
+    assert [int(number) for number in numbers] == [2, 2, 6, 6, 18, 18, 54, 54]
+    assert {number.dtype for number in numbers} == {tf.int32}
+    assert grow.most == 54
+
+
+shares = st.floats(0, 1)
+above_none = st.floats(0, 1, exclude_min=True)
+large = st.floats(1, allow_infinity=False)
+durations = above_none | st.floats(0.01, 1e6).map(lambda passes: f"{passes} passes")
+points = st.lists(durations, min_size=1, max_size=4)
+rates = st.none() | st.floats(0, exclude_min=True, allow_infinity=False)
+pairs = st.lists(st.floats(0, 1, exclude_max=True), min_size=2, max_size=2).map(sorted)
+parts = st.one_of(
+    st.just(Constant()),
+    st.builds(Linear, shares),
+    st.builds(Cosine, shares),
+    st.builds(Polynomial, st.floats(0, exclude_min=True, allow_infinity=False), shares),
+    st.builds(Exponential, above_none),
+    st.builds(Step, points, above_none),
+    st.builds(InverseSqrt, durations, shares),
+    st.builds(Warmup, durations, shares | st.just("base"), st.sampled_from(["linear", "constant"])),
+    st.builds(OneCycle, rates, large, large, st.floats(0.001, 0.999), st.none() | pairs),
+    st.builds(Scale, st.sampled_from(["linear", "sqrt", "none"]), st.integers(1), rates),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(parts, min_size=1, max_size=3))
+def test_what_is_printed_is_read_back(several):
+    made = several[0]
+    try:
+        for part in several[1:]:
+            made |= part
+    except UserError:  # two of them state the rate, or set the momentum
+        made = several[0]
+    text = repr(made)
+    check(text)
+    assert schedule(text) == made
+    assert repr(schedule(text)) == text
+
+
+@given(st.builds(Growth, st.integers(1, 64), st.integers(2, 8), st.lists(durations, max_size=4)))
+def test_printed_growth_is_read_back(grow):
+    assert (growth(repr(grow)) or Growth()) == grow
