@@ -21,6 +21,7 @@ FORMULAS = {
     "constant": lambda p: 1.0,
     "linear": lambda p: 1 - p,
     "cosine": lambda p: (1 + math.cos(math.pi * p)) / 2,
+    "lerac": lambda p: 1.0,
     "warmup": lambda p: min(p / 0.05, 1),
     "cosine | warmup(0.2, start=0.5)": lambda p: (1 + math.cos(math.pi * p)) / 2 * min(0.5 + 0.5 * p / 0.2, 1),
 }

@@ -3,6 +3,7 @@
 from batchsel._lazy import attach
 
 _PUBLIC = {
+    "LeRaC": "lerac",
     "NAMES": "text",
     "Schedule": "learning_rate",
     "Warmup": "warmup",

@@ -10,7 +10,7 @@ from batchsel.errors import UsageError, unknown_name
 
 _FUNCTIONS = {"constant": "learning_rate", "linear": "learning_rate", "cosine": "learning_rate"}
 """Modules of those that have no parameters, and are functions of progress themselves."""
-_CLASSES = {"warmup": ("warmup", "Warmup")}
+_CLASSES = {"lerac": ("lerac", "LeRaC"), "warmup": ("warmup", "Warmup")}
 NAMES = (*_FUNCTIONS, *_CLASSES)
 
 

@@ -71,7 +71,7 @@ def layer_rates(
                 f"variable {variable.name!r} has no group of layers: it was not there, or not trainable, when the model"
                 " was grouped. Build and freeze the model before the trainer is made."
             )
-        return tf.cast(rate, tf.float32) * factor
+        return tf.cast(tf.cast(rate, tf.float32) * factor, variable.dtype)
 
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
         update(gradient, variable, scaled(learning_rate, variable))
