@@ -83,10 +83,15 @@ def show_groups(
     library.check(model)
     shape = _shape(input_shape)
 
+    from batchsel.training.quiet import import_tensorflow
+
+    import_tensorflow()
+
+    from batchsel.models.compiled import built
     from batchsel.training.layer_groups import layer_groups
     from batchsel.training.layer_rates import rates_at_start
 
-    found = layer_groups(library.build(model, shape, outputs), groups)
+    found = layer_groups(built(model, shape, outputs), groups)
     rates = None if schedule is None else rates_at_start(_by_layer(schedule), found, learning_rate)
     if as_json:
         print_json({"model": model, "groups": found.rows(rates)})

@@ -45,12 +45,7 @@ def compiled(
         True
     """
     with _precision(mixed_precision):
-        try:
-            model = models.build(text, input_shape, outputs)
-            if not model.built:
-                model(np.zeros((1, *input_shape), np.float32), training=False)
-        except (TypeError, ValueError, ZeroDivisionError) as error:
-            raise UsageError(f"cannot build the model {text!r} for inputs of shape {input_shape}: {error}") from error
+        model = built(text, input_shape, outputs)
         _check_outputs(model, text, task, outputs)
         if task == "classification":
             loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
@@ -59,6 +54,30 @@ def compiled(
         else:
             loss, metrics = keras.losses.MeanSquaredError(), ["mae"]
         model.compile(optimizers.build(optimizer, learning_rate), loss, metrics=metrics)
+    return model
+
+
+def built(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
+    """Builds a model and its variables.
+
+    Args:
+        text: As for `compiled`.
+        input_shape: Shape of one sample.
+        outputs: Classes, or 1 for regression.
+
+    Raises:
+        UsageError: If the text cannot be read, names what does not exist, or does not go with the shape.
+
+    Example:
+        >>> len(built("mlp(hidden=[4])", (2,), 2).trainable_variables)
+        4
+    """
+    try:
+        model = models.build(text, input_shape, outputs)
+        if not model.built:
+            model(np.zeros((1, *input_shape), np.float32), training=False)
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"cannot build the model {text!r} for inputs of shape {input_shape}: {error}") from error
     return model
 
 

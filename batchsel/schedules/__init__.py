@@ -10,6 +10,7 @@ _PUBLIC = {
     "Growth": "grow",
     "InverseSqrt": "inverse_sqrt",
     "KerasSchedule": "keras_schedule",
+    "LeRaC": "lerac",
     "Linear": "linear",
     "NAMES": "registry",
     "OneCycle": "one_cycle",

@@ -15,7 +15,7 @@ from batchsel.schedules.base import Schedule
 from batchsel.training.layer_groups import LayerGroups
 
 _PLAIN = {
-    "learning_rate": 2.0**-14,
+    "learning_rate": 0.01,
     "clipnorm": None,
     "clipvalue": None,
     "global_clipnorm": None,
@@ -71,7 +71,7 @@ def layer_rates(
                 f"variable {variable.name!r} has no group of layers: it was not there, or not trainable, when the model"
                 " was grouped. Build and freeze the model before the trainer is made."
             )
-        return tf.cast(rate, tf.float32) * factor
+        return tf.cast(tf.cast(rate, tf.float32) * factor, variable.dtype)
 
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
         update(gradient, variable, scaled(learning_rate, variable))
@@ -103,7 +103,7 @@ def check_layer_rates(optimizer: keras.optimizers.Optimizer) -> None:
     """
     inner = _innermost(optimizer)
     whole, half = (_first_change(inner, factor) for factor in (1.0, 0.5))
-    if not bool(tf.reduce_all(abs(half - 0.5 * whole) <= 1e-3 * abs(whole))):
+    if not bool(tf.reduce_all(abs(half - 0.5 * whole) <= 0.01 * abs(whole))):
         raise UserError(
             f"{type(inner).__name__} does not go by a learning rate for each layer: at half the rate, a first step is"
             " not half as long. Expected an optimiser such as SGD, Adam or AdamW; or leave out the schedule whose"
@@ -162,9 +162,9 @@ def _first_change(optimizer: Any, factor: float) -> tf.Tensor:
             f"{type(optimizer).__name__} cannot be made again from its get_config(), so it cannot be tried whether it"
             f" goes by a learning rate for each layer: {error}"
         ) from error
-    # In float64: a step may be a millionth of the variable.
-    start = tf.constant([[1.0, -2.0], [0.5, 1.5]], tf.float64)
-    variable = keras.Variable(start, dtype="float64")
+    # Small, so that rounding does not hide a short step.
+    start = 0.01 * tf.constant([[1.0, -2.0], [0.5, 1.5]])
+    variable = keras.Variable(start)
     with layer_rates(copy, [variable], [0], tf.constant([factor])):
-        copy.apply_gradients([(tf.constant([[0.5, 0.25], [-1.0, 0.125]], tf.float64), variable)])
+        copy.apply_gradients([(tf.constant([[0.5, 0.25], [-1.0, 0.125]]), variable)])
     return variable.value - start
