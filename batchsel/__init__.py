@@ -13,6 +13,7 @@ _PUBLIC = {
     "Trainer": "training.trainer",
     "UserError": "errors",
     "augmentation": "augmentation:",
+    "curricula": "curricula:",
     "fit": "training.fit_model",
     "schedules": "schedules:",
     "selectors": "selectors:",

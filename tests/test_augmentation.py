@@ -287,7 +287,9 @@ def test_inputs_that_do_not_suit_are_refused_in_words(augment, x, words):
 
 
 def test_several_inputs_are_refused_in_words():
-    with pytest.raises(UserError, match="is for models with one array of inputs, these have 2. Leave it out, or give one"):
+    with pytest.raises(
+        UserError, match="is for models with one array of inputs, these have 2. Leave it out, or give one"
+    ):
         resolve("flip")({"a": tf.zeros([2, 4, 4, 1]), "b": tf.zeros([2])}, tf.ones([2], tf.bool), RNG)
 
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "bench": ("bench:bench", "Measure the loop against model.fit."),
     "compare": ("compare:compare", "Compare selectors with shuffling on paired seeds."),
     "completion": ("completion:completion", "Print the line that switches on completion in a shell."),
+    "curricula": ("curricula:curricula", "List and show curricula."),
     "datasets": ("datasets:datasets", "List, show, fetch, verify and convert data sets."),
     "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),
     "experiment": ("experiment:experiment", "Run the experiment that a card states."),

@@ -164,11 +164,11 @@ class Curricula:
         found = changed.get_concrete_function(forms).structured_outputs
         before, after = ([leaf.shape for leaf in tf.nest.flatten(nest)] for nest in (forms, found))
         if self.resizes:
-            before = [shape[:1] + [None, None] + shape[3:] for shape in before]
+            before = [tf.TensorShape([shape[0], None, None, *shape[3:]]) for shape in before]
         if before != after:
-            shapes = (" and ".join(str(shape.as_list()) for shape in side) for side in (before, after))
+            shapes = [" and ".join(str(shape.as_list()) for shape in side) for side in (before, after)]
             raise UserError(
-                f"{self!r} turns batches of the shape {next(shapes)} into {next(shapes)}. Samples must keep their shape:"
-                " evaluation shows the model plain ones. Let it say `resizes = True` if it is height and width that"
-                " change."
+                f"{self!r} turns batches of the shape {shapes[0]} into {shapes[1]}. Samples must keep their shape:"
+                " evaluation shows the model plain ones. Where height and width are to change, let the curriculum say"
+                " `resizes = True`."
             )
