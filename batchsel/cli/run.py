@@ -77,6 +77,7 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
     "  batchsel run --dataset fashion_mnist --selector 'loss_ema | mix(0.2)' --target hard --seed 3\n"
     "  batchsel run --dataset ./mine.csv --label species --target 'accuracy>=0.9'\n"
     "  batchsel run --dataset lm_text --file book.txt --target 'perplexity<=80'\n"
+    "  batchsel run --dataset digits --measure end --measure noise_scale\n"
     "  batchsel run --resume runs/fashion_mnist-loss_ema-0-1a2b3c4d",
 )
 @settings
@@ -88,6 +89,14 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for results.")
 @click.option("--resume", type=click.Path(), help="Go on with an interrupted run: its folder.")
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture of the run, PNG or SVG.")
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    metavar="NAME",
+    help="What to measure besides, off the clock: end (training and test part with the last weights), noise_scale (of"
+    " gradients), snr (of the features of layers). May be given again.",
+)
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard logs into the run's folder.")
 @click.option("--progress", type=click.Choice(display.MODES), default="auto", help="How progress is shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as one JSON object.")
@@ -101,6 +110,7 @@ def run(
     out: str,
     resume: str | None,
     plot: str | None,
+    measures: tuple[str, ...],
     tensorboard: bool,
     progress: str,
     label: str | None,
@@ -114,7 +124,9 @@ def run(
     Exit code 3 if the budget ends before the target is reached, 130 after Ctrl-C.
     """
     from batchsel.experiments import spec as specs
+    from batchsel.experiments.measure_names import check_measures
 
+    check_measures(measures)
     spec = _resumed(resume, given, config) if resume else _resolved(given, label, own, config, data_dir, offline)
     if print_config:
         click.echo(specs.to_toml(spec), nl=False)
@@ -124,7 +136,7 @@ def run(
     folder = Path(resume).parent if resume else Path(out)
     if not as_json:
         click.echo(specs.to_toml(spec))
-    record = _run(spec, folder, progress, data_dir, offline, resume, tensorboard)
+    record = _run(spec, folder, progress, data_dir, offline, resume, tensorboard, measures)
     _finish(record, folder, plot, as_json)
     context.exit(0 if record["reached"] else 3)
 
@@ -200,7 +212,14 @@ def _check_plot(plot: str | None) -> None:
 
 
 def _run(
-    spec: Any, out: Path, progress: str, data_dir: str | None, offline: bool, resume: str | None, tensorboard: bool
+    spec: Any,
+    out: Path,
+    progress: str,
+    data_dir: str | None,
+    offline: bool,
+    resume: str | None,
+    tensorboard: bool,
+    measures: tuple[str, ...],
 ) -> dict[str, Any]:
     from batchsel.experiments.budget import Budget
 
@@ -219,6 +238,7 @@ def _run(
             resume=resume is not None,
             folder=None if resume is None else Path(resume),
             tensorboard=tensorboard,
+            measures=measures,
             download_progress=download_progress,
             watch=watch,
         )

@@ -16,7 +16,7 @@ def lines(record: dict[str, Any]) -> list[str]:
     Returns:
         Lines of text.
     """
-    return [_headline(record), *_details(record), *_times(record)]
+    return [_headline(record), *_details(record), *_measures(record), *_times(record)]
 
 
 def _headline(record: dict[str, Any]) -> str:
@@ -49,8 +49,37 @@ def _wrong_labels(record: dict[str, Any]) -> list[str]:
     return [f"  labels      {shares['data']:.1%} wrong on purpose, {shares['trained']:.1%} of those trained on"]
 
 
+def _measures(record: dict[str, Any]) -> list[str]:
+    """What was measured besides, where it was."""
+    found = []
+    if "end" in record:
+        end = record["end"]
+        found.append(f"  at the end  test {_metrics(end['test'])}; training {_metrics(end['train'])}")
+    if record.get("noise_scale"):
+        first, last = (_scale(record["noise_scale"][place]) for place in (0, -1))
+        found.append(f"  noise scale {first}, then {last}")
+    if record.get("snr", {}).get("stages"):
+        stage = record["snr"]["stages"][0]
+        known = [value for value in stage["db"] if value is not None] or [0.0]
+        found.append(
+            f"  features    {min(known):.1f} to {max(known):.1f} dB {_after(stage)}, by layer, against the last"
+        )
+    return found
+
+
+def _scale(stage: dict[str, Any]) -> str:
+    value = "unknown (noise hides the gradient)" if stage["scale"] is None else f"{stage['scale']:,.3g} samples"
+    return f"{value} {_after(stage)}"
+
+
+def _after(stage: dict[str, Any]) -> str:
+    return f"after {stage['samples']:,} samples" if stage["samples"] else "before training"
+
+
 def _metrics(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name not in _COUNTED)
+    return ", ".join(
+        f"{name} {value:.4f}" for name, value in values.items() if name not in _COUNTED and value is not None
+    )
 
 
 def _times(record: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from batchsel.experiments.arms import Arm
 from batchsel.experiments.budget import Budget
 from batchsel.experiments.details import Stages, details
 from batchsel.experiments.device_lock import device
+from batchsel.experiments.measures import Measures
 from batchsel.experiments.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.sets import whole
 from batchsel.experiments.spec import RunSpec, to_toml
@@ -38,6 +39,7 @@ class Surroundings:
         checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
         tensorboard: Whether to write TensorBoard logs into the run's folder.
         detail: Whether the record says what was chosen: pictures of samples, a map of a plane.
+        measures: What each run measures besides: of "end", "noise_scale", "snr".
         about: What the runs are made for, "question" and "command", for reports.
         alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
         download_progress: Makes a progress bar for a label, or None.
@@ -52,6 +54,7 @@ class Surroundings:
     checkpoints: bool = True
     tensorboard: bool = False
     detail: bool = True
+    measures: tuple[str, ...] = ()
     about: dict[str, str] = field(default_factory=dict)
     alone: bool = True
     download_progress: Callable[[str], Any] | None = None
@@ -85,6 +88,7 @@ def run(
     """
     workshop = workshop or around.workshop()
     dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
+    measures = Measures(around.measures, trainer, dataset, spec.budget, workshop.instruments(trainer))
     folder = around.folder or around.out / spec.identity()
     if around.resume:
         trainer.resume(folder / CHECKPOINT)
@@ -93,10 +97,13 @@ def run(
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
     callbacks = [AfterEvaluations(stages.look)] if around.detail and stages.wanted else []
+    callbacks += measures.callbacks
     with device(exclusive=around.alone) as alone:
         _fit(spec, around, trainer, dataset, folder, callbacks)
     record = recording.record(spec, arm or Arm.of(spec), trainer, dataset, workshop.selection_cost(trainer, dataset))
     record |= {"started": started, "contended": not alone, "about": around.about}
+    # Unless the target was reached, the test part was read with the weights at the end.
+    record |= measures.record(None if record["reached"] else record["test"])
     if around.detail:
         record |= details(trainer, dataset, stages.noted)
     if around.resume and (known := _recorded(around.out, record)):

@@ -12,6 +12,7 @@ from batchsel.data import Dataset, Part
 from batchsel.data.spoilt import with_rare_classes, with_wrong_labels
 from batchsel.errors import UsageError
 from batchsel.experiments import sets
+from batchsel.experiments.measures import Instruments
 from batchsel.experiments.spec import RunSpec
 from batchsel.models.compiled import compiled
 from batchsel.training.devices import make_deterministic
@@ -43,6 +44,7 @@ class Workshop:
         self._spoilt: dict[tuple, Dataset] = {}
         self._trainers: OrderedDict[tuple, Trainer] = OrderedDict()
         self._costs: WeakKeyDictionary[Trainer, dict[str, float]] = WeakKeyDictionary()
+        self._instruments: WeakKeyDictionary[Trainer, Instruments] = WeakKeyDictionary()
 
     def dataset(self, name: str) -> Dataset:
         """The data, split.
@@ -115,6 +117,16 @@ class Workshop:
                 samples, rows = None, train.take(some)
             self._costs[trainer] = selection_seconds(trainer, samples, rows)
         return self._costs[trainer]
+
+    def instruments(self, trainer: Trainer) -> Instruments:
+        """What its runs are measured with; made once a trainer.
+
+        Args:
+            trainer: One of this workshop.
+        """
+        if trainer not in self._instruments:
+            self._instruments[trainer] = Instruments(trainer)
+        return self._instruments[trainer]
 
     def _new(self, spec: RunSpec) -> Trainer:
         if spec.cut_padding and self.dataset(spec.dataset).task == "language_model":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,63 @@ class AfterEvaluations(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """After each evaluation."""
         self._call()
+
+
+class AtStages(keras.callbacks.Callback):
+    """Calls a function at stages of a run: before the first step, and after the first evaluation past each of some.
+
+    Stages that passed before a run was resumed are left out.
+
+    Args:
+        call: The function; its time is that of callbacks, off the clock.
+        used: Gives the share of the budget that is used up.
+        shares: The stages, as shares of the budget above 0, in their order.
+
+    Example:
+        >>> from batchsel.training.trainer import Trainer
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+        >>> model.compile("sgd", "mse")
+        >>> trainer, seen = Trainer(model, batch_size=4), []
+        >>> def steps():
+        ...     return trainer.counts["steps"]
+        >>> halves = AtStages(lambda: seen.append(steps()), lambda: steps() / 8, [0.5, 1.0])
+        >>> x, y = np.zeros([8, 2], "float32"), np.zeros([8, 2], "float32")
+        >>> _ = trainer.fit(x, y, epochs=4, verbose=0, callbacks=halves)
+        >>> seen
+        [0, 4, 8]
+    """
+
+    def __init__(self, call: Callable[[], None], used: Callable[[], float], shares: Sequence[float]) -> None:
+        super().__init__()
+        self._call = call
+        self._used = used
+        self._shares = shares
+
+    def set_trainer(self, trainer: Trainer) -> None:
+        """Takes the trainer of the run.
+
+        Args:
+            trainer: The trainer.
+        """
+        self._trainer = trainer
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Before the first step, or where a run goes on."""
+        self._passed = self._count()
+        if self._trainer.counts["samples"] == self._trainer.progress.fit_start:
+            with self._trainer.clock.section("callbacks"):
+                self._call()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """After each evaluation."""
+        before, self._passed = self._passed, self._count()
+        if self._passed > before:
+            self._call()
+
+    def _count(self) -> int:
+        """Stages that have passed."""
+        used = self._used() * (1 + 1e-9)
+        return sum(used >= share for share in self._shares)
 
 
 class TensorBoard(keras.callbacks.TensorBoard):

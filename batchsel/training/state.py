@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -54,7 +55,7 @@ def _unique(members: Iterable[Any]) -> list[Any]:
     return list({id(member): member for member in members}.values())
 
 
-def snapshot(members: dict[str, Any]) -> dict[str, np.ndarray]:
+def snapshot(members: dict[Any, Any]) -> dict[Any, np.ndarray]:
     """The values of variables, on the host.
 
     Args:
@@ -63,7 +64,7 @@ def snapshot(members: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.array(variable.numpy()) for name, variable in members.items()}
 
 
-def put_back(members: dict[str, Any], values: dict[str, np.ndarray]) -> None:
+def put_back(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
     """Assigns what `snapshot` took.
 
     Args:
@@ -72,6 +73,29 @@ def put_back(members: dict[str, Any], values: dict[str, np.ndarray]) -> None:
     """
     for name, value in values.items():
         members[name].assign(value)
+
+
+@contextmanager
+def left_as_it_was(model: keras.Model) -> Iterator[None]:
+    """Puts the weights and random generators of a model back at the end of the block, whatever happens in it.
+
+    Args:
+        model: A built model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> before = model.get_weights()
+        >>> with left_as_it_was(model):
+        ...     model.set_weights([np.ones([1, 1]), np.ones([1])])
+        >>> bool((model.get_weights()[0] == before[0]).all())
+        True
+    """
+    members = dict(enumerate(model_variables(model)))
+    values = snapshot(members)
+    try:
+        yield
+    finally:
+        put_back(members, values)
 
 
 def initialise(model: keras.Model, seed: int) -> None:
