@@ -191,37 +191,26 @@ def test_an_unknown_setting_is_told_before_anything_is_run(read, tmp_path):
 
 
 class Elsewhere:
-    """An executor whose jobs come out of their pickles, as in a fresh process."""
+    """An executor whose jobs come out of their pickles, as in a fresh process, and are not done."""
 
     def __init__(self):
-        self.measures = []
+        self.came = []
 
     def submit(self, function, *arguments):
-        function, (job, around) = pickle.loads(pickle.dumps((function, arguments)))
-        self.measures.append(around.measures)
+        self.came.append(pickle.loads(pickle.dumps(arguments)))
         future = Future()
-        future.set_result(function(job, around))
+        future.set_exception(RuntimeError("not done"))
         return future
 
 
-def test_records_of_a_study_say_what_they_are_made_for(read, tmp_path):
-    card, elsewhere = read(STUDY, ("measure = []", 'measure = ["end"]')).scaled, Elsewhere()
-    result = conduct_card(card, Surroundings(tmp_path, checkpoints=False, about={"command": "x"}), elsewhere)
-    assert elsewhere.measures == [("end",)] * 4
-    found = records.read(tmp_path)
-    assert (len(found.runs), found.problems, found.failures) == (4, [], [])
-    assert {tuple(record["arm"]["levels"].values()) for record in found.runs} == {
-        ("off", "plain"), ("off", "cut"), ("on", "plain"), ("on", "cut"),
-    }  # fmt: skip
-    about = found.runs[0]["about"]
-    assert (about["form"], about["question"], about["command"]) == ("scaled", "Does it help?", "x")
-    assert about["story"] == card.story
-    assert about["analysis"] == {
-        "kind": "factorial", "metric": "accuracy", "points": 0.5, "factors": ["warmup", "rate"],
-    }  # fmt: skip
-    again = conduct_card(read(STUDY).scaled, Surroundings(tmp_path, checkpoints=False), elsewhere)
-    assert again.records == result.records  # what is measured besides makes no other run of it
-    assert len(elsewhere.measures) == 4
+def test_a_fresh_process_knows_what_to_measure(read, tmp_path):
+    elsewhere = Elsewhere()
+    conduct_card(read(STUDY), Surroundings(tmp_path, checkpoints=False), elsewhere, seeds=1)
+    assert {around.measures for _, around in elsewhere.came} == {("end", "snr")}
+    assert {around.about["form"] for _, around in elsewhere.came} == {"full"}
+    levels = {job.arm.name: job.arm.levels for job, _ in elsewhere.came}
+    assert levels["warmup on, rate cut"] == {"warmup": "on", "rate": "cut"}
+    assert len(levels) == 4
 
 
 @pytest.fixture
@@ -242,30 +231,26 @@ def test_a_plan_says_what_would_be_run_and_runs_nothing(command, read, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.toml"]
 
 
-def test_the_scaled_form_lies_in_a_folder_of_its_own(command, read, tmp_path):
-    read(STUDY.replace("[analysis]", "[nothing]").split("[nothing]")[0] + SHORT_ARMS)
+def test_records_of_a_study_say_what_they_are_made_for_and_lie_with_their_form(command, read, tmp_path):
+    two = ("[settings]", "[[without]]\nwarmup = 'on'\n\n[settings]")
+    read(STUDY, two)
     done = command("experiment", "mine.toml", "--scaled", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["report"] == "mine/scaled/report.html"
-    assert [record["about"]["form"] for record in records.read(tmp_path / "mine" / "scaled").runs] == ["scaled"] * 2
     assert not (tmp_path / "mine" / "report.html").exists()
-
-
-SHORT_ARMS = """
-[settings]
-budget = "2 passes"
-target = "accuracy>=0.5"
-evaluations = 2
-
-[arms.short]
-selector = "random"
-budget = "1 passes"
-
-[scaled]
-story = "One seed."
-seeds = 1
-measure = []
-"""
+    found = records.read(tmp_path / "mine" / "scaled")
+    assert (len(found.runs), found.problems, found.failures) == (2, [], [])
+    assert sorted(record["arm"]["levels"]["rate"] for record in found.runs) == ["cut", "plain"]
+    about = found.runs[0]["about"]
+    assert (about["form"], about["question"]) == ("scaled", "Does it help?")
+    assert about["story"] == "A test. One seed of five, and fewer evaluations."
+    assert about["command"] == "batchsel experiment mine.toml --scaled --json"
+    assert about["analysis"] == {
+        "kind": "factorial", "metric": "accuracy", "points": 0.5, "factors": ["warmup", "rate"],
+    }  # fmt: skip
+    # What is measured besides makes no other run of it.
+    read(STUDY, two, ("measure = []", 'measure = ["end"]'))
+    assert "2 runs, of which 2 are recorded" in command("experiment", "mine.toml", "--scaled", "--plan").out
 
 
 def test_a_card_without_a_scaled_form_says_so(command, read):
