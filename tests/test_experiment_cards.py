@@ -46,10 +46,10 @@ batch_size = [15, 30]
 @pytest.mark.parametrize("name", OURS)
 def test_every_card_of_ours_states_runs_that_can_be_made(name):
     card = cards.load("experiments", name)
-    experiment = Experiment(card.name, card.question, card.datasets, card.arms, range(card.seeds), card.settings)
-    for job in experiment.jobs():
-        check_names(job.spec)
-    assert card.seeds >= (3 if "not a claim" in card.story else 10)
+    for form in (card, card.scaled) if card.scaled else (card,):
+        for job in Experiment.of(form, 1).jobs():
+            check_names(job.spec)
+    assert card.seeds >= (3 if "not a claim" in card.story else 5 if card.analysis else 10)
     assert card.question.endswith("?")
 
 

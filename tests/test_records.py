@@ -77,6 +77,15 @@ def test_an_evaluation_without_counts_is_no_record():
     assert records.problem(record) == "an evaluation lacks its counts"
 
 
+def test_what_a_record_says_of_its_study_is_optional_and_checked():
+    old, arm = record_of("random", 0), {"name": "random", "role": "baseline", "control_of": "", "against": ""}
+    study = {"question": "?", "story": "A test.", "form": "scaled", "analysis": {"kind": "factorial", "points": 0.5}}
+    assert records.problem(old | {"arm": arm}) is None
+    assert records.problem(old | {"arm": arm | {"levels": {"blur": "off"}}, "about": study}) is None
+    assert records.problem(old | {"arm": arm | {"levels": {"batch_size": 2}}}) == "its levels are {'batch_size': 2}"
+    assert records.problem(old | {"about": {"analysis": 3}}) == "what it says of its experiment is {'analysis': 3}"
+
+
 def test_a_half_written_last_line_is_closed_off(tmp_path):
     first, second = record_of("random", 0), record_of("random", 1)
     (tmp_path / records.FILE).write_bytes(json.dumps(first).encode() + b'\n{"schema": 2, "spe')

@@ -98,6 +98,14 @@ def test_tuning_that_makes_no_sense(grid, seeds, words, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_rate_that_the_schedule_states_is_not_tuned(tmp_path):
+    stating = experiment(settings=SETTINGS | {"schedule": "one_cycle(peak=0.05)"})
+    around = Surroundings(tmp_path / "out", checkpoints=False)
+    with pytest.raises(UsageError, match=r"learning rate of random .*one_cycle\(peak=0.05\), states it as 0.05"):
+        tuning.tune(stating, {"learning_rate": [0.1, 0.2]}, 1, around)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("iris = 3", "must hold a table of settings"), ("[iris", "are no TOML"), (None, "cannot read")]
 )

@@ -1,17 +1,45 @@
-"""From the TOML of an experiment card to the card: what is asked and how it will be answered, before any run."""
+"""From the TOML of an experiment card to the card: what is asked and how it will be answered, before any run.
+
+A card names ``question``, ``story``, ``datasets`` and either arms or factors::
+
+    [arms.NAME]                                 # settings of an arm, at least its selector
+    selector = "loss_ema"
+
+    [factors.warmup]                            # or: every combination of levels is an arm
+    off = {}                                    # the arm of all first levels is the baseline
+    on = { "schedule+" = "warmup(0.1)" }        # appended to what the schedule is without it, with | between
+    [factors]
+    batch_size = [32, 64]                       # a list: values of the setting that the factor is named for
+    [[without]]                                 # combinations that are left out
+    batch_size = 32
+    warmup = "on"
+
+and may name ``seeds``, ``controls``, ``measure`` (what is measured of each run besides), ``baseline`` (of arms),
+``[settings]`` of all arms, ``[tuning]``, ``[analysis]`` (its kind and what that wants to know; without it, arms are
+compared with the baseline), and ``[scaled]``, a form of the study for a small machine: a ``story`` that says what is
+smaller, and whatever of these is otherwise; of settings, factors and analysis only what differs.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from batchsel.cards.factors import Arms, check_appended, read_factors
 from batchsel.cards.reader import Table, refuse
+from batchsel.cards.scaled_form import scaled_values
 from batchsel.errors import UsageError
 from batchsel.ranges import Range
 
+BASELINE = "random"
+"""The name of the baseline where a card names none."""
 CONTROLS = ("again", "horizon", "rs2")
-"""Random once more; random with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
+"""The baseline once more; it with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
+MEASURES = ("end", "noise_scale", "snr")
+"""Losses of the parts at the end of a run; the gradient noise scale; the signal-to-noise of features by layer."""
+ANALYSES = ("factorial", "batch_sizes", "budgets")
 
 
 @dataclass(frozen=True)
@@ -43,6 +71,12 @@ class ExperimentCard:
         settings: Settings of all arms.
         controls: Which controls are run.
         tuning: How the arms are tuned, or None to take the settings as they are.
+        baseline: Name of the arm that the others are compared with; "random" need not be among the arms.
+        levels: Of each arm made by factors, the level of each factor.
+        measure: What is measured of each run besides.
+        analysis: The kind of the analysis and what it wants to know, plain values; empty for the comparison of arms.
+        form: "full" or "scaled".
+        scaled: Its scaled form, or None.
     """
 
     name: str
@@ -54,6 +88,12 @@ class ExperimentCard:
     settings: Mapping[str, Any] = field(default_factory=dict)
     controls: tuple[str, ...] = CONTROLS
     tuning: Tuning | None = None
+    baseline: str = BASELINE
+    levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    measure: tuple[str, ...] = ()
+    analysis: Mapping[str, Any] = field(default_factory=dict)
+    form: str = "full"
+    scaled: ExperimentCard | None = None
 
 
 def read_experiment_card(values: dict[str, Any], name: str, source: str) -> ExperimentCard:
@@ -74,40 +114,98 @@ def read_experiment_card(values: dict[str, Any], name: str, source: str) -> Expe
         batchsel.errors.UserError: the card mine.toml has 4 problems: ...
     """
     problems: list[str] = []
-    card = _card(Table(values, "", problems), name, problems)
+    table = Table(values, "", problems)
+    smaller = scaled_values(table, values, problems)
+    scaled = None
+    if smaller is not None:
+        of_both: list[str] = []
+        scaled = _form(Table(smaller, "", of_both), name, "scaled", None)
+    card = _form(table, name, "full", scaled)
+    if smaller is not None:
+        problems += [f"scaled.{problem}" for problem in of_both if problem not in problems]
     refuse(problems, source)
     return card
 
 
-def _card(table: Table, name: str, problems: list[str]) -> ExperimentCard:
+def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> ExperimentCard:
     table.read("name", f"{name!r}, as its file is named", lambda value: value == name)
+    settings = table.read("settings", "a table of settings", lambda value: isinstance(value, dict), {}) or {}
+    arms = _arms(table, settings)
     card = ExperimentCard(
         name=name,
         question=table.text("question"),
         story=table.text("story"),
         datasets=table.listed("datasets", str),
-        arms=_settings_of_arms(table, problems),
+        arms=arms.settings,
         seeds=table.integer("seeds", minimum=1, default=10),
-        settings=table.read("settings", "a table of settings", lambda value: isinstance(value, dict), {}),
-        controls=table.listed("controls", str, CONTROLS),
-        tuning=_tuning(table, problems),
+        settings=settings,
+        controls=_known(table, "controls", CONTROLS, CONTROLS),
+        tuning=_tuning(table),
+        baseline=arms.baseline,
+        levels=arms.levels,
+        measure=_known(table, "measure", MEASURES, ()),
+        analysis=_analysis(table),
+        form=form,
+        scaled=scaled,
     )
-    for control in card.controls or ():
-        if control not in CONTROLS:
-            table.problem("controls", f"{control!r} is none; known: {', '.join(CONTROLS)}.")
+    for setting in settings:
+        if setting.endswith("+"):
+            table.problem("settings", f"{setting!r}: only a level or an arm can append; say {setting[:-1]!r} here.")
     table.finish()
     return card
 
 
-def _settings_of_arms(table: Table, problems: list[str]) -> Mapping[str, Mapping[str, Any]]:
+def _known(table: Table, key: str, known: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+    found = table.listed(key, str, default) or ()
+    for name in found:
+        if name not in known:
+            table.problem(key, f"{name!r} is none; known: {', '.join(known)}.")
+    return found
+
+
+def _arms(table: Table, settings: Mapping[str, Any]) -> Arms:
+    if _has_factors(table):
+        for key in ("arms", "baseline"):
+            if table.read(key, "nothing", lambda value: True, None) is not None:
+                table.problem(key, "none with [factors]: levels make the arms, and all first levels the baseline.")
+        return read_factors(table, settings.get("selector", BASELINE))
     arms = table.read("arms", "a table [arms.NAME] for each arm", lambda value: isinstance(value, dict) and bool(value))
-    for arm, settings in (arms or {}).items():
-        if not isinstance(settings, dict) or not isinstance(settings.get("selector"), str):
-            problems.append(f"arms.{arm}: expected a table with a selector, got {settings!r}.")
-    return arms or {}
+    for name, arm in (arms or {}).items():
+        if not isinstance(arm, dict) or not isinstance(arm.get("selector"), str):
+            table.problem(f"arms.{name}", f"expected a table with a selector, got {arm!r}.")
+        else:
+            check_appended(table, f"arms.{name}", arm)
+    baseline = table.text("baseline", BASELINE)
+    if arms and baseline not in (BASELINE, None, *arms):
+        table.problem("baseline", f"{baseline!r} is none of the arms: {', '.join(arms)}.")
+    return Arms(arms or {}, {}, baseline)
 
 
-def _tuning(table: Table, problems: list[str]) -> Tuning | None:
+def _has_factors(table: Table) -> bool:
+    return table.read("factors", "anything", lambda value: True, None) is not None
+
+
+def _analysis(table: Table) -> dict[str, Any]:
+    stated = table.read("analysis", "a table", lambda value: isinstance(value, dict), None)
+    if stated is None:
+        return {}
+    kind = table.table("analysis").one_of("kind", ANALYSES, None)
+    if kind == "factorial" and not _has_factors(table):
+        table.problem("analysis.kind", "'factorial' is for the effects of factors; the card has none.")
+    for key, value in stated.items():
+        if not _is_free(value):
+            table.problem(f"analysis.{key}", f"expected a text, a number or a list of texts, got {value!r}.")
+    return stated
+
+
+def _is_free(value: Any) -> bool:
+    """Whether a value is taken as it is into records, which are JSON."""
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))
+
+
+def _tuning(table: Table) -> Tuning | None:
     if table.read("tuning", "a table", lambda value: isinstance(value, dict), None) is None:
         return None
     inner = table.table("tuning")

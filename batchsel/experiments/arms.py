@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from batchsel.errors import UsageError
@@ -22,6 +23,7 @@ class Arm:
         role: "baseline", "arm", "control", or "single" for a run by itself.
         control_of: Name of the arm that a control belongs to; empty for others and for those of all arms.
         against: Name of the arm that this one's pairs are formed with; empty for the baseline.
+        levels: Of an arm made by factors, the level of each; empty for others.
 
     Example:
         >>> Arm("loss_ema", "arm", against="random").role
@@ -32,6 +34,7 @@ class Arm:
     role: str = ARM
     control_of: str = ""
     against: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:

@@ -17,8 +17,6 @@ from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.experiments.sweep import sweep
 
-TUNED = "tuned.toml"
-
 
 class Result(NamedTuple):
     """What an experiment has brought."""
@@ -71,8 +69,11 @@ def conduct_card(
 ) -> Result:
     """Carries out what a card states.
 
+    A run that is recorded is done, also where what is to be measured besides was added to the card later: to have it
+    measured, take its line out of the records.
+
     Args:
-        card: The card.
+        card: The card, or its scaled form.
         around: As in `conduct`.
         executor: As in `conduct`.
         tell: As in `conduct`.
@@ -82,12 +83,11 @@ def conduct_card(
     Raises:
         UserError: If a setting is wrong or a name unknown, before anything is run.
     """
-    experiment = Experiment(
-        card.name, card.question, card.datasets, card.arms, range(seeds or card.seeds), card.settings, card.controls
-    )
+    experiment = Experiment.of(card, seeds)
+    around = dataclasses.replace(around, measures=card.measure, about={**around.about, **_about(card)})
     if card.tuning is None:
         return conduct(experiment, around, executor, tell, shard)
-    path = around.out / TUNED
+    path = around.out / tuned_settings.FILE
     if not path.is_file():
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
@@ -98,9 +98,14 @@ def conduct_card(
     return conduct(tuned, around, executor, tell, shard)
 
 
+def _about(card: ExperimentCard) -> dict[str, Any]:
+    """What reports want to know of a card: they are made from records alone."""
+    return {"question": card.question, "story": card.story, "form": card.form, "analysis": dict(card.analysis)}
+
+
 def _apart(around: Surroundings) -> Surroundings:
-    """Trials lie in a folder of their own: they are no part of what is compared."""
-    return dataclasses.replace(around, out=around.out / "tuning")
+    """Trials lie in a folder of their own: they are no part of what is compared, and not measured besides."""
+    return dataclasses.replace(around, out=around.out / "tuning", measures=())
 
 
 def _part(jobs: list[Job], shard: tuple[int, int] | None) -> list[Job]:

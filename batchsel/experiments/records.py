@@ -154,7 +154,9 @@ def problem(record: Any) -> str | None:
             return f"it has no {key!r}"
         if not isinstance(record[key], kinds):
             return f"its {key!r} is {type(record[key]).__name__}"
-    return _problem_of_points(record) or _problem_of_targets(record) if "failed" not in record else None
+    if "failed" in record:
+        return None
+    return _problem_of_points(record) or _problem_of_targets(record) or _problem_of_study(record)
 
 
 def _problem_of_points(record: dict[str, Any]) -> str | None:
@@ -174,6 +176,16 @@ def _problem_of_targets(record: dict[str, Any]) -> str | None:
             Target.parse(text)
     except (AttributeError, TypeError, UserError):
         return f"its targets are {targets!r}"
+    return None
+
+
+def _problem_of_study(record: dict[str, Any]) -> str | None:
+    """What came later and old records lack: the levels of an arm, and what the runs are made for."""
+    levels, about = record["arm"].get("levels", {}), record.get("about", {})
+    if not isinstance(levels, dict) or not all(isinstance(level, str) for level in levels.values()):
+        return f"its levels are {levels!r}"
+    if not isinstance(about, dict) or not isinstance(about.get("analysis", {}), dict):
+        return f"what it says of its experiment is {about!r}"
     return None
 
 

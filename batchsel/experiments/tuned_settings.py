@@ -10,6 +10,9 @@ from typing import Any
 from batchsel.errors import UserError
 from batchsel.files import replacing
 
+FILE = "tuned.toml"
+"""Its name beside the records of a card."""
+
 
 def write(path: Path, trials: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
     """Writes the best trial of each arm.

@@ -19,6 +19,7 @@ from batchsel.experiments.search import Search
 from batchsel.experiments.spec import check_names
 from batchsel.experiments.sweep import sweep
 from batchsel.ranges import Range
+from batchsel.schedules import schedule
 
 FIRST_SEED = 1_000_000
 """Tuning seeds start here; scoring seeds lie below."""
@@ -134,9 +135,12 @@ def _tried(
         for arm in experiment.arms
         for settings in wanted[dataset, arm][place : place + 1]
     ]
+    rated = any("learning_rate" in settings for of in wanted.values() for settings in of)
     for job in jobs:
         if job.spec.seed == FIRST_SEED:
             check_names(job.spec)
+            if rated:
+                _check_rate(job)
     records, _ = sweep(jobs, around, executor, tell)
     by_key: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in records:
@@ -145,6 +149,16 @@ def _tried(
         (dataset, arm): [trial(settings, by_key.get((dataset, _name(arm, settings)), [])) for settings in of]
         for (dataset, arm), of in wanted.items()
     }
+
+
+def _check_rate(job: Job) -> None:
+    """A schedule that states the rate itself would make all trials the same."""
+    stated = schedule(job.spec.schedule).stated_rate
+    if stated is not None:
+        raise UsageError(
+            f"the learning rate of {job.arm.name} cannot be tuned: its schedule, {job.spec.schedule}, states it as"
+            f" {stated}. Leave the rate out of the schedule, or learning_rate out of the grid."
+        )
 
 
 def _spec(experiment: Experiment, dataset: str, arm: str, settings: Mapping[str, Any], seed: int) -> Any:

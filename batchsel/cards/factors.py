@@ -1,0 +1,145 @@
+"""Factors of an experiment card: every combination of their levels is an arm.
+
+A level is a table of settings, and an arm has the settings of all its levels. Two levels of one arm may not set the
+same thing differently. What is a pipe can be shared instead: ``"schedule+" = "warmup(0.1)"`` appends to whatever the
+schedule is without it (that of another level, of the card, of the data set), with ``|`` between.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from batchsel.cards.reader import Table
+
+APPENDABLE = ("schedule", "curriculum", "augment", "selector")
+"""Settings that are pipes, so that levels and arms may append to them."""
+
+Levels = dict[str, dict[str, Any]]
+
+
+class Arms(NamedTuple):
+    """The arms that factors make."""
+
+    settings: dict[str, dict[str, Any]]
+    """Of each arm by its name, as in "lerac on, blur off"."""
+    levels: dict[str, dict[str, str]]
+    """Of each arm the level of each factor."""
+    baseline: str
+    """The arm of all first levels."""
+
+
+def read_factors(table: Table, selector: str) -> Arms:
+    """Reads ``[factors]`` and ``[[without]]``.
+
+    Args:
+        table: The card.
+        selector: That of arms whose levels do not name one.
+
+    Returns:
+        The arms; none where the card has problems, which are added to those of the table.
+
+    Example:
+        >>> blur = {"off": {}, "on": {"augment+": "blur"}}
+        >>> made = read_factors(Table({"factors": {"batch_size": [2, 4], "blur": blur}}, "", []), "random")
+        >>> made.baseline, made.settings["batch_size 4, blur on"]
+        ('batch_size 2, blur off', {'selector': 'random', 'batch_size': 4, 'augment+': 'blur'})
+    """
+    stated = table.read("factors", "a table [factors.NAME] for each factor", lambda of: isinstance(of, dict) and of)
+    factors = {name: _levels(table, name, of) for name, of in (stated or {}).items()}
+    if not factors or not all(factors.values()):
+        return Arms({}, {}, "")
+    left_out = [_left_out(pairs, factors) for pairs in table.tables("without")]
+    cells = [dict(zip(factors, levels, strict=True)) for levels in itertools.product(*factors.values())]
+    baseline = _name(cells[0])
+    kept = {_name(cell): cell for cell in cells if not any(_matches(cell, pairs) for pairs in left_out)}
+    if baseline not in kept:
+        table.problem("without", f"{baseline}, the baseline, cannot be left out.")
+    conflicts: dict[str, None] = {}
+    arms = {name: {"selector": selector, **_union(cell, factors, conflicts)} for name, cell in kept.items()}
+    for sentence in conflicts:
+        table.problem("factors", sentence)
+    return Arms(arms, kept, baseline)
+
+
+def check_appended(table: Table, key: str, settings: Mapping[str, Any]) -> None:
+    """Notes what is wrong with the settings that end in "+".
+
+    Args:
+        table: The card.
+        key: Where they stand in it.
+        settings: The settings.
+    """
+    for name, value in settings.items():
+        if name.endswith("+") and name[:-1] not in APPENDABLE:
+            table.problem(key, f"{name!r} appends to what is no pipe; one can append to {', '.join(APPENDABLE)}.")
+        elif name.endswith("+") and not (isinstance(value, str) and value.strip()):
+            table.problem(key, f"{name!r} must be a text such as 'warmup(0.1)', got {value!r}.")
+
+
+def _levels(table: Table, name: str, stated: Any) -> Levels:
+    """The levels of a factor; a list holds values of the setting that the factor is named for."""
+    key = f"factors.{name}"
+    if isinstance(stated, list) and all(map(_is_plain, stated)):
+        found = {str(value): {name: value} for value in stated}
+    elif isinstance(stated, dict) and all(map(_is_level, stated.values())):
+        found = {level: dict(settings) for level, settings in stated.items()}
+    else:
+        table.problem(key, f"expected a table of settings for each level, or a list of values, got {stated!r}.")
+        return {}
+    if len(found) < 2:
+        table.problem(key, f"a factor has at least two levels, got {len(found)}.")
+    for level, settings in found.items():
+        check_appended(table, f"{key}.{level}", settings)
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _is_level(settings: Any) -> bool:
+    return isinstance(settings, dict) and all(map(_is_plain, settings.values()))
+
+
+def _are_levels(value: Any) -> bool:
+    return _is_plain(value) or (isinstance(value, list) and all(map(_is_plain, value)))
+
+
+def _left_out(table: Table, factors: Mapping[str, Levels]) -> dict[str, list[str]]:
+    """Which levels of which factors, together, are left out; a level or a list of them for each factor."""
+    found = {}
+    for name, levels in factors.items():
+        stated = table.read(name, "a level or a list of levels", _are_levels, [])
+        found[name] = list(map(str, stated if isinstance(stated, list) else [stated]))
+        for level in found[name] if stated is not None else ():
+            if level not in levels:
+                table.problem(name, f"{level!r} is no level of it; it has {', '.join(levels)}.")
+    table.finish()
+    return {name: levels for name, levels in found.items() if levels}
+
+
+def _matches(cell: Mapping[str, str], pairs: Mapping[str, list[str]]) -> bool:
+    return bool(pairs) and all(cell[name] in levels for name, levels in pairs.items())
+
+
+def _name(cell: Mapping[str, str]) -> str:
+    return ", ".join(f"{factor} {level}" for factor, level in cell.items())
+
+
+def _union(cell: Mapping[str, str], factors: Mapping[str, Levels], conflicts: dict[str, None]) -> dict[str, Any]:
+    """The settings of all levels of an arm; what they disagree on is added to the conflicts."""
+    found: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for factor, level in cell.items():
+        for key, value in factors[factor][level].items():
+            if key.endswith("+"):
+                found[key] = f"{found[key]} | {value}" if key in found else value
+            elif key in found and found[key] != value:
+                hint = f'; append to it in one of them with "{key}+"' if key in APPENDABLE else ""
+                both = f"{origin[key]} and {factor} {level} both set {key}"
+                conflicts[f"{both}, to {found[key]!r} and to {value!r}. Only one of them may{hint}."] = None
+            else:
+                found[key], origin[key] = value, f"{factor} {level}"
+    return found

@@ -1,0 +1,43 @@
+"""The scaled form of an experiment card: the same study, made small enough for two cores and an hour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchsel.cards.reader import Table
+
+_MERGED = ("settings", "factors", "analysis")
+"""Tables of which a scaled form names only what is different; what else it names takes the place of the card's."""
+_KEYS = (*_MERGED, "datasets", "seeds", "arms", "without", "tuning", "controls", "measure")
+
+
+def scaled_values(table: Table, values: dict[str, Any], problems: list[str]) -> dict[str, Any] | None:
+    """The card that the scaled form is, as TOML.
+
+    Args:
+        table: The card.
+        values: The same as tomllib gives it.
+        problems: To which those of ``[scaled]`` itself are added.
+
+    Returns:
+        The values of the card with those of ``[scaled]`` over them, and both stories; None without ``[scaled]``.
+
+    Example:
+        >>> card = {"story": "Why.", "seeds": 9, "settings": {"model": "cnn", "budget": 8}}
+        >>> card["scaled"] = {"story": "Fewer passes.", "seeds": 3, "settings": {"budget": 1}}
+        >>> scaled_values(Table(card, "", []), card, [])
+        {'story': 'Why. Fewer passes.', 'seeds': 3, 'settings': {'model': 'cnn', 'budget': 1}}
+    """
+    own = table.read("scaled", "a table [scaled]", lambda value: isinstance(value, dict), None)
+    if own is None:
+        return None
+    inner = Table(own, "scaled.", problems)
+    story = inner.text("story")
+    for key in _KEYS:
+        inner.read(key, "anything", lambda value: True, None)  # what is wrong with it is told of the whole form
+    inner.finish()
+    found = {key: value for key, value in values.items() if key != "scaled"}
+    for key in (key for key in _KEYS if key in own):
+        both = key in _MERGED and isinstance(found.get(key), dict) and isinstance(own[key], dict)
+        found[key] = {**found[key], **own[key]} if both else own[key]
+    return found | {"story": f"{str(found.get('story', '')).strip()} {story}"}
