@@ -1,4 +1,4 @@
-"""Checks of the parameters of selectors and augmentations, with one wording."""
+"""Checks of the parameters of selectors, augmentations and optimisers, with one wording."""
 
 from __future__ import annotations
 

@@ -39,15 +39,15 @@ def test_the_cards_of_the_wheel_are_those_of_the_folders(tmp_path):
 
 
 def test_importing_batchsel_does_not_import_tensorflow():
-    code = "import sys, batchsel, batchsel.selectors, batchsel.augmentation.text, batchsel.curricula.text, batchsel.training; assert 'tensorflow' not in sys.modules"
+    code = "import sys, batchsel, batchsel.selectors, batchsel.augmentation.text, batchsel.curricula.text, batchsel.optimizers.text, batchsel.training; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_public_name_can_be_imported():
     import batchsel
-    from batchsel import augmentation, curricula, experiments, schedules, selectors, training
+    from batchsel import augmentation, curricula, experiments, optimizers, schedules, selectors, training
 
-    for package in (batchsel, selectors, schedules, augmentation, curricula, training, experiments):
+    for package in (batchsel, selectors, schedules, augmentation, curricula, optimizers, training, experiments):
         for name in package.__all__:
             assert getattr(package, name) is not None
         with pytest.raises(AttributeError, match="no attribute"):

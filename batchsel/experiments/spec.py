@@ -245,10 +245,9 @@ def check_names(spec: RunSpec) -> None:
     Raises:
         UserError: If a name is unknown or a text cannot be read.
     """
-    from batchsel import models
+    from batchsel import models, optimizers
     from batchsel.augmentation import text as augmentations
     from batchsel.curricula import text as curricula
-    from batchsel.models import optimizers
     from batchsel.selectors import text
 
     models.check(spec.model)

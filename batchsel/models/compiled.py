@@ -9,9 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel import models
+from batchsel import models, optimizers
 from batchsel.errors import UsageError
-from batchsel.models import optimizers
 from batchsel.models.perplexity import Perplexity
 
 

@@ -1,0 +1,13 @@
+"""Optimisers: those of Keras by name, and layer-wise ones for large batches, one file for each method."""
+
+from batchsel._lazy import attach
+
+_PUBLIC = {
+    "LAMB": "lamb",
+    "LARS": "lars",
+    "build": "text",
+    "check": "text",
+    "names": "text",
+}
+
+__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
