@@ -93,7 +93,9 @@ def test_each_layer_has_its_rate(mode):
 
 
 def test_after_the_curriculum_layers_follow_the_schedule():
-    trainer = fixed(deep(keras.optimizers.Adam(0.02)), schedule="linear | lerac(k='1 pass', eta_min=1e-6)", compile="graph")
+    trainer = fixed(
+        deep(keras.optimizers.Adam(0.02)), schedule="linear | lerac(k='1 pass', eta_min=1e-6)", compile="graph"
+    )
     trainer.fit(CX, CY, epochs=2, verbose=0)
     course = trainer.course
     values = dict(zip(course["names"], np.transpose(course["values"]), strict=True))

@@ -19,7 +19,16 @@ from batchsel.target import Target
 
 COMPILE = ("auto", "graph", "xla")
 NOISE = ("symmetric", "asymmetric")
-_LATER = ("cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment", "source", "curriculum", "accumulate")
+_LATER = (
+    "cut_padding",
+    "label_noise",
+    "label_noise_kind",
+    "imbalance",
+    "augment",
+    "source",
+    "curriculum",
+    "accumulate",
+)
 """Settings that earlier versions did not have: what was recorded without them keeps its digest."""
 _NONE = object()
 

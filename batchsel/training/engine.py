@@ -198,9 +198,7 @@ class Engine:
         """
         old, self._warm, self._form = self._loop, False, None
         compilation = compilation_of(self.mode, self.model, self.selector, n, *self._changes())
-        self._loop = Loop(
-            self.step, self.selector, n, self.batch_size, compilation, self.augmentation, self.curricula
-        )
+        self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation, self.augmentation, self.curricula)
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
         self._loop.seed.assign(self.seed)
         self._evaluation = None

@@ -168,7 +168,7 @@ def _steered(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Op
             return owner, name
     raise UserError(
         f"the schedule sets a momentum, and {type(owner).__name__} has none. Build it with one, as in"
-        " keras.optimizers.SGD(momentum=0.9) or --optimizer 'sgd(momentum=0.9)', or leave momentum= out of the schedule."
+        " keras.optimizers.SGD(momentum=0.9) or --optimizer 'sgd(momentum=0.9)', or leave it out of the schedule."
     )
 
 

@@ -63,11 +63,8 @@ def _of_task(task: Task, rounds: int, tell: Callable[[str], None] | None) -> dic
 
     seconds = timed_in_turn({name: arm(settings) for name, settings in wanted.items()}, rounds, task.name, tell)
     step = statistics.median(seconds[NONE]) / task.steps
-    arms = {
-        name: {"over": ratios(seconds, name, NONE), "own": _blurring(x[: task.batch_size]) / step if name == "blur" else None}
-        for name in wanted
-        if name != NONE
-    }  # fmt: skip
+    own = {"blur": _blurring(x[: task.batch_size]) / step} if images else {}
+    arms = {name: {"over": ratios(seconds, name, NONE), "own": own.get(name)} for name in wanted if name != NONE}
     return {"task": task.name, "title": task.title, "batch_size": task.batch_size, "seconds": seconds, "arms": arms}
 
 
