@@ -9,6 +9,7 @@ from problems import classes, compiled
 from batchsel import Trainer, optimizers
 from batchsel.errors import UsageError, UserError
 from batchsel.optimizers.clamping import clamping
+from batchsel.training.layer_rates import check_layer_rates
 
 SHAPES = ((3, 2), (2,))
 """A matrix, which has a ratio and is decayed, and a bias, which is not."""
@@ -113,16 +114,11 @@ def test_without_weights_or_gradients_the_ratio_is_one(make):
     np.testing.assert_array_equal(after(make(0.25), ones, [zeros])[0], 1.0)
 
 
-@pytest.mark.parametrize("make", [lars, lamb])
-def test_the_rate_that_a_step_is_given_counts(make):
-    """So that layers may have rates of their own."""
-    weights = [keras.Variable(np.ones((2, 2), np.float32)) for _ in range(2)]
-    optimizer = make(1.0)
-    optimizer.build(weights)
-    for weight, rate in zip(weights, (0.01, 0.03), strict=True):
-        optimizer.update_step(tf.ones([2, 2]), weight, tf.constant(rate))
-    first, second = (1 - weight.numpy().mean() for weight in weights)
-    assert second == pytest.approx(3 * first, rel=1e-3)
+@pytest.mark.parametrize(
+    "text", ["lars(weight_decay=0.1)", "lamb(weight_decay=0.1)", "sgd(clipvalue=0.5, global_clipnorm=0.5)"]
+)
+def test_layers_may_have_rates_of_their_own(text):
+    check_layer_rates(optimizers.build(text, 0.1))
 
 
 @pytest.mark.parametrize("make", [lars, lamb])

@@ -9,6 +9,7 @@ from selectors_for_tests import AllSignals
 
 from batchsel import Trainer
 from batchsel.errors import UserError
+from batchsel.label_smoothing import SmoothedCrossentropy
 from batchsel.selectors.drawing import updated
 
 N, LOSSES = 50, keras.losses
@@ -105,11 +106,13 @@ def test_binary_cross_entropy_by_name():
     assert_signals(state, np.eye(2)[y], np.concatenate([1 - outputs, outputs], axis=1))
 
 
-def test_label_smoothing_does_not_blur_the_signals():
+@pytest.mark.parametrize("hot", [True, False])
+def test_label_smoothing_does_not_blur_the_signals(hot):
     x, y = classes(N)
-    loss = LOSSES.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
-    state, outputs = state_after_one_pass(still(loss=loss), x, np.eye(3, dtype="float32")[y])
+    loss = (LOSSES.CategoricalCrossentropy if hot else SmoothedCrossentropy)(from_logits=True, label_smoothing=0.2)
+    state, outputs = state_after_one_pass(still(loss=loss), x, np.eye(3, dtype="float32")[y] if hot else y)
     assert_signals(state, np.eye(3)[y], softmax(outputs))
+    np.testing.assert_allclose(state["loss"], -np.log(softmax(outputs)[np.arange(N), y]), rtol=1e-4)
 
 
 def test_squared_error():

@@ -37,6 +37,8 @@ _QUICK_SEEDS = 3
 @click.option("--augment", help="Changes of the training samples in all runs, as in 'crop(4) | flip'.")
 @click.option("--curriculum", help="How samples look over time in all runs, as in 'blur(sigma=1.0, until=0.2)'.")
 @click.option("--accumulate", help="Batches of one update in all runs: 4, or 'grow(2, at=[0.5, 0.75])'.")
+@click.option("--train-share", type=float, help="Share of the training part in all runs, always the same samples.")
+@click.option("--label-smoothing", type=float, help="Smooth labels in the training of all runs.")
 @click.option("--tuned", type=click.Path(dir_okay=False), help="Settings of each arm, as `batchsel tune` wrote them.")
 @click.option("--stop-at-target", is_flag=True, help="End runs at their target: faster; no accuracy at equal time.")
 @click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")

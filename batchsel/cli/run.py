@@ -33,6 +33,8 @@ _SETTINGS = (
     ("--label-noise", float, "Share of the training labels made wrong on purpose. [default: 0]"),
     ("--label-noise-kind", str, "symmetric (any other class) or asymmetric (the next). [default: symmetric]"),
     ("--imbalance", float, "Size of the first training class over that of the last. [default: 1, as it is]"),
+    ("--train-share", float, "Share of the training part to train on, always the same samples. [default: 1]"),
+    ("--label-smoothing", float, "Smooth labels in training; every loss but that of training is without. [default: 0]"),
     ("--augment", str, "Changes of the training samples, as in 'crop(4) | flip'; see `batchsel augmentations list`."),
     (
         "--curriculum",

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from batchsel.data.dataset import Dataset, Part
+from batchsel.data.part import with_training_rows
 from batchsel.errors import UsageError, UserError
 
 KINDS = ("symmetric", "asymmetric")
@@ -81,7 +82,7 @@ def with_rare_classes(dataset: Dataset, ratio: float) -> Dataset:
         members = np.flatnonzero(train.y == c)
         kept.append(members[np.argsort(words[members], kind="stable")[: sizes[c]]])
     rows = np.sort(np.concatenate(kept))
-    return _with_training_rows(dataset, rows)
+    return with_training_rows(dataset, rows)
 
 
 def tail_sizes(size: int, classes: int, ratio: float) -> list[int]:
@@ -98,21 +99,6 @@ def tail_sizes(size: int, classes: int, ratio: float) -> list[int]:
     """
     # A little more, so that rounding cannot step below a whole number.
     return [max(1, int(size * ratio ** (-c / (classes - 1)) + 1e-9)) for c in range(classes)]
-
-
-def _with_training_rows(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    train, places = dataset.train, dataset.rows
-
-    def raw(part: str) -> np.ndarray:
-        inputs = dataset.raw_inputs(part)
-        return inputs[rows] if part == "train" else inputs
-
-    return dataclasses.replace(
-        dataset,
-        train=Part(train.x[rows], train.y[rows]),
-        rows=places and places._replace(train=places.train[rows]),
-        raw=dataset.raw and raw,
-    )
 
 
 def _training(dataset: Dataset, what: str) -> Part:

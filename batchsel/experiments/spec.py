@@ -20,15 +20,9 @@ from batchsel.target import Target
 COMPILE = ("auto", "graph", "xla")
 NOISE = ("symmetric", "asymmetric")
 _LATER = (
-    "cut_padding",
-    "label_noise",
-    "label_noise_kind",
-    "imbalance",
-    "augment",
-    "source",
-    "curriculum",
-    "accumulate",
-)
+    "cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment", "source", "curriculum", "accumulate",
+    "label_smoothing", "train_share",
+)  # fmt: skip
 """Settings that earlier versions did not have: what was recorded without them keeps its digest."""
 _NONE = object()
 
@@ -58,6 +52,8 @@ class RunSpec:
         label_noise: Share of the training labels that are made wrong on purpose, always the same.
         label_noise_kind: "symmetric" (any other class) or "asymmetric" (the next class).
         imbalance: Size of the first class over that of the last in the training part; 1 leaves it as it is.
+        train_share: Share of the training part that is trained on, always the same samples.
+        label_smoothing: Share of a label that all classes have together in training; evaluations are without it.
         augment: Augmentations in text form; empty for none.
         curriculum: Curricula in text form; empty for none.
         accumulate: How many batches make one update, in text form; empty for one.
@@ -88,6 +84,8 @@ class RunSpec:
     label_noise: float = 0.0
     label_noise_kind: str = "symmetric"
     imbalance: float = 1.0
+    train_share: float = 1.0
+    label_smoothing: float = 0.0
     augment: str = ""
     curriculum: str = ""
     accumulate: str = ""
@@ -140,6 +138,8 @@ def resolve(given: Mapping[str, Any], file: Mapping[str, Any], card: Any) -> Run
         raise UsageError(f"{card.name} has no target of its own; give one, as in --target 'accuracy>=0.9'.")
     if settings["target"] in card.targets:
         settings["target"] = card.targets[settings["target"]].text
+    if settings.get("label_smoothing") and card.task == "regression":
+        raise UsageError(f"labels of {card.name}, a regression, are no classes; leave --label-smoothing out.")
     settings["budget"] = str(Budget.parse(settings["budget"]))
     return RunSpec(**settings)
 
@@ -229,8 +229,14 @@ def _value_problems(spec: RunSpec) -> list[str]:
     problems += _problems(schedules.check_growth, spec.accumulate or "1")
     problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
     problems += one_of("label_noise_kind", NOISE)
-    if isinstance(spec.label_noise, int | float) and spec.label_noise >= 1:
-        problems.append(f"label_noise must be below 1, got {spec.label_noise}.")
+    problems += at_least("label_smoothing", 0)
+    for name in ("label_noise", "label_smoothing"):
+        value = getattr(spec, name)
+        if isinstance(value, int | float) and value >= 1:
+            problems.append(f"{name} must be below 1, got {value}.")
+    share = spec.train_share
+    if isinstance(share, int | float) and not 0 < share <= 1:
+        problems.append(f"train_share must be above 0 and at most 1, got {share}.")
     rate = spec.learning_rate
     if isinstance(rate, int | float) and not 0 < rate < float("inf"):
         problems.append(f"learning_rate must be above 0, got {rate}.")

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from batchsel.data import Dataset, Part
+from batchsel.data.part import with_share
 from batchsel.data.spoilt import with_rare_classes, with_wrong_labels
 from batchsel.errors import UsageError
 from batchsel.experiments import sets
@@ -25,8 +26,12 @@ _TRAINERS = 48
 _COMPILED = (
     "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",
     "deterministic", "mixed_precision", "cut_padding", "augment", "curriculum", "accumulate",
+    "label_smoothing", "train_share", "imbalance",
 )  # fmt: skip
-"""The settings that a trainer is made of; the others (seed, rate, budget, target, grid) may change from run to run."""
+"""The settings that a trainer is made of, and the size of its data, for which it would be compiled anew; the others
+(seed, rate, budget, target, grid) may change from run to run."""
+_OF_DATA = ("dataset", "source", "train_share", "imbalance", "label_noise", "label_noise_kind")
+"""The settings that the data of a run depend on."""
 
 
 class Workshop:
@@ -60,7 +65,7 @@ class Workshop:
         return self._datasets[name]
 
     def data_of(self, spec: RunSpec) -> Dataset:
-        """The data of a run, made worse if that is wanted.
+        """The data of a run, a part of them or made worse if that is wanted.
 
         Args:
             spec: The settings.
@@ -68,10 +73,10 @@ class Workshop:
         Raises:
             UserError: As `dataset`, or if labels and classes of these data cannot be made worse.
         """
-        key = (spec.dataset, spec.source, spec.label_noise, spec.label_noise_kind, spec.imbalance)
+        key = tuple(getattr(spec, name) for name in _OF_DATA)
         if key not in self._spoilt:
             sets.check_source(spec.dataset, spec.source)
-            dataset = self.dataset(spec.dataset)
+            dataset = with_share(self.dataset(spec.dataset), spec.train_share)
             if spec.imbalance > 1:
                 dataset = with_rare_classes(dataset, spec.imbalance)
             if spec.label_noise:
@@ -153,4 +158,5 @@ class Workshop:
             optimizer=spec.optimizer,
             learning_rate=spec.learning_rate,
             mixed_precision=spec.mixed_precision,
+            label_smoothing=spec.label_smoothing,
         )

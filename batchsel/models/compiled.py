@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from batchsel import models, optimizers
 from batchsel.errors import UsageError
+from batchsel.label_smoothing import SmoothedCrossentropy
 from batchsel.models.perplexity import Perplexity
 
 
@@ -23,6 +24,7 @@ def compiled(
     optimizer: str = "adam",
     learning_rate: float = 1e-3,
     mixed_precision: bool = False,
+    label_smoothing: float = 0.0,
 ) -> keras.Model:
     """Builds and compiles a model.
 
@@ -35,9 +37,12 @@ def compiled(
         optimizer: The optimiser in text form.
         learning_rate: Its learning rate.
         mixed_precision: Whether to compute in float16 on a GPU, bfloat16 on a CPU.
+        label_smoothing: The share of a label that all classes have together, in [0, 1), as in `SmoothedCrossentropy`:
+            evaluations report the cross-entropy without it.
 
     Raises:
-        UsageError: If a text cannot be read, or names what does not exist.
+        UsageError: If a text cannot be read, or names what does not exist; or if labels are to be smoothed, and there
+            are no classes.
 
     Example:
         >>> compiled("mlp(hidden=[4])", (2,), 2, "classification").compiled
@@ -46,13 +51,8 @@ def compiled(
     with _precision(mixed_precision):
         model = built(text, input_shape, outputs)
         _check_outputs(model, text, task, outputs)
-        if task == "classification":
-            loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
-        elif task == "language_model":
-            loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), [Perplexity()]
-        else:
-            loss, metrics = keras.losses.MeanSquaredError(), ["mae"]
-        model.compile(optimizers.build(optimizer, learning_rate), loss, metrics=metrics)
+        metrics = {"classification": ["accuracy"], "language_model": [Perplexity()], "regression": ["mae"]}[task]
+        model.compile(optimizers.build(optimizer, learning_rate), _loss(task, label_smoothing), metrics=metrics)
     return model
 
 
@@ -78,6 +78,16 @@ def built(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise UsageError(f"cannot build the model {text!r} for inputs of shape {input_shape}: {error}") from error
     return model
+
+
+def _loss(task: str, label_smoothing: float) -> keras.losses.Loss:
+    if task != "regression":
+        if label_smoothing:
+            return SmoothedCrossentropy(label_smoothing, from_logits=True)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if label_smoothing:
+        raise UsageError("labels of a regression are no classes and cannot be smoothed; leave label_smoothing out.")
+    return keras.losses.MeanSquaredError()
 
 
 def _check_outputs(model: keras.Model, text: str, task: str, outputs: int) -> None:

@@ -30,10 +30,11 @@ def clamping(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Op
     """
 
     class Clamping(base):
-        def __init__(self, *arguments: Any, clipvalue: float, **options: Any) -> None:
+        def __init__(self, *arguments: Any, clipvalue: float | None = None, **options: Any) -> None:
             super().__init__(*arguments, **options)
             self.clipvalue = clipvalue
-            in_range(self, "clipvalue", 0, float("inf"), lower_open=True)
+            if clipvalue is not None:
+                in_range(self, "clipvalue", 0, float("inf"), lower_open=True)
 
         def _clip_gradients(self, grads: list[Any]) -> list[Any]:
             # Where Keras clips: after it has taken loss scales out and summed what is accumulated.
@@ -44,5 +45,5 @@ def clamping(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Op
     return keras.saving.register_keras_serializable("batchsel")(Clamping)
 
 
-def _clamped(gradient: Any, limit: float) -> Any:
-    return gradient if gradient is None else tf.clip_by_value(gradient, -limit, limit)
+def _clamped(gradient: Any, limit: float | None) -> Any:
+    return gradient if gradient is None or limit is None else tf.clip_by_value(gradient, -limit, limit)

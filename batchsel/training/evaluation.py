@@ -12,6 +12,8 @@ from batchsel.training.turn import gather
 class Evaluation:
     """Evaluates a model with its compiled loss and metrics, as `model.evaluate` does.
 
+    A `batchsel.label_smoothing.SmoothedCrossentropy` is evaluated without its smoothing, which belongs to training.
+
     The metric objects are those of training; what they had gathered is put back afterwards.
 
     Args:
@@ -56,7 +58,7 @@ class Evaluation:
     def _add(self, rows: Rows, valid: tf.Tensor) -> None:
         objective = self._step.objective
         outputs = self._step.model(rows.x, training=False)
-        losses = objective.losses(rows.y, outputs, rows.sample_weight)
+        losses = objective.evaluated(rows.y, outputs, rows.sample_weight)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
         loss = tf.reduce_sum(losses * valid) / count + objective.extra()
         self._step.metrics.update(loss, losses, rows.y, outputs, valid, rows.sample_weight)

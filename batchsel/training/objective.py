@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from batchsel.augmentation import Mixture
 from batchsel.errors import UserError
+from batchsel.label_smoothing import smoothed_crossentropy
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "none", None)
 
@@ -76,6 +77,7 @@ def _mean_of_rest(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
 
 _KINDS = {
     keras.losses.sparse_categorical_crossentropy: "sparse",
+    smoothed_crossentropy: "sparse",
     keras.losses.categorical_crossentropy: "categorical",
     keras.losses.binary_crossentropy: "binary",
 }
@@ -120,8 +122,7 @@ class Objective:
     def __init__(self, model: keras.Model) -> None:
         _check(model)
         self._model = model
-        self._compiled = None
-        self._sharp = None
+        self._compiled = self._sharp = self._evaluated = None
         self._caught: list[_Catch] | None = None
 
     def losses(self, y: Any, y_pred: Any, sample_weight: Any = None, mixture: Mixture | None = None) -> tf.Tensor:
@@ -136,8 +137,7 @@ class Objective:
         Returns:
             ``float32[b]``.
         """
-        if self._compiled is None:
-            self._compiled = self._per_sample(y, y_pred)
+        self._build(y, y_pred)
         losses = self._compiled(y, y_pred, sample_weight)
         if mixture is None:
             return losses
@@ -164,6 +164,20 @@ class Objective:
         own = self._sharp(y, y_pred, None)
         return own if mixture is None else mixture.of(own, self._sharp(mixture.others(y), y_pred, None))
 
+    def evaluated(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        """The loss of each sample as evaluations report it: as compiled, but for losses that smooth in training alone.
+
+        Args:
+            y: Targets, first axis b.
+            y_pred: The model's outputs.
+            sample_weight: As in `losses`.
+
+        Returns:
+            ``float32[b]``.
+        """
+        self._build(y, y_pred)
+        return self._evaluated(y, y_pred, sample_weight)
+
     def extra(self) -> tf.Tensor:
         """``float32[]``: regularisers and other losses that layers added in the last forward pass."""
         extras = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in self._model.losses]
@@ -182,26 +196,29 @@ class Objective:
         """The compiled losses, one for each output that has one; known after the first forward pass."""
         return [entry.loss._loss for entry in self._compiled._flat_losses]
 
-    def _per_sample(self, y: Any, y_pred: Any) -> Any:
-        """A copy of Keras's own loss container, whose losses keep the batch axis."""
+    def _build(self, y: Any, y_pred: Any) -> None:
+        """Makes copies of Keras's own loss container, whose losses keep the batch axis."""
+        if self._compiled is not None:
+            return
         container = self._model._compile_loss
         if not container.built:
             container.build(y, y_pred)
         losses = [entry.loss for entry in container._flat_losses]
-        clone = _copy(container, losses)
         # Where Keras would update its running mean of each output, the values are caught.
-        self._caught = clone._metrics
+        self._caught = [_Catch() for _ in losses]
+        self._compiled = self._evaluated = _copy(container, losses, self._caught)
         if any(map(_smoothing, losses)):
-            self._sharp = _copy(container, list(map(_unsmoothed, losses)))
-        return clone
+            self._sharp = _copy(container, list(map(_unsmoothed, losses)), [_Catch() for _ in losses])
+            plain = [_unsmoothed(loss) if getattr(loss, "plain_in_evaluation", False) else loss for loss in losses]
+            self._evaluated = _copy(container, plain, self._caught)
 
 
-def _copy(container: Any, losses: list[keras.losses.Loss]) -> Any:
+def _copy(container: Any, losses: list[keras.losses.Loss], caught: list[_Catch]) -> Any:
     clone = object.__new__(type(container))  # copy.copy() would try to save it as a model
     vars(clone).update(vars(container))
     entries = zip(container._flat_losses, losses, strict=True)
     clone._flat_losses = [entry._replace(loss=PerSample(loss)) for entry, loss in entries]
-    clone._metrics = [_Catch() for _ in losses]
+    clone._metrics = caught
     return clone
 
 

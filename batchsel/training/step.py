@@ -107,8 +107,8 @@ class Step:
             scaled = self.optimizer.scale_loss(total)
         self._apply(tape.gradient(scaled, self.model.trainable_variables), count, moment, left)
         targets = rows.y if mixture is None else mixture.larger(rows.y)
-        self.metrics.update(total, losses, targets, outputs, valid, rows.sample_weight)
         losses = self.objective.sharp(rows.y, outputs, losses, mixture)
+        self.metrics.update(total, losses, targets, outputs, valid, rows.sample_weight)
         return self._seen(rows, indices, valid > 0, losses, outputs, features)
 
     def _apply(self, gradients: list[Any], count: tf.Tensor, moment: Moment, left: tf.Tensor) -> None:
