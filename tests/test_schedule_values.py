@@ -252,6 +252,15 @@ def test_what_is_measured_in_passes_does_not_depend_on_the_budget(passes, one, o
 
 
 @few
+@given(above_none.map(np.float32))
+def test_a_point_is_reached_when_it_is_reached(point):
+    just_before = np.nextafter(point, np.float32(0))
+    step = Step([float(point), "5 passes"], 0.5)
+    assert [float(step(p, 0)) for p in (just_before, point)] == [1, 0.5]
+    assert [float(step(just_before, passes)) for passes in (np.nextafter(np.float32(5), 0), 5)] == [1, 0.5]
+
+
+@few
 @given(st.lists(parts, min_size=2, max_size=4), shares)
 def test_a_product_is_the_product_of_its_parts(several, progress):
     alone = [np.float32(part(progress)) for part in several]
