@@ -1,6 +1,5 @@
 """`batchsel schedules`: the list, what is said of each, and the picture of a curve."""
 
-import importlib.util
 import json
 
 import pytest
@@ -16,7 +15,6 @@ def command(monkeypatch, capfd, tmp_path):
     return CommandLine(monkeypatch, capfd)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("batchsel.schedules.lerac") is None, reason="LeRaC is not there yet")
 def test_every_schedule_is_listed_with_a_line(command):
     rows = json.loads(command("schedules", "list", "--json").out)["schedules"]
     assert [row["name"] for row in rows] == sorted(NAMES)

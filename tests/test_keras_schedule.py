@@ -47,7 +47,6 @@ def test_its_updates_are_those_of_a_loop_over_keras_steps():
 
 def test_stated_rates_batch_sizes_and_passes():
     assert float(KerasSchedule("one_cycle(peak=0.5)", None, 100)(30)) == 0.5
-    assert float(KerasSchedule("one_cycle(peak=0.5)", 0.1, 100)(30)) == 0.5  # what is stated holds
     scaled = KerasSchedule("scale(batch=8) | warmup('5 passes', 'base')", 0.25, 100, batch_size=32, passes=20)
     assert [float(scaled(step)) for step in (0, 25, 100, 1000)] == [0.25, 1, 1, 1]
     assert float(KerasSchedule(Cosine(0.5), 1, 10)(20)) == 0.5
@@ -87,6 +86,7 @@ def test_functions_are_not_saved(own):
         ((None, 0.1, 10), "KerasSchedule needs a schedule, such as 'cosine | warmup(0.05)'; got None"),
         (("cosin", 0.1, 10), "Did you mean 'cosine'"),
         (("cosine", None, 10), "needs steps, and a learning_rate unless the schedule states one"),
+        (("one_cycle(peak=0.5)", 0.1, 10), "states the learning rate: give None in place of 0.1"),
         (("cosine", 0.1, 0), "steps must be a number above 0, got 0"),
         (("cosine", "fast", 10), "learning_rate must be a number above 0, got 'fast'"),
         (

@@ -21,6 +21,7 @@ from batchsel.schedules import (
     Function,
     Growth,
     InverseSqrt,
+    LeRaC,
     Linear,
     OneCycle,
     Polynomial,
@@ -169,7 +170,7 @@ def test_every_class_is_public():
     public = [getattr(schedules, name) for name in schedules.__all__]
     classes = [value for value in public if isinstance(value, type) and value is not Schedule]
     named = {value.name for value in classes if issubclass(value, Schedule)}
-    assert named >= set(NAMES) - {"lerac"}
+    assert named == {*NAMES, "product", "function"}
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,7 @@ parts = st.one_of(
     st.builds(InverseSqrt, durations, shares),
     st.builds(Warmup, durations, shares | st.just("base"), st.sampled_from(["linear", "constant"])),
     st.builds(OneCycle, rates, large, large, st.floats(0.001, 0.999), st.none() | pairs),
+    st.builds(LeRaC, durations, above_none.map(lambda rate: max(rate, 1e-9))),
     st.builds(Scale, st.sampled_from(["linear", "sqrt", "none"]), st.integers(1), rates),
 )
 

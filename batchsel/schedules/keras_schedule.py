@@ -23,14 +23,13 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         schedule: A text as in "cosine | warmup(0.05)", a `Schedule`, or a function of progress.
-        learning_rate: What the factor 1 stands for; None if the schedule states it, which it may in any case, as in
-            "one_cycle(peak=0.1)": then that holds.
+        learning_rate: What the factor 1 stands for; None if the schedule states it, as in "one_cycle(peak=0.1)".
         steps: Steps of the optimiser in the whole run.
         batch_size: Samples of an update, where the schedule depends on them.
         passes: Passes over the data in the whole run, where the schedule counts them.
 
     Raises:
-        UsageError: If the rate or the steps cannot be.
+        UsageError: If the rate or the steps cannot be, or the rate is given twice.
         UserError: If the schedule sets the momentum, which a schedule of Keras cannot, or differs by layer; or if it
             needs the batch size or the passes, and they are not given.
 
@@ -58,6 +57,8 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self._rate = learning_rate if stated is None else stated
         if self._rate is None or steps is None:
             raise UsageError("KerasSchedule needs steps, and a learning_rate unless the schedule states one.")
+        if stated is not None and learning_rate is not None:
+            raise UsageError(f"{self.schedule!r} states the learning rate: give None in place of {learning_rate!r}.")
         self._bound = bound(self.schedule, batch_size, passes)
 
     def __call__(self, step: Any) -> tf.Tensor:
