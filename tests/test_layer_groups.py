@@ -146,6 +146,15 @@ def test_a_shared_layer_counts_where_it_comes_first():
     assert of_layers(layer_groups(built("tiny_lm")))["subwords"] == 0
 
 
+def test_a_shared_layer_counts_where_the_shorter_path_ends():
+    """Keras sorts by the way to the outputs, so the use that lies deeper may come first."""
+    shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
+    deep = layers.Dense(4, name="behind")(shared(layers.Dense(4, name="before")(inputs)))
+    for both in ([shared(inputs), deep], [deep, shared(inputs)]):
+        model = keras.Model(inputs, layers.Dense(2, name="outputs")(layers.Add()(both)))
+        assert of_layers(layer_groups(model)) == {"shared": 0, "before": 0, "behind": 1, "outputs": 2}
+
+
 def test_a_shared_model_counts_where_it_comes_first():
     encoder = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="code")], name="encoder")
     left, right = keras.Input((4,)), keras.Input((4,))

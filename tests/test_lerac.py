@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchsel.errors import UsageError
@@ -110,6 +110,7 @@ anything = {
 }
 
 
+@settings(max_examples=50)
 @given(**anything, later=st.floats(0.0, 1.0))
 @example("multiplicative", 0.2, 1e-8, 10.0, None, 1, 12, 0.1, 0.1, 0.1)
 def test_factors_lie_in_0_to_1_rise_with_time_and_end_at_1(
@@ -127,6 +128,7 @@ def test_factors_lie_in_0_to_1_rise_with_time_and_end_at_1(
     assert float(lerac(progress)) == 1.0
 
 
+@settings(max_examples=50)
 @given(**anything)
 def test_the_deeper_the_slower(form, k, eta_min, c, head, updates, groups, rate, progress):
     found = factors(LeRaC(k, eta_min, form, c, updates=updates), groups, progress, 20 * progress, rate)

@@ -117,7 +117,7 @@ def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float) -> list
     Args:
         schedule: The schedule.
         groups: The groups.
-        rate: The learning rate that the factor 1 stands for.
+        rate: The learning rate that the factor 1 stands for, unless the schedule states one.
 
     Example:
         >>> from batchsel.schedules.lerac import LeRaC
@@ -125,7 +125,7 @@ def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float) -> list
         >>> [round(rate, 6) for rate in rates_at_start(LeRaC(eta_min=1e-4), groups, 0.1)]
         [0.1, 0.0001]
     """
-    start, rate = Moment.of(0.0), tf.constant(rate)
+    start, rate = Moment.of(0.0), tf.constant(rate if schedule.stated_rate is None else schedule.stated_rate)
     factors = (
         schedule.layers(start, tf.constant(groups.places), rate) if schedule.by_layer else [1.0] * len(groups.names)
     )
