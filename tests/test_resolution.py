@@ -168,6 +168,10 @@ def test_outputs_that_grow_with_the_picture_are_refused_in_words():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Reshape((-1, 2))])
     with pytest.raises(UserError, match=r"the outputs have the shapes \[1, 36, 2\] and \[1, 4, 2\]"):
         check_sizes(model, np.zeros([1, 8, 8, 1], np.float32))
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 4), keras.layers.GlobalMaxPooling2D()])
+    check_sizes(model, np.zeros([1, 8, 8, 1], np.float32))
+    with pytest.raises(UserError, match="and not of 2 x 2 pixels"):
+        check_sizes(model, np.zeros([1, 8, 8, 1], np.float32), np.zeros([1, 2, 2, 1], np.float32))
     with pytest.raises(UserError, match=r"can be resized; the inputs have the shape \[1, 8\]"):
         check_sizes(model, np.zeros([1, 8], np.float32))
 

@@ -31,10 +31,10 @@ class Blur(Curriculum):
     cut off. "fixed": each image with probability `chance`, until the end of the phase; "chance": with probability
     chance · (1 − t/until); "sigma": with the standard deviation σ · (1 − t/until), in 256 steps.
     Cost: two products with matrices as large as the sides of the picture; nothing behind the phase.
-    Source: pictures that are blurred in the first part of training, as in M. Burduja and R. T. Ionescu, *Unsupervised
-    Medical Image Alignment with Curriculum Learning*, ICIP 2021, https://arxiv.org/abs/2102.10438; blur that falls
-    from S. Sinha, A. Garg and H. Larochelle, *Curriculum by Smoothing*, NeurIPS 2020,
-    https://arxiv.org/abs/2003.01367, who blur what convolutions put out and not pictures.
+    Source: blurred pictures first, and sharper ones by and by, from M. Burduja and R. T. Ionescu, *Unsupervised Medical
+    Image Alignment with Curriculum Learning*, ICIP 2021, https://arxiv.org/abs/2102.10438; after S. Sinha, A. Garg and
+    H. Larochelle, *Curriculum by Smoothing*, NeurIPS 2020, https://arxiv.org/abs/2003.01367, who blur what convolutions
+    put out and not pictures. "fixed" and "chance" are simpler forms of it.
 
     Args:
         sigma: Standard deviation in pixels, in (0, 20].
