@@ -53,15 +53,18 @@ def test_every_card_of_ours_states_runs_that_can_be_made(name):
     assert card.question.endswith("?")
 
 
+@pytest.mark.parametrize("form", ["full", "scaled"])
 @pytest.mark.parametrize("name", OURS)
-def test_recorded_results_of_ours_are_whole(name):
-    if not (FOLDER / name / records.FILE).is_file():
+def test_recorded_results_of_ours_are_whole(name, form):
+    folder = FOLDER / name / ("" if form == "full" else form)
+    if not (folder / records.FILE).is_file():
         pytest.skip("not recorded")
-    found = records.read(FOLDER / name)
+    found = records.read(folder)
     assert not found.problems
     assert not found.failures
     card = cards.load("experiments", name)
-    stated = {(dataset, arm) for dataset in card.datasets for arm in [*card.arms, "random"]}
+    card = card if form == "full" else card.scaled
+    stated = {(dataset, arm) for dataset in card.datasets for arm in [*card.arms, card.baseline]}
     for dataset, arm in stated:
         seeds = [r["spec"]["seed"] for r in found.runs if (r["spec"]["dataset"], r["arm"]["name"]) == (dataset, arm)]
         assert sorted(seeds) == list(range(card.seeds))
