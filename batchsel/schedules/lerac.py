@@ -39,8 +39,8 @@ class LeRaC(Schedule):
     selector that prunes runs through the curriculum later, not differently.
 
     A `k` of 0.05 is 5 of 100 passes. In the authors' settings for CIFAR the last group arrives after 1 to 6 of 200, so
-    long budgets want a smaller share, or a number of passes. Start rates go down to 1e-8 in the paper, and to between
-    1e-7 and 1e-5 in the settings of the code for an η of 0.1.
+    long budgets want a smaller share, or a number of passes. Start rates go down to between 1e-7 and 1e-5 in those
+    settings, for an η of 0.1.
 
     Cost: a few operations on n numbers a step, and one multiplication more for each variable.
 

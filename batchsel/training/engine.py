@@ -13,6 +13,8 @@ import tensorflow as tf
 from batchsel.augmentation import Pipeline
 from batchsel.curricula import Curricula
 from batchsel.errors import UserError
+from batchsel.moment import Moment
+from batchsel.rng import Rng
 from batchsel.schedules import Growth, Schedule
 from batchsel.selectors import Selector
 from batchsel.training import arrays, state
@@ -160,7 +162,7 @@ class Engine:
         if self.curricula is not None:
             self.curricula.check(one.x, self.batch_size)
             if self.curricula.resizes:
-                check_sizes(self.model, one.x)
+                check_sizes(self.model, one.x, self.curricula(one.x, Rng(0, 0), Moment.of(0.0)))
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
