@@ -34,18 +34,13 @@ def _sentence(found: BatchSizes) -> str:
     if found.broken is None:
         return "no answer yet: no seed has all batch sizes and modes"
     unit, broken = found.unit, found.broken
-    small = f"small batches (the best of {_listed(broken.threshold.sizes)}, which is {broken.threshold.batch:,}{_of(found.base)})"
+    best = f"{broken.threshold.batch:,}{_of(found.base)}"
+    small = f"small batches (the best of {', '.join(f'{size:,}' for size in broken.threshold.sizes)}, which is {best})"
     value = f"{unit.number(broken.threshold.value)}{' %' if unit.name else ''}"
     told = [f"{_named(mode)}{point}" for mode, point in ((mode, broken.modes[mode]) for mode in found.modes)]
     basis = ONE_SEED if broken.seeds == 1 else f"95 % bootstrap intervals, {broken.seeds} seeds"
-    how = f"the largest batch size within {_within(found)} of that is {', '.join(told)}"
+    how = f"the largest batch size within {found.unit.amount(found.within)} of that is {', '.join(told)}"
     return f"{small} end at a test {unit.metric} of {value}; {how} ({basis})"
-
-
-def _within(found: BatchSizes) -> str:
-    if not found.unit.name:
-        return f"{found.within:g}"
-    return f"{found.within:g} point{'' if found.within == 1 else 's'}"
 
 
 def _named(mode: str) -> str:
@@ -54,10 +49,6 @@ def _named(mode: str) -> str:
 
 def _of(mode: str) -> str:
     return "" if mode == PLAIN else f" ({mode})"
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return ", ".join(f"{size:,}" for size in sizes)
 
 
 def _notes(found: BatchSizes, records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -101,7 +92,8 @@ def _modes(found: BatchSizes) -> Table:
         head, rows = head[:2], [row[:2] for row in rows]
     words = (
         "Breaking point: from a mode's best small batch size upwards, the last one whose mean is within"
-        f" {_within(found)} of the threshold, with all measured in between. "
+        f" {found.unit.amount(found.within)} of the threshold, with all measured in between. The"
+        " threshold is the best of several means, so it leans to the good side. "
     )
     words += "" if found.broken.seeds == 1 else "In brackets the 95 % interval of a bootstrap of seeds, for all alike. "
     words += "Noise scale: median and range, in samples." if found.noise is not None else ""

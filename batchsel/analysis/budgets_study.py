@@ -52,7 +52,7 @@ def _judged(estimate: Estimate) -> str:
 def _margin(found: Budgets, whole: Difference) -> str:
     if found.margin is None or whole.final.low is None:
         return ""
-    margin = f"{found.margin:g} {found.unit.name}".strip()
+    margin = found.unit.amount(found.margin)
     shown = not_inferior(whole.final, found.margin, found.unit.rising)
     if shown is None:
         return f" (whether it is worse by more than {margin} is not decided)"

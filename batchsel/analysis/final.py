@@ -68,6 +68,18 @@ class Unit(NamedTuple):
         value, *interval = self.tell(estimate, True).split(" ", 1)
         return " ".join([value, self.words, *interval])
 
+    def amount(self, value: float) -> str:
+        """A size of a difference in a sentence.
+
+        Args:
+            value: Multiplied already.
+
+        Example:
+            >>> unit_of("accuracy").amount(1.0), unit_of("accuracy").amount(0.5), unit_of("loss").amount(0.1)
+            ('1 point', '0.5 points', '0.1')
+        """
+        return f"{value:g} {self.name.removesuffix('s') if value == 1 else self.name}".strip()
+
     @property
     def words(self) -> str:
         """The unit of a difference in a sentence.

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchsel.analysis import batch_sizes_study, budgets_study, factorial_study
-from batchsel.analysis.study import Study, analysis_of, parts
+from batchsel.analysis.comparison import Analysis
+from batchsel.analysis.study import Study, parts
 
 KINDS = {"factorial": factorial_study.study, "batch_sizes": batch_sizes_study.study, "budgets": budgets_study.study}
 """The kinds that an [analysis] table of a card may name, and what answers them."""
@@ -27,10 +28,17 @@ def studies(records: Sequence[Mapping[str, Any]]) -> list[Study]:
     return sorted(found, key=lambda item: order.index(item.dataset))
 
 
-def is_studied(record: Mapping[str, Any]) -> bool:
-    """Whether a record was made for a study, so that it is no answer by itself to "is the arm faster than random?".
+def without_studied(analysis: Analysis, studies: Sequence[Study]) -> Analysis:
+    """The comparisons of the data sets that are not those of a study.
+
+    A study has a question of its own; that an arm of it is faster or slower than its baseline is a detail.
 
     Args:
-        record: The record.
+        analysis: All comparisons.
+        studies: All studies.
     """
-    return analysis_of(record).get("kind") in KINDS
+    studied = {study.dataset for study in studies}
+    return Analysis(
+        [item for item in analysis.summaries if item.dataset not in studied],
+        [item for item in analysis.comparisons if item.dataset not in studied],
+    )
