@@ -76,7 +76,7 @@ def test_three_factors_have_effects_of_all_orders():
     records = []
     for seed in range(3):
         for a, b, c in np.ndindex(2, 2, 2):
-            levels = {"a": "no yes".split()[a], "b": "no yes".split()[b], "c": "no yes".split()[c]}
+            levels = {name: ("no", "yes")[on] for name, on in (("a", a), ("b", b), ("c", c))}
             records.append(studied(FACTORIAL, levels, seed, 0.8 + 0.01 * (a + 2 * b * c + 4 * a * b * c)))
     found, _ = estimated(records)
     assert len(found) == 7

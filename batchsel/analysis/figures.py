@@ -131,7 +131,7 @@ FIGURES = {
     **OF_STUDIES,
     "ratios": ("time and samples ratio of each arm to its baseline, with 95 % intervals", _ratios),
     "curves": (
-        "the target's metric over seconds, samples and passes: mean over seeds, with 95 % bands where there are several",
+        "the target's metric over seconds, samples and passes: means, with 95 % bands where there are several seeds",
         lambda arms, look: curves.draw_courses(arms, _target(arms), look),
     ),
     "survival": (

@@ -68,4 +68,7 @@ def _curve(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray
 
 
 def _mode(record: Mapping[str, Any]) -> str:
-    return level_of(record, analysis_of(record).get("mode", "mode")) or ""
+    """What a panel is of: the mode, and the levels that are answered by themselves."""
+    analysis = analysis_of(record)
+    factors = (*analysis.get("within", ()), analysis.get("mode", "mode"))
+    return ", ".join(level for level in (level_of(record, factor) for factor in factors) if level)

@@ -87,7 +87,7 @@ def many(panels: int, width: float, height: float, columns: int = 2, **options: 
 
     Example:
         >>> made, axes = many(3, width=4.0, height=3.0)
-        >>> len(axes), made.get_figwidth(), made.get_figheight()
+        >>> len(axes), float(made.get_figwidth()), float(made.get_figheight())
         (3, 8.0, 6.0)
     """
     columns = min(columns, panels)

@@ -99,6 +99,6 @@ def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
     middle = "-" if math.isinf(item.median_seconds) else f"{item.median_seconds:.3g}"
     front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
     if comparison is None:
-        return (*front, "1", "1", "")
+        return (*front, *(("1", "1") if item.role == "baseline" else ("-", "-")), "")
     time = "-" if comparison.time is None else number(comparison.time, comparison.bound)
     return (*front, time, number(comparison.samples, comparison.bound), f"{comparison.p_holm:.2g}")
