@@ -9,9 +9,8 @@ import numpy as np
 
 from batchsel.analysis import survival
 from batchsel.analysis.comparison import Comparison
-from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.outcomes import Outcome
-from batchsel.analysis.style import GREY, INK, Look, figure, legend, legend_below
+from batchsel.analysis.style import GREY, Look, bar, figure, legend, legend_below
 
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
 
@@ -79,7 +78,7 @@ def draw_ratios(comparisons: Sequence[Comparison], look: Look) -> Any:
         for row, item in enumerate(comparisons):
             ratio = getattr(item, axis)
             if ratio is not None:
-                _interval(one, row, ratio, look.colour(item.arm.arm))
+                bar(one, row, ratio, look.colour(item.arm.arm), f"{ratio.value:.2f}")
         one.axvline(1, color=GREY, linewidth=1)
         one.set_xscale("log")
         low, high = one.get_xlim()
@@ -92,16 +91,6 @@ def draw_ratios(comparisons: Sequence[Comparison], look: Look) -> Any:
     axes[0, 0].set_yticks(range(len(comparisons)), [item.arm.arm for item in comparisons])
     axes[0, 0].set_ylim(len(comparisons) - 0.4, -0.6)
     return made
-
-
-def _interval(axes: Any, row: int, ratio: Estimate, colour: str) -> None:
-    if ratio.low is not None:
-        axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2)
-    axes.plot(ratio.value, row, "o", color=colour, markersize=6)
-    axes.annotate(
-        f"{ratio.value:.2f}", (ratio.value, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8,
-        color=INK,
-    )  # fmt: skip
 
 
 def draw_profiles(profiles: Mapping[str, Any], look: Look) -> Any:

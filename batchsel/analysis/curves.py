@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.analysis import estimates
-from batchsel.analysis.style import GREY, Look, figure, legend, legend_below
+from batchsel.analysis.style import GREY, Look, figure, legend_below
 from batchsel.target import Target
 
 AXES = {"seconds": "seconds on the clock", "samples": "samples trained on", "passes": "passes (samples / n)"}
@@ -93,27 +93,3 @@ def _range(arms: Mapping[str, Sequence[Mapping[str, Any]]], goal: Target) -> tup
     low, high = np.quantile(values, 0.1 if goal.rising else 0.0), np.quantile(values, 1.0 if goal.rising else 0.9)
     low, high = min(low, goal.threshold), max(high, goal.threshold)
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
-
-
-def draw_learning_rates(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
-    """The learning rate over samples, where a schedule changed it.
-
-    Args:
-        arms: Records of each arm.
-        look: Colours.
-
-    Returns:
-        The figure, or None if no arm recorded any.
-    """
-    made, axes = figure(width=5.4, height=2.6)
-    for name, records in arms.items():
-        rates = records[0]["history"].get("learning_rate")
-        if rates:
-            samples = [point["samples"] for point in records[0]["evaluations"]][: len(rates)]
-            axes[0, 0].plot(samples, rates[: len(samples)], look.line(name), color=look.colour(name), label=name)
-    if not axes[0, 0].lines:
-        return None
-    axes[0, 0].set_xlabel("samples trained on", fontsize=9)
-    axes[0, 0].set_ylabel("learning rate", fontsize=9)
-    legend(axes[0, 0])
-    return made

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
-_RESAMPLES = 1999
+RESAMPLES = 1999
 _FEW = 8
 """Below this many pairs the bootstrap has too few distinct resamples; Student's t takes its place."""
 
@@ -99,16 +99,28 @@ def ratio(log_ratios: Sequence[float]) -> Estimate:
     return Estimate(math.exp(center), None if low is None else math.exp(low), None if high is None else math.exp(high))
 
 
-def _bca(values: np.ndarray) -> tuple[float, float]:
-    n = values.size
+def tail(n: int) -> float:
+    """The share of bootstrap means to leave out at each end, so that the interval is as wide as Student's t would be.
+
+    Args:
+        n: Values that are resampled, at least 2.
+
+    Example:
+        >>> round(tail(10), 4), round(tail(1000), 4)
+        (0.0086, 0.0248)
+    """
     quantile = math.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
+    return float(stats.norm.sf(quantile))
+
+
+def _bca(values: np.ndarray) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (values,),
             np.mean,
-            confidence_level=1 - 2 * float(stats.norm.sf(quantile)),
-            n_resamples=_RESAMPLES,
+            confidence_level=1 - 2 * tail(values.size),
+            n_resamples=RESAMPLES,
             method="BCa",
             rng=np.random.default_rng(0),
         ).confidence_interval

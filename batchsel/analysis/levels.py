@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchsel.analysis.comparison import Analysis, Comparison, analyse
+from batchsel.analysis.studies import studies
+from batchsel.analysis.study import Study
 from batchsel.target import Target
 
 
@@ -47,15 +49,17 @@ class Estimates(NamedTuple):
     """At the targets that the runs were made for."""
     levels: dict[str, list[Level]]
     """As `levels` gives them."""
+    studies: list[Study]
+    """The answers of studies of factors, where the records are of any."""
 
 
 def estimate(records: Sequence[Mapping[str, Any]]) -> Estimates:
-    """Compares the arms at the target that was asked for, and at all targets of their data sets.
+    """Compares the arms at the target that was asked for and at all targets of their data sets, and answers studies.
 
     Args:
         records: Of any number of data sets and arms.
     """
-    return Estimates(analyse(records), levels(records))
+    return Estimates(analyse(records), levels(records), studies(records))
 
 
 def _targets(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -75,6 +75,63 @@ def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 
     return made, axes
 
 
+def many(panels: int, width: float, height: float, columns: int = 2, **options: Any) -> tuple[Any, list[Any]]:
+    """A figure of any number of panels, in rows; places that are left over stay blank.
+
+    Args:
+        panels: How many.
+        width: Inches of one.
+        height: Inches of one.
+        columns: At most so many side by side.
+        **options: As `Figure.subplots` takes them.
+
+    Example:
+        >>> made, axes = many(3, width=4.0, height=3.0)
+        >>> len(axes), float(made.get_figwidth()), float(made.get_figheight())
+        (3, 8.0, 6.0)
+    """
+    columns = min(columns, panels)
+    rows = -(-panels // columns)
+    made, axes = figure(columns, rows, width * columns, height * rows, **options)
+    for blank in axes.flat[panels:]:
+        blank.set_axis_off()
+    return made, list(axes.flat[:panels])
+
+
+def log_scale(axis: Any) -> None:
+    """A logarithmic axis whose ticks are plain numbers.
+
+    Args:
+        axis: The x axis or the y axis of some axes.
+    """
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    low, high = axis.get_view_interval()
+    few = high / low < 100
+    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if high / low < 10 else (1, 2, 5) if few else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+
+
+def bar(axes: Axes, row: float, estimate: Any, colour: str, text: str) -> None:
+    """A value in a row, with its interval as a bar where there is one, and its number above it.
+
+    Args:
+        axes: Axes.
+        row: Place on the vertical axis.
+        estimate: An `Estimate`.
+        colour: Its colour.
+        text: The number.
+    """
+    if estimate.low is not None:
+        axes.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=2)
+    axes.plot(estimate.value, row, "o", color=colour, markersize=6)
+    axes.annotate(
+        text, (estimate.value, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK
+    )
+
+
 def clean(axes: Axes) -> None:
     """Takes away what carries no information.
 
@@ -101,17 +158,40 @@ def legend(axes: Axes, **options: Any) -> None:
         axes.legend(**{"frameon": False, "fontsize": 8} | options)
 
 
-def legend_below(made: Figure, axes: Axes) -> None:
-    """One legend for all panels of a figure, below them.
+def legend_below(made: Figure, *axes: Axes) -> None:
+    """One legend for all panels of a figure, below them; a name that several panels have stands in it once.
 
     Args:
         made: The figure.
-        axes: Axes with everything that is to be named.
+        *axes: Axes with everything that is to be named.
     """
-    handles, labels = axes.get_legend_handles_labels()
-    more = -(-len(labels) // _COLUMNS) - _ROWS
+    named: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if not named:
+        return
+    more = -(-len(named) // _COLUMNS) - _ROWS
     made.set_figheight(made.get_figheight() + max(more, 0) * _ROW)  # many arms must not crowd the panels out
-    made.legend(handles, labels, loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8)
+    made.legend(
+        list(named.values()), list(named), loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8
+    )
+
+
+def shades(count: int) -> list[Any]:
+    """Colours from dark to light of things that have an order, such as moments or batch sizes.
+
+    Args:
+        count: How many.
+
+    Example:
+        >>> len(shades(3))
+        3
+    """
+    from matplotlib import colormaps
+
+    # The far end of the map is a yellow that cannot be seen on white.
+    return [colormaps["viridis"](0.85 * place / max(count - 1, 1)) for place in range(count)]
 
 
 def svg(made: Figure, words: str) -> str:

@@ -135,5 +135,5 @@ def show(result: Any, folder: Path, as_json: bool, quick: bool = False) -> None:
     if as_json:
         print_json(as_values(*estimates) | files | {"quick": quick})
         return
-    click.echo("\n".join(lines(*estimates, quick)))
+    click.echo("\n".join(lines(*estimates, quick=quick)))
     click.echo(f"\nrecords: {files['records']}   report: {files['report']}")

@@ -58,7 +58,11 @@ def report(
 )
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
 @click.option(
-    "--figure", "name", default="curves", show_default=True, help="Which one: curves, survival, strip, ratios, ..."
+    "--figure",
+    "name",
+    default="curves",
+    show_default=True,
+    help="Which one: curves, survival, strip, effects, pareto, ...",
 )
 @click.option("--dataset", help="Data set, if the records hold several.")
 @click.option("--arm", "arms", multiple=True, help="Arm; several may be given, the baseline first. [default: all]")

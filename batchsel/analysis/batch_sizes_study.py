@@ -1,0 +1,202 @@
+"""The answer of a sweep of batch sizes: up to where each mode does as well as small batches, and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, SpeedUp, batch_sizes
+from batchsel.analysis.estimates import Estimate
+from batchsel.analysis.final import AT_CROSSING, Unit, has_end
+from batchsel.analysis.noise_scale import NoiseScale, noise_scale
+from batchsel.analysis.study import ONE_SEED, Finding, Part, Study, Table, answered
+from batchsel.analysis.verdict import number
+
+_FEW = 5
+"""With fewer seeds the widened bootstrap reaches from the worst seed to the best, and hardly further."""
+
+
+def study(part: Part) -> Study:
+    """The study of a part.
+
+    Args:
+        part: Its records.
+    """
+    found = batch_sizes(part)
+    if isinstance(found, str):
+        return answered(part, 0, f"no answer yet: {found}")
+    seeds = found.broken.seeds if found.broken else 0
+    tables = [_modes(found), _cells(found)]
+    return answered(part, seeds, _sentence(found), _notes(found, part.records), tables, _findings(found))
+
+
+def _sentence(found: BatchSizes) -> str:
+    if found.broken is None:
+        return "no answer yet: no seed has all batch sizes and modes"
+    unit, broken = found.unit, found.broken
+    best = f"{broken.threshold.batch:,}{_of(found.base)}"
+    small = f"small batches (the best of {', '.join(f'{size:,}' for size in broken.threshold.sizes)}, which is {best})"
+    value = f"{unit.number(broken.threshold.value)}{' %' if unit.name else ''}"
+    told = [f"{_named(mode)}{point}" for mode, point in ((mode, broken.modes[mode]) for mode in found.modes)]
+    basis = ONE_SEED if broken.seeds == 1 else f"95 % bootstrap intervals, {broken.seeds} seeds"
+    how = f"the largest batch size within {found.unit.amount(found.within)} of that is {', '.join(told)}"
+    return f"{small} end at a test {unit.metric} of {value}; {how} ({basis})"
+
+
+def _named(mode: str) -> str:
+    return "" if mode == PLAIN else f"{mode}: "
+
+
+def _of(mode: str) -> str:
+    return "" if mode == PLAIN else f" ({mode})"
+
+
+def _notes(found: BatchSizes, records: Sequence[Mapping[str, Any]]) -> list[str]:
+    notes = []
+    seeds = found.broken.seeds if found.broken else 0
+    most = max(len(cell.finals) for cell in found.cells.values())
+    if seeds < most:
+        notes.append(
+            f"threshold and breaking points are of the {seeds} seeds that all sizes and modes have, of {most}."
+        )
+    if 1 < seeds < _FEW:
+        notes.append(f"a bootstrap of {seeds} seeds knows little of how far others would scatter.")
+    if any(cell.seconds is None for cell in found.cells.values()):
+        notes.append("runs shared the device, so their seconds are left out.")
+    if found.noise is not None:
+        notes.append(_noise(found.noise))
+    if not has_end([record for record in records if record["arm"]["role"] != "control"]):
+        notes.append(AT_CROSSING)
+    return notes
+
+
+def _noise(noise: NoiseScale) -> str:
+    lost = noise.made - noise.measured
+    if noise.median is None:
+        return (
+            f"the gradient noise scale cannot be told: {lost} of {noise.made} measurements were too noisy to give one."
+        )
+    told = (
+        f"the gradient noise scale tr Σ / |G|² (McCandlish et al. 2018), about where larger batches stop saving steps:"
+        f" median {noise.median:,.0f} samples over runs and moments, range {noise.low:,.0f} to {noise.high:,.0f}"
+    )
+    return f"{told}; {lost} of {noise.made} measurements were too noisy to give one." if lost else f"{told}."
+
+
+def _modes(found: BatchSizes) -> Table:
+    if found.broken is None:
+        return Table("Breaking points", (), [], "")
+    head = ("mode", "breaking point", "noise scale")
+    rows = [(mode, str(found.broken.modes[mode]), str(_noise_of(found, mode) or "–")) for mode in found.modes]
+    if found.noise is None:
+        head, rows = head[:2], [row[:2] for row in rows]
+    words = (
+        "Breaking point: from a mode's best small batch size upwards, the last one whose mean is within"
+        f" {found.unit.amount(found.within)} of the threshold, with all measured in between. The"
+        " threshold is the best of several means, so it leans to the good side. "
+    )
+    words += "" if found.broken.seeds == 1 else "In brackets the 95 % interval of a bootstrap of seeds, for all alike. "
+    words += "Noise scale: median and range, in samples." if found.noise is not None else ""
+    return Table("Breaking points", head, rows, words.strip())
+
+
+def _noise_of(found: BatchSizes, mode: str) -> NoiseScale | None:
+    return noise_scale(record for cell in found.cells.values() if cell.mode == mode for record in cell.records)
+
+
+def _cells(found: BatchSizes) -> Table:
+    unit, speed = found.unit, {(item.mode, item.batch): item for item in found.speed_ups}
+    columns = [
+        ("mode", lambda cell: cell.mode),
+        ("batch", lambda cell: f"{cell.batch:,}"),
+        ("runs", lambda cell: str(len(cell.finals))),
+        (unit.axis, lambda cell: unit.tell(cell.final)),
+        (f"train − test {unit.metric}", lambda cell: cell.gap and unit.tell(cell.gap, True)),
+        ("test − train loss", lambda cell: cell.loss_gap and _plain(cell.loss_gap)),
+        ("updates", lambda cell: f"{cell.steps:,.0f}"),
+        ("seconds", lambda cell: cell.seconds and _plain(cell.seconds)),
+        ("samples/s", lambda cell: cell.throughput and f"{cell.throughput:,.0f}"),
+        ("speed-up in steps", lambda cell: _speed(speed.get((cell.mode, cell.batch)), "steps")),
+        ("in time", lambda cell: _speed(speed.get((cell.mode, cell.batch)), "seconds")),
+        ("front", lambda cell: "●" if (cell.mode, cell.batch) in found.front else ""),
+    ]
+    cells = [cell for mode in found.modes for cell in found.cells.values() if cell.mode == mode]
+    # A column in which nothing was measured is left out.
+    shown = [(name, [tell(cell) for cell in cells]) for name, tell in columns]
+    shown = [(name, [value or "–" for value in values]) for name, values in shown if any(values)]
+    shown = [item for item in shown if item[0] != "mode" or len(found.modes) > 1]
+    rows = list(zip(*(values for _, values in shown), strict=True))
+    if found.front:
+        rows = [(*row[:-1], row[-1].replace("–", "")) for row in rows]
+    return Table("Batch sizes", tuple(name for name, _ in shown), rows, _words(found))
+
+
+def _words(found: BatchSizes) -> str:
+    several = any(len(cell.finals) > 1 for cell in found.cells.values())
+    words = "Means over seeds, in brackets 95 % intervals. " if several else ""
+    if found.front:
+        words += "Front ●: no other is both better and faster. "
+    if found.speed_ups:
+        first = next(item for item in found.speed_ups if item.mode == found.base)
+        words += (
+            f"Speed-up: how many times fewer steps (less time) it takes to a validation {found.unit.metric} of"
+            f" {found.level:.4g} than with {first.batch:,}{_of(found.base)}; of sizes that get there on all seeds."
+        )
+    return words.strip()
+
+
+def _plain(estimate: Estimate) -> str:
+    told = f"{estimate.value:.3g}"
+    return told if estimate.low is None else f"{told} [{estimate.low:.3g}, {estimate.high:.3g}]"
+
+
+def _speed(item: SpeedUp | None, what: str) -> str | None:
+    ratio = getattr(item, what) if item is not None else None
+    return number(ratio) if ratio is not None else None
+
+
+def _findings(found: BatchSizes) -> tuple[Finding, ...]:
+    made = []
+    if found.broken is not None:
+        seeds, threshold = found.broken.seeds, found.broken.threshold
+        made.append(
+            Finding(found.base, "threshold of small batches", found.unit.whole, Estimate(threshold.value), seeds)
+        )
+        for mode, point in found.broken.modes.items():
+            ends = [None if size is None else float(size.batch) for size in (point.low, point.high)]
+            bound = f"breaking point{', ' if point.value.bound else ''}{point.value.bound}"
+            made.append(Finding(mode, bound, "samples a batch", Estimate(float(point.value.batch), *ends), seeds))
+    if found.noise is not None and found.noise.median is not None:
+        made.append(
+            Finding("all runs", "noise scale, median", "samples", Estimate(found.noise.median), found.noise.measured)
+        )
+    for cell in found.cells.values():
+        made += _of_cell(cell, found.unit)
+    for item in found.speed_ups:
+        name = f"{item.mode}, batch size {item.batch}"
+        for what in ("steps", "seconds"):
+            if getattr(item, what) is not None:
+                made.append(
+                    Finding(
+                        name,
+                        f"speed-up in {what}",
+                        "ratio",
+                        getattr(item, what),
+                        len(found.cells[item.mode, item.batch].finals),
+                    )
+                )
+    return tuple(made)
+
+
+def _of_cell(cell: Cell, unit: Unit) -> list[Finding]:
+    name, n = f"{cell.mode}, batch size {cell.batch}", len(cell.finals)
+    metric = unit.metric
+    known = [
+        (f"test {metric}", unit.whole, cell.final),
+        (f"train - test {metric}", unit.name, cell.gap),
+        ("test - train loss", "", cell.loss_gap),
+        ("training", "s", cell.seconds),
+        ("updates", "", Estimate(cell.steps)),
+        ("throughput", "samples/s", None if cell.throughput is None else Estimate(cell.throughput)),
+    ]
+    return [Finding(name, quantity, of, estimate, n) for quantity, of, estimate in known if estimate is not None]

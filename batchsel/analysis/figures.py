@@ -1,0 +1,150 @@
+"""Every figure by name, and which of them the records of a data set allow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchsel.analysis import (
+    arrivals,
+    batch_sizes_plot,
+    budgets_plot,
+    chosen,
+    course_plot,
+    curves,
+    factorial_plot,
+    noise_plot,
+    pareto_plot,
+    snr_plot,
+    spending,
+)
+from batchsel.analysis.comparison import analyse
+from batchsel.analysis.outcomes import outcome
+from batchsel.analysis.style import Look, svg
+
+Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in the report.
+
+    Args:
+        name: Its name, as `batchsel plot` knows it.
+        words: What it shows.
+        svg: The element.
+    """
+
+    name: str
+    words: str
+    svg: str
+
+
+def grouped(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """Records by arm.
+
+    Args:
+        records: Of one data set.
+        order: Names of the arms as they are to be shown.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
+    for record in records:
+        found[record["arm"]["name"]].append(record)
+    return found
+
+
+def pictures(arms: Arms, look: Look, names: Collection[str] | None = None) -> list[Picture]:
+    """All figures that the records of a data set allow.
+
+    Args:
+        arms: Records of each arm.
+        look: Colours.
+        names: Only these, or None for all.
+    """
+    found = []
+    for name, (words, draw) in FIGURES.items():
+        made = draw(arms, look) if names is None or name in names else None
+        if made is not None:
+            dataset = next(iter(arms.values()))[0]["spec"]["dataset"]
+            found.append(Picture(name, words, svg(made, f"{dataset}: {words}")))
+    return found
+
+
+def _outcomes(arms: Arms) -> dict[str, list[Any]]:
+    return {name: [outcome(record) for record in records] for name, records in arms.items()}
+
+
+def _target(arms: Arms) -> str:
+    return next(iter(arms.values()))[0]["spec"]["target"]
+
+
+def _ratios(arms: Arms, look: Look) -> Any:
+    comparisons = analyse([record for records in arms.values() for record in records]).comparisons
+    return arrivals.draw_ratios(comparisons, look) if comparisons else None
+
+
+OF_STUDIES = {
+    "effects": (
+        "main effects and interactions (×) of the factors on the final test metric",
+        factorial_plot.draw_effects,
+    ),
+    "interaction": (
+        "the final test metric of the four combinations; the more the lines differ in slope, the larger the"
+        " interaction. Of several seeds bars are 95 % intervals of the means and dots are runs; what differs within a"
+        " seed is known better than that",
+        factorial_plot.draw_interaction,
+    ),
+    "batch_accuracy": (
+        "the final test metric against the batch size, with 95 % intervals where there are several seeds; the grey line"
+        " is the threshold of small batches, a ring the breaking point of a mode",
+        batch_sizes_plot.draw_accuracy,
+    ),
+    "batch_gap": ("the generalisation gap against the batch size", batch_sizes_plot.draw_gap),
+    "batch_time": ("time and throughput against the batch size", batch_sizes_plot.draw_time),
+    "pareto": (
+        "the final test metric against time, and the front that no other beats in both",
+        pareto_plot.draw_pareto,
+    ),
+    "speed_up": (
+        "how many times sooner than the smallest batch size larger ones get to what small ones reach",
+        batch_sizes_plot.draw_speed_up,
+    ),
+    "noise_scale": (
+        "the gradient noise scale over a run, median over seeds: about the batch size beyond which larger ones stop"
+        " saving steps",
+        noise_plot.draw_noise_scale,
+    ),
+    "budgets": (
+        "full, pruned and shortened training: runs and means, and their paired differences",
+        budgets_plot.draw_budgets,
+    ),
+    "snr": (
+        "the signal-to-noise ratio of each layer's features over a run, mean over seeds; above 0 dB there is more"
+        " signal than noise",
+        snr_plot.draw_snr,
+    ),
+}
+"""Figures that answer what a study asks."""
+
+FIGURES = {
+    **OF_STUDIES,
+    "ratios": ("time and samples ratio of each arm to its baseline, with 95 % intervals", _ratios),
+    "curves": (
+        "the target's metric over seconds, samples and passes: means, with 95 % bands where there are several seeds",
+        lambda arms, look: curves.draw_courses(arms, _target(arms), look),
+    ),
+    "survival": (
+        "Kaplan-Meier curves: share of the runs that have reached the target",
+        lambda arms, look: arrivals.draw_survival(_outcomes(arms), look),
+    ),
+    "strip": ("every run: when it reached the target", lambda arms, look: arrivals.draw_strip(_outcomes(arms), look)),
+    "time": ("where the time of a run went", lambda arms, look: spending.draw_spending(arms)),
+    "visits": ("how often samples were trained on in a run", spending.draw_visits),
+    "kept": ("share of the data that each arm kept", spending.draw_kept),
+    "learning_rate": ("the learning rate", course_plot.draw_learning_rates),
+    "course": ("what else varied over a run", course_plot.draw_course),
+    "images": ("the samples that were chosen most and least often", chosen.draw_images),
+    "plane": ("what was chosen where, and the decision boundary at the end", chosen.draw_plane),
+}
+"""Every figure by name: what it shows, and the function of records by arm and colours that draws it."""
