@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchsel.analysis import estimates
-from batchsel.analysis.breaking_point import Break, breaking_points, small_sizes
+from batchsel.analysis.breaking_point import Break, breaking_points
 from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.final import Unit, asked_of, finals
 from batchsel.analysis.noise_scale import NoiseScale, noise_scale
+from batchsel.analysis.speed_up import SpeedUp, level_of_small, speed_ups
 from batchsel.analysis.study import Part, base_level, level_of
-from batchsel.target import HOLD, crossing
 
 SMALL, POINTS = 32, 1.0
 """Defaults of a card: the largest batch size that counts as small, and how far below its threshold a size may lie."""
@@ -40,15 +40,6 @@ class Cell(NamedTuple):
     throughput: float | None
     """Samples trained on a second."""
     noise: NoiseScale | None
-
-
-class SpeedUp(NamedTuple):
-    """How much sooner a batch size gets there than the smallest that does."""
-
-    mode: str
-    batch: int
-    steps: Estimate
-    seconds: Estimate | None
 
 
 class BatchSizes(NamedTuple):
@@ -109,10 +100,11 @@ def batch_sizes(part: Part) -> BatchSizes | str:
     for (mode, batch), cell in cells.items():
         results.setdefault(mode, {})[batch] = {seed: sign * value for seed, value in cell.finals.items()}
     small = int(part.analysis.get("small", SMALL))
-    level = _level(cells, base, small, within, unit)
+    runs_of = {key: cell.records for key, cell in cells.items()}
+    level = level_of_small(runs_of, base, small, within, unit)
     return BatchSizes(
         unit, base, within, cells, _signed(breaking_points(results, base, small, within), sign), level,
-        _speed_ups(cells, base, level, unit), front(cells, unit.rising), noise_scale(runs),
+        speed_ups(runs_of, base, level, unit), front(cells, unit.rising), noise_scale(runs),
     )  # fmt: skip
 
 
@@ -176,45 +168,3 @@ def _signed(broken: Break | None, sign: int) -> Break | None:
     if broken is None:
         return None
     return broken._replace(threshold=broken.threshold._replace(value=sign * broken.threshold.value))
-
-
-def _level(cells: Mapping[tuple[str, int], Cell], base: str, small: int, within: float, unit: Unit) -> float | None:
-    """The threshold again on the validation part, which is looked at during runs, less what is allowed."""
-    sizes = small_sizes(sorted(batch for mode, batch in cells if mode == base), small)
-    means = []
-    for size in sizes:
-        last = [record["evaluations"][-1].get(unit.metric) for record in cells[base, size].records]
-        if None not in last:
-            means.append(sum(last) / len(last))
-    if not means:
-        return None
-    return max(means) - within / unit.factor if unit.rising else min(means) + within / unit.factor
-
-
-def _speed_ups(cells: Mapping[tuple[str, int], Cell], base: str, level: float | None, unit: Unit) -> list[SpeedUp]:
-    """Against the smallest size of the base mode that gets there; of sizes that get there on all of their seeds."""
-    if level is None:
-        return []
-    arrived = {key: _arrivals(cell, level, unit) for key, cell in cells.items()}
-    there = {key: of for key, of in arrived.items() if len(of) == len(cells[key].finals)}
-    first = min((key for key in there if key[0] == base), key=lambda key: key[1], default=None)
-    found = []
-    for key, of in there.items() if first is not None else ():
-        pairs = [(there[first][seed], of[seed]) for seed in sorted(set(of) & set(there[first]))]
-        if pairs:
-            steps, seconds = ([math.log(max(a[i], 1e-9) / max(b[i], 1e-9)) for a, b in pairs] for i in (0, 1))
-            timed = cells[key].seconds is not None and cells[first].seconds is not None
-            found.append(SpeedUp(*key, estimates.ratio(steps), estimates.ratio(seconds) if timed else None))
-    return found
-
-
-def _arrivals(cell: Cell, level: float, unit: Unit) -> dict[int, tuple[float, float]]:
-    """Steps and seconds to the level by seed, of the runs that got there and stayed for a second evaluation."""
-    found = {}
-    for record in cell.records:
-        values = [point[unit.metric] for point in record["evaluations"]]
-        place = crossing([value >= level if unit.rising else value <= level for value in values], HOLD)
-        if place is not None:
-            point = record["evaluations"][place]
-            found[record["spec"]["seed"]] = (point.get("updates", point["steps"]), point["seconds"])
-    return found

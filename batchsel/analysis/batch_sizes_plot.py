@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, SpeedUp, batch_sizes
+from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
 from batchsel.analysis.estimates import Estimate
+from batchsel.analysis.speed_up import SpeedUp
 from batchsel.analysis.study import Part, parts
 from batchsel.analysis.style import GREY, INK, Look, figure, legend_below, log_scale
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, SpeedUp, batch_sizes
+from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
+from batchsel.analysis.breaking_point import LEAST
 from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.final import AT_CROSSING, Unit, has_end
 from batchsel.analysis.noise_scale import NoiseScale, noise_scale
+from batchsel.analysis.speed_up import SpeedUp
 from batchsel.analysis.study import ONE_SEED, Finding, Part, Study, Table, answered
 from batchsel.analysis.verdict import number
 
@@ -38,7 +40,9 @@ def _sentence(found: BatchSizes) -> str:
     small = f"small batches (the best of {', '.join(f'{size:,}' for size in broken.threshold.sizes)}, which is {best})"
     value = f"{unit.number(broken.threshold.value)}{' %' if unit.name else ''}"
     told = [f"{_named(mode)}{point}" for mode, point in ((mode, broken.modes[mode]) for mode in found.modes)]
-    basis = ONE_SEED if broken.seeds == 1 else f"95 % bootstrap intervals, {broken.seeds} seeds"
+    basis = f"95 % bootstrap intervals, {broken.seeds} seeds"
+    if broken.seeds < LEAST:
+        basis = ONE_SEED if broken.seeds == 1 else f"{broken.seeds} seeds: too few for an interval"
     how = f"the largest batch size within {found.unit.amount(found.within)} of that is {', '.join(told)}"
     return f"{small} end at a test {unit.metric} of {value}; {how} ({basis})"
 
@@ -59,7 +63,7 @@ def _notes(found: BatchSizes, records: Sequence[Mapping[str, Any]]) -> list[str]
         notes.append(
             f"threshold and breaking points are of the {seeds} seeds that all sizes and modes have, of {most}."
         )
-    if 1 < seeds < _FEW:
+    if LEAST <= seeds < _FEW:
         notes.append(f"a bootstrap of {seeds} seeds knows little of how far others would scatter.")
     if any(cell.seconds is None for cell in found.cells.values()):
         notes.append("runs shared the device, so their seconds are left out.")
@@ -91,11 +95,13 @@ def _modes(found: BatchSizes) -> Table:
     if found.noise is None:
         head, rows = head[:2], [row[:2] for row in rows]
     words = (
-        "Breaking point: from a mode's best small batch size upwards, the last one whose mean is within"
-        f" {found.unit.amount(found.within)} of the threshold, with all measured in between. The"
+        "Breaking point: from a mode's best small batch size (if it has none, its smallest) upwards, the last one"
+        f" whose mean is within {found.unit.amount(found.within)} of the threshold, with all measured in between. The"
         " threshold is the best of several means, so it leans to the good side. "
     )
-    words += "" if found.broken.seeds == 1 else "In brackets the 95 % interval of a bootstrap of seeds, for all alike. "
+    words += (
+        "" if found.broken.seeds < LEAST else "In brackets the 95 % interval of a bootstrap of seeds, for all alike. "
+    )
     words += "Noise scale: median and range, in samples." if found.noise is not None else ""
     return Table("Breaking points", head, rows, words.strip())
 
@@ -140,7 +146,8 @@ def _words(found: BatchSizes) -> str:
         first = next(item for item in found.speed_ups if item.mode == found.base)
         words += (
             f"Speed-up: how many times fewer steps (less time) it takes to a validation {found.unit.metric} of"
-            f" {found.level:.4g} than with {first.batch:,}{_of(found.base)}; of sizes that get there on all seeds."
+            f" {found.level:.4g} than with {first.batch:,}{_of(found.base)}. Where a"
+            " seed does not get there it is the ratio of medians; sizes that less than half get there with have none."
         )
     return words.strip()
 

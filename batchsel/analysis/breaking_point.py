@@ -11,6 +11,8 @@ import numpy as np
 
 from batchsel.analysis.estimates import RESAMPLES, tail
 
+LEAST = 3
+"""Of fewer seeds there is no interval: resamples of two that agree would claim certainty."""
 _SLACK = 1e-9
 """Means that differ by rounding are equal: a size that lies on the line is within it."""
 Results = Mapping[str, Mapping[int, Mapping[int, float]]]
@@ -34,7 +36,7 @@ class Breaking(NamedTuple):
     value: Size
     low: Size | None = None
     high: Size | None = None
-    """Ends of the 95 % interval; None for one seed."""
+    """Ends of the 95 % interval; None for less than `LEAST` seeds."""
 
     def __str__(self) -> str:
         if self.low is None:
@@ -100,7 +102,7 @@ def breaking_points(results: Results, base: str, small: int, within: float) -> B
         The breaking points, or None if the base mode has no results or no seed has all.
 
     Example:
-        >>> runs = {16: {0: 90.0, 1: 91.0}, 64: {0: 90.0, 1: 90.5}, 256: {0: 80.0, 1: 81.0}}
+        >>> runs = {16: {0: 90.0, 1: 91.0, 2: 90.4}, 64: {0: 90.0, 1: 90.5, 2: 89.6}, 256: {0: 80.0, 1: 81.0, 2: 79.0}}
         >>> str(breaking_points({"plain": runs}, "plain", 32, 1.0).modes["plain"])
         '64 [64, 64]'
     """
@@ -125,7 +127,7 @@ def _breaking(
 ) -> Breaking:
     sizes, whole = own[0], np.full((1, seeds), 1 / seeds)
     value = _size(sizes, int(_places(own, base, small, within, whole)[0]))
-    if seeds < 2:
+    if seeds < LEAST:
         return Breaking(value)
     places, share = np.sort(_places(own, base, small, within, _drawn(seeds))), tail(seeds)
     # Outwards to whole ranks: an interval of sizes ends at sizes.

@@ -108,6 +108,9 @@ def effects(values: Values, words: Sequence[str], ratio: bool = False) -> list[E
 def factorial(part: Part) -> Factorial | str:
     """The effects in a part.
 
+    The [analysis] table may state "factors" (by default all that the arms have levels of, but those of "within").
+    The base level is "off", else that of the baseline.
+
     Args:
         part: Records; controls in it are left out.
 
@@ -152,7 +155,7 @@ def _factors(
             return f"the factor {name} has {len(levels)} levels ({', '.join(levels)}), and a 2 × 2 has two"
         if len(levels) < 2:
             return f"of the factor {name} only {' '.join(levels) or 'nothing'} has been run"
-        base = base_level(runs, name, (analysis.get("base") or {}).get(name)) or levels[0]
+        base = base_level(runs, name) or levels[0]
         found.append(Factor(name, base, next(level for level in levels if level != base)))
     return tuple(found) or "its arms state no levels of factors"
 
