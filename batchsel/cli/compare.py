@@ -59,6 +59,7 @@ def compare(
     jobs: int | None,
     data_dir: str | None,
     offline: bool,
+    untimed: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -87,7 +88,7 @@ def compare(
     part = conducting.shard(shard)
     experiment.jobs()  # every setting is checked before TensorFlow is imported
     folder = Path(out or f"runs/compare-{_word(experiment.datasets)}-{experiment.digest()}")
-    with conducting.place(folder, executor, jobs, data_dir, offline, experiment.question) as (around, pool):
+    with conducting.place(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (around, pool):
         from batchsel.experiments.campaign import conduct
 
         result = conduct(experiment, around, pool, conducting.tell, part)

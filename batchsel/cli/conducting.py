@@ -19,6 +19,9 @@ _OPTIONS = (
     click.option("--jobs", type=click.IntRange(1), default=None, help="Runs at a time, each in a fresh process."),
     click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set."),
     click.option("--offline", is_flag=True, help="Never download."),
+    click.option(
+        "--untimed", is_flag=True, help="Other work runs on this machine: samples are compared, seconds left out."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
 )
 
@@ -36,7 +39,13 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def place(
-    folder: Path, executor: str | None, jobs: int | None, data_dir: str | None, offline: bool, question: str
+    folder: Path,
+    executor: str | None,
+    jobs: int | None,
+    data_dir: str | None,
+    offline: bool,
+    untimed: bool,
+    question: str,
 ) -> Iterator[tuple[Any, Any]]:
     """Where runs take place: the surroundings and an executor, or None for this process.
 
@@ -46,6 +55,7 @@ def place(
         jobs: How many runs at a time.
         data_dir: Folder of the data.
         offline: Whether downloads are forbidden.
+        untimed: Whether other work runs on the machine, so that seconds do not count.
         question: What the runs are to answer.
     """
     from batchsel.experiments import executors
@@ -66,7 +76,7 @@ def place(
                 offline,
                 checkpoints=False,
                 about=about,
-                alone=not executors.shares_devices(form, jobs or 1),
+                alone=not (untimed or executors.shares_devices(form, jobs or 1)),
                 download_progress=download_progress,
             ),
             pool,

@@ -39,6 +39,7 @@ def experiment(
     jobs: int | None,
     data_dir: str | None,
     offline: bool,
+    untimed: bool,
     as_json: bool,
 ) -> None:
     """Run the experiment that a card states; without one, list the cards.
@@ -55,7 +56,7 @@ def experiment(
     if plan:
         _plan(stated, folder, seeds, as_json)
         return
-    with conducting.place(folder, executor, jobs, data_dir, offline, stated.question) as (around, pool):
+    with conducting.place(folder, executor, jobs, data_dir, offline, untimed, stated.question) as (around, pool):
         from batchsel.experiments.campaign import conduct_card
 
         result = conduct_card(stated, around, pool, conducting.tell, part, seeds)

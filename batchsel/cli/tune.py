@@ -43,6 +43,7 @@ def tune(
     jobs: int | None,
     data_dir: str | None,
     offline: bool,
+    untimed: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -67,7 +68,7 @@ def tune(
     grid = dict(map(_grid, grids))
     experiment.jobs()
     folder = Path(out).with_suffix("")
-    with conducting.place(folder, executor, jobs, data_dir, offline, experiment.question) as (around, pool):
+    with conducting.place(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (around, pool):
         from batchsel.experiments import tuning
 
         trials = tuning.tune(experiment, grid, seeds, around, pool, conducting.tell, trials)
