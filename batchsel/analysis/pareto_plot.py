@@ -63,6 +63,7 @@ def _panel(ax: Any, found: BatchSizes) -> None:
             face = colour if first else "white"
             ax.plot(cell.seconds.value, cell.final.value, "o", color=colour, mfc=face, markersize=5, **label)
             label = {}
+    ax.margins(x=0.08)
     log_scale(ax.xaxis)
     ax.set_xlabel("seconds to the end of the budget", fontsize=9)
     ax.set_ylabel(found.unit.axis, fontsize=9)

@@ -64,4 +64,4 @@ def _panel(ax: Any, records: Sequence[Mapping[str, Any]]) -> None:
 
 def _when(record: Mapping[str, Any], place: int) -> str:
     passes = _stages(record)[place]["samples"] / record["sizes"]["train"]
-    return f"after {passes:.2g} passes"
+    return f"after {passes:.2g} pass{'' if passes == 1 else 'es'}"
