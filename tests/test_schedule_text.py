@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchsel import cards, schedules
 from batchsel.errors import UsageError, UserError
+from batchsel.experiments.spec import resolve
 from batchsel.schedules import (
     NAMES,
     Constant,
@@ -204,3 +206,28 @@ def test_what_is_printed_is_read_back(several):
     check(text)
     assert schedule(text) == made
     assert repr(schedule(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one_cycle(0.05)",
+        "one_cycle(div=2, peak=0.05)",
+        "cosine | scale('sqrt', 64, 0.05)",
+        "one_cycle",
+        "scale",
+        "linear",
+    ],
+)
+def test_the_rate_that_a_text_states_is_that_of_the_schedule(text):
+    assert schedules.stated_rate(text) == schedules.schedule(text).stated_rate
+
+
+def test_a_rate_beside_the_one_that_the_schedule_states_is_refused():
+    card = cards.load("datasets", "digits")
+    given = {"schedule": "one_cycle(peak=0.05)"}
+    found = resolve(given, {}, card)
+    assert found.learning_rate == 0.05
+    assert resolve({}, {**found.values()}, card) == found  # a printed configuration can be read again
+    with pytest.raises(UsageError, match=r"states the learning rate, 0.05, and learning_rate=0.1 is given too"):
+        resolve(given | {"learning_rate": 0.1}, {}, card)

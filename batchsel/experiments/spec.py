@@ -141,6 +141,7 @@ def resolve(given: Mapping[str, Any], file: Mapping[str, Any], card: Any) -> Run
     if settings.get("label_smoothing") and card.task == "regression":
         raise UsageError(f"labels of {card.name}, a regression, are no classes; leave --label-smoothing out.")
     settings["budget"] = str(Budget.parse(settings["budget"]))
+    settings["learning_rate"] = _rate(settings, "learning_rate" in wanted)
     return RunSpec(**settings)
 
 
@@ -177,6 +178,18 @@ def to_toml(spec: RunSpec) -> str:
     import tomli_w
 
     return tomli_w.dumps(spec.values())
+
+
+def _rate(settings: Mapping[str, Any], chosen: bool) -> Any:
+    """The learning rate: what the schedule states, if it states one."""
+    schedule, rate = settings["schedule"], settings["learning_rate"]
+    stated = schedules.stated_rate(schedule) if isinstance(schedule, str) and schedule else None
+    if stated is not None and chosen and rate != stated:
+        raise UsageError(
+            f"the schedule {schedule!r} states the learning rate, {stated:g}, and learning_rate={rate!r} is given too."
+            " Leave out one of them."
+        )
+    return rate if stated is None else stated
 
 
 def _given(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from batchsel.experiments.search import Search
 from batchsel.experiments.spec import check_names
 from batchsel.experiments.sweep import sweep
 from batchsel.ranges import Range
-from batchsel.schedules import schedule
+from batchsel.schedules import stated_rate
 
 FIRST_SEED = 1_000_000
 """Tuning seeds start here; scoring seeds lie below."""
@@ -93,6 +93,8 @@ def tune(
     if max(experiment.seeds) >= FIRST_SEED:
         raise UsageError(f"seeds from {FIRST_SEED} on are for tuning; score on lower ones.")
     pairs = [(dataset, arm) for dataset in experiment.datasets for arm in experiment.arms]
+    if "learning_rate" in grid:
+        _check_rates(experiment)
 
     def tried(wanted: Mapping[tuple[str, str], Sequence[dict[str, Any]]]) -> Mapping[tuple[str, str], list[Trial]]:
         return _tried(experiment, wanted, seeds, around, executor, tell)
@@ -135,12 +137,9 @@ def _tried(
         for arm in experiment.arms
         for settings in wanted[dataset, arm][place : place + 1]
     ]
-    rated = any("learning_rate" in settings for of in wanted.values() for settings in of)
     for job in jobs:
         if job.spec.seed == FIRST_SEED:
             check_names(job.spec)
-            if rated:
-                _check_rate(job)
     records, _ = sweep(jobs, around, executor, tell)
     by_key: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in records:
@@ -151,14 +150,17 @@ def _tried(
     }
 
 
-def _check_rate(job: Job) -> None:
+def _check_rates(experiment: Experiment) -> None:
     """A schedule that states the rate itself would make all trials the same."""
-    stated = schedule(job.spec.schedule).stated_rate
-    if stated is not None:
-        raise UsageError(
-            f"the learning rate of {job.arm.name} cannot be tuned: its schedule, {job.spec.schedule}, states it as"
-            f" {stated}. Leave the rate out of the schedule, or learning_rate out of the grid."
-        )
+    for dataset in experiment.datasets:
+        for arm in experiment.arms:
+            schedule = experiment.spec(dataset, arm, FIRST_SEED).schedule
+            stated = stated_rate(schedule)
+            if stated is not None:
+                raise UsageError(
+                    f"the learning rate of {arm} cannot be tuned: its schedule, {schedule}, states it as {stated}."
+                    " Leave the rate out of the schedule, or learning_rate out of the grid."
+                )
 
 
 def _spec(experiment: Experiment, dataset: str, arm: str, settings: Mapping[str, Any], seed: int) -> Any:

@@ -102,22 +102,23 @@ def _resnet(
     for stage, count in enumerate(blocks):
         for place in range(count):
             stride = 2 if stage > 0 and place == 0 else 1
-            hidden = (_bottleneck if bottleneck else _basic)(hidden, width << stage, stride)
+            block = _bottleneck if bottleneck else _basic
+            hidden = block(hidden, width << stage, stride, f"stage{stage + 1}_block{place + 1}")
     pooled = layers.GlobalAveragePooling2D()(hidden)
     return keras.Model(inputs, layers.Dense(outputs, dtype="float32")(pooled), name=name)
 
 
-def _basic(x: Any, filters: int, stride: int) -> Any:
+def _basic(x: Any, filters: int, stride: int, name: str) -> Any:
     hidden = _activated(_conv(filters, 3, stride)(x))
     hidden = layers.BatchNormalization(**_NORM)(_conv(filters, 3)(hidden))
-    return layers.ReLU()(layers.Add()([hidden, _shortcut(x, filters, stride)]))
+    return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, filters, stride)]))
 
 
-def _bottleneck(x: Any, filters: int, stride: int) -> Any:
+def _bottleneck(x: Any, filters: int, stride: int, name: str) -> Any:
     hidden = _activated(_conv(filters, 1)(x))
     hidden = _activated(_conv(filters, 3, stride)(hidden))
     hidden = layers.BatchNormalization(**_NORM)(_conv(4 * filters, 1)(hidden))
-    return layers.ReLU()(layers.Add()([hidden, _shortcut(x, 4 * filters, stride)]))
+    return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, 4 * filters, stride)]))
 
 
 def _shortcut(x: Any, filters: int, stride: int) -> Any:

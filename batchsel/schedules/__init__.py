@@ -24,6 +24,7 @@ _PUBLIC = {
     "check_growth": "grow",
     "growth": "grow",
     "schedule": "resolver",
+    "stated_rate": "text",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)

@@ -11,6 +11,8 @@ from typing import Any
 from batchsel import calls
 from batchsel.schedules import registry
 
+_STATING = {"one_cycle": ("peak", 0), "scale": ("rate", 2)}
+"""Of the schedules that may state a learning rate, the parameter that does and its place."""
 _EXAMPLE = "Schedules are names with | between them, as in 'cosine | warmup(0.05)'."
 
 
@@ -53,6 +55,27 @@ def check(text: str) -> None:
     for call in calls.read_pipe(text, _EXAMPLE):
         if call.path is None:
             registry.check(call.name)
+
+
+def stated_rate(text: str) -> float | None:
+    """The learning rate that a text states for its factor 1, without importing TensorFlow; None if it states none.
+
+    Args:
+        text: The text form.
+
+    Raises:
+        UsageError: If the text cannot be read.
+
+    Example:
+        >>> stated_rate("one_cycle(peak=0.05) | warmup(0.1)"), stated_rate("cosine")
+        (0.05, None)
+    """
+    for call in calls.read_pipe(text, _EXAMPLE):
+        name, place = _STATING.get(call.name, ("", 0)) if call.path is None else ("", 0)
+        given = call.keywords.get(name, call.arguments[place] if name and len(call.arguments) > place else None)
+        if isinstance(given, int | float):
+            return float(given)
+    return None
 
 
 def _part(call: calls.Call) -> Any:
