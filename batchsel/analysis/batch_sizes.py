@@ -149,7 +149,7 @@ def _cell(mode: str, batch: int, runs: Sequence[tuple[Mapping[str, Any], float]]
         gap=_gap(records, unit.metric, unit.factor * (1 if unit.rising else -1)),
         loss_gap=_gap(records, "loss", -1.0),
         seconds=estimates.mean(seconds) if timed else None,
-        steps=sum(record["counts"].get("updates", record["counts"]["steps"]) for record in records) / len(records),
+        steps=sum(record.get("updates", record["counts"]["steps"]) for record in records) / len(records),
         throughput=sum(samples) / sum(seconds) if timed and sum(seconds) > 0 else None,
         noise=noise_scale(records),
     )
