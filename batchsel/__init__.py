@@ -8,6 +8,7 @@ import importlib.metadata as _metadata
 from batchsel._lazy import attach as _attach
 
 _PUBLIC = {
+    "SmoothedCrossentropy": "label_smoothing",
     "Target": "target",
     "TensorBoard": "training.callbacks",
     "Trainer": "training.trainer",
@@ -15,6 +16,7 @@ _PUBLIC = {
     "augmentation": "augmentation:",
     "curricula": "curricula:",
     "fit": "training.fit_model",
+    "optimizers": "optimizers:",
     "schedules": "schedules:",
     "selectors": "selectors:",
 }

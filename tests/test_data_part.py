@@ -13,6 +13,7 @@ from batchsel.data.splits import Rows
 from batchsel.data.spoilt import with_rare_classes, with_wrong_labels
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments import sets
+from batchsel.experiments.experiment import Experiment
 from batchsel.experiments.spec import RunSpec
 
 N = 1000
@@ -106,3 +107,14 @@ def test_a_run_counts_passes_over_the_share(tmp_path, monkeypatch, capfd):
     assert record["sizes"]["train"] == round(0.4 * len(sets.load("iris").train))
     assert record["evaluations"][-1]["samples"] == 2 * record["sizes"]["train"]
     assert (record["spec"]["train_share"], record["spec"]["label_smoothing"]) == (0.4, 0.2)
+
+
+def test_arms_may_have_shares_of_their_own_and_are_looked_at_as_often():
+    arms = {"random": {"selector": "random"}, "half": {"selector": "random", "train_share": 0.5}}
+    stated = {"label_smoothing": 0.1, "optimizer": "lars(weight_decay=0.001)", "evaluations": 10}
+    experiment = Experiment("shares", "?", ("iris",), arms, range(2), {**stated, "budget": "900 samples"})
+    whole, half = (experiment.spec("iris", arm, 0) for arm in arms)
+    assert (whole.train_share, half.train_share, half.label_smoothing) == (1.0, 0.5, 0.1)
+    n = len(sets.load("iris").train)
+    assert whole.evaluate_every * n == pytest.approx(90) == half.evaluate_every * n / 2
+    assert len({job.spec.digest() for job in experiment.jobs()}) == 4

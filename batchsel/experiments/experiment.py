@@ -153,7 +153,8 @@ class Experiment:
         return found
 
     def _controls(self, dataset: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[Arm, dict[str, Any]]]:
-        n = next((record["sizes"]["train"] for record in records), 1)
+        # Arms may train on other shares of the data; the controls are the baseline's.
+        n = next((record["sizes"]["train"] for record in records if record["arm"]["name"] == self.baseline), 1)
         base = self.spec(dataset, self.baseline, self.seeds[0])
         found = []
         for name in self.arms:
@@ -190,7 +191,8 @@ class Experiment:
 
 def _grid(spec: RunSpec, card: Any) -> float:
     """Passes between evaluations, so that an arm with another budget is looked at as often."""
-    return Budget.parse(spec.budget).samples(card.sizes.train) / card.sizes.train / spec.evaluations
+    n = max(1, round(card.sizes.train * spec.train_share))
+    return Budget.parse(spec.budget).samples(n) / n / spec.evaluations
 
 
 def _horizon(records: Sequence[Mapping[str, Any]], every: float) -> int:
