@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from batchsel.analysis.noise_scale import scale_of
-from batchsel.analysis.study import analysis_of, level_of
+from batchsel.analysis.study_parts import analysis_of, level_of
 from batchsel.analysis.style import Look, figure, legend_below, log_scale, shades
 
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def draw_noise_scale(arms: Arms, look: Look) -> Any:
-    """The noise scale over passes, median over seeds; a gap where noise hid the gradient.
+    """The noise scale over passes, median over seeds; a gap where noise hid the gradient in half of them.
 
     Args:
         arms: Records of each arm.
@@ -53,18 +53,14 @@ def draw_noise_scale(arms: Arms, look: Look) -> Any:
 
 
 def _curve(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """Passes and median scales, ``float64[moments]``; NaN where less than half of the runs have one."""
+    """Passes and median scales, ``float64[moments]``; NaN where the median is not bounded."""
     runs = [record["noise_scale"] for record in records if record.get("noise_scale")]
     if not runs:
         return np.zeros(0), np.zeros(0)
     moments = min(map(len, runs))
     passes = np.array([np.median([run[i]["passes"] for run in runs]) for i in range(moments)])
-    scales = np.full(moments, np.nan)
-    for i in range(moments):
-        known = [scale for scale in (scale_of(run[i]) for run in runs) if scale is not None]
-        if 2 * len(known) >= len(runs) and known:
-            scales[i] = np.median(known)
-    return passes, scales
+    scales = np.array([np.median([scale_of(run[i]) for run in runs]) for i in range(moments)])
+    return passes, np.where(np.isfinite(scales), scales, np.nan)
 
 
 def _mode(record: Mapping[str, Any]) -> str:

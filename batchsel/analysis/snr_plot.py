@@ -14,7 +14,7 @@ _NAMED = 16
 
 
 def draw_snr(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
-    """Decibels of each layer, a line a moment of the run, mean over seeds; above 0 dB there is more signal than noise.
+    """Decibels of each layer, a line a moment of the run, mean over seeds; at 0 dB both are as large.
 
     Args:
         arms: Records of each arm.

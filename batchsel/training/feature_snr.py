@@ -28,8 +28,8 @@ class FeatureSNR:
 
     The features f* with the weights as they are now are the signal, their difference from the features f with earlier
     weights is the noise: 10 log10(mean f*^2 / mean (f - f*)^2) decibels for each layer, over samples, places and
-    channels. 0 dB says that the difference is as large as the features themselves; features that have nothing in
-    common with the final ones, as those of initial weights, lie there or below.
+    channels. 0 dB says that the difference is as large as the features themselves. Features that are unrelated to
+    the final ones need not lie there: where means exceed their spread, means alone make a signal.
 
     Features are the outputs of the model's blocks, which are layers with names such as ``stage2_block1`` (or
     ``stage2`` where no blocks have names), and of the first and the last layer with a kernel, a trainable weight of two
