@@ -22,8 +22,9 @@ def draw_survival(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
         arms: Outcomes of each arm.
         look: Colours.
     """
-    made, axes = figure(columns=2, width=9.0, height=3.6, sharey=True)
-    for one, axis in zip(axes.flat, ("seconds", "samples"), strict=True):
+    axes_named = _axes(arms)
+    made, axes = figure(columns=len(axes_named), width=4.5 * len(axes_named), height=3.6, sharey=True)
+    for one, axis in zip(axes.flat, axes_named, strict=True):
         for name, outcomes in arms.items():
             found = survival.curve([getattr(item, axis) for item in outcomes], [item.reached for item in outcomes])
             style = {"color": look.colour(name), "where": "post"}
@@ -45,8 +46,11 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
         arms: Outcomes of each arm.
         look: Colours.
     """
-    made, axes = figure(columns=2, width=9.0, height=0.9 + 0.36 * len(arms), sharey=True)
-    for one, axis in zip(axes.flat, ("seconds", "samples"), strict=True):
+    axes_named = _axes(arms)
+    made, axes = figure(
+        columns=len(axes_named), width=4.5 * len(axes_named), height=0.9 + 0.36 * len(arms), sharey=True
+    )
+    for one, axis in zip(axes.flat, axes_named, strict=True):
         for row, (name, outcomes) in enumerate(arms.items()):
             for item in outcomes:
                 x, y = getattr(item, axis), row + 0.24 * (np.modf(item.seed * 0.618)[0] - 0.5)
@@ -62,6 +66,12 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
     axes[0, 0].set_yticks(range(len(arms)), list(arms))
     axes[0, 0].invert_yaxis()
     return made
+
+
+def _axes(arms: Mapping[str, Sequence[Outcome]]) -> tuple[str, ...]:
+    """Seconds are drawn only if all runs had the device alone."""
+    shared = any(item.record["contended"] for outcomes in arms.values() for item in outcomes)
+    return ("samples",) if shared else ("seconds", "samples")
 
 
 def draw_ratios(comparisons: Sequence[Comparison], look: Look) -> Any:

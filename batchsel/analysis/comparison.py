@@ -28,7 +28,8 @@ class Summary:
         control_of: Name of the arm that a control belongs to.
         n: Runs.
         reach: Share that reached the target.
-        median_seconds: Kaplan-Meier median; infinite if less than half reached it.
+        median_seconds: Kaplan-Meier median; infinite if less than half reached it. It and the other seconds are None
+            unless all runs are timed.
         mean_seconds: Restricted mean: of the times until the target or `limit`, whichever comes first.
         limit: Seconds at which the first run of the data set that missed was ended, the same for all arms but
             controls of an arm; infinite if none missed.
@@ -44,10 +45,10 @@ class Summary:
     control_of: str
     n: int
     reach: Estimate
-    median_seconds: float
-    mean_seconds: float
+    median_seconds: float | None
+    mean_seconds: float | None
     limit: float
-    middle_seconds: float
+    middle_seconds: float | None
     median_samples: float
     test: Estimate
     kept: float
@@ -137,7 +138,7 @@ def analyse(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | N
         mine = [outcome(record, target) for record in records if record["spec"]["dataset"] == dataset]
         text = target or mine[0].record["spec"]["target"]
         arms = by_arm(mine)
-        limit = _limit([item for item in mine if not item.control_of])
+        limit = _limit([item for item in mine if item.timed])
         own = {name: summarise(list(runs.values()), text, limit) for name, runs in arms.items()}
         own = dict(sorted(own.items(), key=lambda item: (_ORDER.index(item[1].role), item[0])))
         summaries += own.values()
@@ -161,7 +162,7 @@ def summarise(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> 
     """
     limit = min(limit, _limit(runs))
     reached = [run.reached for run in runs]
-    seconds, first = [run.seconds for run in runs], runs[0]
+    seconds, first, timed = [run.seconds for run in runs], runs[0], all(run.timed for run in runs)
     metric = Target.parse(target).metric
     test = [run.record["test"][metric] for run in runs if metric in run.record["test"]]
     return Summary(
@@ -171,10 +172,10 @@ def summarise(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> 
         control_of=first.control_of,
         n=len(runs),
         reach=estimates.wilson(sum(reached), len(runs)) if len(runs) > 1 else Estimate(float(sum(reached))),
-        median_seconds=survival.median(seconds, reached),
-        mean_seconds=survival.restricted_mean(seconds, limit),
+        median_seconds=survival.median(seconds, reached) if timed else None,
+        mean_seconds=survival.restricted_mean(seconds, limit) if timed else None,
         limit=limit,
-        middle_seconds=estimates.interquartile_mean(seconds),
+        middle_seconds=estimates.interquartile_mean(seconds) if timed else None,
         median_samples=survival.median([run.samples for run in runs], reached),
         test=estimates.mean(test),
         kept=sum(run.record["kept"] for run in runs) / len(runs),

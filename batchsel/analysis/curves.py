@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.analysis import estimates
+from batchsel.analysis.outcomes import timed
 from batchsel.analysis.style import GREY, Look, figure, legend_below
 from batchsel.target import Target
 
@@ -66,12 +67,13 @@ def draw_courses(
         arms: Records of each arm.
         target: The target.
         look: Colours.
-        axes_named: Of `AXES` those to draw.
+        axes_named: Of `AXES` those to draw; seconds are left out unless all runs had the device alone.
 
     Returns:
         The figure.
     """
     goal = Target.parse(target)
+    axes_named = [name for name in axes_named if name != "seconds" or timed(arms)]
     made, axes = figure(columns=len(axes_named), width=3.6 * len(axes_named) + 0.6, height=4.0, sharey=True)
     for one, axis in zip(axes.flat, axes_named, strict=True):
         for name, records in arms.items():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from batchsel.analysis import estimates, survival
 from batchsel.analysis.estimates import Estimate
-from batchsel.analysis.outcomes import outcome, value_at
+from batchsel.analysis.outcomes import outcome, timed, value_at
 from batchsel.target import Target
 
 SHARES = (0.25, 0.5, 1.0)
@@ -35,7 +35,8 @@ class Table(NamedTuple):
 def table(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table | None:
     """The metric of each arm at shares of the baseline's time and samples.
 
-    Samples and passes are the same limit, since all arms of a data set have the same n. A run that was ended
+    Samples and passes are the same limit, since all arms of a data set have the same n. Seconds are left out unless all
+    runs had the device alone. A run that was ended
     at its target counts with its last value.
 
     Args:
@@ -48,7 +49,7 @@ def table(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table | None:
     metric = Target.parse(baseline[0]["spec"]["target"]).metric
     outcomes = [outcome(record) for record in baseline]
     columns = []
-    for axis in ("seconds", "samples"):
+    for axis in ("seconds", "samples") if timed(arms) else ("samples",):
         middle = survival.median([getattr(item, axis) for item in outcomes], [item.reached for item in outcomes])
         if middle == float("inf"):
             return None
@@ -59,8 +60,6 @@ def table(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table | None:
 
 
 def _at(records: Sequence[Mapping[str, Any]], metric: str, column: Column) -> Estimate | None:
-    if column.axis == "seconds" and any(record["contended"] for record in records):
-        return None
     values = [value_at(record, metric, column.axis, column.limit) for record in records]
     known = [value for value in values if value is not None]
     return estimates.mean(known) if len(known) == len(values) else None

@@ -87,6 +87,15 @@ def outcome(record: Mapping[str, Any], target: str | None = None) -> Outcome:
     )
 
 
+def timed(arms: Mapping[str, Iterable[Mapping[str, Any]]]) -> bool:
+    """Whether all runs had the device alone, so that seconds of them may be shown side by side.
+
+    Args:
+        arms: Records of each arm.
+    """
+    return not any(record["contended"] for records in arms.values() for record in records)
+
+
 def by_arm(outcomes: Iterable[Outcome]) -> dict[str, dict[int, Outcome]]:
     """Outcomes by arm and seed; of runs that were made twice the last.
 

@@ -32,7 +32,12 @@ def overall(analysis: Analysis) -> list[Overall]:
     arms = [item for item in analysis.summaries if item.role in ("baseline", "arm")]
     datasets = list(dict.fromkeys(item.dataset for item in arms))
     names = list(dict.fromkeys(item.arm for item in arms))
-    known = {(item.arm, item.dataset): item.median_seconds for item in arms}
+    # Of a data set where the seconds of any arm cannot be compared, samples stand for all.
+    untimed = {item.dataset for item in arms if item.median_seconds is None}
+    known = {
+        (item.arm, item.dataset): item.median_samples if item.dataset in untimed else item.median_seconds
+        for item in arms
+    }
     times = {name: [known.get((name, dataset), float("inf")) for dataset in datasets] for name in names}
     profiles = aggregate.profiles(times)
     found = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.analysis.outcomes import timed
 from batchsel.analysis.style import GREY, Look, figure, legend
 
 _PARTS = {
@@ -45,7 +46,12 @@ def draw_spending(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
 
     Args:
         arms: Records of each arm.
+
+    Returns:
+        The figure, or None if runs shared the device.
     """
+    if not timed(arms):
+        return None
     made, axes = figure(columns=2, width=9.0, height=1.6 + 0.36 * len(arms), sharey=True)
     tables = {name: [spent(record) for record in records] for name, records in arms.items()}
     for one, parts in ((axes[0, 0], list(_PARTS)[:_ON_CLOCK]), (axes[0, 1], list(_PARTS)[_ON_CLOCK:])):

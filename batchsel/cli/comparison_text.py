@@ -96,7 +96,8 @@ def _ratio(item: Comparison) -> str:
 
 
 def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
-    middle = "-" if math.isinf(item.median_seconds) else f"{item.median_seconds:.3g}"
+    seconds = item.median_seconds
+    middle = "-" if seconds is None or math.isinf(seconds) else f"{seconds:.3g}"
     front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
     if comparison is None:
         return (*front, *(("1", "1") if item.role == "baseline" else ("-", "-")), "")
