@@ -58,7 +58,13 @@ def said(record: dict[str, Any]) -> str:
     if "failed" in record:
         return f"FAILED: {record['failed']}"
     if record["reached"]:
-        return f"reached after {record['crossing']['seconds']:.3g} s"
+        point = record["crossing"]
+        # Seconds of runs that share the device say nothing.
+        return (
+            f"reached after {point['samples']:,} samples"
+            if record["contended"]
+            else f"reached after {point['seconds']:.3g} s"
+        )
     return f"not reached within {record['spec']['budget']}"
 
 
@@ -104,6 +110,7 @@ def _failure(job: Job, around: Surroundings, error: Exception) -> dict[str, Any]
         "spec": job.spec.values(),
         "digest": job.spec.digest(),
         "arm": job.arm.values(),
+        "about": around.about,
     }
     records.append(around.out, record)
     return record
