@@ -14,11 +14,11 @@ from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.factorial import effects, factorial
 from batchsel.analysis.noise_scale import noise_scale
 from batchsel.analysis.studies import studies
-from batchsel.analysis.study import parts
+from batchsel.analysis.study_parts import parts, restated
 
 
-def only(records, kind):
-    (part,) = parts(records, kind)
+def only(records, kind, failures=()):
+    (part,) = parts(records, kind, failures)
     return part
 
 
@@ -74,16 +74,21 @@ def test_the_interval_of_the_interaction_covers_it_as_often_as_it_says():
 
 def test_three_factors_have_effects_of_all_orders():
     records = []
-    for seed in range(3):
+    for seed in range(9):
         for a, b, c in np.ndindex(2, 2, 2):
             levels = {name: ("no", "yes")[on] for name, on in (("a", a), ("b", b), ("c", c))}
-            records.append(studied(FACTORIAL, levels, seed, 0.8 + 0.01 * (a + 2 * b * c + 4 * a * b * c)))
+            noise = 1e-4 * np.sin(7 * seed + 3 * a + 5 * b + c)
+            records.append(studied(FACTORIAL, levels, seed, 0.8 + 0.01 * (a + 2 * b * c + 4 * a * b * c) + noise))
     found, _ = estimated(records)
     assert len(found) == 7
-    assert found[("a yes", "b yes", "c yes")].value == pytest.approx(4)
-    assert found[("b yes", "c yes")].value == pytest.approx(2 + 4 / 2)
-    assert found[("a yes",)].value == pytest.approx(1 + 4 / 4)
-    assert "interactions distinguishable from none" in studies(records)[0].sentence
+    assert found[("a yes", "b yes", "c yes")].value == pytest.approx(4, abs=0.05)
+    assert found[("b yes", "c yes")].value == pytest.approx(2 + 4 / 2, abs=0.05)
+    assert found[("a yes",)].value == pytest.approx(1 + 4 / 4, abs=0.05)
+    assert "interactions distinguishable from none (p at most 0.05 after Holm, 9 seeds)" in studies(records)[0].sentence
+    few = [record for record in records if record["spec"]["seed"] < 5]
+    assert "none of the 4 interactions is distinguishable" in studies(few)[0].sentence
+    two = [record for record in records if record["spec"]["seed"] < 2]
+    assert "interactions (2 seeds, too few for an interval): a yes × b yes " in studies(two)[0].sentence
 
 
 def test_the_base_level_is_that_of_the_baseline():
@@ -153,19 +158,25 @@ def test_a_metric_that_falls_is_told_in_its_own_unit():
     assert study.findings[0].unit == ""
 
 
-def test_without_results_of_the_end_those_of_the_crossing_are_taken_and_told():
-    records = factorial_records(seeds=2, noise=0.1)
-    for record in records:
-        record["test"] = {"accuracy": 0.5 + 0.01 * (record["arm"]["levels"]["lerac"] == "on"), "loss": 1.0}
+@pytest.mark.parametrize("made", [factorial_records, lambda: sweep_records(MODES), budget_records])
+def test_without_results_of_the_end_there_is_no_answer(made):
+    records = made()
     del records[3]["end"]
-    (study,) = studies(records)
-    assert study.findings[0].estimate.value == pytest.approx(1)
-    assert any("weights at the target's crossing" in note for note in study.notes)
+    assert studies(records)[0].sentence == "on digits: no answer yet: 1 run lacks results of the end of the budget."
+    del records[4]["end"]
+    assert "2 runs lack results of the end of the budget" in studies(records)[0].sentence
+    assert studies(records)[0].findings == ()
 
 
-def points(values):
-    """Results of three seeds that agree."""
-    return {size: dict.fromkeys(range(3), value) for size, value in values.items()}
+def test_a_run_that_missed_the_target_was_read_at_the_end_anyhow():
+    records = factorial_records(seeds=1)
+    records[0] |= {"reached": False, "crossing": None, "test": records[0].pop("end")["test"]}
+    assert studies(records)[0].sentence == studies(factorial_records(seeds=1))[0].sentence
+
+
+def points(values, step=0.0, seeds=3):
+    """Results of seeds that agree, or that lie a step apart."""
+    return {size: {seed: value + step * seed for seed in range(seeds)} for size, value in values.items()}
 
 
 PLAIN = {8: 90.0, 32: 91.0, 64: 90.5, 128: 90.0, 256: 89.9}
@@ -183,14 +194,17 @@ PLAIN = {8: 90.0, 32: 91.0, 64: 90.5, 128: 90.0, 256: 89.9}
 )
 def test_breaking_points_of_the_base_mode(values, told):
     found = breaking_points({"base": points(values)}, "base", 32, 1.0)
-    assert str(found.modes["base"].value) == told
-    assert str(found.modes["base"].low) == str(found.modes["base"].high) == told
+    assert str(found.modes["base"]) == told  # three seeds bear no interval
+    found = breaking_points({"base": points(values, 0.001, 5)}, "base", 32, 1.0).modes["base"]
+    assert (str(found.low), str(found.high)) == (told, told)
+    assert breaking_points({"base": points(values, seeds=5)}, "base", 32, 1.0).modes["base"].low is None
 
 
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({8: 85.0, 32: 89.9, 64: 91.0}, "below 8"),  # its small batches do not hold the threshold
+        ({8: 85.0, 32: 89.9, 64: 91.0, 256: 80.0}, "none from its small sizes on"),  # though 64 does
+        ({8: 90.5, 32: 90.9, 128: 90.5}, "128 (no larger was run)"),  # of its own; the base mode has 256
         ({8: 80.0, 32: 91.0, 64: 91.0, 128: 85.0}, "64"),  # too small a batch is no break
         ({8: 90.5, 16: 80.0, 32: 90.5, 64: 85.0}, "32"),  # of equal ones from the largest on
     ],
@@ -208,15 +222,64 @@ def test_the_interval_of_a_breaking_point_takes_in_what_seeds_disagree_on():
     assert str(found) == "128 [64, 128]"  # the mean is 89.83, that of resamples with the bad seed often is less
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_one_or_two_seeds_give_no_interval_of_a_breaking_point(seeds):
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_less_than_five_seeds_give_no_interval_of_a_breaking_point(seeds):
     results = {"base": {size: dict.fromkeys(range(seeds), value) for size, value in PLAIN.items()}}
     assert str(breaking_points(results, "base", 32, 1.0).modes["base"]) == "128"
 
 
 def test_breaking_points_need_a_seed_that_all_have():
-    assert breaking_points({"base": {32: {0: 90.0}, 64: {1: 90.0}}}, "base", 32, 1.0) is None
-    assert breaking_points({"other": {32: {0: 90.0}}}, "base", 32, 1.0) is None
+    why = "no seed has all batch sizes and modes"
+    assert breaking_points({"base": {32: {0: 90.0}, 64: {1: 90.0}}}, "base", 32, 1.0) == why
+    assert breaking_points({"other": {32: {0: 90.0}}}, "base", 32, 1.0) == "there is no run of base"
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ({"scaled": [256, 512]}, {"base": "at least 512", "scaled": "128"}),  # sizes of which no run ended
+        ({"base": [64], "scaled": []}, {"base": "32", "scaled": "128 (no larger was run)"}),  # no jump over a hole
+        ({"base": [512, 1024]}, {"base": "256", "scaled": "128 (no larger was run)"}),
+        ({"scaled": [8, 32]}, {"base": "at least 512", "scaled": "none from its small sizes on"}),
+        ({"other": [8, 64]}, {"base": "at least 512", "other": "none from its small sizes on"}),
+    ],
+)
+def test_a_size_of_which_a_run_failed_does_not_hold(lost, told):
+    table = {"base": {8: 91, 32: 91, 64: 91, 256: 91, 512: 91}, "scaled": {8: 91, 32: 91, 64: 91, 128: 91}}
+    results = {mode: points(values) for mode, values in table.items()}
+    for mode, sizes in lost.items():
+        for size in sizes:  # one seed ended
+            if size in results.get(mode, {}):
+                results[mode][size] = {0: 99.0}
+    found = breaking_points(results, "base", 32, 1.0, lost)
+    assert found.seeds == 3
+    assert {mode: str(found.modes[mode]) for mode in told} == told
+
+
+def test_without_a_small_size_that_ran_there_is_no_threshold():
+    results = {"base": points({8: 91.0, 64: 91.0})}
+    assert breaking_points(results, "base", 32, 1.0, {"base": [8]}) == "a run failed at each small batch size of base"
+
+
+def covered(gap, seeds, sweeps=120):
+    """How often the interval held the true size and the point lay below it, for a next size that far from the line."""
+    rng, held, low = np.random.default_rng(2), 0, 0
+    for _ in range(sweeps):
+        means = {32: 91.0, 64: 90.0 + gap, 128: 85.0}
+        results = {size: dict(enumerate(mean + rng.normal(0, 0.1, seeds))) for size, mean in means.items()}
+        found = breaking_points({"base": results}, "base", 32, 1.0).modes["base"]
+        held += found.low.batch <= 64 <= found.high.batch
+        low += found.value.batch < 64
+    return held / sweeps, low / sweeps
+
+
+def test_the_interval_of_a_breaking_point_covers_it_where_sizes_differ_and_less_near_the_line():
+    clear, near = covered(0.5, 5), covered(0.05, 5)
+    assert clear[0] >= 0.97
+    assert clear[1] <= 0.03
+    assert 0.75 <= near[0] <= 1.0
+    assert 0.1 <= near[1] <= 0.4  # the point leans to small sizes
+    assert covered(0.05, 10)[0] >= max(near[0], 0.93)
 
 
 MODES = {"base rate": {8: 91, 32: 90.8, 128: 89, 512: 80}, "scaled": {8: 90.9, 32: 91, 128: 90.9, 512: 90.5}}
@@ -258,7 +321,9 @@ def test_speed_ups_are_steps_and_seconds_to_the_same_level():
     assert speed["scaled", 128].steps.value == pytest.approx(first[0] / other[0])
     assert speed["scaled", 128].seconds.value == pytest.approx(first[1] / other[1])
     assert ("base rate", 512) not in speed  # which never gets there
-    assert speed["scaled", 128].steps.low is not None
+    # Seeds that agree are no certainty: arrivals lie on the grid of evaluations.
+    assert speed["scaled", 128].steps.low is None
+    assert speed["scaled", 128].grid == 100
 
 
 def test_a_seed_that_does_not_get_there_leaves_the_ratio_of_medians():
@@ -286,6 +351,10 @@ def test_a_noise_scale_is_given_only_where_there_is_one():
     assert told.median == pytest.approx(np.median([1 + 60 * passes for passes in (0.2, 0.8, 1.4, 2.0)]))
     assert noise_scale(sweep_records({"all": {32: 90}}, seeds=1, noisy_gradient=True)).median is None
     assert noise_scale([record_of("random", 0)]) is None
+    # A measurement that noise drowned is of a large scale: to leave it out would make the median too small.
+    told = noise_scale([{"noise_scale": [{"scale": scale} for scale in (None, 100.0, None, 300.0, 900.0)]}])
+    assert (told.median, told.high, str(told)) == (900.0, None, "900 (100 to unbounded)")
+    assert noise_scale([{"noise_scale": [{"scale": scale} for scale in (None, 100.0, 300.0, None)]}]).median is None
     (study,) = studies(sweep_records(MODES, seeds=1, noisy_gradient=True))
     assert "the gradient noise scale cannot be told: 32 of 32 measurements" in " ".join(study.notes)
     assert not any("noise scale" in item.quantity for item in study.findings)
@@ -295,9 +364,36 @@ def test_a_sweep_answers_in_a_sentence():
     (study,) = studies(sweep_records(MODES, seeds=5))
     assert study.sentence == (
         "on digits: small batches (the best of 8, 32, which is 8 (base rate)) end at a test accuracy of 91.00 %; the"
-        " largest batch size within 1 point of that is base rate: 32 [32, 32], scaled: at least 512 [at least 512, at"
-        " least 512] (95 % bootstrap intervals, 5 seeds)."
+        " largest batch size within 1 point of that is base rate: 32, scaled: at least 512 (5 seeds that agree: no"
+        " interval)."
     )
+    (study,) = studies(sweep_records(MODES, seeds=5, noise=0.01))
+    assert study.sentence.endswith(
+        "base rate: 32 [32, 32], scaled: at least 512 [at least 512, at least 512] (bootstrap intervals, nominally"
+        " 95 %, 5 seeds)."
+    )
+    assert any("the breaking point leans to small sizes" in note for note in study.notes)
+
+
+def test_a_speed_up_needs_a_seed_that_both_have():
+    records = [r for r in sweep_records(MODES, seeds=4) if (r["spec"]["seed"] < 2) == (r["spec"]["batch_size"] == 8)]
+    found = batch_sizes(only(records, "batch_sizes"))
+    assert {item.batch for item in found.speed_ups} == {8}
+    assert "no seed has all batch sizes and modes" in studies(records)[0].sentence
+
+
+def test_arrivals_are_told_to_the_grid_of_evaluations():
+    (study,) = studies(sweep_records(MODES, seeds=3, noise=0.1))
+    words = study.tables[1].words
+    assert "to the grid of evaluations only, which lie up to 100 samples apart." in words
+    assert "Front ●: by means, of those with times and without failures, no other is both better and faster." in words
+
+
+def test_a_batch_size_in_words_is_that_of_the_run():
+    records = sweep_records({"base rate": {8: 91, 32: 90.8, 128: 89}}, seeds=1)
+    for record in records:
+        record["arm"]["levels"] = {"batch size": {8: "tiny", 32: "small", 128: "large"}[record["spec"]["batch_size"]]}
+    assert batch_sizes(only(records, "batch_sizes")).sizes == [8, 32, 128]
 
 
 def test_arms_without_a_batch_size_of_the_study_take_no_part():
@@ -324,8 +420,19 @@ def test_budgets_answer_in_a_sentence():
         f"ended at {honest.value:+.2f} points of accuracy [{honest.low:.2f}, {honest.high:.2f}] against short"
         in study.sentence
     )
-    assert "not worse by more than 1 point)" in study.sentence
-    assert "with 0.60 [0.60, 0.60] of its samples and 0.60 [0.60, 0.60] of its time" in study.sentence
+    assert "(not worse by more than 1 point; 95 % interval, 8 seeds)" in study.sentence
+    assert "with 0.60 of its samples and 0.60 of its time; short ended at -0." in study.sentence
+    # What shortening costs is judged as what pruning costs.
+    assert study.sentence.count("not worse by more than 1 point") == 2
+
+
+def test_each_pair_of_budgets_names_its_seeds():
+    records = [r for r in budget_records(seeds=8, noise=0.2) if r["arm"]["name"] != "short" or r["spec"]["seed"] == 0]
+    (study,) = studies(records)
+    assert study.seeds == 8
+    assert "against short, trained with as many samples (one seed), and" in study.sentence
+    assert "95 % interval, 8 seeds" in study.sentence
+    assert "a study of one seed" not in study.sentence
 
 
 @pytest.mark.parametrize(
@@ -349,7 +456,7 @@ def test_unequal_samples_are_told():
         for name, points in (("full", 20), ("infobatch", 12), ("short", 16))
     ]
     (study,) = studies(records)
-    assert "trained with 0.75 [0.75, 0.75] of the samples" in study.sentence
+    assert "trained with 0.75 of the samples (2 seeds, too few for an interval)" in study.sentence
     assert "not trained on equally many samples (ratio 0.75" in study.notes[0]
 
 
@@ -368,6 +475,133 @@ def test_the_shortened_control_of_an_arm_has_no_seconds_to_compare():
 def test_budgets_say_which_arm_is_missing():
     records = [record for record in budget_records(seeds=2) if record["arm"]["name"] != "short"]
     assert studies(records)[0].sentence == "on digits: no answer yet: there is no run of short."
+
+
+def failure(record, **about):
+    """The same run, as if it had failed."""
+    made = {"schema": 2, "failed": "went astray", "spec": record["spec"], "digest": record["digest"]}
+    return made | {"arm": record["arm"]} | about
+
+
+def without(records, failed):
+    """The records that ended, and the failures of the others."""
+    return [r for r in records if not failed(r)], [failure(r) for r in records if failed(r)]
+
+
+def at(mode, *sizes, seeds=range(9)):
+    return lambda r: (
+        r["arm"]["levels"]["mode"] == mode and r["spec"]["batch_size"] in sizes and r["spec"]["seed"] in seeds
+    )
+
+
+def test_failed_runs_of_a_sweep_break_their_size():
+    ended, failures = without(sweep_records(MODES, seeds=5, noise=0.1), at("scaled", 128, 512, seeds=(1, 2)))
+    (study,) = studies(ended, failures)
+    assert "scaled: 32 [32, 32] (bootstrap" in study.sentence
+    assert "4 runs failed, at scaled: 128 (2), scaled: 512 (2)" in study.notes[0]
+    assert study.seeds == 5  # sizes that hold lose no seed
+    rows = {row[:2]: row for row in study.tables[1].rows}
+    assert rows["scaled", "128"][2] == "3, 2 failed"
+    found = batch_sizes(only(ended, "batch_sizes", failures))
+    assert ("scaled", 512) not in found.front
+    ended, failures = without(sweep_records(MODES, seeds=5, noise=0.1), at("scaled", 512))
+    (study,) = studies(ended, failures)
+    assert "scaled: 128 [128, 128]" in study.sentence  # not "at least"
+    assert study.tables[1].rows[-1][:3] == ("scaled", "512", "0, 5 failed")
+    assert "scaled: 128 (no larger was run)" in studies(ended)[0].sentence  # whoever does not know of the failures
+
+
+def test_a_failed_run_is_none_of_those_that_get_there():
+    ended, failures = without(sweep_records(MODES, seeds=3, noise=0.1), at("scaled", 128, seeds=(0, 1)))
+    found = batch_sizes(only(ended, "batch_sizes", failures))
+    assert ("scaled", 128) not in {(item.mode, item.batch) for item in found.speed_ups}  # one of three
+
+
+def test_a_run_whose_metric_is_lost_counts_as_failed():
+    records = sweep_records(MODES, seeds=5, noise=0.1)
+    next(filter(at("scaled", 512), records))["end"]["test"]["accuracy"] = None
+    assert "scaled: 128 [128, 128]" in studies(records)[0].sentence
+
+
+@pytest.mark.parametrize(("made", "arm"), [(factorial_records, "lerac on, blur off"), (budget_records, "short")])
+def test_failed_runs_are_counted_in_a_note(made, arm):
+    ended, failures = without(made(seeds=4), lambda r: r["arm"]["name"] == arm and r["spec"]["seed"] < 2)
+    (study,) = studies(ended, failures)
+    assert study.notes[0] == "2 runs failed and are not among the numbers: they are of the runs that ended."
+    # A record of the same arm and seed takes the place of its failure.
+    (study,) = studies(made(seeds=4), failures)
+    assert not any("failed" in note for note in study.notes)
+
+
+def test_a_failure_is_of_the_experiment_that_it_was_made_for():
+    named = factorial_records(seeds=3, about={"experiment": "one"})
+    other = factorial_records(seeds=3, about={"experiment": "other"})
+    failures = [failure(named.pop(), about=other[0]["about"] | {"experiment": "one"})]
+    one, two = studies(named + other, failures)
+    assert one.place == "digits, experiment one"
+    assert "1 run failed" in one.notes[0]
+    assert not any("failed" in note for note in two.notes)
+
+
+def test_experiments_are_not_merged():
+    first = factorial_records(seeds=2, about={"experiment": "lerac_and_blur_cvt13"})
+    second = factorial_records(seeds=2, interaction=2.0, about={"experiment": "lerac_and_blur_resnet18"})
+    one, two = studies(first + second)
+    assert ("+0.40 points" in one.sentence, "+2.00 points" in two.sentence) == (True, True)
+    assert two.place == "digits, experiment lerac_and_blur_resnet18"
+
+
+def test_a_run_that_was_made_twice_counts_once_as_it_was_last():
+    before, after = factorial_records(seeds=2, interaction=2.0), factorial_records(seeds=2)
+    (study,) = studies(before + after)
+    assert study.sentence == studies(after)[0].sentence
+    assert [row[2] for row in study.tables[0].rows] == ["2"] * 4
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (factorial_records, "lerac off and blur off"),
+        (lambda: sweep_records(MODES), "base rate, batch size 8"),
+        (budget_records, "full"),
+    ],
+)
+def test_runs_of_a_cell_that_differ_in_more_than_their_seed_give_no_answer(made, words):
+    records = made()
+    records[0]["spec"] = records[0]["spec"] | {"learning_rate": 0.5}
+    assert studies(records)[0].sentence == (
+        f"on digits: no answer yet: the runs of {words} differ in more than their seed (learning_rate 0.5 and 0.01)."
+    )
+
+
+def test_an_edited_table_is_that_of_the_newest_record():
+    records = budget_records(seeds=4, noise=0.2)
+    for record in records[6:]:
+        record["about"] = record["about"] | {"analysis": BUDGETS | {"points": 0.1}}
+        record["started"] = "2026-11-22T12:00:00+00:00"
+    (study,) = studies(records[::-1])
+    assert study.seeds == 4
+    assert "by more than 0.1 points" in study.sentence
+    (study,) = studies(restated(records, BUDGETS | {"points": 3.0}))
+    assert "not worse by more than 3 points" in study.sentence
+
+
+def test_an_interval_that_leaves_zero_out_is_weak_evidence_if_its_p_is_not_small():
+    (study,) = studies(factorial_records(seeds=4, noise=0.02))
+    assert "(interaction; 95 % interval, 4 seeds): its interval leaves 0 out, but the evidence is weak: p = 0." in (
+        study.sentence
+    )
+    (study,) = studies(factorial_records(seeds=8, noise=0.02))
+    assert "8 seeds): distinguishable from none;" in study.sentence
+    (study,) = studies(factorial_records(seeds=2, noise=0.02))
+    assert "(interaction; 2 seeds, too few for an interval); against" in study.sentence
+    assert "distinguishable" not in study.sentence
+    (study,) = studies(factorial_records(seeds=4))
+    assert "(interaction; 4 seeds that agree, no interval); against" in study.sentence
+    (study,) = studies(budget_records(seeds=4, noise=0.02))
+    assert (
+        "its interval leaves 0 out, but the evidence is weak: p = 0.38 after Holm; 95 % interval, 4" in study.sentence
+    )
 
 
 def test_forms_of_a_study_are_not_mixed():

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from batchsel.analysis import estimates
 from batchsel.analysis.breaking_point import Break, breaking_points
 from batchsel.analysis.estimates import Estimate
-from batchsel.analysis.final import Unit, asked_of, finals
+from batchsel.analysis.final import Unit, asked_of, finals, lacking
 from batchsel.analysis.noise_scale import NoiseScale, noise_scale
-from batchsel.analysis.speed_up import SpeedUp, level_of_small, speed_ups
-from batchsel.analysis.study import Part, base_level, level_of
+from batchsel.analysis.speed_up import Key, SpeedUp, level_of_small, speed_ups
+from batchsel.analysis.study_parts import Part, base_level, level_of, mixed
 
 SMALL, POINTS = 32, 1.0
 """Defaults of a card: the largest batch size that counts as small, and how far below its threshold a size may lie."""
@@ -50,21 +50,26 @@ class BatchSizes(NamedTuple):
     """The mode that the threshold is of."""
     within: float
     """In the unit."""
-    cells: dict[tuple[str, int], Cell]
+    cells: dict[Key, Cell]
+    lost: dict[Key, int]
+    """How many runs failed, of the cells in which any did; a cell may have no others."""
     broken: Break | None
     """Threshold and breaking points; None if nothing can be said."""
+    missing: str
+    """Why there are none; empty if there are."""
     level: float | None
     """The value on the validation part, as recorded, that speed-ups are measured to."""
     speed_ups: list[SpeedUp]
-    front: list[tuple[str, int]]
-    """Modes and sizes that no other beats in both accuracy and time, the fastest first."""
+    front: list[Key]
+    """Modes and sizes whose means no other beats in both accuracy and time, the fastest first; of those with times and
+    without failures."""
     noise: NoiseScale | None
     """Over all runs."""
 
     @property
     def modes(self) -> list[str]:
         """Names of the modes, the base first."""
-        return list(dict.fromkeys([self.base, *(mode for mode, _ in self.cells)]))
+        return list(dict.fromkeys([self.base, *(mode for mode, _ in (*self.cells, *self.lost))]))
 
     @property
     def sizes(self) -> list[int]:
@@ -84,32 +89,68 @@ def batch_sizes(part: Part) -> BatchSizes | str:
     Returns:
         The numbers, or why there are none.
     """
-    runs = [record for record in part.records if record["arm"]["role"] != "control"]
-    unit, factor = asked_of(part.records, part.analysis), part.analysis.get("mode", "mode")
-    grouped: dict[tuple[str, int], list[tuple[Mapping[str, Any], float]]] = {}
-    for record, value in zip(runs, finals(runs, unit), strict=True):
-        batch = _batch(record, part.analysis.get("batch", "batch size"))
-        if value is not None and batch is not None:
-            grouped.setdefault((level_of(record, factor) or PLAIN, batch), []).append((record, value))
-    if not grouped:
-        return "no run states a batch size"
-    cells = {key: _cell(*key, grouped[key], unit) for key in sorted(grouped)}
-    base = base_level(runs, factor, part.analysis.get("base")) or PLAIN
-    sign, within = (1 if unit.rising else -1), float(part.analysis.get("points", POINTS))
-    results: dict[str, dict[int, dict[int, float]]] = {}
-    for (mode, batch), cell in cells.items():
-        results.setdefault(mode, {})[batch] = {seed: sign * value for seed, value in cell.finals.items()}
-    small = int(part.analysis.get("small", SMALL))
+    runs = [record for record in part.records if _key(record, part.analysis)]
+    unit, base, small = asked_of(part.records, part.analysis), _base(part), int(part.analysis.get("small", SMALL))
+    cells = _cells(runs, part, unit)
+    if isinstance(cells, str):
+        return cells
+    # A run without a value, such as an infinite loss, went astray like one that failed.
+    keys = [_key(failure, part.analysis) for failure in part.failures]
+    keys += [_key(run, part.analysis) for run, value in zip(runs, finals(runs, unit), strict=True) if value is None]
+    lost = {key: keys.count(key) for key in keys if key is not None}
+    within = float(part.analysis.get("points", POINTS))
+    broken = _broken(cells, lost, base, small, within, 1 if unit.rising else -1)
     runs_of = {key: cell.records for key, cell in cells.items()}
-    level = level_of_small(runs_of, base, small, within, unit)
+    sound = {key: cell for key, cell in cells.items() if key not in lost}
+    level = level_of_small({key: runs_of[key] for key in sound}, base, small, within, unit)
     return BatchSizes(
-        unit, base, within, cells, _signed(breaking_points(results, base, small, within), sign), level,
-        speed_ups(runs_of, base, level, unit), front(cells, unit.rising), noise_scale(runs),
+        unit, base, within, cells, lost, *((None, broken) if isinstance(broken, str) else (broken, "")), level,
+        speed_ups(runs_of, base, level, unit, lost), front(sound, unit.rising), noise_scale(runs),
     )  # fmt: skip
 
 
-def front(cells: Mapping[tuple[str, int], Cell], rising: bool) -> list[tuple[str, int]]:
-    """The modes and sizes that are better than all that are as fast.
+def _base(part: Part) -> str:
+    runs = [run for run in (*part.records, *part.failures) if run["arm"]["role"] != "control"]
+    return base_level(runs, part.analysis.get("mode", "mode"), part.analysis.get("base")) or PLAIN
+
+
+def _cells(runs: Sequence[Mapping[str, Any]], part: Part, unit: Unit) -> dict[Key, Cell] | str:
+    """The cells, or why there are none."""
+    if not runs:
+        return "no run states a batch size"
+    why = lacking(runs)
+    if why:
+        return why
+    grouped: dict[Key, list[tuple[Mapping[str, Any], float]]] = {}
+    for record, value in zip(runs, finals(runs, unit), strict=True):
+        if value is not None:
+            grouped.setdefault(_key(record, part.analysis) or (PLAIN, 0), []).append((record, value))
+    words = {
+        f"{'' if mode == PLAIN else f'{mode}, '}batch size {batch}": [run for run, _ in of]
+        for (mode, batch), of in grouped.items()
+    }
+    if not grouped:
+        return f"no run has a final {unit.metric}"
+    return mixed(words) or {key: _cell(*key, grouped[key], unit) for key in sorted(grouped)}
+
+
+def _broken(
+    cells: Mapping[Key, Cell], lost: Mapping[Key, int], base: str, small: int, within: float, sign: int
+) -> Break | str:
+    results: dict[str, dict[int, dict[int, float]]] = {}
+    for (mode, batch), cell in cells.items():
+        results.setdefault(mode, {})[batch] = {seed: sign * value for seed, value in cell.finals.items()}
+    sizes: dict[str, set[int]] = {}
+    for mode, batch in lost:
+        sizes.setdefault(mode, set()).add(batch)
+    found = breaking_points(results, base, small, within, sizes)
+    if isinstance(found, str):
+        return found
+    return found._replace(threshold=found.threshold._replace(value=sign * found.threshold.value))
+
+
+def front(cells: Mapping[Key, Cell], rising: bool) -> list[Key]:
+    """The modes and sizes whose mean is better than that of all that are as fast by their means.
 
     Args:
         cells: Cells; those without seconds take no part.
@@ -125,13 +166,17 @@ def front(cells: Mapping[tuple[str, int], Cell], rising: bool) -> list[tuple[str
     return found
 
 
-def _batch(record: Mapping[str, Any], factor: str) -> int | None:
-    """The batch size that a run states; an arm without levels, such as a baseline that was added, takes no part."""
+def _key(record: Mapping[str, Any], analysis: Mapping[str, Any]) -> Key | None:
+    """Mode and batch size of a run; controls and arms without levels, such as an added baseline, take no part.
+
+    A level in words stands for the batch size that the run was made with.
+    """
     levels = record["arm"].get("levels") or {}
-    if not levels:
+    if not levels or record["arm"]["role"] == "control":
         return None
-    text = str(levels.get(factor, record["spec"]["batch_size"]))
-    return int(text) if text.isdigit() else None
+    text = str(levels.get(analysis.get("batch", "batch size")))
+    batch = int(text) if text.isdigit() else int(record["spec"]["batch_size"])
+    return level_of(record, analysis.get("mode", "mode")) or PLAIN, batch
 
 
 def _cell(mode: str, batch: int, runs: Sequence[tuple[Mapping[str, Any], float]], unit: Unit) -> Cell:
@@ -145,10 +190,10 @@ def _cell(mode: str, batch: int, runs: Sequence[tuple[Mapping[str, Any], float]]
         batch=batch,
         records=records,
         finals=values,
-        final=estimates.mean(list(values.values())),
+        final=estimates.over_seeds(list(values.values())),
         gap=_gap(records, unit.metric, unit.factor * (1 if unit.rising else -1)),
         loss_gap=_gap(records, "loss", -1.0),
-        seconds=estimates.mean(seconds) if timed else None,
+        seconds=estimates.over_seeds(seconds) if timed else None,
         steps=sum(record.get("updates", record["counts"]["steps"]) for record in records) / len(records),
         throughput=sum(samples) / sum(seconds) if timed and sum(seconds) > 0 else None,
         noise=noise_scale(records),
@@ -161,10 +206,4 @@ def _gap(records: Sequence[Mapping[str, Any]], metric: str, factor: float) -> Es
     pairs = [((end.get("train") or {}).get(metric), (end.get("test") or {}).get(metric)) for end in ends]
     if any(value is None for pair in pairs for value in pair):
         return None
-    return estimates.mean([factor * (train - test) for train, test in pairs])
-
-
-def _signed(broken: Break | None, sign: int) -> Break | None:
-    if broken is None:
-        return None
-    return broken._replace(threshold=broken.threshold._replace(value=sign * broken.threshold.value))
+    return estimates.over_seeds([factor * (train - test) for train, test in pairs])

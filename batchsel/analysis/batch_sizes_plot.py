@@ -8,10 +8,11 @@ from typing import Any
 from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
 from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.speed_up import SpeedUp
-from batchsel.analysis.study import Part, parts
+from batchsel.analysis.study_parts import Part, parts
 from batchsel.analysis.style import GREY, INK, Look, figure, legend_below, log_scale
 
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+Failures = Sequence[Mapping[str, Any]]
 _TICKS = 8
 """More sizes than these are not all named on an axis."""
 _FAR = 6
@@ -19,17 +20,18 @@ _FAR = 6
 _WIDTH, _HEIGHT = 9.0, 3.5
 
 
-def draw_accuracy(arms: Arms, look: Look) -> Any:
+def draw_accuracy(arms: Arms, look: Look, failures: Failures = ()) -> Any:
     """The final metric against the batch size in each mode, the threshold of small batches and what is allowed below.
 
     Args:
         arms: Records of each arm.
         look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
 
     Returns:
         The figure, or None if no part is a sweep.
     """
-    known = _known(arms)
+    known = _known(arms, failures)
     if not known:
         return None
     close = any(close_up(found) for _, found in known)
@@ -80,12 +82,13 @@ def _threshold(ax: Any, found: BatchSizes) -> None:
             label = {}
 
 
-def draw_gap(arms: Arms, look: Look) -> Any:
+def draw_gap(arms: Arms, look: Look, failures: Failures = ()) -> Any:
     """The generalisation gap against the batch size: in the metric, and in the loss.
 
     Args:
         arms: Records of each arm.
         look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
 
     Returns:
         The figure, or None if no sweep was measured on its training data.
@@ -97,15 +100,16 @@ def draw_gap(arms: Arms, look: Look) -> Any:
         ),
         (lambda found: "test − train loss", lambda cell: cell.loss_gap),
     )
-    return _panels(arms, columns)
+    return _panels(arms, failures, columns)
 
 
-def draw_time(arms: Arms, look: Look) -> Any:
+def draw_time(arms: Arms, look: Look, failures: Failures = ()) -> Any:
     """Seconds of training to the end of the budget, and samples a second, against the batch size.
 
     Args:
         arms: Records of each arm.
         look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
 
     Returns:
         The figure, or None if runs shared the device.
@@ -114,20 +118,21 @@ def draw_time(arms: Arms, look: Look) -> Any:
         (lambda found: "seconds to the end of the budget", lambda cell: cell.seconds),
         (lambda found: "samples trained on a second", lambda cell: cell.throughput and Estimate(cell.throughput)),
     )
-    return _panels(arms, columns, log=True)
+    return _panels(arms, failures, columns, log=True)
 
 
-def draw_speed_up(arms: Arms, look: Look) -> Any:
+def draw_speed_up(arms: Arms, look: Look, failures: Failures = ()) -> Any:
     """How many times fewer steps, and less time, larger batches need to what small ones reach; ideal is the line.
 
     Args:
         arms: Records of each arm.
         look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
 
     Returns:
         The figure, or None if less than two sizes get there.
     """
-    known = [(part, found) for part, found in _known(arms) if len(found.speed_ups) > 1]
+    known = [(part, found) for part, found in _known(arms, failures) if len(found.speed_ups) > 1]
     if not known:
         return None
     made, axes = figure(columns=2, rows=len(known), width=_WIDTH, height=_HEIGHT * len(known))
@@ -160,9 +165,14 @@ def _speed(ax: Any, found: BatchSizes, what: str) -> None:
     _sizes_axis(ax, sizes)
 
 
-def _panels(arms: Arms, columns: Sequence[tuple[Callable[..., str], Callable[[Cell], Any]]], log: bool = False) -> Any:
+def _panels(
+    arms: Arms,
+    failures: Failures,
+    columns: Sequence[tuple[Callable[..., str], Callable[[Cell], Any]]],
+    log: bool = False,
+) -> Any:
     """A panel for each quantity that any cell has."""
-    known = _known(arms)
+    known = _known(arms, failures)
     columns = [item for item in columns if any(item[1](cell) for _, found in known for cell in found.cells.values())]
     if not columns:
         return None
@@ -214,6 +224,9 @@ def _titled(ax: Any, part: Part, known: Sequence[Any]) -> None:
         ax.set_title(part.place, fontsize=9, loc="left")
 
 
-def _known(arms: Arms) -> list[tuple[Part, BatchSizes]]:
-    found = [(part, batch_sizes(part)) for part in parts([run for of in arms.values() for run in of], "batch_sizes")]
+def _known(arms: Arms, failures: Failures) -> list[tuple[Part, BatchSizes]]:
+    found = [
+        (part, batch_sizes(part))
+        for part in parts([run for of in arms.values() for run in of], "batch_sizes", failures)
+    ]
     return [(part, of) for part, of in found if not isinstance(of, str)]

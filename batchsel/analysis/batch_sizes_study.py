@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
-from batchsel.analysis.breaking_point import LEAST
+from batchsel.analysis.breaking_point import LEAST, Break, Size
 from batchsel.analysis.estimates import Estimate
-from batchsel.analysis.final import AT_CROSSING, Unit, has_end
+from batchsel.analysis.final import Unit
 from batchsel.analysis.noise_scale import NoiseScale, noise_scale
 from batchsel.analysis.speed_up import SpeedUp
-from batchsel.analysis.study import ONE_SEED, Finding, Part, Study, Table, answered
+from batchsel.analysis.study import ONE_SEED, Finding, Study, Table, answered, failed
+from batchsel.analysis.study_parts import Part
 from batchsel.analysis.verdict import number
 
-_FEW = 5
-"""With fewer seeds the widened bootstrap reaches from the worst seed to the best, and hardly further."""
+_FEW = 10
+"""With fewer seeds the interval holds the true size less often than it says, where the next size lies near the line."""
 
 
 def study(part: Part) -> Study:
@@ -26,25 +24,32 @@ def study(part: Part) -> Study:
     """
     found = batch_sizes(part)
     if isinstance(found, str):
-        return answered(part, 0, f"no answer yet: {found}")
+        return answered(part, 0, f"no answer yet: {found}", failed(part.failures))
     seeds = found.broken.seeds if found.broken else 0
     tables = [_modes(found), _cells(found)]
-    return answered(part, seeds, _sentence(found), _notes(found, part.records), tables, _findings(found))
+    return answered(part, seeds, _sentence(found), _notes(found), tables, _findings(found))
 
 
 def _sentence(found: BatchSizes) -> str:
     if found.broken is None:
-        return "no answer yet: no seed has all batch sizes and modes"
+        return f"no answer yet: {found.missing}"
     unit, broken = found.unit, found.broken
     best = f"{broken.threshold.batch:,}{_of(found.base)}"
     small = f"small batches (the best of {', '.join(f'{size:,}' for size in broken.threshold.sizes)}, which is {best})"
     value = f"{unit.number(broken.threshold.value)}{' %' if unit.name else ''}"
     told = [f"{_named(mode)}{point}" for mode, point in ((mode, broken.modes[mode]) for mode in found.modes)]
-    basis = f"95 % bootstrap intervals, {broken.seeds} seeds"
-    if broken.seeds < LEAST:
-        basis = ONE_SEED if broken.seeds == 1 else f"{broken.seeds} seeds: too few for an interval"
     how = f"the largest batch size within {found.unit.amount(found.within)} of that is {', '.join(told)}"
-    return f"{small} end at a test {unit.metric} of {value}; {how} ({basis})"
+    return f"{small} end at a test {unit.metric} of {value}; {how} ({_basis(broken)})"
+
+
+def _basis(broken: Break) -> str:
+    if broken.seeds == 1:
+        return ONE_SEED
+    if broken.seeds < LEAST:
+        return f"{broken.seeds} seeds: too few for an interval"
+    if all(point.low is None for point in broken.modes.values()):
+        return f"{broken.seeds} seeds that agree: no interval"
+    return f"bootstrap intervals, nominally 95 %, {broken.seeds} seeds"
 
 
 def _named(mode: str) -> str:
@@ -55,36 +60,48 @@ def _of(mode: str) -> str:
     return "" if mode == PLAIN else f" ({mode})"
 
 
-def _notes(found: BatchSizes, records: Sequence[Mapping[str, Any]]) -> list[str]:
-    notes = []
-    seeds = found.broken.seeds if found.broken else 0
+def _notes(found: BatchSizes) -> list[str]:
+    notes, seeds = _lost(found), found.broken.seeds if found.broken else 0
     most = max(len(cell.finals) for cell in found.cells.values())
     if seeds < most:
         notes.append(
             f"threshold and breaking points are of the {seeds} seeds that all sizes and modes have, of {most}."
         )
     if LEAST <= seeds < _FEW:
-        notes.append(f"a bootstrap of {seeds} seeds knows little of how far others would scatter.")
+        notes.append(
+            f"with {seeds} seeds an interval holds the true size less often than in 95 % where the next size lies near"
+            " the line, and the breaking point leans to small sizes."
+        )
     if any(cell.seconds is None for cell in found.cells.values()):
         notes.append("runs shared the device, so their seconds are left out.")
     if found.noise is not None:
         notes.append(_noise(found.noise))
-    if not has_end([record for record in records if record["arm"]["role"] != "control"]):
-        notes.append(AT_CROSSING)
     return notes
+
+
+def _lost(found: BatchSizes) -> list[str]:
+    """What failed: such a size does not hold the threshold, whatever its other runs came to."""
+    if not found.lost:
+        return []
+    named = ", ".join(f"{_named(mode)}{batch:,} ({count})" for (mode, batch), count in sorted(found.lost.items()))
+    count = sum(found.lost.values())
+    runs = "1 run failed" if count == 1 else f"{count} runs failed"
+    return [f"{runs}, at {named}; a batch size with a failed run counts as not within, and means are of the others."]
 
 
 def _noise(noise: NoiseScale) -> str:
     lost = noise.made - noise.measured
     if noise.median is None:
         return (
-            f"the gradient noise scale cannot be told: {lost} of {noise.made} measurements were too noisy to give one."
+            f"the gradient noise scale cannot be told: {lost} of {noise.made} measurements were too noisy to bound it."
         )
     told = (
-        f"the gradient noise scale tr Σ / |G|² (McCandlish et al. 2018), about where larger batches stop saving steps:"
-        f" median {noise.median:,.0f} samples over runs and moments, range {noise.low:,.0f} to {noise.high:,.0f}"
+        f"the gradient noise scale tr Σ / |G|² (McCandlish et al. 2018): median {noise.median:,.0f} samples, range"
+        f" {noise.range}. By that model a batch of this size needs about twice the fewest steps possible. It is pooled"
+        " over runs, sizes and moments: no prediction made beforehand"
     )
-    return f"{told}; {lost} of {noise.made} measurements were too noisy to give one." if lost else f"{told}."
+    counted = f"; {lost} of {noise.made} measurements were too noisy to bound it and count as infinite" if lost else ""
+    return f"{told}{counted}."
 
 
 def _modes(found: BatchSizes) -> Table:
@@ -97,10 +114,13 @@ def _modes(found: BatchSizes) -> Table:
     words = (
         "Breaking point: from a mode's best small batch size (if it has none, its smallest) upwards, the last one"
         f" whose mean is within {found.unit.amount(found.within)} of the threshold, with all measured in between. The"
-        " threshold is the best of several means, so it leans to the good side. "
+        " threshold is the best of several means, so it leans to the good side, and a mean that misses by chance ends"
+        " the way up: both lean the point to small sizes. "
     )
     words += (
-        "" if found.broken.seeds < LEAST else "In brackets the 95 % interval of a bootstrap of seeds, for all alike. "
+        ""
+        if all(point.low is None for point in found.broken.modes.values())
+        else "In brackets the interval of a bootstrap of seeds, for all alike, nominally 95 %. "
     )
     words += "Noise scale: median and range, in samples." if found.noise is not None else ""
     return Table("Breaking points", head, rows, words.strip())
@@ -115,7 +135,7 @@ def _cells(found: BatchSizes) -> Table:
     columns = [
         ("mode", lambda cell: cell.mode),
         ("batch", lambda cell: f"{cell.batch:,}"),
-        ("runs", lambda cell: str(len(cell.finals))),
+        ("runs", lambda cell: _runs(len(cell.finals), found.lost.get((cell.mode, cell.batch), 0))),
         (unit.axis, lambda cell: unit.tell(cell.final)),
         (f"train − test {unit.metric}", lambda cell: cell.gap and unit.tell(cell.gap, True)),
         ("test − train loss", lambda cell: cell.loss_gap and _plain(cell.loss_gap)),
@@ -134,22 +154,32 @@ def _cells(found: BatchSizes) -> Table:
     rows = list(zip(*(values for _, values in shown), strict=True))
     if found.front:
         rows = [(*row[:-1], row[-1].replace("–", "")) for row in rows]
+    for mode, batch in sorted(found.lost.keys() - found.cells.keys()):
+        known = {"mode": mode, "batch": f"{batch:,}", "runs": _runs(0, found.lost[mode, batch]), "front": ""}
+        rows.append(tuple(known.get(name, "–") for name, _ in shown))
     return Table("Batch sizes", tuple(name for name, _ in shown), rows, _words(found))
 
 
 def _words(found: BatchSizes) -> str:
-    several = any(len(cell.finals) > 1 for cell in found.cells.values())
-    words = "Means over seeds, in brackets 95 % intervals. " if several else ""
+    words = "Means over seeds. " if any(len(cell.finals) > 1 for cell in found.cells.values()) else ""
+    if any(cell.final.low is not None for cell in found.cells.values()):
+        words = "Means over seeds, in brackets 95 % intervals. "
     if found.front:
-        words += "Front ●: no other is both better and faster. "
+        words += "Front ●: by means, of those with times and without failures, no other is both better and faster. "
     if found.speed_ups:
         first = next(item for item in found.speed_ups if item.mode == found.base)
         words += (
             f"Speed-up: how many times fewer steps (less time) it takes to a validation {found.unit.metric} of"
             f" {found.level:.4g} than with {first.batch:,}{_of(found.base)}. Where a"
             " seed does not get there it is the ratio of medians; sizes that less than half get there with have none."
+            f" Arrivals are known to the grid of evaluations only, which lie up to"
+            f" {max(item.grid for item in found.speed_ups):,.0f} samples apart."
         )
     return words.strip()
+
+
+def _runs(ended: int, lost: int) -> str:
+    return f"{ended}, {lost} failed" if lost else str(ended)
 
 
 def _plain(estimate: Estimate) -> str:
@@ -170,13 +200,11 @@ def _findings(found: BatchSizes) -> tuple[Finding, ...]:
             Finding(found.base, "threshold of small batches", found.unit.whole, Estimate(threshold.value), seeds)
         )
         for mode, point in found.broken.modes.items():
-            ends = [None if size is None else float(size.batch) for size in (point.low, point.high)]
+            value, *ends = (None if of is None else _number(of) for of in (point.value, point.low, point.high))
             bound = f"breaking point{', ' if point.value.bound else ''}{point.value.bound}"
-            made.append(Finding(mode, bound, "samples a batch", Estimate(float(point.value.batch), *ends), seeds))
+            made.append(Finding(mode, bound, "samples a batch", Estimate(value, *ends), seeds))
     if found.noise is not None and found.noise.median is not None:
-        made.append(
-            Finding("all runs", "noise scale, median", "samples", Estimate(found.noise.median), found.noise.measured)
-        )
+        made.append(Finding("all runs", "noise scale, median", "samples", Estimate(found.noise.median), None))
     for cell in found.cells.values():
         made += _of_cell(cell, found.unit)
     for item in found.speed_ups:
@@ -193,6 +221,11 @@ def _findings(found: BatchSizes) -> tuple[Finding, ...]:
                     )
                 )
     return tuple(made)
+
+
+def _number(size: Size) -> float:
+    """The batch size; 0 where no size holds."""
+    return 0.0 if size.bound == "none" else float(size.batch)
 
 
 def _of_cell(cell: Cell, unit: Unit) -> list[Finding]:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from batchsel.analysis import estimates, significance
 from batchsel.analysis.estimates import Estimate
-from batchsel.analysis.final import Unit, asked_of, finals
-from batchsel.analysis.study import Part, level_of
+from batchsel.analysis.final import Unit, asked_of, finals, lacking
+from batchsel.analysis.study_parts import Part, level_of, mixed
 
 ROLES = ("full", "pruned", "short")
 """What the arms are: all data for the whole budget, pruned data, all data for as many samples as the pruned took."""
@@ -74,6 +74,10 @@ def budgets(part: Part) -> Budgets | str:
     absent = [name for name in names.values() if name not in known]
     if absent:
         return f"there is no run of {' or '.join(absent)}"
+    of_role = {name: [run for run in runs if level_of(run, factor) == name] for name in names.values()}
+    why = lacking(runs) or mixed(of_role)
+    if why:
+        return why
     role_of = {name: role for role, name in names.items()}
     table: dict[str, dict[int, Mapping[str, Any]]] = {role: {} for role in ROLES}
     values: dict[str, dict[int, float]] = {role: {} for role in ROLES}
@@ -125,7 +129,7 @@ def _difference(
         left=left,
         right=right,
         n=len(seeds),
-        final=estimates.mean(each),
+        final=estimates.over_seeds(each),
         samples=_ratio(runs, lambda record: record["counts"]["samples"]),
         seconds=_ratio(runs, lambda record: record["seconds"]["training"]) if timed else None,
         p=significance.sign_flip(each),
@@ -136,4 +140,5 @@ def _difference(
 def _ratio(
     runs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], of: Callable[[Mapping[str, Any]], float]
 ) -> Estimate:
-    return estimates.ratio([math.log(max(of(left), 1e-9) / max(of(right), 1e-9)) for left, right in runs])
+    values = [math.log(max(of(left), 1e-9) / max(of(right), 1e-9)) for left, right in runs]
+    return estimates.supported(estimates.ratio(values), values)

@@ -9,7 +9,8 @@ import numpy as np
 
 from batchsel.analysis import estimates
 from batchsel.analysis.budgets import ROLES, Budgets, budgets
-from batchsel.analysis.study import parts
+from batchsel.analysis.estimates import FEWEST
+from batchsel.analysis.study_parts import parts
 from batchsel.analysis.style import GREY, Look, bar, figure
 
 
@@ -44,7 +45,7 @@ def _values(ax: Any, found: Budgets) -> None:
         for seed, value in values.items():
             y = row + 0.16 + 0.14 * np.modf(seed * 0.618)[0]
             ax.plot(value, y, ".", color=look.colour(role), markersize=4, alpha=0.45)
-        mean = estimates.mean(list(values.values()))
+        mean = estimates.over_seeds(list(values.values()))
         bar(ax, row, mean, look.colour(role), found.unit.number(mean.value))
     ax.set_yticks(range(len(ROLES)), [found.names[role] for role in ROLES])
     ax.set_ylim(len(ROLES) - 0.45, -0.7)
@@ -70,5 +71,7 @@ def _differences(ax: Any, found: Budgets) -> None:
 
 
 def _basis(found: Budgets) -> str:
-    several = max(len(values) for values in found.finals.values()) > 1
-    return " (95 % interval)" if several else " (one seed)"
+    most = max(len(values) for values in found.finals.values())
+    if most >= FEWEST:
+        return " (95 % interval)"
+    return " (one seed)" if most == 1 else f" ({most} seeds)"

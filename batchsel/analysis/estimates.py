@@ -12,6 +12,10 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 1999
+FEWEST = 3
+"""With fewer runs or pairs studies give no interval."""
+_ALIKE = 1e-9
+"""Values closer than this share of the largest differ by rounding."""
 _FEW = 8
 """Below this many pairs the bootstrap has too few distinct resamples; Student's t takes its place."""
 
@@ -59,6 +63,37 @@ def mean(values: Sequence[float]) -> Estimate:
     half = stats.t.ppf(0.5 + CONFIDENCE / 2, values.size - 1) * stats.sem(values)
     center = float(values.mean())
     return Estimate(center, center - float(half), center + float(half))
+
+
+def supported(estimate: Estimate, values: Sequence[float]) -> Estimate:
+    """An estimate without its interval where values do not bear one: fewer than three, or all alike.
+
+    Two values that happen to agree, or a grid that makes them equal, would claim certainty.
+
+    Args:
+        estimate: Made of the values.
+        values: One number a run or pair.
+
+    Example:
+        >>> [supported(mean(values), values).low is None for values in ([1.0, 2.0], [1.0, 1.0, 1.0], [1.0, 2.0, 3.0])]
+        [True, True, False]
+    """
+    if len(values) < FEWEST or np.ptp(values) <= _ALIKE * max(1.0, float(np.max(np.abs(values)))):
+        return Estimate(estimate.value)
+    return estimate
+
+
+def over_seeds(values: Sequence[float]) -> Estimate:
+    """Mean over the seeds of a study, with its interval where they bear one.
+
+    Args:
+        values: One number a run or pair.
+
+    Example:
+        >>> over_seeds([1.0, 2.0])
+        Estimate(value=1.5, low=None, high=None)
+    """
+    return supported(mean(values), values)
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

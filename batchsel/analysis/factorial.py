@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from batchsel.analysis import estimates, significance
 from batchsel.analysis.estimates import Estimate
-from batchsel.analysis.final import asked_of, finals
+from batchsel.analysis.final import asked_of, finals, lacking
 from batchsel.analysis.outcomes import Outcome, outcome
-from batchsel.analysis.study import Part, base_level, level_of
+from batchsel.analysis.study_parts import Part, base_level, level_of, mixed
 
 Cell = tuple[int, ...]
 """For each factor 0 for its base level and 1 for the other."""
@@ -99,7 +99,7 @@ def effects(values: Values, words: Sequence[str], ratio: bool = False) -> list[E
     for size in range(1, len(words) + 1):
         for chosen in itertools.combinations(range(len(words)), size):
             each = [contrast(cells, chosen) for cells in values.values()]
-            estimate = estimates.ratio(each) if ratio else estimates.mean(each)
+            estimate = estimates.supported(estimates.ratio(each), each) if ratio else estimates.over_seeds(each)
             found.append((tuple(words[i] for i in chosen), estimate, significance.sign_flip(each)))
     corrected = significance.holm([p for *_, p in found])
     return [Effect(*item, p_holm) for item, p_holm in zip(found, corrected, strict=True)]
@@ -123,6 +123,9 @@ def factorial(part: Part) -> Factorial | str:
         return factors
     runs = [record for record in runs if all(level_of(record, factor.name) for factor in factors)]
     cells = [_cell(record, factors) for record in runs]
+    why = lacking(runs) or mixed(_worded(runs, cells, factors))
+    if why:
+        return why
     table: dict[int, dict[Cell, float]] = {}
     known: dict[Cell, list[float]] = {cell: [] for cell in itertools.product((0, 1), repeat=len(factors))}
     for record, cell, value in zip(runs, cells, finals(runs, asked_of(runs, part.analysis)), strict=True):
@@ -164,6 +167,15 @@ def _cell(record: Mapping[str, Any], factors: Sequence[Factor]) -> Cell:
     return tuple(int(level_of(record, factor.name) == factor.other) for factor in factors)
 
 
+def _worded(
+    runs: Sequence[Mapping[str, Any]], cells: Sequence[Cell], factors: Sequence[Factor]
+) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for run, cell in zip(runs, cells, strict=True):
+        found.setdefault(" and ".join(levels_of(cell, factors)), []).append(run)
+    return found
+
+
 def levels_of(cell: Cell, factors: Sequence[Factor]) -> tuple[str, ...]:
     """The levels of a cell in words.
 
@@ -181,9 +193,8 @@ def levels_of(cell: Cell, factors: Sequence[Factor]) -> tuple[str, ...]:
 def _simple(values: Values) -> dict[Cell, Estimate]:
     first = next(iter(values.values()))
     base = (0,) * len(next(iter(first)))
-    return {
-        cell: estimates.mean([row[cell] - row[base] for row in values.values()]) for cell in sorted(first) if any(cell)
-    }
+    each = {cell: [row[cell] - row[base] for row in values.values()] for cell in sorted(first) if any(cell)}
+    return {cell: estimates.over_seeds(of) for cell, of in each.items()}
 
 
 def _ratios(

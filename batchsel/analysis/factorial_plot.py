@@ -8,7 +8,7 @@ from typing import Any
 from batchsel.analysis import estimates
 from batchsel.analysis.factorial import Factorial, factorial
 from batchsel.analysis.final import Unit, asked_of
-from batchsel.analysis.study import Part, parts
+from batchsel.analysis.study_parts import Part, parts
 from batchsel.analysis.style import GREY, INK, Look, bar, figure, legend_below, many
 
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -40,7 +40,7 @@ def draw_effects(arms: Arms, look: Look) -> Any:
     ax.set_ylim(len(rows) - 0.4, -0.75)
     ax.margins(x=0.08)
     unit = rows[0][2]
-    interval = " (95 % interval)" if any(effect.estimate.low is not None for *_, effect in rows) else " (one seed)"
+    interval = " (95 % interval)" if any(effect.estimate.low is not None for *_, effect in rows) else " (no intervals)"
     ax.set_xlabel(f"effect on test {unit.metric}{', points' if unit.name else ''}{interval}", fontsize=9)
     return made
 
@@ -72,7 +72,7 @@ def _panel(ax: Any, found: Factorial, unit: Unit) -> None:
     for other, level in enumerate((second.base, second.other)):
         colour, shift = colours.colour(level), 0.03 * (2 * other - 1)
         values = [[row[(one, other)] for row in found.values.values()] for one in (0, 1)]
-        means = [estimates.mean(of) for of in values]
+        means = [estimates.over_seeds(of) for of in values]
         x = [place + shift for place in (0, 1)]
         style = "-" if other else "--"
         ax.plot(x, [mean.value for mean in means], style, marker="o", color=colour, label=f"{second.name} {level}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from batchsel.analysis import estimates
+from batchsel.analysis.estimates import FEWEST
 from batchsel.analysis.factorial import Cell, Effect, Factor, Factorial, factorial, levels_of
-from batchsel.analysis.final import AT_CROSSING, Unit, asked_of, has_end
-from batchsel.analysis.study import ONE_SEED, Finding, Part, Study, Table, answered, distinct, weak
+from batchsel.analysis.final import Unit, asked_of
+from batchsel.analysis.study import ONE_SEED, Finding, Study, Table, answered, basis, failed, significant, verdict, weak
+from batchsel.analysis.study_parts import Part, level_of
 from batchsel.analysis.verdict import number
 
 
@@ -20,41 +21,44 @@ def study(part: Part) -> Study:
     """
     found, unit = factorial(part), asked_of(part.records, part.analysis)
     if isinstance(found, str):
-        return answered(part, 0, f"no answer yet: {found}")
+        return answered(part, 0, f"no answer yet: {found}", failed(part.failures))
     if not found.values:
-        return answered(part, 0, f"no answer yet: {found.missing}", tables=[_cells(found, unit)])
-    notes, tables = _notes(found, part.records), [_cells(found, unit), _effects(found, unit)]
+        return answered(part, 0, f"no answer yet: {found.missing}", _failed(found, part), [_cells(found, unit)])
+    notes, tables = [*_failed(found, part), *_notes(found)], [_cells(found, unit), _effects(found, unit)]
     return answered(part, len(found.values), _sentence(found, unit), notes, tables, _findings(found, unit))
 
 
 def _sentence(found: Factorial, unit: Unit) -> str:
     seeds = len(found.values)
     words = [factor.word for factor in found.factors]
-    basis = "95 % intervals" if seeds > 1 else "one seed"
-    basis += f", {seeds} seeds" if seeds > 1 else ""
+    rests = basis(found.effects[-1].estimate, seeds)
     if len(words) == 1:
         (effect,) = found.effects
-        told = f"{words[0]} gave {unit.difference(effect.estimate)} ({basis}){_judged(effect)}"
+        told = f"{words[0]} gave {unit.difference(effect.estimate)} ({rests}){_judged(effect)}"
     elif len(words) == 2:
         alone = [f"{word} alone {unit.tell(found.simple[cell], True)}" for word, cell in _alone(words)]
         effect = found.effects[-1]
         told = (
             f"{words[0]} and {words[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their single"
-            f" effects (interaction; {basis}){_judged(effect)}; against neither, {', '.join(alone)},"
+            f" effects (interaction; {rests}){_judged(effect)}; against neither, {', '.join(alone)},"
             f" both {unit.tell(found.simple[(1, 1)], True)}"
         )
     else:
-        told = _many(found, unit, basis)
+        told = _many(found, unit, seeds)
     return f"{told}{f'; {ONE_SEED}' if seeds == 1 else ''}"
 
 
-def _many(found: Factorial, unit: Unit, basis: str) -> str:
+def _many(found: Factorial, unit: Unit, seeds: int) -> str:
     interactions = [effect for effect in found.effects if len(effect.factors) > 1]
-    known = [effect for effect in interactions if distinct(effect.estimate)]
+    if all(effect.estimate.low is None for effect in interactions):
+        told = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in interactions]
+        return f"interactions ({basis(interactions[0].estimate, seeds)}): {', '.join(told)}"
+    known = [effect for effect in interactions if significant(effect.estimate, effect.p_holm)]
+    rests = f"p at most 0.05 after Holm, {seeds} seeds"
     if not known:
-        return f"none of the {len(interactions)} interactions is distinguishable from none ({basis})"
-    told = [f"{' × '.join(effect.factors)} {unit.difference(effect.estimate)}" for effect in known]
-    return f"of {len(interactions)} interactions distinguishable from none ({basis}): {', '.join(told)}"
+        return f"none of the {len(interactions)} interactions is distinguishable from none ({rests})"
+    told = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in known]
+    return f"of {len(interactions)} interactions distinguishable from none ({rests}): {', '.join(told)}"
 
 
 def _alone(words: Sequence[str]) -> list[tuple[str, Cell]]:
@@ -62,12 +66,18 @@ def _alone(words: Sequence[str]) -> list[tuple[str, Cell]]:
 
 
 def _judged(effect: Effect) -> str:
-    if effect.estimate.low is None:
-        return ""
-    return ": distinguishable from none" if distinct(effect.estimate) else ": not distinguishable from none"
+    words = verdict(effect.estimate, effect.p_holm, "none")
+    return f": {words}" if words else ""
 
 
-def _notes(found: Factorial, records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _failed(found: Factorial, part: Part) -> list[str]:
+    """A note on runs of its cells that failed."""
+    runs = [item for item in part.failures if item["arm"]["role"] != "control"]
+    levels = {factor.name: (factor.base, factor.other) for factor in found.factors}
+    return failed([run for run in runs if all(level_of(run, name) in of for name, of in levels.items())])
+
+
+def _notes(found: Factorial) -> list[str]:
     seeds, notes = len(found.values), []
     runs = sum(len(values) for values in found.cells.values())
     used = seeds * len(found.cells)
@@ -80,9 +90,6 @@ def _notes(found: Factorial, records: Sequence[Mapping[str, Any]]) -> list[str]:
         notes += weak(_name(effect), effect.estimate, effect.p_holm, len(found.effects), seeds)
     if found.missing:
         notes.append(f"{found.missing}.")
-    runs_of_arms = [record for record in records if record["arm"]["role"] != "control"]
-    if not has_end(runs_of_arms):
-        notes.append(AT_CROSSING)
     return notes
 
 
@@ -90,12 +97,12 @@ def _cells(found: Factorial, unit: Unit) -> Table:
     head = (*(factor.name for factor in found.factors), "runs", unit.axis, "against none of them")
     rows = []
     for cell, values in found.cells.items():
-        mean = unit.tell(estimates.mean(values)) if values else "–"
+        mean = unit.tell(estimates.over_seeds(values)) if values else "–"
         simple = found.simple.get(cell)
         rows.append((*_names(cell, found.factors), str(len(values)), mean, unit.tell(simple, True) if simple else "–"))
     words = (
-        f"Means over seeds{' with 95 % intervals' if len(found.values) > 1 else ''}; differences are paired by seed"
-        + (", in points." if unit.name else ".")
+        f"Means over seeds{' with 95 % intervals' if len(found.values) >= FEWEST else ''}; differences are paired by"
+        f" seed{', in points' if unit.name else ''}."
     )
     return Table("Combinations", head, rows, words)
 
@@ -106,7 +113,7 @@ def _names(cell: Cell, factors: Sequence[Factor]) -> tuple[str, ...]:
 
 def _effects(found: Factorial, unit: Unit) -> Table:
     head: tuple[str, ...] = ("effect", f"on {unit.metric}" + (", points" if unit.name else ""))
-    several = len(found.values) > 1
+    several = len(found.values) >= FEWEST
     head += (("p", "p (Holm)") if several else ()) + tuple(f"{name} to target, ratio" for name in found.ratios)
     rows = []
     for place, effect in enumerate(found.effects):
@@ -144,11 +151,11 @@ def _findings(found: Factorial, unit: Unit) -> tuple[Finding, ...]:
     for cell, values in found.cells.items():
         if values:
             item = ", ".join(levels_of(cell, found.factors))
-            made.append(Finding(item, f"test {unit.metric}", unit.whole, estimates.mean(values), len(values)))
+            made.append(Finding(item, f"test {unit.metric}", unit.whole, estimates.over_seeds(values), len(values)))
     return tuple(made)
 
 
 def _finding(effect: Effect, on: str, unit: str, seeds: int) -> Finding:
     kind = "main effect" if len(effect.factors) == 1 else "interaction"
-    tested = (effect.p, effect.p_holm) if seeds > 1 else (None, None)
+    tested = (effect.p, effect.p_holm) if seeds >= FEWEST else (None, None)
     return Finding(_name(effect), f"{kind} {on}", unit, effect.estimate, seeds, *tested)

@@ -54,17 +54,39 @@ def grouped(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> dict[
     return found
 
 
-def pictures(arms: Arms, look: Look, names: Collection[str] | None = None) -> list[Picture]:
+def draw(name: str, arms: Arms, look: Look, failures: Sequence[Mapping[str, Any]] = ()) -> Any:
+    """A figure by name.
+
+    Args:
+        name: Of `FIGURES`.
+        arms: Records of each arm.
+        look: Colours.
+        failures: Records of runs that failed, which figures of batch sizes heed.
+
+    Returns:
+        The figure, or None if the records do not allow it.
+    """
+    of = FIGURES[name][1]
+    return of(arms, look, failures) if name in _OF_FAILURES else of(arms, look)
+
+
+def pictures(
+    arms: Arms,
+    look: Look,
+    names: Collection[str] | None = None,
+    failures: Sequence[Mapping[str, Any]] = (),
+) -> list[Picture]:
     """All figures that the records of a data set allow.
 
     Args:
         arms: Records of each arm.
         look: Colours.
         names: Only these, or None for all.
+        failures: Records of runs that failed.
     """
     found = []
-    for name, (words, draw) in FIGURES.items():
-        made = draw(arms, look) if names is None or name in names else None
+    for name, (words, _) in FIGURES.items():
+        made = draw(name, arms, look, failures) if names is None or name in names else None
         if made is not None:
             dataset = next(iter(arms.values()))[0]["spec"]["dataset"]
             found.append(Picture(name, words, svg(made, f"{dataset}: {words}")))
@@ -103,16 +125,18 @@ OF_STUDIES = {
     "batch_gap": ("the generalisation gap against the batch size", batch_sizes_plot.draw_gap),
     "batch_time": ("time and throughput against the batch size", batch_sizes_plot.draw_time),
     "pareto": (
-        "the final test metric against time, and the front that no other beats in both",
+        "means of the final test metric against means of time, of the sizes that have times, and the front that no"
+        " other beats in both",
         pareto_plot.draw_pareto,
     ),
     "speed_up": (
-        "how many times sooner than the smallest batch size larger ones get to what small ones reach",
+        "how many times sooner than the smallest batch size larger ones get to what small ones reach, as far as the"
+        " grid of evaluations tells",
         batch_sizes_plot.draw_speed_up,
     ),
     "noise_scale": (
-        "the gradient noise scale over a run, median over seeds: about the batch size beyond which larger ones stop"
-        " saving steps",
+        "the gradient noise scale over a run, median over seeds: by its model a batch of this size needs about twice"
+        " the fewest steps possible",
         noise_plot.draw_noise_scale,
     ),
     "budgets": (
@@ -120,8 +144,8 @@ OF_STUDIES = {
         budgets_plot.draw_budgets,
     ),
     "snr": (
-        "the signal-to-noise ratio of each layer's features over a run, mean over seeds; above 0 dB there is more"
-        " signal than noise",
+        "the ratio of each layer's final features to what they differ by at moments of the run, mean over seeds; at"
+        " 0 dB both are as large",
         snr_plot.draw_snr,
     ),
 }
@@ -131,7 +155,8 @@ FIGURES = {
     **OF_STUDIES,
     "ratios": ("time and samples ratio of each arm to its baseline, with 95 % intervals", _ratios),
     "curves": (
-        "the target's metric over seconds, samples and passes: means, with 95 % bands where there are several seeds",
+        "the target's metric over seconds where they can be compared, samples and passes: means, with 95 % bands where"
+        " there are several seeds",
         lambda arms, look: curves.draw_courses(arms, _target(arms), look),
     ),
     "survival": (
@@ -148,3 +173,5 @@ FIGURES = {
     "plane": ("what was chosen where, and the decision boundary at the end", chosen.draw_plane),
 }
 """Every figure by name: what it shows, and the function of records by arm and colours that draws it."""
+_OF_FAILURES = {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up"}
+"""Those whose functions take the records of failures too."""

@@ -8,11 +8,6 @@ from typing import Any, NamedTuple
 from batchsel.analysis.estimates import Estimate
 from batchsel.target import Target
 
-AT_CROSSING = (
-    "the test part was read with the weights at the target's crossing where it was reached, for these records hold no"
-    " results of the end of the budget."
-)
-
 
 class Unit(NamedTuple):
     """How a metric is told."""
@@ -133,25 +128,42 @@ def asked_of(records: Sequence[Mapping[str, Any]], analysis: Mapping[str, Any]) 
     return unit_of(analysis.get("metric") or Target.parse(target).metric, target)
 
 
-def has_end(records: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether all runs were measured with the weights at the end of their budget.
+def end_of(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Results on the test part with the weights at the end of the budget; None if they were not measured.
+
+    Those of the crossing are no substitute: by construction they lie at the target.
+
+    Args:
+        record: The record. A run that missed its target was read at the end anyhow.
+
+    Example:
+        >>> end_of({"reached": False, "test": {"accuracy": 0.8}}), end_of({"reached": True, "test": {"accuracy": 0.9}})
+        ({'accuracy': 0.8}, None)
+    """
+    measured = (record.get("end") or {}).get("test")
+    return measured or (None if record["reached"] else record["test"])
+
+
+def lacking(records: Sequence[Mapping[str, Any]]) -> str:
+    """Why final results cannot be told; empty if all runs have them.
 
     Args:
         records: Of a part.
     """
-    return all((record.get("end") or {}).get("test") for record in records)
+    count = sum(end_of(record) is None for record in records)
+    runs = "1 run lacks" if count == 1 else f"{count} runs lack"
+    return f"{runs} results of the end of the budget" if count else ""
 
 
 def finals(records: Sequence[Mapping[str, Any]], unit: Unit) -> list[float | None]:
-    """The final test metric of each run, in its unit; of the crossing for all if one lacks that of the end.
+    """The final test metric of each run, in its unit.
 
     Args:
-        records: Of a part: what is compared is read at the same moment.
+        records: Of a part.
         unit: The unit.
 
     Returns:
         A number a run; None where it has none, such as the loss of a run that went astray.
     """
-    tests = [record["end"]["test"] if has_end(records) else record["test"] for record in records]
-    values = [test.get(unit.metric) for test in tests]
+    values = [(end_of(record) or {}).get(unit.metric) for record in records]
     return [None if value is None else float(value) * unit.factor for value in values]

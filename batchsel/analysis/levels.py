@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchsel.analysis.comparison import Analysis, Comparison, analyse
-from batchsel.analysis.studies import studies
+from batchsel.analysis.studies import studies, with_controls
 from batchsel.analysis.study import Study
 from batchsel.target import Target
 
@@ -53,13 +53,15 @@ class Estimates(NamedTuple):
     """The answers of studies of factors, where the records are of any."""
 
 
-def estimate(records: Sequence[Mapping[str, Any]]) -> Estimates:
+def estimate(records: Sequence[Mapping[str, Any]], failures: Sequence[Mapping[str, Any]] = ()) -> Estimates:
     """Compares the arms at the target that was asked for and at all targets of their data sets, and answers studies.
 
     Args:
         records: Of any number of data sets and arms.
+        failures: Records of runs that failed: to leave them out would make what they were of look better.
     """
-    return Estimates(analyse(records), levels(records), studies(records))
+    analysis = analyse(records)
+    return Estimates(analysis, levels(records), with_controls(studies(records, failures), analysis))
 
 
 def _targets(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:

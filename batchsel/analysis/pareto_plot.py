@@ -8,25 +8,28 @@ from typing import Any
 
 from batchsel.analysis.batch_sizes import PLAIN, BatchSizes, batch_sizes
 from batchsel.analysis.batch_sizes_plot import close_up
-from batchsel.analysis.study import parts
+from batchsel.analysis.study_parts import parts
 from batchsel.analysis.style import GREY, INK, Look, figure, legend_below, log_scale
 
 _ROOM, _STEPS = 0.1, 4
 """Share of the axis that a label needs, and how many stand one above the other."""
 
 
-def draw_pareto(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_pareto(
+    arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look, failures: Sequence[Mapping[str, Any]] = ()
+) -> Any:
     """A dot for each batch size and mode, filled on the front, with the batch size beside it.
 
     Args:
         arms: Records of each arm.
         look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
 
     Returns:
         The figure, or None if runs shared the device.
     """
     records = [record for of in arms.values() for record in of]
-    found = [(part, batch_sizes(part)) for part in parts(records, "batch_sizes")]
+    found = [(part, batch_sizes(part)) for part in parts(records, "batch_sizes", failures)]
     known = [(part, of) for part, of in found if not isinstance(of, str) and of.front]
     if not known:
         return None
@@ -50,7 +53,9 @@ def draw_pareto(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> 
 def _panel(ax: Any, found: BatchSizes) -> None:
     look, points = Look(found.modes), [found.cells[key] for key in found.front]
     x, y = [cell.seconds.value for cell in points], [cell.final.value for cell in points]
-    ax.plot(x, y, color=GREY, linewidth=0.9, drawstyle="steps-post", label="front: none is both faster and better")
+    ax.plot(
+        x, y, color=GREY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
+    )
     for mode in found.modes:
         label = {"label": "a batch size" if mode == PLAIN else mode}
         for cell in found.cells.values():

@@ -46,7 +46,7 @@ def report(
     )
     environment.filters["seconds"] = _seconds
     return environment.get_template(_TEMPLATE).render(
-        _context(records, problems, failures, estimates or estimate(records))
+        _context(records, problems, failures, estimates or estimate(records, failures))
     )
 
 
@@ -66,7 +66,7 @@ def _context(
         "controls": [text for text in sentences(plain) if text.startswith("control")],
         "problems": problems,
         "failures": failures,
-        "sections": [_section(name, records, analysis, studies, others.get(name)) for name in datasets],
+        "sections": [_section(name, records, analysis, studies, others.get(name), failures) for name in datasets],
         "aggregate": _aggregate(plain) if len({item.dataset for item in plain.summaries}) >= _MANY else None,
         "environment": _environment(records),
         "runs": len(records),
@@ -80,7 +80,12 @@ def _verdicts(analysis: Analysis) -> list[tuple[str, str, list[str]]]:
 
 
 def _section(
-    dataset: str, records: Sequence[Mapping[str, Any]], analysis: Analysis, studies: Sequence[Study], levels: Any
+    dataset: str,
+    records: Sequence[Mapping[str, Any]],
+    analysis: Analysis,
+    studies: Sequence[Study],
+    levels: Any,
+    failures: Sequence[Any],
 ) -> dict[str, Any]:
     mine = [record for record in records if record["spec"]["dataset"] == dataset]
     own = [study for study in studies if study.dataset == dataset]
@@ -91,9 +96,10 @@ def _section(
     return {
         "name": dataset,
         "studies": own,
-        "study_pictures": pictures(arms, look, OF_STUDIES),
+        "study_pictures": pictures(arms, look, OF_STUDIES, failures),
+        "read_again": any(record.get("end") for record in mine),
         "target": first[0]["spec"]["target"],
-        "limit": summaries[0].limit,
+        "limit": None if summaries[0].mean_seconds is None else summaries[0].limit,
         # A study has another question; what its runs took to a target that none reached would be no detail of it.
         "rows": [(item, pairs.get(item.arm)) for item in summaries if not own or any(run["reached"] for run in mine)],
         "levels": None if own else levels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ Key = tuple[str, int]
 """A mode and a batch size."""
 Runs = Mapping[Key, Sequence[Mapping[str, Any]]]
 """Records by mode and batch size, one a seed."""
+_NONE_LOST: Mapping[Key, int] = {}
 _Arrivals = dict[int, tuple[float, float]]
 """Steps and seconds by seed, of the runs that got there."""
 
@@ -28,6 +30,8 @@ class SpeedUp(NamedTuple):
     steps: Estimate
     seconds: Estimate | None
     """None if runs shared the device."""
+    grid: float
+    """Samples between evaluations, at most: arrivals are known no better."""
 
 
 def level_of_small(runs: Runs, base: str, small: int, within: float, unit: Unit) -> float | None:
@@ -53,7 +57,9 @@ def level_of_small(runs: Runs, base: str, small: int, within: float, unit: Unit)
     return max(means) - within / unit.factor if unit.rising else min(means) + within / unit.factor
 
 
-def speed_ups(runs: Runs, base: str, level: float | None, unit: Unit) -> list[SpeedUp]:
+def speed_ups(
+    runs: Runs, base: str, level: float | None, unit: Unit, lost: Mapping[Key, int] = _NONE_LOST
+) -> list[SpeedUp]:
     """Speed-ups against the smallest size of the base mode that gets there.
 
     Where all seeds get there it is the geometric mean over paired seeds, else the ratio of medians, for which there
@@ -65,30 +71,42 @@ def speed_ups(runs: Runs, base: str, level: float | None, unit: Unit) -> list[Sp
         base: The mode that the first size is of.
         level: The level that is to be got to, or None.
         unit: The unit.
+        lost: How many runs failed, of the modes and sizes in which any did: they do not get there.
 
     Returns:
-        One of each mode and size that gets there on at least half of its seeds.
+        One of each mode and size that gets there on at least half of its seeds; where all do, of those that share a
+        seed with the first.
     """
     if level is None:
         return []
     arrived = {key: _arrivals(records, level, unit) for key, records in runs.items()}
-    there = [key for key, of in arrived.items() if of and 2 * len(of) >= len(runs[key])]
+    many = {key: len(records) + lost.get(key, 0) for key, records in runs.items()}
+    there = [key for key, of in arrived.items() if of and 2 * len(of) >= many[key]]
     first = min((key for key in there if key[0] == base), key=lambda key: key[1], default=None)
     if first is None:
         return []
     found = []
     for key in there:
-        whole = all(len(arrived[of]) == len(runs[of]) for of in (first, key))
-        both, pairs = (arrived[first], arrived[key]), (len(runs[first]), len(runs[key]))
+        whole = all(len(arrived[of]) == many[of] for of in (first, key))
+        both, pairs = (arrived[first], arrived[key]), (many[first], many[key])
+        if whole and not set(both[0]) & set(both[1]):
+            continue
         steps, seconds = (_paired(*both, place) if whole else _medians(both, pairs, place) for place in (0, 1))
         timed = not any(record["contended"] for of in (first, key) for record in runs[of])
-        found.append(SpeedUp(*key, steps, seconds if timed else None))
+        grid = max(_grid(record) for of in (first, key) for record in runs[of])
+        found.append(SpeedUp(*key, steps, seconds if timed else None, grid))
     return found
+
+
+def _grid(record: Mapping[str, Any]) -> float:
+    samples = [0, *(point["samples"] for point in record["evaluations"])]
+    return max(after - before for before, after in itertools.pairwise(samples))
 
 
 def _paired(first: _Arrivals, other: _Arrivals, place: int) -> Estimate:
     seeds = sorted(set(first) & set(other))
-    return estimates.ratio([math.log(first[seed][place] / other[seed][place]) for seed in seeds])
+    values = [math.log(first[seed][place] / other[seed][place]) for seed in seeds]
+    return estimates.supported(estimates.ratio(values), values)
 
 
 def _medians(both: Sequence[_Arrivals], runs: Sequence[int], place: int) -> Estimate:
@@ -107,6 +125,5 @@ def _arrivals(records: Sequence[Mapping[str, Any]], level: float, unit: Unit) ->
         place = crossing([value >= level if unit.rising else value <= level for value in values], HOLD)
         if place is not None:
             point = record["evaluations"][place]
-            steps = point.get("updates", point["steps"])
-            found[record["spec"]["seed"]] = (max(steps, 1), max(point["seconds"], 1e-9))
+            found[record["spec"]["seed"]] = (max(point["steps"], 1), max(point["seconds"], 1e-9))
     return found

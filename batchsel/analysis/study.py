@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from batchsel.analysis.estimates import Estimate
+from batchsel.analysis.estimates import FEWEST, Estimate
+from batchsel.analysis.study_parts import Part, form_of, place_of
 
 ONE_SEED = "a study of one seed: differences are those of single runs, no interval can be given"
 SCALED = "scaled"
@@ -24,8 +24,8 @@ class Finding(NamedTuple):
     unit: str
     """Such as "points", "ratio" or "s"."""
     estimate: Estimate
-    n: int
-    """Seeds."""
+    n: int | None
+    """Seeds; None where it is not made of one number a seed."""
     p: float | None = None
     """Sign-flip p-value where it was tested."""
     p_holm: float | None = None
@@ -76,21 +76,6 @@ class Study:
         return place_of(self.dataset, self.where)
 
 
-class Part(NamedTuple):
-    """Records that are answered by themselves."""
-
-    dataset: str
-    where: Mapping[str, str]
-    analysis: Mapping[str, Any]
-    """The [analysis] table of the card."""
-    records: list[Mapping[str, Any]]
-
-    @property
-    def place(self) -> str:
-        """As `Study.place`."""
-        return place_of(self.dataset, self.where)
-
-
 def answered(
     part: Part,
     seeds: int,
@@ -124,6 +109,71 @@ def answered(
     )
 
 
+def basis(estimate: Estimate, seeds: int) -> str:
+    """What an interval rests on, or why there is none.
+
+    Args:
+        estimate: A value, with its interval where there is one.
+        seeds: Runs or pairs that it is from.
+
+    Example:
+        >>> basis(Estimate(1.0), 2), basis(Estimate(1.0, 0.5, 1.5), 5)
+        ('2 seeds, too few for an interval', '95 % interval, 5 seeds')
+    """
+    if seeds == 1:
+        return "one seed"
+    if seeds < FEWEST:
+        return f"{seeds} seeds, too few for an interval"
+    return f"{seeds} seeds that agree, no interval" if estimate.low is None else f"95 % interval, {seeds} seeds"
+
+
+def verdict(estimate: Estimate, p_holm: float, of: str) -> str:
+    """What a difference and its corrected p-value allow to be said.
+
+    Args:
+        estimate: Its interval.
+        p_holm: The corrected p-value.
+        of: From what it is to be told, such as "none".
+
+    Returns:
+        Words; none where there is no interval.
+
+    Example:
+        >>> verdict(Estimate(1.0, 0.5, 1.5), 0.25, "none")
+        'its interval leaves 0 out, but the evidence is weak: p = 0.25 after Holm'
+        >>> verdict(Estimate(1.0, 0.5, 1.5), 0.02, "none"), verdict(Estimate(1.0, -0.5, 2.5), 0.5, "none")
+        ('distinguishable from none', 'not distinguishable from none')
+    """
+    if estimate.low is None:
+        return ""
+    if not distinct(estimate):
+        return f"not distinguishable from {of}"
+    if p_holm > _SIGNIFICANT:
+        return f"its interval leaves 0 out, but the evidence is weak: p = {p_holm:.2g} after Holm"
+    return f"distinguishable from {of}"
+
+
+def significant(estimate: Estimate, p_holm: float) -> bool:
+    """Whether a difference is distinguishable from none: by its interval and by its corrected p-value.
+
+    Args:
+        estimate: Its interval.
+        p_holm: The corrected p-value.
+    """
+    return distinct(estimate) and p_holm <= _SIGNIFICANT
+
+
+def failed(failures: Sequence[object]) -> list[str]:
+    """A note on runs that failed, or nothing.
+
+    Args:
+        failures: Records of them.
+    """
+    count = len(failures)
+    runs = "1 run failed and is" if count == 1 else f"{count} runs failed and are"
+    return [f"{runs} not among the numbers: they are of the runs that ended."] if count else []
+
+
 def weak(item: str, estimate: Estimate, p_holm: float, tests: int, seeds: int) -> list[str]:
     """A note on a difference whose interval says more than its corrected p-value.
 
@@ -154,93 +204,3 @@ def distinct(estimate: Estimate) -> bool:
         (True, False, False)
     """
     return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
-
-
-def place_of(dataset: str, where: Mapping[str, str]) -> str:
-    """A data set and the levels of a part in words.
-
-    Args:
-        dataset: Name of the data set.
-        where: Levels by factor.
-
-    Example:
-        >>> place_of("digits", {"model": "cnn"})
-        'digits, model cnn'
-    """
-    return ", ".join([dataset, *(f"{factor} {level}" for factor, level in where.items())])
-
-
-def analysis_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The [analysis] table that a record was made for; empty for a plain comparison.
-
-    Args:
-        record: The record.
-    """
-    return (record.get("about") or {}).get("analysis") or {}
-
-
-def form_of(record: Mapping[str, Any]) -> str:
-    """The form of the study that a record is of: "scaled", "full" or empty.
-
-    Args:
-        record: The record.
-    """
-    return (record.get("about") or {}).get("form") or ""
-
-
-def level_of(record: Mapping[str, Any], factor: str) -> str | None:
-    """The level of a factor that a run was made at; None if its arm has none.
-
-    Args:
-        record: The record.
-        factor: Name of the factor; "arm" is the arm's name where no level is stated.
-
-    Example:
-        >>> level_of({"arm": {"name": "a", "levels": {"blur": "on"}}}, "blur")
-        'on'
-    """
-    levels = record["arm"].get("levels") or {}
-    if factor in levels:
-        return str(levels[factor])
-    return record["arm"]["name"] if factor == "arm" else None
-
-
-def parts(records: Sequence[Mapping[str, Any]], kind: str) -> list[Part]:
-    """The parts of all studies of a kind: data sets, and in them the levels of the factors named by "within".
-
-    Args:
-        records: Of any number of experiments.
-        kind: The kind.
-
-    Returns:
-        Parts in the order of their records. Runs without a level of a factor of "within" are in none.
-    """
-    mine = [record for record in records if analysis_of(record).get("kind") == kind]
-    forms = {(record["spec"]["dataset"], form_of(record)) for record in mine}
-    found: dict[str, Part] = {}
-    for record in mine:
-        analysis, dataset = analysis_of(record), record["spec"]["dataset"]
-        where = {factor: level_of(record, factor) for factor in analysis.get("within", ())}
-        if None in where.values():
-            continue
-        if sum(name == dataset for name, _ in forms) > 1:
-            where["form"] = form_of(record) or "unnamed"
-        key = json.dumps([dataset, where, analysis], sort_keys=True)
-        found.setdefault(key, Part(dataset, where, analysis, [])).records.append(record)
-    return list(found.values())
-
-
-def base_level(records: Sequence[Mapping[str, Any]], factor: str, stated: str | None = None) -> str | None:
-    """The level that the others of a factor are compared with.
-
-    It is the one that the card states, else "off", else that of the baseline, else the first.
-
-    Args:
-        records: Of a part.
-        factor: Name of the factor.
-        stated: What the card states, or None.
-    """
-    known = [level for level in (level_of(record, factor) for record in records) if level is not None]
-    of_baseline = [level_of(record, factor) for record in records if record["arm"]["role"] == "baseline"]
-    wanted = [stated, "off", *of_baseline, *known]
-    return next((level for level in wanted if level in known), None)

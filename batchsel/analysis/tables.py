@@ -12,7 +12,8 @@ from typing import Any
 from batchsel.analysis.comparison import Analysis, Comparison
 from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.levels import Level
-from batchsel.analysis.study import Finding, Study, place_of
+from batchsel.analysis.study import Finding, Study
+from batchsel.analysis.study_parts import place_of
 from batchsel.analysis.verdict import sentence, warnings
 
 Levels = Mapping[str, Sequence[Level]]

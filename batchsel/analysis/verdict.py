@@ -89,6 +89,17 @@ def number(ratio: Estimate, bound: bool = False) -> str:
     return f"{least}{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
+def differs_from_itself(item: Comparison) -> bool:
+    """Whether the baseline, run once more, took another time: the interval of their ratio leaves 1 out.
+
+    Args:
+        item: A comparison; only that with such a control can be so.
+    """
+    if item.arm.role != "control" or item.arm.control_of or item.time is None or item.time.low is None:
+        return False
+    return not item.time.low <= 1 <= item.time.high
+
+
 def _how(item: Comparison) -> str:
     ratio = item.decisive
     least = 1 / ratio.high if item.verdict == "faster" else ratio.low
@@ -102,8 +113,9 @@ def _how(item: Comparison) -> str:
 def _control(item: Comparison) -> str:
     name, seeds = item.arm.arm, item.pairs
     if not item.arm.control_of:
-        inside = item.time is None or item.time.low is None or item.time.low <= 1 <= item.time.high
-        means = "as it must be" if inside else "which it must not be: times of this session are not to be trusted"
+        means = "as it must be"
+        if differs_from_itself(item):
+            means = "which it must not be: times of this session are not to be trusted"
         return f"control on {item.dataset}: {name} against {item.baseline.arm}: {number(item.decisive)}, {means}."
     return (
         f"control on {item.dataset}: {name} reached {item.target} on {item.reached[0]} of {seeds} seeds, with"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,9 @@ def shard(text: str | None) -> tuple[int, int] | None:
     return int(part), int(parts)
 
 
-def show(result: Any, folder: Path, as_json: bool, quick: bool = False) -> None:
+def show(
+    result: Any, folder: Path, as_json: bool, quick: bool = False, analysis: Mapping[str, Any] | None = None
+) -> None:
     """Prints a comparison, and writes the report beside its records.
 
     Args:
@@ -121,12 +123,15 @@ def show(result: Any, folder: Path, as_json: bool, quick: bool = False) -> None:
         folder: Folder of the records.
         as_json: Whether to print JSON.
         quick: Whether it was only a first look.
+        analysis: The [analysis] table of the card as it is now, which records may have been made before; None for that
+            of the records.
 
     Raises:
         UserError: If no run has ended.
     """
     from batchsel.analysis import report
     from batchsel.analysis.levels import estimate
+    from batchsel.analysis.study_parts import restated
     from batchsel.analysis.tables import as_values
     from batchsel.cli.comparison_text import lines
     from batchsel.cli.output import print_json
@@ -138,9 +143,10 @@ def show(result: Any, folder: Path, as_json: bool, quick: bool = False) -> None:
         click.echo(f"FAILED: {spec['dataset']}, {arm}, seed {spec['seed']}: {failure['failed']}", err=True)
     if not result.records:
         raise UserError("no run has ended; see the failures above.")
-    estimates = estimate(result.records)
+    records = result.records if analysis is None else restated(result.records, analysis)
+    estimates = estimate(records, result.failures)
     with replacing(folder / "report.html") as beside:
-        beside.write_text(report.report(result.records, (), result.failures, estimates), "utf-8")
+        beside.write_text(report.report(records, (), result.failures, estimates), "utf-8")
     files = {"records": str(folder / FILE), "report": str(folder / "report.html")}
     if as_json:
         print_json(as_values(*estimates) | files | {"quick": quick})

@@ -60,7 +60,7 @@ def experiment(
         from batchsel.experiments.campaign import conduct_card
 
         result = conduct_card(stated, around, pool, conducting.tell, part, seeds)
-    conducting.show(result, folder, as_json)
+    conducting.show(result, folder, as_json, analysis=stated.analysis)
 
 
 def _list() -> None:

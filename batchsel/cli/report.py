@@ -41,7 +41,7 @@ def report(
     _add(targets, found.runs)
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
-    estimates = estimate(found.runs)
+    estimates = estimate(found.runs, found.failures)
     _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures, estimates))
     if csv:
         _write(Path(csv), as_csv(*estimates))
@@ -77,13 +77,14 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
         raise unknown_name("figure", name, page.FIGURES)
     target = Path(out or f"{name}.png")
     check_picture(str(target), "--out")
-    records = _of_dataset(_read(runs).runs, dataset)
+    found = _read(runs)
+    records = _of_dataset(found.runs, dataset)
     known = [item.arm for item in analyse(records).summaries]
     for arm in arms:
         if arm not in known:
             raise unknown_name("arm", arm, known)
     wanted = page.grouped([record for record in records if record["arm"]["name"] in (arms or known)], arms or known)
-    made = page.FIGURES[name][1](wanted, Look(wanted))
+    made = page.draw(name, wanted, Look(wanted), found.failures)
     if made is None:
         raise UserError(f"these records hold nothing to draw {name!r} from.")
     save_picture(made, target)
