@@ -9,10 +9,11 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from made_up import record_of
 from PIL import Image
-from study_records import FACTORIAL, budget_records, factorial_records, sweep_records, varied
+from study_records import FACTORIAL, SWEEP, budget_records, factorial_records, sweep_records, varied
 
 from batchsel.analysis import report
 from batchsel.analysis.comparison import analyse
+from batchsel.analysis.figures import draw
 from batchsel.analysis.levels import estimate
 from batchsel.analysis.style import Look
 from batchsel.analysis.tables import as_csv, as_values
@@ -169,6 +170,106 @@ def test_the_command_writes_all_three_files(tmp_path, no_pictures):
     sentence = json.loads((tmp_path / "r.json").read_text())["studies"][0]["sentence"]
     assert sentence[1:] in (tmp_path / "report.html").read_text("utf-8")
     assert "interaction on accuracy" in (tmp_path / "r.csv").read_text()
+
+
+def failures_of(records, size):
+    """Failures at a size of the scaled mode, and the records of the other runs."""
+    lost = [r for r in records if r["arm"]["levels"] == {"batch size": str(size), "mode": "scaled"}]
+    failed = [
+        {"schema": 2, "failed": "went astray", "spec": r["spec"], "digest": r["digest"], "arm": r["arm"]} for r in lost
+    ]
+    return [r for r in records if r not in lost], failed
+
+
+def test_failures_reach_the_answer_from_every_command(tmp_path, no_pictures, capsys):
+    from batchsel.cli.conducting import show
+    from batchsel.cli.main import cli
+    from batchsel.experiments.campaign import Result
+
+    ended, failed = failures_of(sweep_records(MODES, 3, noise=0.1), 512)
+    for record in ended + failed:
+        files.append(tmp_path, record)
+    cli.main(["report", str(tmp_path), "--json", str(tmp_path / "r.json")], standalone_mode=False)
+    sentence = json.loads((tmp_path / "r.json").read_text())["studies"][0]["sentence"]
+    assert sentence.endswith("base rate: 32, scaled: 128 (3 seeds: too few for an interval).")
+    assert sentence[1:] in (tmp_path / "report.html").read_text("utf-8")
+    assert sentence[1:] in report.report(ended, (), failed)
+    capsys.readouterr()
+    show(Result(ended, failed), tmp_path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["studies"][0]["sentence"] == sentence
+    show(Result(ended, failed), tmp_path, as_json=True, analysis=SWEEP | {"points": 3.0})
+    assert "within 3 points of that is base rate: 128, scaled: 128" in capsys.readouterr().out
+
+
+def test_a_ring_marks_the_breaking_point_that_the_answer_names():
+    ended, failed = failures_of(sweep_records(MODES, 3, noise=0.1), 512)
+    arms = grouped(ended)
+
+    def rings(failures):
+        axes = draw("batch_accuracy", arms, Look(arms), failures).axes[0]
+        return sorted(line.get_xdata()[0] for line in axes.lines if line.get_markersize() == 11)
+
+    assert (rings(failed), rings(())) == ([32, 128], [32])
+
+
+def test_seconds_of_shared_devices_are_shown_nowhere(no_pictures):
+    from batchsel.experiments.sweep import said
+
+    records = [
+        record_of(arm, seed, crossing=crossing, contended=True)
+        for arm, crossing in (("random", 800), ("smart", 400))
+        for seed in range(3)
+    ]
+    estimates = estimate(records)
+    assert {item.median_seconds for item in estimates.analysis.summaries} == {None}
+    row = next(line for line in lines(*estimates) if line.startswith("digits") and " smart " in line)
+    assert row.split()[2:4] == ["3/3", "-"]
+    page = report.report(records, estimates=estimates)
+    assert page.count("<td>–</td><td>–</td><td>–</td>") == 2
+    assert "of the baseline's seconds" not in page
+    assert "of the baseline's samples" in page
+    json.dumps(as_values(*estimates), allow_nan=False)
+    arms = grouped(records)
+    for name, panels in (("curves", 2), ("survival", 1), ("strip", 1)):
+        assert len(draw(name, arms, Look(arms)).axes) == panels
+    assert draw("time", arms, Look(arms)) is None
+    assert said(records[0]) == "reached after 800 samples"
+    assert said(record_of("random", 0, crossing=800)) == "reached after 0.8 s"
+
+
+@pytest.mark.parametrize(("slower", "told"), [(1.3, True), (1.0, False)])
+def test_a_baseline_that_differs_from_itself_is_told_beside_the_times(slower, told, no_pictures):
+    records = factorial_records(4)
+    for record in records:
+        levels = set(record["arm"]["levels"].values())
+        record["arm"] |= {"role": "baseline" if levels == {"off"} else "arm"}
+    base = next(record["arm"]["name"] for record in records if record["arm"]["role"] == "baseline")
+    each = (1e-3 * slower * (1 + 0.01 * seed) for seed in range(4))
+    records += [
+        record_of("again", seed, crossing=800, role="control", against=base, seconds_each=one)
+        | {"about": records[0]["about"]}
+        for seed, one in enumerate(each)
+    ]
+    estimates = estimate(records)
+    (study,) = estimates.studies
+    assert any("times and their ratios are not to be trusted" in note for note in study.notes) == told
+    control = f"control on digits: again against {base}"
+    assert control in report.report(records, estimates=estimates)
+    assert any(line.startswith(control) for line in lines(*estimates))
+
+
+def test_the_page_says_when_the_test_part_was_read(no_pictures):
+    again, once = "the test part was read once more, at the end of the budget", "read once a run, at the crossing"
+    page = report.report(factorial_records(1))
+    assert (again in page, once in page) == (True, False)
+    page = report.report([record_of("random", 0), record_of("smart", 0)])
+    assert (again in page, once in page) == (False, True)
+
+
+def test_a_count_of_measurements_is_no_count_of_seeds():
+    estimates = estimate(sweep_records(MODES, 3, noise=0.1))
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*estimates))) if "noise scale" in row["quantity"]]
+    assert [row["seeds"] for row in rows] == [""]
 
 
 def test_what_was_not_measured_is_not_drawn():

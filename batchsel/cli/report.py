@@ -71,6 +71,7 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     """Make a single figure of the report as PNG or SVG."""
     from batchsel.analysis import report as page
     from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.figures import draw
     from batchsel.analysis.style import Look
 
     if name not in page.FIGURES:
@@ -84,7 +85,8 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
         if arm not in known:
             raise unknown_name("arm", arm, known)
     wanted = page.grouped([record for record in records if record["arm"]["name"] in (arms or known)], arms or known)
-    made = page.draw(name, wanted, Look(wanted), found.failures)
+    failures = [failure for failure in found.failures if failure["arm"]["name"] in arms or not arms]
+    made = draw(name, wanted, Look(wanted), failures)
     if made is None:
         raise UserError(f"these records hold nothing to draw {name!r} from.")
     save_picture(made, target)
