@@ -97,7 +97,13 @@ class RunSpec:
             raise UsageError(" ".join(problems))
         Budget.parse(self.budget)
         Target.parse(self.target)
-        if Budget.parse(self.budget).unit == "seconds" and self.schedule != "constant":
+        in_seconds = Budget.parse(self.budget).unit == "seconds"
+        if in_seconds and (self.curriculum or "grow" in self.accumulate):
+            raise UsageError(
+                f"what changes over the budget ({self.curriculum or self.accumulate}) follows samples trained on, which"
+                f" a budget of {self.budget} does not fix. Give the budget in passes or samples."
+            )
+        if in_seconds and self.schedule != "constant":
             raise UsageError(
                 f"schedule {self.schedule!r} follows samples trained on, which a budget of {self.budget} does not"
                 " fix. Give the budget in passes or samples, or use --schedule constant."
