@@ -14,6 +14,7 @@ from batchsel.experiments.experiment import Experiment
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.ranges import Range
+from batchsel.schedules.text import parse
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -148,3 +149,13 @@ def test_the_command_runs_a_card_and_lists_ours(monkeypatch, capfd, tmp_path):
     assert wrong.code == 1
     assert "there is no card yours.toml" in wrong.err
     assert all(name in command("experiment").out for name in OURS)
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name.startswith("lerac_")])
+def test_lerac_goes_on_after_the_warm_up_of_the_common_rate(name):
+    card = cards.load("experiments", name)
+    for form in (card, card.scaled):
+        for job in Experiment.of(form, 1).jobs():
+            given = {pipe.name: pipe for pipe in parse(job.spec.schedule)}
+            if job.arm.levels["lerac"] == "on":
+                assert given["lerac"].k >= 3 * given["warmup"].share
