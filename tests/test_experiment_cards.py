@@ -81,6 +81,10 @@ def test_recorded_results_of_ours_are_whole(name, form):
         (('name = "mine"', 'name = "yours"'), ["name: expected 'mine', as its file is named"]),
         (("[settings]", "[tuning]\ngrid = 3\n[settings]"), ["tuning.grid: expected lists of values by setting"]),
         (
+            ("[settings]", "[tuning]\nscore = 'last'\n[settings]"),
+            ["tuning.score: expected 'target' or 'end', got 'last'"],
+        ),
+        (
             ("[settings]", RANGE + "[settings]"),
             ["tuning.grid.batch_size: a range can be searched only with trials = N"],
         ),
@@ -159,3 +163,11 @@ def test_lerac_goes_on_after_the_warm_up_of_the_common_rate(name):
             given = {pipe.name: pipe for pipe in parse(job.spec.schedule)}
             if job.arm.levels["lerac"] == "on":
                 assert given["lerac"].k >= 3 * given["warmup"].share
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_judged_by_its_end_is_tuned_by_its_end(name):
+    card = cards.load("experiments", name)
+    for form in (card, card.scaled) if card.scaled else (card,):
+        if form.tuning is not None:
+            assert form.tuning.score == ("end" if form.analysis else "target")

@@ -92,7 +92,8 @@ def conduct_card(
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
         stated = card.tuning
-        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, stated.trials)
+        how = {"trials": stated.trials, "score": stated.score}
+        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, **how)
         tuned_settings.write(path, found)
     tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path))
     return conduct(tuned, around, executor, tell, shard)
@@ -100,7 +101,8 @@ def conduct_card(
 
 def _about(card: ExperimentCard) -> dict[str, Any]:
     """What reports want to know of a card: they are made from records alone."""
-    return {"question": card.question, "story": card.story, "form": card.form, "analysis": dict(card.analysis)}
+    words = {"experiment": card.name, "question": card.question, "story": card.story, "form": card.form}
+    return {**words, "analysis": dict(card.analysis)}
 
 
 def _apart(around: Surroundings) -> Surroundings:
