@@ -1,6 +1,7 @@
 """Experiment cards: ours are right, a wrong one is told in full, and one is carried out as it is stated."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from command_line import CommandLine
 
 from batchsel import cards
 from batchsel.errors import UserError
-from batchsel.experiments import records
+from batchsel.experiments import records, tuned_settings
 from batchsel.experiments.campaign import conduct, conduct_card
 from batchsel.experiments.experiment import Experiment
+from batchsel.experiments.jobs import key_of
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.ranges import Range
@@ -118,6 +120,44 @@ def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):
     again = conduct_card(card, around, tell=told.append)
     assert len(told) == ran
     assert again.records == first.records
+    # Settings that were the best of others are not taken over; a file that does not say what it is of is, as of old.
+    (tmp_path / "mine.toml").write_text(GOOD + TUNED.replace("[15, 30]", "[15, 30, 45]"))
+    wider = cards.load_file("experiments", tmp_path / "mine.toml")
+    with pytest.raises(UserError, match=r"tuned.toml was tuned for other data sets, arms, settings or another grid"):
+        conduct_card(wider, around, tell=told.append)
+    file = tmp_path / "mine" / tuned_settings.FILE
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
+    assert conduct_card(wider, around, tell=told.append).records == first.records
+    assert len(told) == ran
+
+
+def test_what_is_tuned_for_is_told_apart(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD + TUNED)
+    card = cards.load_file("experiments", tmp_path / "mine.toml")
+
+    def digest(of=card, **tuning):
+        return tuned_settings.stated_digest(Experiment.of(of), replace(card.tuning, **tuning))
+
+    others = [digest(grid={"batch_size": (15,)}), digest(seeds=2), digest(trials=3), digest(score="end")]
+    others += [digest(replace(card, arms={"smart": {"selector": "smart"}})), digest(replace(card, settings={}))]
+    assert len({digest(), *others}) == 7
+    same = replace(card, question="Why?", seeds=9, controls=())
+    assert digest(same) == digest()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_recorded_runs_of_ours_are_those_that_their_cards_state(name):
+    card = cards.load("experiments", name)
+    for form, folder in ((card, FOLDER / name), (card.scaled, FOLDER / name / "scaled")):
+        if form is None or not (folder / records.FILE).is_file():
+            continue
+        file = folder / tuned_settings.FILE
+        experiment = Experiment.of(form)
+        if file.is_file():
+            digest = tuned_settings.stated_digest(experiment, form.tuning)
+            experiment = replace(experiment, tuned=tuned_settings.read(file, digest))
+        recorded = {key_of(record) for record in records.read(folder).runs}
+        assert [job.key for job in experiment.jobs() if job.key not in recorded] == []
 
 
 def test_shards_join_to_the_whole(tmp_path):

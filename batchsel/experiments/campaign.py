@@ -81,21 +81,22 @@ def conduct_card(
         seeds: How many seeds, or None for the card's.
 
     Raises:
-        UserError: If a setting is wrong or a name unknown, before anything is run.
+        UserError: If a setting is wrong or a name unknown, or what was tuned is not what the card states any more;
+            before anything is run.
     """
     experiment = Experiment.of(card, seeds)
     around = dataclasses.replace(around, measures=card.measure, about={**around.about, **_about(card)})
     if card.tuning is None:
         return conduct(experiment, around, executor, tell, shard)
-    path = around.out / tuned_settings.FILE
+    path, stated = around.out / tuned_settings.FILE, card.tuning
+    digest = tuned_settings.stated_digest(experiment, stated)
     if not path.is_file():
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
-        stated = card.tuning
         how = {"trials": stated.trials, "score": stated.score}
         found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, **how)
-        tuned_settings.write(path, found)
-    tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path))
+        tuned_settings.write(path, found, digest)
+    tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path, digest))
     return conduct(tuned, around, executor, tell, shard)
 
 
