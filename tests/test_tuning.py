@@ -72,10 +72,11 @@ def test_a_search_comes_closer_to_a_known_optimum_than_chance():
     search, misses = Search({"learning_rate": Range(1e-5, 1.0)}), []
     for place in range(30):
         misses.append(abs(math.log10(search.ask()["learning_rate"]) + 4))
-        # One trial of which all runs failed; half-way all scores come to be told in another unit.
-        known = [math.inf if at == 3 else miss * (1 if place < 15 else 1000) for at, miss in enumerate(misses)]
+        # One trial of which all runs failed; after five all scores come to be told in another unit.
+        known = [math.inf if at == 3 else miss * (1 if place < 5 else 1000) for at, miss in enumerate(misses)]
         search.tell(known)
     assert min(misses) < 0.05
+    assert len(set(misses[:10])) == 10  # a new unit does not set the sampler back
     assert median(misses[10:]) < 0.5 * median(misses[:10])  # the first ten are drawn at random
 
 
