@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchsel.errors import UsageError
@@ -94,5 +95,22 @@ def elapsed(duration: float | str, moment: Moment) -> tf.Tensor:
     import tensorflow as tf
 
     passes = passes_of(duration)
-    done = moment.progress / duration if passes is None else moment.passes / passes
-    return tf.minimum(done, 1.0)
+    at, end = (moment.progress, duration) if passes is None else (moment.passes, passes)
+    # Compared, not divided: compilers turn the quotient into a product that misses 1 by a bit.
+    return tf.where(at >= end, 1.0, tf.minimum(at / end, 1.0))
+
+
+def longest_passes(parts: Iterable[Any]) -> float:
+    """The passes after which the last duration in passes is over; 0 if there is none.
+
+    Args:
+        parts: Frozen dataclasses whose fields may be durations, or lists of them.
+
+    Example:
+        >>> from batchsel.schedules import Step, Warmup
+        >>> longest_passes([Warmup("5 passes"), Step(at=[0.5, "8 passes"])])
+        8.0
+    """
+    values = [getattr(part, field) for part in parts for field in getattr(part, "__dataclass_fields__", {})]
+    single = [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
+    return max((passes_of(one) or 0.0 for one in single), default=0.0)

@@ -113,6 +113,7 @@ def test_a_user_can_bring_model_and_selector_in_files(command, tmp_path):
         (["--dataset", "iris", "--selector", "random | mix"], ["gives no scores"]),
         (["--dataset", "iris", "--optimizer", "adamm"], ["adamm", "adam"]),
         (["--dataset", "iris", "--schedule", "cosin"], ["cosin", "cosine"]),
+        (["--dataset", "iris", "--schedule", ""], ["schedule is empty", "'constant'"]),
         (["--dataset", "iris", "--budget", "ten"], ["ten", "8 passes"]),
         (["--dataset", "iris", "--budget", "5 s", "--schedule", "linear"], ["linear", "constant"]),
         (["--dataset", "iris", "--target", "accuracy>0.9"], ["accuracy>0.9", "accuracy>=0.91"]),

@@ -1,6 +1,7 @@
 """Experiment cards: ours are right, a wrong one is told in full, and one is carried out as it is stated."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,14 @@ from command_line import CommandLine
 
 from batchsel import cards
 from batchsel.errors import UserError
-from batchsel.experiments import records
+from batchsel.experiments import records, tuned_settings
 from batchsel.experiments.campaign import conduct, conduct_card
 from batchsel.experiments.experiment import Experiment
+from batchsel.experiments.jobs import key_of
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.ranges import Range
+from batchsel.schedules.text import parse
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -80,6 +83,10 @@ def test_recorded_results_of_ours_are_whole(name, form):
         (('name = "mine"', 'name = "yours"'), ["name: expected 'mine', as its file is named"]),
         (("[settings]", "[tuning]\ngrid = 3\n[settings]"), ["tuning.grid: expected lists of values by setting"]),
         (
+            ("[settings]", "[tuning]\nscore = 'last'\n[settings]"),
+            ["tuning.score: expected 'target' or 'end', got 'last'"],
+        ),
+        (
             ("[settings]", RANGE + "[settings]"),
             ["tuning.grid.batch_size: a range can be searched only with trials = N"],
         ),
@@ -113,6 +120,44 @@ def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):
     again = conduct_card(card, around, tell=told.append)
     assert len(told) == ran
     assert again.records == first.records
+    # Settings that were the best of others are not taken over; a file that does not say what it is of is, as of old.
+    (tmp_path / "mine.toml").write_text(GOOD + TUNED.replace("[15, 30]", "[15, 30, 45]"))
+    wider = cards.load_file("experiments", tmp_path / "mine.toml")
+    with pytest.raises(UserError, match=r"tuned.toml was tuned for other data sets, arms, settings or another grid"):
+        conduct_card(wider, around, tell=told.append)
+    file = tmp_path / "mine" / tuned_settings.FILE
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
+    assert conduct_card(wider, around, tell=told.append).records == first.records
+    assert len(told) == ran
+
+
+def test_what_is_tuned_for_is_told_apart(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD + TUNED)
+    card = cards.load_file("experiments", tmp_path / "mine.toml")
+
+    def digest(of=card, **tuning):
+        return tuned_settings.stated_digest(Experiment.of(of), replace(card.tuning, **tuning))
+
+    others = [digest(grid={"batch_size": (15,)}), digest(seeds=2), digest(trials=3), digest(score="end")]
+    others += [digest(replace(card, arms={"smart": {"selector": "smart"}})), digest(replace(card, settings={}))]
+    assert len({digest(), *others}) == 7
+    same = replace(card, question="Why?", seeds=9, controls=())
+    assert digest(same) == digest()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_recorded_runs_of_ours_are_those_that_their_cards_state(name):
+    card = cards.load("experiments", name)
+    for form, folder in ((card, FOLDER / name), (card.scaled, FOLDER / name / "scaled")):
+        if form is None or not (folder / records.FILE).is_file():
+            continue
+        file = folder / tuned_settings.FILE
+        experiment = Experiment.of(form)
+        if file.is_file():
+            digest = tuned_settings.stated_digest(experiment, form.tuning)
+            experiment = replace(experiment, tuned=tuned_settings.read(file, digest))
+        recorded = {key_of(record) for record in records.read(folder).runs}
+        assert [job.key for job in experiment.jobs() if job.key not in recorded] == []
 
 
 def test_shards_join_to_the_whole(tmp_path):
@@ -148,3 +193,21 @@ def test_the_command_runs_a_card_and_lists_ours(monkeypatch, capfd, tmp_path):
     assert wrong.code == 1
     assert "there is no card yours.toml" in wrong.err
     assert all(name in command("experiment").out for name in OURS)
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name.startswith("lerac_")])
+def test_lerac_goes_on_after_the_warm_up_of_the_common_rate(name):
+    card = cards.load("experiments", name)
+    for form in (card, card.scaled):
+        for job in Experiment.of(form, 1).jobs():
+            given = {pipe.name: pipe for pipe in parse(job.spec.schedule)}
+            if job.arm.levels["lerac"] == "on":
+                assert given["lerac"].k >= 3 * given["warmup"].share
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_judged_by_its_end_is_tuned_by_its_end(name):
+    card = cards.load("experiments", name)
+    for form in (card, card.scaled) if card.scaled else (card,):
+        if form.tuning is not None:
+            assert form.tuning.score == ("end" if form.analysis else "target")

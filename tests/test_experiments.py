@@ -163,15 +163,17 @@ def test_controls_follow_from_how_the_arms_did():
     assert found["rs2, share of loss_ema"].spec.selector == "rs2(0.6)"
 
 
-def test_there_is_no_shorter_horizon_for_an_arm_that_misses_nor_without_a_schedule():
+@pytest.mark.parametrize("schedule", ["constant", "constant()"])
+def test_there_is_no_shorter_horizon_for_an_arm_that_misses_nor_without_a_schedule(schedule):
     found, _ = control_specs(lambda arm, seed: record_of(arm, seed, crossing=None) | {"counts": {"samples": 10**9}})
     assert found == {}
-    constant = experiment_of(settings={"schedule": "constant"}, controls=("horizon",))
+    constant = experiment_of(settings={"schedule": schedule}, controls=("horizon",))
     made = [
         record_of(job.arm.name, job.spec.seed) | {"spec": job.spec.values(), "digest": job.spec.digest()}
         for job in constant.jobs()
     ]
     assert constant.control_jobs(made) == []
+    assert replace(constant.jobs()[0].spec, budget="5 seconds").schedule == schedule  # it follows nothing
 
 
 def test_a_run_that_goes_on_after_its_target_keeps_the_crossing(tmp_path):

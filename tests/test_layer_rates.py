@@ -214,4 +214,7 @@ def test_others_are_refused_in_words():
 def test_a_rate_that_the_schedule_states_is_the_one_shown_at_the_start():
     groups = LayerGroups((("hidden",), ("outputs",)), (0, 1), (40, 18))
     rates = rates_at_start(schedule("one_cycle(0.05) | lerac(eta_min=1e-4)"), groups, 3.0)
-    assert rates == pytest.approx([0.05 / 25, 1e-4 / 25], rel=1e-5)
+    assert rates == pytest.approx([0.05, 1e-4], rel=1e-5)
+    scaled = schedule("warmup | scale(batch=8, rate=0.05) | lerac(eta_min=1e-4)")
+    assert rates_at_start(scaled, groups, 3.0, batch_size=16) == pytest.approx([0.1, 1e-4], rel=1e-5)
+    assert rates_at_start(scaled, groups, 3.0) == pytest.approx([0.05, 1e-4], rel=1e-5)

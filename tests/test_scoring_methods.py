@@ -318,7 +318,7 @@ def test_scoring_alone_changes_no_weight():
     )
     indices = loop.at_cursor(negative.plan.indices, negative)
     batch = Rows(tf.gather(X.astype("float32"), indices), tf.gather(Y, indices))
-    span = Span(tf.zeros([], tf.int64), tf.constant(10**6, tf.int64))
+    span = Span.of(0, 10**6, loop.n)
     after = loop.advance(negative, batch, loop.context(negative, span, None))
     for first, second in zip(before, weights_of(trainer.model), strict=True):
         np.testing.assert_array_equal(first, second)

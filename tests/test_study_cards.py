@@ -1,6 +1,7 @@
 """Cards of studies: factors make arms, pipes are appended to, a scaled form differs in what it names, runs carry it."""
 
 import json
+import math
 import pickle
 from concurrent.futures import Future
 
@@ -27,7 +28,6 @@ measure = ["end", "snr"]
 [analysis]
 kind = "factorial"
 metric = "accuracy"
-points = 0.5
 factors = ["warmup", "rate"]
 
 [settings]
@@ -48,7 +48,7 @@ cut = { "schedule+" = "exponential(0.5)" }
 story = "One seed of five, and fewer evaluations."
 seeds = 1
 settings = { evaluations = 3 }
-measure = []
+measure = ["end"]
 """
 
 
@@ -102,6 +102,7 @@ def test_a_list_is_a_factor_and_combinations_can_be_left_out(read):
         STUDY,
         ("[factors.rate]", "[[without]]\nbatch_size = [30, 45]\nwarmup = 'on'\n[factors]\nbatch_size = [15, 30, 45]"),
         ("plain = {}\n", ""), ('cut = { "schedule+" = "exponential(0.5)" }\n', ""),
+        ('["warmup", "rate"]', '["warmup"]'),
     )  # fmt: skip
     found = {job.arm.levels["batch_size"]: [] for job in by_arm(card).values()}
     for job in by_arm(card).values():
@@ -123,12 +124,12 @@ def test_a_scaled_form_differs_in_what_it_names(read):
     card = read(STUDY)
     small = card.scaled
     assert (card.form, small.form, small.scaled) == ("full", "scaled", None)
-    assert (small.seeds, small.measure, card.measure) == (1, (), ("end", "snr"))
+    assert (small.seeds, small.measure, card.measure) == (1, ("end",), ("end", "snr"))
     assert small.settings == card.settings | {"evaluations": 3}
     assert small.story == "A test. One seed of five, and fewer evaluations."
     assert (small.arms, small.analysis, small.question) == (card.arms, card.analysis, card.question)
     smaller = read(
-        STUDY, ("measure = []", "measure = []\nfactors = { rate = { plain = {}, fast = { learning_rate = 0.1 } } }")
+        STUDY, ("seeds = 1\n", "seeds = 1\nfactors = { rate = { plain = {}, fast = { learning_rate = 0.1 } } }\n")
     )
     assert {name.rpartition("rate ")[2] for name in smaller.scaled.arms} == {"plain", "fast"}
     assert {name.rpartition("rate ")[2] for name in smaller.arms} == {"plain", "cut"}
@@ -168,8 +169,17 @@ def test_a_card_of_arms_may_name_its_baseline():
         (("[settings]", "[[without]]\nrat = 'plain'\n[settings]"), "without[0].rat: unknown key. Did you mean 'rate'?"),
         (('"end", "snr"', '"end", "noise"'), "measure: 'noise' is none; known: end, noise_scale, snr."),
         (('kind = "factorial"', 'kind = "factors"'), "analysis.kind: expected 'factorial' or 'batch_sizes'"),
-        (("points = 0.5", "points = nan"), "analysis.points: expected a text, a number or a list of texts, got nan"),
-        (("points = 0.5", "points = { a = 1 }"), "analysis.points: expected a text, a number or a list of texts"),
+        (('"end", "snr"', '"snr"'), "measure: an [analysis] is of results at the end of the budget; add 'end'."),
+        (('measure = ["end"]', "measure = []"), "scaled.measure: an [analysis] is of results at the end of the budget"),
+        (("[settings]", "points = 0.5\n[settings]"), "analysis.points: unknown key. Known: kind, metric, within, factors."),
+        (('metric = "accuracy"', 'metric = "acuracy"'), "analysis.metric: unknown metric 'acuracy'. Did you mean 'accuracy'"),
+        (('["warmup", "rate"]', '["warmup", "rat"]'), "analysis.factors: unknown factor 'rat'. Did you mean 'rate'?"),
+        (('["warmup", "rate"]', '"warmup"'), "analysis.factors: expected a list of texts, got 'warmup'"),
+        (("[settings]", "within = 'rate'\n[settings]"), "analysis.within: expected a list of texts, got 'rate'"),
+        (
+            ("plain = {}", "plain = {}\nfast = { learning_rate = 0.1 }"),
+            "analysis.factors: a factorial compares two levels of a factor; rate has 3, plain, fast, cut. Leave it out",
+        ),
         (("seeds = 1", "seeds = 0"), "scaled.seeds: expected a whole number of at least 1, got 0"),
         (("seeds = 1", "sedes = 1"), "scaled.sedes: unknown key. Did you mean 'seeds'?"),
         (('story = "One seed of five, and fewer evaluations."', ""), "scaled.story: missing key"),
@@ -181,6 +191,49 @@ def test_what_is_wrong_with_a_study_is_told_once(change, words, read):
     told = str(caught.value)
     assert words in told
     assert "has 1 problem:" in told
+
+
+def kinds(**analysis):
+    """A card of batch sizes or of arms that are judged by their budgets."""
+    if analysis["kind"] == "budgets":
+        return ARMS | {"measure": ["end"], "analysis": analysis}
+    factors = {"batch_size": [2, 4, 8], "rate": {"base": {}, "scaled": {"learning_rate": 0.1}}}
+    of_factors = {key: of for key, of in ARMS.items() if key not in ("arms", "baseline")}
+    return of_factors | {"measure": ["end"], "factors": factors, "analysis": analysis}
+
+
+SIZES = {"kind": "batch_sizes", "batch": "batch_size", "mode": "rate", "base": "base", "small": 4, "points": 1}
+BUDGETS = {"kind": "budgets", "pruned": "full", "points": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (SIZES, None),
+        (SIZES | {"points": "one"}, "analysis.points: expected a number of at least 0, got 'one'"),
+        (SIZES | {"points": math.nan}, "analysis.points: expected a number of at least 0, got nan"),
+        (SIZES | {"small": 4.5}, "analysis.small: expected a whole number of at least 1, got 4.5"),
+        (SIZES | {"smal": 4}, "analysis.smal: unknown key. Did you mean 'small'?"),
+        (SIZES | {"batch": "batch size"}, "analysis.batch: unknown factor 'batch size'. Did you mean 'batch_size'?"),
+        (SIZES | {"mode": "rates"}, "analysis.mode: unknown factor 'rates'. Did you mean 'rate'?"),
+        (SIZES | {"base": "scale"}, "analysis.base: unknown level of rate 'scale'. Did you mean 'scaled'?"),
+        ({key: of for key, of in SIZES.items() if key != "mode"}, "analysis.base: a level of the factor that mode"),
+        (BUDGETS, None),
+        (BUDGETS | {"pruned": "infobatch"}, "analysis.pruned: unknown arm 'infobatch'. Known: full, short."),
+        (BUDGETS | {"factor": "size"}, "analysis.factor: unknown factor 'size'. Known: arm."),
+        ({"kind": "budgets"}, "analysis.pruned: unknown arm 'pruned'. Known: full, short."),
+        (BUDGETS | {"points": True}, "analysis.points: expected a number of at least 0, got True"),
+    ],
+)  # fmt: skip
+def test_what_an_analysis_wants_to_know_is_checked_by_its_kind(changes, words):
+    values = kinds(**changes)
+    if words is None:
+        assert read_experiment_card(values, "mine", "mine.toml").analysis == changes
+        return
+    with pytest.raises(UserError) as caught:
+        read_experiment_card(values, "mine", "mine.toml")
+    assert words in str(caught.value)
+    assert "has 1 problem:" in str(caught.value)
 
 
 def test_an_unknown_setting_is_told_before_anything_is_run(read, tmp_path):
@@ -226,14 +279,14 @@ def test_a_plan_says_what_would_be_run_and_runs_nothing(command, read, tmp_path)
     assert "controls that depend on the arms: horizon" in told
     assert "warmup on, rate plain   schedule = cosine | warmup(0.2)\n" in told
     found = json.loads(command("experiment", "mine.toml", "--scaled", "--dry-run", "--json").out)
-    assert (found["form"], found["runs"], found["measure"]) == ("scaled", 5, [])
+    assert (found["form"], found["runs"], found["measure"]) == ("scaled", 5, ["end"])
     assert found["settings"]["iris"]["warmup off, rate plain"]["evaluations"] == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.toml"]
 
 
 def test_records_of_a_study_say_what_they_are_made_for_and_lie_with_their_form(command, read, tmp_path):
-    two = ("[settings]", "[[without]]\nwarmup = 'on'\n\n[settings]")
-    read(STUDY, two)
+    two = ("[settings]", "[[without]]\nwarmup = 'on'\n\n[settings]"), ('["warmup", "rate"]', '["rate"]')
+    read(STUDY, *two)
     done = command("experiment", "mine.toml", "--scaled", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["report"] == "mine/scaled/report.html"
@@ -245,11 +298,10 @@ def test_records_of_a_study_say_what_they_are_made_for_and_lie_with_their_form(c
     assert (about["form"], about["question"]) == ("scaled", "Does it help?")
     assert about["story"] == "A test. One seed of five, and fewer evaluations."
     assert about["command"] == "batchsel experiment mine.toml --scaled --json"
-    assert about["analysis"] == {
-        "kind": "factorial", "metric": "accuracy", "points": 0.5, "factors": ["warmup", "rate"],
-    }  # fmt: skip
+    assert about["experiment"] == "mine"
+    assert about["analysis"] == {"kind": "factorial", "metric": "accuracy", "factors": ["rate"]}
     # What is measured besides makes no other run of it.
-    read(STUDY, two, ("measure = []", 'measure = ["end"]'))
+    read(STUDY, *two, ('measure = ["end"]', 'measure = ["end", "noise_scale"]'))
     assert "2 runs, of which 2 are recorded" in command("experiment", "mine.toml", "--scaled", "--plan").out
 
 

@@ -16,6 +16,7 @@ from batchsel.experiments import records, tuned_settings, tuning
 from batchsel.experiments.experiment import Experiment
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.search import Search
+from batchsel.experiments.trials import Trial, Tried, doubts, scored
 from batchsel.ranges import Range
 
 SETTINGS = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
@@ -71,16 +72,77 @@ def test_a_search_comes_closer_to_a_known_optimum_than_chance():
     search, misses = Search({"learning_rate": Range(1e-5, 1.0)}), []
     for place in range(30):
         misses.append(abs(math.log10(search.ask()["learning_rate"]) + 4))
-        search.tell(math.inf if place == 3 else misses[-1])  # one trial of which all runs failed
+        # One trial of which all runs failed; after five all scores come to be told in another unit.
+        known = [math.inf if at == 3 else miss * (1 if place < 5 else 1000) for at, miss in enumerate(misses)]
+        search.tell(known)
     assert min(misses) < 0.05
+    assert len(set(misses[:10])) == 10  # a new unit does not set the sampler back
     assert median(misses[10:]) < 0.5 * median(misses[:10])  # the first ten are drawn at random
+
+
+def tried(*runs, rate=0.1, failed=0):
+    return Tried({"learning_rate": rate}, list(runs), failed)
 
 
 def test_a_trial_that_misses_counts_twice():
     hit, miss = record_of("a", 0, crossing=400), record_of("a", 1, crossing=None)
-    assert tuning.trial({}, [hit, miss])[1:] == (pytest.approx((0.4 + 2 * 2.0) / 2), 1, 2)
-    assert tuning.trial({}, [hit | {"contended": True}, miss]).score == (400 + 2 * 2000) / 2
-    assert tuning.trial({}, []).score == float("inf")
+    assert scored([tried(hit, miss)])[0][1:] == (pytest.approx((0.4 + 2 * 2.0) / 2), 1, 2)
+    assert scored([tried(hit | {"contended": True}, miss)])[0].score == (400 + 2 * 2000) / 2
+    assert [trial.score for trial in scored([tried(), tried(hit, failed=1)])] == [math.inf, math.inf]
+
+
+def test_trials_of_an_arm_have_one_unit():
+    slow, fast = record_of("a", 0, crossing=800), record_of("a", 0, crossing=400, contended=True)
+    assert [trial.score for trial in scored([tried(slow), tried(fast)])] == [800, 400]
+
+
+def test_trials_can_be_scored_by_the_end_of_their_budget():
+    early, good = record_of("a", 0, crossing=200), record_of("a", 0, crossing=1900)
+    early["evaluations"][-1]["accuracy"] = 0.91
+    assert scored([tried(early), tried(good)], "end")[0].score == -0.91
+    assert min(scored([tried(early, rate=1), tried(good, rate=2)], "end"), key=lambda trial: trial.score)[0] == {
+        "learning_rate": 2
+    }
+    losses = [record_of("a", 0, target="loss<=1.2"), record_of("a", 1, target="loss<=1.2")]
+    losses[0]["evaluations"][-1]["loss"], losses[1]["evaluations"][-1]["loss"] = 0.5, 0.7
+    assert scored([tried(*losses)], "end")[0].score == pytest.approx(0.6)
+
+
+def test_what_is_tuned_by_nothing_or_at_an_edge_is_told():
+    grid = {"learning_rate": [0.1, 0.2, 0.4], "model": ["a", "b"], "batch_size": [8]}
+    settings = {"model": "a", "batch_size": 8}
+    inside = [
+        Trial({"learning_rate": 0.2, **settings}, 1.0, 1, 1),
+        Trial({"learning_rate": 0.4, **settings}, 2.0, 0, 1),
+    ]
+    assert doubts("iris, a", inside, grid, "target", "accuracy>=0.9") == []
+    assert doubts("iris, a", inside[1:], grid, "target", "accuracy>=0.9") == [
+        "tuning iris, a: no trial reached accuracy>=0.9, so its settings are those that used least, which says nothing of"
+        " them",
+        "tuning iris, a: the best learning_rate, 0.4, lies at the edge of its grid; a better one may lie beyond",
+    ]
+    assert [said[:48] for said in doubts("iris, a", inside[1:], grid, "end", "accuracy>=0.9")] == [
+        "tuning iris, a: the best learning_rate, 0.4, lie"
+    ]
+    assert doubts("iris, a", inside[1:], {"learning_rate": Range(0.1, 0.4)}, "end", "accuracy>=0.9") == []
+    (told,) = doubts("iris, a", scored([tried(failed=1)]), grid, "end", "accuracy>=0.9")
+    assert "no combination ended all of its runs" in told
+
+
+def test_trials_scored_by_their_end_run_on_and_are_told_of(tmp_path):
+    told, around = [], Surroundings(tmp_path, checkpoints=False)
+    stated = experiment(settings=SETTINGS | {"target": "accuracy>=0.3"})
+    found = tuning.tune(stated, {"learning_rate": [0.0001, 0.02]}, 1, around, tell=told.append, score="end")["iris"]
+    runs = {(run["spec"]["selector"], run["spec"]["learning_rate"]): run for run in records.read(tmp_path).runs}
+    for arm, trials in found.items():
+        assert trials[0].score <= trials[1].score
+        for trial in trials:
+            run = runs[arm, trial.settings["learning_rate"]]
+            assert run["evaluations"][-1]["samples"] >= 3 * 90
+            assert trial.score == -run["evaluations"][-1]["accuracy"]
+    assert sum("lies at the edge of its grid" in line for line in told) == 2
+    with pytest.raises(UsageError, match="unknown score 'last'"):
+        tuning.tune(stated, GRID, 1, around, score="last")
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,20 @@ A card names ``question``, ``story``, ``datasets`` and either arms or factors::
     batch_size = 32
     warmup = "on"
 
-and may name ``seeds``, ``controls``, ``measure`` (what is measured of each run besides), ``baseline`` (of arms),
-``[settings]`` of all arms, ``[tuning]``, ``[analysis]`` (its kind and what that wants to know; without it, arms are
-compared with the baseline), and ``[scaled]``, a form of the study for a small machine: a ``story`` that says what is
-smaller, and whatever of these is otherwise; of settings, factors and analysis only what differs.
+and may name ``seeds``, ``controls``, ``measure`` (what is measured of each run besides; "end" where there is an
+analysis), ``baseline`` (of arms), ``[settings]`` of all arms, ``[tuning]``, ``[analysis]`` (its kind and what that
+wants to know; without it, arms are compared with the baseline), and ``[scaled]``, a form of the study for a small
+machine: a ``story`` that says what is smaller, and whatever of these is otherwise; of settings, factors and analysis
+only what differs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from batchsel.cards.analyses import read_analysis
 from batchsel.cards.factors import Arms, check_appended, read_factors
 from batchsel.cards.reader import Table, refuse
 from batchsel.cards.scaled_form import scaled_values
@@ -39,7 +40,8 @@ CONTROLS = ("again", "horizon", "rs2")
 """The baseline once more; it with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
 MEASURES = ("end", "noise_scale", "snr")
 """Losses of the parts at the end of a run; the gradient noise scale; the signal-to-noise of features by layer."""
-ANALYSES = ("factorial", "batch_sizes", "budgets")
+SCORES = ("target", "end")
+"""What trials of tuning are scored by: how soon they reach the target; how good they are at the end of their budget."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ class Tuning:
         grid: Values, or a range, of each setting.
         seeds: How many seeds a combination is tried on; they are never scored.
         trials: How many combinations each arm tries, found by a search; None for all of them.
+        score: Of `SCORES` what decides between them.
     """
 
     grid: Mapping[str, tuple[Any, ...] | Range]
     seeds: int
     trials: int | None = None
+    score: str = "target"
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,11 @@ def read_experiment_card(values: dict[str, Any], name: str, source: str) -> Expe
 def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> ExperimentCard:
     table.read("name", f"{name!r}, as its file is named", lambda value: value == name)
     settings = table.read("settings", "a table of settings", lambda value: isinstance(value, dict), {}) or {}
+    before = table.found
     arms = _arms(table, settings)
+    # Of arms that are wrong, an analysis could only be told the same once more.
+    analysed = arms if table.found == before else None
+    measure = _known(table, "measure", MEASURES, ())
     card = ExperimentCard(
         name=name,
         question=table.text("question"),
@@ -143,8 +151,8 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
         tuning=_tuning(table),
         baseline=arms.baseline,
         levels=arms.levels,
-        measure=_known(table, "measure", MEASURES, ()),
-        analysis=_analysis(table),
+        measure=measure,
+        analysis=read_analysis(table, analysed, measure),
         form=form,
         scaled=scaled,
     )
@@ -185,26 +193,6 @@ def _has_factors(table: Table) -> bool:
     return table.read("factors", "anything", lambda value: True, None) is not None
 
 
-def _analysis(table: Table) -> dict[str, Any]:
-    stated = table.read("analysis", "a table", lambda value: isinstance(value, dict), None)
-    if stated is None:
-        return {}
-    kind = table.table("analysis").one_of("kind", ANALYSES, None)
-    if kind == "factorial" and not _has_factors(table):
-        table.problem("analysis.kind", "'factorial' is for the effects of factors; the card has none.")
-    for key, value in stated.items():
-        if not _is_free(value):
-            table.problem(f"analysis.{key}", f"expected a text, a number or a list of texts, got {value!r}.")
-    return stated
-
-
-def _is_free(value: Any) -> bool:
-    """Whether a value is taken as it is into records, which are JSON."""
-    if isinstance(value, list):
-        return all(isinstance(item, str) for item in value)
-    return isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))
-
-
 def _tuning(table: Table) -> Tuning | None:
     if table.read("tuning", "a table", lambda value: isinstance(value, dict), None) is None:
         return None
@@ -212,8 +200,9 @@ def _tuning(table: Table) -> Tuning | None:
     trials = inner.integer("trials", minimum=1, default=None)
     grid = inner.read("grid", "lists of values by setting" + (", or ranges" if trials else ""), _is_grid)
     seeds = inner.integer("seeds", minimum=1, default=3)
+    score = inner.one_of("score", SCORES, SCORES[0])
     inner.finish()
-    return Tuning({key: _values(inner, key, of, trials) for key, of in (grid or {}).items()}, seeds, trials)
+    return Tuning({key: _values(inner, key, of, trials) for key, of in (grid or {}).items()}, seeds, trials, score)
 
 
 def _is_grid(value: Any) -> bool:

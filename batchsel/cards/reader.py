@@ -87,6 +87,16 @@ class Table:
         """
         self._problems.append(f"{self._path}{key}: {sentence}")
 
+    @property
+    def found(self) -> int:
+        """How many problems the card has so far.
+
+        Example:
+            >>> Table({}, "", ["name: missing key."]).found
+            1
+        """
+        return len(self._problems)
+
     def text(self, key: str, default: Any = REQUIRED) -> str | None:
         """A text that is not empty.
 

@@ -25,7 +25,7 @@ def plan(card: Any, experiment: Any, folder: Path) -> dict[str, Any]:
         folder: Folder of the records.
 
     Raises:
-        UserError: If a setting is wrong or a name unknown.
+        UserError: If a setting is wrong or a name unknown, or what was tuned is not what the card states any more.
     """
     from batchsel.experiments import tuned_settings
     from batchsel.experiments.jobs import key_of
@@ -33,7 +33,8 @@ def plan(card: Any, experiment: Any, folder: Path) -> dict[str, Any]:
     from batchsel.experiments.spec import check_names
 
     if card.tuning is not None and (folder / tuned_settings.FILE).is_file():
-        experiment = dataclasses.replace(experiment, tuned=tuned_settings.read(folder / tuned_settings.FILE))
+        digest = tuned_settings.stated_digest(experiment, card.tuning)
+        experiment = dataclasses.replace(experiment, tuned=tuned_settings.read(folder / tuned_settings.FILE, digest))
     jobs, done = experiment.jobs(), {key_of(record) for record in read_folder(folder).runs}
     settings: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in experiment.datasets}
     pairs = list(itertools.product(settings, experiment.arms))

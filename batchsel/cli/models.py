@@ -64,6 +64,7 @@ def show_model(name: str, as_json: bool) -> None:
 @click.option("--groups", type=click.IntRange(min=1), help="Merge the depths into so many groups.")
 @click.option("--schedule", help="Show the rates at which the groups start under it, as in 'lerac(0.1)'.")
 @click.option("--learning-rate", default=0.1, show_default=True, help="The rate that the schedule starts from.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples of an update, if the schedule scales by them.")
 @_as_json
 def show_groups(
     model: str,
@@ -72,11 +73,13 @@ def show_groups(
     groups: int | None,
     schedule: str | None,
     learning_rate: float,
+    batch_size: int | None,
     as_json: bool,
 ) -> None:
     """Show which layers of a model lie how deep, the groups that learn at rates of their own.
 
-    A model is given as for `batchsel run --model`, as in 'mlp(hidden=[64])'.
+    A model is given as for `batchsel run --model`, as in 'mlp(hidden=[64])'. Rates are those of the first step but for
+    what all groups share, such as a warm-up.
     """
     from batchsel import models as library
 
@@ -92,7 +95,7 @@ def show_groups(
     from batchsel.training.layer_rates import rates_at_start
 
     found = layer_groups(built(model, shape, outputs), groups)
-    rates = None if schedule is None else rates_at_start(_by_layer(schedule), found, learning_rate)
+    rates = None if schedule is None else rates_at_start(_by_layer(schedule), found, learning_rate, batch_size)
     if as_json:
         print_json({"model": model, "groups": found.rows(rates)})
         return

@@ -81,26 +81,29 @@ def conduct_card(
         seeds: How many seeds, or None for the card's.
 
     Raises:
-        UserError: If a setting is wrong or a name unknown, before anything is run.
+        UserError: If a setting is wrong or a name unknown, or what was tuned is not what the card states any more;
+            before anything is run.
     """
     experiment = Experiment.of(card, seeds)
     around = dataclasses.replace(around, measures=card.measure, about={**around.about, **_about(card)})
     if card.tuning is None:
         return conduct(experiment, around, executor, tell, shard)
-    path = around.out / tuned_settings.FILE
+    path, stated = around.out / tuned_settings.FILE, card.tuning
+    digest = tuned_settings.stated_digest(experiment, stated)
     if not path.is_file():
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
-        stated = card.tuning
-        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, stated.trials)
-        tuned_settings.write(path, found)
-    tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path))
+        how = {"trials": stated.trials, "score": stated.score}
+        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, **how)
+        tuned_settings.write(path, found, digest)
+    tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path, digest))
     return conduct(tuned, around, executor, tell, shard)
 
 
 def _about(card: ExperimentCard) -> dict[str, Any]:
     """What reports want to know of a card: they are made from records alone."""
-    return {"question": card.question, "story": card.story, "form": card.form, "analysis": dict(card.analysis)}
+    words = {"experiment": card.name, "question": card.question, "story": card.story, "form": card.form}
+    return {**words, "analysis": dict(card.analysis)}
 
 
 def _apart(around: Surroundings) -> Surroundings:

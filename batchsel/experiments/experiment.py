@@ -20,6 +20,7 @@ from batchsel.experiments.budget import Budget
 from batchsel.experiments.jobs import Job, key_of
 from batchsel.experiments.spec import RunSpec
 from batchsel.experiments.stated import resolve
+from batchsel.schedules import is_constant
 
 _PRUNES = 0.95
 """An arm that keeps less than this share of the data is compared with a random part of that size."""
@@ -164,7 +165,7 @@ class Experiment:
             limit = _horizon(mine, base.evaluate_every * n)
             if (
                 "horizon" in self.controls
-                and base.schedule != "constant"
+                and not is_constant(base.schedule)
                 and limit < Budget.parse(base.budget).samples(n)
             ):
                 arm = Arm(f"{self.baseline}, horizon of {name}", roles.CONTROL, name, self.baseline)

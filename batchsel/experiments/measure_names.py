@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from batchsel.cards.experiment_cards import MEASURES
 from batchsel.errors import unknown_name
-
-MEASURES = ("end", "noise_scale", "snr")
-"""Results at the end of the budget; the gradient noise scale; the signal-to-noise ratio of the features of layers."""
 
 
 def check_measures(names: Iterable[str]) -> None:

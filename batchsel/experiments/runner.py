@@ -40,8 +40,8 @@ class Surroundings:
         tensorboard: Whether to write TensorBoard logs into the run's folder.
         detail: Whether the record says what was chosen: pictures of samples, a map of a plane.
         measures: What each run measures besides: of "end", "noise_scale", "snr".
-        about: What the runs are made for, "question" and "command", of a card "story", "form" and "analysis" too, for
-            reports.
+        about: What the runs are made for, "question" and "command", of a card its name as "experiment", "story", "form"
+            and "analysis" too, for reports.
         alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
         download_progress: Makes a progress bar for a label, or None.
         watch: Called with the state of the run, a dict, about twice a second and after each evaluation.

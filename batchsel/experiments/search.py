@@ -29,22 +29,33 @@ class Search:
         optuna = _optuna()
         self._space = {name: _distribution(optuna, values) for name, values in space.items()}
         self._study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+        self._tried: list[dict[str, Any]] = []
 
     def ask(self) -> dict[str, Any]:
         """The settings to be tried next."""
         self._trial = self._study.ask(self._space)
         return dict(self._trial.params)
 
-    def tell(self, score: float) -> None:
-        """How they did.
+    def tell(self, scores: Sequence[float]) -> None:
+        """How they did, and those before them.
+
+        The scores of those before are told once more, for all may have come to be told in another unit.
 
         Args:
-            score: The less the better; infinite if all of their runs failed.
+            scores: Of all settings that were asked for, in their order. The less the better; infinite if a run failed.
         """
+        self._tried.append(dict(self._trial.params))
+        # The sampler goes on as it was, so that it does not draw again what it has drawn.
+        self._study = _optuna().create_study(sampler=self._study.sampler)
+        for settings, score in zip(self._tried, scores, strict=True):
+            self._study.add_trial(self._told(settings, score))
+
+    def _told(self, settings: dict[str, Any], score: float) -> Any:
+        optuna = _optuna()
+        of = {"params": settings, "distributions": self._space}
         if math.isfinite(score):
-            self._study.tell(self._trial, score)
-        else:
-            self._study.tell(self._trial, state=_optuna().trial.TrialState.FAIL)
+            return optuna.trial.create_trial(**of, value=score)
+        return optuna.trial.create_trial(**of, state=optuna.trial.TrialState.FAIL)
 
 
 def _distribution(optuna: Any, values: Sequence[Any] | Range) -> Any:

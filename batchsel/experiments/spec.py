@@ -97,7 +97,13 @@ class RunSpec:
             raise UsageError(" ".join(problems))
         Budget.parse(self.budget)
         Target.parse(self.target)
-        if Budget.parse(self.budget).unit == "seconds" and self.schedule != "constant":
+        in_seconds = Budget.parse(self.budget).unit == "seconds"
+        if in_seconds and (self.curriculum or "grow" in self.accumulate):
+            raise UsageError(
+                f"what changes over the budget ({self.curriculum or self.accumulate}) follows samples trained on, which"
+                f" a budget of {self.budget} does not fix. Give the budget in passes or samples."
+            )
+        if in_seconds and not schedules.is_constant(self.schedule):
             raise UsageError(
                 f"schedule {self.schedule!r} follows samples trained on, which a budget of {self.budget} does not"
                 " fix. Give the budget in passes or samples, or use --schedule constant."
@@ -183,7 +189,7 @@ def to_toml(spec: RunSpec) -> str:
 def _rate(settings: Mapping[str, Any], chosen: bool) -> Any:
     """The learning rate: what the schedule states, if it states one."""
     schedule, rate = settings["schedule"], settings["learning_rate"]
-    stated = schedules.stated_rate(schedule) if isinstance(schedule, str) and schedule else None
+    stated = schedules.stated_rate(schedule) if isinstance(schedule, str) and schedule.strip() else None
     if stated is not None and chosen and rate != stated:
         raise UsageError(
             f"the schedule {schedule!r} states the learning rate, {stated:g}, and learning_rate={rate!r} is given too."
@@ -238,7 +244,7 @@ def _value_problems(spec: RunSpec) -> list[str]:
     problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
     if isinstance(spec.seed, int) and spec.seed >= 2**31:
         problems.append(f"seed must be below {2**31}, got {spec.seed}.")
-    problems += _problems(schedules.check, spec.schedule or "constant") + one_of("compile", COMPILE)
+    problems += _problems(_check_schedule, spec.schedule) + one_of("compile", COMPILE)
     problems += _problems(schedules.check_growth, spec.accumulate or "1")
     problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
     problems += one_of("label_noise_kind", NOISE)
@@ -254,6 +260,12 @@ def _value_problems(spec: RunSpec) -> list[str]:
     if isinstance(rate, int | float) and not 0 < rate < float("inf"):
         problems.append(f"learning_rate must be above 0, got {rate}.")
     return problems
+
+
+def _check_schedule(text: str) -> None:
+    if not text.strip():
+        raise UsageError("schedule is empty. Say 'constant' for a learning rate that stays as it is.")
+    schedules.check(text)
 
 
 def _problems(check: Callable[[str], None], text: Any) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
 from batchsel.errors import UsageError
 from batchsel.experiments import arms as roles
@@ -16,32 +14,19 @@ from batchsel.experiments.experiment import Experiment
 from batchsel.experiments.jobs import Job
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.search import Search
-from batchsel.experiments.spec import check_names
+from batchsel.experiments.spec import RunSpec, check_names
 from batchsel.experiments.sweep import sweep
+from batchsel.experiments.trials import END, TARGET, Grid, Trial, Tried, check_score, doubts, scored
 from batchsel.ranges import Range
 from batchsel.schedules import stated_rate
 
 FIRST_SEED = 1_000_000
 """Tuning seeds start here; scoring seeds lie below."""
 TUNABLE = ("batch_size", "learning_rate", "schedule", "budget", "optimizer", "model", "augment")
-_PENALTY = 2
-"""A run that misses the target counts with this many times what it used (PAR2)."""
-
-
-Grid = Mapping[str, Sequence[Any] | Range]
-
-
-class Trial(NamedTuple):
-    """One combination of settings, tried by one arm on one data set."""
-
-    settings: dict[str, Any]
-    score: float
-    """Mean seconds to the target, twice what was used where it was missed; samples where times were not had."""
-    reached: int
-    runs: int
-
 
 Trials = dict[str, dict[str, list[Trial]]]
+Pair = tuple[str, str]
+"""A data set and an arm."""
 
 
 def combinations(grid: Grid) -> list[dict[str, Any]]:
@@ -72,6 +57,7 @@ def tune(
     executor: Executor | None = None,
     tell: Callable[[str], None] | None = None,
     trials: int | None = None,
+    score: str = TARGET,
 ) -> Trials:
     """Tries every combination with every arm, or as many as are asked for.
 
@@ -81,8 +67,10 @@ def tune(
         seeds: Tuning seeds.
         around: Folders.
         executor: As in `sweep`.
-        tell: As in `sweep`.
+        tell: As in `sweep`; called with warnings too.
         trials: How many combinations each arm tries, found by a `Search` of its own; None for all.
+        score: "target": a trial ends at its target and is scored by how soon that was. "end": it goes on to the end of
+            its budget and is scored by the target's metric on the validation part then.
 
     Returns:
         For each data set and arm the trials, the best first.
@@ -92,26 +80,42 @@ def tune(
     """
     if max(experiment.seeds) >= FIRST_SEED:
         raise UsageError(f"seeds from {FIRST_SEED} on are for tuning; score on lower ones.")
-    pairs = [(dataset, arm) for dataset in experiment.datasets for arm in experiment.arms]
+    check_score(score)
     if "learning_rate" in grid:
         _check_rates(experiment)
+    pairs = [(dataset, arm) for dataset in experiment.datasets for arm in experiment.arms]
 
-    def tried(wanted: Mapping[tuple[str, str], Sequence[dict[str, Any]]]) -> Mapping[tuple[str, str], list[Trial]]:
-        return _tried(experiment, wanted, seeds, around, executor, tell)
+    def tried(wanted: Mapping[Pair, Sequence[dict[str, Any]]]) -> Mapping[Pair, list[Tried]]:
+        return _tried(experiment, wanted, seeds, around, executor, tell, score)
 
-    found: dict[tuple[str, str], list[Trial]] = {pair: [] for pair in pairs}
     if trials is None:
         found = tried(dict.fromkeys(pairs, combinations(grid)))
     else:
-        _check(grid)
-        searches = {pair: Search(grid) for pair in pairs}
-        for _ in range(trials):
-            # All arms take their next step together, so that they are timed in the same stretch of time.
-            for pair, (one,) in tried({pair: [search.ask()] for pair, search in searches.items()}).items():
-                searches[pair].tell(one.score)
-                found[pair].append(one)
-    ranked = {pair: sorted(tried, key=lambda item: item.score) for pair, tried in found.items()}
+        found = _searched(pairs, grid, trials, tried, score)
+    ranked = {pair: sorted(scored(of, score), key=lambda item: item.score) for pair, of in found.items()}
+    for (dataset, arm), of in ranked.items() if tell is not None else ():
+        target = experiment.spec(dataset, arm, FIRST_SEED).target
+        for doubt in doubts(f"{dataset}, {arm}", of, grid, score, target):
+            tell(doubt)
     return {dataset: {arm: ranked[dataset, arm] for arm in experiment.arms} for dataset in experiment.datasets}
+
+
+def _searched(
+    pairs: Sequence[Pair],
+    grid: Grid,
+    trials: int,
+    try_them: Callable[[Mapping[Pair, Sequence[dict[str, Any]]]], Mapping[Pair, list[Tried]]],
+    score: str,
+) -> dict[Pair, list[Tried]]:
+    _check(grid)
+    searches = {pair: Search(grid) for pair in pairs}
+    found: dict[Pair, list[Tried]] = {pair: [] for pair in pairs}
+    for _ in range(trials):
+        # All arms take their next step together, so that they are timed in the same stretch of time.
+        for pair, more in try_them({pair: [search.ask()] for pair, search in searches.items()}).items():
+            found[pair] += more
+            searches[pair].tell([trial.score for trial in scored(found[pair], score)])
+    return found
 
 
 def _check(grid: Grid) -> None:
@@ -127,10 +131,13 @@ def _tried(
     around: Surroundings,
     executor: Executor | None,
     tell: Callable[[str], None] | None,
-) -> dict[tuple[str, str], list[Trial]]:
+    score: str,
+) -> dict[Pair, list[Tried]]:
     """Runs the combinations that are wanted of each data set and arm, those of a data set and a seed side by side."""
     jobs = [
-        Job(Arm(_name(arm, settings), roles.SINGLE), _spec(experiment, dataset, arm, settings, FIRST_SEED + seed))
+        Job(
+            Arm(_name(arm, settings), roles.SINGLE), _spec(experiment, dataset, arm, settings, FIRST_SEED + seed, score)
+        )
         for dataset in experiment.datasets
         for seed in range(seeds)
         for place in range(max(map(len, wanted.values())))
@@ -140,14 +147,23 @@ def _tried(
     for job in jobs:
         if job.spec.seed == FIRST_SEED:
             check_names(job.spec)
-    records, _ = sweep(jobs, around, executor, tell)
-    by_key: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    by_key: dict[Pair, Tried] = {
+        (dataset, _name(arm, settings)): Tried(settings, []) for (dataset, arm), of in wanted.items() for settings in of
+    }
+    records, failures = sweep(jobs, around, executor, tell)
     for record in records:
-        by_key.setdefault((record["spec"]["dataset"], record["arm"]["name"]), []).append(record)
+        by_key[_key(record)].records.append(record)
+    for record in failures:
+        key = _key(record)
+        by_key[key] = by_key[key]._replace(failed=by_key[key].failed + 1)
     return {
-        (dataset, arm): [trial(settings, by_key.get((dataset, _name(arm, settings)), [])) for settings in of]
+        (dataset, arm): [by_key[dataset, _name(arm, settings)] for settings in of]
         for (dataset, arm), of in wanted.items()
     }
+
+
+def _key(record: Mapping[str, Any]) -> Pair:
+    return record["spec"]["dataset"], record["arm"]["name"]
 
 
 def _check_rates(experiment: Experiment) -> None:
@@ -163,30 +179,12 @@ def _check_rates(experiment: Experiment) -> None:
                 )
 
 
-def _spec(experiment: Experiment, dataset: str, arm: str, settings: Mapping[str, Any], seed: int) -> Any:
-    # A trial ends at its target: what comes after does not tell how soon it was reached.
-    return experiment.spec(dataset, arm, seed, {**settings, "run_on": False})
+def _spec(
+    experiment: Experiment, dataset: str, arm: str, settings: Mapping[str, Any], seed: int, score: str
+) -> RunSpec:
+    # Of a trial that is scored by its target, what comes after does not tell how soon it was reached.
+    return experiment.spec(dataset, arm, seed, {**settings, "run_on": score == END})
 
 
 def _name(arm: str, settings: Mapping[str, Any]) -> str:
     return f"{arm} [{', '.join(f'{key}={value}' for key, value in settings.items())}]"
-
-
-def trial(settings: dict[str, Any], records: Sequence[Mapping[str, Any]]) -> Trial:
-    """How a combination did.
-
-    Args:
-        settings: The combination.
-        records: Its runs; none if all failed.
-    """
-    if not records:
-        return Trial(settings, math.inf, 0, 0)
-    timed = not any(record["contended"] for record in records)
-    used = [_used(record, timed) * (1 if record["reached"] else _PENALTY) for record in records]
-    return Trial(settings, mean(used), sum(record["reached"] for record in records), len(records))
-
-
-def _used(record: Mapping[str, Any], timed: bool) -> float:
-    if timed:
-        return record["crossing"]["seconds"] if record["reached"] else record["seconds"]["training"]
-    return (record["crossing"] or record["counts"])["samples"]

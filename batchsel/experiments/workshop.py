@@ -16,6 +16,7 @@ from batchsel.experiments import sets
 from batchsel.experiments.measures import Instruments
 from batchsel.experiments.spec import RunSpec
 from batchsel.models.compiled import compiled
+from batchsel.schedules import is_constant
 from batchsel.training.devices import make_deterministic
 from batchsel.training.selection_cost import selection_seconds
 from batchsel.training.step import Rows
@@ -140,7 +141,7 @@ class Workshop:
             self._model(spec),
             spec.selector,
             batch_size=spec.batch_size,
-            schedule=None if spec.schedule == "constant" else spec.schedule,
+            schedule=None if is_constant(spec.schedule) else spec.schedule,
             compile=spec.compile,
             cut_padding=spec.cut_padding,
             augment=spec.augment,

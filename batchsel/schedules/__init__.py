@@ -23,6 +23,7 @@ _PUBLIC = {
     "check": "text",
     "check_growth": "grow",
     "growth": "grow",
+    "is_constant": "text",
     "schedule": "resolver",
     "stated_rate": "text",
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchsel.errors import UserError
-from batchsel.moment import Moment, passes_of
+from batchsel.moment import Moment, longest_passes
 from batchsel.schedules.base import Product, Schedule
 from batchsel.schedules.scale import Scale
 
@@ -39,7 +39,7 @@ def bound(schedule: Schedule, batch_size: int | None = None, passes: float | Non
     """
     if schedule.by_layer:
         raise UserError(f"{schedule!r} has no single factor: layers differ in it. Train with batchsel, schedule=.")
-    if passes is None and any(map(_counts_passes, parts_of(schedule))):
+    if passes is None and longest_passes(parts_of(schedule)):
         raise UserError(f"{schedule!r} counts passes: say how many the whole budget has, as in passes=20.")
     if batch_size is not None:
         return schedule.bound(batch_size, schedule.multiple(batch_size))
@@ -82,9 +82,3 @@ def curve(schedule: Schedule, points: int = 401, passes: float | None = None) ->
         [rate * float(schedule.factor(moment)) for moment in moments],
         None if None in momenta else [float(momentum) for momentum in momenta],
     )
-
-
-def _counts_passes(part: Schedule) -> bool:
-    values: list[Any] = [getattr(part, field) for field in getattr(part, "__dataclass_fields__", {})]
-    nested = [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
-    return any(passes_of(value) is not None for value in nested)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from batchsel import calls
@@ -107,8 +108,8 @@ def growth(value: Any) -> Growth | None:
         return None
     if isinstance(value, str):
         value = _read(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = Growth(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        value = Growth(int(value))
     if not isinstance(value, Growth):
         raise _unusable(value)
     return None if value == Growth() else value

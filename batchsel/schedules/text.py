@@ -78,6 +78,22 @@ def stated_rate(text: str) -> float | None:
     return None
 
 
+def is_constant(text: str) -> bool:
+    """Whether a text leaves the learning rate as it is throughout, without importing TensorFlow.
+
+    Args:
+        text: The text form.
+
+    Raises:
+        UsageError: If the text cannot be read.
+
+    Example:
+        >>> is_constant("constant()"), is_constant("constant | warmup(0.1)")
+        (True, False)
+    """
+    return all(call.path is None and call.name == "constant" for call in calls.read_pipe(text, _EXAMPLE))
+
+
 def _part(call: calls.Call) -> Any:
     if call.path is None:
         return call.apply(registry.load(call.name))

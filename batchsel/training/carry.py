@@ -13,7 +13,7 @@ SEGMENTS = 64
 """How many stretches between two points of the evaluation grid one call can hold."""
 
 COUNTS = ("steps", "samples", "scored", "plans")
-"""What is counted: optimiser updates, samples trained on, samples scored by a forward pass more, plans."""
+"""What is counted: batches trained on, samples trained on, samples scored by a forward pass more, plans."""
 
 FINE, NOT_FINITE, OUTSIDE, EMPTY, WEIGHTLESS, NO_ROW, NEGATIVE = range(7)
 """What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
@@ -28,6 +28,19 @@ class Span(NamedTuple):
     """``int64[]`` samples trained on before."""
     budget: tf.Tensor
     """``int64[]`` samples to be trained on, at least 1."""
+    size: tf.Tensor
+    """``int64[]`` samples in the data. A tensor: of constants compilers take the inverse, which is inexact."""
+
+    @classmethod
+    def of(cls, start: int, budget: int, size: int) -> Span:
+        """A span out of plain numbers.
+
+        Args:
+            start: Samples trained on before.
+            budget: Samples to be trained on.
+            size: Samples in the data.
+        """
+        return cls(*(tf.constant(number, tf.int64) for number in (start, budget, size)))
 
 
 class Carry(NamedTuple):
@@ -40,7 +53,7 @@ class Carry(NamedTuple):
     cursor: tf.Tensor
     """``int32[]`` batches of the plan that are done."""
     step: tf.Tensor
-    """``int64[]`` optimiser updates."""
+    """``int64[]`` batches trained on; updates too, unless several batches make one."""
     samples: tf.Tensor
     """``int64[]`` samples trained on."""
     scored: tf.Tensor
@@ -78,4 +91,4 @@ def moment(carry: Carry, span: Span) -> Moment:
     """
     done = tf.cast(carry.samples - span.start, tf.float32)
     progress = tf.clip_by_value(done / tf.cast(span.budget, tf.float32), 0.0, 1.0)
-    return Moment(progress, done / carry.losses.shape[0])
+    return Moment(progress, done / tf.cast(span.size, tf.float32))

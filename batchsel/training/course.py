@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 POINTS = 200
-"""Points of a course at most; each is that of the last step in its part of the budget."""
+"""Points of a course at most; each is that of the last update in its part of the budget."""
 
 
 class Course:
-    """Notes some numbers of each step, in as many places as there are parts of the budget.
+    """Notes some numbers of each update, in as many places as there are parts of the budget.
 
     Args:
         names: What is noted.
@@ -37,7 +37,7 @@ class Course:
         self.table.assign(self._nothing())
 
     def note(self, progress: tf.Tensor, values: Mapping[str, tf.Tensor]) -> None:
-        """Notes a step.
+        """Notes an update.
 
         Args:
             progress: ``float32[]`` in [0, 1].

@@ -70,7 +70,7 @@ def fit(
     augment, curriculum = (tuple(given) if isinstance(given, list) else given for given in (augment, curriculum))
     settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _KEPT, (None, None))
-    if trainer is None or known != settings or not trainer.engine.current:
+    if trainer is None or not _same(known, settings) or not trainer.engine.current:
         made = {"batch_size": batch_size, "schedule": schedule, "compile": compile, "cut_padding": cut_padding}
         made |= {"augment": augment, "curriculum": curriculum, "accumulate": accumulate}
         trainer = Trainer(model, selector, seed=seed, **made)
@@ -78,3 +78,11 @@ def fit(
     elif trainer.seed != seed:
         trainer.reseed(seed)
     return trainer.fit(x, y, **options)
+
+
+def _same(known: tuple[Any, ...] | None, settings: tuple[Any, ...]) -> bool:
+    """Whether settings are those of the trainer that is kept."""
+    try:
+        return known == settings
+    except ValueError:  # arrays in an object of the user's cannot be compared
+        return False

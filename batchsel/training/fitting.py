@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.moment import longest_passes
 from batchsel.target import crossing
 from batchsel.training import faults, hooks
 from batchsel.training.carry import COUNTS, SEGMENTS, Span
@@ -44,7 +46,8 @@ class Fitting:
         self._progress = trainer.progress
         start, budget = self._progress.fit_start, max(request.budget, 1)
         self._progress.fit_budget = budget
-        self._span = Span(tf.constant(start, tf.int64), tf.constant(budget, tf.int64))
+        self._span = Span.of(start, budget, self._loop.n)
+        self._warn_of_long_durations()
         names = [name for name in self._loop.log_names if name != "learning_rate"]
         if request.target is not None:
             request.target.check(names)
@@ -52,6 +55,17 @@ class Fitting:
             trainer.engine.check_labels(request.validation)
         self._validation = None if request.validation is None else resident(*request.validation)
         self._interruption = Interruption()
+
+    def _warn_of_long_durations(self) -> None:
+        trainer, passes = self._trainer, self._request.epochs
+        asked = [part for part in (trainer.schedule, trainer.curricula, trainer.growth) if part is not None]
+        longest = longest_passes(part for one in asked for part in getattr(one, "parts", [one]))
+        if longest > passes > 0:
+            warnings.warn(
+                f"{' and '.join(map(repr, asked))}: something lasts {longest:g} passes, and the budget ends after"
+                f" {passes:g}. Give durations as shares of the budget, or train longer.",
+                stacklevel=4,
+            )
 
     def _begin(self) -> None:
         trainer = self._trainer

@@ -36,7 +36,8 @@ def layer_rates(
     """While this is open, the optimiser applies to each variable its learning rate times the factor of its group.
 
     The update is scaled and not the gradient, which Adam and its kin would divide by itself again; and so is decoupled
-    weight decay, as in PyTorch's groups of parameters. Momentum, moments, clipping and averages are what they were. It
+    weight decay, as in PyTorch's groups of parameters. Moments, clipping and averages are what they were; the velocity
+    of SGD with momentum sums up scaled updates, as it does under any schedule of Keras. It
     is enough that this is open while a function is traced. At a factor of 1, nothing changes by a bit.
 
     Args:
@@ -111,13 +112,14 @@ def check_layer_rates(optimizer: keras.optimizers.Optimizer) -> None:
         )
 
 
-def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float) -> list[float]:
-    """The learning rate of each group in the first step of a run.
+def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float, batch_size: int | None = None) -> list[float]:
+    """The learning rate of each group in the first step of a run, but for what all groups share, such as a warm-up.
 
     Args:
         schedule: The schedule.
         groups: The groups.
         rate: The learning rate that the factor 1 stands for, unless the schedule states one.
+        batch_size: Samples of an update, for a schedule that scales the rate by it; None to leave it unscaled.
 
     Example:
         >>> from batchsel.schedules.lerac import LeRaC
@@ -125,11 +127,11 @@ def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float) -> list
         >>> [round(rate, 6) for rate in rates_at_start(LeRaC(eta_min=1e-4), groups, 0.1)]
         [0.1, 0.0001]
     """
-    start, rate = Moment.of(0.0), tf.constant(rate if schedule.stated_rate is None else schedule.stated_rate)
-    factors = (
-        schedule.layers(start, tf.constant(groups.places), rate) if schedule.by_layer else [1.0] * len(groups.names)
-    )
-    return [float(rate * schedule.factor(start) * factor) for factor in factors]
+    multiple = 1.0 if batch_size is None else schedule.multiple(batch_size)
+    common = tf.constant(multiple * (rate if schedule.stated_rate is None else schedule.stated_rate))
+    places = tf.constant(groups.places)
+    factors = schedule.layers(Moment.of(0.0), places, common) if schedule.by_layer else tf.ones_like(places)
+    return [float(common * factor) for factor in factors]
 
 
 def _innermost(optimizer: Any) -> Any:

@@ -58,13 +58,17 @@ class Loop:
         preparation = Preparation.of(augmentation, curricula, compilation.augmenting)
         self._turn = Turn(step, selector, batch_size, self.choose, preparation)
         names = list(self._turn.shown(Moment.of(0.0)))
-        self.course = self._turn.course = Course(names) if names else None
+        self.course = Course(names) if names else None
+        step.after_update = None if self.course is None else self._note
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
         self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
         self.run = tf.function(self._run, jit_compile=self.xla, autograph=False)
         self.log_names: list[str] = []
         self.blocks: dict[int, Any] = {}
+
+    def _note(self, now: Moment) -> None:
+        self.course.note(now.progress, self._turn.shown(now))
 
     def first_carry(self) -> Carry:
         """The carry before the first step."""

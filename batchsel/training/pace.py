@@ -12,6 +12,7 @@ import tensorflow as tf
 from batchsel.errors import UserError
 from batchsel.moment import Moment
 from batchsel.schedules import Schedule
+from batchsel.schedules.checking import check_factors
 from batchsel.training.layer_groups import LayerGroups, layer_groups
 from batchsel.training.layer_rates import check_layer_rates, layer_rates
 
@@ -37,6 +38,8 @@ class Pace:
         self.first_rate = _own_rate(optimizer, schedule)
         self.base_rate = tf.Variable(self.first_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
         self._groups: LayerGroups | None = None
+        if schedule is not None:
+            check_factors(self.schedule)
         if schedule is not None and schedule.momentum(Moment.of(0.0)) is not None:
             _steered(optimizer)  # refuses what cannot be steered before anything is built
         if self.by_layer:
@@ -59,8 +62,13 @@ class Pace:
             rate: Another one, from now on the first.
 
         Raises:
-            UserError: If the optimiser has a schedule of its own, and a rate is given.
+            UserError: If the optimiser has a schedule of its own, or the schedule states another rate.
         """
+        stated = None if self.schedule is None else self.schedule.stated_rate
+        if None not in (rate, stated) and rate != stated:
+            raise UserError(
+                f"the schedule {self.schedule!r} states the learning rate; {rate:g} cannot be set beside it."
+            )
         fixed = hasattr(self.optimizer.learning_rate, "assign")
         if rate is not None:
             if not fixed:
@@ -102,14 +110,14 @@ class Pace:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
-        """What is worth recording of a moment: ``float32[]`` by name; nothing without a schedule.
+        """What is worth recording of the last update: ``float32[]`` by name; nothing without a schedule.
 
         Args:
-            moment: Where the run stands.
+            moment: Where it stands.
         """
         if self.schedule is None:
             return {}
-        rate = self._rate() * self.schedule.factor(moment)
+        rate = tf.cast(self.optimizer.learning_rate, tf.float32)  # what was used, just after it was
         found = {"learning rate": rate}
         momentum = self.schedule.momentum(moment)
         if momentum is not None:
@@ -174,7 +182,8 @@ def _steered(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Op
 
 def _own_rate(optimizer: keras.optimizers.Optimizer, schedule: Schedule | None) -> float:
     """The optimiser's learning rate; 0 if it follows a schedule of its own."""
-    fixed = not isinstance(getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+    fixed = not isinstance(getattr(inner, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
     if schedule is not None and not fixed:
         raise UserError(
             "the optimiser has a learning-rate schedule of its own; give either that or schedule=, not both."

@@ -113,7 +113,7 @@ def _choose(pool: Rows, loop: Loop, context: Asked) -> Body:
 def _seconds_each(loop: Loop, samples: Rows | None, measured: Callable[[Loop, Asked], Body]) -> float:
     @tf.function(jit_compile=loop.xla, autograph=False)
     def repeat(times: tf.Tensor) -> Any:
-        span = Span(tf.zeros([], tf.int64), tf.constant(2**40, tf.int64))
+        span = Span.of(0, 2**40, loop.n)
         once = measured(loop, lambda carry: loop.context(carry, span, samples))
 
         def body(i: tf.Tensor, carry: Carry) -> tuple[tf.Tensor, Carry]:

@@ -62,6 +62,8 @@ class Step:
         self.pace = Pace(model, schedule, batch_size * first)
         self.growth = growth
         self.accumulation: Accumulation | None = None
+        self.after_update: Callable[[Moment], None] | None = None
+        """Called, while it is traced, behind each update with where that stands."""
 
     def build(self) -> None:
         """Makes what needs the model's variables to be there."""
@@ -115,16 +117,21 @@ class Step:
         """Updates the model, or keeps the gradients until there are batches enough or the budget ends."""
         accumulation = self.accumulation
         if accumulation is None:
-            self.pace.update(gradients, moment)
+            self._update(gradients, moment)
             return
-        accumulation.add(gradients, count)
+        accumulation.add(gradients, count, moment)
         last = tf.cast(count, tf.int64) >= left
 
         def update() -> tf.Tensor:
-            self.pace.update(accumulation.take(), moment)
+            self._update(accumulation.take(), accumulation.moment)
             return tf.constant(True)
 
-        tf.cond(accumulation.due(moment) | last, update, lambda: tf.constant(False))
+        tf.cond(accumulation.due() | last, update, lambda: tf.constant(False))
+
+    def _update(self, gradients: list[Any], moment: Moment) -> None:
+        self.pace.update(gradients, moment)
+        if self.after_update is not None:
+            self.after_update(moment)
 
     def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
         """What is worth recording of a moment: ``float32[]`` by name.

@@ -49,7 +49,8 @@ class Trainer:
         curriculum: What changes how samples look over time, behind `augment`, such as "blur(sigma=1.0, until=0.2)"; see
             `batchsel.curricula.resolve`.
         accumulate: How many batches make one update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The
-            gradients are averaged over all samples of these batches; the last update of the budget takes what is left.
+            gradients are averaged over all samples of these batches. The last update of the budget takes what is left;
+            a run that ends before its budget drops what it has not applied.
 
     Raises:
         UserError: If the model is not compiled, or trains in a way of its own; or if `augment` mixes samples (mixup,
@@ -344,9 +345,9 @@ class Trainer:
 
     def _check_settings(self, path: Path, meta: dict[str, Any], own: dict[str, Any]) -> None:
         for key, value in own.items():
-            if meta["settings"].get(key) != value:
+            if key in meta["settings"] and meta["settings"][key] != value:
                 raise UserError(
-                    f"checkpoint {path} was made with {key}={meta['settings'].get(key)!r}, this trainer has"
+                    f"checkpoint {path} was made with {key}={meta['settings'][key]!r}, this trainer has"
                     f" {key}={value!r}. Use the same settings to resume."
                 )
 
@@ -365,5 +366,6 @@ class Trainer:
 
     def _settings(self) -> dict[str, Any]:
         parts = {"augment": self.augmentation, "curriculum": self.curricula, "accumulate": self.growth}
+        parts |= {"schedule": self.schedule}
         texts = {name: None if part is None else repr(part) for name, part in parts.items()}
         return {"selector": repr(self.selector), "batch_size": self.batch_size, **texts}

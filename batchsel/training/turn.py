@@ -11,7 +11,6 @@ from batchsel.moment import Moment
 from batchsel.selectors import Choice, Context, Seen, Selector
 from batchsel.selectors.drawing import updated
 from batchsel.training.carry import NEGATIVE, NO_ROW, NOT_FINITE, WEIGHTLESS, Carry, Span, left, moment
-from batchsel.training.course import Course
 from batchsel.training.preparation import Preparation
 from batchsel.training.step import Rows, Step
 
@@ -49,8 +48,6 @@ class Turn:
         self._step = step
         self._choose = choose
         self._preparation = preparation
-        self.course: Course | None = None
-        """Where what changes over time is noted; None if nothing does."""
         self._selector = selector
         self._batch_size = batch_size
         self._width = selector.pool_size(batch_size) or batch_size
@@ -95,8 +92,6 @@ class Turn:
             x, mixture = self._preparation(rows.x, weights != 0, context.seed, context.step, now)
             rows = rows._replace(x=x)
         seen = self._step.train(rows, indices, weights, now, left(carry, span), weigh, mixture)
-        if self.course is not None:
-            self.course.note(now.progress, self.shown(now))
         carry = self._noted(carry, seen)._replace(
             step=carry.step + 1,
             samples=carry.samples + tf.math.count_nonzero(seen.valid),
