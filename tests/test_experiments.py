@@ -123,6 +123,7 @@ def test_an_arm_that_fails_is_reported_and_does_not_end_the_rest(tmp_path, monke
     assert sorted(record["arm"]["name"] for record in result.records) == ["loss_ema", "random"]
     (failure,) = result.failures
     assert "broken on purpose" in failure["failed"]
+    assert failure["about"] == around(tmp_path).about
     assert records.read(tmp_path).failures == [failure]
     assert len(conduct(experiment, around(tmp_path)).failures) == 1  # tried again
 
