@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
-from batchsel.experiments import spec as specs
+from batchsel.experiments import spec_problems
 from batchsel.selectors.registry import entries
 from batchsel.training.compilation import MODES
 
@@ -96,4 +96,4 @@ def test_unknown_commands_tasks_and_shells(command):
 
 
 def test_names_that_are_known_without_tensorflow_are_those_that_exist():
-    assert specs.COMPILE == MODES
+    assert spec_problems.COMPILE == MODES

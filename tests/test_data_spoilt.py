@@ -9,7 +9,7 @@ from command_line import CommandLine
 from batchsel import data
 from batchsel.data.spoilt import KINDS, with_rare_classes, with_wrong_labels
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.spec import NOISE
+from batchsel.experiments.spec_problems import NOISE
 
 N, CLASSES = 2000, 5
 

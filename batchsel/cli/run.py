@@ -10,6 +10,7 @@ import click
 
 from batchsel.cli import display
 from batchsel.cli.output import check_picture
+from batchsel.cli.own_data import OWN, own_data
 from batchsel.errors import UsageError, UserError
 from batchsel.training.quiet import import_tensorflow
 
@@ -44,12 +45,6 @@ _SETTINGS = (
     ("--accumulate", str, "Batches of one update: 4, or growing as in 'grow(2, at=[0.5, 0.75])'. [default: 1]"),
     ("--compile", str, "How the loop is compiled: auto, graph or xla. [default: auto]"),
 )
-_OWN = {
-    "table": "a table (.csv, .tsv, .parquet) with --label COLUMN",
-    "images": "a folder of pictures, one folder in it a class",
-    "lm_text": "a text (.txt, .md, .jsonl), behind a colon the line that ends its documents",
-}
-"""Data of the user's that --file names, and what it may be."""
 _SWITCHES = (
     ("--deterministic/--no-deterministic", "Make TensorFlow's operations deterministic."),
     ("--mixed-precision/--no-mixed-precision", "Compute in 16 bits where that is safe."),
@@ -159,8 +154,8 @@ def _resolved(
     if dataset is None:
         known = ", ".join(cards.names("datasets"))
         raise UsageError(f"which data set? Give --dataset NAME; known: {known}.")
-    if own or dataset in _OWN:
-        dataset = given["dataset"] = _own_data(dataset, own)
+    if own or dataset in OWN:
+        dataset = given["dataset"] = own_data(dataset, own)
     if label and (is_text(dataset) or is_folder(dataset) or not ("." in dataset or "/" in dataset)):
         raise UsageError(f"--label names the column of a table; {dataset} is none. Leave it out.")
     if label:
@@ -172,24 +167,6 @@ def _resolved(
         for line in load_folder(dataset, progress=download_progress)[1]:
             click.echo(line, err=True)
     return specs.resolve(given, file, sets.card_of(dataset, data_dir, offline))
-
-
-def _own_data(dataset: str, own: str | None) -> str:
-    from batchsel.data.lm_text import is_text
-    from batchsel.data.user_images import is_folder
-    from batchsel.data.user_table import ENDINGS
-
-    if own is None:
-        if dataset == "lm_text":
-            return dataset
-        raise UsageError(f"which {dataset}? Give --file {_OWN[dataset]}.")
-    if dataset not in _OWN:
-        raise UsageError(f"--file goes with --dataset {', '.join(_OWN)}, not with {dataset}. Leave it out.")
-    own = own if "/" in own or "\\" in own else f"./{own}"
-    known = {"lm_text": is_text, "images": is_folder, "table": lambda name: name.lower().endswith(ENDINGS)}
-    if not known[dataset](own):
-        raise UsageError(f"--file {own!r}: expected {_OWN[dataset]}, as a file or folder that is there.")
-    return own
 
 
 def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from typing import Any
 from batchsel import schedules
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.budget import Budget
+from batchsel.experiments.spec_problems import problems_of
 from batchsel.target import Target
 
-COMPILE = ("auto", "graph", "xla")
-NOISE = ("symmetric", "asymmetric")
 _LATER = (
     "cut_padding", "label_noise", "label_noise_kind", "imbalance", "augment", "source", "curriculum", "accumulate",
     "label_smoothing", "train_share",
@@ -92,7 +91,7 @@ class RunSpec:
     source: str = ""
 
     def __post_init__(self) -> None:
-        problems = [*_type_problems(self), *_value_problems(self)]
+        problems = problems_of(self)
         if problems:
             raise UsageError(" ".join(problems))
         Budget.parse(self.budget)
@@ -216,64 +215,6 @@ def _defaults(card: Any) -> dict[str, Any]:
         "augment": defaults.augment,
         "source": card.content.get("source", ""),
     }
-
-
-def _type_problems(spec: RunSpec) -> list[str]:
-    """A sentence for each setting of the wrong type; TOML and JSON bring any."""
-    types = {"str": str, "int": int, "float": (int, float), "bool": bool}
-    problems = []
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        wrong = not isinstance(value, types[field.type]) or (isinstance(value, bool) and field.type != "bool")
-        if wrong:
-            problems.append(f"{field.name}: expected {field.type}, got {value!r}.")
-    return problems
-
-
-def _value_problems(spec: RunSpec) -> list[str]:
-    def at_least(name: str, least: int) -> list[str]:
-        value = getattr(spec, name)
-        if isinstance(value, int | float) and not value >= least:
-            return [f"{name} must be at least {least}, got {value}."]
-        return []
-
-    def one_of(name: str, known: tuple[str, ...]) -> list[str]:
-        value = getattr(spec, name)
-        return [] if value in known else [str(unknown_name(name, str(value), known))]
-
-    problems = at_least("batch_size", 1) + at_least("evaluations", 1) + at_least("seed", 0)
-    if isinstance(spec.seed, int) and spec.seed >= 2**31:
-        problems.append(f"seed must be below {2**31}, got {spec.seed}.")
-    problems += _problems(_check_schedule, spec.schedule) + one_of("compile", COMPILE)
-    problems += _problems(schedules.check_growth, spec.accumulate or "1")
-    problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
-    problems += one_of("label_noise_kind", NOISE)
-    problems += at_least("label_smoothing", 0)
-    for name in ("label_noise", "label_smoothing"):
-        value = getattr(spec, name)
-        if isinstance(value, int | float) and value >= 1:
-            problems.append(f"{name} must be below 1, got {value}.")
-    share = spec.train_share
-    if isinstance(share, int | float) and not 0 < share <= 1:
-        problems.append(f"train_share must be above 0 and at most 1, got {share}.")
-    rate = spec.learning_rate
-    if isinstance(rate, int | float) and not 0 < rate < float("inf"):
-        problems.append(f"learning_rate must be above 0, got {rate}.")
-    return problems
-
-
-def _check_schedule(text: str) -> None:
-    if not text.strip():
-        raise UsageError("schedule is empty. Say 'constant' for a learning rate that stays as it is.")
-    schedules.check(text)
-
-
-def _problems(check: Callable[[str], None], text: Any) -> list[str]:
-    try:
-        check(text) if isinstance(text, str) else None
-    except UsageError as error:
-        return [str(error)]
-    return []
 
 
 def check_names(spec: RunSpec) -> None:
