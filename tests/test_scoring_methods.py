@@ -319,7 +319,7 @@ def test_scoring_alone_changes_no_weight():
     indices = loop.at_cursor(negative.plan.indices, negative)
     batch = Rows(tf.gather(X.astype("float32"), indices), tf.gather(Y, indices))
     span = Span.of(0, 10**6, loop.n)
-    after = loop.advance(negative, batch, loop.context(negative, span, None))
+    after = loop.advance(negative, batch, loop.context(negative, span, None), span)
     for first, second in zip(before, weights_of(trainer.model), strict=True):
         np.testing.assert_array_equal(first, second)
     assert int(after.scored - carry.scored) == B
