@@ -74,6 +74,24 @@ class Call:
         """
         return object_in_file(self.path, self.name)
 
+    def make(self, load: Callable[[str], Any]) -> Any:
+        """What a part of a pipe stands for: a name is called, an object in a file is taken as it is if it is bare.
+
+        Args:
+            load: Gives the class of a name.
+
+        Raises:
+            UsageError: If there is no such thing, or an argument is unknown or missing.
+
+        Example:
+            >>> read("pow(2)").make({"pow": lambda base, exponent=3: base**exponent}.get)
+            8
+        """
+        if self.path is None:
+            return self.apply(load(self.name))
+        target = self.load()
+        return target if self.bare and not inspect.isclass(target) else self.apply(target)
+
 
 def read(text: str) -> Call:
     """Reads a name with literal arguments.

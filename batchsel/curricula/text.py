@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from batchsel import calls
@@ -32,7 +31,7 @@ def parse(text: str) -> list[Any]:
         >>> parse("resolution(0.25)")
         [resolution(start=0.25, delay=0.5, finish=0.8, multiple=4, method='bilinear')]
     """
-    return [_part(call) for call in calls.read_pipe(text, _EXAMPLE)]
+    return [call.make(registry.load) for call in calls.read_pipe(text, _EXAMPLE)]
 
 
 def check(text: str) -> None:
@@ -52,10 +51,3 @@ def check(text: str) -> None:
     for call in calls.read_pipe(text, _EXAMPLE):
         if call.path is None:
             registry.check(call.name)
-
-
-def _part(call: calls.Call) -> Any:
-    if call.path is None:
-        return call.apply(registry.load(call.name))
-    target = call.load()
-    return target if call.bare and not inspect.isclass(target) else call.apply(target)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from batchsel import calls
@@ -35,7 +34,7 @@ def parse(text: str) -> list[Any]:
         >>> parse("cosine | warmup(0.05)")
         [cosine(end=0.0), warmup(share=0.05, start=0.0, form='linear')]
     """
-    return [_part(call) for call in calls.read_pipe(text, _EXAMPLE)]
+    return [call.make(registry.load) for call in calls.read_pipe(text, _EXAMPLE)]
 
 
 def check(text: str) -> None:
@@ -92,10 +91,3 @@ def is_constant(text: str) -> bool:
         (True, False)
     """
     return all(call.path is None and call.name == "constant" for call in calls.read_pipe(text, _EXAMPLE))
-
-
-def _part(call: calls.Call) -> Any:
-    if call.path is None:
-        return call.apply(registry.load(call.name))
-    target = call.load()
-    return target if call.bare and not inspect.isclass(target) else call.apply(target)
