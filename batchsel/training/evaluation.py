@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -25,9 +28,8 @@ class Evaluation:
     def __init__(self, step: Step, batch_size: int, xla: bool) -> None:
         self._step = step
         self._batch_size = batch_size
-        # A function of its own for each object: TensorFlow counts the traces of a method over all objects,
-        # and warns where many models are evaluated in one process.
-        self._run = tf.function(lambda data: self._traced(data), jit_compile=xla, autograph=False)
+        self._xla = xla
+        self._runs: dict[Any, Callable[[Rows], dict[str, tf.Tensor]]] = {}
 
     def __call__(self, data: Rows) -> dict[str, float]:
         """The mean loss (with regularisers, as Keras reports it) and the metrics by name.
@@ -38,10 +40,20 @@ class Evaluation:
         variables = [variable for metric in self._step.metrics.objects for variable in metric.variables]
         gathered = [variable.numpy() for variable in variables]
         self._step.metrics.reset()
-        results = {name: float(value) for name, value in self._run(data).items()}
+        results = {name: float(value) for name, value in self._run(data)(data).items()}
         for variable, value in zip(variables, gathered, strict=True):
             variable.assign(value)
         return results
+
+    def _run(self, data: Rows) -> Callable[[Rows], dict[str, tf.Tensor]]:
+        """A function of its own for each object and each form of data, such as the parts of a data set.
+
+        TensorFlow counts the traces of a function, and of a method over all objects, and warns of many.
+        """
+        form = tuple(None if leaf is None else (leaf.dtype, tuple(leaf.shape)) for leaf in tf.nest.flatten(data))
+        if form not in self._runs:
+            self._runs[form] = tf.function(lambda data: self._traced(data), jit_compile=self._xla, autograph=False)
+        return self._runs[form]
 
     def _traced(self, data: Rows) -> dict[str, tf.Tensor]:
         n = tf.nest.flatten(data.y)[0].shape[0]
