@@ -60,7 +60,7 @@ def layer_rates(
     if factors is None:
         yield
         return
-    inner = _innermost(optimizer)
+    inner = innermost(optimizer)
     update, decay = inner.update_step, inner._apply_weight_decay
     by_group = tf.unstack(factors)
     own_factor = {inner._var_key(variable): by_group[group] for variable, group in zip(variables, of, strict=True)}
@@ -102,7 +102,7 @@ def check_layer_rates(optimizer: keras.optimizers.Optimizer) -> None:
         Traceback (most recent call last):
         batchsel.errors.UserError: Ftrl does not go by a learning rate for each layer: ...
     """
-    inner = _innermost(optimizer)
+    inner = innermost(optimizer)
     whole, half = (_first_change(inner, factor) for factor in (1.0, 0.5))
     if not bool(tf.reduce_all(abs(half - 0.5 * whole) <= 0.01 * abs(whole))):
         raise UserError(
@@ -134,7 +134,16 @@ def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float, batch_s
     return [float(common * factor) for factor in factors]
 
 
-def _innermost(optimizer: Any) -> Any:
+def innermost(optimizer: Any) -> Any:
+    """The optimiser itself, where others around it scale the loss.
+
+    Args:
+        optimizer: A Keras optimiser.
+
+    Example:
+        >>> innermost(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())).name
+        'sgd'
+    """
     while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer

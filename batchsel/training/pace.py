@@ -14,7 +14,7 @@ from batchsel.moment import Moment
 from batchsel.schedules import Schedule
 from batchsel.schedules.checking import check_factors
 from batchsel.training.layer_groups import LayerGroups, layer_groups
-from batchsel.training.layer_rates import check_layer_rates, layer_rates
+from batchsel.training.layer_rates import check_layer_rates, innermost, layer_rates
 
 
 class Pace:
@@ -170,7 +170,7 @@ def _with_momentum(optimizer: keras.optimizers.Optimizer, momentum: tf.Tensor) -
 
 def _steered(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Optimizer, str]:
     """The optimiser that has a momentum, and what it calls it."""
-    owner = getattr(optimizer, "inner_optimizer", optimizer)
+    owner = innermost(optimizer)
     for name in ("momentum", "beta_1"):
         if vars(owner).get(name):
             return owner, name
@@ -182,8 +182,8 @@ def _steered(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Op
 
 def _own_rate(optimizer: keras.optimizers.Optimizer, schedule: Schedule | None) -> float:
     """The optimiser's learning rate; 0 if it follows a schedule of its own."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
-    fixed = not isinstance(getattr(inner, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule)
+    own = getattr(innermost(optimizer), "_learning_rate", None)
+    fixed = not isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
     if schedule is not None and not fixed:
         raise UserError(
             "the optimiser has a learning-rate schedule of its own; give either that or schedule=, not both."
