@@ -101,7 +101,8 @@ class RangeServer:
                 if page.held_at is not None and at >= page.held_at:
                     page.go.wait(30)
                 chunk = page.body[at : min(at + 10_000, end)]
-                handler.wfile.write(chunk)
+                # Counted first: whoever has the bytes may look at the count before this thread goes on.
                 self.sent[number] += len(chunk)
+                handler.wfile.write(chunk)
         except OSError:  # whoever asked was killed
             handler.close_connection = True
