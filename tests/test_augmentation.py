@@ -11,8 +11,7 @@ from batchsel.augmentation import Crop, CutMix, Erasing, Flip, Jitter, Mixup, Pi
 from batchsel.augmentation.erasing import fitting_sizes
 from batchsel.augmentation.partners import drawn_partners, drawn_share
 from batchsel.augmentation.pixels import ONE
-from batchsel.augmentation.registry import names
-from batchsel.augmentation.text import check, parse
+from batchsel.augmentation.registry import REGISTRY
 from batchsel.errors import UsageError, UserError
 from batchsel.rng import Rng
 
@@ -305,7 +304,7 @@ def test_several_inputs_are_refused_in_words():
 def test_the_text_form_is_read_and_printed_back(text, expected):
     assert resolve(text) == expected
     assert resolve(repr(expected)) == expected
-    check(text)
+    REGISTRY.check(text)
 
 
 @pytest.mark.parametrize(
@@ -354,14 +353,12 @@ def test_what_a_file_holds(tmp_path):
     text = f"{path}:double | {path}:times(3) | {path}:Add | {path}:Add(0.5)"
     assert applied(text, np.ones([2, 3]))[0].numpy().tolist() == [[7.5] * 3] * 2
     assert repr(resolve(f"{path}:flip")) == "RandomFlip(mode='horizontal_and_vertical')"
-    assert len(parse(text)) == 4
+    assert len(REGISTRY.parse(text)) == 4
 
 
 def test_every_name_says_where_it_comes_from():
-    from batchsel.augmentation import registry
-
-    for name in names():
-        doc = registry.doc(name)
+    for name in REGISTRY.targets():
+        doc = REGISTRY.doc(name)
         assert "Source:" in doc
         assert "https://" in doc
         assert "Example:" in doc

@@ -7,7 +7,7 @@ import pytest
 from command_line import CommandLine
 
 from batchsel import cards
-from batchsel.augmentation.registry import names
+from batchsel.augmentation.registry import REGISTRY
 from batchsel.errors import UsageError
 from batchsel.experiments.spec import RunSpec, check_names, to_toml
 from batchsel.experiments.spec import resolve as resolved
@@ -49,7 +49,7 @@ def test_a_run_with_a_function_of_ones_own(monkeypatch, capfd, tmp_path):
 def test_augmentations_are_listed_and_shown(monkeypatch, capfd):
     command = CommandLine(monkeypatch, capfd)
     rows = json.loads(command("augmentations", "list", "--json").out)["augmentations"]
-    assert {row["name"] for row in rows} == set(names())
+    assert {row["name"] for row in rows} == set(REGISTRY.targets())
     assert all(row["summary"].endswith(".") for row in rows)
     shown = json.loads(command("augmentations", "show", "erasing", "--json").out)
     assert set(shown["parameters"]) == {"chance", "smallest", "largest", "aspect", "fill"}

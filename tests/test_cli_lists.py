@@ -88,6 +88,15 @@ def test_bench_measures_streaming(command):
     assert memory["rise_bytes"] is None or memory["rise_bytes"] < 0.5 * memory["set_bytes"]
 
 
+def test_bench_measures_schedules_in_processes_of_their_own(command):
+    told = command("bench", "--schedules", "--quick", "--processes", "2").out
+    assert "cosine | lerac" in told
+    assert "geometric mean" in told
+    assert "2 processes of 1 rounds" in told
+    assert command("bench", "--processes", "2").code == 2
+    assert command("bench", "--schedules", "--task", "mlp").code == 2
+
+
 def test_unknown_commands_tasks_and_shells(command):
     assert "'run'" in command("rnu").err
     assert "'mlp'" in command("bench", "--task", "mpl").err

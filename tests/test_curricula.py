@@ -9,8 +9,7 @@ import tensorflow as tf
 from command_line import CommandLine
 
 from batchsel.curricula import Blur, Curricula, Curriculum, Resolution, resolve
-from batchsel.curricula.registry import doc, names
-from batchsel.curricula.text import check, parse
+from batchsel.curricula.registry import REGISTRY
 from batchsel.errors import UsageError, UserError
 from batchsel.moment import Moment
 from batchsel.rng import Rng
@@ -52,7 +51,7 @@ def test_the_text_form_is_read_and_printed_back(text, expected):
     assert resolve(text) == expected
     assert resolve(repr(expected)) == expected
     assert resolve(repr(expected.parts[0])).parts == expected.parts[:1]
-    check(text)
+    REGISTRY.check(text)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def test_what_a_file_holds(tmp_path):
     text = f"{path}:Add | {path}:Add(0.5) | {path}:twice"
     found = resolve(text)(tf.zeros([2, 3]), RNG, Moment.of(0.5))
     assert found.numpy().tolist() == [[1.75] * 3] * 2
-    assert len(parse(text)) == 3
+    assert len(REGISTRY.parse(text)) == 3
     assert resolve(text).shown(START) == {}
 
 
@@ -151,7 +150,7 @@ def test_a_check_traces_once_and_refuses_other_shapes():
 def test_curricula_are_listed_and_shown(monkeypatch, capfd):
     command = CommandLine(monkeypatch, capfd)
     rows = json.loads(command("curricula", "list", "--json").out)["curricula"]
-    assert {row["name"] for row in rows} == set(names())
+    assert {row["name"] for row in rows} == set(REGISTRY.targets())
     assert all(row["summary"].endswith(".") for row in rows)
     assert "--curriculum 'blur(until=0.2) | resolution(0.5)'" in command("curricula", "list").out
     shown = json.loads(command("curricula", "show", "blur", "--json").out)
@@ -162,5 +161,5 @@ def test_curricula_are_listed_and_shown(monkeypatch, capfd):
 
 
 def test_every_name_says_where_it_comes_from():
-    for name in names():
-        assert all(word in doc(name) for word in ("Formula:", "Cost:", "Source:", "https://", "Example:"))
+    for name in REGISTRY.targets():
+        assert all(word in REGISTRY.doc(name) for word in ("Formula:", "Cost:", "Source:", "https://", "Example:"))

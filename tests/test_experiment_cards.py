@@ -16,7 +16,7 @@ from batchsel.experiments.jobs import key_of
 from batchsel.experiments.runner import Surroundings
 from batchsel.experiments.spec import check_names
 from batchsel.ranges import Range
-from batchsel.schedules.text import parse
+from batchsel.schedules.registry import REGISTRY
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 OURS = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -200,7 +200,7 @@ def test_lerac_goes_on_after_the_warm_up_of_the_common_rate(name):
     card = cards.load("experiments", name)
     for form in (card, card.scaled):
         for job in Experiment.of(form, 1).jobs():
-            given = {pipe.name: pipe for pipe in parse(job.spec.schedule)}
+            given = {pipe.name: pipe for pipe in REGISTRY.parse(job.spec.schedule)}
             if job.arm.levels["lerac"] == "on":
                 assert given["lerac"].k >= 3 * given["warmup"].share
 

@@ -39,7 +39,7 @@ def test_the_cards_of_the_wheel_are_those_of_the_folders(tmp_path):
 
 
 def test_importing_batchsel_does_not_import_tensorflow():
-    code = "import sys, batchsel, batchsel.selectors, batchsel.augmentation.text, batchsel.curricula.text, batchsel.optimizers.text, batchsel.training; assert 'tensorflow' not in sys.modules"
+    code = "import sys, batchsel, batchsel.selectors, batchsel.augmentation.registry, batchsel.curricula.registry, batchsel.optimizers.text, batchsel.training; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -9,7 +9,7 @@ import keras
 from batchsel.augmentation.base import Augmentation
 from batchsel.augmentation.foreign import Function, KerasLayer
 from batchsel.augmentation.pipeline import Pipeline
-from batchsel.augmentation.text import parse
+from batchsel.augmentation.registry import REGISTRY
 from batchsel.errors import UsageError
 
 
@@ -36,7 +36,7 @@ def _parts(augment: Any) -> list[Augmentation]:
     if isinstance(augment, Pipeline):
         return list(augment.parts)
     if isinstance(augment, str):
-        augment = parse(augment)
+        augment = REGISTRY.parse(augment)
     if isinstance(augment, list | tuple):
         return [part for one in augment for part in _parts(one)]
     if isinstance(augment, type) and issubclass(augment, Augmentation | keras.Layer):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +23,9 @@ from batchsel.errors import UsageError, unknown_name
 @click.option("--quick", is_flag=True, help="Few samples and one round: shows that it works, proves nothing.")
 @click.option("--streaming", is_flag=True, help="Samples read from a file against samples in memory, instead.")
 @click.option("--schedules", is_flag=True, help="What schedules, rates by layer and blur cost, instead.")
+@click.option(
+    "--processes", type=click.IntRange(1), help="With --schedules: measure in this many fresh ones. [default: 1]"
+)
 @click.option("--planning", is_flag=True, help="What planning costs, by method and size of the data set, instead.")
 @click.option(
     "--n", "sizes", type=click.IntRange(1), multiple=True, help="With --planning: samples. [default: 10^4 to 10^7]"
@@ -32,6 +38,7 @@ def bench(
     quick: bool,
     streaming: bool,
     schedules: bool,
+    processes: int | None,
     planning: bool,
     sizes: tuple[int, ...],
     selectors: tuple[str, ...],
@@ -42,8 +49,11 @@ def bench(
     All arms run in turn in one process; ratios are medians over the rounds. With --planning it measures the planning
     alone: microseconds for each chosen sample, seconds a pass, bytes a sample, and memory at the peak of a plan. With
     --streaming it measures what reading samples from the disk costs, and the memory that a large set takes. With
-    --schedules it measures the loop with schedules and curricula against the loop without.
+    --schedules it measures the loop with schedules and curricula against the loop without; what a compiler makes of a
+    program differs from process to process, so several of them (--processes) say more than many rounds in one.
     """
+    if processes is not None and not schedules:
+        raise UsageError("--processes belongs to --schedules.")
     if planning:
         _planning(selectors, sizes, as_json)
         return
@@ -51,14 +61,14 @@ def bench(
         raise UsageError("--n and --selector belong to --planning.")
     if rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {rounds}.")
-    from batchsel.training.quiet import import_tensorflow
-
-    import_tensorflow()
     if (streaming or schedules) and tasks:
         raise UsageError(f"--task does not belong to --{'streaming' if streaming else 'schedules'}.")
     if schedules:
-        _schedules(rounds, quick, as_json)
+        _schedules(processes or 1, 1 if quick else rounds, quick, as_json)
         return
+    from batchsel.training.quiet import import_tensorflow
+
+    import_tensorflow()
     if streaming:
         _streaming(rounds, quick, as_json)
         return
@@ -111,20 +121,46 @@ def _planning(selectors: tuple[str, ...], sizes: tuple[int, ...], as_json: bool)
     print_columns(rows)
 
 
-def _schedules(rounds: int, quick: bool, as_json: bool) -> None:
-    from batchsel.training import schedule_benchmark
+def _schedules(processes: int, rounds: int, quick: bool, as_json: bool) -> None:
+    from batchsel.analysis.estimates import ratio
+    from batchsel.experiments.executors import executor
 
-    results = schedule_benchmark.measure(1 if quick else rounds, quick, lambda line: click.echo(line, err=True))
+    measured = []
+    with executor("processes", 1, Path()) as pool:
+        for number in range(processes):
+            click.echo(f"process {number + 1} of {processes}", err=True)
+            measured.append(pool.submit(measure_schedules, rounds, quick).result())
     if as_json:
-        print_json({"quick": quick, "tasks": results})
+        print_json({"quick": quick, "rounds": rounds, "processes": measured})
         return
     rows = [("", "time / without", "its own work / step")]
-    for result in results:
-        rows.append((f"{result['title']}, b = {result['batch_size']}", "", ""))
-        for name, figures in result["arms"].items():
-            own = "" if figures["own"] is None else f"{figures['own']:.3f}"
-            rows.append((f"  {name}", "{median:.3f} [{min:.3f}, {max:.3f}]".format(**figures["over"]), own))
+    for same_task in zip(*measured, strict=True):
+        task = same_task[0]
+        rows.append((f"{task['title']}, b = {task['batch_size']}", "", ""))
+        for arm in task["arms"]:
+            figures = [each["arms"][arm] for each in same_task]
+            own = figures[0]["own"]
+            rows.append((f"  {arm}", _over(figures, ratio), "" if own is None else f"{own:.3f}"))
     print_columns(rows)
+    what = "geometric mean of the processes' medians [95 % interval]" if processes > 1 else "median [min, max]"
+    click.echo(f"{what}; {processes} processes of {rounds} rounds")
+
+
+def measure_schedules(rounds: int, quick: bool) -> list[dict[str, Any]]:
+    """What a process of its own is asked for: see `batchsel.training.schedule_benchmark.measure`."""
+    from batchsel.training.quiet import import_tensorflow
+
+    import_tensorflow()
+    from batchsel.training import schedule_benchmark
+
+    return schedule_benchmark.measure(rounds, quick, lambda line: click.echo(line, err=True))
+
+
+def _over(figures: Sequence[dict[str, Any]], ratio: Any) -> str:
+    if len(figures) == 1:
+        return "{median:.3f} [{min:.3f}, {max:.3f}]".format(**figures[0]["over"])
+    value, low, high = ratio([math.log(each["over"]["median"]) for each in figures])
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _streaming(rounds: int, quick: bool, as_json: bool) -> None:

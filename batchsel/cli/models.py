@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from batchsel.cli import docstrings
-from batchsel.cli.output import print_columns, print_json
+from batchsel.cli.named import described, print_described, print_names
+from batchsel.cli.output import print_json
 from batchsel.errors import UsageError
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -27,12 +27,8 @@ def list_models(as_json: bool) -> None:
     """List all models."""
     from batchsel import models as library
 
-    rows = [{"name": name, "summary": docstrings.summary(library.doc(name))} for name in sorted(library.names())]
-    if as_json:
-        print_json({"models": rows})
-        return
-    print_columns([("NAME", ""), *((row["name"], row["summary"]) for row in rows)])
-    click.echo("\nSizes are given in parentheses, as in --model 'mlp(hidden=[128, 64])'.")
+    note = "Sizes are given in parentheses, as in --model 'mlp(hidden=[128, 64])'."
+    print_names(library.names(), library.doc, "models", note, as_json)
 
 
 @models.command("show", epilog="\b\nExample:\n  batchsel models show mlp")
@@ -42,16 +38,13 @@ def show_model(name: str, as_json: bool) -> None:
     """Show what a model is and its parameters."""
     from batchsel import models as library
 
-    doc = library.doc(name)
-    parameters = {
-        key: text for key, text in docstrings.parameters(doc).items() if key not in ("input_shape", "outputs")
-    }
+    what = described(name, library.doc(name))
+    for given_by_the_data in ("input_shape", "outputs"):
+        what["parameters"].pop(given_by_the_data, None)
     if as_json:
-        print_json({"name": name, "summary": docstrings.summary(doc), "parameters": parameters})
-        return
-    click.echo(f"{name}: {docstrings.summary(doc)}\n")
-    for parameter, text in parameters.items():
-        click.echo(click.wrap_text(f"{parameter}: {text}", width=100, initial_indent="  ", subsequent_indent="    "))
+        print_json(what)
+    else:
+        print_described(what)
 
 
 @models.command(

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from batchsel.cli import docstrings
-from batchsel.cli.output import check_picture, print_columns, print_json, save_picture
+from batchsel.cli.named import described, print_described, print_names
+from batchsel.cli.output import check_picture, print_json, save_picture
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -25,14 +25,10 @@ def schedules() -> None:
 @_as_json
 def list_schedules(as_json: bool) -> None:
     """List all schedules."""
-    from batchsel.schedules import registry
+    from batchsel.schedules.registry import REGISTRY
 
-    rows = [{"name": name, "summary": docstrings.summary(registry.doc(name))} for name in sorted(registry.names())]
-    if as_json:
-        print_json({"schedules": rows})
-        return
-    print_columns([("NAME", ""), *((row["name"], row["summary"]) for row in rows)])
-    click.echo("\nMultiplied with bars, as in --schedule 'cosine | warmup(0.05)'; also ./mine.py:rate.")
+    note = "Multiplied with bars, as in --schedule 'cosine | warmup(0.05)'; also ./mine.py:rate."
+    print_names(REGISTRY.targets(), REGISTRY.doc, "schedules", note, as_json)
 
 
 @schedules.command(
@@ -55,32 +51,18 @@ def show_schedule(text: str, plot: str | None, passes: float | None, batch_size:
         print_json({"text": text, "parts": parts, "plot": plot})
         return
     for part in parts:
-        _print(part)
+        print_described(part)
+        click.echo()
     if plot:
         click.echo(f"{plot}: {text}")
 
 
 def _parts(text: str) -> list[dict[str, Any]]:
-    from batchsel import calls
-    from batchsel.schedules import registry
-    from batchsel.schedules.text import check
+    from batchsel.schedules.registry import REGISTRY
 
-    check(text)
-    named = [call.name for call in calls.read_pipe(text, "") if call.path is None]
-    return [_described(name, registry.doc(name)) for name in dict.fromkeys(named)]
-
-
-def _described(name: str, doc: str) -> dict[str, Any]:
-    paragraphs = {label.lower(): words for label, words in docstrings.labelled(doc).items()}
-    return {"name": name, "summary": docstrings.summary(doc), **paragraphs, "parameters": docstrings.parameters(doc)}
-
-
-def _print(part: dict[str, Any]) -> None:
-    click.echo(f"{part['name']}: {part['summary']}\n")
-    paragraphs = {label: words for label, words in part.items() if label not in ("name", "summary", "parameters")}
-    for label, words in (paragraphs | part["parameters"]).items():
-        click.echo(click.wrap_text(f"{label}: {words}", width=100, initial_indent="  ", subsequent_indent="    "))
-    click.echo()
+    REGISTRY.check(text)
+    named = [call.name for call in REGISTRY.calls(text) if call.path is None]
+    return [described(name, REGISTRY.doc(name)) for name in dict.fromkeys(named)]
 
 
 def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -> None:

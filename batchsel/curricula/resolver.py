@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchsel.curricula.base import Curricula, Curriculum
-from batchsel.curricula.text import parse
+from batchsel.curricula.registry import REGISTRY
 from batchsel.errors import UsageError
 
 
@@ -32,7 +32,7 @@ def _parts(curriculum: Any) -> list[Curriculum]:
     if isinstance(curriculum, Curricula):
         return list(curriculum.parts)
     if isinstance(curriculum, str):
-        curriculum = parse(curriculum)
+        curriculum = REGISTRY.parse(curriculum)
     if isinstance(curriculum, list | tuple):
         return [part for one in curriculum for part in _parts(one)]
     if isinstance(curriculum, type) and issubclass(curriculum, Curriculum):

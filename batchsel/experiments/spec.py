@@ -227,14 +227,14 @@ def check_names(spec: RunSpec) -> None:
         UserError: If a name is unknown or a text cannot be read.
     """
     from batchsel import models, optimizers
-    from batchsel.augmentation import text as augmentations
-    from batchsel.curricula import text as curricula
+    from batchsel.augmentation.registry import REGISTRY as AUGMENTATIONS
+    from batchsel.curricula.registry import REGISTRY as CURRICULA
     from batchsel.selectors import text
 
     models.check(spec.model)
     optimizers.check(spec.optimizer)
     text.check(spec.selector)
     if spec.augment:
-        augmentations.check(spec.augment)
+        AUGMENTATIONS.check(spec.augment)
     if spec.curriculum:
-        curricula.check(spec.curriculum)
+        CURRICULA.check(spec.curriculum)

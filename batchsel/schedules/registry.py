@@ -1,10 +1,8 @@
-"""The names of all schedules, without importing any of them."""
+"""The names of all schedules and the text form of their products, without importing any of them."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from batchsel._names import Names
+from batchsel._pipes import PipeNames
 
 _BUILT_IN = {
     "constant": "constant:Constant",
@@ -21,65 +19,16 @@ _BUILT_IN = {
 }
 NAMES = tuple(_BUILT_IN)
 """Those that come with batchsel."""
-_NAMES = Names("schedule", __package__, _BUILT_IN, "batchsel.schedules")
+REGISTRY = PipeNames(
+    "schedule",
+    __package__,
+    _BUILT_IN,
+    "batchsel.schedules",
+    example="Schedules are names with | between them, as in 'cosine | warmup(0.05)'.",
+)
+"""With those that installed packages register, under the entry-point group ``batchsel.schedules``.
 
-
-def names() -> dict[str, str]:
-    """Where each schedule is, as ``module:attribute``, by name.
-
-    Installed packages register theirs under the entry-point group ``batchsel.schedules``.
-
-    Example:
-        >>> sorted(names())[:3]
-        ['constant', 'cosine', 'exponential']
-    """
-    return _NAMES.targets()
-
-
-def check(name: str) -> None:
-    """Makes sure that a schedule is known.
-
-    Args:
-        name: As in the text form.
-
-    Raises:
-        UsageError: If there is none, with the nearest names.
-
-    Example:
-        >>> check("cosin")
-        Traceback (most recent call last):
-        batchsel.errors.UsageError: unknown schedule 'cosin'. Did you mean 'cosine'? Known: ...
-    """
-    _NAMES.target(name)
-
-
-def load(name: str) -> Any:
-    """Imports the class of a schedule.
-
-    Args:
-        name: As in the text form.
-
-    Raises:
-        UsageError: If there is none.
-
-    Example:
-        >>> load("cosine").__name__
-        'Cosine'
-    """
-    return _NAMES.load(name)
-
-
-def doc(name: str) -> str:
-    """The docstring of a schedule, read from its source, so that listing them imports no TensorFlow.
-
-    Args:
-        name: As in the text form.
-
-    Raises:
-        UsageError: If there is none.
-
-    Example:
-        >>> doc("linear").splitlines()[0]
-        'From 1 down to `end` in a straight line.'
-    """
-    return _NAMES.doc(name)
+Example:
+    >>> REGISTRY.parse("cosine | warmup(0.05)")
+    [cosine(end=0.0), warmup(share=0.05, start=0.0, form='linear')]
+"""

@@ -10,7 +10,7 @@ import keras
 
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Function, Schedule
-from batchsel.schedules.text import parse
+from batchsel.schedules.registry import REGISTRY
 
 
 def schedule(value: Any) -> Schedule | None:
@@ -29,7 +29,7 @@ def schedule(value: Any) -> Schedule | None:
     if value is None or isinstance(value, Schedule):
         return value
     if isinstance(value, str):
-        return reduce(or_, map(_resolved, parse(value)))
+        return reduce(or_, map(_resolved, REGISTRY.parse(value)))
     return _resolved(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,11 @@ class Evaluation:
     def _run(self, data: Rows) -> Callable[[Rows], dict[str, tf.Tensor]]:
         """A function of its own for each object and each form of data, such as the parts of a data set.
 
-        TensorFlow counts the traces of a function, and of a method over all objects, and warns of many.
+        TensorFlow warns of many traces of the same code, whatever object the code is bound to; a partial has none.
         """
         form = tuple(None if leaf is None else (leaf.dtype, tuple(leaf.shape)) for leaf in tf.nest.flatten(data))
         if form not in self._runs:
-            self._runs[form] = tf.function(lambda data: self._traced(data), jit_compile=self._xla, autograph=False)
+            self._runs[form] = tf.function(partial(self._traced), jit_compile=self._xla, autograph=False)
         return self._runs[form]
 
     def _traced(self, data: Rows) -> dict[str, tf.Tensor]:
