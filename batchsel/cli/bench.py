@@ -139,8 +139,8 @@ def _schedules(processes: int, rounds: int, quick: bool, as_json: bool) -> None:
         rows.append((f"{task['title']}, b = {task['batch_size']}", "", ""))
         for arm in task["arms"]:
             figures = [each["arms"][arm] for each in same_task]
-            own = figures[0]["own"]
-            rows.append((f"  {arm}", _over(figures, ratio), "" if own is None else f"{own:.3f}"))
+            own = sum(each["own"] for each in figures) / processes
+            rows.append((f"  {arm}", _over(figures, ratio), f"{own:.4f}"))
     print_columns(rows)
     what = "geometric mean of the processes' medians [95 % interval]" if processes > 1 else "median [min, max]"
     click.echo(f"{what}; {processes} processes of {rounds} rounds")

@@ -14,8 +14,12 @@ import tensorflow as tf
 from batchsel import curricula
 from batchsel.moment import Moment
 from batchsel.rng import Rng
+from batchsel.schedules import schedule
 from batchsel.training.benchmark import QUICK, TASKS, Task, compiled, ratios, timed_in_turn
+from batchsel.training.compilation import use_xla
 from batchsel.training.fit_model import fit
+from batchsel.training.pace import Pace
+from batchsel.training.trainer import Trainer
 
 NONE = "none"
 ARMS: dict[str, dict[str, Any]] = {
@@ -25,8 +29,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "cosine | lerac": {"schedule": "cosine | lerac(1.0)"},
 }
 BLUR = "blur(sigma=1.0, until=1.0)"
-_TASKS = ("mlp", "cnn")
+_SIZES = {"mlp": {"passes": 100}, "cnn": {"n": 12_800}}
+"""The tasks, with calls of a second or less for each arm: a machine that slows down for a while slows all arms then."""
 _REPEATS = 50
+_UPDATES = 200
+"""Updates in one call, where updates alone are timed."""
 
 
 def measure(rounds: int, quick: bool = False, tell: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
@@ -38,15 +45,14 @@ def measure(rounds: int, quick: bool = False, tell: Callable[[str], None] | None
         tell: Called with a line before each round, or None.
 
     Returns:
-        For each network the time over that of none, and for blur also what blurring a batch by itself takes over a
-        step of none; JSON.
+        For each network the time over that of none, and what each does by itself over a step of none: of a schedule,
+        what updates take with it more than without, and of blur, blurring a batch; JSON.
     """
     found = []
-    for name in _TASKS:
-        task = TASKS[name]
+    for name, sizes in _SIZES.items():
         if quick:
-            n, passes = QUICK[name]
-            task = dataclasses.replace(task, n=n, passes=passes)
+            sizes = dict(zip(("n", "passes"), QUICK[name], strict=True))
+        task = dataclasses.replace(TASKS[name], **sizes)
         found.append(_of_task(task, rounds, tell))
     return found
 
@@ -63,9 +69,37 @@ def _of_task(task: Task, rounds: int, tell: Callable[[str], None] | None) -> dic
 
     seconds = timed_in_turn({name: arm(settings) for name, settings in wanted.items()}, rounds, task.name, tell)
     step = statistics.median(seconds[NONE]) / task.steps
-    own = {"blur": _blurring(x[: task.batch_size]) / step} if images else {}
-    arms = {name: {"over": ratios(seconds, name, NONE), "own": own.get(name)} for name in wanted if name != NONE}
+    if tell is not None:
+        tell(f"{task.name}: updates alone")
+    own = {name: more / step for name, more in _updating(task, rounds).items()}
+    if images:
+        own["blur"] = _blurring(x[: task.batch_size]) / step
+    arms = {name: {"over": ratios(seconds, name, NONE), "own": own[name]} for name in wanted if name != NONE}
     return {"task": task.name, "title": task.title, "batch_size": task.batch_size, "seconds": seconds, "arms": arms}
+
+
+def _updating(task: Task, rounds: int) -> dict[str, float]:
+    """Seconds that an update takes more than without a schedule, with gradients that are there already."""
+    seconds = timed_in_turn({name: _updates(task, settings) for name, settings in ARMS.items()}, rounds, task.name)
+    medians = {name: statistics.median(times) / _UPDATES for name, times in seconds.items()}
+    return {name: median - medians[NONE] for name, median in medians.items()}
+
+
+def _updates(task: Task, settings: dict[str, Any]) -> Callable[[], Any]:
+    model = compiled(task)
+    model.optimizer.build(model.trainable_variables)
+    pace = Pace(model, schedule(settings.get("schedule")), task.batch_size)
+    gradients = [tf.random.stateless_normal(variable.shape, (0, 0)) for variable in model.trainable_variables]
+
+    def step(done: tf.Tensor) -> tuple[tf.Tensor]:
+        pace.update(gradients, Moment.of(done / _UPDATES))
+        return (done + 1,)
+
+    @tf.function(jit_compile=use_xla("auto", model, Trainer(model).selector), autograph=False)
+    def repeat() -> tf.Tensor:
+        return tf.while_loop(lambda done: done < _UPDATES, step, (tf.constant(0),), parallel_iterations=1)[0]
+
+    return lambda: repeat().numpy()
 
 
 def _blurring(batch: np.ndarray) -> float:
