@@ -122,7 +122,6 @@ def _planning(selectors: tuple[str, ...], sizes: tuple[int, ...], as_json: bool)
 
 
 def _schedules(processes: int, rounds: int, quick: bool, as_json: bool) -> None:
-    from batchsel.analysis.estimates import ratio
     from batchsel.experiments.executors import executor
 
     measured = []
@@ -140,14 +139,19 @@ def _schedules(processes: int, rounds: int, quick: bool, as_json: bool) -> None:
         for arm in task["arms"]:
             figures = [each["arms"][arm] for each in same_task]
             own = sum(each["own"] for each in figures) / processes
-            rows.append((f"  {arm}", _over(figures, ratio), f"{own:.4f}"))
+            rows.append((f"  {arm}", _over([each["over"] for each in figures]), f"{own:.4f}"))
     print_columns(rows)
     what = "geometric mean of the processes' medians [95 % interval]" if processes > 1 else "median [min, max]"
     click.echo(f"{what}; {processes} processes of {rounds} rounds")
 
 
 def measure_schedules(rounds: int, quick: bool) -> list[dict[str, Any]]:
-    """What a process of its own is asked for: see `batchsel.training.schedule_benchmark.measure`."""
+    """Measures in a process of its own, which has to import it all.
+
+    Args:
+        rounds: As for `batchsel.training.schedule_benchmark.measure`.
+        quick: Likewise.
+    """
     from batchsel.training.quiet import import_tensorflow
 
     import_tensorflow()
@@ -156,10 +160,12 @@ def measure_schedules(rounds: int, quick: bool) -> list[dict[str, Any]]:
     return schedule_benchmark.measure(rounds, quick, lambda line: click.echo(line, err=True))
 
 
-def _over(figures: Sequence[dict[str, Any]], ratio: Any) -> str:
-    if len(figures) == 1:
-        return "{median:.3f} [{min:.3f}, {max:.3f}]".format(**figures[0]["over"])
-    value, low, high = ratio([math.log(each["over"]["median"]) for each in figures])
+def _over(processes: Sequence[dict[str, float]]) -> str:
+    from batchsel.analysis.estimates import ratio
+
+    if len(processes) == 1:
+        return "{median:.3f} [{min:.3f}, {max:.3f}]".format(**processes[0])
+    value, low, high = ratio([math.log(over["median"]) for over in processes])
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -95,11 +96,12 @@ def _updates(task: Task, settings: dict[str, Any]) -> Callable[[], Any]:
         pace.update(gradients, Moment.of(done / _UPDATES))
         return (done + 1,)
 
-    @tf.function(jit_compile=use_xla("auto", model, Trainer(model).selector), autograph=False)
     def repeat() -> tf.Tensor:
         return tf.while_loop(lambda done: done < _UPDATES, step, (tf.constant(0),), parallel_iterations=1)[0]
 
-    return lambda: repeat().numpy()
+    # As a partial, so that TensorFlow does not take the functions of all arms for one that is traced again and again.
+    call = tf.function(partial(repeat), jit_compile=use_xla("auto", model, Trainer(model).selector), autograph=False)
+    return lambda: call().numpy()
 
 
 def _blurring(batch: np.ndarray) -> float:
