@@ -141,8 +141,8 @@ def innermost(optimizer: Any) -> Any:
         optimizer: A Keras optimiser.
 
     Example:
-        >>> innermost(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())).name
-        'sgd'
+        >>> type(innermost(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()))).__name__
+        'SGD'
     """
     while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
