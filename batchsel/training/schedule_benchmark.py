@@ -31,7 +31,7 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 BLUR = "blur(sigma=1.0, until=1.0)"
 _SIZES = {"mlp": {"passes": 100}, "cnn": {"n": 12_800}}
-"""The tasks, with calls of a second or less for each arm: a machine that slows down for a while slows all arms then."""
+"""The tasks, with calls of a second or two for each arm: a machine that slows down for a while slows all arms then."""
 _REPEATS = 50
 _UPDATES = 200
 """Updates in one call, where updates alone are timed."""
