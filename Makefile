@@ -34,8 +34,7 @@ lint: $(READY)
 
 # In two halves: TensorFlow keeps what it has compiled as long as a process lives, gigabytes over all tests.
 tests: $(READY)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15 tests/test_[a-e]*.py
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15 tests/test_[f-z]*.py
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15 tests
 
 # The examples of all docstrings, run on the wheel that users get, away from the checkout.
 doctest: $(READY)

@@ -5,16 +5,17 @@ Public names are imported on first use; importing batchsel does not import Tenso
 
 import importlib.metadata as _metadata
 
-from batchsel._lazy import attach as _attach
+from batchsel.core.lazy_imports import attach as _attach
 
 _PUBLIC = {
-    "SmoothedCrossentropy": "label_smoothing",
-    "Target": "target",
+    "SmoothedCrossentropy": "core.label_smoothing",
+    "Rng": "core.rng",
+    "Target": "core.target",
     "TensorBoard": "training.callbacks",
     "Trainer": "training.trainer",
     "UserError": "errors",
-    "augmentation": "augmentation:",
-    "curricula": "curricula:",
+    "augmentation": "transforms.augmentation:",
+    "curricula": "transforms.curricula:",
     "fit": "training.fit_model",
     "optimizers": "optimizers:",
     "schedules": "schedules:",

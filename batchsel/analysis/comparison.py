@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batchsel.analysis import estimates, significance, survival
-from batchsel.analysis.estimates import Estimate
 from batchsel.analysis.outcomes import Outcome, by_arm, outcome
-from batchsel.target import Target
+from batchsel.analysis.stats import estimates, significance, survival
+from batchsel.analysis.stats.estimates import Estimate
+from batchsel.core.target import Target
 
 _ORDER = ("baseline", "arm", "control", "single")
 DISTURBED = 0.15

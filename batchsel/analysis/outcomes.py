@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchsel.target import HOLD, Target, crossing
+from batchsel.core.target import HOLD, Target, crossing
 
 FORWARD = 1 / 3
 """Cost of a sample that is only scored, in samples trained on: a backward pass costs about two forward passes."""

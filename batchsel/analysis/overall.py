@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from batchsel.analysis import aggregate
-from batchsel.analysis.aggregate import Profile
 from batchsel.analysis.comparison import Analysis
+from batchsel.analysis.stats import aggregate
+from batchsel.analysis.stats.aggregate import Profile
 
 
 class Overall(NamedTuple):

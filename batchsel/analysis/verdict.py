@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchsel.analysis.comparison import Analysis, Comparison
-from batchsel.analysis.estimates import Estimate
+from batchsel.analysis.stats.estimates import Estimate
 
 _SPEEDUPS = (10, 5, 3, 2, 1.5, 1.3, 1.2, 1.1)
 

@@ -31,8 +31,8 @@ from batchsel.cards.analyses import read_analysis
 from batchsel.cards.factors import Arms, check_appended, read_factors
 from batchsel.cards.reader import Table, refuse
 from batchsel.cards.scaled_form import scaled_values
+from batchsel.core.ranges import Range
 from batchsel.errors import UsageError
-from batchsel.ranges import Range
 
 BASELINE = "random"
 """The name of the baseline where a card names none."""

@@ -42,7 +42,7 @@ class _Lazy(click.Group):
         if name not in _COMMANDS:
             return None
         module, attribute = _COMMANDS[name][0].split(":")
-        return getattr(importlib.import_module(f"batchsel.cli.{module}"), attribute)
+        return getattr(importlib.import_module(f"batchsel.cli.commands.{module}"), attribute)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

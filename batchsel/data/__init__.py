@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from batchsel.data.dataset import Dataset, Part, check_arrays
-from batchsel.data.fetch import DataFolder, data_folder
+from batchsel.data.download.disk_space import check_space
+from batchsel.data.download.fetch import DataFolder, data_folder
 from batchsel.data.loaders import find_loader, load_named
 from batchsel.data.sources import ArraySource, SequenceSource, Source, source_of
-from batchsel.data.space import check_space
 from batchsel.errors import UserError
 
 __all__ = [
@@ -52,7 +52,7 @@ def load(
         seed: Chooses the validation part. Data and test part are the same for every seed.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
         offline: Whether downloads are forbidden.
-        progress: Makes a progress bar for a label, see `batchsel.data.progress`; None for silence.
+        progress: Makes a progress bar for a label, see `batchsel.data.download.progress`; None for silence.
 
     Returns:
         The data set, split.

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.core.files import replacing
 from batchsel.data.dataset import Dataset, Part
 from batchsel.errors import UserError, unknown_name
-from batchsel.files import replacing
 
 FORMS = ("csv", "npz")
 _PARTS = ("train", "test")

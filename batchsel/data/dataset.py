@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from batchsel.data.encoding.subwords import Subwords
+from batchsel.data.encoding.vocabulary import Encoder
 from batchsel.data.sources import Source, Subset
 from batchsel.data.splits import Rows
-from batchsel.data.subwords import Subwords
-from batchsel.data.texts import Encoder
 from batchsel.errors import UserError
 
 IN_MEMORY = 1 << 30

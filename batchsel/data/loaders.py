@@ -18,15 +18,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from batchsel.calls import object_in_file
+from batchsel.core.call_syntax import object_in_file
+from batchsel.data.builders.user_images import folder_of, is_folder, load_folder
+from batchsel.data.builders.user_table import is_table, load_table
 from batchsel.data.dataset import Dataset
-from batchsel.data.lm_text import is_text, load_text
-from batchsel.data.tfds_sets import is_tfds, load_tfds
-from batchsel.data.user_images import folder_of, is_folder, load_folder
-from batchsel.data.user_table import is_table, load_table
+from batchsel.data.sets.lm_text import is_text, load_text
+from batchsel.data.sets.tfds_sets import is_tfds, load_tfds
 from batchsel.errors import UserError, unknown_name
 
 GROUP = "batchsel.datasets"
+_SETS = "batchsel.data.sets"
+# Cards name loaders; these names stay when a module is renamed.
+_RENAMED = {"class_folders": "image_folder"}
 
 
 def find_loader(name: str) -> Any:
@@ -43,10 +46,11 @@ def find_loader(name: str) -> Any:
 
     Example:
         >>> find_loader("iris").__name__
-        'batchsel.data.iris'
+        'batchsel.data.sets.iris'
     """
-    if name in _module_names():
-        module = importlib.import_module(f"{__package__}.{name}")
+    module_name = _RENAMED.get(name, name)
+    if module_name in _module_names():
+        module = importlib.import_module(f"{_SETS}.{module_name}")
         if hasattr(module, "load"):
             return module
     for entry in metadata.entry_points(group=GROUP, name=name):
@@ -139,15 +143,15 @@ def load_named(
     if not isinstance(dataset, Dataset):
         raise UserError(
             f"{reference} returned {type(dataset).__name__}. Expected a batchsel.data.Dataset; "
-            "batchsel.data.tables shows how to make one from arrays."
+            "batchsel.data.builders.tables shows how to make one from arrays."
         )
     return dataset
 
 
 def _module_names() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(importlib.import_module(__package__).__path__)}
+    return {module.name for module in pkgutil.iter_modules(importlib.import_module(_SETS).__path__)}
 
 
 def _known() -> list[str]:
-    modules = [name for name in _module_names() if hasattr(importlib.import_module(f"{__package__}.{name}"), "load")]
+    modules = [name for name in _module_names() if hasattr(importlib.import_module(f"{_SETS}.{name}"), "load")]
     return modules + [entry.name for entry in metadata.entry_points(group=GROUP)]

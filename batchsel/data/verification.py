@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from batchsel import data
-from batchsel.data.content import sha256_of
+from batchsel.data.download.hashing import sha256_of
 from batchsel.errors import UserError
 
 RIGHT, DIFFERENT, MISSING = "right", "different", "missing"

@@ -1,6 +1,6 @@
 """Experiments: what a run is, running it, and the records it leaves."""
 
-from batchsel._lazy import attach
+from batchsel.core.lazy_imports import attach
 
 _PUBLIC = {"RunSpec": "spec", "append": "records", "read": "records", "run": "runner:run"}
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchsel import calls
-from batchsel._names import Names
+from batchsel.core import call_syntax
+from batchsel.core.registry import Names
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +61,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown model 'mpl'. Did you mean 'mlp'? Known: ...
     """
-    call = calls.read(text)
+    call = call_syntax.read(text)
     if call.path is None:
         _NAMES.target(call.name)
 
@@ -81,9 +81,9 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
         >>> build("mlp(hidden=[8])", (2,), 3).count_params()
         51
     """
-    call = calls.read(text)
+    call = call_syntax.read(text)
     function = _NAMES.load(call.name) if call.path is None else call.load()
-    prepared = calls.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
+    prepared = call_syntax.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
     return prepared.apply(function)
 
 

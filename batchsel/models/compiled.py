@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel import models, optimizers
+from batchsel.core.label_smoothing import SmoothedCrossentropy
 from batchsel.errors import UsageError
-from batchsel.label_smoothing import SmoothedCrossentropy
 from batchsel.models.perplexity import Perplexity
 
 

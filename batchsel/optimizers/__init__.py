@@ -1,6 +1,6 @@
 """Optimisers: those of Keras by name, and layer-wise ones for large batches, one file for each method."""
 
-from batchsel._lazy import attach
+from batchsel.core.lazy_imports import attach
 
 _PUBLIC = {
     "LAMB": "lamb",

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.checks import in_range
+from batchsel.core.checks import in_range
 from batchsel.optimizers.layer_wise import LayerWise, dense, norm, where_both
 
 

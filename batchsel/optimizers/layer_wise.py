@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from batchsel.checks import in_range
+from batchsel.core.checks import in_range
 from batchsel.errors import UsageError, UserError
 
 

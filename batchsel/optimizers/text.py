@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchsel import calls
+from batchsel.core import call_syntax
 from batchsel.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown optimizer 'adma'. Did you mean ...
     """
-    call = calls.read(text)
+    call = call_syntax.read(text)
     if call.name not in _CLASSES:
         raise unknown_name("optimizer", call.name, _CLASSES)
     if call.arguments or "learning_rate" in call.keywords:
@@ -79,24 +79,24 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
         0.9
     """
     check(text)
-    call = calls.read(text)
+    call = call_syntax.read(text)
     keywords = {**call.keywords, "learning_rate": learning_rate}
     for name, value in call.keywords.items():
         if isinstance(value, str):
             raise UsageError(f"optimizer {text!r}: {name} cannot be a text, got {value!r}.")
     try:
-        return calls.Call(text, call.name, (), keywords).apply(_class(call))
+        return call_syntax.Call(text, call.name, (), keywords).apply(_class(call))
     except (TypeError, ValueError) as error:
         raise UsageError(f"cannot make the optimizer {text!r}: {error}") from error
 
 
-def _class(call: calls.Call) -> Any:
+def _class(call: call_syntax.Call) -> Any:
     module, name = _CLASSES[call.name].split(":")
     found = getattr(importlib.import_module(module), name)
     if _given(call.keywords, "clipvalue") and (
         _given(call.keywords, "clipnorm") or _given(call.keywords, "global_clipnorm")
     ):
-        from batchsel.optimizers.clamping import clamping
+        from batchsel.optimizers.value_clipping import clamping
 
         return clamping(found)
     return found

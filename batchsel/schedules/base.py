@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from batchsel.calls import written
+from batchsel.core.call_syntax import written
+from batchsel.core.timestamp import Moment
 from batchsel.errors import UsageError
-from batchsel.moment import Moment
 
 
 class Schedule:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from batchsel.core.timestamp import Moment, longest_passes
 from batchsel.errors import UserError
-from batchsel.moment import Moment, longest_passes
 from batchsel.schedules.base import Product, Schedule
-from batchsel.schedules.scale import Scale
+from batchsel.schedules.methods.scale import Scale
 
 
 class Curve(NamedTuple):

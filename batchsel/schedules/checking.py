@@ -6,8 +6,8 @@ import math
 
 import tensorflow as tf
 
+from batchsel.core.timestamp import Moment
 from batchsel.errors import UserError
-from batchsel.moment import Moment
 from batchsel.schedules.base import Function, Product, Schedule
 
 _POINTS = 101

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from batchsel.core.timestamp import Moment
 from batchsel.errors import UsageError, UserError
-from batchsel.moment import Moment
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.binding import bound
 from batchsel.schedules.resolver import schedule as resolve

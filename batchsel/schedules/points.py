@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from batchsel.core.timestamp import Moment, elapsed, passes_of
 from batchsel.errors import UsageError
-from batchsel.moment import Moment, elapsed, passes_of
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from batchsel._pipes import PipeNames
+from batchsel.core.pipe_registry import PipeNames
 
 _BUILT_IN = {
-    "constant": "constant:Constant",
-    "linear": "linear:Linear",
-    "cosine": "cosine:Cosine",
-    "polynomial": "polynomial:Polynomial",
-    "exponential": "exponential:Exponential",
-    "step": "step:Step",
-    "inverse_sqrt": "inverse_sqrt:InverseSqrt",
-    "one_cycle": "one_cycle:OneCycle",
-    "warmup": "warmup:Warmup",
-    "scale": "scale:Scale",
-    "lerac": "lerac:LeRaC",
+    "constant": "methods.constant:Constant",
+    "linear": "methods.linear:Linear",
+    "cosine": "methods.cosine:Cosine",
+    "polynomial": "methods.polynomial:Polynomial",
+    "exponential": "methods.exponential:Exponential",
+    "step": "methods.step:Step",
+    "inverse_sqrt": "methods.inverse_sqrt:InverseSqrt",
+    "one_cycle": "methods.one_cycle:OneCycle",
+    "warmup": "methods.warmup:Warmup",
+    "scale": "methods.scale:Scale",
+    "lerac": "methods.lerac:LeRaC",
 }
 NAMES = tuple(_BUILT_IN)
 """Those that come with batchsel."""

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from batchsel.calls import written
-from batchsel.selectors.exchange import Choice, Context, Learn, Plan, Seen
+from batchsel.core.call_syntax import written
+from batchsel.selectors.types import Choice, Context, Learn, Plan, Seen
 
 State = Any
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.checks import whole
+from batchsel.core.checks import whole
+from batchsel.core.rng import Rng
 from batchsel.errors import UsageError
-from batchsel.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.drawing import dealt
-from batchsel.selectors.exchange import Context, Plan
+from batchsel.selectors.ops.sampling import dealt
+from batchsel.selectors.types import Context, Plan
 
 ChooseIndices = Callable[[tf.Tensor, int, Rng], tf.Tensor]
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Draw, Modifier, Part, Score, Selector, State
-from batchsel.selectors.exchange import Context, Learn, Plan, Seen
-from batchsel.selectors.proportional import Proportional
+from batchsel.selectors.draws.proportional import Proportional
+from batchsel.selectors.types import Context, Learn, Plan, Seen
 
 
 @dataclass(frozen=True, repr=False)

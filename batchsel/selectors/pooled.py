@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.checks import whole
-from batchsel.rng import Rng
+from batchsel.core.checks import whole
+from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.drawing import filled_plan, quantise, systematic
-from batchsel.selectors.exchange import Choice, Context, Plan
+from batchsel.selectors.ops.sampling import filled_plan, quantise, systematic
+from batchsel.selectors.types import Choice, Context, Plan
 
 
 class Pooled(Selector):

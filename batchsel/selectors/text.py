@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from batchsel import calls
+from batchsel.core import call_syntax
 from batchsel.selectors.registry import find
 
 _EXAMPLE = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
@@ -32,7 +32,7 @@ def parse(text: str) -> Any:
         >>> parse("loss_ema | mix(0.2)")
         loss_ema(decay=0.9) | mix(uniform=0.2)
     """
-    parts = [_part(call) for call in calls.read_pipe(text, _EXAMPLE)]
+    parts = [_part(call) for call in call_syntax.read_pipe(text, _EXAMPLE)]
     result = parts[0]
     for part in parts[1:]:
         result = result | part
@@ -53,12 +53,12 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? There are ...
     """
-    for call in calls.read_pipe(text, _EXAMPLE):
+    for call in call_syntax.read_pipe(text, _EXAMPLE):
         if call.path is None:
             find(call.name)
 
 
-def _part(call: calls.Call) -> Any:
+def _part(call: call_syntax.Call) -> Any:
     target = find(call.name).load() if call.path is None else call.load()
     if call.path is not None and call.bare and inspect.isfunction(target):
         from batchsel.selectors.function import Function

@@ -1,11 +1,11 @@
 """Training: the compiled loop, the trainer around it, clock, target and checkpoints."""
 
-from batchsel._lazy import attach
+from batchsel.core.lazy_imports import attach
 
 _PUBLIC = {
-    "Clock": "clock",
+    "Clock": "runtime.clock",
     "Trainer": "trainer",
-    "TrainingFault": "faults",
+    "TrainingFault": "loop.errors",
     "fit": "fit_model",
 }
 

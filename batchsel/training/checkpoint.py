@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.files import replacing
 from batchsel.errors import UserError
-from batchsel.files import replacing
 
 _META = "meta.json"
 _WEIGHTS = "weights_at_target/"

@@ -10,24 +10,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel.augmentation import Pipeline
-from batchsel.curricula import Curricula
+from batchsel.core.rng import Rng
+from batchsel.core.timestamp import Moment
 from batchsel.errors import UserError
-from batchsel.moment import Moment
-from batchsel.rng import Rng
 from batchsel.schedules import Growth, Schedule
 from batchsel.selectors import Selector
-from batchsel.training import arrays, state
-from batchsel.training.carry import Span
-from batchsel.training.compilation import compilation_of, use_xla
-from batchsel.training.evaluation import Evaluation, resident
-from batchsel.training.feeds import Feed
-from batchsel.training.loop import Loop
-from batchsel.training.mixing import check_mixing
-from batchsel.training.objective import kind_of
-from batchsel.training.padding import check_cut
-from batchsel.training.resizing import check_sizes
-from batchsel.training.step import Rows, Step
+from batchsel.training import variables
+from batchsel.training.inputs import arrays
+from batchsel.training.inputs.mixing import check_mixing
+from batchsel.training.inputs.padding import check_cut
+from batchsel.training.inputs.resizing import check_sizes
+from batchsel.training.loop.compilation import compilation_of, use_xla
+from batchsel.training.loop.data_feed import Feed
+from batchsel.training.loop.evaluation import Evaluation, resident
+from batchsel.training.loop.loop_state import Span
+from batchsel.training.loop.train_loop import Loop
+from batchsel.training.loop.train_step import Rows, Step
+from batchsel.training.model.objective import kind_of
+from batchsel.transforms.augmentation import Pipeline
+from batchsel.transforms.curricula import Curricula
 
 _WARM_UP_STEPS = 2
 
@@ -153,7 +154,7 @@ class Engine:
         if not self.model.trainable_variables:
             raise UserError("the model has no trainable weights: there is nothing to train.")
         if self._unborn is not None:
-            state.initialise(self.model, self._unborn)
+            variables.initialise(self.model, self._unborn)
             self._unborn = None
         if self.step.cut_padding:
             check_cut(self.model, rows.x)
@@ -189,7 +190,7 @@ class Engine:
         optimizer, trained = self.model.optimizer, self.model.trainable_variables
         first_time = not optimizer.built
         optimizer.build(trained)
-        if first_time and not state.can_copy(optimizer):
+        if first_time and not variables.can_copy(optimizer):
             self._first_slots = [variable.numpy() for variable in optimizer.variables]
 
     def new_loop(self, n: int) -> None:
@@ -235,13 +236,13 @@ class Engine:
         if self._warm:
             return
         members = self.variables()
-        values = state.snapshot(members)
+        values = variables.snapshot(members)
         try:
             self._warm_up_steps(feed, span)
             if validation is not None:
                 self.evaluation(validation)
         finally:
-            state.put_back(members, values)
+            variables.put_back(members, values)
             feed.forget()
         self._warm = True
 
@@ -275,13 +276,13 @@ class Engine:
         optimizer = self.model.optimizer
         fresh = self._first_slots
         if fresh is None:
-            fresh = state.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
+            fresh = variables.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
         if weights is not None:
             self.model.set_weights(weights)
         elif build is not None:
-            state.copy_fresh(self.model, seed, build)
+            variables.copy_fresh(self.model, seed, build)
         elif self.model.built:
-            state.initialise(self.model, seed)
+            variables.initialise(self.model, seed)
         else:
             self._unborn = seed
         for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
@@ -306,7 +307,7 @@ class Engine:
 
     def variables(self) -> dict[str, Any]:
         """Every variable of the run by name."""
-        return state.variables(self.step, self.loop)
+        return variables.variables(self.step, self.loop)
 
 
 def _compilation(model: keras.Model) -> tuple[Any, ...]:

@@ -10,21 +10,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel import augmentation, curricula, schedules, selectors
+from batchsel import schedules, selectors
+from batchsel.core.target import Target
 from batchsel.errors import UserError
-from batchsel.target import Target
-from batchsel.training import arrays, checkpoint
-from batchsel.training.carry import COUNTS
-from batchsel.training.clock import Clock
+from batchsel.training import checkpoint
+from batchsel.training.auxiliary import Reference
 from batchsel.training.engine import Engine
-from batchsel.training.evaluation import resident
-from batchsel.training.feeds import Feed, Resident, Streamed
-from batchsel.training.fitting import Fitting
-from batchsel.training.layer_groups import LayerGroups
-from batchsel.training.loop import Loop
-from batchsel.training.progress import Progress
-from batchsel.training.reference import Reference
-from batchsel.training.request import Request
+from batchsel.training.fit.fit_config import Request
+from batchsel.training.fit.fit_loop import Fitting
+from batchsel.training.fit.fit_record import Progress
+from batchsel.training.inputs import arrays
+from batchsel.training.loop.data_feed import Feed, Resident, Streamed
+from batchsel.training.loop.evaluation import resident
+from batchsel.training.loop.loop_state import COUNTS
+from batchsel.training.loop.train_loop import Loop
+from batchsel.training.optim.layer_groups import LayerGroups
+from batchsel.training.runtime.clock import Clock
+from batchsel.transforms import augmentation, curricula
 
 
 class Trainer:
@@ -39,7 +41,7 @@ class Trainer:
         schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
             names them all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
             optimiser and to callbacks.
-        compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.compilation`.
+        compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.loop.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
             in them; for models whose outputs do not depend on padding, which is checked.
         evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.

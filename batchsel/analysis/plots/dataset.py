@@ -1,0 +1,127 @@
+"""The picture of a data set: what samples look like, how large the classes are, how its numbers are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from batchsel.analysis.plots.style import GREY, INK, clean
+
+_BLUE = "#0072B2"
+_PER_CLASS, _CLASSES, _FEATURES = 8, 10, 12
+_NAMES = 30
+
+
+def draw(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names: Sequence[str] = ()) -> Any:
+    """Samples and class sizes; of sequences a histogram of their lengths, of tables one of each feature.
+
+    Of text for language models, lengths of the documents, and how often subwords occur.
+
+    Args:
+        x: Inputs of the training part: ``uint8[n, height, width, channels]`` images, ``int32[n, length]`` sequences
+            padded with zeros, or a ``float32[n, d]`` table.
+        y: ``int[n]`` classes, ``float[n]`` values, or ``int[n, length]`` subwords that follow.
+        class_names: Names of the classes; empty for a regression.
+        feature_names: Names of a table's features, if known.
+
+    Returns:
+        The figure.
+    """
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(11.0, 4.4), layout="constrained")
+    left, right = made.subfigures(1, 2, width_ratios=[1.5, 1])
+    if y.ndim == 2:
+        _documents(left, right, x)
+        return made
+    if x.ndim == 4:
+        _pictures(left, x, y, class_names)
+    elif x.dtype.kind in "iu" and x.ndim == 2:
+        _lengths(left, x)
+    else:
+        _features(left, x.reshape(len(x), -1), feature_names)
+    axes = right.subplots()
+    clean(axes)
+    _classes(axes, y, class_names) if class_names else _values(axes, y)
+    return made
+
+
+def _pictures(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+    """A row a class, the first pictures of each."""
+    shown = np.linspace(0, len(names) - 1, min(_CLASSES, len(names))).round().astype(int)
+    axes = made.subplots(len(shown), _PER_CLASS, squeeze=False)
+    for row, number in zip(axes, shown, strict=True):
+        pictures = x[np.flatnonzero(y == number)[:_PER_CLASS]]
+        for place, one in enumerate(row):
+            one.set_axis_off()
+            if place < len(pictures):
+                one.imshow(np.squeeze(pictures[place]), cmap="gray_r")
+        row[0].text(
+            -0.2, 0.5, names[number], ha="right", va="center", fontsize=7, color=INK, transform=row[0].transAxes
+        )
+    if len(shown) < len(names):
+        made.suptitle(f"{len(shown)} of {len(names)} classes", fontsize=8, color=GREY)
+
+
+def _lengths(made: Any, x: np.ndarray) -> None:
+    axes = made.subplots()
+    clean(axes)
+    lengths = x.shape[1] - np.argmax(x[:, ::-1] != 0, axis=1)
+    lengths[~x.any(axis=1)] = 0
+    axes.hist(lengths, bins=np.arange(x.shape[1] + 2) - 0.5, color=_BLUE)
+    axes.set_xlabel(f"words of a text (of at most {x.shape[1]}), mean {lengths.mean():.1f}", fontsize=9)
+    axes.set_ylabel("training samples", fontsize=9)
+
+
+def _documents(left: Any, right: Any, x: np.ndarray) -> None:
+    """What a text is made of: a 0 stands before each document."""
+    numbers = x.ravel()
+    lengths = np.diff(np.flatnonzero(numbers == 0)) - 1
+    counts = np.sort(np.bincount(numbers))[::-1]
+    axes, other = left.subplots(), right.subplots()
+    for one in (axes, other):
+        clean(one)
+    if len(lengths):
+        bins = np.geomspace(1, max(2, lengths.max()), 40)
+        axes.hist(lengths, bins=bins, color=_BLUE)
+        axes.set_xscale("log")
+    axes.set_xlabel(f"subwords of a document, median {np.median(lengths) if len(lengths) else 0:.0f}", fontsize=9)
+    axes.set_ylabel("documents of the training part", fontsize=9)
+    other.loglog(np.arange(1, 1 + np.count_nonzero(counts)), counts[counts > 0], color=_BLUE)
+    other.set_xlabel(f"subwords, the most frequent first ({len(counts):,})", fontsize=9)
+    other.set_ylabel(f"times, of {len(numbers):,}", fontsize=9)
+
+
+def _features(made: Any, x: np.ndarray, names: Sequence[str]) -> None:
+    shown = min(x.shape[1], _FEATURES)
+    columns = min(4, shown)
+    axes = made.subplots(-(-shown // columns), columns, squeeze=False).ravel()
+    for place, one in enumerate(axes):
+        if place >= shown:
+            one.set_axis_off()
+            continue
+        clean(one)
+        one.hist(x[:, place], bins=24, color=_BLUE)
+        one.set_title(names[place] if place < len(names) else f"feature {place}", fontsize=8, color=INK)
+        one.tick_params(labelsize=6)
+        one.set_yticks([])
+    more = f"; {shown} of {x.shape[1]} features" if shown < x.shape[1] else ""
+    made.suptitle(f"standardised values of the training part{more}", fontsize=8, color=GREY)
+
+
+def _classes(axes: Any, y: np.ndarray, names: Sequence[str]) -> None:
+    counts = np.bincount(y, minlength=len(names))
+    axes.barh(range(len(names)), counts, color=_BLUE, height=0.7)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)) if len(names) <= _NAMES else [], names if len(names) <= _NAMES else [])
+    axes.set_xlabel("training samples of each class", fontsize=9)
+    if len(names) > _NAMES:
+        axes.set_ylabel(f"{len(names)} classes", fontsize=9)
+
+
+def _values(axes: Any, y: np.ndarray) -> None:
+    axes.hist(y, bins=30, color=_BLUE)
+    axes.set_xlabel("target", fontsize=9)
+    axes.set_ylabel("training samples", fontsize=9)

@@ -1,0 +1,169 @@
+"""Every figure by name, and which of them the records of a data set allow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchsel.analysis.comparison import analyse
+from batchsel.analysis.outcomes import outcome
+from batchsel.analysis.plots import curves, schedule_log, selected_samples, time_breakdown, time_to_target
+from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, noise_scale, pareto
+from batchsel.analysis.plots.style import Look, svg
+
+Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in the report.
+
+    Args:
+        name: Its name, as `batchsel plot` knows it.
+        words: What it shows.
+        svg: The element.
+    """
+
+    name: str
+    words: str
+    svg: str
+
+
+def grouped(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """Records by arm.
+
+    Args:
+        records: Of one data set.
+        order: Names of the arms as they are to be shown.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
+    for record in records:
+        found[record["arm"]["name"]].append(record)
+    return found
+
+
+def draw(name: str, arms: Arms, look: Look, failures: Sequence[Mapping[str, Any]] = ()) -> Any:
+    """A figure by name.
+
+    Args:
+        name: Of `FIGURES`.
+        arms: Records of each arm.
+        look: Colours.
+        failures: Records of runs that failed, which figures of batch sizes heed.
+
+    Returns:
+        The figure, or None if the records do not allow it.
+    """
+    of = FIGURES[name][1]
+    return of(arms, look, failures) if name in _OF_FAILURES else of(arms, look)
+
+
+def pictures(
+    arms: Arms,
+    look: Look,
+    names: Collection[str] | None = None,
+    failures: Sequence[Mapping[str, Any]] = (),
+) -> list[Picture]:
+    """All figures that the records of a data set allow.
+
+    Args:
+        arms: Records of each arm.
+        look: Colours.
+        names: Only these, or None for all.
+        failures: Records of runs that failed.
+    """
+    found = []
+    for name, (words, _) in FIGURES.items():
+        made = draw(name, arms, look, failures) if names is None or name in names else None
+        if made is not None:
+            dataset = next(iter(arms.values()))[0]["spec"]["dataset"]
+            found.append(Picture(name, words, svg(made, f"{dataset}: {words}")))
+    return found
+
+
+def _outcomes(arms: Arms) -> dict[str, list[Any]]:
+    return {name: [outcome(record) for record in records] for name, records in arms.items()}
+
+
+def _target(arms: Arms) -> str:
+    return next(iter(arms.values()))[0]["spec"]["target"]
+
+
+def _ratios(arms: Arms, look: Look) -> Any:
+    comparisons = analyse([record for records in arms.values() for record in records]).comparisons
+    return time_to_target.draw_ratios(comparisons, look) if comparisons else None
+
+
+OF_STUDIES = {
+    "effects": (
+        "main effects and interactions (×) of the factors on the final test metric",
+        factorial.draw_effects,
+    ),
+    "interaction": (
+        "the final test metric of the four combinations; the more the lines differ in slope, the larger the"
+        " interaction. Of several seeds bars are 95 % intervals of the means and dots are runs; what differs within a"
+        " seed is known better than that",
+        factorial.draw_interaction,
+    ),
+    "batch_accuracy": (
+        "the final test metric against the batch size, with 95 % intervals where there are several seeds; the grey line"
+        " is the threshold of small batches, a ring the breaking point of a mode",
+        batch_sizes.draw_accuracy,
+    ),
+    "batch_gap": ("the generalisation gap against the batch size", batch_sizes.draw_gap),
+    "batch_time": ("time and throughput against the batch size", batch_sizes.draw_time),
+    "pareto": (
+        "means of the final test metric against means of time, of the sizes that have times, and the front that no"
+        " other beats in both",
+        pareto.draw_pareto,
+    ),
+    "speed_up": (
+        "how many times sooner than the smallest batch size larger ones get to what small ones reach, as far as the"
+        " grid of evaluations tells",
+        batch_sizes.draw_speed_up,
+    ),
+    "noise_scale": (
+        "the gradient noise scale over a run, median over seeds: by its model a batch of this size needs about twice"
+        " the fewest steps possible",
+        noise_scale.draw_noise_scale,
+    ),
+    "budgets": (
+        "full, pruned and shortened training: runs and means, and their paired differences",
+        budgets.draw_budgets,
+    ),
+    "snr": (
+        "the ratio of each layer's final features to what they differ by at moments of the run, mean over seeds; at"
+        " 0 dB both are as large",
+        feature_snr.draw_snr,
+    ),
+}
+"""Figures that answer what a study asks."""
+
+FIGURES = {
+    **OF_STUDIES,
+    "ratios": ("time and samples ratio of each arm to its baseline, with 95 % intervals", _ratios),
+    "curves": (
+        "the target's metric over seconds where they can be compared, samples and passes: means, with 95 % bands where"
+        " there are several seeds",
+        lambda arms, look: curves.draw_courses(arms, _target(arms), look),
+    ),
+    "survival": (
+        "Kaplan-Meier curves: share of the runs that have reached the target",
+        lambda arms, look: time_to_target.draw_survival(_outcomes(arms), look),
+    ),
+    "strip": (
+        "every run: when it reached the target",
+        lambda arms, look: time_to_target.draw_strip(_outcomes(arms), look),
+    ),
+    "time": ("where the time of a run went", lambda arms, look: time_breakdown.draw_spending(arms)),
+    "visits": ("how often samples were trained on in a run", time_breakdown.draw_visits),
+    "kept": ("share of the data that each arm kept", time_breakdown.draw_kept),
+    "learning_rate": ("the learning rate", schedule_log.draw_learning_rates),
+    "course": ("what else varied over a run", schedule_log.draw_course),
+    "images": ("the samples that were chosen most and least often", selected_samples.draw_images),
+    "plane": ("what was chosen where, and the decision boundary at the end", selected_samples.draw_plane),
+}
+"""Every figure by name: what it shows, and the function of records by arm and colours that draws it."""
+_OF_FAILURES = {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up"}
+"""Those whose functions take the records of failures too."""

@@ -1,0 +1,1 @@
+"""Figures of studies: batch sizes, budgets, factors, noise scale."""

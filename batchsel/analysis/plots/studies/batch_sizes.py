@@ -1,0 +1,232 @@
+"""Pictures of a sweep of batch sizes: how good, how far from the training data, how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from batchsel.analysis.plots.style import GREY, INK, Look, figure, legend_below, log_scale
+from batchsel.analysis.stats.estimates import Estimate
+from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
+from batchsel.analysis.studies.speed_up import SpeedUp
+from batchsel.analysis.studies.study_parts import Part, parts
+
+Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+Failures = Sequence[Mapping[str, Any]]
+_TICKS = 8
+"""More sizes than these are not all named on an axis."""
+_FAR = 6
+"""Values further from the threshold than this many times what is allowed call for a close-up."""
+_WIDTH, _HEIGHT = 9.0, 3.5
+
+
+def draw_accuracy(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+    """The final metric against the batch size in each mode, the threshold of small batches and what is allowed below.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
+
+    Returns:
+        The figure, or None if no part is a sweep.
+    """
+    known = _known(arms, failures)
+    if not known:
+        return None
+    close = any(close_up(found) for _, found in known)
+    made, axes = figure(1 + close, len(known), _WIDTH if close else 6.0, _HEIGHT * len(known))
+    for row, (part, found) in zip(axes, known, strict=True):
+        for ax in row:
+            _lines(ax, found, lambda cell: cell.final)
+            _threshold(ax, found)
+            ax.set_ylabel(found.unit.axis, fontsize=9)
+        _titled(row[0], part, known)
+        if close and close_up(found):
+            row[1].set_ylim(close_up(found))
+            row[1].set_title("near the threshold", fontsize=9, loc="left")
+        elif close:
+            row[1].set_axis_off()
+    legend_below(made, axes[0, 0])
+    return made
+
+
+def close_up(found: BatchSizes) -> tuple[float, float] | None:
+    """The range of values around the threshold, where some lie so far from it that the others cannot be told apart.
+
+    Args:
+        found: The sweep.
+    """
+    if found.broken is None:
+        return None
+    level, step = found.broken.threshold.value, found.within or 1.0
+    values = [cell.final.value for cell in found.cells.values()]
+    if max(abs(value - level) for value in values) <= _FAR * step:
+        return None
+    return (level - 3 * step, level + 2 * step) if found.unit.rising else (level - 2 * step, level + 3 * step)
+
+
+def _threshold(ax: Any, found: BatchSizes) -> None:
+    """The line of small batches, what is allowed below it, and a ring around the breaking point of each mode."""
+    if found.broken is None:
+        return
+    level = found.broken.threshold.value
+    lowest = level - found.within if found.unit.rising else level + found.within
+    ax.axhline(level, color=GREY, linewidth=0.8, label="threshold of small batches")
+    ax.axhline(lowest, color=GREY, linewidth=0.8, linestyle=":", label="lowest mean that is within")
+    look, label = Look(found.modes), {"label": "breaking point"}
+    for mode, point in found.broken.modes.items():
+        if not point.value.bound:  # else it lies beyond what was measured
+            y = found.cells[mode, point.value.batch].final.value
+            ax.plot(point.value.batch, y, "o", ms=11, mfc="none", mec=look.colour(mode), mew=1.6, ls="none", **label)
+            label = {}
+
+
+def draw_gap(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+    """The generalisation gap against the batch size: in the metric, and in the loss.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
+
+    Returns:
+        The figure, or None if no sweep was measured on its training data.
+    """
+    columns = (
+        (
+            lambda found: f"train − test {found.unit.metric}{', points' if found.unit.name else ''}",
+            lambda cell: cell.gap,
+        ),
+        (lambda found: "test − train loss", lambda cell: cell.loss_gap),
+    )
+    return _panels(arms, failures, columns)
+
+
+def draw_time(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+    """Seconds of training to the end of the budget, and samples a second, against the batch size.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
+
+    Returns:
+        The figure, or None if runs shared the device.
+    """
+    columns = (
+        (lambda found: "seconds to the end of the budget", lambda cell: cell.seconds),
+        (lambda found: "samples trained on a second", lambda cell: cell.throughput and Estimate(cell.throughput)),
+    )
+    return _panels(arms, failures, columns, log=True)
+
+
+def draw_speed_up(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+    """How many times fewer steps, and less time, larger batches need to what small ones reach; ideal is the line.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
+
+    Returns:
+        The figure, or None if less than two sizes get there.
+    """
+    known = [(part, found) for part, found in _known(arms, failures) if len(found.speed_ups) > 1]
+    if not known:
+        return None
+    made, axes = figure(columns=2, rows=len(known), width=_WIDTH, height=_HEIGHT * len(known))
+    for row, (part, found) in zip(axes, known, strict=True):
+        for ax, what in zip(row, ("steps", "seconds"), strict=True):
+            _speed(ax, found, what)
+            ax.set_ylabel("speed-up in steps" if what == "steps" else "speed-up in time", fontsize=9)
+            _titled(ax, part, known)
+    legend_below(made, axes[0, 0])
+    return made
+
+
+def _speed(ax: Any, found: BatchSizes, what: str) -> None:
+    points: dict[str, list[SpeedUp]] = {mode: [] for mode in found.modes}
+    for item in found.speed_ups:
+        if getattr(item, what) is not None:
+            points[item.mode].append(item)
+    if not any(points.values()):
+        ax.set_axis_off()
+        return
+    look = Look(found.modes)
+    for mode, items in points.items():
+        estimates = {item.batch: getattr(item, what) for item in items}
+        _line(ax, estimates, look, mode)
+    sizes = sorted({item.batch for item in found.speed_ups})
+    first = next(item.batch for item in found.speed_ups if item.mode == found.base)
+    ax.plot(sizes, [size / first for size in sizes], color=GREY, linewidth=0.8, label="ideal: the batch size's ratio")
+    ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_formatter("{x:g}")
+    _sizes_axis(ax, sizes)
+
+
+def _panels(
+    arms: Arms,
+    failures: Failures,
+    columns: Sequence[tuple[Callable[..., str], Callable[[Cell], Any]]],
+    log: bool = False,
+) -> Any:
+    """A panel for each quantity that any cell has."""
+    known = _known(arms, failures)
+    columns = [item for item in columns if any(item[1](cell) for _, found in known for cell in found.cells.values())]
+    if not columns:
+        return None
+    made, axes = figure(len(columns), len(known), _WIDTH if len(columns) > 1 else 5.4, _HEIGHT * len(known))
+    for row, (part, found) in zip(axes, known, strict=True):
+        for ax, (name, of) in zip(row, columns, strict=True):
+            _lines(ax, found, of)
+            if log:
+                log_scale(ax.yaxis)
+            ax.set_ylabel(name(found), fontsize=9)
+            _titled(ax, part, known)
+    if axes[0, 0].get_legend_handles_labels()[0]:
+        legend_below(made, axes[0, 0])
+    return made
+
+
+def _lines(ax: Any, found: BatchSizes, of: Callable[[Cell], Any]) -> None:
+    look = Look(found.modes)
+    for mode in found.modes:
+        _line(ax, {batch: of(cell) for (name, batch), cell in found.cells.items() if name == mode}, look, mode)
+    _sizes_axis(ax, found.sizes)
+
+
+def _line(ax: Any, estimates: Mapping[int, Estimate | None], look: Look, mode: str) -> None:
+    known = {batch: estimate for batch, estimate in sorted(estimates.items()) if estimate is not None}
+    if not known:
+        return
+    label = {} if mode == PLAIN else {"label": mode}
+    colour, values = look.colour(mode), [estimate.value for estimate in known.values()]
+    ax.plot(list(known), values, look.line(mode), marker="o", markersize=4, color=colour, **label)
+    for batch, estimate in known.items():
+        if estimate.low is not None:
+            ax.plot([batch, batch], [estimate.low, estimate.high], color=colour, linewidth=1.4, alpha=0.6)
+
+
+def _sizes_axis(ax: Any, sizes: Sequence[int]) -> None:
+    from matplotlib.ticker import NullLocator
+
+    ax.set_xscale("log", base=2)
+    every = -(-len(sizes) // _TICKS)
+    shown = list(sizes)[:: every or 1]
+    ax.set_xticks(shown, [f"{size:,}" for size in shown], color=INK)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel("batch size", fontsize=9)
+
+
+def _titled(ax: Any, part: Part, known: Sequence[Any]) -> None:
+    if len(known) > 1:
+        ax.set_title(part.place, fontsize=9, loc="left")
+
+
+def _known(arms: Arms, failures: Failures) -> list[tuple[Part, BatchSizes]]:
+    found = [
+        (part, batch_sizes(part))
+        for part in parts([run for of in arms.values() for run in of], "batch_sizes", failures)
+    ]
+    return [(part, of) for part, of in found if not isinstance(of, str)]

@@ -1,0 +1,77 @@
+"""Full, pruned and shortened training side by side, and what they differ by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from batchsel.analysis.plots.style import GREY, Look, bar, figure
+from batchsel.analysis.stats import estimates
+from batchsel.analysis.stats.estimates import FEWEST
+from batchsel.analysis.studies.budgets import ROLES, Budgets, budgets
+from batchsel.analysis.studies.study_parts import parts
+
+
+def draw_budgets(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+    """The final metric of every run and its means, and the paired differences with their intervals.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: colours are those of the three roles.
+
+    Returns:
+        The figure, or None if the three do not share a seed.
+    """
+    records = [record for of in arms.values() for record in of]
+    found = [(part, budgets(part)) for part in parts(records, "budgets")]
+    known = [(part, of) for part, of in found if not isinstance(of, str) and of.differences]
+    if not known:
+        return None
+    made, axes = figure(columns=2, rows=len(known), width=9.0, height=2.3 * len(known))
+    for (left, right), (part, of) in zip(axes, known, strict=True):
+        _values(left, of)
+        _differences(right, of)
+        if len(known) > 1:
+            left.set_title(part.place, fontsize=9, loc="left")
+    return made
+
+
+def _values(ax: Any, found: Budgets) -> None:
+    look = Look(ROLES)
+    for row, role in enumerate(ROLES):
+        values = found.finals[role]
+        for seed, value in values.items():
+            y = row + 0.16 + 0.14 * np.modf(seed * 0.618)[0]
+            ax.plot(value, y, ".", color=look.colour(role), markersize=4, alpha=0.45)
+        mean = estimates.over_seeds(list(values.values()))
+        bar(ax, row, mean, look.colour(role), found.unit.number(mean.value))
+    ax.set_yticks(range(len(ROLES)), [found.names[role] for role in ROLES])
+    ax.set_ylim(len(ROLES) - 0.45, -0.7)
+    ax.margins(x=0.1)
+    ax.set_xlabel(f"{found.unit.axis}{_basis(found)}", fontsize=9)
+
+
+def _differences(ax: Any, found: Budgets) -> None:
+    look = Look(ROLES)
+    for row, item in enumerate(found.differences.values()):
+        bar(ax, row, item.final, look.colour(item.left), found.unit.number(item.final.value, True))
+    ax.axvline(0, color=GREY, linewidth=1)
+    if found.margin is not None:
+        margin = -found.margin if found.unit.rising else found.margin
+        ax.axvline(margin, color=GREY, linewidth=1, linestyle=":")
+        ax.annotate("margin", (margin, -0.7), xytext=(3, -9), textcoords="offset points", fontsize=7, color=GREY)
+    names = [f"{found.names[item.left]} − {found.names[item.right]}" for item in found.differences.values()]
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.45, -0.7)
+    ax.margins(x=0.1)
+    unit = f", {found.unit.name}" if found.unit.name else ""
+    ax.set_xlabel(f"difference of test {found.unit.metric}{unit}{_basis(found)}", fontsize=9)
+
+
+def _basis(found: Budgets) -> str:
+    most = max(len(values) for values in found.finals.values())
+    if most >= FEWEST:
+        return " (95 % interval)"
+    return " (one seed)" if most == 1 else f" ({most} seeds)"

@@ -1,0 +1,95 @@
+"""Pictures of a factorial study: its effects with their intervals, and whether two factors add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchsel.analysis.final_metrics import Unit, asked_of
+from batchsel.analysis.plots.style import GREY, INK, Look, bar, figure, legend_below, many
+from batchsel.analysis.stats import estimates
+from batchsel.analysis.studies.factorial import Factorial, factorial
+from batchsel.analysis.studies.study_parts import Part, parts
+
+Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def draw_effects(arms: Arms, look: Look) -> Any:
+    """Main effects and interactions on the final metric, a row each.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: rows are effects, not arms.
+
+    Returns:
+        The figure, or None if there are no effects.
+    """
+    known = _known(arms)
+    if not known:
+        return None
+    rows = [(part, found, unit, effect) for part, found, unit in known for effect in found.effects]
+    made, axes = figure(width=6.6, height=0.9 + 0.36 * len(rows))
+    ax, colours = axes[0, 0], Look(["", *(part.place for part, *_ in known)])
+    for row, (part, _, unit, effect) in enumerate(rows):
+        bar(ax, row, effect.estimate, colours.colour(part.place), unit.tell(effect.estimate, True).split(" ")[0])
+    ax.axvline(0, color=GREY, linewidth=1)
+    names = [" × ".join(effect.factors) for *_, effect in rows]
+    if len(known) > 1:
+        names = [f"{_short(part)}: {name}" for (part, *_), name in zip(rows, names, strict=True)]
+    ax.set_yticks(range(len(rows)), names)
+    ax.set_ylim(len(rows) - 0.4, -0.75)
+    ax.margins(x=0.08)
+    unit = rows[0][2]
+    interval = " (95 % interval)" if any(effect.estimate.low is not None for *_, effect in rows) else " (no intervals)"
+    ax.set_xlabel(f"effect on test {unit.metric}{', points' if unit.name else ''}{interval}", fontsize=9)
+    return made
+
+
+def draw_interaction(arms: Arms, look: Look) -> Any:
+    """The final metric of the four combinations of two factors; without an interaction the lines are parallel.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: lines are levels, not arms.
+
+    Returns:
+        The figure, or None if no part has two factors and a seed with all combinations.
+    """
+    known = [item for item in _known(arms) if len(item[1].factors) == 2]
+    if not known:
+        return None
+    made, axes = many(len(known), width=4.2, height=3.3)
+    for ax, (part, found, unit) in zip(axes, known, strict=True):
+        _panel(ax, found, unit)
+        ax.set_title(part.place, fontsize=9, loc="left")
+    legend_below(made, axes[0])
+    return made
+
+
+def _panel(ax: Any, found: Factorial, unit: Unit) -> None:
+    first, second = found.factors
+    colours = Look((second.base, second.other))
+    for other, level in enumerate((second.base, second.other)):
+        colour, shift = colours.colour(level), 0.03 * (2 * other - 1)
+        values = [[row[(one, other)] for row in found.values.values()] for one in (0, 1)]
+        means = [estimates.over_seeds(of) for of in values]
+        x = [place + shift for place in (0, 1)]
+        style = "-" if other else "--"
+        ax.plot(x, [mean.value for mean in means], style, marker="o", color=colour, label=f"{second.name} {level}")
+        for place, of, mean in zip(x, values, means, strict=True):
+            if mean.low is not None:
+                ax.plot([place, place], [mean.low, mean.high], color=colour, linewidth=1.6)
+                ax.plot([place + 2.5 * shift] * len(of), of, ".", color=colour, markersize=4, alpha=0.45)
+    ax.set_xticks([0, 1], [f"{first.name} {first.base}", f"{first.name} {first.other}"], color=INK)
+    ax.set_xlim(-0.35, 1.35)
+    ax.set_ylabel(unit.axis, fontsize=9)
+
+
+def _known(arms: Arms) -> list[tuple[Part, Factorial, Unit]]:
+    records = [record for of in arms.values() for record in of]
+    found = [(part, factorial(part), asked_of(part.records, part.analysis)) for part in parts(records, "factorial")]
+    return [(part, of, unit) for part, of, unit in found if not isinstance(of, str) and of.effects]
+
+
+def _short(part: Part) -> str:
+    return ", ".join(part.where.values()) or part.dataset

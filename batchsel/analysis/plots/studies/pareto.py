@@ -1,0 +1,92 @@
+"""Accuracy against time of all batch sizes and modes, and the front that no other beats in both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchsel.analysis.plots.studies.batch_sizes import close_up
+from batchsel.analysis.plots.style import GREY, INK, Look, figure, legend_below, log_scale
+from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, batch_sizes
+from batchsel.analysis.studies.study_parts import parts
+
+_ROOM, _STEPS = 0.1, 4
+"""Share of the axis that a label needs, and how many stand one above the other."""
+
+
+def draw_pareto(
+    arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look, failures: Sequence[Mapping[str, Any]] = ()
+) -> Any:
+    """A dot for each batch size and mode, filled on the front, with the batch size beside it.
+
+    Args:
+        arms: Records of each arm.
+        look: Not used: colours are those of modes.
+        failures: Records of runs that failed.
+
+    Returns:
+        The figure, or None if runs shared the device.
+    """
+    records = [record for of in arms.values() for record in of]
+    found = [(part, batch_sizes(part)) for part in parts(records, "batch_sizes", failures)]
+    known = [(part, of) for part, of in found if not isinstance(of, str) and of.front]
+    if not known:
+        return None
+    close = any(close_up(of) for _, of in known)
+    made, axes = figure(1 + close, len(known), 9.0 if close else 6.0, 3.7 * len(known))
+    for row, (part, of) in zip(axes, known, strict=True):
+        for ax in row:
+            _panel(ax, of)
+        if len(known) > 1:
+            row[0].set_title(part.place, fontsize=9, loc="left")
+        if close and close_up(of):
+            row[1].set_ylim(close_up(of))
+            row[1].set_title("near the threshold of small batches", fontsize=9, loc="left")
+        elif close:
+            row[1].set_axis_off()
+        _label(row[-1] if close and close_up(of) else row[0], of)
+    legend_below(made, axes[0, 0])
+    return made
+
+
+def _panel(ax: Any, found: BatchSizes) -> None:
+    look, points = Look(found.modes), [found.cells[key] for key in found.front]
+    x, y = [cell.seconds.value for cell in points], [cell.final.value for cell in points]
+    ax.plot(
+        x, y, color=GREY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
+    )
+    for mode in found.modes:
+        label = {"label": "a batch size" if mode == PLAIN else mode}
+        for cell in found.cells.values():
+            if cell.mode != mode or cell.seconds is None:
+                continue
+            colour, first = look.colour(mode), (cell.mode, cell.batch) in found.front
+            if cell.final.low is not None:
+                ends = [cell.final.low, cell.final.high]
+                ax.plot([cell.seconds.value] * 2, ends, color=colour, linewidth=1, alpha=0.35)
+            face = colour if first else "white"
+            ax.plot(cell.seconds.value, cell.final.value, "o", color=colour, mfc=face, markersize=5, **label)
+            label = {}
+    ax.margins(x=0.08)
+    log_scale(ax.xaxis)
+    ax.set_xlabel("seconds to the end of the budget", fontsize=9)
+    ax.set_ylabel(found.unit.axis, fontsize=9)
+
+
+def _label(ax: Any, found: BatchSizes) -> None:
+    """Batch sizes along the front; where they crowd, one above the other."""
+    seconds = [cell.seconds.value for cell in found.cells.values() if cell.seconds is not None]
+    room = _ROOM * math.log(max(seconds) / min(seconds)) if len(seconds) > 1 else 0.0
+    low, high = ax.get_ylim()
+    last, step = -math.inf, 0
+    for cell in (found.cells[key] for key in found.front):
+        if not low <= cell.final.value <= high:
+            continue
+        place = math.log(cell.seconds.value)
+        step = (step + 1) % _STEPS if place - last < room else 0
+        last = place
+        ax.annotate(
+            f"{cell.batch:,}", (cell.seconds.value, cell.final.value), xytext=(0, 5 + 9 * step), ha="center",
+            textcoords="offset points", fontsize=7.5, color=INK,
+        )  # fmt: skip

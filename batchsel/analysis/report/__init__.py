@@ -1,0 +1,1 @@
+"""Reports: one HTML file, or tables as JSON and CSV."""

@@ -1,0 +1,1 @@
+"""Statistics: estimates with intervals, survival, significance. Knows no records."""

@@ -1,0 +1,82 @@
+"""Times of runs that may have missed their target: censored at the budget, never dropped."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from batchsel.analysis.stats.estimates import CONFIDENCE
+
+
+class Curve(NamedTuple):
+    """Share of runs that have reached the target, as a step function with a pointwise interval.
+
+    The first point is the start, where no run has.
+    """
+
+    times: list[float]
+    reached: list[float]
+    low: list[float]
+    high: list[float]
+
+
+def curve(times: Sequence[float], reached: Sequence[bool]) -> Curve:
+    """Kaplan-Meier estimate of the share of runs that have reached the target by a time.
+
+    Source: E. L. Kaplan and P. Meier, *Nonparametric Estimation from Incomplete Observations*, JASA 53 (1958);
+    the interval is Greenwood's on the log(-log) scale.
+
+    Args:
+        times: Of each run: when it reached the target, or when it ended.
+        reached: Whether it reached it.
+
+    Example:
+        >>> curve([1.0, 2.0, 3.0], [True, True, False]).reached
+        [0.0, 0.333..., 0.666..., 0.666...]
+    """
+    censored = ~np.asarray(reached, bool)
+    found = stats.ecdf(stats.CensoredData.right_censored(np.asarray(times, float), censored)).cdf
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where all or none have reached it there is no interval
+        interval = found.confidence_interval(CONFIDENCE, method="log-log")
+    low = np.nan_to_num(interval.low.probabilities, nan=0.0)
+    high = np.nan_to_num(interval.high.probabilities, nan=1.0)
+    columns = (found.quantiles, found.probabilities, low, high)
+    return Curve(*([0.0, *np.asarray(column, float).tolist()] for column in columns))
+
+
+def median(times: Sequence[float], reached: Sequence[bool]) -> float:
+    """Kaplan-Meier median: the first time by which half of the runs have reached the target, or infinity.
+
+    Args:
+        times: As in `curve`.
+        reached: As in `curve`.
+
+    Example:
+        >>> median([1.0, 2.0, 9.0], [True, True, False]), median([1.0, 2.0], [False, False])
+        (2.0, inf)
+    """
+    found = curve(times, reached)
+    places = np.flatnonzero(np.asarray(found.reached) >= 0.5 - 1e-12)
+    return found.times[places[0]] if places.size else math.inf
+
+
+def restricted_mean(times: Sequence[float], budget: float) -> float:
+    """Mean time until the target or the budget, whichever comes first.
+
+    With one budget for all runs this is the area above the curve of `curve`, with no estimate involved.
+
+    Args:
+        times: As in `curve`.
+        budget: The limit, at most that of the runs.
+
+    Example:
+        >>> restricted_mean([1.0, 5.0], budget=3.0)
+        2.0
+    """
+    return float(np.minimum(times, budget).mean())

@@ -1,0 +1,1 @@
+"""Analyses of studies whose cards state factors in place of arms."""

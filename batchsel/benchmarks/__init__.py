@@ -1,0 +1,1 @@
+"""Benchmarks of the loop, of planning, of schedules and of streaming."""

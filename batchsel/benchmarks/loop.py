@@ -1,0 +1,226 @@
+"""How fast the loop is: against `model.fit`, against itself with selection, and against a bare loop.
+
+All arms of a task are timed in turn, round after round, in one process, so that a machine whose speed
+drifts slows all of them. What is compared are the ratios within each round.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from batchsel.training.fit_model import fit
+from batchsel.training.loop.compilation import use_xla
+from batchsel.training.loop.evaluation import resident
+from batchsel.training.trainer import Trainer
+
+FIT, FIT_32, FLOOR = "model.fit", "model.fit, 32 steps per execution", "bare loop, one fixed batch"
+SELECTORS = ("random", "loss_ema")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and random data to train it on.
+
+    Args:
+        name: Short name.
+        title: What it is.
+        n: Samples.
+        batch_size: b.
+        passes: Passes in one call of fit.
+        build: Makes the model, not compiled.
+        data: Makes ``(x, y)`` of n samples.
+    """
+
+    name: str
+    title: str
+    n: int
+    batch_size: int
+    passes: int
+    build: Callable[[], keras.Model]
+    data: Callable[[int], tuple[np.ndarray, np.ndarray]]
+
+    @property
+    def steps(self) -> int:
+        """Steps of one call of fit."""
+        return -(-self.n // self.batch_size) * self.passes
+
+
+def _mlp() -> keras.Model:
+    hidden = [layers.Dense(64, "relu"), layers.Dense(64, "relu")]
+    return keras.Sequential([keras.Input((2,)), *hidden, layers.Dense(2)])
+
+
+def _cnn() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+
+
+def _lstm() -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((40,), dtype="int32"), layers.Embedding(5000, 64), layers.LSTM(64), layers.Dense(2)]
+    )
+
+
+def _points(n: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
+    return x, (x[:, 0] * x[:, 1] > 0).astype(np.int32)
+
+
+def _images(n: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (n, 28, 28, 1), np.uint8), generator.integers(0, 10, n, np.int32)
+
+
+def _tokens(n: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 5000, (n, 40), np.int32), generator.integers(0, 2, n, np.int32)
+
+
+TASKS = {
+    "mlp": Task("mlp", "MLP 2-64-64-2", 2048, 32, 20, _mlp, _points),
+    "cnn": Task("cnn", "CNN 32-64-128 on 28x28", 60_000, 128, 1, _cnn, _images),
+    "lstm": Task("lstm", "LSTM 64 on 40 tokens", 12_800, 128, 1, _lstm, _tokens),
+}
+QUICK = {"mlp": (512, 2), "cnn": (512, 1), "lstm": (256, 1)}
+"""Samples and passes of a look that takes seconds."""
+
+
+def measure(task: Task, rounds: int, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Times all arms of a task.
+
+    Args:
+        task: The task.
+        rounds: Times that each arm is run after one run that compiles it.
+        tell: Called with a line before each round, or None.
+
+    Returns:
+        Seconds of each round by arm, and ratios; JSON.
+    """
+    arms = _arms(task)
+    seconds = timed_in_turn(arms, rounds, task.name, tell)
+    return {
+        "task": task.name, "title": task.title, "n": task.n, "batch_size": task.batch_size,
+        "passes": task.passes, "steps": task.steps, "rounds": rounds, "seconds": seconds,
+        "arms": {name: _figures(task, name, seconds) for name in arms},
+    }  # fmt: skip
+
+
+def timed_in_turn(
+    arms: Mapping[str, Callable[[], Any]], rounds: int, name: str, tell: Callable[[str], None] | None = None
+) -> dict[str, list[float]]:
+    """Times calls one after the other, round after round.
+
+    Args:
+        arms: The calls by name; each is called once before, to be compiled.
+        rounds: Times that each is timed.
+        name: What is timed, for `tell`.
+        tell: Called with a line before each round, or None.
+
+    Returns:
+        Seconds of each round by name.
+    """
+    tell = tell or (lambda line: None)
+    for arm, call in arms.items():
+        tell(f"{name}: compiling {arm}")
+        call()
+    seconds: dict[str, list[float]] = {arm: [] for arm in arms}
+    for number in range(rounds):
+        tell(f"{name}: round {number + 1} of {rounds}")
+        for arm, call in arms.items():
+            start = time.perf_counter()
+            call()
+            seconds[arm].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratios(seconds: Mapping[str, list[float]], name: str, other: str) -> dict[str, float]:
+    """How long one call took over another: median, min and max over the rounds.
+
+    Args:
+        seconds: As `timed_in_turn` gives them.
+        name: The one.
+        other: The other.
+
+    Example:
+        >>> ratios({"a": [2.0, 3.0], "b": [1.0, 1.0]}, "a", "b")
+        {'median': 2.5, 'min': 2.0, 'max': 3.0}
+    """
+    found = [a / b for a, b in zip(seconds[name], seconds[other], strict=True)]
+    return {"median": statistics.median(found), "min": min(found), "max": max(found)}
+
+
+def _figures(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
+    return {
+        "microseconds_per_step": statistics.median(seconds[name]) / task.steps * 1e6,
+        "times_as_fast_as_fit": ratios(seconds, FIT, name),
+        "time_over_random": ratios(seconds, name, "random"),
+        "time_over_floor": ratios(seconds, name, FLOOR),
+    }
+
+
+def _arms(task: Task) -> dict[str, Callable[[], Any]]:
+    x, y = task.data(task.n)
+    options = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
+    arms: dict[str, Callable[[], Any]] = {}
+    for name, per_execution in ((FIT, 1), (FIT_32, 32)):
+        model = compiled(task, steps_per_execution=per_execution)
+        arms[name] = lambda model=model: model.fit(x, y, **options)
+    for selector in SELECTORS:
+        model = compiled(task)
+        arms[selector] = lambda model=model, selector=selector: fit(model, x, y, selector=selector, **options)
+    arms[FLOOR] = _floor(task, x, y)
+    return arms
+
+
+def compiled(task: Task, **options: Any) -> keras.Model:
+    """The model of a task, ready to be trained.
+
+    Args:
+        task: The task.
+        **options: As for `keras.Model.compile`.
+    """
+    model = task.build()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"], **options)
+    return model
+
+
+def _floor(task: Task, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
+    """The least a step can cost: forward, backward and update on one batch, in one compiled loop."""
+    model = compiled(task)
+    optimizer, variables = model.optimizer, model.trainable_variables
+    optimizer.build(variables)
+    batch = resident(x[: task.batch_size], y[: task.batch_size])
+    xla = use_xla("auto", model, Trainer(model).selector)
+
+    def step(done: tf.Tensor) -> tuple[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = model.loss(batch.y, model(batch.x, training=True))
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return (done + 1,)
+
+    @tf.function(jit_compile=xla, autograph=False)
+    def repeat(steps: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda done: done < steps, step, (tf.constant(0),), parallel_iterations=1)[0]
+
+    return lambda: repeat(tf.constant(task.steps)).numpy()

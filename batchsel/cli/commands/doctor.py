@@ -1,0 +1,52 @@
+"""`batchsel doctor`: is everything there, and does it work?"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.cli.support.output import print_columns, print_json
+from batchsel.training.runtime.tf_import import import_tensorflow
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]}, epilog="\b\nExample:\n  batchsel doctor --json"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Show versions, devices, threads and folders, and try a run of five seconds at most."""
+    from batchsel.data import data_folder
+    from batchsel.experiments.run import environment
+
+    facts: dict[str, Any] = {**environment.versions(), **environment.machine()}
+    if not as_json:
+        click.echo("looking at devices and trying a short run ...", err=True)
+    import_tensorflow()
+    from batchsel.training.runtime.devices import devices, threads
+
+    facts |= {"devices": ", ".join(devices()), **{f"{name} threads": count for name, count in threads().items()}}
+    facts["data folder"] = str(data_folder("NAME").parent)
+    facts |= _short_run()
+    if as_json:
+        print_json(facts)
+        return
+    print_columns([(name, str(value)) for name, value in facts.items()])
+
+
+def _short_run() -> dict[str, Any]:
+    from batchsel import cards
+    from batchsel.experiments.run.runner import Surroundings, run
+    from batchsel.experiments.spec import spec as specs
+
+    given = {"budget": "5 seconds", "selector": "loss_ema"}
+    spec = specs.resolve(given, {}, cards.load("datasets", "spirals"))
+    with tempfile.TemporaryDirectory() as folder:
+        record = run(spec, Surroundings(out=Path(folder)))
+    return {
+        "short run": f"{spec.target} {'reached' if record['reached'] else 'not reached'}",
+        "steps per second": round(record["counts"]["steps"] / max(record["seconds"]["training"], 1e-9)),
+        "compiled by": "XLA" if record["xla"] else "TensorFlow (graph mode)",
+    }

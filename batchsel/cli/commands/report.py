@@ -1,0 +1,131 @@
+"""`batchsel report` and `batchsel plot`: what records say, as a page or as single pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsel.cli.support.output import check_picture, save_picture
+from batchsel.errors import UsageError, UserError, unknown_name
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.command(
+    context_settings=_HELP,
+    epilog="\b\nExamples:\n"
+    "  batchsel report runs/compare-digits-1a2b3c4d --out report.html\n"
+    "  batchsel report node1/records.jsonl node2/records.jsonl --csv results.csv",
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option("--out", type=click.Path(dir_okay=False), help="The page. [default: beside the first records]")
+@click.option("--csv", type=click.Path(dir_okay=False), help="Also write the comparisons as CSV.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write all estimates as JSON.")
+@click.option("--target", "targets", multiple=True, help="Also compare at this one, as in 'accuracy>=0.9'.")
+def report(
+    runs: tuple[str, ...], out: str | None, csv: str | None, json_file: str | None, targets: tuple[str, ...]
+) -> None:
+    """Make one HTML file, with everything in it, from records of runs.
+
+    RUNS are files of records (JSON lines) or folders that hold one. Needs no network and no TensorFlow.
+    """
+    import json
+
+    from batchsel.analysis.report import report as page
+    from batchsel.analysis.report.tables import as_csv, as_values
+    from batchsel.analysis.target_levels import estimate
+
+    found = _read(runs)
+    _add(targets, found.runs)
+    first = Path(runs[0])
+    target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
+    estimates = estimate(found.runs, found.failures)
+    _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures, estimates))
+    if csv:
+        _write(Path(csv), as_csv(*estimates))
+    if json_file:
+        _write(Path(json_file), json.dumps(as_values(*estimates), indent=1) + "\n")
+    click.echo(f"report: {target}")
+
+
+@click.command(
+    context_settings=_HELP,
+    epilog="\b\nExamples:\n"
+    "  batchsel plot runs/compare-digits-1a2b3c4d --figure curves --out curves.png\n"
+    "  batchsel plot runs --arm loss_ema --arm random --figure survival --out survival.svg",
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--figure",
+    "name",
+    default="curves",
+    show_default=True,
+    help="Which one: curves, survival, strip, effects, pareto, ...",
+)
+@click.option("--dataset", help="Data set, if the records hold several.")
+@click.option("--arm", "arms", multiple=True, help="Arm; several may be given, the baseline first. [default: all]")
+@click.option("--out", type=click.Path(dir_okay=False), help="PNG or SVG. [default: FIGURE.png]")
+def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
+    """Make a single figure of the report as PNG or SVG."""
+    from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.plots.figures import draw
+    from batchsel.analysis.plots.style import Look
+    from batchsel.analysis.report import report as page
+
+    if name not in page.FIGURES:
+        raise unknown_name("figure", name, page.FIGURES)
+    target = Path(out or f"{name}.png")
+    check_picture(str(target), "--out")
+    found = _read(runs)
+    records = _of_dataset(found.runs, dataset)
+    known = [item.arm for item in analyse(records).summaries]
+    for arm in arms:
+        if arm not in known:
+            raise unknown_name("arm", arm, known)
+    wanted = page.grouped([record for record in records if record["arm"]["name"] in (arms or known)], arms or known)
+    failures = [failure for failure in found.failures if failure["arm"]["name"] in arms or not arms]
+    made = draw(name, wanted, Look(wanted), failures)
+    if made is None:
+        raise UserError(f"these records hold nothing to draw {name!r} from.")
+    save_picture(made, target)
+    click.echo(f"picture: {target}")
+
+
+def _read(runs: tuple[str, ...]) -> Any:
+    from batchsel.experiments.run import records
+
+    found = records.read(*map(Path, runs))
+    for problem in found.problems:
+        click.echo(f"left out: {problem}", err=True)
+    if not found.runs:
+        raise UserError(f"no record of a run in {', '.join(runs)}.")
+    return found
+
+
+def _add(targets: tuple[str, ...], records: list[dict[str, Any]]) -> None:
+    """Adds targets to those of the data sets, so that the runs are compared at them too."""
+    from batchsel.core.target import Target
+
+    for text in targets:
+        target = Target.parse(text)
+        for record in records:
+            target.check(record["test"])
+            record["targets"] = {**record.get("targets", {}), str(target): str(target)}
+
+
+def _of_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict[str, Any]]:
+    known = list(dict.fromkeys(record["spec"]["dataset"] for record in records))
+    if dataset is None and len(known) > 1:
+        raise UsageError(f"these records are of {', '.join(known)}; choose one with --dataset.")
+    if dataset is not None and dataset not in known:
+        raise unknown_name("data set", dataset, known)
+    return [record for record in records if dataset is None or record["spec"]["dataset"] == dataset]
+
+
+def _write(path: Path, text: str) -> None:
+    from batchsel.core.files import replacing
+
+    with replacing(path) as beside:
+        beside.write_text(text, "utf-8")

@@ -1,0 +1,94 @@
+"""What the lists of data sets say of a card."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchsel.cli.support.fetching import missing_bytes
+from batchsel.errors import UserError
+
+if TYPE_CHECKING:
+    from batchsel.cards.schema import DatasetCard
+
+
+_NAMED = 20
+"""Classes that are named."""
+
+
+def summaries(data_dir: Path | None) -> list[dict[str, Any]]:
+    """What the list shows of each card; one that is broken is remarked upon, and does not hide the others.
+
+    Args:
+        data_dir: Folder of the data, or None for the usual places.
+    """
+    from batchsel import cards
+
+    rows = []
+    for name in cards.names("datasets"):
+        try:
+            rows.append(summary(cards.load("datasets", name), data_dir))
+        except UserError as error:
+            click.echo(f"left out {name}: {error}", err=True)
+    return rows
+
+
+def summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
+    """A card in short, JSON.
+
+    Args:
+        card: The card.
+        data_dir: Folder of the data, or None for the usual places.
+    """
+    from batchsel import data
+
+    return {
+        "name": card.name,
+        "title": card.title,
+        "task": card.task,
+        "sizes": dataclasses.asdict(card.sizes),
+        "input_shape": card.input_shape,
+        "classes": len(card.class_names),
+        "target": card.target,
+        "licence": card.licence,
+        "found": data.find(card, folder=data_dir),
+        "fetchable": bool(card.files),
+        "missing_bytes": missing_bytes(card, data_dir),
+    }
+
+
+def facts_of(card: DatasetCard) -> list[tuple[str, str]]:
+    """Names and values of what a card says.
+
+    Args:
+        card: The card.
+
+    Example:
+        >>> from batchsel import cards
+        >>> facts_of(cards.load("datasets", "iris"))[0]
+        ('task', 'classification')
+    """
+    from batchsel.data.download.disk_space import size_text
+
+    sizes, defaults = card.sizes, card.defaults
+    more = f" and {len(card.class_names) - _NAMED} more" if len(card.class_names) > _NAMED else ""
+    counted = "documents" if card.task == "language_model" else "samples"
+    files = [f"{file.name} ({size_text(file.bytes)})" if file.bytes else file.name for file in card.files]
+    facts = [
+        ("task", card.task),
+        (counted, f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test"),
+        ("shape", "x".join(map(str, card.input_shape))),
+        ("classes", ", ".join(card.class_names[:_NAMED]) + more),
+        ("model", f"{defaults.model}, batches of {defaults.batch_size}, at most {defaults.budget:g} passes"),
+        ("optimizer", f"{defaults.optimizer}, learning rate {defaults.learning_rate:g}, {defaults.schedule}"),
+        ("target", f"{card.target} ({defaults.target})"),
+        ("files", ", ".join(files)),
+        ("by hand", card.by_hand),
+        ("licence", card.licence),
+        ("citation", card.citation),
+        ("homepage", card.homepage),
+    ]
+    return [(name, value) for name, value in facts if value]

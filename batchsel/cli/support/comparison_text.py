@@ -1,0 +1,105 @@
+"""A comparison as text: a table, and a verdict in a sentence each."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+from batchsel.analysis.comparison import Analysis, Comparison, Summary
+from batchsel.analysis.overall import overall
+from batchsel.analysis.report.tables import NONE, Levels
+from batchsel.analysis.studies.studies import without_studied
+from batchsel.analysis.studies.study import SCALED, Study
+from batchsel.analysis.verdict import number, sentences, warnings
+from batchsel.cli.support.output import columns
+
+_HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
+_WIDTH = 110
+
+
+def lines(analysis: Analysis, levels: Levels = NONE, studies: Sequence[Study] = (), quick: bool = False) -> list[str]:
+    """The table, the verdicts and what must be known before they are believed; before them the answers of studies.
+
+    Args:
+        analysis: All comparisons.
+        levels: The arms of each data set at its several targets.
+        studies: The answers of studies.
+        quick: Whether it was only a first look.
+    """
+    pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
+    plain = without_studied(analysis, studies)
+    rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in plain.summaries)]
+    told = [*sentences(plain), *_together(plain)]
+    told += [
+        f"Note on {item.arm.arm} on {item.dataset}: {text}"
+        for item in plain.comparisons
+        if item.arm.role == "arm"
+        for text in warnings(item)
+    ]
+    if quick:
+        told.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
+    return [
+        *(line for study in studies for line in _study(study)),
+        *([*columns(rows), ""] if plain.summaries else []),
+        *_at_levels({name: of for name, of in levels.items() if name not in {study.dataset for study in studies}}),
+        *(line for text in told for line in _wrapped(text)),
+    ]
+
+
+def _study(study: Study) -> list[str]:
+    """The answer, its notes and its tables."""
+    found = _wrapped(study.sentence[0].upper() + study.sentence[1:])
+    if study.form == SCALED:
+        found += _wrapped("This is the scaled form of the study.")
+    found += [line for note in study.notes for line in _wrapped(f"Note: {note}")]
+    for table in study.tables:
+        found += ["", f"{table.title}, {study.place}", *columns([table.head, *table.rows])]
+    return [*found, ""]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
+
+
+def _together(analysis: Analysis) -> list[str]:
+    """What holds over all data sets, if there are several."""
+    if len({item.dataset for item in analysis.summaries}) < 2:
+        return []
+    return [
+        f"over {row.reached} of {row.datasets} data sets: {row.arm} needs {row.mean:.2f} of the baseline's time"
+        f" (geometric mean), {row.worst:.2f} at worst; mean performance profile {row.profile.score:.2f}."
+        for row in overall(analysis)
+        if row.mean is not None
+    ]
+
+
+def _at_levels(levels: Levels) -> list[str]:
+    """A table of time ratios at every target of a data set, for each data set that has several."""
+    found = []
+    for dataset, of in levels.items():
+        head = (dataset, *(level.target for level in of))
+        names = [item.arm.arm for item in of[0].comparisons]
+        rows = [
+            (name, *(_ratio(item) for level in of for item in level.comparisons if item.arm.arm == name))
+            for name in names
+        ]
+        found += [*columns([head, *rows]), ""]
+    return found
+
+
+def _ratio(item: Comparison) -> str:
+    """Reached, and the time ratio; of samples where there are no times."""
+    if item.verdict == "not reached":
+        return f"{item.reached[0]}/{item.pairs}"
+    return f"{item.reached[0]}/{item.pairs}, {number(item.decisive, item.bound)}"
+
+
+def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
+    seconds = item.median_seconds
+    middle = "-" if seconds is None or math.isinf(seconds) else f"{seconds:.3g}"
+    front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
+    if comparison is None:
+        return (*front, *(("1", "1") if item.role == "baseline" else ("-", "-")), "")
+    time = "-" if comparison.time is None else number(comparison.time, comparison.bound)
+    return (*front, time, number(comparison.samples, comparison.bound), f"{comparison.p_holm:.2g}")

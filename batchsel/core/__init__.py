@@ -1,0 +1,1 @@
+"""Building blocks of every package: text forms, registries, checks, random numbers, targets."""

@@ -1,0 +1,97 @@
+"""Label smoothing for class numbers, which Keras has for one-hot labels only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from batchsel.errors import UsageError
+
+
+@keras.saving.register_keras_serializable("batchsel")
+def smoothed_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Any:
+    """Cross-entropy with labels that leave a share to every class.
+
+    (1 − e) · (−log p of the class) + e · (mean of −log p over all classes).
+
+    Source: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, *Rethinking the Inception Architecture for Computer
+    Vision*, CVPR 2016, arXiv:1512.00567.
+
+    Args:
+        y_true: ``[b]``, ``[b, 1]`` or ``[b, length]`` class numbers.
+        y_pred: ``float32[b, ..., classes]`` logits or probabilities.
+        from_logits: Whether they are logits.
+        label_smoothing: e, in [0, 1); 0 is `keras.losses.sparse_categorical_crossentropy` itself.
+
+    Returns:
+        ``float32[b]`` or ``float32[b, length]``.
+
+    Example:
+        >>> import numpy as np
+        >>> logits = np.log([[0.5, 0.25, 0.25]]).astype("float32")
+        >>> loss = smoothed_crossentropy(np.array([0]), logits, from_logits=True, label_smoothing=0.3)
+        >>> round(float(loss[0] / np.log(2)), 3)  # 0.7 · 1 bit + 0.3 · (1 + 2 + 2) / 3 bits
+        1.2
+    """
+    if not label_smoothing:
+        return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits)
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    if len(y_true.shape) == len(y_pred.shape):
+        y_true = ops.squeeze(y_true, axis=-1)
+    labels = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
+    return keras.losses.categorical_crossentropy(
+        labels, y_pred, from_logits=from_logits, label_smoothing=label_smoothing
+    )
+
+
+@keras.saving.register_keras_serializable("batchsel")
+class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
+    """Cross-entropy with label smoothing for class numbers.
+
+    Smoothing belongs to training: batchsel shows selectors, language-model metrics and evaluations the cross-entropy
+    without it, so that losses of runs that smooth and of runs that do not compare. `model.fit` and `model.evaluate` of
+    Keras know one loss and report the smoothed one.
+
+    Args:
+        label_smoothing: The share of a label that all classes have together, in [0, 1).
+        from_logits: Whether outputs are logits.
+        reduction: As of every Keras loss.
+        name: A name for it.
+        dtype: As of every Keras loss.
+
+    Raises:
+        UsageError: If `label_smoothing` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> labels, logits = np.array([2, 0]), np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0]])
+        >>> ours = SmoothedCrossentropy(0.1, from_logits=True)(labels, logits)
+        >>> keras_own = keras.losses.CategoricalCrossentropy(label_smoothing=0.1, from_logits=True)
+        >>> bool(ours == keras_own(np.eye(3)[labels], logits))
+        True
+    """
+
+    plain_in_evaluation = True
+    """What `batchsel.training.model.objective` goes by."""
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.1,
+        from_logits: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "smoothed_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(from_logits=from_logits, reduction=reduction, name=name, dtype=dtype)
+        if not (isinstance(label_smoothing, int | float) and 0 <= label_smoothing < 1):
+            raise UsageError(f"label_smoothing must be in [0, 1), got {label_smoothing!r}.")
+        self.label_smoothing = label_smoothing
+        self.fn = smoothed_crossentropy
+        self._fn_kwargs = {"from_logits": from_logits, "label_smoothing": label_smoothing}
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make the same loss."""
+        config = {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {name: value for name, value in config.items() if name != "ignore_class"}

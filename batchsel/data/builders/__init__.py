@@ -1,0 +1,1 @@
+"""Data sets out of tables, texts, images and documents."""

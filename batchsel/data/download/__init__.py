@@ -1,0 +1,1 @@
+"""Downloads: resumable, locked, verified by SHA-256."""

@@ -1,0 +1,1 @@
+"""File formats: idx, delimited text, Parquet, JPEG streams, archives."""

@@ -1,0 +1,182 @@
+"""Delimited text (CSV, TSV), plain or packed with gzip or zip: read whole, and refused in words where it is damaged."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+
+from batchsel.data.formats.text_files import open_text
+from batchsel.errors import UserError
+
+_MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
+csv.field_size_limit(1 << 24)
+
+
+class Delimited(NamedTuple):
+    """A table of texts.
+
+    Example:
+        >>> Delimited(("a", "b"), (("1", "3"), ("2", "4"))).column("b")
+        ('2', '4')
+    """
+
+    names: tuple[str, ...]
+    """Names of the columns."""
+    columns: tuple[tuple[str, ...], ...]
+    """The values of each, as they stand in the file."""
+
+    def column(self, name: str) -> tuple[str, ...]:
+        """The values of a column.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            UserError: If there is none of that name.
+        """
+        if name not in self.names:
+            raise UserError(f"there is no column {name!r}. The columns are {', '.join(self.names)}.")
+        return self.columns[self.names.index(name)]
+
+
+def read_delimited(
+    path: Path,
+    *,
+    names: tuple[str, ...] = (),
+    delimiter: str = "",
+    encoding: str = "utf-8",
+    member: str = "",
+    quoted: bool = True,
+) -> Delimited:
+    r"""Reads a table.
+
+    Args:
+        path: The file; the content, not the ending, decides whether it is packed.
+        names: Names of the columns if the file has none in its first line.
+        delimiter: What stands between values; without one, a tab if the first line has any, else a comma.
+        encoding: How texts are coded.
+        member: Name of the file in a zip archive; without one, the archive must hold just one.
+        quoted: Whether quotation marks hold a value together; if not, they are part of the text.
+
+    Raises:
+        UserError: If it cannot be read, is no text of that encoding, or a line has more or fewer values than the first;
+            the line is named.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "table.csv")
+        ...     _ = path.write_text("length,kind\n1.5,a\n2.5,b\n")
+        ...     read_delimited(path).column("kind")
+        ('a', 'b')
+    """
+    with open_text(path, encoding, member, newline="") as file:
+        first = file.readline()
+        if not first.strip():
+            raise UserError(f"{path}: the first line is empty. Expected a table with a line a sample.")
+        delimiter = delimiter or ("\t" if "\t" in first else ",")
+        quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        reader = csv.reader(_again(first, file), delimiter=delimiter, quoting=quoting, strict=True)
+        rows = list(_rows(reader, path))
+    names, rows = (names, rows) if names else (tuple(rows[0]), rows[1:])
+    if not rows:
+        raise UserError(f"{path}: there is no line below the names of the columns.")
+    if len(names) != len(rows[0]):
+        raise UserError(f"{path}: lines of {len(rows[0])} values; expected {len(names)}: {', '.join(names)}.")
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UserError(
+            f"{path}: several columns are named {', '.join(map(repr, twice))}. Give each a name of its own."
+        )
+    return Delimited(names, tuple(zip(*rows, strict=True)))
+
+
+def numbers(values: tuple[str, ...], where: str) -> np.ndarray:
+    """Texts as numbers.
+
+    Args:
+        values: The texts.
+        where: What they are, the beginning of the message.
+
+    Returns:
+        ``float64[n]``.
+
+    Raises:
+        UserError: If one is no number; it is named.
+
+    Example:
+        >>> numbers(("1", "2.5"), "mine")
+        array([1. , 2.5])
+    """
+    try:
+        return np.array(values, np.float64)
+    except ValueError:
+        row = next(row for row, value in enumerate(values) if not _is_number(value))
+        raise UserError(f"{where}: {values[row]!r} in row {row} is no number.") from None
+
+
+def known_numbers(values: tuple[str, ...]) -> np.ndarray | None:
+    """Texts as numbers, missing ones as NaN.
+
+    Args:
+        values: The texts.
+
+    Returns:
+        ``float64[n]``; None if any is neither a number nor missing, or all are missing.
+
+    Example:
+        >>> known_numbers(("1", "", "NA")), known_numbers(("1", "one"))
+        (array([ 1., nan, nan]), None)
+    """
+    known = ["nan" if is_missing(value) else value for value in values]
+    if not all(map(_is_number, known)):
+        return None
+    found = np.array(known, np.float64)
+    return None if np.isnan(found).all() else found
+
+
+def is_missing(value: str) -> bool:
+    """Whether a text stands for a missing value.
+
+    Args:
+        value: The text.
+
+    Example:
+        >>> is_missing(" N/A "), is_missing("0")
+        (True, False)
+    """
+    return value.strip().lower() in _MISSING
+
+
+def _again(first: str, file: TextIO) -> Iterator[str]:
+    yield first
+    yield from file
+
+
+def _rows(reader: csv.reader, path: Path) -> Iterator[list[str]]:
+    width = 0
+    try:
+        for row in reader:
+            if not row:
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise UserError(
+                    f"{path}, line {reader.line_num}: {len(row)} values, the first line has {width}. A text with commas"
+                    ' must stand in "quotes".'
+                )
+            yield row
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {error}.") from error
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""Iris: 150 flowers of three species, four lengths each; comes with scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchsel.data.builders.tables import table_dataset
+from batchsel.data.dataset import Dataset
+from batchsel.data.download.fetch import DataFolder
+
+
+def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
+    """Loads the 150 flowers.
+
+    Args:
+        card: The card.
+        seed: Chooses the validation part.
+        folder: Not looked at; the data come with scikit-learn.
+
+    Returns:
+        The data set: ``float32[n, 4]`` standardised features, ``int32[n]`` species.
+
+    Example:
+        >>> from batchsel import cards, data
+        >>> data.load(cards.load("datasets", "iris")).train.x.shape
+        (90, 4)
+    """
+    from sklearn.datasets import load_iris
+
+    held = load_iris()
+    return table_dataset(card, held.data, held.target, names=held.feature_names, seed=seed)

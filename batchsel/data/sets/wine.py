@@ -1,0 +1,31 @@
+"""Wine: 178 wines of three cultivars, thirteen chemical measurements each; comes with scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchsel.data.builders.tables import table_dataset
+from batchsel.data.dataset import Dataset
+from batchsel.data.download.fetch import DataFolder
+
+
+def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
+    """Loads the 178 wines.
+
+    Args:
+        card: The card.
+        seed: Chooses the validation part.
+        folder: Not looked at; the data come with scikit-learn.
+
+    Returns:
+        The data set: ``float32[n, 13]`` standardised features, ``int32[n]`` cultivars.
+
+    Example:
+        >>> from batchsel import cards, data
+        >>> data.load(cards.load("datasets", "wine")).input_shape
+        (13,)
+    """
+    from sklearn.datasets import load_wine
+
+    held = load_wine()
+    return table_dataset(card, held.data, held.target, names=held.feature_names, seed=seed)

@@ -1,0 +1,1 @@
+"""Changed training data for studies: subsamples, wrong labels, rare classes."""

@@ -1,0 +1,1 @@
+"""Arms on paired seeds: what an experiment is, and carrying it out."""

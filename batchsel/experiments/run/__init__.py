@@ -1,0 +1,1 @@
+"""One run: training to a target, and its record."""

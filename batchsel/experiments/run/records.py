@@ -1,0 +1,209 @@
+"""Records: one run is one line of JSON. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType
+from typing import IO, Any, NamedTuple
+
+from batchsel.core.target import Target
+from batchsel.errors import UserError
+
+SCHEMA = 2
+FILE = "records.jsonl"
+_MAYBE = (dict, NoneType)
+_OF_FAILURES = {"failed": str, "spec": dict, "digest": str, "arm": dict}
+_OF_RUNS = {
+    "spec": dict, "digest": str, "arm": dict, "versions": dict, "machine": dict, "sizes": dict, "reached": bool,
+    "crossing": _MAYBE, "first_crossing": _MAYBE, "test": dict, "counts": dict, "kept": (int, float), "visits": list,
+    "seconds": dict, "selection": dict, "evaluations": list, "history": dict, "contended": bool, "started": str,
+}  # fmt: skip
+"""What a record must have to be read; more may be in it, such as the targets of its data set by level."""
+
+
+def append(folder: Path, record: Mapping[str, Any]) -> Path:
+    """Adds a line to the records of a folder.
+
+    The line is written in one piece under a lock and brought to the disk, so that two writers never mix
+    and a kill leaves at most a last line without its end, which the next writer closes off.
+
+    Args:
+        folder: Folder of the runs; made if it does not exist.
+        record: The record, JSON.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = append(folder, {"schema": SCHEMA, "failed": "out of luck", "spec": {}, "digest": "", "arm": {}})
+        >>> [record["failed"] for record in read(folder).failures]
+        ['out of luck']
+    """
+    path = folder / FILE
+    line = json.dumps(record, allow_nan=False).encode() + b"\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab+") as file:
+            _lock(file)
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            _write_whole(file.fileno(), line, end)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the record to {path}: {error.strerror or error}. Free some space or choose another"
+            " folder with --out."
+        ) from error
+    return path
+
+
+class Problem(NamedTuple):
+    """A line that is no record, or one that cannot be used."""
+
+    path: Path
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self.what}"
+
+
+class Records(NamedTuple):
+    """What was found in files of records."""
+
+    runs: list[dict[str, Any]]
+    """Records of runs that ended."""
+    failures: list[dict[str, Any]]
+    """Records of runs that failed: their settings and what was said."""
+    problems: list[Problem]
+    """Lines that are left out."""
+
+
+def read(*paths: Path) -> Records:
+    """The records of files; a line that is damaged or of another schema is left out and told.
+
+    Args:
+        *paths: The files; of a folder the file in it.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    found = Records([], [], [])
+    for path in (path / FILE if path.is_dir() else path for path in paths):
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                _sort(found, path, number, line)
+    return found
+
+
+def read_folder(folder: Path) -> Records:
+    """The records of a folder of runs, none if nothing was recorded there yet.
+
+    Args:
+        folder: The folder.
+    """
+    return read(folder) if (folder / FILE).is_file() else Records([], [], [])
+
+
+def _sort(found: Records, path: Path, number: int, line: bytes) -> None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        found.problems.append(Problem(path, number, "damaged or half written; it is left out"))
+        return
+    what = problem(record)
+    if what:
+        found.problems.append(Problem(path, number, f"{what}; it is left out"))
+    elif "failed" in record:
+        found.failures.append(record)
+    else:
+        found.runs.append(record)
+
+
+def problem(record: Any) -> str | None:
+    """What is wrong with a record, or None.
+
+    Args:
+        record: A value read from JSON.
+
+    Example:
+        >>> problem({"schema": 99})
+        'its schema is 99, expected 2'
+    """
+    if not isinstance(record, dict):
+        return "it is no record"
+    if record.get("schema") != SCHEMA:
+        return f"its schema is {record.get('schema')!r}, expected {SCHEMA}"
+    expected = _OF_FAILURES if "failed" in record else _OF_RUNS
+    for key, kinds in expected.items():
+        if key not in record:
+            return f"it has no {key!r}"
+        if not isinstance(record[key], kinds):
+            return f"its {key!r} is {type(record[key]).__name__}"
+    if "failed" in record:
+        return None
+    return _problem_of_points(record) or _problem_of_targets(record) or _problem_of_study(record)
+
+
+def _problem_of_points(record: dict[str, Any]) -> str | None:
+    points = [*record["evaluations"], *(point for point in (record["crossing"], record["first_crossing"]) if point)]
+    for point in points:
+        if not isinstance(point, dict) or not all(
+            isinstance(point.get(key), int | float) for key in ("steps", "samples", "scored", "seconds")
+        ):
+            return "an evaluation lacks its counts"
+    return "its run was reached without a crossing" if record["reached"] and not record["crossing"] else None
+
+
+def _problem_of_targets(record: dict[str, Any]) -> str | None:
+    targets = record.get("targets", {})
+    try:
+        for text in targets.values():
+            Target.parse(text)
+    except (AttributeError, TypeError, UserError):
+        return f"its targets are {targets!r}"
+    return None
+
+
+def _problem_of_study(record: dict[str, Any]) -> str | None:
+    """What came later and old records lack: the levels of an arm, and what the runs are made for."""
+    levels, about = record["arm"].get("levels", {}), record.get("about", {})
+    if not isinstance(levels, dict) or not all(isinstance(level, str) for level in levels.values()):
+        return f"its levels are {levels!r}"
+    if not isinstance(about, dict) or not isinstance(about.get("analysis", {}), dict):
+        return f"what it says of its experiment is {about!r}"
+    return None
+
+
+def _write_whole(descriptor: int, line: bytes, end: int) -> None:
+    """Writes a line to its last byte, or leaves the file as long as it was."""
+    try:
+        written = 0
+        while written < len(line):
+            written += os.write(descriptor, line[written:])
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Waits until no other process writes; where there is no such lock, lines are short enough to go in whole."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)

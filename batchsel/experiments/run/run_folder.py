@@ -1,0 +1,70 @@
+"""The folder of a run: its settings, the words of its texts, its checkpoint. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batchsel.errors import UsageError, UserError
+from batchsel.experiments.spec.spec import RunSpec, read_file
+
+CONFIG = "config.toml"
+CHECKPOINT = "checkpoint.npz"
+_SHOWN = 5
+
+
+def settings_of(folder: Path) -> RunSpec:
+    """The settings of a run that left a checkpoint.
+
+    Args:
+        folder: Its folder.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UsageError: If there is no run in the folder, or its settings are not whole.
+
+    Example:
+        >>> settings_of(Path("/nowhere"))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UsageError: /nowhere holds no run: there is no config.toml and no checkpoint.npz. ...
+    """
+    missing = [name for name in (CONFIG, CHECKPOINT) if not (folder / name).is_file()]
+    if missing:
+        raise UsageError(
+            f"{folder} holds no run: there is {' and '.join(f'no {name}' for name in missing)}. {_hint(folder)}"
+        )
+    try:
+        return RunSpec(**read_file(folder / CONFIG))
+    except TypeError as error:
+        raise UsageError(f"{folder / CONFIG} does not hold all settings of a run: {error}.") from None
+
+
+def kept_text(path: Path) -> str:
+    """What a run kept in a file, as text.
+
+    Args:
+        path: The file in its folder.
+
+    Raises:
+        UserError: If the file cannot be read.
+
+    Example:
+        >>> kept_text(Path("/nowhere/vocabulary.txt"))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: cannot read /nowhere/vocabulary.txt: ...
+    """
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}. Train again.") from error
+
+
+def _hint(folder: Path) -> str:
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{CHECKPOINT}"))
+    if not inside:
+        return "Expected the folder that `batchsel run` made, as in runs/NAME."
+    more = f" and {len(inside) - _SHOWN} more" if len(inside) > _SHOWN else ""
+    return f"Runs in it: {', '.join(inside[:_SHOWN])}{more}."

@@ -1,0 +1,166 @@
+"""Carries out one run: training to the target, a test, a record."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batchsel.core.files import replacing
+from batchsel.core.target import HOLD
+from batchsel.data import Dataset, Part
+from batchsel.errors import UserError
+from batchsel.experiments.compare.arms import Arm
+from batchsel.experiments.run import build_record, records
+from batchsel.experiments.run.device_lock import device
+from batchsel.experiments.run.diagnostics import Measures
+from batchsel.experiments.run.record_details import Stages, details
+from batchsel.experiments.run.run_cache import Workshop
+from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
+from batchsel.experiments.spec.budget import Budget
+from batchsel.experiments.spec.dataset_lookup import whole
+from batchsel.experiments.spec.spec import RunSpec, to_toml
+from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
+from batchsel.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run needs to know that does not change its results.
+
+    Args:
+        out: Folder of the runs.
+        data_folder: Folder of the data, or None for the usual places.
+        offline: Whether downloads are forbidden.
+        resume: Whether to go on from the run's checkpoint.
+        folder: The folder of the run itself, with its checkpoint; None for one in `out` named by the spec.
+        checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
+        tensorboard: Whether to write TensorBoard logs into the run's folder.
+        detail: Whether the record says what was chosen: pictures of samples, a map of a plane.
+        measures: What each run measures besides: of "end", "noise_scale", "snr".
+        about: What the runs are made for, "question" and "command", of a card its name as "experiment", "story", "form"
+            and "analysis" too, for reports.
+        alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
+        download_progress: Makes a progress bar for a label, or None.
+        watch: Called with the state of the run, a dict, about twice a second and after each evaluation.
+    """
+
+    out: Path = Path("runs")
+    data_folder: str | None = None
+    offline: bool = False
+    resume: bool = False
+    folder: Path | None = None
+    checkpoints: bool = True
+    tensorboard: bool = False
+    detail: bool = True
+    measures: tuple[str, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+    alone: bool = True
+    download_progress: Callable[[str], Any] | None = None
+    watch: Callable[[dict[str, Any]], None] | None = None
+
+    def workshop(self) -> Workshop:
+        """A workshop with the data found here."""
+        return Workshop(self.data_folder, self.offline, self.download_progress)
+
+
+def run(
+    spec: RunSpec,
+    around: Surroundings = Surroundings(),
+    arm: Arm | None = None,
+    workshop: Workshop | None = None,
+) -> dict[str, Any]:
+    """Trains to the target or to the end of the budget, and appends a record.
+
+    Args:
+        spec: The settings.
+        around: Folders, and who watches.
+        arm: What the run is in an experiment; None for a run by itself.
+        workshop: Keeps data and trainers between runs, or None.
+
+    Returns:
+        The record.
+
+    Raises:
+        UserError: If anything the run needs is missing or wrong.
+        KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
+    """
+    workshop = workshop or around.workshop()
+    dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
+    measures = Measures(around.measures, trainer, dataset, spec.budget, workshop.instruments(trainer))
+    folder = around.folder or around.out / spec.identity()
+    if around.resume:
+        trainer.resume(folder / CHECKPOINT)
+    elif around.checkpoints or around.tensorboard:
+        _open(folder, spec, dataset)
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
+    callbacks = [AfterEvaluations(stages.look)] if around.detail and stages.wanted else []
+    callbacks += measures.callbacks
+    with device(exclusive=around.alone) as alone:
+        _fit(spec, around, trainer, dataset, folder, callbacks)
+    record = build_record.record(spec, arm or Arm.of(spec), trainer, dataset, workshop.selection_cost(trainer, dataset))
+    record |= {"started": started, "contended": not alone, "about": around.about}
+    # Unless the target was reached, the test part was read with the weights at the end.
+    record |= measures.record(None if record["reached"] else record["test"])
+    if around.detail:
+        record |= details(trainer, dataset, stages.noted)
+    if around.resume and (known := _recorded(around.out, record)):
+        return known  # it had ended before: nothing was trained
+    records.append(around.out, record)
+    return record
+
+
+def _recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The record of the same run with the same evaluations at the same seconds, if there is one."""
+    runs = records.read_folder(out).runs
+    same = (run for run in runs if (run["digest"], run["evaluations"]) == (record["digest"], record["evaluations"]))
+    return next(same, None)
+
+
+def _open(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # that of an earlier run, which nobody should go on from
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
+        ) from error
+    with replacing(folder / CONFIG) as beside:
+        beside.write_text(to_toml(spec), "utf-8")
+    if dataset.encoder is not None:
+        with replacing(folder / dataset.encoder.FILE) as beside:
+            beside.write_text(dataset.encoder.stored(), "utf-8")
+
+
+def _fit(
+    spec: RunSpec,
+    around: Surroundings,
+    trainer: Trainer,
+    dataset: Dataset,
+    folder: Path,
+    callbacks: list[Any],
+) -> None:
+    budget, n = Budget.parse(spec.budget), len(dataset.train)
+    passes = budget.samples(n) / n
+    every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
+    if around.watch is not None:
+        callbacks.append(Watch(around.watch))
+    if around.tensorboard:
+        callbacks.append(TensorBoard(folder / "tensorboard", write_graph=False))
+    data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Part) else (dataset.train,)
+    trainer.fit(
+        *data,
+        epochs=passes,
+        validation_data=whole(dataset.validation),
+        evaluate_every=spec.evaluate_every or every,
+        callbacks=callbacks,
+        verbose=0,
+        target=spec.target,
+        hold=HOLD,
+        run_on=spec.run_on,
+        seconds=budget.amount if budget.unit == "seconds" else None,
+        checkpoint=folder / CHECKPOINT if around.checkpoints else None,
+    )

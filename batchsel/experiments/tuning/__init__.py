@@ -1,0 +1,1 @@
+"""Tuning: the same space and number of trials for every arm."""

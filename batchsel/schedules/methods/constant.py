@@ -1,0 +1,29 @@
+"""The constant: no change of the learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from batchsel.core.timestamp import Moment
+from batchsel.schedules.base import Schedule
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(Schedule):
+    """1 throughout.
+
+    Formula: 1.
+
+    Example:
+        >>> float(Constant()(0.5))
+        1.0
+    """
+
+    name: ClassVar[str] = "constant"
+
+    def factor(self, moment: Moment) -> tf.Tensor:
+        """1."""
+        return tf.ones_like(moment.progress)

@@ -1,0 +1,43 @@
+"""Cosine decay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.core.timestamp import Moment
+from batchsel.schedules.base import Schedule
+from batchsel.schedules.methods.curves import above, eased
+
+
+@dataclass(frozen=True, repr=False)
+class Cosine(Schedule):
+    """From 1 down to `end` along half a cosine.
+
+    Formula: end + (1 - end)(1 + cos πp)/2 at progress p.
+    Source: I. Loshchilov and F. Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, ICLR 2017,
+    https://arxiv.org/abs/1608.03983, equation 5, without restarts.
+
+    Args:
+        end: The last factor, in [0, 1].
+
+    Raises:
+        UsageError: If it lies outside.
+
+    Example:
+        >>> round(float(Cosine()(0.5)), 6), float(Cosine(end=0.125)(1.0))
+        (0.5, 0.125)
+    """
+
+    end: float = 0.0
+    name: ClassVar[str] = "cosine"
+
+    def __post_init__(self) -> None:
+        in_range(self, "end", 0, 1)
+
+    def factor(self, moment: Moment) -> tf.Tensor:
+        """The factor."""
+        return above(self.end, eased(1.0 - moment.progress))

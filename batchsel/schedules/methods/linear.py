@@ -1,0 +1,42 @@
+"""Linear decay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.core.timestamp import Moment
+from batchsel.schedules.base import Schedule
+from batchsel.schedules.methods.curves import above
+
+
+@dataclass(frozen=True, repr=False)
+class Linear(Schedule):
+    """From 1 down to `end` in a straight line.
+
+    Formula: end + (1 - end)(1 - p) at progress p.
+    Source: M. Li, E. Yumer and D. Ramanan, *Budgeted Training*, ICLR 2020, https://arxiv.org/abs/1905.04753.
+
+    Args:
+        end: The last factor, in [0, 1].
+
+    Raises:
+        UsageError: If it lies outside.
+
+    Example:
+        >>> float(Linear()(0.25)), float(Linear(end=0.5)(0.5))
+        (0.75, 0.75)
+    """
+
+    end: float = 0.0
+    name: ClassVar[str] = "linear"
+
+    def __post_init__(self) -> None:
+        in_range(self, "end", 0, 1)
+
+    def factor(self, moment: Moment) -> tf.Tensor:
+        """The factor."""
+        return above(self.end, 1.0 - moment.progress)

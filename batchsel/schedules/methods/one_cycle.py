@@ -1,0 +1,100 @@
+"""The 1cycle policy: one rise and one fall of the learning rate, and of the momentum the other way round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.core.timestamp import Moment
+from batchsel.errors import UsageError
+from batchsel.schedules.base import Schedule
+from batchsel.schedules.methods.curves import above, eased
+
+
+@dataclass(frozen=True, repr=False)
+class OneCycle(Schedule):
+    """From peak/div up to the peak, then down to (peak/div)/final_div, both along half a cosine.
+
+    The momentum goes from high to low while the rate rises, and back while it falls. PyTorch's OneCycleLR has the same
+    curve, over the steps 0 to n - 1 with the peak at step rise · n - 1; here it is over the budget of samples.
+
+    Formula: with e(x) = (1 - cos πx)/2: 1/div + (1 - 1/div) e(p/rise) up to p = rise, then
+    f + (1 - f) e((1 - p)/(1 - rise)), f = 1/(div · final_div).
+    Source: L. N. Smith and N. Topin, *Super-Convergence*, 2018, https://arxiv.org/abs/1708.07120; L. N. Smith, *A
+    Disciplined Approach to Neural Network Hyper-Parameters*, 2018, https://arxiv.org/abs/1803.09820.
+
+    Args:
+        peak: The highest learning rate, above 0; None for that of the optimiser.
+        div: The peak over the first rate, at least 1.
+        final_div: The first rate over the last, at least 1.
+        rise: Share of the budget over which the rate rises, in (0, 1).
+        momenta: Lowest and highest momentum (β₁ of Adam and its kin), in [0, 1), as in [0.85, 0.95]; None to leave it
+            alone.
+
+    Raises:
+        UsageError: If any lies outside.
+
+    Example:
+        >>> cycle = OneCycle(div=4.0, momenta=[0.85, 0.95])
+        >>> [round(float(cycle(p)), 6) for p in (0.0, 0.15, 0.3, 1.0)]
+        [0.25, 0.625, 1.0, 2.5e-05]
+        >>> [round(float(cycle.momentum(Moment.of(p))), 6) for p in (0.0, 0.3, 1.0)]
+        [0.95, 0.85, 0.95]
+    """
+
+    peak: float | None = None
+    div: float = 25.0
+    final_div: float = 10000.0
+    rise: float = 0.3
+    momenta: Sequence[float] | None = None
+    name: ClassVar[str] = "one_cycle"
+
+    def __post_init__(self) -> None:
+        if self.peak is not None:
+            in_range(self, "peak", 0, math.inf, lower_open=True, upper_open=True)
+        in_range(self, "div", 1, math.inf, upper_open=True)
+        in_range(self, "final_div", 1, math.inf, upper_open=True)
+        in_range(self, "rise", 0, 1, lower_open=True, upper_open=True)
+        if self.momenta is not None:
+            object.__setattr__(self, "momenta", _pair(self.momenta))  # a tuple, so that equal ones are equal
+
+    @property
+    def stated_rate(self) -> float | None:
+        """The peak."""
+        return self.peak
+
+    def factor(self, moment: Moment) -> tf.Tensor:
+        """The factor."""
+        first = 1.0 / self.div
+        height = self._height(moment)
+        return tf.where(moment.progress < self.rise, above(first, height), above(first / self.final_div, height))
+
+    def momentum(self, moment: Moment) -> tf.Tensor | None:
+        """High at both ends, low at the peak."""
+        if self.momenta is None:
+            return None
+        low, high = self.momenta
+        height = self._height(moment)
+        return low * height + high * (1.0 - height)
+
+    def _height(self, moment: Moment) -> tf.Tensor:
+        """0 at both ends, 1 at the peak."""
+        rise = tf.constant(self.rise, tf.float32)
+        share = tf.minimum(moment.progress / rise, (1.0 - moment.progress) / (1.0 - rise))
+        return eased(tf.minimum(share, 1.0))
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    pair = tuple(value) if isinstance(value, list | tuple) else ()
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in pair)
+    if len(pair) != 2 or not numbers or not 0 <= pair[0] <= pair[1] < 1:
+        raise UsageError(
+            "one_cycle: momenta must be the lowest and the highest momentum, in [0, 1), as in [0.85, 0.95]; got"
+            f" {value!r}."
+        )
+    return pair

@@ -1,0 +1,48 @@
+"""Polynomial decay."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.core.timestamp import Moment
+from batchsel.schedules.base import Schedule
+from batchsel.schedules.methods.curves import above
+
+
+@dataclass(frozen=True, repr=False)
+class Polynomial(Schedule):
+    """From 1 down to `end` along a power of what is left; of power 1 it is `linear`.
+
+    Formula: end + (1 - end)(1 - p)^power at progress p.
+    Source: W. Liu, A. Rabinovich and A. Berg, *ParseNet: Looking Wider to See Better*, 2015,
+    https://arxiv.org/abs/1506.04579 (the "poly" policy); power 2 with LARS, Y. You, I. Gitman and B. Ginsburg, 2017,
+    https://arxiv.org/abs/1708.03888.
+
+    Args:
+        power: Of what is left of the budget, above 0.
+        end: The last factor, in [0, 1].
+
+    Raises:
+        UsageError: If either lies outside.
+
+    Example:
+        >>> float(Polynomial()(0.5))
+        0.25
+    """
+
+    power: float = 2.0
+    end: float = 0.0
+    name: ClassVar[str] = "polynomial"
+
+    def __post_init__(self) -> None:
+        in_range(self, "power", 0, math.inf, lower_open=True, upper_open=True)
+        in_range(self, "end", 0, 1)
+
+    def factor(self, moment: Moment) -> tf.Tensor:
+        """The factor."""
+        return above(self.end, tf.pow(1.0 - moment.progress, self.power))

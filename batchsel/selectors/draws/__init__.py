@@ -1,0 +1,1 @@
+"""Draws: the part of a pipe that turns scores into batches."""

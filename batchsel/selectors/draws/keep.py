@@ -1,0 +1,72 @@
+"""A shuffled pass over the samples that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.selectors.base import Draw
+from batchsel.selectors.ops.sampling import filled_plan, happens, kept_first
+from batchsel.selectors.types import Context, Plan
+
+
+@dataclass(frozen=True, repr=False)
+class Keep(Draw):
+    """Takes the scores for probabilities: each sample is in the next pass with its own, once or not at all.
+
+    Formula: sample i is kept with probability p_i = min(1, s_i), independently of the others, and the kept ones are
+    shuffled. With `rescale` the loss of a kept sample is weighed 1 / p_i, which makes the sum over a pass an unbiased
+    estimate of that over all samples. From progress `until` on everything is kept with weight 1. If nothing is
+    kept, everything is.
+    Cost: O(n) a pass.
+    Source: Poisson sampling with the estimator of D. Horvitz and D. Thompson, *A Generalization of Sampling Without
+    Replacement From a Finite Universe*, JASA 47 (1952).
+
+    Args:
+        rescale: Whether kept samples are weighed by one over their probability.
+        until: Progress (samples trained on over samples budgeted) from which all of the data are used, in [0, 1].
+
+    Raises:
+        UsageError: If `until` lies outside [0, 1].
+
+    Example:
+        >>> Keep(until=0.875)
+        keep(rescale=False, until=0.875)
+    """
+
+    name = "keep"
+    learns = False
+    rescale: bool = False
+    until: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "until", 0, 1)
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """A pass, if nothing is left out."""
+        return -(-n // batch_size)
+
+    def draw(self, scores: tf.Tensor, context: Context) -> Plan:
+        """The kept samples in random order."""
+        everything = context.progress >= self.until if self.until < 1 else tf.constant(False)
+        chances = tf.clip_by_value(tf.where(everything, tf.ones_like(scores), scores), 0, 1)
+        weights = tf.cast(1 / tf.where(chances > 0, chances, 1), tf.float32) if self.rescale else None
+        return kept_pass(chances, weights, context, "keep")
+
+
+def kept_pass(chances: tf.Tensor, weights: tf.Tensor | None, context: Context, stream: str) -> Plan:
+    """A shuffled pass over samples that are kept independently of each other; over all if none is.
+
+    Args:
+        chances: ``float64[n]`` probabilities.
+        weights: ``float32[n]`` weights of kept samples, or None for ones.
+        context: Where the run stands.
+        stream: Name of the random stream.
+    """
+    keep = happens(chances, context.rng, stream)
+    order = context.rng.permutation(context.n, f"{stream}/order")
+    rows, kept = kept_first(order, keep)
+    rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
+    return filled_plan(rows, kept, context.batch_size, weights)

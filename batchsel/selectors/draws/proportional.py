@@ -1,0 +1,52 @@
+"""The plain draw: samples in proportion to their score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.selectors.base import Draw
+from batchsel.selectors.ops.plan_interval import check_every, steps_between_plans
+from batchsel.selectors.ops.sampling import dealt, first_then_shares, systematic
+from batchsel.selectors.types import Context, Plan
+
+
+@dataclass(frozen=True, repr=False)
+class Proportional(Draw):
+    """Draws each batch in proportion to the scores; samples of infinite score come first.
+
+    Formula: of the m rows of a plan, sample i gets m s_i / Σ s in expectation, rounded down or up. The
+    rows are dealt out to the batches, so copies of a sample land in different batches.
+    Cost: O(n) for each plan.
+    Source: random-order systematic sampling, R. Goodman and L. Kish, *Controlled Selection*, JASA 1950.
+
+    Args:
+        every: Steps from plan to plan, or the part of a pass if below 1; None for a twentieth of a pass. Parts are at
+            least 32 steps, so that planning is cheap where steps are tiny, and at most half a pass.
+
+    Raises:
+        UsageError: If `every` is no number of that kind.
+
+    Example:
+        >>> Proportional().steps_per_plan(2048, 32)
+        32
+    """
+
+    name = "proportional"
+    learns = False
+    every: float | None = None
+
+    def __post_init__(self) -> None:
+        check_every(self)
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """`every`, or the default given there."""
+        return steps_between_plans(self.every, n, batch_size)
+
+    def draw(self, scores: tf.Tensor, context: Context) -> Plan:
+        """The next plan, all weights 1."""
+        steps = self.steps_per_plan(context.n, context.batch_size)
+        rows = steps * context.batch_size
+        drawn = systematic(first_then_shares(scores, rows), rows, context.rng, "proportional")
+        return Plan(dealt(drawn, steps), tf.ones([rows]), tf.constant(steps))

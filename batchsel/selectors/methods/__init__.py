@@ -1,0 +1,1 @@
+"""The catalogue of published methods, orders and controls: one file each."""

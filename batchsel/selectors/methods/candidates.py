@@ -1,0 +1,72 @@
+"""Pools that are scored by a forward pass before the batch is taken from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import one_of
+from batchsel.selectors.base import State
+from batchsel.selectors.pooled import Pooled, taken_highest, taken_in_proportion
+from batchsel.selectors.types import Choice, Context, Seen
+
+_SIGNALS = {"loss": (), "gradient_norm": ("gradient_norm",), "probability": ("probability",)}
+_LAST_LAYER = ("gradient_norm", "features")
+
+
+@dataclass(frozen=True, repr=False)
+class Candidates(Pooled):
+    """Scores a shuffled pool of several batches with a forward pass and trains on its hardest batch.
+
+    Formula: of each pool of B = pool · b samples, the b with the largest score are trained on. The score is the loss
+    (online hard example mining), the norm of the loss gradient at the outputs, that of the gradient of the last layer's
+    kernel and bias, ‖p − y‖ sqrt(‖h‖² + 1) with h its input, or 1 − the probability of the true class. With `take`
+    "proportional" b rows are drawn in proportion to their scores, with "unbiased" and weighed 1 / (B P).
+    Cost: B forward passes a step, counted as samples scored; no state. Biased towards the score, but for "unbiased".
+    Source: A. Shrivastava, A. Gupta and R. Girshick, *Training Region-based Object Detectors with Online
+    Hard Example Mining*, CVPR 2016, https://arxiv.org/abs/1604.03540
+
+    Args:
+        pool: Size of a pool in batches, at least 1.
+        of: The score: "loss", "gradient_norm", "last_layer" or "probability".
+        take: "top", "proportional" or "unbiased".
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Candidates(pool=4).pool_size(batch_size=32)
+        128
+    """
+
+    name = "candidates"
+    learns = False
+    pool: int = 2
+    of: str = "loss"
+    take: str = "top"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self, "of", (*_SIGNALS, "last_layer"))
+        one_of(self, "take", ("top", "proportional", "unbiased"))
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that the score is made of."""
+        return _SIGNALS.get(self.of, _LAST_LAYER)
+
+    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+        """The rows of highest score, or rows drawn by their scores."""
+        scores = self._scores(candidates)
+        if self.take == "top":
+            return taken_highest(scores, candidates.valid, context.batch_size)
+        unbiased = self.take == "unbiased"
+        return taken_in_proportion(scores, candidates.valid, context.batch_size, context.rng, unbiased)
+
+    def _scores(self, candidates: Seen) -> tf.Tensor:
+        if self.of == "last_layer":
+            squares = tf.reduce_sum(tf.square(candidates.features), axis=1)
+            return candidates.gradient_norm * tf.sqrt(squares + 1)
+        scores = getattr(candidates, self.of)
+        return 1 - scores if self.of == "probability" else scores

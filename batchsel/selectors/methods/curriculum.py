@@ -1,0 +1,46 @@
+"""A curriculum by loss or by given difficulty, as a composition."""
+
+from __future__ import annotations
+
+from batchsel.selectors.base import Part
+from batchsel.selectors.draws.keep import Keep
+from batchsel.selectors.modifiers.pacing import Pacing
+from batchsel.selectors.scores.last_loss import LastLoss
+from batchsel.selectors.scores.precomputed import Given
+
+
+def curriculum(
+    start: float = 0.1,
+    end: float = 0.5,
+    form: str = "exponential",
+    order: str = "easy",
+    difficulty: str | None = None,
+) -> Part:
+    """Trains on the easiest samples first, and lets in harder ones as training goes on.
+
+    Formula: ``last_loss | pacing(start, end, form, order) | keep``, or ``given(difficulty) | ...``.
+    Cost: O(n) a pass, no extra forward pass. Biased until progress `end`. By its own loss the first pass holds all
+    samples, since their losses are not known before.
+    Source: G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in Training Deep Networks*, ICML 2019,
+    https://arxiv.org/abs/1904.03626. X. Wu, E. Dyer and B. Neyshabur, *When Do Curricula Work?*, ICLR 2021, find
+    curricula no better than a random order but for short budgets and noisy labels; compare with `growing`.
+
+    Args:
+        start: Share of the data at the start, in (0, 1].
+        end: Progress from which all of the data are in use, in (0, 1].
+        form: "exponential", "linear" or "step".
+        order: "easy" or "hard" first.
+        difficulty: File of given difficulties, as for `Given`; None for the model's own last losses.
+
+    Returns:
+        The composition.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> curriculum(order="hard")
+        last_loss | pacing(start=0.1, end=0.5, form='exponential', order='hard') | keep(rescale=False, until=1.0)
+    """
+    score = LastLoss() if difficulty is None else Given(difficulty)
+    return score | Pacing(start, end, form, order) | Keep()

@@ -1,0 +1,49 @@
+"""Diverse batches: rows that span the mean gradient of their pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.greedy import last_layer_products, orthogonal
+from batchsel.selectors.pooled import Pooled, taken_rows
+from batchsel.selectors.types import Choice, Context, Seen
+
+
+@dataclass(frozen=True, repr=False)
+class DivBS(Pooled):
+    """Takes from a scored pool the rows whose gradients together represent the pool's mean gradient best.
+
+    Formula: with g_i the gradient of the last layer, rows are picked one after the other by |⟨r, e_i⟩|, where e_i is
+    the unit vector along what is left of g_i when its projection on the picked rows is taken away, and r what is left
+    of the mean gradient of the pool.
+    Cost: B forward passes a step, counted as samples scored, and O(b² B) for the choice; no state. Biased.
+    Source: F. Hong et al., *Diversified Batch Selection for Training Acceleration*, ICML 2024,
+    https://arxiv.org/abs/2406.04872, whose code draws each row by chances in proportion to |⟨r, e_i⟩|; reported there:
+    CIFAR-10 with 10 % of the data 94.65 against 92.06 % for a uniform part. Its time for scoring hides behind data
+    loading; here it is on the clock.
+
+    Args:
+        pool: Size of a pool in batches, at least 1.
+
+    Raises:
+        UsageError: If `pool` is not a positive whole number.
+
+    Example:
+        >>> DivBS(pool=5).signals
+        ('residuals', 'features')
+    """
+
+    name = "divbs"
+    learns = False
+    pool: int = 3
+    signals = ("residuals", "features")
+
+    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+        """The rows picked greedily."""
+        products = last_layer_products(candidates.residuals, candidates.features)
+        towards = tf.linalg.matvec(products, tf.cast(candidates.valid, tf.float32))
+        rows = orthogonal(products, towards, candidates.valid, context.batch_size)
+        return taken_rows(rows, candidates.valid)

@@ -1,0 +1,33 @@
+"""Evolved Sampling, as a composition."""
+
+from __future__ import annotations
+
+from batchsel.selectors.base import Part
+from batchsel.selectors.draws.proportional import Proportional
+from batchsel.selectors.scores.evolved import Evolved
+
+
+def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: float | None = None) -> Part:
+    """Draws samples by their loss and by how it moves.
+
+    Formula: ``evolved(fast, slow) | proportional(every)``.
+    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased towards high and rising loss.
+    Source: *Evolved Sampling*, 2025, https://arxiv.org/abs/2509.23461, known here from its abstract; reported there: up
+    to 45 % less time. A port of the idea: the paper draws within batches, here from all of the data.
+
+    Args:
+        fast: How much of the score is the average, in [0, 1).
+        slow: How slowly the average moves, in [0, 1).
+        every: Steps from plan to plan; None for the default of `Proportional`.
+
+    Returns:
+        The composition.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> evolved_sampling()
+        evolved(fast=0.2, slow=0.9) | proportional(every=None)
+    """
+    return Evolved(fast, slow) | Proportional(every)

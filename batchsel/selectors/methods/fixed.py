@@ -1,0 +1,39 @@
+"""The data in the order in which they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.selectors.base import Selector, State
+from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.types import Context, Plan
+
+
+@dataclass(frozen=True, repr=False)
+class Fixed(Selector):
+    """The same order in every pass, 0 ... n-1: the lower anchor of a comparison.
+
+    Formula: batch k of a pass is kb, ..., kb + b − 1.
+    Cost: none. A bad choice for data that are sorted by class.
+    Source: the sequential order of incremental gradient methods; see D. Bertsekas, *Incremental Gradient,
+    Subgradient, and Proximal Methods for Convex Optimization*, 2011.
+
+    Example:
+        >>> import batchsel
+        >>> batchsel.selectors.resolve("fixed")
+        fixed
+    """
+
+    name = "fixed"
+    reads_losses = False
+    learns = False
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """A pass."""
+        return -(-n // batch_size)
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """A pass in the order of the data."""
+        return filled_plan(tf.range(context.n), tf.constant(context.n), context.batch_size)

@@ -1,0 +1,62 @@
+"""A random part of the data that grows: what a curriculum is without its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of
+from batchsel.core.rng import Rng
+from batchsel.selectors.base import Selector, State
+from batchsel.selectors.modifiers.pacing import FORMS, share_in_use
+from batchsel.selectors.ops.sampling import filled_plan, kept_first
+from batchsel.selectors.types import Context, Plan
+
+
+@dataclass(frozen=True, repr=False)
+class Growing(Selector):
+    """Trains on a random part of the data that grows to the whole: the control of every curriculum.
+
+    Formula: with one random order of the samples for the whole run, a pass holds the first ⌈g(t) n⌉ of them,
+    shuffled anew; g rises from `start` at progress 0 to 1 at progress `end`, as in `pacing`.
+    Cost: O(n) a pass, no state, no extra forward pass.
+    Source: the random curriculum of X. Wu, E. Dyer and B. Neyshabur, *When Do Curricula Work?*, ICLR 2021,
+    https://arxiv.org/abs/2012.03107
+
+    Args:
+        start: Share of the data at the start, in (0, 1].
+        end: Progress from which all of the data are in use, in (0, 1].
+        form: "exponential", "linear" or "step".
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Growing(start=0.2)
+        growing(start=0.2, end=0.5, form='exponential')
+    """
+
+    name = "growing"
+    reads_losses = False
+    learns = False
+    start: float = 0.1
+    end: float = 0.5
+    form: str = "exponential"
+
+    def __post_init__(self) -> None:
+        in_range(self, "start", 0, 1, lower_open=True)
+        in_range(self, "end", 0, 1, lower_open=True)
+        one_of(self, "form", FORMS)
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """A pass over all of the data."""
+        return -(-n // batch_size)
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """The part of the data in use, in random order."""
+        share = share_in_use(self.form, self.start, self.end, context.progress)
+        count = tf.cast(tf.math.ceil(share * context.n - 1e-6), tf.int32)
+        ranks = Rng(context.seed, tf.zeros([], tf.int64)).permutation(context.n, "growing/part")
+        rows, kept = kept_first(context.rng.permutation(context.n, "growing"), ranks < count)
+        return filled_plan(rows, kept, context.batch_size)

@@ -1,0 +1,98 @@
+"""Importance sampling by the bound of the gradient norm, where it pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.selectors.pooled import Pooled, taken_in_proportion
+from batchsel.selectors.types import Choice, Context, Seen
+
+
+def variance_ratio(norms: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """τ: by what factor a batch would have to grow for uniform draws to have as small a variance.
+
+    Args:
+        norms: ``float32[B]`` gradient norms of a uniform sample.
+        valid: ``bool[B]``.
+
+    Returns:
+        ``float32[]``, at least 1, and 1 for equal norms.
+
+    Example:
+        >>> float(variance_ratio(tf.constant([2.0, 2.0]), tf.constant([True, True])))
+        1.0
+    """
+    real = tf.cast(valid, tf.float32)
+    count = tf.maximum(tf.reduce_sum(real), 1.0)
+    chances = real * norms
+    chances /= tf.maximum(tf.reduce_sum(chances), 1e-12)
+    squares = tf.reduce_sum(tf.square(chances))
+    gained = tf.reduce_sum(real * tf.square(chances - 1 / count)) / tf.maximum(squares, 1e-12)
+    return 1 / tf.sqrt(tf.maximum(1 - gained, 1e-6))
+
+
+@dataclass(frozen=True, repr=False)
+class ImportanceSampling(Pooled):
+    """Draws batches from scored pools by gradient norm, with weights, as soon as that promises to pay.
+
+    Formula: a pool of B = pool · b samples is scored by G_i = ‖∂ℓ/∂z‖ at the outputs z; b rows are drawn with chances
+    P(i) ∝ G_i and weigh 1 / (B P(i)). With p = G / Σ G and u = 1 / B, τ = (1 − Σ (p − u)² / Σ p²)^(−1/2), averaged
+    with `momentum`. A pass is scored if τ is above (B + 3 b) / (3 b), the point from which scoring costs less than
+    a larger uniform batch; else it is plain shuffling, and τ is followed on its batches.
+    Cost: B forward passes a step while it is on, counted as samples scored; one float. Unbiased.
+    Source: A. Katharopoulos and F. Fleuret, *Not All Samples Are Created Equal: Deep Learning with Importance
+    Sampling*, ICML 2018, https://arxiv.org/abs/1803.00942
+
+    Args:
+        pool: Size of a pool in batches, at least 1.
+        threshold: τ above which it is on; None for the formula above, 0 for always.
+        momentum: Of the average of τ, in [0, 1).
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> ImportanceSampling()
+        importance_sampling(pool=3, threshold=None, momentum=0.9)
+    """
+
+    name = "importance_sampling"
+    pool: int = 3
+    threshold: float | None = None
+    momentum: float = 0.9
+    signals = ("gradient_norm",)
+    switches = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threshold is not None:
+            in_range(self, "threshold", 0, float("inf"), upper_open=True)
+        in_range(self, "momentum", 0, 1, upper_open=True)
+
+    def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """``float32[]`` τ, and ``bool[]`` whether the last step was scored."""
+        return tf.ones([]), tf.constant(False)
+
+    def active(self, state: tuple[tf.Tensor, tf.Tensor], context: Context) -> tf.Tensor:
+        """Whether τ is above the threshold, for a whole pass."""
+        limit = (self.pool + 3) / 3 if self.threshold is None else self.threshold
+        return tf.fill([self.steps_per_plan(context.n, context.batch_size)], state[0] > limit)
+
+    def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> tuple:
+        """Follows τ on the pool, which is a uniform sample."""
+        return self._followed(state[0], candidates), tf.constant(True)
+
+    def update(self, state: tuple[tf.Tensor, tf.Tensor], seen: Seen, context: Context) -> tuple:
+        """Follows τ on a plain batch; a batch drawn by gradient norm says nothing about a uniform one."""
+        return tf.where(state[1], state[0], self._followed(state[0], seen)), tf.constant(False)
+
+    def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> Choice:
+        """Rows drawn by their gradient norm."""
+        valid, norms = candidates.valid, candidates.gradient_norm
+        return taken_in_proportion(norms, valid, context.batch_size, context.rng, unbiased=True)
+
+    def _followed(self, tau: tf.Tensor, seen: Seen) -> tf.Tensor:
+        return self.momentum * tau + (1 - self.momentum) * variance_ratio(seen.gradient_norm, seen.valid)

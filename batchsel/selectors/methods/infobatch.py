@@ -1,0 +1,41 @@
+"""InfoBatch, as a composition."""
+
+from __future__ import annotations
+
+from batchsel.selectors.base import Part
+from batchsel.selectors.draws.keep import Keep
+from batchsel.selectors.modifiers.prune import Prune
+from batchsel.selectors.scores.last_loss import LastLoss
+
+
+def infobatch(r: float = 0.5, delta: float = 0.875, threshold: str | float = "mean", rescale: bool = True) -> Part:
+    """Leaves out a random part of the samples of low loss each pass, and weighs the others of low loss up.
+
+    Formula: ``last_loss | prune(r, threshold) | keep(rescale, until=delta)``: a sample whose last loss lies below the
+    mean is left out with probability r; kept, it weighs 1 / (1 − r). From progress δ on all of the data are used with
+    weight 1.
+    Cost: no state of its own, O(n) a pass, no extra forward pass. Unbiased over a pass with `rescale`. Nothing is left
+    out in the first pass.
+    Source: Z. Qin et al., *InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning*, ICLR 2024,
+    https://arxiv.org/abs/2303.04947; reported there: about 40 % of the cost saved on CIFAR and ImageNet without loss.
+    A re-run (junia3/InfoBatch) saved 30 to 36 % at 0.1 to 0.4 points less, without the control that shortens the
+    baseline. The authors' code resets the weights for the last phase only where δ times the passes is a whole number;
+    here they are reset for any.
+
+    Args:
+        r: Probability that a sample of low loss is left out, in [0, 1].
+        delta: Progress from which all of the data are used, in [0, 1].
+        threshold: "mean", or the quantile of the losses below which one is low.
+        rescale: Whether kept samples of low loss weigh 1 / (1 − r).
+
+    Returns:
+        The composition.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> infobatch()
+        last_loss | prune(share=0.5, below='mean') | keep(rescale=True, until=0.875)
+    """
+    return LastLoss() | Prune(r, threshold) | Keep(rescale, delta)

@@ -1,0 +1,70 @@
+"""Batches that cover their pool: k-centre greedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import one_of, whole
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.greedy import farthest
+from batchsel.selectors.pooled import Pooled, taken_rows
+from batchsel.selectors.types import Choice, Context, Seen
+
+
+@dataclass(frozen=True, repr=False)
+class KCentre(Pooled):
+    """Takes from a pool rows that lie far from each other, so that none of the pool is far from all of them.
+
+    Formula: the most central row, then always the row that is farthest from its nearest picked one. Distances are those
+    of the inputs, of their first `dimensions` principal components within the pool, or of the inputs of the last layer.
+    Cost: B forward passes a step, counted as samples scored (on inputs they are made all the same), and O(b B) for the
+    choice; no state. Biased towards the rim of the data.
+    Source: the selector "CORSET" of Training-Batch-Selection (Human Augment Analytics Group); k-centre as in O. Sener
+    and S. Savarese, *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018,
+    https://arxiv.org/abs/1708.00489
+
+    Args:
+        pool: Size of a pool in batches, at least 1.
+        on: "features", "inputs" or "pca".
+        dimensions: Principal components, at least 1.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> KCentre(on="pca").signals
+        ('inputs',)
+    """
+
+    name = "k_centre"
+    learns = False
+    pool: int = 3
+    on: str = "features"
+    dimensions: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self, "on", ("features", "inputs", "pca"))
+        whole(self, "dimensions", 1)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What distances are measured on."""
+        return ("features",) if self.on == "features" else ("inputs",)
+
+    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+        """The rows picked greedily."""
+        points = candidates.features if self.on == "features" else candidates.inputs
+        # Rows that only fill up the pool are in the middle, where they move no component.
+        real = tf.cast(candidates.valid, points.dtype)[:, None]
+        points = real * (points - tf.reduce_sum(real * points, axis=0) / tf.maximum(tf.reduce_sum(real), 1))
+        products = tf.matmul(points, points, transpose_b=True)
+        if self.on == "pca":
+            # The components' coordinates are the largest eigenvectors of the products, times the roots of their values.
+            values, vectors = tf.linalg.eigh(products)
+            first = min(self.dimensions, products.shape[0])
+            points = vectors[:, -first:] * tf.sqrt(tf.maximum(values[-first:], 0.0))
+            products = tf.matmul(points, points, transpose_b=True)
+        return taken_rows(farthest(products, candidates.valid, context.batch_size), candidates.valid)

@@ -1,0 +1,59 @@
+"""Submodular batches, from typical to diverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.greedy import farthest, graph_cut
+from batchsel.selectors.pooled import Pooled, taken_rows
+from batchsel.selectors.types import Choice, Context, Seen
+
+
+@dataclass(frozen=True, repr=False)
+class MILO(Pooled):
+    """Takes typical rows of each pool at first, and rows that differ from each other later.
+
+    Formula: with s_ij the cosine of the inputs of the last layer, moved to [0, 1]: up to progress `switch` rows are
+    picked greedily by the graph cut Σ_j s_ij − 2 λ Σ_(j picked) s_ij with λ = 0.4; from then on each is the one
+    farthest from its nearest picked one (disparity-min).
+    Cost: B forward passes a step, counted as samples scored, and O(b B) for the choice; no state. Biased.
+    Source: K. Killamsetty et al., *MILO: Model-Agnostic Subset Selection Framework for Efficient Model Training and
+    Tuning*, NeurIPS 2023, https://arxiv.org/abs/2301.13287. A port of its functions and of their order: there they
+    choose from the whole data set before training, on the features of a pretrained model.
+
+    Args:
+        pool: Size of a pool in batches, at least 1.
+        switch: Progress at which diverse rows take over, in [0, 1].
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> MILO()
+        milo(pool=3, switch=0.17)
+    """
+
+    name = "milo"
+    learns = False
+    pool: int = 3
+    switch: float = 0.17
+    signals = ("features",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        in_range(self, "switch", 0, 1)
+
+    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+        """The rows picked greedily."""
+        points = tf.math.l2_normalize(candidates.features, axis=1)
+        products, valid, b = tf.matmul(points, points, transpose_b=True), candidates.valid, context.batch_size
+        rows = tf.cond(
+            context.progress < self.switch,
+            lambda: graph_cut((products + 1) / 2, valid, b, redundancy=0.4),
+            lambda: farthest(products, valid, b),
+        )
+        return taken_rows(rows, valid)

@@ -1,0 +1,41 @@
+"""The shuffled pass: the baseline of every comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.selectors.base import Selector, State
+from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.types import Context, Plan
+
+
+@dataclass(frozen=True, repr=False)
+class Random(Selector):
+    """A new random order every pass; each sample is trained on exactly once a pass.
+
+    Formula: batch k of a pass is π(kb), ..., π(kb + b − 1) for a uniformly random permutation π. This is
+    what `model.fit` does, never a draw with replacement.
+    Cost: O(n) a pass, no state, no extra forward pass. Unbiased over a pass.
+    Source: random reshuffling; see K. Mishchenko, A. Khaled and P. Richtárik, *Random Reshuffling:
+    Simple Analysis with Vast Improvements*, NeurIPS 2020.
+
+    Example:
+        >>> import batchsel
+        >>> batchsel.selectors.resolve("random")
+        random
+    """
+
+    name = "random"
+    reads_losses = False
+    learns = False
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """A pass."""
+        return -(-n // batch_size)
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """A pass in random order."""
+        order = context.rng.permutation(context.n, "random")
+        return filled_plan(order, tf.constant(context.n), context.batch_size)

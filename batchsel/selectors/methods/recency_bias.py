@@ -1,0 +1,40 @@
+"""Recency Bias, as a composition."""
+
+from __future__ import annotations
+
+from batchsel.selectors.base import Part
+from batchsel.selectors.draws.proportional import Proportional
+from batchsel.selectors.modifiers.pressure import Pressure
+from batchsel.selectors.modifiers.warmup import Warmup
+from batchsel.selectors.scores.prediction_entropy import PredictionEntropy
+
+
+def recency_bias(
+    window: int = 10, classes: int = 10, start: float = 100.0, end: float = 1.0, warmup: float = 1
+) -> Part:
+    """Draws samples whose latest predictions disagree with each other, under a pressure that fades.
+
+    Formula: ``prediction_entropy(window, classes) | pressure(start, end) | warmup(passes) | proportional``.
+    Cost: window + 1 integers a sample, O(n · window²) for each plan, no extra forward pass. Biased towards uncertainty.
+    Source: H. Song et al., *Carpe Diem, Seize the Samples Uncertain "At the Moment" for Adaptive Batch Selection*,
+    CIKM 2020, https://arxiv.org/abs/1911.08050; reported there: up to 59 % less time than other selectors, on its own
+    baselines.
+
+    Args:
+        window: Predictions of a sample that count, at least 2.
+        classes: Number of classes, at least 2.
+        start: Pressure at the start, at least 1.
+        end: Pressure at the end, at least 1.
+        warmup: Passes with equal chances first; the paper has ten.
+
+    Returns:
+        The composition.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> recency_bias(classes=3)
+        prediction_entropy(window=10, classes=3) | pressure(start=100.0, end=1.0) | warmup(passes=1) | proportional(...)
+    """
+    return PredictionEntropy(window, classes) | Pressure(start, end) | Warmup(warmup) | Proportional()

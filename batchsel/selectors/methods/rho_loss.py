@@ -1,0 +1,93 @@
+"""Reducible holdout loss: what is not learnt yet, worth learning and learnable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.errors import UsageError
+from batchsel.selectors.pooled import Pooled, taken_highest
+from batchsel.selectors.scores.precomputed import Given
+from batchsel.selectors.types import Choice, Context, Learn, Seen
+
+
+class _State(NamedTuple):
+    irreducible: tf.Tensor
+    """``float32[n]``: loss of each sample under a model that was not trained on it."""
+    ready: tf.Tensor
+    """``bool[]``: whether these losses are known."""
+
+
+@dataclass(frozen=True, repr=False)
+class RHOLoss(Pooled):
+    """Takes from a scored pool the samples whose loss lies most above what it would be for a model trained elsewhere.
+
+    Formula: of each pool of B = pool · b samples, the b with the largest ℓ_i − IL_i are trained on, where the
+    irreducible loss IL_i is that of sample i under a model that was not trained on it. Unless it is given, it is found
+    before the first step: one model of the same form is trained on each half of the data, and each half is scored by
+    the model of the other.
+    Cost: B forward passes a step, counted as samples scored; before that, `passes` passes over the data (counted as
+    three forward passes a sample) and a forward pass for each sample, on the clock; one float a sample. Biased.
+    Source: S. Mindermann et al., *Prioritized Training on Points that are Learnable, Worth Learning, and Not Yet
+    Learnt*, ICML 2022, https://arxiv.org/abs/2206.07137; there on a held-out set, with two models on halves as a
+    variant; reported
+    there: 18 times fewer steps on Clothing-1M, 2 times fewer passes on CIFAR-10 at a constant learning rate.
+
+    Args:
+        pool: Size of a pool in batches, at least 1; the paper has 10.
+        passes: Passes that the models for the irreducible loss are trained, above 0. The model cannot learn much more
+            than they did: on Fashion-MNIST one pass holds it at 89 %, where shuffling reaches 92 %.
+        irreducible: File of given losses, as for `Given`; None to find them.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> RHOLoss(pool=10).pool_size(batch_size=32)
+        320
+    """
+
+    name = "rho_loss"
+    learns = False
+    pool: int = 3
+    passes: float = 1.0
+    irreducible: str | None = None
+    prepares = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        in_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
+        if self.irreducible is not None and not isinstance(self.irreducible, str):
+            raise UsageError(f"rho_loss: irreducible must be the name of a .npy file, got {self.irreducible!r}.")
+
+    def init(self, n: int) -> _State:
+        """The given losses, or none."""
+        if self.irreducible is not None:
+            return _State(Given(self.irreducible).init(n), tf.constant(True))
+        return _State(tf.zeros([n]), tf.constant(False))
+
+    def prepare(self, state: _State, learn: Learn, seed: int) -> _State:
+        """Finds the irreducible losses, if they are not known yet.
+
+        Args:
+            state: The state before the first step.
+            learn: Trains the models.
+            seed: Seed of the run.
+        """
+        if bool(state.ready):
+            return state
+        n = state.irreducible.shape[0]
+        first = np.zeros(n, bool)
+        first[np.random.default_rng(seed).permutation(n)[: (n + 1) // 2]] = True
+        halves = [np.flatnonzero(first), np.flatnonzero(~first)]
+        by_first, by_second = (learn(half, seed + 1 + place, self.passes) for place, half in enumerate(halves))
+        return _State(tf.constant(np.where(first, by_second, by_first), tf.float32), tf.constant(True))
+
+    def choose(self, state: _State, candidates: Seen, context: Context) -> Choice:
+        """The rows of largest reducible loss."""
+        reducible = candidates.loss - tf.gather(state.irreducible, candidates.indices)
+        return taken_highest(reducible, candidates.valid, context.batch_size)

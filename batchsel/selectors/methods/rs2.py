@@ -1,0 +1,55 @@
+"""A random part of the data each pass: the control of every selector that prunes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.selectors.base import Selector, State
+from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.types import Context, Plan
+
+
+@dataclass(frozen=True, repr=False)
+class RS2(Selector):
+    """Each pass a fresh random subset of the data, without regard to any loss.
+
+    Formula: a pass is π(0), ..., π(⌈keep n⌉ − 1) for a new uniformly random permutation π. Whatever a selector
+    that trains on the same share of the data gains over this, it gains by its choice.
+    Cost: O(n) a pass, no state, no extra forward pass. Unbiased over passes.
+    Source: P. Okanovic et al., *Repeated Random Sampling for Minimizing the Time-to-Accuracy of Learning*,
+    ICLR 2024, https://arxiv.org/abs/2305.18424
+
+    Args:
+        keep: Share of the data in a pass, in (0, 1].
+
+    Example:
+        >>> import batchsel
+        >>> batchsel.selectors.resolve("rs2(0.3)").steps_per_plan(1000, 100)
+        3
+    """
+
+    keep: float = 0.5
+
+    name = "rs2"
+    reads_losses = False
+    learns = False
+
+    def __post_init__(self) -> None:
+        in_range(self, "keep", 0, 1, lower_open=True)
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """A pass over the part."""
+        return -(-self._size(n) // batch_size)
+
+    def plan(self, state: State, context: Context) -> Plan:
+        """The part in random order."""
+        size = self._size(context.n)
+        order = context.rng.permutation(context.n, "rs2")[:size]
+        return filled_plan(order, tf.constant(size), context.batch_size)
+
+    def _size(self, n: int) -> int:
+        return max(1, math.ceil(self.keep * n - 1e-9))

@@ -1,0 +1,35 @@
+"""The plainest selector from losses: keep what is hard more often, as a composition."""
+
+from __future__ import annotations
+
+from batchsel.selectors.base import Part
+from batchsel.selectors.draws.keep import Keep
+from batchsel.selectors.modifiers.keep_share import KeepShare
+from batchsel.selectors.scores.last_loss import LastLoss
+
+
+def soft_keep(floor: float = 0.1, slope: float = 0.5, until: float = 1.0, rescale: bool = False) -> Part:
+    """Keeps each sample for the next pass with a probability that is linear in its last loss.
+
+    Formula: ``last_loss | keep_share(floor, slope) | keep(rescale, until)``: p_i = min(1, floor + slope · ℓ_i / mean
+    ℓ).
+    Cost: no state of its own, O(n) a pass, no extra forward pass. Biased towards high loss, unless `rescale`.
+    Source: a plain rule of batchsel, without which nobody knows what an elaborate one adds.
+
+    Args:
+        floor: Least probability, in [0, 1].
+        slope: What a sample of mean loss gets on top, at least 0.
+        until: Progress from which all of the data are used, in [0, 1].
+        rescale: Whether a kept sample weighs 1 / p_i, which is unbiased.
+
+    Returns:
+        The composition.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> soft_keep(until=0.8)
+        last_loss | keep_share(floor=0.1, slope=0.5) | keep(rescale=False, until=0.8)
+    """
+    return LastLoss() | KeepShare(floor, slope) | Keep(rescale, until)

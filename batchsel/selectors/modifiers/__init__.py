@@ -1,0 +1,1 @@
+"""Modifiers: the parts of a pipe that change scores."""

@@ -1,0 +1,86 @@
+"""How much of the data is in use, as a function of progress, and which part."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of
+from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.ops.ranking import quantile, upper_quantile
+from batchsel.selectors.types import Context
+
+FORMS = ("exponential", "linear", "step")
+
+
+def share_in_use(form: str, start: float, end: float, progress: tf.Tensor) -> tf.Tensor:
+    """The pacing function: the share of the data in use.
+
+    Args:
+        form: "exponential": start^(1 − t / end); "linear": straight from start to 1; "step": start, then 1.
+        start: Share at the start, in (0, 1].
+        end: Progress from which all of the data are in use, in (0, 1].
+        progress: ``[]`` t, in [0, 1].
+
+    Returns:
+        ``float64[]`` in [start, 1].
+
+    Example:
+        >>> [round(float(share_in_use("exponential", 0.25, 1.0, tf.constant(t))), 3) for t in (0.0, 0.5, 1.0)]
+        [0.25, 0.5, 1.0]
+    """
+    t = tf.clip_by_value(tf.cast(progress, tf.float64) / end, 0, 1)
+    if form == "exponential":
+        return tf.exp(math.log(start) * (1 - t))
+    if form == "linear":
+        return start + (1 - start) * t
+    return tf.where(t < 1, tf.constant(start, tf.float64), 1)
+
+
+@dataclass(frozen=True, repr=False)
+class Pacing(Modifier):
+    """Lets in the easiest samples first and more of them as training goes on.
+
+    Formula: s_i ← 1 for the ⌈g(t) n⌉ samples of lowest score (of highest with order "hard"; all that tie with the
+    last), else 0, where g rises from `start` at progress 0 to 1 at progress `end`. Unseen samples are let in.
+    Cost: O(n) for each plan.
+    Source: G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in Training Deep Networks*, ICML 2019,
+    https://arxiv.org/abs/1904.03626; forms of X. Wu, E. Dyer and B. Neyshabur, *When Do Curricula Work?*, ICLR 2021,
+    who find them no better than a random order in standard training.
+
+    Args:
+        start: Share of the data at the start, in (0, 1].
+        end: Progress from which all of the data are in use, in (0, 1].
+        form: "exponential", "linear" or "step".
+        order: "easy" or "hard" first.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Pacing(order="hard")
+        pacing(start=0.1, end=0.5, form='exponential', order='hard')
+    """
+
+    name = "pacing"
+    learns = False
+    start: float = 0.1
+    end: float = 0.5
+    form: str = "exponential"
+    order: str = "easy"
+
+    def __post_init__(self) -> None:
+        in_range(self, "start", 0, 1, lower_open=True)
+        in_range(self, "end", 0, 1, lower_open=True)
+        one_of(self, "form", FORMS)
+        one_of(self, "order", ("easy", "hard"))
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """1 for samples in use and 0 for others, infinities kept."""
+        share = share_in_use(self.form, self.start, self.end, context.progress)
+        values = tf.cast(scores, tf.float32)
+        easy = self.order == "easy"
+        wanted = values <= quantile(scores, share) if easy else values >= upper_quantile(scores, share)
+        return tf.where(tf.math.is_inf(scores), scores, tf.cast(wanted, tf.float64))

@@ -1,0 +1,47 @@
+"""How strongly scores count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.types import Context
+
+
+@dataclass(frozen=True, repr=False)
+class Power(Modifier):
+    """Raises scores to a power: below 1 differences count less, above 1 more.
+
+    Formula: s_i ← (s_i + plus)^exponent.
+    Cost: none.
+    Source: the priority exponent of T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016,
+    https://arxiv.org/abs/1511.05952
+
+    Args:
+        exponent: The power, at least 0; 0 makes all chances equal.
+        plus: What is added first, at least 0, so that samples of score 0 can be drawn.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> Power(0.5).modify(tf.constant([0.0, 4.0], tf.float64), context=None).numpy().tolist()
+        [0.0, 2.0]
+    """
+
+    name = "power"
+    learns = False
+    exponent: float = 0.6
+    plus: float = 0.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "exponent", 0, float("inf"), upper_open=True)
+        in_range(self, "plus", 0, float("inf"), upper_open=True)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """The powers, infinities kept."""
+        return tf.where(tf.math.is_inf(scores), scores, tf.pow(scores + self.plus, self.exponent))

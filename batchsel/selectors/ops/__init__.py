@@ -1,0 +1,1 @@
+"""Numeric primitives of selectors: sampling, ranking, greedy selection."""

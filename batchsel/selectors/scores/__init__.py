@@ -1,0 +1,1 @@
+"""Scores: the first part of a pipe, a number for each sample."""

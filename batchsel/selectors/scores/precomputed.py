@@ -1,0 +1,59 @@
+"""Scores that were computed elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UsageError, UserError
+from batchsel.selectors.base import Score
+from batchsel.selectors.types import Context
+
+
+@dataclass(frozen=True, repr=False)
+class Given(Score):
+    """Score of a sample: a number out of a file, such as the loss under another model.
+
+    Formula: s_i = the i-th number of the file.
+    Cost: one float a sample, no extra forward pass; what the numbers cost is not on the clock.
+    Source: difficulties by a teacher in G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in Training
+    Deep Networks*, ICML 2019, https://arxiv.org/abs/1904.03626
+
+    Args:
+        path: A NumPy file (.npy) of n numbers, not negative, in the order of the training samples.
+
+    Raises:
+        UsageError: If `path` is no text.
+        UserError: If the file cannot be read, or its numbers do not fit the data.
+
+    Example:
+        >>> Given("difficulty.npy")
+        given(path='difficulty.npy')
+    """
+
+    name = "given"
+    learns = False
+    path: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str):
+            raise UsageError(f"given: path must be the name of a .npy file, got {self.path!r}.")
+
+    def init(self, n: int) -> tf.Tensor:
+        """``float32[n]``: the numbers."""
+        try:
+            values = np.load(self.path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"given: cannot read {self.path}: {error}. Expected a .npy file of {n} numbers.") from None
+        if values.shape != (n,):
+            raise UserError(f"given: {self.path} has the shape {values.shape}, expected {(n,)}, one number a sample.")
+        values = np.asarray(values, np.float32)
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise UserError(f"given: {self.path} holds numbers that are negative or not finite.")
+        return tf.constant(values)
+
+    def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
+        """The numbers."""
+        return state

@@ -1,0 +1,1 @@
+"""Measurements of a run off the clock: noise scale, feature SNR, selection cost."""

@@ -1,0 +1,192 @@
+"""The gradient noise scale: how many samples a batch needs before its gradient says more than its noise."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UsageError, UserError
+from batchsel.training import variables
+from batchsel.training.inputs import arrays
+from batchsel.training.loop.evaluation import resident
+from batchsel.training.loop.train_step import Rows
+from batchsel.training.model.objective import Objective
+from batchsel.training.trainer import Trainer
+
+BATCH = 16
+MANY = 64
+
+
+class NoiseScale:
+    """Measures the gradient noise scale of a model, as often as wanted with one trace.
+
+    From the squared norms of the gradients of `many` batches of b samples, on average |G_b|^2, and of their mean,
+    |G_B|^2 with B = b * many, follow estimates of the squared norm of the true gradient,
+    (B |G_B|^2 - b |G_b|^2) / (B - b), and of the trace of the covariance of the gradients of single samples,
+    (|G_b|^2 - |G_B|^2) / (1/b - 1/B). The first is the mean inner product of the gradients of two different batches,
+    the second b times the variance between batches. Both are unbiased for the distribution from which the data were
+    drawn; to mean the data themselves add trace / n to the gradient. Their ratio is the noise scale: the batch size
+    at which noise and gradient are equal, and well beyond which larger batches save few steps.
+
+    The forward passes are in inference mode: dropout is off, and batch normalisation uses its moving moments, which
+    say nothing yet before training. So each sample has a gradient of its own, as the formulas need it, where in
+    training mode it would depend on the rest of its batch. Regularisers of the model are part of the loss, weights of
+    samples and augmentation are not. Every variable of the model is left as it was.
+
+    Source: S. McCandlish, J. Kaplan, D. Amodei and the OpenAI Dota Team, *An Empirical Model of Large-Batch Training*,
+    2018, https://arxiv.org/abs/1812.06162, appendix A.1.
+
+    Args:
+        model: A compiled and built Keras model.
+
+    Raises:
+        UserError: If the model is not compiled, or trains in a way of its own.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.compile("sgd", "mse")
+        >>> model.set_weights([np.zeros([1, 1], "float32")])
+        >>> x, y = np.ones([4, 1], "float32"), np.array([1, 3, 1, 3], "float32")
+        >>> found = NoiseScale(model)(lambda rows: (x[rows], y[rows]), 4, batch=1, many=4)
+        >>> round(found["trace"], 4), round(found["gradient"], 4)  # the gradients are -2 and -6
+        (5.3333, 14.6667)
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._objective = Objective(model)
+        # A function of its own for each object, as in `Evaluation`.
+        self._add = tf.function(lambda rows, total, squares: self._traced(rows, total, squares), autograph=False)
+
+    def __call__(
+        self,
+        take: Callable[[np.ndarray], tuple[Any, ...]],
+        n: int,
+        *,
+        batch: int = BATCH,
+        many: int = MANY,
+        seed: int = 0,
+        stage: int = 0,
+    ) -> dict[str, Any]:
+        """Measures it with the weights as they are.
+
+        Args:
+            take: Gives inputs and targets of the samples ``int[b]``.
+            n: Samples there are.
+            batch: b, samples of a batch; fewer if n is not even twice as many.
+            many: Batches, no two with a sample in common; fewer if n does not hold as many.
+            seed: Seed of the choice of the samples.
+            stage: Different stages of a seed look at different samples.
+
+        Returns:
+            "batch" and "many" as they were used, "gradient", "trace", and their ratio "scale", None where the estimate
+            of the squared norm is not above 0: noise hides it.
+
+        Raises:
+            UserError: If there are fewer than two samples, or the model has nothing to train.
+        """
+        batches = _batches(n, batch, many, (arrays.checked_seed(seed), stage))
+        if not self._model.trainable_variables:
+            raise UserError("the model has no trainable weights: it has no gradient to measure.")
+        total = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]
+        squares = tf.zeros([], tf.float64)
+        with variables.left_as_it_was(self._model):
+            for rows in batches:
+                total, squares = self._add(resident(*take(rows)[:2]), total, squares)
+        count, size = batches.shape
+        small = float(squares) / count
+        large = float(_squared_norm(total)) / count**2
+        return {"batch": size, "many": count, **_estimates(small, large, size, size * count)}
+
+    def _traced(self, rows: Rows, total: list[tf.Tensor], squares: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Adds the gradient of a batch to a sum, and its squared norm to another."""
+        variables, scaled_by = self._model.trainable_variables, self._model.optimizer.scale_loss
+        with tf.GradientTape() as tape:
+            outputs = self._model(rows.x, training=False)
+            loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + self._objective.extra()
+            scaled = scaled_by(loss)  # in 16 bits small gradients would vanish
+        gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        factor = scaled_by(tf.ones([]))
+        gradients = [tf.cast(tf.convert_to_tensor(each), tf.float32) / factor for each in gradients]
+        return [old + new for old, new in zip(total, gradients, strict=True)], squares + _squared_norm(gradients)
+
+
+def noise_scale(
+    trainer: Trainer | keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    batch: int = BATCH,
+    many: int = MANY,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The gradient noise scale of a model on some data, with the weights as they are; see `NoiseScale`.
+
+    It traces the model each time; for several measurements make a `NoiseScale` and call that.
+
+    Args:
+        trainer: A trainer, or a compiled Keras model.
+        x: Inputs, first axis n; or a random-access source, as for `Trainer.fit`.
+        y: Targets, first axis n; None for a source.
+        batch: Samples of a batch; fewer if n is not even twice as many.
+        many: Batches; fewer if n does not hold as many.
+        seed: Seed of the choice of the samples.
+
+    Returns:
+        "batch" and "many" as they were used, "gradient", an estimate of the squared norm of the gradient, "trace", of
+        the trace of the covariance of the gradients of single samples, and their ratio "scale", None where the
+        estimate of the squared norm is not above 0.
+
+    Raises:
+        UserError: If the data cannot be used, or the model is not compiled.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+        >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> x, y = np.random.default_rng(0).normal(size=[200, 2]), np.arange(200) % 2
+        >>> found = noise_scale(model, x, y, batch=10)
+        >>> found["batch"], found["many"], found["trace"] > 0
+        (10, 20, True)
+    """
+    model = trainer.model if isinstance(trainer, Trainer) else trainer
+    if arrays.is_source(x, y):
+        take, n = x.take, len(x)
+    else:
+        data = arrays.rows_of(x, y)
+        take, n = lambda rows: tf.nest.map_structure(lambda leaf: _some(leaf, rows), data[:2]), arrays.length(data)
+    measure = NoiseScale(model)
+    if not model.built:
+        model(resident(*take(np.array([0]))[:2]).x, training=False)
+    return measure(take, n, batch=batch, many=many, seed=seed)
+
+
+def _some(leaf: Any, rows: np.ndarray) -> Any:
+    return tf.gather(leaf, rows) if isinstance(leaf, tf.Tensor) else leaf[rows]
+
+
+def _batches(n: int, batch: int, many: int, key: tuple[int, int]) -> np.ndarray:
+    """``int[many, batch]`` different samples, at random."""
+    for name, value, least in (("batch", batch, 1), ("many", many, 2)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise UsageError(f"noise scale: {name} must be a whole number of at least {least}, got {value!r}.")
+    if n < 2:
+        raise UserError(f"the gradient noise scale compares two batches at least; there are too few samples: {n}.")
+    batch = min(batch, n // 2)
+    many = min(many, n // batch)
+    generator = np.random.default_rng([zlib.crc32(b"noise scale"), *key])
+    return generator.choice(n, many * batch, replace=False).reshape(many, batch)
+
+
+def _squared_norm(gradients: list[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([tf.cast(tf.reduce_sum(tf.square(each)), tf.float64) for each in gradients])
+
+
+def _estimates(small: float, large: float, batch: int, whole: int) -> dict[str, float | None]:
+    gradient = (whole * large - batch * small) / (whole - batch)
+    trace = (small - large) / (1 / batch - 1 / whole)
+    return {"gradient": gradient, "trace": trace, "scale": trace / gradient if gradient > 0 else None}

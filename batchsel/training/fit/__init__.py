@@ -1,0 +1,1 @@
+"""One call of fit: its configuration, its loop over epochs, its record."""

@@ -1,0 +1,1 @@
+"""Training data in one form: arrays, padding, compatibility with the model."""

@@ -1,0 +1,1 @@
+"""The traced training loop and everything it runs."""

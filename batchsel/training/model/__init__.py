@@ -1,0 +1,1 @@
+"""The compiled model: loss of each sample, metrics, signals."""

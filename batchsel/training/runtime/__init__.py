@@ -1,0 +1,1 @@
+"""Clock, devices and the import of TensorFlow."""

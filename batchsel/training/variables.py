@@ -1,0 +1,227 @@
+"""Every variable of a run by name: what a checkpoint holds and a warm-up puts back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UserError
+from batchsel.training.loop.train_loop import Loop
+from batchsel.training.loop.train_step import Step
+
+
+def variables(step: Step, loop: Loop) -> dict[str, Any]:
+    """All variables of a run.
+
+    Layers are numbered afresh in every process, so the names are made of positions, not of layer names.
+
+    Args:
+        step: Holds the model, the optimiser and the metrics.
+        loop: Holds the selector's state and the counters.
+
+    Returns:
+        Variables (of Keras and of TensorFlow) by name.
+    """
+    metrics = [variable for metric in step.metrics.objects for variable in metric.variables]
+    groups = {
+        "model": model_variables(step.model),
+        "optimizer": step.optimizer.variables,
+        "metric": _unique(metrics),
+        "loop": [loop.seed, step.pace.base_rate, *tf.nest.flatten(loop.carry)],
+        "accumulated": [] if step.accumulation is None else step.accumulation.variables,
+        "course": [] if loop.course is None else [loop.course.table],
+        "augment": [] if loop.augmentation is None else loop.augmentation.variables,
+    }
+    return {
+        f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else
+        f"{group}/{position}": variable
+        for group, members in groups.items()
+        for position, variable in enumerate(members)
+    }  # fmt: skip
+
+
+def model_variables(model: keras.Model) -> list[Any]:
+    """Weights and random generators of a model, each once."""
+    return _unique(model.variables)
+
+
+def _unique(members: Iterable[Any]) -> list[Any]:
+    return list({id(member): member for member in members}.values())
+
+
+def snapshot(members: dict[Any, Any]) -> dict[Any, np.ndarray]:
+    """The values of variables, on the host.
+
+    Args:
+        members: Variables by name.
+    """
+    return {name: np.array(variable.numpy()) for name, variable in members.items()}
+
+
+def put_back(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
+    """Assigns what `snapshot` took.
+
+    Args:
+        members: Variables by name.
+        values: Values by name.
+    """
+    for name, value in values.items():
+        members[name].assign(value)
+
+
+@contextmanager
+def left_as_it_was(model: keras.Model) -> Iterator[None]:
+    """Puts the weights and random generators of a model back at the end of the block, whatever happens in it.
+
+    Args:
+        model: A built model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> before = model.get_weights()
+        >>> with left_as_it_was(model):
+        ...     model.set_weights([np.ones([1, 1]), np.ones([1])])
+        >>> bool((model.get_weights()[0] == before[0]).all())
+        True
+    """
+    members = dict(enumerate(model_variables(model)))
+    values = snapshot(members)
+    try:
+        yield
+    finally:
+        put_back(members, values)
+
+
+def initialise(model: keras.Model, seed: int) -> None:
+    """Draws anew what initialisers and random generators of a model give, as a function of the seed.
+
+    Frozen layers, and layers whose weights are not trained but learnt otherwise (such as `Normalization`),
+    keep what they have.
+
+    Args:
+        model: A model that `keras.models.clone_model` can clone.
+        seed: Any integer. Initialisers with a seed of their own keep it.
+
+    Raises:
+        UserError: If the model cannot be cloned.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> initialise(model, 1); first = model.get_weights()[0]
+        >>> initialise(model, 2); second = model.get_weights()[0]
+        >>> initialise(model, 1); bool((model.get_weights()[0] == first).all() and (first != second).any())
+        True
+    """
+    try:
+        fresh = _seeded(seed, lambda: clone(model))
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise UserError(
+            f"cannot make fresh weights for {type(model).__name__}: {error}. Give reset() a function that makes the"
+            " model anew, as in trainer.reset(seed, build=make_model), or its weights."
+        ) from error
+    kept = _kept(model)
+    for variable, value in zip(model_variables(model), model_variables(fresh), strict=True):
+        if id(variable) not in kept:
+            variable.assign(value)
+
+
+def clone(model: keras.Model, **options: Any) -> keras.Model:
+    """A model of the same form with weights of its own, not compiled.
+
+    Args:
+        model: The model.
+        **options: As `keras.models.clone_model` takes them.
+
+    Raises:
+        ValueError: Or what else Keras raises for models that it cannot clone.
+    """
+    compiled = model.compiled
+    # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
+    # are the user's own.
+    model.compiled = False
+    try:
+        return keras.models.clone_model(model, **options)
+    finally:
+        model.compiled = compiled
+
+
+def copy_fresh(model: keras.Model, seed: int, build: Callable[[], keras.Model]) -> None:
+    """Gives a model the weights and generators of one that is made anew under a seeded generator.
+
+    Args:
+        model: A built model.
+        seed: Any integer.
+        build: Makes a built model of the same form.
+
+    Raises:
+        UserError: If the models differ.
+    """
+    fresh = model_variables(_seeded(seed, build))
+    variables = model_variables(model)
+    if [tuple(variable.shape) for variable in fresh] != [tuple(variable.shape) for variable in variables]:
+        raise UserError("build() gave a model of another form; it must make the same model each time.")
+    for variable, value in zip(variables, fresh, strict=True):
+        variable.assign(value)
+
+
+def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
+    """Keras draws the seeds of initialisers from Python's generator when a layer is made; it is put back."""
+    outer = random.getstate()
+    random.seed(f"batchsel weights {seed}")
+    try:
+        return make()
+    finally:
+        random.setstate(outer)
+
+
+def _kept(model: keras.Model) -> set[int]:
+    """Identities of the weights that no initialiser has to draw anew; generators are always drawn anew."""
+    kept = set()
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        leaf = not list(layer._flatten_layers(include_self=False, recursive=True))
+        if leaf and not layer.trainable_weights:
+            kept |= {id(weight) for weight in layer.weights}
+    return kept
+
+
+def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether Keras can make another optimiser with the same settings.
+
+    Args:
+        optimizer: Any optimiser.
+    """
+    try:
+        type(optimizer).from_config(optimizer.get_config())
+    except Exception:  # whatever the user's own class raises
+        return False
+    return True
+
+
+def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> list[np.ndarray]:
+    """The values that an optimiser's variables have before its first update.
+
+    Args:
+        optimizer: A built optimiser.
+        trained: The variables that it updates.
+
+    Returns:
+        One for each of `optimizer.variables`, in that order.
+
+    Raises:
+        UserError: If Keras cannot make another optimiser with the same settings.
+    """
+    if not can_copy(optimizer):
+        raise UserError(
+            f"cannot put {type(optimizer).__name__} back to before its first update: it was in use before, and Keras"
+            " cannot make another with its settings. Compile the model with a new optimiser, or define get_config()"
+            " on your own optimiser or learning-rate schedule."
+        )
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    fresh.build(trained)
+    return [variable.numpy() for variable in fresh.variables]

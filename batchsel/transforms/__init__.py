@@ -1,0 +1,1 @@
+"""Changes of the samples of a batch on their way into a training step."""

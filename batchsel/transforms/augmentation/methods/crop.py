@@ -1,0 +1,60 @@
+"""Random crops out of padded images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import one_of, whole
+from batchsel.core.image_checks import images
+from batchsel.core.rng import Rng
+from batchsel.errors import UserError
+from batchsel.transforms.augmentation.base import Augmentation
+from batchsel.transforms.augmentation.pixels import taken
+
+
+@dataclass(frozen=True, repr=False)
+class Crop(Augmentation):
+    """Pads each image on all sides and cuts one of its own size out of it at random.
+
+    Formula: the upper left corner is uniform over {0, ..., 2 · padding}² of the padded image.
+    Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,
+    https://arxiv.org/abs/1512.03385, section 4.2: padding 4 on CIFAR-10.
+
+    Args:
+        padding: Pixels on each side, at least 1.
+        fill: What they hold: "zero", or "reflect" for the image mirrored at its rim.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Crop(2)(tf.ones([3, 8, 8, 1], tf.uint8), Rng(0, 0)).shape.as_list()
+        [3, 8, 8, 1]
+    """
+
+    name = "crop"
+    padding: int = 4
+    fill: str = "zero"
+
+    def __post_init__(self) -> None:
+        whole(self, "padding", 1)
+        one_of(self, "fill", ("zero", "reflect"))
+
+    def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
+        """The crops."""
+        x = images(self, x)
+        batch, height, width, _ = x.shape
+        if self.fill == "reflect" and self.padding >= min(height, width):
+            raise UserError(f"{self!r}: images of {height} x {width} pixels have too few to reflect {self.padding}.")
+        moves = rng.integers([2, batch], 2 * self.padding + 1, "crop") - self.padding
+        rows = tf.range(height)[None, :, None] + tf.gather(moves, 0)[:, None, None]
+        columns = tf.range(width)[None, None, :] + tf.gather(moves, 1)[:, None, None]
+        if self.fill == "reflect":
+            rows, columns = _reflected(rows, height), _reflected(columns, width)
+        return taken(x, rows, columns)
+
+
+def _reflected(places: tf.Tensor, size: int) -> tf.Tensor:
+    return size - 1 - tf.abs(size - 1 - tf.abs(places))

@@ -1,0 +1,88 @@
+"""CutMix: a rectangle of each image is that of another one."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.core.image_checks import images
+from batchsel.core.rng import Rng
+from batchsel.transforms.augmentation.base import Mixing, Mixture
+from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
+from batchsel.transforms.augmentation.pixels import ONE, within
+
+_FINE = 1 << 24
+
+
+@dataclass(frozen=True, repr=False)
+class CutMix(Mixing):
+    """Puts a rectangle of another image of the batch into each.
+
+    Formula: λ ~ Beta(α, α), drawn once for the batch; a rectangle of h √(1 − λ) by w √(1 − λ) pixels, its centre
+    uniform over the image, is cut off at the rim; with λ ← the share of the pixels outside of it, the loss is
+    λ ℓ(f(x), y_i) + (1 − λ) ℓ(f(x), y_j), j by a random permutation of the batch.
+    Source: S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe and Y. Yoo, *CutMix: Regularization Strategy to Train Strong
+    Classifiers with Localizable Features*, ICCV 2019, https://arxiv.org/abs/1905.04899
+
+    Args:
+        alpha: α, above 0; the paper has 1.
+        chance: The probability that a batch is mixed, in [0, 1]; the paper has 0.5 on CIFAR.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> x, mixture = CutMix(chance=0.0).mix(tf.ones([4, 8, 8, 1]), tf.ones([4], tf.bool), Rng(0, 0))
+        >>> float(mixture.share)
+        1.0
+    """
+
+    name = "cutmix"
+    alpha: float = 1.0
+    chance: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
+        in_range(self, "chance", 0, 1)
+
+    def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
+        """The mixed images, and of what they are made."""
+        x = images(self, x)
+        height, width = x.shape[1], x.shape[2]
+        share = drawn_share(self.alpha, self.chance, rng)
+        top, rows = _span(height, share, rng.integers([], height, "row"))
+        left, columns = _span(width, share, rng.integers([], width, "column"))
+        kept = tf.cast(height * width - rows * columns, tf.int64)
+        # In whole numbers, since XLA multiplies by the reciprocal instead of dividing.
+        kept = tf.cast((kept * _FINE + height * width // 2) // (height * width), tf.float32) / _FINE
+        mixture = Mixture(drawn_partners(valid, rng), kept)
+        return tf.where(within(x, top, left, rows, columns), mixture.others(x), x), mixture
+
+
+def _span(size: int, share: tf.Tensor, centre: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the rectangle begins along a side, and how long it is within the image."""
+    half = tf.gather(tf.constant(halves(size)), share)
+    first, last = tf.maximum(centre - half, 0), tf.minimum(centre + half, size)
+    return first, last - first
+
+
+@functools.cache
+def halves(size: int) -> np.ndarray:
+    """Half the side of the rectangle for each λ, as the authors' code rounds it.
+
+    Args:
+        size: Pixels of a side of the image.
+
+    Returns:
+        ``int32[ONE + 1]`` for λ = 0, ..., 1 in steps of 1 / `pixels.ONE`.
+
+    Example:
+        >>> halves(32)[[0, ONE * 3 // 4, ONE]].tolist()
+        [16, 8, 0]
+    """
+    sides = size * np.sqrt(1 - np.arange(ONE + 1) / ONE)
+    return (sides.astype(np.int32) // 2).astype(np.int32)

@@ -1,0 +1,48 @@
+"""Random mirror images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of
+from batchsel.core.image_checks import images
+from batchsel.core.rng import Rng
+from batchsel.transforms.augmentation.base import Augmentation
+
+_AXES = {"horizontal": 2, "vertical": 1}
+
+
+@dataclass(frozen=True, repr=False)
+class Flip(Augmentation):
+    """Mirrors each image with some probability.
+
+    Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,
+    https://arxiv.org/abs/1512.03385, section 4.2.
+
+    Args:
+        chance: The probability, in [0, 1].
+        direction: "horizontal", left to right, or "vertical".
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Flip(1.0)(tf.reshape(tf.range(2), [1, 1, 2, 1]), Rng(0, 0)).numpy().ravel().tolist()
+        [1, 0]
+    """
+
+    name = "flip"
+    chance: float = 0.5
+    direction: str = "horizontal"
+
+    def __post_init__(self) -> None:
+        in_range(self, "chance", 0, 1)
+        one_of(self, "direction", tuple(_AXES))
+
+    def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
+        """The images, some of them mirrored."""
+        x = images(self, x)
+        turned = rng.uniform([x.shape[0], 1, 1, 1], "flip") < self.chance
+        return tf.where(turned, tf.reverse(x, [_AXES[self.direction]]), x)

@@ -1,0 +1,70 @@
+"""Random brightness, contrast and saturation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range
+from batchsel.core.image_checks import images, numbers
+from batchsel.core.rng import Rng
+from batchsel.errors import UserError
+from batchsel.transforms.augmentation.base import Augmentation
+from batchsel.transforms.augmentation.pixels import ONE, blend, grey, mean_grey
+
+
+@dataclass(frozen=True, repr=False)
+class Jitter(Augmentation):
+    """Changes the brightness of each image, then its contrast, then its saturation, by random factors.
+
+    Formula: x ← clip(f x + (1 − f) d) with f ~ U(max(0, 1 − a), 1 + a), where d is black for brightness, the mean luma
+    of the image for contrast, and the luma of each pixel for saturation (of three channels; others have none).
+    Source: the jitter of A. Howard, *Some Improvements on Deep Convolutional Neural Network Based Image
+    Classification*, 2013, https://arxiv.org/abs/1312.5402, which changes them in random order.
+
+    Args:
+        brightness: a of the brightness, at least 0.
+        contrast: a of the contrast.
+        saturation: a of the saturation.
+        white: The value of white where images are of floating point; black is 0. 8-bit images have 255.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Jitter(0.4)(tf.fill([2, 4, 4, 3], tf.constant(100, tf.uint8)), Rng(0, 0)).dtype.name
+        'uint8'
+    """
+
+    name = "jitter"
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    white: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("brightness", "contrast", "saturation"):
+            in_range(self, field, 0, 100)
+        if self.white is not None:
+            in_range(self, "white", 0, float("inf"), lower_open=True, upper_open=True)
+
+    def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
+        """The images in another light."""
+        x = numbers(self, images(self, x))
+        white = 255 if x.dtype == tf.uint8 else self.white
+        if white is None:
+            raise UserError(
+                f"{self!r}: the images are of {x.dtype.name}. Say which value is white, as in jitter(0.4, white=1.0)."
+            )
+        values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x
+        steps = {"brightness": tf.zeros_like, "contrast": mean_grey, "saturation": grey}
+        for field, other in steps.items():
+            if getattr(self, field):
+                factors = self._factors(getattr(self, field), x.shape[0], rng, f"jitter/{field}")
+                values = tf.clip_by_value(blend(values, other(values), factors), 0, white)
+        return tf.cast(values, x.dtype)
+
+    def _factors(self, amount: float, batch: int, rng: Rng, stream: str) -> tf.Tensor:
+        least, most = round(max(0, 1 - amount) * ONE), round((1 + amount) * ONE)
+        return least + rng.integers([batch, 1, 1, 1], most - least + 1, stream)

@@ -1,0 +1,165 @@
+"""RandAugment: a few operations out of fourteen for each image, all of one strength."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, whole
+from batchsel.core.image_checks import images
+from batchsel.core.rng import Rng
+from batchsel.errors import UserError
+from batchsel.transforms.augmentation.base import Augmentation
+from batchsel.transforms.augmentation.lookup_tables import auto_contrasted, contrasted, equalized, smoothed
+from batchsel.transforms.augmentation.pixels import ONE, blend, grey, taken
+
+OPERATIONS = (
+    "identity", "brightness", "posterize", "solarize", "contrast", "autocontrast", "equalize", "colour", "sharpness",
+    "rotate", "shear_x", "shear_y", "translate_x", "translate_y",
+)  # fmt: skip
+_OF_IMAGE, _BLENDED, _MOVED = map(OPERATIONS.index, ("contrast", "colour", "rotate"))
+"""Before the first, operations map levels to levels whatever the image, before the second as the image wants it;
+before the third they blend two images, and from there on they move pixels."""
+_FIXED = 16
+"""Bits behind the point of a matrix."""
+
+
+@dataclass(frozen=True, repr=False)
+class RandAugment(Augmentation):
+    """Applies a few operations to each image, drawn for each anew.
+
+    Formula: `ops` times, one of identity, brightness, posterize, solarize, contrast, autocontrast, equalize, colour,
+    sharpness, rotate, shear and translate along x and y, with equal chance, at strength magnitude / 30: factors up to
+    1 ± 0.9, 8 to 4 bits, solarized from 255 down to 0, 30 degrees, shears of 0.3, 45 % of the side; the sign is drawn.
+    Pixels are those of the nearest neighbour, black where there is none; turned and sheared about the centre.
+    Source: E. Cubuk, B. Zoph, J. Shlens and Q. Le, *RandAugment: Practical Automated Data Augmentation with a Reduced
+    Search Space*, NeurIPS 2020, https://arxiv.org/abs/1909.13719; the strengths as in torchvision. Written anew because
+    `keras.layers.RandAugment` draws the operations once for the whole batch, and computes all of them for all images.
+
+    Args:
+        ops: Operations on each image, at least 1.
+        magnitude: Their strength, in [0, 30].
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> RandAugment()(tf.fill([2, 8, 8, 3], tf.constant(100, tf.uint8)), Rng(0, 0)).dtype.name
+        'uint8'
+    """
+
+    name = "rand_augment"
+    ops: int = 2
+    magnitude: float = 9
+
+    def __post_init__(self) -> None:
+        whole(self, "ops", 1)
+        in_range(self, "magnitude", 0, 30)
+
+    def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
+        """The images after all operations."""
+        x = images(self, x)
+        if x.dtype != tf.uint8:
+            raise UserError(
+                f"{self!r} is for 8-bit images, these are of {x.dtype.name}. Give them as uint8, and scale them in the"
+                " model, as keras.layers.Rescaling does."
+            )
+        drawn = [self.ops, x.shape[0]]
+        operations = rng.integers(drawn, len(OPERATIONS), "rand_augment")
+        signs = 2 * rng.integers(drawn, 2, "rand_augment/sign") - 1
+
+        def body(place: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return place + 1, self.apply(x, tf.gather(operations, place), tf.gather(signs, place))
+
+        # A loop, because XLA would compute the first operation again wherever the second one looks at a pixel.
+        return tf.while_loop(lambda place, x: place < self.ops, body, (tf.constant(0), x))[1]
+
+    def apply(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+        """One operation on each image.
+
+        Args:
+            x: ``uint8[b, h, w, c]``.
+            operations: ``int32[b]`` their places in `OPERATIONS`.
+            signs: ``int32[b]``, 1 or -1.
+
+        Returns:
+            ``uint8[b, h, w, c]``.
+        """
+        levels, each = tf.cast(x, tf.int32), tf.reshape(operations, [-1, 1, 1, 1])
+        tabled = tf.cast(self._tabled(levels, operations, signs), tf.uint8)
+        blended = tf.cast(self._blended(levels, operations, signs), tf.uint8)
+        moved = self._moved(x, operations, signs)
+        return tf.where(each < _BLENDED, tabled, tf.where(each < _MOVED, blended, moved))
+
+    def _factors(self, signs: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(ONE + signs * round(0.9 * self.magnitude / 30 * ONE), [-1, 1, 1, 1])
+
+    def _tabled(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+        """What maps levels to levels: a table of 256 for each channel of each image."""
+        batch, channels = levels.shape[0], levels.shape[-1]
+        fixed = tf.constant(self._tables())
+        rows = tf.minimum(operations, _OF_IMAGE - 1) * 2 + tf.cast(signs > 0, tf.int32)
+        table = tf.tile(tf.gather(fixed, rows)[:, None], [1, channels, 1])
+        made = {
+            "contrast": contrasted(levels, self._factors(signs)),
+            "autocontrast": auto_contrasted(levels),
+            "equalize": equalized(levels),
+        }
+        for name, other in made.items():
+            table = tf.where((operations == OPERATIONS.index(name))[:, None, None], other, table)
+        places = tf.reshape(tf.range(batch * channels), [batch, 1, 1, channels]) * 256 + levels
+        return tf.gather(tf.reshape(table, [-1]), places)
+
+    def _tables(self) -> np.ndarray:
+        """``int32[2 * 4, 256]``: of each operation for the sign -1 and for 1."""
+        levels, strength = np.arange(256), self.magnitude / 30
+        bright = [np.clip(levels * round(ONE * (1 + s * 0.9 * strength)) + ONE // 2, 0, None) // ONE for s in (-1, 1)]
+        mask = 256 - (1 << round(4 * strength))
+        limit = 255 * (1 - strength)
+        solarized = np.where(levels >= limit, 255 - levels, levels) if strength else levels
+        both = [levels, levels, *bright, levels & mask, levels & mask, solarized, solarized]
+        return np.minimum(np.stack(both), 255).astype(np.int32)
+
+    def _blended(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+        """Colour and sharpness: away from, or towards, the grey or the smoothed image."""
+        sharp = tf.reshape(operations == OPERATIONS.index("sharpness"), [-1, 1, 1, 1])
+        other = tf.where(sharp, smoothed(levels), grey(levels))
+        return tf.clip_by_value(blend(levels, other, self._factors(signs)), 0, 255)
+
+    def _moved(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+        """What moves pixels: an affine map for each image, in integers."""
+        height, width = x.shape[1], x.shape[2]
+        maps = tf.constant(self._maps(height, width))
+        rows = tf.maximum(operations - _MOVED, 0) * 2 + tf.cast(signs > 0, tf.int32)
+        a, b, c, d, e, f = (value[:, None, None] for value in tf.unstack(tf.gather(maps, rows), axis=1))
+        # Twice the distance from the centre is a whole number.
+        across, down = (
+            2 * tf.range(width)[None, None, :] - (width - 1),
+            2 * tf.range(height)[None, :, None] - (height - 1),
+        )
+        half = tf.constant(_FIXED + 1)
+        columns = tf.bitwise.right_shift(a * across + b * down + c + (width << _FIXED), half)
+        lines = tf.bitwise.right_shift(d * across + e * down + f + (height << _FIXED), half)
+        return taken(x, lines, columns)
+
+    def _maps(self, height: int, width: int) -> np.ndarray:
+        """``int32[2 * moving, 6]``: from where a pixel is taken, for the sign -1 and for 1."""
+        strength, rows = self.magnitude / 30, []
+        shear, angle = 0.3 * strength, math.radians(30 * strength)
+        for name in OPERATIONS[_MOVED:]:
+            for sign in (-1, 1):
+                cosine, sine = math.cos(angle), sign * math.sin(angle)
+                across, down = (2 * sign * round(0.45 * strength * side) for side in (width, height))
+                rows.append(
+                    {
+                        "rotate": (cosine, -sine, 0, sine, cosine, 0),
+                        "shear_x": (1, sign * shear, 0, 0, 1, 0),
+                        "shear_y": (1, 0, 0, sign * shear, 1, 0),
+                        "translate_x": (1, 0, across, 0, 1, 0),
+                        "translate_y": (1, 0, 0, 0, 1, down),
+                    }[name]
+                )
+        return np.round(np.array(rows) * (1 << _FIXED)).astype(np.int32)

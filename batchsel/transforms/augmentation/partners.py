@@ -1,0 +1,76 @@
+"""What mixing augmentations share: who is mixed with whom, and in which shares."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+from scipy.special import betaincinv
+
+from batchsel.core.rng import Rng
+from batchsel.transforms.augmentation.pixels import ONE
+
+_LEVELS = 1 << 12
+
+
+def drawn_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
+    """A random permutation that leads from real rows to real ones, and from rows that fill up to such.
+
+    Args:
+        valid: ``bool[b]``.
+        rng: Random numbers.
+
+    Returns:
+        ``int32[b]``.
+
+    Example:
+        >>> sorted(drawn_partners(tf.constant([True, True, False]), Rng(0, 0)).numpy().tolist()[:2])
+        [0, 1]
+    """
+    order = rng.permutation(valid.shape[0], "partners")
+    shuffled = tf.scatter_nd(_ranks(tf.gather(valid, order))[:, None], order, valid.shape)
+    return tf.gather(shuffled, _ranks(valid))
+
+
+def _ranks(valid: tf.Tensor) -> tf.Tensor:
+    """Where each row comes if the real ones come first, without sorting, which XLA takes seconds to compile."""
+    real = tf.cast(valid, tf.int32)
+    first = tf.cumsum(real, exclusive=True)
+    return tf.where(valid, first, tf.reduce_sum(real) + tf.cumsum(1 - real, exclusive=True))
+
+
+def drawn_share(alpha: float, chance: float, rng: Rng) -> tf.Tensor:
+    """λ ~ Beta(α, α), one for a batch, or 1 where the batch is left as it is.
+
+    One of 4096 quantiles is drawn by integer bits: the inverse of the distribution, made beforehand, needs no
+    logarithm on the device, and so λ is the same in every mode.
+
+    Args:
+        alpha: α, above 0.
+        chance: The probability that the batch is mixed.
+        rng: Random numbers.
+
+    Returns:
+        ``int32[]`` in units of 1 / `pixels.ONE`.
+    """
+    drawn = tf.gather(tf.constant(quantiles(alpha)), rng.integers([], _LEVELS, "share"))
+    return tf.where(rng.uniform([], "mixed") < chance, drawn, ONE)
+
+
+@functools.cache
+def quantiles(alpha: float) -> np.ndarray:
+    """Numbers distributed as Beta(α, α): its quantiles at the middles of equal parts.
+
+    Args:
+        alpha: α.
+
+    Returns:
+        ``int32[4096]``, rising, in units of 1 / `pixels.ONE`.
+
+    Example:
+        >>> int(quantiles(1.0)[2047]), int(quantiles(1.0)[2048])
+        (2048, 2048)
+    """
+    middles = (np.arange(_LEVELS) + 0.5) / _LEVELS
+    return np.round(betaincinv(alpha, alpha, middles) * ONE).astype(np.int32)

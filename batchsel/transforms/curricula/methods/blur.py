@@ -1,0 +1,104 @@
+"""Blurred pictures first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of
+from batchsel.core.image_checks import images, numbers
+from batchsel.core.rng import Rng
+from batchsel.core.timestamp import Moment, check_duration
+from batchsel.errors import UsageError, UserError
+from batchsel.transforms.curricula.base import Curriculum
+from batchsel.transforms.curricula.gaussian import blurred
+from batchsel.transforms.curricula.phase import PARTS, parts_over
+
+_FORMS = ("fixed", "chance", "sigma")
+_LARGEST = 20
+"""In pixels. Kernels that are wider still have weights too small for the whole numbers of 8-bit images."""
+_LEVELS = 1 << 8
+"""In which sigma falls."""
+
+
+@dataclass(frozen=True, repr=False)
+class Blur(Curriculum):
+    """Blurs pictures at the start of the run, so that coarse shapes are learned before what is fine.
+
+    Formula: x ← G_σ * x while t < `until`, with a Gaussian kernel of 2⌈3σ⌉ + 1 pixels that is normalised after it is
+    cut off. "fixed": each image with probability `chance`, until the end of the phase; "chance": with probability
+    chance · (1 − t/until); "sigma": with the standard deviation σ · (1 − t/until), in 256 steps.
+    Cost: two products with matrices as large as the sides of the picture; nothing behind the phase.
+    Source: blurred pictures first, and sharper ones by and by, from M. Burduja and R. T. Ionescu, *Unsupervised Medical
+    Image Alignment with Curriculum Learning*, ICIP 2021, https://arxiv.org/abs/2102.10438; after S. Sinha, A. Garg and
+    H. Larochelle, *Curriculum by Smoothing*, NeurIPS 2020, https://arxiv.org/abs/2003.01367, who blur what convolutions
+    put out and not pictures. "fixed" and "chance" are simpler forms of it.
+
+    Args:
+        sigma: Standard deviation in pixels, in (0, 20].
+        until: Length of the phase: a share of the budget, or a text such as "20 passes".
+        form: "fixed", "chance" or "sigma".
+        chance: Probability that an image is blurred, in (0, 1].
+        size: Pixels of the kernel, odd, at least 3; None for 2⌈3σ⌉ + 1.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> x = tf.constant([0, 80, 0], tf.uint8, [1, 1, 3, 1])
+        >>> [Blur(1.0, until=0.2)(x, Rng(0, 0), Moment.of(p)).numpy().ravel().tolist() for p in (0.1, 0.2)]
+        [[24, 33, 24], [0, 80, 0]]
+    """
+
+    name = "blur"
+    sigma: float = 1.0
+    until: float | str = 0.2
+    form: str = "fixed"
+    chance: float = 1.0
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        in_range(self, "sigma", 0, _LARGEST, lower_open=True)
+        check_duration(self, "until")
+        one_of(self, "form", _FORMS)
+        in_range(self, "chance", 0, 1, lower_open=True)
+        odd = isinstance(self.size, int) and self.size >= 3 and self.size % 2 == 1
+        if self.size is not None and not odd:
+            raise UsageError(f"blur: size must be an odd whole number of at least 3, got {self.size!r}.")
+
+    def __call__(self, x: tf.Tensor, rng: Rng, moment: Moment) -> tf.Tensor:
+        """The images, blurred as they are at that moment."""
+        x = numbers(self, images(self, x))
+        if not x.shape.is_fully_defined():
+            raise UserError(f"{self!r} is for images of one size, the inputs have the shape {x.shape.as_list()}.")
+        over = parts_over(self.until, moment)
+        return tf.cond(over < PARTS, lambda: self._during(x, rng, over), lambda: x)
+
+    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+        """The standard deviation in pixels, and the probability that an image is blurred."""
+        over = parts_over(self.until, moment)
+        on = tf.cast(over < PARTS, tf.float32)
+        sigma = tf.gather(tf.constant(self._sigmas(), tf.float32), self._level(over))
+        return {"blur sigma": on * sigma, "blur chance": on * self._chance(over)}
+
+    def _during(self, x: tf.Tensor, rng: Rng, over: tf.Tensor) -> tf.Tensor:
+        radius = math.ceil(3 * self.sigma) if self.size is None else self.size // 2
+        smooth = blurred(x, self._sigmas(), self._level(over), radius)
+        if self.chance == 1 and self.form != "chance":
+            return smooth
+        return tf.where(rng.uniform([x.shape[0], 1, 1, 1], "blur") < self._chance(over), smooth, x)
+
+    def _sigmas(self) -> list[float]:
+        """Made beforehand, because the exponential function of one compiler is not that of another."""
+        levels = range(_LEVELS) if self.form == "sigma" else [0]
+        return [self.sigma * (1 - level / _LEVELS) for level in levels]
+
+    def _level(self, over: tf.Tensor) -> tf.Tensor:
+        last = _LEVELS - 1
+        return tf.minimum(over // (PARTS // _LEVELS), last) if self.form == "sigma" else tf.zeros([], tf.int32)
+
+    def _chance(self, over: tf.Tensor) -> tf.Tensor:
+        left = PARTS - over if self.form == "chance" else PARTS
+        return tf.cast(left, tf.float32) * (self.chance / PARTS)

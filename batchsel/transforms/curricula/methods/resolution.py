@@ -1,0 +1,98 @@
+"""Small pictures first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of, whole
+from batchsel.core.image_checks import images, numbers
+from batchsel.core.rng import Rng
+from batchsel.core.timestamp import Moment
+from batchsel.errors import UsageError
+from batchsel.transforms.curricula.base import Curriculum
+from batchsel.transforms.curricula.phase import PARTS, in_parts
+
+_METHODS = ("bilinear", "area")
+
+
+@dataclass(frozen=True, repr=False)
+class Resolution(Curriculum):
+    """Shows small pictures first, then larger ones, then the whole.
+
+    The work of a step grows with the pixels of its pictures, so that steps on small ones take less time. It is for
+    models that take pictures of any size, such as convolutional ones that end in a mean over the picture.
+
+    Formula: sides of s · (h, w), rounded to a multiple of `multiple` and never above (h, w), where s is `start` until
+    the share `delay` of the budget, then rises in a straight line, and is 1 from `finish` on.
+    Cost: resizing a batch; nothing from `finish` on.
+    Source: H. Touvron, A. Vedaldi, M. Douze and H. Jégou, *Fixing the Train-Test Resolution Discrepancy*, NeurIPS 2019,
+    https://arxiv.org/abs/1906.06423; half the size at first and the full size for the last fifth, in steps of 4, as in
+    MosaicML's Composer, https://docs.mosaicml.com/projects/composer/en/latest/method_cards/progressive_resizing.html.
+
+    Args:
+        start: The first s, in (0, 1].
+        delay: Share of the budget up to which sizes stay so, in [0, 1].
+        finish: Share of the budget from which on pictures have their full size, from `delay` to 1.
+        multiple: What divides the sides of smaller pictures, in pixels, at least 1.
+        method: "bilinear", or "area", the mean over what a pixel covers.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> x = tf.zeros([2, 32, 24, 3])
+        >>> [Resolution()(x, Rng(0, 0), Moment.of(p)).shape.as_list()[1:3] for p in (0.0, 0.65, 0.8)]
+        [[16, 12], [24, 20], [32, 24]]
+    """
+
+    name = "resolution"
+    supports_jit = False
+    suits_xla = False
+    resizes = True
+    start: float = 0.5
+    delay: float = 0.5
+    finish: float = 0.8
+    multiple: int = 4
+    method: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        in_range(self, "start", 0, 1, lower_open=True)
+        in_range(self, "delay", 0, 1)
+        in_range(self, "finish", 0, 1)
+        whole(self, "multiple", 1)
+        one_of(self, "method", _METHODS)
+        if self.delay > self.finish:
+            raise UsageError(f"resolution: delay must not be above finish, got {self.delay} and {self.finish}.")
+
+    def __call__(self, x: tf.Tensor, rng: Rng, moment: Moment) -> tf.Tensor:
+        """The images in the size of that moment, ``[b, height, width, c]``."""
+        x = numbers(self, images(self, x))
+        scale, full = self._scale(moment), tf.shape(x)[1:3]
+        size = tf.where(scale < PARTS, self._rounded(scale, full), full)
+        found = tf.cond(tf.reduce_all(size == full), lambda: x, lambda: self._resized(x, size))
+        # Branches of a condition agree on what both of them know.
+        found.set_shape([x.shape[0], None, None, x.shape[3]])
+        return found
+
+    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+        """Sides against those of the full size, before they are rounded."""
+        return {"picture scale": tf.cast(self._scale(moment), tf.float32) / PARTS}
+
+    def _scale(self, moment: Moment) -> tf.Tensor:
+        """``int32[]`` s in units of 1 / `PARTS`: whole numbers, so that sizes hang on no last bit."""
+        ramp = max(self.finish - self.delay, 1 / PARTS)
+        share = tf.clip_by_value((moment.progress - self.delay) / ramp, 0.0, 1.0)
+        risen = in_parts(tf.where(moment.progress >= self.finish, 1.0, share))
+        first = round(self.start * PARTS)
+        return first + (PARTS - first) * risen // PARTS
+
+    def _rounded(self, scale: tf.Tensor, full: tf.Tensor) -> tf.Tensor:
+        """``int32[2]`` sides, at least one multiple of what divides them, at most the full ones."""
+        steps = (full * scale + PARTS * self.multiple // 2) // (PARTS * self.multiple)
+        return tf.minimum(tf.maximum(steps, 1) * self.multiple, full)
+
+    def _resized(self, x: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        found = tf.image.resize(x, size, self.method)
+        return tf.cast(tf.round(found) if x.dtype.is_integer else found, x.dtype)

@@ -1,0 +1,227 @@
+"""The report and its figures: from records alone, in one file, as a browser shows it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up import record_of
+from PIL import Image
+
+from batchsel.analysis.report import report
+from batchsel.experiments.run import records as files
+from batchsel.experiments.run.record_details import packed
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+SEEDS = range(4)
+
+
+def pictured(record):
+    """With pictures of samples, as a record of images has."""
+    part = {
+        "pixels": packed(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
+        "labels": ["shirt", "coat", "bag"], "visits": [9, 8, 7], "samples": [1, 2, 3],
+    }  # fmt: skip
+    return record | {"images": {"most": part, "least": part}}
+
+
+def planar(record):
+    """With a map of a plane, as a record of spirals has."""
+    rng = np.random.default_rng(0)
+    stage = {
+        "samples": 100, "visits": packed(rng.integers(0, 9, 50).astype(np.uint16)),
+        "classes": packed((np.indices((9, 9)).sum(0) % 2).astype(np.uint8)),
+    }  # fmt: skip
+    points = packed(rng.normal(size=(50, 2)).astype(np.float16))
+    labels = packed(rng.integers(0, 2, 50).astype(np.uint8))
+    return record | {"plane": {"points": points, "labels": labels, "extent": [-3, 3, -3, 3], "stages": [stage, stage]}}
+
+
+def some_records():
+    found = []
+    for seed in SEEDS:
+        found.append(pictured(record_of("random", seed, crossing=800 + 100 * seed)))
+        found.append(pictured(record_of("loss_ema", seed, crossing=400 + 50 * seed, contended=False)))
+        found.append(record_of("never <b>", seed, crossing=None, kept=0.6))
+        found.append(record_of("random again", seed, crossing=800 + 100 * seed, role="control", against="random"))
+        found.append(planar(record_of("random", seed, crossing=900, dataset="spirals")))
+        found.append(record_of("loss_ema", seed, crossing=700 + 100 * seed, dataset="spirals"))
+    about = {"question": "Does <loss_ema> help?", "command": "batchsel compare --dataset digits"}
+    return [record | {"about": about} for record in found]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    failures = [record_of("broken", 0) | {"failed": "out of luck & <memory>"}]
+    path.write_text(report.report(some_records(), ["records.jsonl, line 3: damaged"], failures), "utf-8")
+    return path
+
+
+def test_everything_that_was_asked_for_is_in_it(page):
+    text = page.read_text("utf-8")
+    for words in (
+        "Does &lt;loss_ema&gt; help?", "batchsel compare --dataset digits", "What the controls say", "random again",
+        "Kaplan-Meier", "at equal seconds and samples", "All data sets together", "learning_rate", "made up",
+        "out of luck &amp; &lt;memory&gt;", "line 3: damaged", "never &lt;b&gt;", "parameters of the model",
+    ):  # fmt: skip
+        assert words in text, words
+    for name in ("ratios", "curves", "survival", "strip", "time", "visits", "kept", "learning_rate", "images"):
+        assert f'<figure id="digits-{name}">' in text
+    assert '<figure id="spirals-plane">' in text
+    assert '<figure id="spirals-images">' not in text
+    assert "<b>" not in text
+
+
+def test_every_figure_is_whole_and_says_what_it_shows(page):
+    text = page.read_text("utf-8")
+    pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(pictures) == 9 + 9 + 1
+    identifiers: set[str] = set()
+    for picture in pictures:
+        root = ElementTree.fromstring(picture)
+        assert root.get("role") == "img"
+        assert len(root.get("aria-label")) > 15
+        own = {element.get("id") for element in root.iter() if element.get("id")}
+        assert not own & identifiers
+        identifiers |= own
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', picture)) <= own
+
+
+def test_forty_arms_leave_room_for_the_curves():
+    records = [record_of("random", seed, crossing=900) for seed in range(2)]
+    records += [record_of(f"arm {place}", seed, crossing=500) for place in range(40) for seed in range(2)]
+    page = report.report(records)  # matplotlib warns where nothing is left of a panel
+    assert page.count("arm 39 (n = 2)") == 2
+
+
+def test_nothing_comes_from_elsewhere(page):
+    text = page.read_text("utf-8")
+    assert "default-src 'none'" in text
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text)
+    assert "<script" not in text
+
+
+def test_the_same_records_give_the_same_page():
+    assert report.report(some_records()) == report.report(some_records())
+
+
+def test_a_report_needs_no_tensorflow(tmp_path):
+    for record in some_records():
+        files.append(tmp_path, record)
+    code = (
+        "import sys; from batchsel.cli.main import cli\n"
+        f"cli.main(['report', {str(tmp_path)!r}, '--csv', {str(tmp_path / 'r.csv')!r}, '--json', {str(tmp_path / 'r.json')!r}],"
+        " standalone_mode=False)\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "report.html").stat().st_size > 50_000
+    assert (tmp_path / "r.csv").read_text().count("\n") == 1 + 4
+    assert {item["verdict"] for item in json.loads((tmp_path / "r.json").read_text())["comparisons"]} >= {"faster"}
+
+
+def test_one_run_is_a_report_without_claims():
+    text = report.report([record_of("loss_ema", 0, role="single", against="")])
+    assert "No arm is compared with a baseline" in text
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+@pytest.mark.parametrize("name", sorted(report.FIGURES.keys() - report.OF_STUDIES.keys() - {"course"}))
+def test_single_figures(name, ending, tmp_path):
+    for record in some_records():
+        files.append(tmp_path, record)
+    dataset = "spirals" if name == "plane" else "digits"
+    words = ["plot", str(tmp_path), "--dataset", dataset, "--figure", name, "--out", str(tmp_path / f"a.{ending}")]
+    from batchsel.cli.main import cli
+
+    cli.main(words, standalone_mode=False)
+    if ending == "png":
+        with Image.open(tmp_path / "a.png") as picture:
+            assert picture.width > 600
+    else:
+        ElementTree.parse(tmp_path / "a.svg")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--figure", "curve"], "Did you mean 'curves'"),
+        (["--dataset", "digit"], "Did you mean 'digits'"),
+        ([], "choose one with --dataset"),
+        (["--dataset", "digits", "--arm", "los_ema"], "Did you mean 'loss_ema'"),
+        (["--dataset", "digits", "--out", "a.gif"], "--out writes .png or .svg"),
+    ],
+)
+def test_plot_says_what_is_wrong(words, said, tmp_path):
+    from batchsel.cli.main import cli
+    from batchsel.errors import UserError
+
+    for record in some_records():
+        files.append(tmp_path, record)
+    with pytest.raises(UserError, match=said):
+        cli.main(["plot", str(tmp_path), *words], standalone_mode=False)
+
+
+def browse(*words):
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_a_browser_shows_it_without_errors_and_without_asking_the_network(page, tmp_path):
+    log = tmp_path / "net.json"
+    done = browse(
+        "--enable-logging=stderr", "--v=0", f"--log-net-log={log}", "--window-size=1100,9000",
+        f"--screenshot={tmp_path / 'page.png'}", page.as_uri(),
+    )  # fmt: skip
+    assert "CONSOLE" not in done.stderr
+    # The browser asks for updates of its own; what the page asked for has the page as its initiator.
+    asked = re.findall(r'"initiator":"file[^"]*","[^}]*"url":"(http[^"]*)"', log.read_text("utf-8", "replace"))
+    assert asked == []
+    with Image.open(tmp_path / "page.png") as image:
+        picture = np.asarray(image.convert("L"), float)
+    rows = picture.std(axis=1) > 1
+    assert rows.mean() > 0.5  # there is something to see on most of the page
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1100])
+def test_it_fits_the_width_of_a_phone(page, width, tmp_path):
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f"<iframe id=f src='{page.as_uri()}' width={width} height=800 frameborder=0></iframe><script>"
+        "onload = () => { const d = document.getElementById('f').contentDocument.documentElement;"
+        "document.title = 'wide ' + d.scrollWidth; }</script>"
+    )
+    done = browse("--allow-file-access-from-files", "--virtual-time-budget=5000", "--dump-dom", frame.as_uri())
+    assert int(re.search(r"<title>wide (\d+)</title>", done.stdout)[1]) <= width
+
+
+def test_the_details_of_a_run_are_those_of_its_data(tmp_path):
+    from batchsel.analysis.plots.selected_samples import array
+    from batchsel.experiments.run.runner import Surroundings, run
+    from batchsel.experiments.spec.spec import RunSpec
+
+    spec = RunSpec(
+        "spirals", "mlp", "loss_ema", 32, "adam", 0.01, "linear", "4 passes", "accuracy>=0.99", evaluations=8
+    )
+    record = run(spec, Surroundings(Path(tmp_path), checkpoints=False))
+    plane = record["plane"]
+    visits = sum(array(stage["visits"]).astype(int) for stage in plane["stages"])
+    assert len(plane["stages"]) == 4
+    assert visits.sum() == record["counts"]["samples"]
+    assert np.bincount(visits).tolist() == record["visits"]
+    assert array(plane["points"]).shape == (record["sizes"]["train"], 2)
+    assert set(np.unique(array(plane["stages"][-1]["classes"]))) == {0, 1}
+    assert files.problem(record) is None

@@ -1,0 +1,305 @@
+"""The answer of a study comes first, on the page, in the terminal and in files; nothing is shown that data do not support."""
+
+import csv
+import io
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from made_up import record_of
+from PIL import Image
+from study_records import FACTORIAL, SWEEP, budget_records, factorial_records, sweep_records, varied
+
+from batchsel.analysis.comparison import analyse
+from batchsel.analysis.plots.figures import draw
+from batchsel.analysis.plots.style import Look
+from batchsel.analysis.report import report
+from batchsel.analysis.report.tables import as_csv, as_values
+from batchsel.analysis.target_levels import estimate
+from batchsel.cli.support.comparison_text import lines
+from batchsel.experiments.run import records as files
+
+MODES = {"base rate": {8: 91, 32: 90.8, 128: 89, 512: 80}, "scaled": {8: 90.9, 32: 91, 128: 90.9, 512: 90.5}}
+STORY = "A narrow network on part of the <digits>."
+MADE = {
+    "factorial": lambda seeds: factorial_records(seeds, noise=0.3, about={"form": "scaled", "story": STORY}),
+    "batch_sizes": lambda seeds: sweep_records(MODES, seeds, noise=0.1),
+    "budgets": lambda seeds: budget_records(seeds, noise=0.1),
+}
+FIGURES = {
+    "factorial": {"effects", "interaction", "curves", "survival", "strip", "time", "visits", "kept", "learning_rate"},
+    "batch_sizes": {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up", "noise_scale", "learning_rate"},
+    "budgets": {"budgets", "curves", "survival", "strip", "time", "visits", "kept", "learning_rate"},
+}
+
+
+def grouped(records):
+    return report.grouped(records, [item.arm for item in analyse(records).summaries])
+
+
+@pytest.fixture(scope="module", params=MADE)
+def several(request):
+    """A study of three seeds: its kind, its estimates and its page."""
+    records = MADE[request.param](3)
+    estimates = estimate(records)
+    return request.param, estimates, report.report(records, estimates=estimates)
+
+
+@pytest.fixture(scope="module", params=MADE)
+def single(request):
+    """A study of one seed."""
+    records = MADE[request.param](1)
+    estimates = estimate(records)
+    return request.param, estimates, report.report(records, estimates=estimates)
+
+
+def test_the_first_statement_of_the_page_is_the_answer(several):
+    _, estimates, page = several
+    (study,) = estimates.studies
+    sentence = study.sentence[0].upper() + study.sentence[1:]
+    body = page[page.index("<main>") :]
+    first = re.search(r'<div class="verdict ([\w-]+)">([^\n]*)', body)
+    assert first[1] == "study"
+    assert first[2] == sentence
+    assert body.count('<div class="verdict') == 1
+    assert "No arm is compared" not in page
+
+
+def test_its_figures_are_there_and_whole(several):
+    kind, _, page = several
+    assert set(re.findall(r'<figure id="digits-(\w+)">', page)) == FIGURES[kind]
+    for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(picture)
+
+
+def test_a_scaled_form_says_that_it_is_one_and_tells_its_story(several):
+    kind, estimates, page = several
+    scaled = kind == "factorial"
+    assert ("This is the scaled form of the study" in page) == scaled
+    assert ("A narrow network on part of the &lt;digits&gt;." in page) == scaled
+    assert ("This is the scaled form of the study." in "\n".join(lines(*estimates))) == scaled
+
+
+def test_one_seed_says_so_and_has_no_interval_anywhere(single):
+    _, estimates, page = single
+    (study,) = estimates.studies
+    assert "a study of one seed: differences are those of single runs, no interval can be given" in study.sentence
+    assert study.sentence[1:] in page
+    shown = re.sub(r"<svg.*?</svg>|<pre>.*?</pre>", "", page, flags=re.DOTALL)
+    shown = shown[shown.index("<main>") : shown.index("How it was made")]
+    text = "\n".join(lines(*estimates))
+    for words in (shown, text):
+        assert not re.search(r"\[-?[\d.]+, -?[\d.]+\]", words)
+        assert "distinguishable" not in words
+        assert "In brackets" not in words
+    assert not {"survival", "strip", "ratios"} & set(re.findall(r'<figure id="digits-(\w+)">', page))
+    values = as_values(*estimates)["studies"][0]["findings"]
+    assert {(item["estimate"]["low"], item["estimate"]["high"], item["p"]) for item in values} == {(None, None, None)}
+
+
+def test_files_hold_the_numbers(several):
+    kind, estimates, _ = several
+    (study,) = json.loads(json.dumps(as_values(*estimates), allow_nan=False))["studies"]
+    assert (study["kind"], study["dataset"], study["seeds"]) == (kind, "digits", 3)
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*estimates))) if row["study"]]
+    assert len(rows) == len(study["findings"]) > 5
+    for row, item in zip(rows, study["findings"], strict=True):
+        assert (row["item"], row["quantity"]) == (item["item"], item["quantity"])
+        assert float(row["value"]) == item["estimate"]["value"]
+        assert (row["low"] or None) == (None if item["estimate"]["low"] is None else str(item["estimate"]["low"]))
+
+
+def test_the_terminal_shows_answer_and_tables(several):
+    _, estimates, _ = several
+    (study,) = estimates.studies
+    text = lines(*estimates)
+    assert " ".join(line.strip() for line in text).startswith(study.sentence[0].upper() + study.sentence[1:])
+    for table in study.tables:
+        assert f"{table.title}, digits" in text
+        assert any(line.startswith(table.rows[-1][0]) for line in text)
+    assert not any(line.startswith("data set ") for line in text)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """A page is faster made without them."""
+    monkeypatch.setattr(report, "pictures", lambda *_: [])
+
+
+def test_a_plain_comparison_beside_a_study_keeps_its_verdict(no_pictures):
+    records = budget_records(2)
+    records += [record_of("random", seed, crossing=900, dataset="wine") for seed in range(4)]
+    records += [record_of("smart", seed, crossing=400, dataset="wine") for seed in range(4)]
+    estimates = estimate(records)
+    page = report.report(records, estimates=estimates)
+    assert re.findall(r'<div class="verdict (\w+)">', page) == ["study", "faster"]
+    assert "<h2>wine: accuracy" in page
+    assert "<h2>digits</h2>" in page
+    assert any(line.startswith("on wine") for line in lines(*estimates))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("effects", "factorial"),
+        ("pareto", "batch_sizes"),
+        ("budgets", "budgets"),
+        ("snr", "varied"),
+        ("course", "varied"),
+    ],
+)
+def test_single_figures_of_studies(name, kind, tmp_path):
+    from batchsel.cli.main import cli
+
+    made = [varied(record) for record in factorial_records(1)] if kind == "varied" else MADE[kind](2)
+    for record in made:
+        files.append(tmp_path, record)
+    cli.main(["plot", str(tmp_path), "--figure", name, "--out", str(tmp_path / "a.png")], standalone_mode=False)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width > 600
+
+
+def test_the_command_writes_all_three_files(tmp_path, no_pictures):
+    from batchsel.cli.main import cli
+
+    for record in factorial_records(2):
+        files.append(tmp_path, record)
+    words = ["report", str(tmp_path), "--csv", str(tmp_path / "r.csv"), "--json", str(tmp_path / "r.json")]
+    cli.main(words, standalone_mode=False)
+    sentence = json.loads((tmp_path / "r.json").read_text())["studies"][0]["sentence"]
+    assert sentence[1:] in (tmp_path / "report.html").read_text("utf-8")
+    assert "interaction on accuracy" in (tmp_path / "r.csv").read_text()
+
+
+def failures_of(records, size):
+    """Failures at a size of the scaled mode, and the records of the other runs."""
+    lost = [r for r in records if r["arm"]["levels"] == {"batch size": str(size), "mode": "scaled"}]
+    failed = [
+        {"schema": 2, "failed": "went astray", "spec": r["spec"], "digest": r["digest"], "arm": r["arm"]} for r in lost
+    ]
+    return [r for r in records if r not in lost], failed
+
+
+def test_failures_reach_the_answer_from_every_command(tmp_path, no_pictures, capsys):
+    from batchsel.cli.main import cli
+    from batchsel.cli.support.experiment_options import show
+    from batchsel.experiments.compare.campaign import Result
+
+    ended, failed = failures_of(sweep_records(MODES, 3, noise=0.1), 512)
+    for record in ended + failed:
+        files.append(tmp_path, record)
+    cli.main(["report", str(tmp_path), "--json", str(tmp_path / "r.json")], standalone_mode=False)
+    sentence = json.loads((tmp_path / "r.json").read_text())["studies"][0]["sentence"]
+    assert sentence.endswith("base rate: 32, scaled: 128 (3 seeds: too few for an interval).")
+    assert sentence[1:] in (tmp_path / "report.html").read_text("utf-8")
+    assert sentence[1:] in report.report(ended, (), failed)
+    capsys.readouterr()
+    show(Result(ended, failed), tmp_path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["studies"][0]["sentence"] == sentence
+    show(Result(ended, failed), tmp_path, as_json=True, analysis=SWEEP | {"points": 3.0})
+    assert "within 3 points of that is base rate: 128, scaled: 128" in capsys.readouterr().out
+
+
+def test_a_ring_marks_the_breaking_point_that_the_answer_names():
+    ended, failed = failures_of(sweep_records(MODES, 3, noise=0.1), 512)
+    arms = grouped(ended)
+
+    def rings(failures):
+        axes = draw("batch_accuracy", arms, Look(arms), failures).axes[0]
+        return sorted(line.get_xdata()[0] for line in axes.lines if line.get_markersize() == 11)
+
+    assert (rings(failed), rings(())) == ([32, 128], [32])
+
+
+def test_seconds_of_shared_devices_are_shown_nowhere(no_pictures):
+    from batchsel.experiments.compare.sweep import said
+
+    records = [
+        record_of(arm, seed, crossing=crossing, contended=True)
+        for arm, crossing in (("random", 800), ("smart", 400))
+        for seed in range(3)
+    ]
+    estimates = estimate(records)
+    assert {item.median_seconds for item in estimates.analysis.summaries} == {None}
+    row = next(line for line in lines(*estimates) if line.startswith("digits") and " smart " in line)
+    assert row.split()[2:4] == ["3/3", "-"]
+    page = report.report(records, estimates=estimates)
+    assert page.count("<td>–</td><td>–</td><td>–</td>") == 2
+    assert "of the baseline's seconds" not in page
+    assert "of the baseline's samples" in page
+    json.dumps(as_values(*estimates), allow_nan=False)
+    arms = grouped(records)
+    for name, panels in (("curves", 2), ("survival", 1), ("strip", 1)):
+        assert len(draw(name, arms, Look(arms)).axes) == panels
+    assert draw("time", arms, Look(arms)) is None
+    assert said(records[0]) == "reached after 800 samples"
+    assert said(record_of("random", 0, crossing=800)) == "reached after 0.8 s"
+
+
+@pytest.mark.parametrize(("slower", "told"), [(1.3, True), (1.0, False)])
+def test_a_baseline_that_differs_from_itself_is_told_beside_the_times(slower, told, no_pictures):
+    records = factorial_records(4)
+    for record in records:
+        levels = set(record["arm"]["levels"].values())
+        record["arm"] |= {"role": "baseline" if levels == {"off"} else "arm"}
+    base = next(record["arm"]["name"] for record in records if record["arm"]["role"] == "baseline")
+    each = (1e-3 * slower * (1 + 0.01 * seed) for seed in range(4))
+    records += [
+        record_of("again", seed, crossing=800, role="control", against=base, seconds_each=one)
+        | {"about": records[0]["about"]}
+        for seed, one in enumerate(each)
+    ]
+    estimates = estimate(records)
+    (study,) = estimates.studies
+    assert any("times and their ratios are not to be trusted" in note for note in study.notes) == told
+    control = f"control on digits: again against {base}"
+    assert control in report.report(records, estimates=estimates)
+    assert any(line.startswith(control) for line in lines(*estimates))
+
+
+def test_the_page_says_when_the_test_part_was_read(no_pictures):
+    again, once = "the test part was read once more, at the end of the budget", "read once a run, at the crossing"
+    page = report.report(factorial_records(1))
+    assert (again in page, once in page) == (True, False)
+    page = report.report([record_of("random", 0), record_of("smart", 0)])
+    assert (again in page, once in page) == (False, True)
+
+
+def test_a_count_of_measurements_is_no_count_of_seeds():
+    estimates = estimate(sweep_records(MODES, 3, noise=0.1))
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*estimates))) if "noise scale" in row["quantity"]]
+    assert [row["seeds"] for row in rows] == [""]
+
+
+def test_what_was_not_measured_is_not_drawn():
+    arms = grouped(factorial_records(1))
+    look = Look(arms)
+    drawn = {name for name, (_, draw) in report.OF_STUDIES.items() if draw(arms, look) is not None}
+    assert drawn == {"effects", "interaction"}
+    assert report.FIGURES["course"][1](arms, look) is None
+    incomplete = grouped(factorial_records(1)[:-1])
+    assert not [name for name, (_, draw) in report.OF_STUDIES.items() if draw(incomplete, look) is not None]
+
+
+def test_rates_of_groups_have_a_panel_only_where_they_differ():
+    one, *rest = factorial_records(1)
+    same = varied(one, groups=("all",))
+    arms = grouped([varied(rest[0]), same])
+    made = report.FIGURES["learning_rate"][1](arms, Look(arms))
+    titles = [ax.get_title("left") for ax in made.axes if ax.has_data()]
+    assert titles == ["", rest[0]["arm"]["name"]]
+    labels = [line.get_label() for line in made.axes[1].lines]
+    assert labels == ["stem", "stage 1", "stage 2", "stage 3", "head"]
+
+
+def test_panels_stand_for_the_levels_that_are_answered_by_themselves():
+    analysis = FACTORIAL | {"within": ["model"]}
+    records = [
+        run for model in ("a", "b", "c") for run in factorial_records(2, analysis=analysis, extra={"model": model})
+    ]
+    arms = grouped(records)
+    made = report.FIGURES["interaction"][1](arms, Look(arms))
+    assert [ax.get_title("left") for ax in made.axes if ax.has_data()] == [f"digits, model {m}" for m in "abc"]
+    rows = report.FIGURES["effects"][1](arms, Look(arms)).axes[0].get_yticklabels()
+    assert [row.get_text() for row in rows][:4] == ["a: lerac", "a: blur", "a: lerac × blur", "b: lerac"]

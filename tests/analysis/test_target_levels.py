@@ -1,0 +1,81 @@
+"""The same runs at several targets: easy ones reached sooner, hard ones missed, none made up."""
+
+import csv
+import io
+import json
+
+import pytest
+from made_up import record_of
+
+from batchsel.analysis.comparison import analyse
+from batchsel.analysis.report import report
+from batchsel.analysis.report.tables import as_csv, as_values
+from batchsel.analysis.target_levels import levels
+from batchsel.cli.support.comparison_text import lines
+from batchsel.experiments.run import records as files
+from batchsel.experiments.spec.dataset_lookup import targets_of
+
+TARGETS = {"hard": "accuracy>=0.99", "medium": "accuracy>=0.90", "easy": "accuracy>=0.5"}
+SEEDS = 5
+
+
+def runs(**options):
+    given = {"targets": TARGETS} | options
+    found = []
+    for seed in range(SEEDS):
+        found.append(record_of("random", seed, crossing=1000, **given))
+        found.append(record_of("loss_ema", seed, crossing=500, **given))
+        found.append(record_of("random again", seed, crossing=1000, role="control", against="random", **given))
+        found.append(record_of("rs2", seed, role="control", against="random", control_of="loss_ema", **given))
+    return found
+
+
+def test_every_target_of_the_data_set_is_looked_at_from_easy_to_hard():
+    (found,) = levels(runs()).values()
+    assert [(level.name, level.target) for level in found] == [
+        ("easy", "accuracy>=0.5"), ("medium", "accuracy>=0.9"), ("hard", "accuracy>=0.99"),
+    ]  # fmt: skip
+    assert [[item.arm.arm for item in level.comparisons] for level in found] == [["loss_ema", "random again"]] * 3
+    easy, medium, hard = (level.comparisons[0] for level in found)
+    # The curves part at 500 samples only, when both have passed the easy target.
+    assert (easy.samples.value, easy.reached, easy.verdict) == (1.0, (SEEDS, SEEDS), "tie")
+    assert (medium.samples.value, medium.verdict) == (pytest.approx(0.5), "faster")
+    assert (hard.reached, hard.verdict) == ((0, 0), "not reached")
+
+
+def test_a_target_that_the_runs_were_made_for_stands_among_them():
+    (found,) = levels(runs(target="accuracy>=0.8")).values()
+    assert [level.name for level in found] == ["easy", "accuracy>=0.8", "medium", "hard"]
+
+
+def test_runs_that_ended_at_their_target_say_nothing_of_others():
+    assert levels(runs(run_on=False)) == {}
+    assert levels(runs(targets={})) == {}
+    assert levels(runs(targets={"other": "recall>=0.5"})) == {}
+
+
+def test_page_text_csv_and_json_show_them():
+    records = runs()
+    analysis, found = analyse(records), levels(records)
+    page = report(records)
+    assert "The same runs at several targets" in page
+    assert "accuracy&gt;=0.99 (hard)" in page
+    text = "\n".join(lines(analysis, found))
+    assert "digits        accuracy>=0.5" in text
+    assert "5/5, 0.50 [0.50, 0.50]" in text
+    rows = list(csv.DictReader(io.StringIO(as_csv(analysis, found))))
+    assert [row["level"] for row in rows] == ["", "", "", "easy", "easy", "medium", "medium", "hard", "hard"]
+    assert [row["target"] for row in rows if row["level"] == "hard"] == ["accuracy>=0.99"] * 2
+    values = json.loads(json.dumps(as_values(analysis, found), allow_nan=False))
+    assert {item["level"] for item in values["levels"]} == set(TARGETS)
+    assert "The same runs at several targets" not in report(runs(targets={}))
+
+
+def test_records_carry_the_targets_of_their_data_set(tmp_path):
+    assert targets_of("./mine.py:load") == {}
+    assert targets_of("digits")["hard"] == "accuracy>=0.98"
+    for wrong in (["accuracy>=0.9"], {"easy": "soon"}, {"easy": 3}):
+        assert files.problem(record_of("random", 0) | {"targets": wrong}).startswith("its targets are")
+    older = record_of("random", 0)
+    del older["targets"]
+    assert files.problem(older) is None

@@ -1,0 +1,108 @@
+"""`batchsel selectors`, `models`, `doctor`, `bench`, `completion`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+from batchsel.experiments.spec import spec_problems
+from batchsel.selectors.registry import entries
+from batchsel.training.loop.compilation import MODES
+
+
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_every_selector_is_listed_with_a_line(command):
+    rows = json.loads(command("selectors", "list", "--json").out)["selectors"]
+    assert {row["name"] for row in rows} == set(entries())
+    assert all(row["summary"].endswith(".") for row in rows)
+
+
+@pytest.mark.parametrize("name", sorted(entries()))
+def test_every_selector_shows_formula_cost_and_source(command, name):
+    shown = json.loads(command("selectors", "show", name, "--json").out)
+    assert shown["formula"]
+    assert shown["cost"]
+    assert shown["source"]
+
+
+def test_selectors_alone_lists_them(command):
+    assert command("selectors").out == command("selectors", "list").out
+
+
+def test_the_page_of_all_selectors_is_up_to_date(command):
+    repository = Path(__file__).parents[2]
+    recorded = [str(repository / "experiments" / f"methods_on_{name}") for name in ("digits", "fashion_mnist")]
+    page = command("selectors", "page", *recorded).out
+    assert page == (repository / "docs" / "selectors.md").read_text("utf-8"), "make docs brings it up to date"
+    for entry in entries().values():
+        assert f"### {entry.name}\n" in page
+    assert "Measured here" in page
+
+
+def test_models_are_listed_and_shown(command):
+    rows = json.loads(command("models", "list", "--json").out)["models"]
+    names = [row["name"] for row in rows]
+    assert names == sorted(names)
+    assert {"cnn", "mlp", "lstm", "resnet18"} <= set(names)
+    assert all(row["summary"] for row in rows)
+    assert "hidden" in json.loads(command("models", "show", "mlp", "--json").out)["parameters"]
+    assert command("models", "show", "mpl").code == 2
+
+
+def test_doctor_tries_a_run(command):
+    facts = json.loads(command("doctor", "--json").out)
+    assert facts["steps per second"] > 0
+    assert facts["devices"]
+
+
+def test_bench_gives_every_ratio(command):
+    result = json.loads(command("bench", "--quick", "--task", "mlp", "--json").out)
+    (task,) = result["tasks"]
+    assert set(task["arms"]) >= {"model.fit", "random", "loss_ema"}
+    assert task["arms"]["random"]["times_as_fast_as_fit"]["median"] > 1
+
+
+def test_bench_measures_planning(command):
+    words = "bench --planning --n 2000 --n 4000 --selector random --selector loss_ema --json"
+    costs = json.loads(command(*words.split()).out)["planning"]
+    assert [(cost["selector"], cost["n"]) for cost in costs] == [
+        ("random", 2000), ("loss_ema", 2000), ("random", 4000), ("loss_ema", 4000),
+    ]  # fmt: skip
+    assert [cost["bytes_a_sample"] for cost in costs] == pytest.approx([16, 19.7, 16, 19.7], rel=0.05)
+    assert all(0 < cost["microseconds"] < 1000 for cost in costs)
+    assert all(cost["peak_megabytes"] is None or 0 <= cost["peak_megabytes"] < 2000 for cost in costs)
+    assert command("bench", "--n", "2000").code == 2
+
+
+def test_bench_measures_streaming(command):
+    result = json.loads(command("bench", "--streaming", "--quick", "--json").out)
+    assert result["speed"]["share_of_the_speed_in_memory"]["median"] > 0
+    memory = result["memory"]
+    assert memory["set_bytes"] >= 19 * memory["buffer_bytes"]
+    assert memory["rise_bytes"] is None or memory["rise_bytes"] < 0.5 * memory["set_bytes"]
+
+
+def test_bench_measures_schedules_in_processes_of_their_own(command):
+    told = command("bench", "--schedules", "--quick", "--processes", "2").out
+    assert "cosine | lerac" in told
+    assert "geometric mean" in told
+    assert "2 processes of 1 rounds" in told
+    assert command("bench", "--processes", "2").code == 2
+    assert command("bench", "--schedules", "--task", "mlp").code == 2
+
+
+def test_unknown_commands_tasks_and_shells(command):
+    assert "'run'" in command("rnu").err
+    assert "'mlp'" in command("bench", "--task", "mpl").err
+    assert command("completion", "tcsh").code == 2
+    assert "batchsel" in command("completion", "bash").out
+
+
+def test_names_that_are_known_without_tensorflow_are_those_that_exist():
+    assert spec_problems.COMPILE == MODES

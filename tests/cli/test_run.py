@@ -1,0 +1,405 @@
+"""`batchsel run`: what it prints, what it leaves behind, its exit codes and errors."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import CommandLine
+
+from batchsel.experiments.run import records
+
+
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("BATCHSEL_") and name != "BATCHSEL_DATA":
+            monkeypatch.delenv(name)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_picture(command, tmp_path):
+    result = command("run", "--dataset", "spirals", "--selector", "loss_ema", "--plot", "curve.png", "--seed", "1")
+    assert result.code == 0
+    assert 'selector = "loss_ema"' in result.out
+    assert re.search(r"reached after [\d.e-]+ s", result.out)
+    for word in ("steps", "samples", "passes", "validation", "test", "selection", "tracing", "evaluation"):
+        assert word in result.out
+    (record,) = records.read(tmp_path / "runs" / "records.jsonl").runs
+    assert record["reached"]
+    assert record["crossing"]["accuracy"] >= 0.98
+    assert record["spec"]["seed"] == 1
+    assert record["seconds"]["training"] >= record["crossing"]["seconds"] > 0
+    picture = (tmp_path / "curve.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    folder = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    assert {path.name for path in folder.iterdir()} == {"config.toml", "checkpoint.npz"}
+
+
+def test_json_is_one_object_and_a_missed_target_is_exit_code_3(command):
+    result = command("run", "--dataset", "iris", "--budget", "2 passes", "--target", "loss<=0.0001", "--json")
+    assert result.code == 3
+    record = json.loads(result.out)
+    assert record["reached"] is False
+    assert record["crossing"] is None
+    assert record["counts"]["samples"] == 2 * record["sizes"]["train"]
+
+
+def test_the_grid_of_evaluations_is_the_same_for_every_selector(command):
+    grids = {}
+    for selector in ("random", "loss_ema", "candidates(2)"):
+        result = command(
+            "run", "--dataset", "wine", "--selector", selector, "--budget", "4", "--target", "loss<=0.00001",
+            "--evaluations", "8", "--batch-size", "8", "--json",
+        )  # fmt: skip
+        evaluations = json.loads(result.out)["evaluations"]
+        grids[selector] = [point["samples"] for point in evaluations]
+    points = [len(grid) for grid in grids.values()]
+    assert points == [8, 8, 8]
+    # A point is passed by at most the rest of a batch.
+    assert max(np.ptp(list(column)) for column in zip(*grids.values(), strict=True)) < 8
+
+
+def test_options_win_over_environment_over_file_over_card(command, monkeypatch, tmp_path):
+    (tmp_path / "mine.toml").write_text('dataset = "iris"\nbatch_size = 8\nlearning_rate = 0.5\nseed = 5\n')
+    monkeypatch.setenv("BATCHSEL_LEARNING_RATE", "0.25")
+    monkeypatch.setenv("BATCHSEL_SEED", "7")
+    result = command("run", "--config", "mine.toml", "--seed", "9", "--print-config")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert {"batch_size = 8", "learning_rate = 0.25", "seed = 9", 'model = "mlp"'} <= set(lines)
+
+
+def test_the_printed_configuration_can_be_given_back(command, tmp_path):
+    first = command("run", "--dataset", "wine", "--selector", "loss_ema | mix(uniform=0.2)", "--print-config")
+    (tmp_path / "again.toml").write_text(first.out)
+    again = command("run", "--config", "again.toml", "--print-config")
+    assert again.out == first.out
+
+
+def test_a_user_can_bring_model_and_selector_in_files(command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import keras, tensorflow as tf\n"
+        "def build(input_shape, outputs, units=4):\n"
+        "    layers = [keras.Input(input_shape), keras.layers.Dense(units), keras.layers.Dense(outputs)]\n"
+        "    return keras.Sequential(layers)\n"
+        "def hardest(losses, batch_size, rng):\n"
+        "    return tf.math.top_k(losses, batch_size).indices\n"
+    )
+    result = command(
+        "run", "--dataset", "iris", "--model", "./mine.py:build(units=5)", "--selector", "./mine.py:hardest",
+        "--target", "accuracy>=0.7", "--json",
+    )  # fmt: skip
+    record = json.loads(result.out)
+    assert record["parameters"] == 4 * 5 + 5 + 5 * 3 + 3
+    assert record["counts"]["plans"] == record["counts"]["steps"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--dataset", "digitz"], ["digitz", "digits"]),
+        (["--dataset", "iris", "--model", "mpl"], ["mpl", "mlp"]),
+        (["--dataset", "iris", "--selector", "randon"], ["randon", "random"]),
+        (["--dataset", "iris", "--selector", "loss_ema(0.9"], ["cannot read", "loss_ema(0.9"]),
+        (["--dataset", "iris", "--selector", "loss_ema(2)"], ["decay", "[0, 1)"]),
+        (["--dataset", "iris", "--selector", "random | mix"], ["gives no scores"]),
+        (["--dataset", "iris", "--optimizer", "adamm"], ["adamm", "adam"]),
+        (["--dataset", "iris", "--schedule", "cosin"], ["cosin", "cosine"]),
+        (["--dataset", "iris", "--schedule", ""], ["schedule is empty", "'constant'"]),
+        (["--dataset", "iris", "--budget", "ten"], ["ten", "8 passes"]),
+        (["--dataset", "iris", "--budget", "5 s", "--schedule", "linear"], ["linear", "constant"]),
+        (["--dataset", "iris", "--target", "accuracy>0.9"], ["accuracy>0.9", "accuracy>=0.91"]),
+        (["--dataset", "iris", "--target", "acuracy>=0.9"], ["acuracy", "accuracy"]),
+        (["--dataset", "iris", "--target", "accuracy>=93"], ["0.93"]),
+        (["--dataset", "iris", "--target", "accuracy<=0.9"], ["turn the sign"]),
+        (["--dataset", "iris", "--batch-size", "0"], ["batch_size", "at least 1"]),
+        (["--dataset", "iris", "--batch-size", "1000"], ["1000", "90"]),
+        (["--dataset", "iris", "--learning-rate", "-1"], ["learning_rate", "above 0"]),
+        (["--dataset", "iris", "--plot", "x.gif"], [".png", "x.gif"]),
+        (["--dataset", "iris", "--config", "missing.toml"], ["missing.toml"]),
+        (["--resume", "runs/nothing"], ["runs/nothing", "no interrupted run"]),
+        ([], ["--dataset"]),
+    ],
+)
+def test_wrong_usage_is_one_clear_error_before_anything_is_written(command, tmp_path, words, expected):
+    result = command("run", *words)
+    assert result.code == 2
+    for part in expected:
+        assert part in result.err
+    assert "Traceback" not in result.err
+    assert not list(tmp_path.glob("runs/*.jsonl"))
+
+
+def test_a_configuration_with_an_unknown_key_names_the_nearest(command, tmp_path):
+    (tmp_path / "mine.toml").write_text("batchsize = 8\n")
+    result = command("run", "--dataset", "iris", "--config", "mine.toml")
+    assert result.code == 2
+    assert "batchsize" in result.err
+    assert "'batch_size'" in result.err
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_and_not_a_traceback(command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = command("run", "--dataset", "iris", "--out", "file/runs")
+    assert result.code == 1
+    assert "cannot write" in result.err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_diverging_run_stops_names_the_step_and_keeps_the_last_good_checkpoint(command, tmp_path):
+    result = command(
+        "run", "--dataset", "wine", "--optimizer", "sgd", "--learning-rate", "1e30", "--target", "accuracy>=0.9"
+    )
+    assert result.code == 1
+    assert "not finite" in result.err
+    assert "learning rate" in result.err
+    assert not (tmp_path / "runs" / "records.jsonl").exists()
+
+
+def _started(tmp_path: Path, *words: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "batchsel", "run", *words],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _finished(tmp_path: Path, *words: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-m", "batchsel", "run", *words, "--json", "--progress", "off"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    return json.loads(done.stdout)
+
+
+_LONG = ["--dataset", "digits", "--selector", "smart", "--budget", "300", "--target", "loss<=0.0000001",
+         "--evaluations", "60", "--deterministic", "--schedule", "cosine"]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_ctrl_c_checkpoints_says_how_to_resume_and_the_resumed_run_is_the_undisturbed_one(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    process = _started(tmp_path / "a", *_LONG)
+    for line in process.stderr:
+        if "passes" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    resume = re.search(r"batchsel run --resume (\S+)", err)
+    assert resume
+    resumed = _finished(tmp_path / "a", "--resume", resume[1])
+    whole = _finished(tmp_path / "b", *_LONG)
+    times = {"seconds"}
+    strip = [
+        [{key: value for key, value in point.items() if key not in times} for point in record["evaluations"]]
+        for record in (resumed, whole)
+    ]
+    assert strip[0] == strip[1]
+    assert resumed["test"] == whole["test"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_nothing_but_the_work_since_the_last_checkpoint_is_lost(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    process = _started(tmp_path / "a", *_LONG)
+    generator = np.random.default_rng()
+    for _ in range(3):
+        # The second line of an evaluation comes after the first one's checkpoint.
+        evaluations = (line for line in process.stderr if "passes" in line)
+        assert next(evaluations)
+        assert next(evaluations)
+        time.sleep(float(generator.uniform(0, 0.3)))
+        process.kill()
+        process.communicate()
+        (folder,) = (path for path in (tmp_path / "a" / "runs").iterdir() if path.is_dir())
+        assert not (tmp_path / "a" / "runs" / "records.jsonl").exists()
+        process = _started(tmp_path / "a", "--resume", f"runs/{folder.name}")
+    process.kill()
+    process.communicate()
+    resumed = _finished(tmp_path / "a", "--resume", f"runs/{folder.name}")
+    whole = _finished(tmp_path / "b", *_LONG)
+    assert resumed["test"] == whole["test"]
+    assert [point["loss"] for point in resumed["evaluations"]] == [point["loss"] for point in whole["evaluations"]]
+
+
+def test_help_is_there_at_once_and_needs_no_tensorflow():
+    code = (
+        "import sys, time; start = time.perf_counter()\n"
+        "from batchsel.cli import main\n"
+        "main.cli.main(['--help'], standalone_mode=False)\n"
+        "assert 'tensorflow' not in sys.modules and 'numpy' not in sys.modules\n"
+        "print('TOOK', time.perf_counter() - start)"
+    )
+    took = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        took.append(float(done.stdout.split("TOOK")[1]))
+    assert min(took) < 0.3
+
+
+@pytest.mark.data
+def test_fashion_mnist_for_some_hundred_steps(command):
+    if "BATCHSEL_DATA" not in os.environ:
+        pytest.skip("BATCHSEL_DATA is not set")
+    result = command(
+        "run", "--dataset", "fashion_mnist", "--selector", "loss_ema", "--budget", "20000 samples",
+        "--evaluations", "4", "--target", "accuracy>=0.8", "--json",
+    )  # fmt: skip
+    record = json.loads(result.out)
+    assert record["sizes"] == {"train": 55000, "validation": 5000, "test": 10000}
+    assert record["evaluations"][-1]["accuracy"] > 0.78
+
+
+def test_a_user_can_bring_data_in_a_file(command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "from batchsel.data import Dataset, Part\n"
+        "def load(seed):\n"
+        "    x = np.random.default_rng(0).normal(size=(300, 3)).astype('float32')\n"
+        "    y = (x.sum(1) > 0).astype('int32')\n"
+        "    cut = lambda a, b: Part(x[a:b], y[a:b])\n"
+        "    return Dataset('mine', 'classification', cut(0, 200), cut(200, 250), cut(250, 300), ('no', 'yes'))\n"
+    )
+    assert "target" in command("run", "--dataset", "./mine.py:load").err
+    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.9", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["sizes"]["train"] == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--target", "accuracy=0.9", "--progress", "rich"], "cannot read the target 'accuracy=0.9'"),
+        (["--optimizer", "sgd(momentum=2)"], "cannot make the optimizer 'sgd(momentum=2)'"),
+        (["--optimizer", "adam(beta_1='x')"], "beta_1 cannot be a text"),
+        (["--model", "mlp(hidden=[-1])"], "cannot build the model 'mlp(hidden=[-1])'"),
+        (["--model", "mlp(hidden=5)"], "cannot build the model 'mlp(hidden=5)'"),
+        (["--model", "cnn"], "cannot build the model 'cnn' for inputs of shape (4,)"),
+        (["--budget", "1e30 samples"], "cannot read the budget"),
+        (["--seed", str(2**31)], "seed must be below 2147483648"),
+    ],
+)
+def test_settings_that_cannot_be_built_are_wrong_usage(command, words, said):
+    result = command("run", "--dataset", "iris", *words)
+    assert result.code == 2, result.err
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("line", ['target = ["a"]', "dataset = [5]"])
+def test_a_configuration_of_odd_values_is_wrong_usage(command, tmp_path, line):
+    (tmp_path / "run.toml").write_text(line)
+    result = command("run", "--dataset", "iris", "--config", "run.toml")
+    assert result.code == 2
+    assert "a setting is a text, a number or true or false" in result.err
+
+
+def test_a_long_budget_is_kept_to_the_sample(command):
+    result = command("run", "--dataset", "iris", "--budget", "1234567 samples", "--print-config")
+    assert 'budget = "1234567 samples"' in result.out
+
+
+MODELS = """
+import keras
+
+class Own(keras.Model):
+    def __init__(self, outputs):
+        super().__init__()
+        self.first, self.dense = keras.layers.Dense(4, trainable=False), keras.layers.Dense(outputs)
+
+    def call(self, inputs):
+        return self.dense(self.first(inputs))
+
+def subclassed(input_shape, outputs):
+    model = Own(outputs)
+    model(keras.ops.zeros((1, *input_shape)))
+    model.first.set_weights([keras.ops.ones((4, 4)) * 7, keras.ops.zeros(4)])
+    return model
+
+def late(input_shape, outputs):
+    return keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(outputs)])
+"""
+
+
+@pytest.mark.parametrize("name", ["subclassed", "late"])
+def test_models_that_keras_cannot_copy_run_and_resume(command, tmp_path, name):
+    (tmp_path / "mine.py").write_text(MODELS)
+    words = ["run", "--dataset", "iris", "--model", f"./mine.py:{name}", "--target", "loss<=0.001", "--budget", "2"]
+    assert command(*words).code == 3
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    with np.load(folder / "checkpoint.npz") as arrays:
+        kernel = next(arrays[key] for key in arrays.files if key.startswith("model/0/"))
+    assert (kernel == 7).all() == (name == "subclassed")
+    renamed = folder.rename(tmp_path / "runs" / "kept")
+    result = command("run", "--resume", str(renamed))
+    assert result.code == 3, result.err
+    # It had ended before: nothing is trained, recorded or made.
+    assert len(records.read(tmp_path / "runs").runs) == 1
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"kept", "records.jsonl"}
+
+
+def test_a_new_run_leaves_no_old_checkpoint_to_go_on_from(command, tmp_path):
+    words = ["run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001"]
+    command(*words)
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    old = (folder / "checkpoint.npz").stat().st_mtime_ns
+    command(*words)
+    assert (folder / "checkpoint.npz").stat().st_mtime_ns != old
+    assert len(records.read(tmp_path / "runs").runs) == 2
+
+
+def test_the_environment_does_not_hinder_a_resume(command, monkeypatch, tmp_path):
+    command("run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001")
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    monkeypatch.setenv("BATCHSEL_SEED", "5")
+    assert command("run", "--resume", str(folder)).code == 3
+    result = command("run", "--resume", str(folder), "--seed", "5")
+    assert result.code == 2
+    assert "leave out --seed" in result.err
+
+
+SOURCE = """
+import numpy as np
+from batchsel.data import Dataset, Part
+from batchsel.data.sources import source_of
+
+def load(seed=0):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3)).astype("float32")
+    y = (x[:, 0] > 0).astype("int32")
+    whole = source_of((x, y))
+    return Dataset("mine", "classification", whole, Part(x, y), whole, ("no", "yes"))
+"""
+
+
+def test_data_behind_a_source_can_be_run(command, tmp_path):
+    (tmp_path / "mine.py").write_text(SOURCE)
+    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.6", "--budget", "4", "--json")
+    assert result.code in (0, 3), result.err
+    assert json.loads(result.out)["sizes"]["train"] == 80
+
+
+def test_data_of_ones_own_that_changed_are_another_run(command, tmp_path):
+    rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(80))
+    (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows + "\n")
+    given = "run --dataset ./mine.csv --label kind --target accuracy>=0.99 --budget 2 --out out --progress off"
+    words = given.split()
+    first = json.loads(command(*words, "--json").out)["digest"]
+    assert json.loads(command(*words, "--json").out)["digest"] == first
+    (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows.replace("6,", "7,") + "\n")
+    assert json.loads(command(*words, "--json").out)["digest"] != first
+    folders = [path.parent for path in (tmp_path / "out").glob("*/config.toml")]
+    assert len(folders) == 2
+    messages = [command("run", "--resume", str(folder)).err for folder in folders]
+    assert sum("./mine.csv:kind has changed since" in message for message in messages) == 1

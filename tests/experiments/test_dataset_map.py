@@ -1,0 +1,133 @@
+"""The map of a data set: its numbers against plain NumPy, wrong labels found, files and picture written."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from command_line import CommandLine
+from PIL import Image
+from selectors_for_tests import moment, seen
+
+from batchsel import Trainer, data
+from batchsel.experiments.inspect import dataset_map
+from batchsel.experiments.run.run_cache import Workshop
+from batchsel.experiments.spec import dataset_lookup
+from batchsel.experiments.spec.spec import RunSpec
+from batchsel.selectors import resolve
+
+N = 30
+
+
+def test_the_course_of_a_sample_is_what_numpy_says():
+    selector, generator = resolve("mapping(early=0.5)"), np.random.default_rng(0)
+    state, rows = selector.init(N), [[] for _ in range(N)]
+    for step in range(12):
+        indices = generator.choice(N, 10, replace=False)
+        batch = seen(indices, np.ones(10), selector.signals, seed=step)
+        state = selector.update(state, batch, moment(N, 10, step=step, progress=step / 12))
+        for place, i in enumerate(indices):
+            values = (batch.probability, batch.correct, batch.gradient_norm)
+            rows[i].append([float(value[place]) for value in values] + [step / 12 <= 0.5])
+    state = tf.nest.map_structure(lambda leaf: leaf.numpy(), state)
+    for i, history in enumerate(rows):
+        table = np.array(history).reshape(-1, 4)
+        assert state.times[i] == len(table)
+        if not len(table):
+            continue
+        probability, right, error, early = table.T
+        assert state.confidence[i] == pytest.approx(probability.mean(), abs=1e-5)
+        assert np.sqrt(state.squares[i] / len(table)) == pytest.approx(probability.std(), abs=1e-4)
+        assert state.right[i] == right.sum()
+        assert state.forgotten[i] == np.sum((right[:-1] == 1) & (right[1:] == 0))
+        if early.any():
+            assert state.error[i] == pytest.approx(error[early == 1].mean(), abs=1e-5)
+
+
+def test_wrong_labels_are_found(monkeypatch):
+    digits = dataset_lookup.load("digits")
+    wrong = np.random.default_rng(1).choice(len(digits.train), 60, replace=False)
+    labels = digits.train.y.copy()
+    labels[wrong] = (labels[wrong] + 1 + np.arange(60) % 9) % 10
+
+    workshop = Workshop()
+    spoilt = data.Dataset(
+        "digits",
+        "classification",
+        data.Part(digits.train.x, labels),
+        digits.validation,
+        digits.test,
+        digits.class_names,
+    )
+    monkeypatch.setattr(workshop, "dataset", lambda name: spoilt)
+    spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "12 passes", "accuracy>=0.9")
+    found = dataset_map.draw_map(spec, workshop)
+    suspects = set(found.suspects()[:60])
+    assert len(suspects & set(wrong)) >= 54  # nine in ten
+    assert found.el2n[wrong].mean() > 2 * np.delete(found.el2n, wrong).mean()
+    assert found.times.min() == 12
+
+
+def test_several_models_are_averaged_over():
+    workshop = Workshop()
+    spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "2 passes", "accuracy>=0.9", seed=3)
+    both = dataset_map.draw_map(spec, workshop, models=2)
+    first, second = (dataset_map.draw_map(dataclasses.replace(spec, seed=seed), workshop) for seed in (3, 4))
+    assert (first.el2n != second.el2n).any()
+    np.testing.assert_allclose(both.el2n, (first.el2n + second.el2n) / 2)
+    np.testing.assert_allclose(both.confidence, (first.confidence + second.confidence) / 2)
+    np.testing.assert_array_equal(both.times, first.times + second.times)
+    np.testing.assert_array_equal(both.forgotten, first.forgotten + second.forgotten)
+
+
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_the_command_writes_a_table_and_a_picture(command, tmp_path):
+    done = command("map", "--dataset", "digits", "--budget", "2", "--plot", "map.png")
+    assert done.code == 0, done.err
+    with open(tmp_path / "map.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(dataset_lookup.load("digits").train)
+    assert list(rows[0]) == [
+        "sample", "label", "times", "confidence", "variability", "correctness", "forgotten", "el2n", "loss",
+    ]  # fmt: skip
+    assert {row["times"] for row in rows} == {"2"}
+    assert all(0 <= float(row["confidence"]) <= 1 for row in rows)
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.size[0] > 800
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--dataset", "digist"), "Did you mean 'digits'"),
+        (("--dataset", "iris", "--plot", "map.gif"), "--plot writes .png or .svg"),
+        (("--dataset", "./mine.py:load"), "a map needs classes"),
+    ],
+)
+def test_what_cannot_be_mapped(words, said, command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\nfrom batchsel.data import Dataset, Part\n"
+        "def load(seed=0):\n"
+        "    part = Part(np.random.default_rng(0).normal(size=(40, 3)).astype('float32'), np.ones(40, 'float32'))\n"
+        "    return Dataset('mine', 'regression', part, part, part)\n"
+    )
+    done = command("map", *words)
+    assert done.code in (1, 2)
+    assert said in done.err
+    assert not (tmp_path / "map.csv").exists()
+
+
+def test_mapping_trains_as_shuffling_does():
+    """It is plain shuffling: each pass holds every sample once."""
+    from problems import classes, mlp
+
+    trainer = Trainer(mlp(), "mapping", batch_size=8)
+    trainer.fit(*classes(50), epochs=3, verbose=0)
+    assert (trainer.visits == 3).all()
+    assert tf.reduce_all(trainer.loop.carry.state.times == 3)

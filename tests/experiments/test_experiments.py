@@ -1,0 +1,272 @@
+"""Experiments: what is run, in which order, what is not run again, and what their controls are."""
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from command_line import CommandLine
+from made_up import record_of
+
+from batchsel.errors import UsageError, UserError
+from batchsel.experiments.compare.campaign import conduct
+from batchsel.experiments.compare.experiment import Experiment
+from batchsel.experiments.run import records
+from batchsel.experiments.run.device_lock import device
+from batchsel.experiments.run.runner import Surroundings, run
+
+SHORT = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
+
+
+def experiment_of(arms=("loss_ema",), seeds=(0, 1), datasets=("iris",), **options):
+    options = {"settings": SHORT, "controls": ()} | options
+    return Experiment("test", "?", datasets, {arm: {"selector": arm} for arm in arms}, seeds, **options)
+
+
+def around(folder, **options):
+    return Surroundings(folder, checkpoints=False, **options)
+
+
+def without_times(record):
+    return [{key: value for key, value in point.items() if key != "seconds"} for point in record["evaluations"]]
+
+
+def test_every_arm_runs_on_every_seed_and_data_set_in_mixed_order():
+    jobs = experiment_of(("smart", "loss_ema"), range(20), ("iris", "wine")).jobs()
+    assert len({(*job.key, job.spec.dataset) for job in jobs}) == len(jobs) == 3 * 20 * 2
+    blocks = [jobs[i : i + 3] for i in range(0, len(jobs), 3)]
+    assert all(len({(job.spec.dataset, job.spec.seed) for job in block}) == 1 for block in blocks)
+    orders = {tuple(job.arm.name for job in block) for block in blocks}
+    assert len(orders) == 6
+    assert jobs == experiment_of(("smart", "loss_ema"), range(20), ("iris", "wine")).jobs()
+
+
+def test_seeds_are_paired_and_arms_may_have_settings_of_their_own():
+    experiment = replace(experiment_of(), arms={"fast": {"selector": "loss_ema", "learning_rate": 0.02}})
+    specs = {job.arm.name: job.spec for job in experiment.jobs() if job.spec.seed == 1}
+    assert specs["fast"].learning_rate == 0.02
+    assert specs["random"].learning_rate != 0.02
+    assert specs["fast"].evaluate_every == specs["random"].evaluate_every == 0.5
+    assert specs["fast"].run_on
+
+
+@pytest.mark.parametrize(
+    ("arms", "words"),
+    [
+        ({}, "an arm besides random"),
+        ({"a": {"selector": "smart", "seed": 3}}, "seeds and data sets are those of the experiment"),
+        ({"random again": {"selector": "smart"}}, "is that of a control"),
+    ],
+)
+def test_experiments_that_make_no_sense(arms, words):
+    with pytest.raises(UsageError, match=words):
+        Experiment("bad", "?", ("iris",), arms, (0,))
+
+
+def test_what_is_recorded_is_not_run_again(tmp_path):
+    experiment, told = experiment_of(), []
+    first = conduct(experiment, around(tmp_path), tell=told.append)
+    assert len(first.records) == len(told) == 4
+    again = conduct(replace(experiment, seeds=(0, 1, 2)), around(tmp_path), tell=told.append)
+    assert len(again.records) == 6
+    assert len(told) == 6
+    assert len(records.read(tmp_path).runs) == 6
+    assert [record["spec"]["seed"] for record in again.records if record in first.records] == [0, 0, 1, 1]
+
+
+def test_runs_that_share_a_process_are_those_of_a_process_each(tmp_path):
+    experiment = experiment_of(("loss_ema",), (3, 4))
+    together = conduct(experiment, around(tmp_path / "a")).records
+    for job, record in zip(experiment.jobs(), together, strict=True):
+        alone = run(job.spec, around(tmp_path / "b"), job.arm)
+        assert without_times(alone) == without_times(record)
+        assert alone["visits"] == record["visits"]
+        assert alone["test"] == record["test"]
+
+
+@pytest.mark.slow
+def test_an_executor_gives_the_same_runs_and_marks_what_was_not_alone(tmp_path):
+    experiment = experiment_of(("loss_ema",), (0,))
+    here = conduct(experiment, around(tmp_path / "a")).records
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as executor:
+        there = conduct(experiment, around(tmp_path / "b", alone=False), executor).records
+    assert [without_times(record) for record in here] == [without_times(record) for record in there]
+    assert [record["contended"] for record in here] == [False, False]
+    assert [record["contended"] for record in there] == [True, True]
+
+
+BROKEN = '''
+import dataclasses
+from batchsel.selectors import Selector
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Broken(Selector):
+    """Fails."""
+    name = "broken"
+    def steps_per_plan(self, n, batch_size):
+        return 1
+    def plan(self, state, context):
+        raise ValueError("broken on purpose")
+'''
+
+
+def test_an_arm_that_fails_is_reported_and_does_not_end_the_rest(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(BROKEN)
+    monkeypatch.chdir(tmp_path)
+    experiment = experiment_of(("./mine.py:Broken", "loss_ema"), (0,))
+    result = conduct(experiment, around(tmp_path))
+    assert sorted(record["arm"]["name"] for record in result.records) == ["loss_ema", "random"]
+    (failure,) = result.failures
+    assert "broken on purpose" in failure["failed"]
+    assert failure["about"] == around(tmp_path).about
+    assert records.read(tmp_path).failures == [failure]
+    assert len(conduct(experiment, around(tmp_path)).failures) == 1  # tried again
+
+
+def test_unknown_names_are_told_before_anything_is_run(tmp_path):
+    with pytest.raises(UserError, match="loss_ema"):
+        conduct(experiment_of(("los_ema",)), around(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def control_specs(made_up, **options):
+    experiment = experiment_of(("loss_ema",), (0, 1, 2), settings={"target": "accuracy>=0.9"}, **options)
+    found = []
+    for job in experiment.jobs():
+        record = made_up(job.arm.name, job.spec.seed)
+        found.append(record | {"spec": job.spec.values(), "digest": job.spec.digest(), "sizes": {"train": 90}})
+    return {job.arm.name: job for job in experiment.control_jobs(found) if job.spec.seed == 1}, experiment
+
+
+def test_controls_follow_from_how_the_arms_did():
+    def made_up(arm, seed):
+        record = record_of(arm, seed, kept=0.6 if arm == "loss_ema" else 1.0)
+        return record | {"crossing": record["crossing"] | {"samples": 800 + 100 * seed}}
+
+    found, experiment = control_specs(made_up, controls=("again", "horizon", "rs2"))
+    assert set(found) == {"random, horizon of loss_ema", "rs2, share of loss_ema"}
+    base = experiment.spec("iris", "random", 1)
+    (again,) = (job for job in experiment.jobs() if (job.arm.name, job.spec.seed) == ("random again", 1))
+    assert again.spec == base
+    assert again.arm.against == "random"
+    horizon = found["random, horizon of loss_ema"]
+    every = base.evaluate_every * 90
+    assert horizon.spec.budget == f"{int(np.ceil((np.ceil(900 / every) + 1) * every))} samples"
+    assert horizon.spec.evaluate_every == base.evaluate_every
+    assert horizon.spec.selector == "random"
+    assert horizon.arm.control_of == "loss_ema"
+    assert horizon.arm.against == "random"
+    assert found["rs2, share of loss_ema"].spec.selector == "rs2(0.6)"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "constant()"])
+def test_there_is_no_shorter_horizon_for_an_arm_that_misses_nor_without_a_schedule(schedule):
+    found, _ = control_specs(lambda arm, seed: record_of(arm, seed, crossing=None) | {"counts": {"samples": 10**9}})
+    assert found == {}
+    constant = experiment_of(settings={"schedule": schedule}, controls=("horizon",))
+    made = [
+        record_of(job.arm.name, job.spec.seed) | {"spec": job.spec.values(), "digest": job.spec.digest()}
+        for job in constant.jobs()
+    ]
+    assert constant.control_jobs(made) == []
+    assert replace(constant.jobs()[0].spec, budget="5 seconds").schedule == schedule  # it follows nothing
+
+
+def test_a_run_that_goes_on_after_its_target_keeps_the_crossing(tmp_path):
+    (job, *_) = [
+        job for job in experiment_of(settings=SHORT | {"budget": "12 passes"}).jobs() if job.arm.name == "random"
+    ]
+    on = run(job.spec, around(tmp_path), job.arm)
+    off = run(replace(job.spec, run_on=False), around(tmp_path), job.arm)
+    assert len(on["evaluations"]) > len(off["evaluations"])
+    assert {**on["crossing"], "seconds": 0} == {**off["crossing"], "seconds": 0}
+    assert on["test"] == off["test"]
+    assert sum(i * count for i, count in enumerate(on["visits"])) == on["counts"]["samples"]
+
+
+def test_a_pruning_selector_keeps_its_share(tmp_path):
+    experiment = experiment_of(("smart",), (0,))
+    kept = {record["arm"]["name"]: record["kept"] for record in conduct(experiment, around(tmp_path)).records}
+    assert kept == {"random": 1.0, "smart": 1.0}
+
+
+def test_the_device_is_had_alone_or_shared():
+    with device() as alone:
+        assert alone
+        code = (
+            "import time; from batchsel.experiments.run.device_lock import device; start = time.perf_counter()\n"
+            "with device(exclusive=False): print(time.perf_counter() - start)"
+        )
+        waiting = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        assert waiting.poll() is None
+    assert float(waiting.communicate()[0]) > 0.5
+    with device(exclusive=False) as alone:
+        assert not alone
+
+
+@pytest.mark.slow
+def test_ten_seeds_cost_less_than_four_times_one(tmp_path):
+    def seconds(seeds):
+        code = (
+            "from batchsel.experiments.compare.campaign import conduct\n"
+            "from batchsel.experiments.compare.experiment import Experiment\n"
+            "from batchsel.experiments.run.runner import Surroundings\n"
+            "from pathlib import Path\n"
+            f"experiment = Experiment('t', '?', ('spirals',), {{'loss_ema': {{'selector': 'loss_ema'}}}}, range({seeds}),"
+            " controls=())\n"
+            f"conduct(experiment, Surroundings(Path({str(tmp_path / str(seeds))!r}), checkpoints=False))\n"
+        )
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    assert seconds(10) < 4 * seconds(1)
+
+
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capfd)
+
+
+def test_compare_prints_a_table_and_a_verdict(command, tmp_path):
+    words = ["--dataset", "iris", "--selector", "loss_ema", "--seeds", "2", "--target", "easy", "--budget", "6"]
+    done = command("compare", *words, "--out", "here")
+    assert done.code == 0, done.err
+    assert "data set  arm" in done.out
+    assert "random again" in done.out
+    told = " ".join(done.out.split())
+    assert "of random's time" in told or "too few to compare" in told
+    again = command("compare", *words, "--out", "here", "--json")
+    found = json.loads(again.out)
+    assert "of 6" not in again.err  # nothing was run
+    assert {item["arm"] for item in found["comparisons"]} >= {"loss_ema", "random again"}
+    assert (tmp_path / "here" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dataset", "digit"], "Did you mean 'digits'"),
+        (["--selector", "los_ema"], "Did you mean 'loss_ema'"),
+        (["--quick", "--seeds", "4"], "leave out --seeds"),
+        (["--budget", "soon"], "cannot read the budget"),
+        (["--budget", "2 seconds"], "a budget of passes or samples"),
+        (["--target", "accuracy=0.5"], "cannot read the target"),
+        (["--selector", "random"], "an arm besides random"),
+        (["--executor", "slrum"], "unknown executor 'slrum'"),
+        (["--executor", "here", "--jobs", "2"], "leave out --jobs or --executor here"),
+        *((["--shard", text], "--shard is PART/PARTS") for text in ("3", "3/", "4/4", "-1/3", "a/b")),
+    ],
+)
+def test_compare_says_what_is_wrong_before_it_runs(command, words, said, tmp_path):
+    done = command("compare", *words)
+    assert done.code == 2
+    assert said in done.err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,153 @@
+"""Records: what was written is read, what is damaged is told, and writers never mix."""
+
+import copy
+import json
+import multiprocessing
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up import record_of
+
+from batchsel.errors import UserError
+from batchsel.experiments.run import records
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(extras=st.lists(st.dictionaries(st.text(max_size=8).map("own_{}".format), JSON, max_size=4), max_size=4))
+def test_reading_gives_what_was_written(tmp_path_factory, extras):
+    folder = tmp_path_factory.mktemp("records")
+    written = [record_of("random", seed) | extra for seed, extra in enumerate(extras)]
+    for record in written:
+        records.append(folder, record)
+    found = records.read(folder) if written else records.Records([], [], [])
+    assert found == (written, [], [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_damaged_line_is_told_and_the_others_count(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("records")
+    written = [record_of("random", seed) for seed in range(3)]
+    lines = [json.dumps(record).encode() for record in written]
+    victim = data.draw(st.integers(0, 2))
+    damage = data.draw(st.sampled_from(["cut", "garbage", "other schema", "no key", "wrong type", "list", "bytes"]))
+    broken = copy.deepcopy(written[victim])
+    if damage == "cut":
+        lines[victim] = lines[victim][: data.draw(st.integers(1, len(lines[victim]) - 1))]
+    elif damage == "garbage":
+        lines[victim] = b"not a record"
+    elif damage == "bytes":
+        lines[victim] = b"\xff\xfe" + lines[victim]
+    elif damage == "list":
+        lines[victim] = b"[1, 2]"
+    else:
+        key = data.draw(st.sampled_from(sorted(records._OF_RUNS)))
+        broken |= {"schema": 99} if damage == "other schema" else {key: "17" if key == "kept" else 17.5}
+        if damage == "no key":
+            del broken[key]
+        lines[victim] = json.dumps(broken).encode()
+    (folder / records.FILE).write_bytes(b"\n".join(lines) + b"\n")
+    found = records.read(folder)
+    assert found.runs == [record for number, record in enumerate(written) if number != victim]
+    (problem,) = found.problems
+    assert problem.line == victim + 1
+    assert f"records.jsonl, line {victim + 1}: " in str(problem)
+
+
+def test_a_crossing_that_is_missing_is_no_record():
+    record = record_of("random", 0) | {"reached": True, "crossing": None}
+    assert records.problem(record) == "its run was reached without a crossing"
+
+
+def test_an_evaluation_without_counts_is_no_record():
+    record = record_of("random", 0)
+    record["evaluations"] = [{"accuracy": 1.0}]
+    assert records.problem(record) == "an evaluation lacks its counts"
+
+
+def test_what_a_record_says_of_its_study_is_optional_and_checked():
+    old, arm = record_of("random", 0), {"name": "random", "role": "baseline", "control_of": "", "against": ""}
+    study = {"question": "?", "story": "A test.", "form": "scaled", "analysis": {"kind": "factorial", "points": 0.5}}
+    assert records.problem(old | {"arm": arm}) is None
+    assert records.problem(old | {"arm": arm | {"levels": {"blur": "off"}}, "about": study}) is None
+    assert records.problem(old | {"arm": arm | {"levels": {"batch_size": 2}}}) == "its levels are {'batch_size': 2}"
+    assert records.problem(old | {"about": {"analysis": 3}}) == "what it says of its experiment is {'analysis': 3}"
+
+
+def test_a_half_written_last_line_is_closed_off(tmp_path):
+    first, second = record_of("random", 0), record_of("random", 1)
+    (tmp_path / records.FILE).write_bytes(json.dumps(first).encode() + b'\n{"schema": 2, "spe')
+    records.append(tmp_path, second)
+    found = records.read(tmp_path)
+    assert found.runs == [first, second]
+    assert [problem.line for problem in found.problems] == [2]
+
+
+def test_files_join(tmp_path):
+    for name in "ab":
+        records.append(tmp_path / name, record_of(name, 0))
+    joined = tmp_path / "joined.jsonl"
+    joined.write_bytes(b"".join((tmp_path / name / records.FILE).read_bytes() for name in "ab"))
+    assert records.read(joined) == records.read(tmp_path / "a", tmp_path / "b")
+
+
+def test_no_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(UserError, match="cannot read the records .*nothing"):
+        records.read(tmp_path / "nothing")
+
+
+def _write(folder, name, times):
+    for seed in range(times):
+        records.append(folder, record_of(name, seed) | {"own_long": name * 20_000})
+
+
+def test_writers_never_interleave(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(tmp_path, name, 15)) for name in "abc"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    found = records.read(tmp_path)
+    assert not found.problems
+    assert sorted((record["arm"]["name"], record["spec"]["seed"]) for record in found.runs) == [
+        (name, seed) for name in "abc" for seed in range(15)
+    ]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    records.append(tmp_path, record_of("random", 0))
+    before = (tmp_path / records.FILE).read_bytes()
+    real, calls = os.write, []
+
+    def some(descriptor, data):
+        calls.append(len(data))
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[:100])
+
+    monkeypatch.setattr(os, "write", some)
+    with pytest.raises(UserError, match="No space left on device"):
+        records.append(tmp_path, record_of("random", 1))
+    assert len(calls) == 3
+    assert (tmp_path / records.FILE).read_bytes() == before
+
+
+def test_a_line_that_is_written_in_pieces_is_whole(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:1000]))
+    records.append(tmp_path, record_of("random", 1))
+    monkeypatch.undo()
+    assert records.read(tmp_path).runs == [record_of("random", 1)]

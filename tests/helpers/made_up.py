@@ -1,0 +1,77 @@
+"""Records of runs that never took place, for tests of what is made of them."""
+
+import numpy as np
+
+from batchsel.experiments.spec.spec import RunSpec
+
+N = 1000
+
+
+def record_of(
+    arm,
+    seed,
+    crossing=400,
+    seconds_each=1e-3,
+    dataset="digits",
+    role=None,
+    against=None,
+    control_of="",
+    points=20,
+    every=100,
+    scored=0,
+    contended=False,
+    kept=1.0,
+    target="accuracy>=0.9",
+    visits=None,
+    targets=None,
+    run_on=True,
+):
+    """A run whose accuracy first meets the target after `crossing` samples (None: never)."""
+    spec = RunSpec(
+        dataset, "mlp", "random", 20, "adam", 0.01, "linear", f"{points * every} samples", target, seed, run_on=run_on
+    )
+    role = role or ("baseline" if arm == "random" else "arm")
+    evaluations = []
+    for i in range(1, points + 1):
+        samples = i * every
+        met = crossing is not None and samples >= crossing
+        value = 0.9 + 0.05 * samples / (points * every) if met else 0.85 * (1 - np.exp(-samples / 500))
+        evaluations.append(
+            {
+                "steps": samples // 20, "samples": samples, "scored": round(scored * samples), "plans": i,
+                "seconds": samples * seconds_each, "loss": float(2 - value), "accuracy": float(value),
+            }
+        )  # fmt: skip
+    found = None if crossing is None else evaluations[-(-crossing // every) - 1]
+    last = {key: evaluations[-1][key] for key in ("steps", "samples", "scored", "plans")}
+    return {
+        "schema": 2,
+        "spec": spec.values(),
+        "digest": spec.digest(),
+        "arm": {
+            "name": arm, "role": role, "control_of": control_of,
+            "against": against if against is not None else ("" if arm == "random" else "random"),
+        },
+        "versions": {"python": "3.12.0", "tensorflow": "2.21.0", "batchsel": "0.1.0"},
+        "machine": {"system": "Linux", "processor": "made up", "cores": 2, "load": 0.1, "devices": ["CPU"], "threads": {}},
+        "xla": True,
+        "sizes": {"train": N, "validation": 300, "test": 300},
+        "parameters": 1234,
+        "targets": targets or {},
+        "reached": found is not None,
+        "crossing": found,
+        "first_crossing": found,
+        "test": {"loss": 0.3, "accuracy": 0.91 + 0.001 * (seed % 3)},
+        "counts": last,
+        "kept": kept,
+        "visits": visits or [100, 400, 500],
+        "seconds": {
+            "training": evaluations[-1]["seconds"], "tracing": 2.0, "evaluation": 0.1, "checkpoint": 0.0,
+            "callbacks": 0.0, "data": 0.0,
+        },
+        "selection": {"planning": 0.01, "updating": 0.02},
+        "evaluations": evaluations,
+        "history": {"loss": [1.0, 0.5], "learning_rate": [0.01, 0.005]},
+        "started": "2026-11-21T12:00:00+00:00",
+        "contended": contended,
+    }  # fmt: skip

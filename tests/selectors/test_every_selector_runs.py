@@ -1,0 +1,168 @@
+"""The battery that every selector passes in training: one trace, the same run however it is cut, resume."""
+
+import functools
+import itertools
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from problems import assert_same, classes, mlp, weights_of
+from selector_table import NAMES, selector
+
+from batchsel import Trainer
+from batchsel.selectors.registry import entries
+from batchsel.training.fit import fit_loop
+
+X, Y = classes(50)
+ORDER = [name for name, entry in entries().items() if entry.family == "order"]
+every_selector = pytest.mark.parametrize("name", NAMES)
+
+
+@functools.cache
+def trainer_of(name, compile="auto"):
+    """One trainer for all tests of a selector: what is compiled once is used again after `reset`."""
+    return Trainer(mlp(), selector(name), batch_size=8, compile=compile)
+
+
+def run(trainer, epochs=3, seed=1, **options):
+    """A run from the start; its history, weights, losses, selector state and counts."""
+    trainer.reset(seed)
+    return finish(trainer, epochs, **options)
+
+
+def finish(trainer, epochs=3, **options):
+    history = trainer.fit(X, Y, epochs=epochs, verbose=0, **options).history
+    carry = [leaf.numpy() for leaf in tf.nest.flatten(trainer.loop.carry)]
+    return history, weights_of(trainer.model), carry, trainer.counts
+
+
+def assert_same_run(first, second):
+    assert first[0] == second[0]
+    assert_same(first[1], second[1])
+    assert_same(first[2], second[2])
+    assert first[3] == second[3]
+
+
+class EachBatch(keras.callbacks.Callback):
+    """Wants every batch, and notes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+
+
+class SaveAt(keras.callbacks.Callback):
+    """Saves at a step and stops there."""
+
+    def __init__(self, trainer, step, path):
+        super().__init__()
+        self.trainer, self.step, self.path = trainer, step, path
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.trainer.counts["steps"] == self.step:
+            self.trainer.save(self.path)
+            self.model.stop_training = True
+
+
+@every_selector
+def test_one_trace_serves_several_fits_and_seeds(name):
+    trainer = trainer_of(name)
+    history, *_, counts = run(trainer, epochs=2)
+    loop = trainer.loop
+    assert len(history["loss"]) == 2
+    assert np.isfinite(history["loss"]).all()
+    finish(trainer, epochs=1)
+    assert trainer.counts["samples"] >= counts["samples"] + 50
+    run(trainer, epochs=2, seed=2)
+    trainer.reseed(3)
+    finish(trainer, epochs=1)
+    assert trainer.loop is loop
+    assert loop.run.experimental_get_tracing_count() == 1
+
+
+@every_selector
+def test_xla_does_not_compile_again_for_another_seed(name):
+    """It would for each value of what it takes for a constant, such as a position in ``rows[position]``."""
+    trainer = trainer_of(name)
+    run(trainer, epochs=4, seed=20)
+    seconds = []
+    for seed in (21, 22, 23):
+        start = time.perf_counter()
+        run(trainer, epochs=4, seed=seed)
+        seconds.append(time.perf_counter() - start)
+    assert sorted(seconds)[1] < 0.6, seconds  # to compile takes more than a second
+
+
+@every_selector
+def test_the_run_is_the_same_for_any_number_of_steps_a_call(name, monkeypatch):
+    trainer = trainer_of(name)
+    expected = run(trainer)
+    batches = EachBatch()
+    assert_same_run(run(trainer, callbacks=[batches]), expected)
+    assert len(batches.batches) == expected[3]["steps"]
+    lengths = itertools.cycle([1, 2, 5, 3])
+    monkeypatch.setattr(fit_loop.Fitting, "_call_steps", lambda self: next(lengths))
+    assert_same_run(run(trainer), expected)
+    assert_same_run(run(trainer, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=print_nothing)]), expected)
+
+
+def print_nothing(epoch, logs):
+    pass
+
+
+@every_selector
+def test_resumed_in_the_middle_of_a_plan_it_is_bit_equal(name, tmp_path):
+    trainer = trainer_of(name)
+    expected = run(trainer)
+    step = expected[3]["steps"] // 2
+    run(trainer, callbacks=[SaveAt(trainer, step, tmp_path / "half.npz")])
+    assert trainer.counts["steps"] == step
+    run(trainer, epochs=1, seed=77)
+    trainer.resume(tmp_path / "half.npz")
+    assert_same_run(finish(trainer), expected)
+
+
+@every_selector
+def test_a_seed_gives_one_run_and_another_seed_another(name):
+    trainer = trainer_of(name)
+    first, again, other = (run(trainer, epochs=2, seed=seed) for seed in (4, 4, 5))
+    assert_same_run(first, again)
+    assert first[0]["loss"] != other[0]["loss"]
+
+
+@every_selector
+def test_the_loss_of_what_was_trained_on_is_known(name):
+    trainer = trainer_of(name)
+    run(trainer, epochs=2)
+    last = trainer.loop.carry.last_indices.numpy()
+    np.testing.assert_array_equal(trainer.losses[last], trainer.loop.carry.last_losses.numpy())
+    assert trainer.losses.shape == (50,)
+    assert np.isfinite(trainer.losses).sum() >= 8
+
+
+class Plans(keras.callbacks.Callback):
+    """Notes the plan in use at the end of each epoch."""
+
+    def __init__(self, trainer):
+        super().__init__()
+        self.trainer, self.plans = trainer, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.plans.append(self.trainer.loop.carry.plan.indices.numpy())
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_what_does_not_look_at_losses_chooses_the_same_in_graph_and_xla(name):
+    chosen = []
+    for mode in ("graph", "xla"):
+        trainer = trainer_of(name, mode)
+        plans = Plans(trainer)
+        run(trainer, epochs=4, callbacks=[plans])
+        chosen.append(plans.plans)
+    assert_same(*chosen)
+    assert len(chosen[0]) == 4

@@ -1,0 +1,91 @@
+"""The signal-to-noise ratio of features: against NumPy, which layers are compared, and a model left alone."""
+
+import keras
+import numpy as np
+import pytest
+from problems import assert_same, fill_weights, noisy_mlp, weights_of
+
+from batchsel.errors import UserError
+from batchsel.training.diagnostics.feature_snr import FeatureSNR
+
+
+def mlp():
+    layers = [keras.layers.Dense(6, "tanh"), keras.layers.Dense(5, "tanh"), keras.layers.Dense(3)]
+    return fill_weights(keras.Sequential([keras.Input((4,)), *layers]))
+
+
+def features_of(weights, x):
+    found = []
+    for place in range(0, len(weights), 2):
+        x = x @ weights[place] + weights[place + 1]
+        x = np.tanh(x) if place < len(weights) - 2 else x
+        found.append(x)
+    return found
+
+
+def test_it_is_what_numpy_says_of_weights_with_noise():
+    model, generator = mlp(), np.random.default_rng(0)
+    now = model.get_weights()
+    noisy = [weight + 0.1 * generator.normal(size=weight.shape).astype(np.float32) for weight in now]
+    later = [weight + 0.01 * generator.normal(size=weight.shape).astype(np.float32) for weight in now]
+    x = generator.normal(size=[150, 4]).astype(np.float32)
+    compared = FeatureSNR(model)
+    found = compared.decibels(x, [noisy, later, now])
+    compared_on = x[:128]  # whole batches of 64
+    best = features_of(now, compared_on)
+    for ratios, weights in zip(found[:2], (noisy, later), strict=True):
+        pairs = zip(best, features_of(weights, compared_on), strict=True)
+        expected = [10 * np.log10((b**2).mean() / ((b - f) ** 2).mean()) for b, f in pairs]
+        assert ratios == pytest.approx(expected, abs=0.01)
+    assert min(found[1]) > max(found[0]) + 10
+    assert found[2] == [None, None, None]
+    assert compared.layers == ["dense_1", "dense_2", "dense_3"]
+    assert_same(model.get_weights(), now)
+    assert compared._run.experimental_get_tracing_count() == 1
+
+
+def test_generators_and_moments_stay():
+    model = noisy_mlp()
+    x = np.ones([10, 4], np.float32)
+    model(x, training=True)
+    before = weights_of(model)
+    other = [weight + 1 for weight in model.get_weights()]
+    compared = FeatureSNR(model)
+    assert None not in compared.decibels(x, [other])[0]
+    assert compared.layers == ["dense_1", "dense_2"]
+    assert_same(weights_of(model), before)
+
+
+def test_of_many_layers_twelve_with_the_first_and_the_last():
+    model = keras.Sequential([keras.Input((2,)), *[keras.layers.Dense(2, name=f"layer{i}") for i in range(30)]])
+    layers = FeatureSNR(model).layers
+    numbers = [int(name.removeprefix("layer")) for name in layers]
+    assert (len(layers), numbers[0], numbers[-1]) == (12, 0, 29)
+    assert set(np.diff(numbers)) <= {2, 3}
+
+
+def test_named_blocks_with_the_first_and_the_last_kernel():
+    x = inputs = keras.Input((2,))
+    x = keras.layers.Dense(2, name="stem")(x)
+    for place in range(3):
+        hidden = keras.layers.Dense(2, name=f"stage1_block{place + 1}_wide")(x)
+        x = keras.layers.Add(name=f"stage1_block{place + 1}")([x, hidden])
+    model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    assert FeatureSNR(model).layers == ["stem", "stage1_block1", "stage1_block2", "stage1_block3", "head"]
+
+
+def test_models_without_a_graph_or_a_kernel_are_refused_in_words():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    own = Own()
+    own(np.zeros([1, 2]))
+    with pytest.raises(UserError, match="a Own, cannot be compared: only of Sequential and functional"):
+        FeatureSNR(own)
+    with pytest.raises(UserError, match="none of its layers has a kernel"):
+        FeatureSNR(keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()]))

@@ -1,0 +1,243 @@
+"""Groups of layers by depth: every trainable variable in exactly one, and in the right one."""
+
+import json
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+from command_line import CommandLine
+from keras import layers
+
+from batchsel import models
+from batchsel.errors import UserError
+from batchsel.training.optim.layer_groups import layer_groups
+
+PICTURE, TEXT = (32, 32, 3), (12,)
+TINY = {
+    "mlp": ("mlp", (13,)),
+    "cnn": ("cnn(filters=[4, 4], units=8)", (16, 16, 1)),
+    "simple_cnn": ("simple_cnn", (8, 8, 3)),
+    "cnn3": ("cnn3", (8, 8, 3)),
+    "resnet18": ("resnet18(width=8)", PICTURE),
+    "resnet34": ("resnet34(width=2)", (8, 8, 3)),
+    "resnet50": ("resnet50(width=2)", (8, 8, 3)),
+    "resnet101": ("resnet101(width=2)", (8, 8, 3)),
+    "wide_resnet": ("wide_resnet(depth=10, widen=1)", (8, 8, 3)),
+    "convnext_tiny": ("convnext_tiny(width=4)", PICTURE),
+    "cvt13": ("cvt13(width=4)", PICTURE),
+    "lstm": ("lstm(vocabulary=50, width=8, units=8)", TEXT),
+    "bilstm": ("bilstm(vocabulary=50, width=8, units=8)", TEXT),
+    "simple_rnn": ("simple_rnn(vocabulary=50, width=8, units=8)", TEXT),
+    "text_cnn": ("text_cnn(vocabulary=50, width=8, filters=4)", TEXT),
+    "transformer_classifier": ("transformer_classifier(vocabulary=50, width=8)", TEXT),
+    "tiny_lm": ("tiny_lm(width=8)", TEXT),
+}
+DEPTHS = {
+    "mlp": 3,  # two hidden layers and the outputs
+    "resnet18": 1 + 8 * 2 + 1,  # stem, two convolutions a block, outputs
+    "resnet34": 1 + 16 * 2 + 1,
+    "resnet50": 1 + 16 * 3 + 1,
+    "resnet101": 1 + 33 * 3 + 1,
+    "wide_resnet": 1 + 3 * 2 + 1,
+    "convnext_tiny": 1 + 3 + 18 * 3 + 1,  # stem, three that make it smaller, three layers a block
+    "cvt13": 3 + 13 * 5 + 1 + 1,  # an embedding a stage, five layers a block, the class token
+    "lstm": 3,
+    "bilstm": 3,
+    "simple_rnn": 3,
+    "text_cnn": 3,  # its convolutions lie beside each other
+    "transformer_classifier": 2 + 2 * 3 + 1,  # embedding, positions; attention and two layers a block
+    "tiny_lm": 2 + 2 * 3,  # the embedding scores too, and counts where it comes first
+}
+
+
+@cache
+def built(name):
+    text, shape = TINY[name]
+    return models.build(text, shape, 10)
+
+
+def of_layers(groups):
+    """The group of each layer."""
+    return {name: group for group, names in enumerate(groups.names) for name in names}
+
+
+def test_every_model_is_in_the_table():
+    assert set(TINY) == set(models.names())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_variable_is_in_exactly_one_group(name):
+    model = built(name)
+    groups = layer_groups(model)
+    assert len(groups.of) == len(model.trainable_variables)
+    assert sorted(set(groups.of)) == list(range(len(groups.names)))
+    assert len(groups.names) == DEPTHS.get(name, len(groups.names))
+    assert groups.sizes == tuple(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    assert sum(row["variables"] for row in groups.rows()) == len(groups.of)
+    assert sum(row["parameters"] for row in groups.rows()) == sum(groups.sizes)
+    assert groups.places[0] == 0
+    assert groups.places[-1] == 1
+    np.testing.assert_allclose(np.diff(groups.places), 1 / (len(groups.names) - 1))
+    last = [id(variable) for variable in model.layers[-1].trainable_variables]
+    of_last = {
+        group for variable, group in zip(model.trainable_variables, groups.of, strict=True) if id(variable) in last
+    }
+    assert of_last == {len(groups.names) - 1}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "cvt13", "convnext_tiny", "transformer_classifier"])
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_depths_are_merged_in_equal_parts_and_in_order(name, parts):
+    whole, merged = layer_groups(built(name)), layer_groups(built(name), parts)
+    assert len(merged.names) == parts
+    depths = [
+        len({fine for fine, own in zip(whole.of, merged.of, strict=True) if own == part}) for part in range(parts)
+    ]
+    assert max(depths) - min(depths) <= 1
+    assert merged.of == tuple(group * parts // len(whole.names) for group in whole.of)
+    assert merged.places == tuple(part / max(parts - 1, 1) for part in range(parts))
+
+
+def test_a_projection_is_as_deep_as_the_first_convolution_beside_it():
+    model = built("resnet18")
+    groups = of_layers(layer_groups(model))
+    projections = [layer for layer in model.layers if getattr(layer, "kernel_size", None) == (1, 1)]
+    assert [groups[layer.name] for layer in projections] == [5, 9, 13]
+
+
+def test_vectors_are_as_deep_as_what_comes_before_them():
+    groups = of_layers(layer_groups(built("convnext_tiny")))
+    block = [groups[f"stage3_block2_{part}"] for part in ("convolution", "norm", "wide", "narrow", "scale")]
+    assert np.diff(block).tolist() == [0, 1, 1, 0]
+    assert groups["stage4_norm"] == groups["stage3_block9_narrow"] == groups["stage4_smaller"] - 1
+
+
+def test_query_key_and_value_are_equally_deep():
+    groups = of_layers(layer_groups(built("cvt13")))
+    for part in ("", "_convolution", "_norm"):
+        assert len({groups[f"stage3_block7_{which}{part}"] for which in ("query", "key", "value")}) == 1
+    assert groups["stage3_block7_projection"] == groups["stage3_block7_query"] + 1 == groups["stage3_block7_norm1"] + 3
+
+
+def test_models_in_models_are_gone_through_and_branches_have_paths_of_their_own():
+    inside = keras.Input((4,))
+    one, other = layers.Dense(4, name="one")(inside), layers.Dense(4, name="two")(layers.Dense(4, name="first")(inside))
+    inner = keras.Model(inside, [one, other], name="inner")
+    chain = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="a"), layers.Dense(4, name="b")], name="chain")
+    inputs = keras.Input((4,))
+    short, long = inner(layers.BatchNormalization(name="before")(inputs))
+    both = keras.ops.relu(layers.Dense(3, name="behind_one")(short)) + layers.Dense(3, name="behind_two")(long)
+    model = keras.Model(inputs, layers.Dense(2, name="outputs")(layers.Concatenate()([both, chain(long)])))
+    assert layer_groups(model).names == (
+        ("before", "inner/first", "inner/one"),
+        ("inner/two", "behind_one"),
+        ("behind_two", "chain/a"),
+        ("chain/b",),
+        ("outputs",),
+    )
+
+
+def test_a_shared_layer_counts_where_it_comes_first():
+    shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
+    again = shared(layers.Dense(4, name="between")(shared(inputs)))
+    model = keras.Model(inputs, layers.Dense(2, name="outputs")(again))
+    assert layer_groups(model).names == (("shared",), ("between",), ("outputs",))
+    assert of_layers(layer_groups(built("tiny_lm")))["subwords"] == 0
+
+
+def test_a_shared_layer_counts_where_the_shorter_path_ends():
+    """Keras sorts by the way to the outputs, so the use that lies deeper may come first."""
+    shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
+    deep = layers.Dense(4, name="behind")(shared(layers.Dense(4, name="before")(inputs)))
+    for both in ([shared(inputs), deep], [deep, shared(inputs)]):
+        model = keras.Model(inputs, layers.Dense(2, name="outputs")(layers.Add()(both)))
+        assert of_layers(layer_groups(model)) == {"shared": 0, "before": 0, "behind": 1, "outputs": 2}
+
+
+def test_a_shared_model_counts_where_it_comes_first():
+    encoder = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="code")], name="encoder")
+    left, right = keras.Input((4,)), keras.Input((4,))
+    deep = encoder(layers.Dense(4, name="before")(right))
+    model = keras.Model([left, right], layers.Dense(1, name="outputs")(layers.Add()([encoder(left), deep])))
+    assert layer_groups(model).names == (("before", "encoder/code"), ("outputs",))
+
+
+class Block(layers.Layer):
+    """A composite layer that is no model."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.wide, self.narrow = layers.Dense(8), layers.Dense(4)
+
+    def build(self, shape):
+        self.wide.build(shape)
+        self.narrow.build((*shape[:-1], 8))
+
+    def call(self, x):
+        return self.narrow(self.wide(x))
+
+
+class Subclassed(keras.Model):
+    """A model without a graph, with a weight of its own and a model inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = self.add_weight(shape=(4,), initializer="ones", name="scale")
+        self.first = layers.Dense(4, name="first")
+        self.norm = layers.BatchNormalization(name="norm")
+        self.inner = keras.Sequential([layers.Dense(4, name="a"), layers.Dense(4, name="b")], name="inner")
+        self.outputs_layer = layers.Dense(2, name="last")
+
+    def call(self, x):
+        return self.outputs_layer(self.inner(self.norm(self.first(x * self.scale))))
+
+
+def test_a_composite_layer_is_one_step():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="first"), Block(name="block")])
+    model.add(layers.Dense(2, name="last"))
+    assert layer_groups(model).names == (("first",), ("block",), ("last",))
+
+
+def test_layers_of_a_subclassed_model_count_in_their_order():
+    model = Subclassed()
+    model(np.zeros((1, 4), np.float32))
+    groups = layer_groups(model)
+    assert groups.names == ((model.name, "first", "norm"), ("inner/a",), ("inner/b",), ("last",))
+    inputs = keras.Input((4,))
+    outer = keras.Model(inputs, layers.Dense(1, name="end")(model(layers.Dense(4, name="start")(inputs))))
+    assert len(layer_groups(outer).names) == 6
+    assert len(layer_groups(outer).of) == len(outer.trainable_variables)
+
+
+def test_what_is_frozen_has_no_group_and_no_depth():
+    frozen = layers.Dense(4, name="frozen", trainable=False)
+    model = keras.Sequential([keras.Input((4,)), frozen, layers.Dense(4, name="free"), layers.Dense(2, name="last")])
+    assert layer_groups(model).names == (("free",), ("last",))
+
+
+def test_a_single_group_lies_at_the_inputs():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    assert layer_groups(model).places == (0.0,)
+    assert layer_groups(model).of == (0, 0)
+
+
+def test_errors_in_words():
+    with pytest.raises(UserError, match="no trainable variables to group. Build it first"):
+        layer_groups(keras.Sequential([layers.Dense(2)]))
+    for wrong in (0, 4, 1.0, True):
+        with pytest.raises(UserError, match="groups must be a whole number from 1 to 3"):
+            layer_groups(built("mlp"), wrong)
+
+
+def test_the_table_is_printed(monkeypatch, capfd):
+    command = CommandLine(monkeypatch, capfd)
+    words = ("models", "groups", "mlp(hidden=[8, 8])", "--input-shape", "4", "--outputs", "3")
+    lines = command(*words, "--schedule", "lerac(eta_min=1e-5)").out.splitlines()
+    assert lines[0].split() == ["GROUP", "LAYERS", "VARIABLES", "PARAMETERS", "RATE"]
+    assert [line.split()[0] for line in lines[1:]] == ["0", "1", "2"]
+    assert [line.split()[-1] for line in lines[1:]] == ["0.1", "0.001", "1e-05"]
+    rows = json.loads(command(*words, "--groups", "2", "--json").out)["groups"]
+    assert [(row["variables"], row["parameters"]) for row in rows] == [(4, 4 * 8 + 8 + 8 * 8 + 8), (2, 8 * 3 + 3)]
+    assert "same rate" in command(*words, "--schedule", "cosine").err
+    assert command(*words[:4], "4,x", *words[5:]).code == 2

@@ -1,0 +1,142 @@
+"""The gradient noise scale: its estimates against NumPy, on samples chosen as is said, and a model left alone."""
+
+import keras
+import numpy as np
+import pytest
+from problems import assert_same, classes, compiled, line, linear, noisy_mlp, sparse, weights_of
+
+from batchsel import Trainer
+from batchsel.data.sources import source_of
+from batchsel.errors import UsageError, UserError
+from batchsel.training.diagnostics.noise_scale import NoiseScale, noise_scale
+
+
+def gradients_of(model, x, y):
+    """Of the squared error of each sample, by NumPy: ``float64[n, features + 1]``."""
+    kernel, bias = (np.asarray(weight, np.float64) for weight in model.get_weights())
+    residual = x.astype(np.float64) @ kernel[:, 0] + bias[0] - y
+    return 2 * residual[:, None] * np.hstack([x, np.ones([len(x), 1])])
+
+
+@pytest.fixture(scope="module")
+def regression():
+    x, y = line(2000)
+    model = linear()
+    return model, x, y, NoiseScale(model)
+
+
+def test_it_is_the_inner_product_of_batches_and_their_variance(regression):
+    model, x, y, measure = regression
+    asked = []
+
+    def take(rows):
+        asked.append(rows)
+        return x[rows], y[rows]
+
+    found = measure(take, len(x), batch=8, many=10, seed=3)
+    each = np.array([gradients_of(model, x[rows], y[rows]).mean(axis=0) for rows in asked])
+    products = each @ each.T
+    assert np.unique(asked).size == 80
+    assert found["gradient"] == pytest.approx((products.sum() - products.trace()) / 90, rel=1e-4)
+    assert found["trace"] == pytest.approx(8 * each.var(axis=0, ddof=1).sum(), rel=1e-4)
+    assert found["scale"] == pytest.approx(found["trace"] / found["gradient"])
+    assert (found["batch"], found["many"]) == (8, 10)
+
+
+def test_on_average_it_is_what_all_samples_say(regression):
+    model, x, y, measure = regression
+    stages = [measure(lambda rows: (x[rows], y[rows]), len(x), batch=8, many=16, stage=stage) for stage in range(40)]
+    each = gradients_of(model, x, y)
+    trace = each.var(axis=0, ddof=1).sum()
+    known = {"trace": trace, "gradient": (each.mean(axis=0) ** 2).sum() - trace / len(x)}
+    for name, expected in known.items():
+        values = [stage[name] for stage in stages]
+        assert np.ptp(values) > 0
+        assert abs(np.mean(values) - expected) < 4 * np.std(values) / np.sqrt(len(values))
+        assert np.std(values) / np.sqrt(len(values)) < 0.1 * expected
+
+
+def test_the_samples_follow_from_seed_and_stage_and_one_trace_serves_all(regression):
+    _, x, y, measure = regression
+
+    def trace(**key):
+        return measure(lambda rows: (x[rows], y[rows]), len(x), batch=8, many=10, **key)["trace"]
+
+    values = [trace(seed=seed, stage=stage) for seed, stage in ((0, 0), (0, 1), (1, 0), (0, 0))]
+    assert values[0] == values[3]
+    assert len(set(values)) == 3
+    assert measure._add.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(("n", "batch", "many"), [(90, 16, 5), (31, 15, 2), (2, 1, 2)])
+def test_few_samples_make_fewer_or_smaller_batches(n, batch, many):
+    x, y = line(n)
+    found = noise_scale(linear(), x, y)
+    assert (found["batch"], found["many"]) == (batch, many)
+
+
+def test_where_noise_hides_the_gradient_there_is_no_scale():
+    x = np.ones([2, 1], np.float32)
+    model = linear(features=1)
+    model.set_weights([np.zeros([1, 1]), np.zeros([1])])
+    found = noise_scale(model, x, np.array([-1, 1], np.float32))
+    assert found["scale"] is None
+    assert found["gradient"] == pytest.approx(-8)
+    assert found["trace"] == pytest.approx(16)
+
+
+class Restless(keras.layers.Layer):
+    """Draws in inference mode too."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(3)
+
+    def call(self, x):
+        return x + 0.1 * keras.random.normal(keras.ops.shape(x), seed=self.generator)
+
+
+def test_a_trainer_and_a_source_give_the_same_and_nothing_of_the_model_changes():
+    x, y = classes(60)
+    layers = [Restless(), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    model = compiled(keras.Sequential([keras.Input((4,)), *layers]))
+    model(x, training=True)  # moves moments and generator, which are then not those of a new model
+    before = weights_of(model)
+    expected = noise_scale(model, x, y, batch=4, seed=2)
+    assert noise_scale(Trainer(model, batch_size=8), source_of((x, y)), batch=4, seed=2) == expected
+    assert_same(weights_of(model), before)
+
+
+def test_dropout_is_off():
+    x, y = classes(60)
+    model = noisy_mlp(batch_norm=False)
+    calm = keras.Sequential([layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)])
+    calm.build((None, 4))
+    calm.compile("sgd", sparse())
+    assert noise_scale(model, x, y) == pytest.approx(noise_scale(calm, x, y), rel=1e-5)
+
+
+def test_embeddings_and_regularisers_are_part_of_the_gradient():
+    def build(strength):
+        embedding = keras.layers.Embedding(9, 2, embeddings_regularizer=keras.regularizers.L2(strength))
+        return compiled(keras.Sequential([keras.Input((5,), dtype="int32"), embedding, keras.layers.Flatten(),
+                                          keras.layers.Dense(2)]))  # fmt: skip
+
+    x, y = np.arange(100).reshape(20, 5) % 9, np.arange(20) % 2
+    plain, strong = (noise_scale(build(strength), x, y, batch=2) for strength in (0.0, 10.0))
+    assert strong["gradient"] > plain["gradient"] + 100
+    assert strong["trace"] == pytest.approx(plain["trace"], rel=1e-2)
+
+
+def test_what_cannot_be_measured_is_said():
+    x, y = line(20)
+    with pytest.raises(UserError, match="too few samples: 1"):
+        noise_scale(linear(), x[:1], y[:1])
+    with pytest.raises(UsageError, match="batch must be a whole number of at least 1, got 0"):
+        noise_scale(linear(), x, y, batch=0)
+    with pytest.raises(UsageError, match="many must be a whole number of at least 2, got 1"):
+        noise_scale(linear(), x, y, many=1)
+    frozen = linear()
+    frozen.trainable = False
+    with pytest.raises(UserError, match="no trainable weights"):
+        noise_scale(frozen, x, y)

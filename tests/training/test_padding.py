@@ -1,0 +1,146 @@
+"""Batches of padded sequences: put together by length, cut to their longest, the same model all the while."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from problems import compiled, sparse
+from selectors_for_tests import moment, tokens
+
+from batchsel import Trainer
+from batchsel.errors import UsageError, UserError
+from batchsel.selectors import resolve
+from batchsel.selectors.methods.length_buckets import sequence_lengths
+from batchsel.training.diagnostics.selection_cost import selection_seconds
+from batchsel.training.inputs.padding import cut
+from batchsel.training.loop.train_step import Rows
+
+N, B, LENGTH = 50, 8, 12
+X = tokens(N)
+Y = np.arange(N) % 3
+LENGTHS = np.count_nonzero(X, axis=1)
+
+
+def lstm(mask=True, length=LENGTH):
+    model = keras.Sequential(
+        [
+            keras.Input((length,), dtype="int32"),
+            keras.layers.Embedding(10, 4, mask_zero=mask),
+            keras.layers.LSTM(5),
+            keras.layers.Dense(3),
+        ]
+    )
+    return compiled(model, loss=sparse())
+
+
+def planned(text, n=N, step=0, inputs=None):
+    context = moment(n, B, step=step)._replace(inputs=tf.constant(tokens(n) if inputs is None else inputs))
+    plan = resolve(text).plan((), context)
+    return plan.indices.numpy().reshape(-1, B), plan.weights.numpy().reshape(-1, B)
+
+
+@pytest.mark.parametrize("n", [8, 50, 64, 65])
+@pytest.mark.parametrize("pool", [1, 3, 100])
+def test_every_sample_is_trained_on_once_a_pass(n, pool):
+    rows, weights = planned(f"length_buckets(pool={pool})", n)
+    assert sorted(rows[weights > 0]) == list(range(n))
+
+
+def test_batches_hold_similar_lengths_and_pools_say_how_similar():
+    def spread(pool):
+        means = []
+        for step in range(20):
+            rows, _ = planned(f"length_buckets(pool={pool})", 960, step)
+            lengths = np.count_nonzero(tokens(960), axis=1)[rows]
+            means.append((lengths.max(axis=1) - lengths.min(axis=1)).mean())
+        return np.mean(means)
+
+    alone, some, all_of_them = spread(1), spread(4), spread(120)
+    assert alone > 8
+    assert all_of_them < 1
+    assert all_of_them < some < alone / 2
+
+
+def test_the_order_of_batches_does_not_follow_the_length():
+    rows, _ = planned("length_buckets", 960)
+    lengths = np.count_nonzero(tokens(960), axis=1)[rows].mean(axis=1)
+    assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.3
+    other, _ = planned("length_buckets", 960, step=1)
+    assert (rows != other).any()
+
+
+def test_lengths_end_at_the_last_number_that_is_not_zero():
+    assert sequence_lengths(tf.constant([[0, 3, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])).numpy().tolist() == [2, 0, 4]
+    assert sequence_lengths(tf.constant([[[0.0, 1.0], [0.0, 0.0]]])).numpy().tolist() == [1]
+    assert cut(tf.zeros([2, 4], tf.int32)).shape == (2, 1)
+
+
+@pytest.mark.parametrize("selector", ["random", "length_buckets", "candidates(pool=2)", "kakurenbo"])
+def test_cutting_leaves_the_run_as_it_is(selector):
+    runs = []
+    for cutting in (False, True):
+        trainer = Trainer(lstm(), selector, batch_size=B, cut_padding=cutting)
+        history = trainer.fit(X, Y, epochs=3, validation_data=(X[:9], Y[:9]), verbose=0).history
+        assert not trainer.xla
+        runs.append((history, [variable.numpy() for variable in trainer.model.trainable_variables], trainer.visits))
+    for name, values in runs[0][0].items():
+        np.testing.assert_allclose(values, runs[1][0][name], rtol=1e-4)
+    for first, second in zip(runs[0][1], runs[1][1], strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(runs[0][2], runs[1][2])
+
+
+def test_one_trace_serves_all_lengths():
+    seen = []
+
+    class Watching(keras.layers.Layer):
+        def call(self, x):
+            seen.append(x.shape)
+            return x
+
+        def compute_mask(self, inputs, previous=None):
+            return previous
+
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    hidden = Watching()(keras.layers.Embedding(10, 4, mask_zero=True)(inputs))
+    model = compiled(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(5)(hidden))), loss=sparse())
+    trainer = Trainer(model, "length_buckets", batch_size=B, cut_padding=True)
+    trainer.fit(X, Y, epochs=1, verbose=0)
+    traced = len(seen)
+    trainer.fit(X[::-1], Y, epochs=2, verbose=0)
+    assert len(seen) == traced
+    assert (B, None, 4) in seen
+
+
+def test_a_model_that_sees_its_padding_is_refused():
+    with pytest.raises(UserError, match="outputs of the model depend on padding"):
+        Trainer(lstm(mask=False), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
+    flat = keras.Sequential([keras.Input((LENGTH,)), keras.layers.Dense(3)])
+    with pytest.raises(UserError, match="takes sequences of one length only"):
+        Trainer(compiled(flat), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
+
+
+def test_what_is_no_sequence_is_refused():
+    with pytest.raises(UserError, match=r"cut_padding is for inputs of one int\[n, length\] array"):
+        Trainer(lstm(), "random", batch_size=B, cut_padding=True).fit(X.astype(np.float32), Y, verbose=0)
+    with pytest.raises(UsageError, match="cut_padding makes batches of different length"):
+        Trainer(lstm(), "random", batch_size=B, cut_padding=True, compile="xla").fit(X, Y, verbose=0)
+
+
+def test_what_selection_costs_can_be_measured_behind_a_run():
+    trainer = Trainer(lstm(), "length_buckets", batch_size=B, cut_padding=True)
+    trainer.fit(X, Y, verbose=0)
+    found = selection_seconds(trainer, Rows(X, Y))
+    assert set(found) == {"planning", "updating", "scoring", "choosing"}
+
+
+def test_streamed_data_have_no_lengths():
+    class Source:
+        def __len__(self):
+            return N
+
+        def take(self, indices):
+            return X[indices], Y[indices]
+
+    with pytest.raises(UserError, match="length_buckets needs the sequences in memory"):
+        Trainer(lstm(), "length_buckets", batch_size=B).fit(Source(), verbose=0)

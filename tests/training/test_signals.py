@@ -1,0 +1,232 @@
+"""Signals that a selector asks for are those of NumPy, for every loss a model may be compiled with."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from problems import classes, compiled, line, linear, mlp, two_outputs
+from selectors_for_tests import AllSignals
+
+from batchsel import Trainer
+from batchsel.core.label_smoothing import SmoothedCrossentropy
+from batchsel.errors import UserError
+from batchsel.selectors.ops.sampling import updated
+
+N, LOSSES = 50, keras.losses
+SHARED = ("probability", "correct", "gradient_norm")
+
+
+class OfNumbers(AllSignals):
+    signals = ("gradient_norm",)
+
+    def init(self, n):
+        return {"loss": tf.zeros([n]), "gradient_norm": tf.zeros([n])}
+
+    def update(self, state, seen, context):
+        return {name: updated(state[name], seen.indices, getattr(seen, name)) for name in state}
+
+
+def state_after_one_pass(model, x, y):
+    """What `AllSignals` remembers after a pass at learning rate 0, and the model's outputs."""
+    trainer = Trainer(model, AllSignals(), batch_size=8, compile="graph")
+    trainer.fit(x, y, epochs=1, verbose=0)
+    state = {name: value.numpy() for name, value in trainer.loop.carry.state.items()}
+    return state, model.predict(x, verbose=0)
+
+
+def still(**options):
+    return mlp(optimizer=keras.optimizers.SGD(0.0), metrics=(), **options)
+
+
+def softmax(logits):
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def assert_signals(state, truth, predicted):
+    """Against class probabilities ``[n, c]`` and one-hot truth."""
+    np.testing.assert_allclose(state["probability"], (truth * predicted).sum(axis=1), rtol=1e-4)
+    np.testing.assert_array_equal(state["correct"], truth.argmax(axis=1) == predicted.argmax(axis=1))
+    np.testing.assert_allclose(state["gradient_norm"], np.linalg.norm(predicted - truth, axis=1), rtol=1e-4)
+    assert 0 < state["correct"].mean() < 1
+
+
+@pytest.mark.parametrize("logits", [True, False])
+@pytest.mark.parametrize("column", [True, False])
+def test_sparse_cross_entropy(logits, column):
+    x, y = classes(N)
+    model = still(
+        loss=LOSSES.SparseCategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax"
+    )
+    state, outputs = state_after_one_pass(model, x, y[:, None] if column else y)
+    predicted = softmax(outputs) if logits else outputs
+    assert_signals(state, np.eye(3)[y], predicted)
+    np.testing.assert_allclose(state["loss"], -np.log(predicted[np.arange(N), y]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_categorical_cross_entropy(logits):
+    x, y = classes(N)
+    model = still(loss=LOSSES.CategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax")
+    state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y])
+    assert_signals(state, np.eye(3)[y], softmax(outputs) if logits else outputs)
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_binary_cross_entropy(logits):
+    x, y = classes(N, number=2)
+    activation = None if logits else "sigmoid"
+    model = still(outputs=1, loss=LOSSES.BinaryCrossentropy(from_logits=logits), activation=activation)
+    state, outputs = state_after_one_pass(model, x, y)
+    positive = (1 / (1 + np.exp(-outputs)) if logits else outputs)[:, 0]
+    assert_signals(state, np.eye(2)[y], np.stack([1 - positive, positive], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "hot"),
+    [
+        ("sparse_categorical_crossentropy", False),
+        (keras.losses.sparse_categorical_crossentropy, False),
+        ("crossentropy", False),
+        ("categorical_crossentropy", True),
+    ],
+    ids=lambda value: str(getattr(value, "__name__", value)),
+)
+def test_losses_by_name_are_those_of_their_class(loss, hot):
+    x, y = classes(N)
+    model = still(loss=loss, activation="softmax")
+    state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y] if hot else y)
+    assert_signals(state, np.eye(3)[y], outputs)
+
+
+def test_binary_cross_entropy_by_name():
+    x, y = classes(N, number=2)
+    model = still(outputs=1, loss="binary_crossentropy", activation="sigmoid")
+    state, outputs = state_after_one_pass(model, x, y)
+    assert_signals(state, np.eye(2)[y], np.concatenate([1 - outputs, outputs], axis=1))
+
+
+@pytest.mark.parametrize("hot", [True, False])
+def test_label_smoothing_does_not_blur_the_signals(hot):
+    x, y = classes(N)
+    loss = (LOSSES.CategoricalCrossentropy if hot else SmoothedCrossentropy)(from_logits=True, label_smoothing=0.2)
+    state, outputs = state_after_one_pass(still(loss=loss), x, np.eye(3, dtype="float32")[y] if hot else y)
+    assert_signals(state, np.eye(3)[y], softmax(outputs))
+    np.testing.assert_allclose(state["loss"], -np.log(softmax(outputs)[np.arange(N), y]), rtol=1e-4)
+
+
+def test_squared_error():
+    x, y = line(N, features=4)
+    model = still(outputs=1, loss="mse")
+    trainer = Trainer(model, OfNumbers(), batch_size=8, compile="graph")
+    trainer.fit(x, y, epochs=1, verbose=0)
+    state = {name: value.numpy() for name, value in trainer.loop.carry.state.items()}
+    outputs = model.predict(x, verbose=0)
+    np.testing.assert_allclose(state["gradient_norm"], np.abs(outputs[:, 0] - y), rtol=1e-4)
+    np.testing.assert_allclose(state["loss"], (outputs[:, 0] - y) ** 2, rtol=1e-4)
+
+
+def test_features_are_the_input_of_the_last_layer():
+    x, y = classes(N)
+    model = still()
+    state, outputs = state_after_one_pass(model, x, y)
+    kernel, bias = model.layers[-1].get_weights()
+    assert state["features"].shape == (N, 8)
+    np.testing.assert_allclose(state["features"] @ kernel + bias, outputs, rtol=1e-4, atol=1e-5)
+
+
+def test_features_of_a_convolution_are_flat():
+    x = np.random.default_rng(0).normal(size=(N, 4, 4, 1)).astype("float32")
+    layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = compiled(keras.Sequential(layers), optimizer=keras.optimizers.SGD(0.0))
+    state, _ = state_after_one_pass(model, x, np.arange(N) % 3)
+    np.testing.assert_allclose(
+        state["features"], keras.ops.convert_to_numpy(model.layers[0](x)).reshape(N, 8), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_signals_are_float32_in_mixed_precision(policy):
+    policy("mixed_bfloat16")
+    x, y = classes(N)
+    state, outputs = state_after_one_pass(still(), x, y)
+    assert {state[name].dtype for name in (*SHARED, "loss", "features")} == {np.dtype("float32")}
+    np.testing.assert_allclose(state["probability"], softmax(outputs.astype("float32"))[np.arange(N), y], rtol=0.03)
+
+
+def test_signals_of_several_outputs_are_refused():
+    with pytest.raises(UserError, match="one output"):
+        Trainer(two_outputs(), AllSignals(), batch_size=8, compile="graph")
+
+
+def test_an_unknown_signal_is_refused():
+    class Curious(AllSignals):
+        signals = ("probability", "margin")
+
+    with pytest.raises(UserError, match="unknown signal 'margin'; a selector may ask for probability, correct, pred"):
+        Trainer(mlp(), Curious())
+
+
+def test_the_cost_of_selection_can_be_measured_for_every_signal():
+    from batchsel.training.diagnostics.selection_cost import selection_seconds
+
+    x, y = classes(N)
+    trainer = Trainer(mlp(), AllSignals(), batch_size=8, compile="graph")
+    trainer.fit(x, y, verbose=0)
+    assert set(selection_seconds(trainer)) == {"planning", "updating", "scoring", "choosing"}
+
+
+class OfClasses(AllSignals):
+    signals = ("correct",)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [("mse", "numbers"), ("mae", "numbers"), (lambda y, p: keras.ops.mean((y - p) ** 2, axis=-1), "numbers")],
+    ids=["mse", "mae", "own"],
+)
+def test_classes_are_not_asked_of_numbers(loss, targets):
+    x, y = line(N)
+    for selector in ("kakurenbo", "ordered_sgd", "recency_bias"):
+        trainer = Trainer(linear(loss=loss), selector, batch_size=8, compile="graph")
+        with pytest.raises(UserError, match="which need cross-entropy over the classes of a sample"):
+            trainer.fit(x, y[:, None], verbose=0)
+
+
+def test_the_gradient_is_not_guessed_for_other_losses():
+    x, y = line(N)
+    Trainer(linear(), "memory_importance", batch_size=8, compile="graph").fit(x, y[:, None], verbose=0)
+    trainer = Trainer(linear(loss="mae"), "memory_importance", batch_size=8, compile="graph")
+    with pytest.raises(UserError, match="stand for the gradient with cross-entropy or squared error"):
+        trainer.fit(x, y[:, None], verbose=0)
+
+
+def test_several_labels_a_sample_are_no_class():
+    x, y = classes(N)
+    targets = np.stack([y > 0, y > 1], axis=1).astype("float32")
+    model = still(loss=LOSSES.BinaryCrossentropy(from_logits=True), outputs=2)
+    with pytest.raises(UserError, match="which need cross-entropy over the classes"):
+        Trainer(model, "forgetting", batch_size=8, compile="graph").fit(x, targets, verbose=0)
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_scores_see_the_loss_without_label_smoothing(one_hot):
+    x, y = classes(N)
+    targets = np.eye(3, dtype="float32")[y]
+    if one_hot:
+        loss = LOSSES.CategoricalCrossentropy(from_logits=True, label_smoothing=0.3)
+    else:
+        loss, targets = (
+            LOSSES.BinaryCrossentropy(from_logits=True, label_smoothing=0.3),
+            (y > 0).astype("float32")[:, None],
+        )
+    model = still(loss=loss, outputs=3 if one_hot else 1)
+    trainer = Trainer(model, "random", batch_size=8, compile="graph")
+    history = trainer.fit(x, targets, verbose=0).history
+    logits = model.predict(x, verbose=0)
+    if one_hot:
+        sharp = -np.log(softmax(logits)[np.arange(N), y])
+    else:
+        sharp = np.logaddexp(0, np.where(targets > 0, -logits, logits))[:, 0]
+    np.testing.assert_allclose(trainer.losses, sharp, rtol=1e-4, atol=1e-6)
+    smoothed = np.asarray(loss(targets, logits))
+    assert history["loss"][0] == pytest.approx(float(smoothed), rel=1e-4)

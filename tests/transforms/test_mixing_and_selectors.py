@@ -1,0 +1,99 @@
+"""Which selectors may be trained on mixed samples: those that do not go by what training finds out."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from problems import mlp
+from selector_table import NAMES, REGISTERED, learnt_state, pool_of, selector
+from selectors_for_tests import Pool
+
+from batchsel import Trainer, UserError
+from batchsel.selectors import Given, Keep, LastLoss, Pacing, RePB
+from batchsel.selectors.base import Draw, Modifier, Score, Selector
+from batchsel.selectors.draws.hardest import Hardest
+from batchsel.training.inputs.mixing import check_mixing
+from batchsel.transforms.augmentation import resolve
+
+N, B = 50, 8
+MIXUP = resolve("mixup")
+ALLOWED = {
+    "random", "fixed", "with_replacement", "rs2", "growing", "stratified", "length_buckets",
+    "candidates", "rho_loss", "small_proxy", "divbs", "great", "k_centre", "milo", "selective_backprop",
+    "composer_backprop", "proxy_loss",
+}  # fmt: skip
+"""What a person would expect: shuffling of all kinds, pools of plain samples, scores of other models."""
+
+
+def allowed(name):
+    try:
+        check_mixing(MIXUP, selector(name))
+    except UserError:
+        return False
+    return True
+
+
+def test_the_list_of_those_allowed():
+    assert {name for name in REGISTERED if allowed(name)} == ALLOWED
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not allowed(name)])
+def test_a_refusal_names_selector_and_remedy(name):
+    with pytest.raises(UserError) as caught:
+        check_mixing(MIXUP, selector(name))
+    assert repr(selector(name)) in str(caught.value)
+    assert "Leave the mixing out, or take a selector that does not: 'random'" in str(caught.value)
+    check_mixing(resolve("flip | erasing"), selector(name))
+    check_mixing(None, selector(name))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if allowed(name)])
+def test_those_allowed_choose_the_same_whatever_training_found(name):
+    chosen = selector(name)
+    histories = [learnt_state(chosen, N, B, equal=equal, scale=scale) for equal, scale in ((True, 1), (False, 9))]
+    (state, context), (other_state, other_context) = histories
+    assert (context.losses != other_context.losses).numpy().any()
+    plans = [chosen.plan(state, context), chosen.plan(other_state, other_context)]
+    for first, second in zip(*plans, strict=True):
+        np.testing.assert_array_equal(first, second)
+    if chosen.pool_size(B):
+        pool = pool_of(chosen, N, B)
+        choices = [chosen.choose(state, pool, context), chosen.choose(other_state, pool, other_context)]
+        for first, second in zip(*choices, strict=True):
+            np.testing.assert_array_equal(first, second)
+    assert not chosen.weighs
+
+
+@pytest.mark.parametrize("kind", [Selector, Score, Modifier, Draw])
+def test_what_does_not_say_is_refused(kind):
+    assert kind.learns
+    with pytest.raises(UserError, match="goes by the losses of training"):
+        check_mixing(MIXUP, Pool())
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Peeping(Modifier):
+    name = "peeping"
+
+    def modify(self, scores, context, state=()):
+        return tf.cast(context.losses, tf.float64)
+
+
+def test_a_pipe_learns_if_any_of_its_parts_does():
+    given = Given("difficulty.npy")
+    assert not (given | Pacing() | Keep()).learns
+    assert not (given | Hardest()).learns
+    assert (given | Peeping() | Hardest()).learns
+    assert (LastLoss() | Keep()).learns
+    assert RePB().learns
+    assert selector("stratified").learns is False
+    assert dataclasses.replace(selector("stratified"), by="loss").learns is True
+
+
+def test_it_is_refused_when_the_trainer_is_made():
+    with pytest.raises(
+        UserError, match=r"mixup\(alpha=0.2, chance=1.0\) and cutmix.* mixes two samples, whose common loss"
+    ):
+        Trainer(mlp(), "loss_ema", augment="mixup | cutmix")
+    Trainer(mlp(), "candidates", augment="mixup")
