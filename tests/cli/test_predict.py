@@ -15,7 +15,8 @@ from PIL import Image
 from batchsel.experiments.inspect.prediction import evenly, load_run
 from batchsel.experiments.run.run_cache import Workshop
 from batchsel.experiments.run.runner import Surroundings, run
-from batchsel.experiments.spec import dataset_lookup, resolve
+from batchsel.experiments.spec import dataset_lookup
+from batchsel.experiments.spec.spec import resolve
 
 DIGITS = {"target": "accuracy>=0.9", "run_on": True, "budget": "6 passes"}
 IRIS = {"target": "loss<=0.0001", "budget": "3 passes"}
