@@ -125,7 +125,7 @@ class Analysis:
     comparisons: list[Comparison]
 
 
-def analyse(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | None = None) -> Analysis:
+def analyze(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | None = None) -> Analysis:
     """Compares every arm with its baseline.
 
     Args:
@@ -139,7 +139,7 @@ def analyse(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | N
         text = target or mine[0].record["spec"]["target"]
         arms = by_arm(mine)
         limit = _limit([item for item in mine if item.timed])
-        own = {name: summarise(list(runs.values()), text, limit) for name, runs in arms.items()}
+        own = {name: summarize(list(runs.values()), text, limit) for name, runs in arms.items()}
         own = dict(sorted(own.items(), key=lambda item: (_ORDER.index(item[1].role), item[0])))
         summaries += own.values()
         for name in own:
@@ -152,7 +152,7 @@ def analyse(records: Sequence[Mapping[str, Any]], targets: Mapping[str, str] | N
     return Analysis(summaries, comparisons)
 
 
-def summarise(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> Summary:
+def summarize(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> Summary:
     """One arm on one data set.
 
     Args:

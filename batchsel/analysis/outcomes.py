@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchsel.core.target import HOLD, Target, crossing
+from batchsel.core.target import HOLD, Target, first_reached
 
 FORWARD = 1 / 3
 """Cost of a sample that is only scored, in samples trained on: a backward pass costs about two forward passes."""
@@ -63,7 +63,7 @@ def outcome(record: Mapping[str, Any], target: str | None = None) -> Outcome:
     """
     goal = Target.parse(target or record["spec"]["target"])
     points = record["evaluations"]
-    position = crossing([goal.met(point) for point in points], HOLD)
+    position = first_reached([goal.met(point) for point in points], HOLD)
     at_end = {**record["counts"], "seconds": record["seconds"]["training"]}
     point = at_end if position is None else points[position]
     arm, n = record["arm"], record["sizes"]["train"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from batchsel.analysis.comparison import Analysis, Comparison, analyse
+from batchsel.analysis.comparison import Analysis, Comparison, analyze
 from batchsel.analysis.studies.studies import studies, with_controls
 from batchsel.analysis.studies.study import Study
 from batchsel.core.target import Target
@@ -60,7 +60,7 @@ def estimate(records: Sequence[Mapping[str, Any]], failures: Sequence[Mapping[st
         records: Of any number of data sets and arms.
         failures: Records of runs that failed: to leave them out would make what they were of look better.
     """
-    analysis = analyse(records)
+    analysis = analyze(records)
     return Estimates(analysis, levels(records), with_controls(studies(records, failures), analysis))
 
 
@@ -76,4 +76,4 @@ def _targets(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _comparisons(records: Sequence[Mapping[str, Any]], dataset: str, target: str) -> list[Comparison]:
-    return [item for item in analyse(records, {dataset: target}).comparisons if not item.arm.control_of]
+    return [item for item in analyze(records, {dataset: target}).comparisons if not item.arm.control_of]

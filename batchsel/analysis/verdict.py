@@ -89,7 +89,7 @@ def number(ratio: Estimate, bound: bool = False) -> str:
     return f"{least}{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
-def differs_from_itself(item: Comparison) -> bool:
+def baseline_drifted(item: Comparison) -> bool:
     """Whether the baseline, run once more, took another time: the interval of their ratio leaves 1 out.
 
     Args:
@@ -114,7 +114,7 @@ def _control(item: Comparison) -> str:
     name, seeds = item.arm.arm, item.pairs
     if not item.arm.control_of:
         means = "as it must be"
-        if differs_from_itself(item):
+        if baseline_drifted(item):
             means = "which it must not be: times of this session are not to be trusted"
         return f"control on {item.dataset}: {name} against {item.baseline.arm}: {number(item.decisive)}, {means}."
     return (

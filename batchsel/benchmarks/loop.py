@@ -19,7 +19,7 @@ from keras import layers
 
 from batchsel.training.fit_model import fit
 from batchsel.training.loop.compilation import use_xla
-from batchsel.training.loop.evaluation import resident
+from batchsel.training.loop.evaluation import to_tensors
 from batchsel.training.trainer import Trainer
 
 FIT, FIT_32, FLOOR = "model.fit", "model.fit, 32 steps per execution", "bare loop, one fixed batch"
@@ -105,19 +105,19 @@ QUICK = {"mlp": (512, 2), "cnn": (512, 1), "lstm": (256, 1)}
 """Samples and passes of a look that takes seconds."""
 
 
-def measure(task: Task, rounds: int, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
+def measure(task: Task, rounds: int, on_progress: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Times all arms of a task.
 
     Args:
         task: The task.
         rounds: Times that each arm is run after one run that compiles it.
-        tell: Called with a line before each round, or None.
+        on_progress: Called with a line before each round, or None.
 
     Returns:
         Seconds of each round by arm, and ratios; JSON.
     """
     arms = _arms(task)
-    seconds = timed_in_turn(arms, rounds, task.name, tell)
+    seconds = timed_in_turn(arms, rounds, task.name, on_progress)
     return {
         "task": task.name, "title": task.title, "n": task.n, "batch_size": task.batch_size,
         "passes": task.passes, "steps": task.steps, "rounds": rounds, "seconds": seconds,
@@ -126,26 +126,26 @@ def measure(task: Task, rounds: int, tell: Callable[[str], None] | None = None) 
 
 
 def timed_in_turn(
-    arms: Mapping[str, Callable[[], Any]], rounds: int, name: str, tell: Callable[[str], None] | None = None
+    arms: Mapping[str, Callable[[], Any]], rounds: int, name: str, on_progress: Callable[[str], None] | None = None
 ) -> dict[str, list[float]]:
     """Times calls one after the other, round after round.
 
     Args:
         arms: The calls by name; each is called once before, to be compiled.
         rounds: Times that each is timed.
-        name: What is timed, for `tell`.
-        tell: Called with a line before each round, or None.
+        name: What is timed, for `on_progress`.
+        on_progress: Called with a line before each round, or None.
 
     Returns:
         Seconds of each round by name.
     """
-    tell = tell or (lambda line: None)
+    on_progress = on_progress or (lambda line: None)
     for arm, call in arms.items():
-        tell(f"{name}: compiling {arm}")
+        on_progress(f"{name}: compiling {arm}")
         call()
     seconds: dict[str, list[float]] = {arm: [] for arm in arms}
     for number in range(rounds):
-        tell(f"{name}: round {number + 1} of {rounds}")
+        on_progress(f"{name}: round {number + 1} of {rounds}")
         for arm, call in arms.items():
             start = time.perf_counter()
             call()
@@ -210,7 +210,7 @@ def _floor(task: Task, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
     model = compiled(task)
     optimizer, variables = model.optimizer, model.trainable_variables
     optimizer.build(variables)
-    batch = resident(x[: task.batch_size], y[: task.batch_size])
+    batch = to_tensors(x[: task.batch_size], y[: task.batch_size])
     xla = use_xla("auto", model, Trainer(model).selector)
 
     def step(done: tf.Tensor) -> tuple[tf.Tensor]:

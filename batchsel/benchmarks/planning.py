@@ -56,7 +56,7 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
     """
     chosen = resolve(selector)
     state = tf.nest.map_structure(_made_up, chosen.init(n))
-    inputs = tf.ones([n, _LENGTH], tf.int32) if chosen.sees_inputs else None
+    inputs = tf.ones([n, _LENGTH], tf.int32) if chosen.needs_inputs else None
     losses, labels = -tf.math.log(tf.random.uniform([n], seed=0)), tf.range(n) % 10
 
     @tf.function(autograph=False, jit_compile=chosen.traceable)

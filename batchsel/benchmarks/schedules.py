@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from batchsel.benchmarks.loop import QUICK, TASKS, Task, compiled, ratios, timed_in_turn
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import schedule
 from batchsel.training.fit_model import fit
 from batchsel.training.loop.compilation import use_xla
-from batchsel.training.optim.lr_controller import Pace
+from batchsel.training.optim.lr_controller import LRController
 from batchsel.training.trainer import Trainer
 from batchsel.transforms import curricula
 
@@ -37,13 +37,13 @@ _UPDATES = 200
 """Updates in one call, where updates alone are timed."""
 
 
-def measure(rounds: int, quick: bool = False, tell: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
+def measure(rounds: int, quick: bool = False, on_progress: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
     """Times a dense and a convolutional network with and without them, in turn in one process.
 
     Args:
         rounds: Times that each is timed.
         quick: Whether to take few samples, which proves nothing.
-        tell: Called with a line before each round, or None.
+        on_progress: Called with a line before each round, or None.
 
     Returns:
         For each network the time over that of none, and what each does by itself over a step of none: of a schedule,
@@ -54,11 +54,11 @@ def measure(rounds: int, quick: bool = False, tell: Callable[[str], None] | None
         if quick:
             sizes = dict(zip(("n", "passes"), QUICK[name], strict=True))
         task = dataclasses.replace(TASKS[name], **sizes)
-        found.append(_of_task(task, rounds, tell))
+        found.append(_of_task(task, rounds, on_progress))
     return found
 
 
-def _of_task(task: Task, rounds: int, tell: Callable[[str], None] | None) -> dict[str, Any]:
+def _of_task(task: Task, rounds: int, on_progress: Callable[[str], None] | None) -> dict[str, Any]:
     x, y = task.data(task.n)
     images = x.ndim == 4
     wanted = ARMS | ({"blur": {"curriculum": BLUR}} if images else {})
@@ -68,10 +68,10 @@ def _of_task(task: Task, rounds: int, tell: Callable[[str], None] | None) -> dic
         model = compiled(task)
         return lambda: fit(model, x, y, **settings, **options)
 
-    seconds = timed_in_turn({name: arm(settings) for name, settings in wanted.items()}, rounds, task.name, tell)
+    seconds = timed_in_turn({name: arm(settings) for name, settings in wanted.items()}, rounds, task.name, on_progress)
     step = statistics.median(seconds[NONE]) / task.steps
-    if tell is not None:
-        tell(f"{task.name}: updates alone")
+    if on_progress is not None:
+        on_progress(f"{task.name}: updates alone")
     own = {name: more / step for name, more in _updating(task, rounds).items()}
     if images:
         own["blur"] = _blurring(x[: task.batch_size]) / step
@@ -89,11 +89,11 @@ def _updating(task: Task, rounds: int) -> dict[str, float]:
 def _updates(task: Task, settings: dict[str, Any]) -> Callable[[], Any]:
     model = compiled(task)
     model.optimizer.build(model.trainable_variables)
-    pace = Pace(model, schedule(settings.get("schedule")), task.batch_size)
+    lr_controller = LRController(model, schedule(settings.get("schedule")), task.batch_size)
     gradients = [tf.random.stateless_normal(variable.shape, (0, 0)) for variable in model.trainable_variables]
 
     def step(done: tf.Tensor) -> tuple[tf.Tensor]:
-        pace.update(gradients, Moment.of(done / _UPDATES))
+        lr_controller.update(gradients, Timestamp.of(done / _UPDATES))
         return (done + 1,)
 
     def repeat() -> tf.Tensor:
@@ -110,7 +110,7 @@ def _blurring(batch: np.ndarray) -> float:
 
     @tf.function(jit_compile=blur.suits_xla, autograph=False)
     def once(x: tf.Tensor) -> tf.Tensor:
-        return blur(x, Rng(tf.constant(0), tf.constant(0)), Moment.of(0.0))
+        return blur(x, Rng(tf.constant(0), tf.constant(0)), Timestamp.of(0.0))
 
     x = tf.constant(batch)
     once(x).numpy()

@@ -55,13 +55,15 @@ class RawRows:
         return np.asarray(self._x[indices]), self._y[indices]
 
 
-def measure_speed(rounds: int, n: int = 60_000, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def measure_speed(
+    rounds: int, n: int = 60_000, on_progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """A small CNN on as many samples as Fashion-MNIST has, of its form, in memory and from a file of raw rows, in turn.
 
     Args:
         rounds: Times that each is timed, after a run that compiles it.
         n: Samples.
-        tell: Called with a line before each round.
+        on_progress: Called with a line before each round.
 
     Returns:
         Seconds of each round by arm, and the share of the speed in memory that streaming has; JSON.
@@ -75,7 +77,7 @@ def measure_speed(rounds: int, n: int = 60_000, tell: Callable[[str], None] = la
         seconds: dict[str, list[float]] = {arm: [] for arm in data}
         models = {arm: compiled(task) for arm in data}
         for number in range(rounds + 1):
-            tell(f"streaming: {f'round {number} of {rounds}' if number else 'compiling'}")
+            on_progress(f"streaming: {f'round {number} of {rounds}' if number else 'compiling'}")
             for arm, given in data.items():
                 start = time.perf_counter()
                 fit(models[arm], *given, batch_size=task.batch_size, epochs=1, verbose=0)

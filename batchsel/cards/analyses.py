@@ -18,7 +18,7 @@ KINDS = ("factorial", "batch_sizes", "budgets")
 METRICS = ("accuracy", "loss", "mae", "perplexity")
 """What models are compiled with."""
 END = "end"
-"""What must be measured of runs that are analysed: results at the end of the budget."""
+"""What must be measured of runs that are analyzed: results at the end of the budget."""
 ROLES = ("full", "pruned", "short")
 _ARM = "arm"
 """Stands for the arms' names where a factor is asked for."""

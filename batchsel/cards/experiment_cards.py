@@ -137,7 +137,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
     before = table.found
     arms = _arms(table, settings)
     # Of arms that are wrong, an analysis could only be told the same once more.
-    analysed = arms if table.found == before else None
+    analyzed = arms if table.found == before else None
     measure = _known(table, "measure", MEASURES, ())
     card = ExperimentCard(
         name=name,
@@ -152,7 +152,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
         baseline=arms.baseline,
         levels=arms.levels,
         measure=measure,
-        analysis=read_analysis(table, analysed, measure),
+        analysis=read_analysis(table, analyzed, measure),
         form=form,
         scaled=scaled,
     )

@@ -154,7 +154,7 @@ def pieces(text: str) -> list[str]:
     return found
 
 
-def written(part: Any) -> str:
+def to_text(part: Any) -> str:
     """A frozen dataclass with a `name` as text that can be read again.
 
     Args:
@@ -162,7 +162,7 @@ def written(part: Any) -> str:
 
     Example:
         >>> import batchsel
-        >>> written(batchsel.selectors.LossEMA())
+        >>> to_text(batchsel.selectors.LossEMA())
         'loss_ema(decay=0.9)'
     """
     values = [(field.name, _plain(getattr(part, field.name))) for field in fields(part)]

@@ -1,4 +1,4 @@
-"""Checks of the parameters of selectors, augmentations and optimisers, with one wording."""
+"""Checks of the parameters of selectors, augmentations and optimizers, with one wording."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def one_word(name: str, field: str, value: Any, allowed: tuple[str, ...]) -> Non
         raise UsageError(f"{name}: {field} must be one of {words}, got {value!r}.")
 
 
-def whole(part: Any, field: str, lower: int) -> None:
+def check_integer(part: Any, field: str, lower: int) -> None:
     """Checks that a parameter is a whole number of at least `lower`.
 
     Args:

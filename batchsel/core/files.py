@@ -12,7 +12,7 @@ from batchsel.errors import UserError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A name beside a file to write to; the file is replaced only when all went well.
 
     Args:
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     with replacing(Path(folder, "a.txt")) as beside:
+        ...     with atomic_write(Path(folder, "a.txt")) as beside:
         ...         _ = beside.write_text("done")
         ...     Path(folder, "a.txt").read_text(), len(os.listdir(folder))
         ('done', 1)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchsel.core import call_syntax
-from batchsel.core.registry import Names
+from batchsel.core.registry import Registry
 
 
 @dataclass(frozen=True)
-class PipeNames(Names):
+class PipeRegistry(Registry):
     """The names of one kind of thing, several of which can be written as a pipe.
 
     Args:
@@ -21,8 +21,8 @@ class PipeNames(Names):
         example: A sentence with an example, the end of messages on texts that cannot be read.
 
     Example:
-        >>> colours = PipeNames("colour", "colours", {"red": "red:Red"}, "colours", example="As in 'red | red(2)'.")
-        >>> [call.arguments for call in colours.calls("red | red(2)")]
+        >>> colors = PipeRegistry("color", "colors", {"red": "red:Red"}, "colors", example="As in 'red | red(2)'.")
+        >>> [call.arguments for call in colors.calls("red | red(2)")]
         [(), (2,)]
     """
 

@@ -13,7 +13,7 @@ from batchsel.errors import unknown_name
 
 
 @dataclass(frozen=True)
-class Names:
+class Registry:
     """The names of one kind of thing.
 
     Args:
@@ -23,7 +23,7 @@ class Names:
         group: Entry-point group under which installed packages register theirs.
 
     Example:
-        >>> Names("model", "batchsel.models", {"mlp": "mlp:mlp"}, "batchsel.models").targets()["mlp"]
+        >>> Registry("model", "batchsel.models", {"mlp": "mlp:mlp"}, "batchsel.models").targets()["mlp"]
         'batchsel.models.mlp:mlp'
     """
 

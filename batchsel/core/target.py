@@ -92,7 +92,7 @@ class Target:
         return value >= self.threshold if self.rising else value <= self.threshold
 
 
-def crossing(met: list[bool], hold: int = HOLD) -> int | None:
+def first_reached(met: list[bool], hold: int = HOLD) -> int | None:
     """The first evaluation of the first `hold` in a row that meet the target.
 
     One lucky evaluation is no arrival; time is charged to the first of the row.
@@ -105,7 +105,7 @@ def crossing(met: list[bool], hold: int = HOLD) -> int | None:
         Its position, or None.
 
     Example:
-        >>> crossing([False, True, False, True, True])
+        >>> first_reached([False, True, False, True, True])
         3
     """
     row = 0

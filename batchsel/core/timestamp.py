@@ -16,7 +16,7 @@ _PASSES = re.compile(
 )
 
 
-class Moment(NamedTuple):
+class Timestamp(NamedTuple):
     """A moment of a run; counts samples trained on, so that pruning, growing batches and short runs change nothing."""
 
     progress: tf.Tensor
@@ -25,7 +25,7 @@ class Moment(NamedTuple):
     """``float32[]`` samples trained on over samples in the data."""
 
     @classmethod
-    def of(cls, progress: Any, passes: Any = None) -> Moment:
+    def of(cls, progress: Any, passes: Any = None) -> Timestamp:
         """A moment out of plain numbers.
 
         Args:
@@ -33,7 +33,7 @@ class Moment(NamedTuple):
             passes: Passes trained; None for those of a budget of one pass.
 
         Example:
-            >>> float(Moment.of(0.25).passes)
+            >>> float(Timestamp.of(0.25).passes)
             0.25
         """
         import tensorflow as tf
@@ -78,24 +78,24 @@ def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
         )
 
 
-def elapsed(duration: float | str, moment: Moment) -> tf.Tensor:
+def elapsed(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
     """The share of a duration, counted from the start of the run, that is over.
 
     Args:
         duration: A share of the budget, or a text such as "5 passes"; above 0.
-        moment: Where the run stands.
+        timestamp: Where the run stands.
 
     Returns:
         ``float32[]`` in [0, 1].
 
     Example:
-        >>> float(elapsed(0.5, Moment.of(0.25))), float(elapsed("2 passes", Moment.of(0.1, passes=3)))
+        >>> float(elapsed(0.5, Timestamp.of(0.25))), float(elapsed("2 passes", Timestamp.of(0.1, passes=3)))
         (0.5, 1.0)
     """
     import tensorflow as tf
 
     passes = passes_of(duration)
-    at, end = (moment.progress, duration) if passes is None else (moment.passes, passes)
+    at, end = (timestamp.progress, duration) if passes is None else (timestamp.passes, passes)
     # Compared, not divided: compilers turn the quotient into a product that misses 1 by a bit.
     return tf.where(at >= end, 1.0, tf.minimum(at / end, 1.0))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.data.dataset import Dataset, Part
 from batchsel.errors import UserError, unknown_name
 
@@ -54,7 +54,7 @@ def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None
     * CSV: ``train.csv`` and ``test.csv``. Images: ``label,pixel0,pixel1,...``, the number of the class and bytes, row
       by row, the channels of a pixel side by side, as in the well-known ``mnist_train.csv``. Tables: ``label``, the
       name of the class or the value, and the features. Texts: ``label,text``.
-    * npz: ``x_train``, ``y_train``, ``x_test``, ``y_test``, class numbers as labels; grey images without an axis for
+    * npz: ``x_train``, ``y_train``, ``x_test``, ``y_test``, class numbers as labels; gray images without an axis for
       the channel, as in Keras's ``mnist.npz``. Of texts the numbers of their words, and ``vocabulary``, the words from
       number 2 on.
 
@@ -90,7 +90,7 @@ def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None
         raise UserError(f"cannot make the folder {folder}: {error.strerror or error}.") from error
     with ExitStack() as all_or_none:
         # What cannot be written is put to the file that was entered last: the training part, which is the large one.
-        places = [all_or_none.enter_context(replacing(path)) for path in reversed(paths)][::-1]
+        places = [all_or_none.enter_context(atomic_write(path)) for path in reversed(paths)][::-1]
         if form == "npz":
             say(f"writing {paths[0]}")
             np.savez_compressed(places[0], **_arrays(dataset))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchsel.core import call_syntax
-from batchsel.core.registry import Names
+from batchsel.core.registry import Registry
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +32,7 @@ _BUILT_IN = {
     "transformer_classifier": "transformer_classifier:transformer_classifier",
     "tiny_lm": "tiny_lm:tiny_lm",
 }
-_NAMES = Names("model", __name__, _BUILT_IN, "batchsel.models")
+_NAMES = Registry("model", __name__, _BUILT_IN, "batchsel.models")
 
 
 def names() -> dict[str, str]:

@@ -13,7 +13,7 @@ def cnn(
 ) -> keras.Model:
     """A small convolutional network: 3x3 convolutions with max-pooling, one dense layer.
 
-    Bytes are divided by 255 first. With the defaults and 28 x 28 grey images it has 225,034 parameters.
+    Bytes are divided by 255 first. With the defaults and 28 x 28 gray images it has 225,034 parameters.
 
     Args:
         input_shape: Height, width and channels.

@@ -9,7 +9,7 @@ from keras import layers
 def cnn3(input_shape: tuple[int, int, int], outputs: int, dropout: bool = True) -> keras.Model:
     """Three blocks of two convolutions with pooling, then three dense layers.
 
-    5,852,170 trainable parameters on CIFAR-10. Filters 32 and 64, 128 and 128, 256 and 256; batch normalisation after
+    5,852,170 trainable parameters on CIFAR-10. Filters 32 and 64, 128 and 128, 256 and 256; batch normalization after
     the first convolution of each block; 1024, 512 and `outputs` units. Dropout of whole channels (0.05) behind the
     second block, of units (0.1) before the first and the last dense layer.
 

@@ -1,4 +1,4 @@
-"""A model that is ready to be trained: architecture, optimiser, loss and metrics of the task."""
+"""A model that is ready to be trained: architecture, optimizer, loss and metrics of the task."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def compiled(
         outputs: Classes, or 1 for regression.
         task: "classification" (cross-entropy from logits, accuracy), "language_model" (cross-entropy, perplexity) or
             "regression" (squared error, mean absolute error).
-        optimizer: The optimiser in text form.
+        optimizer: The optimizer in text form.
         learning_rate: Its learning rate.
         mixed_precision: Whether to compute in float16 on a GPU, bfloat16 on a CPU.
         label_smoothing: The share of a label that all classes have together, in [0, 1), as in `SmoothedCrossentropy`:

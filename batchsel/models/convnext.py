@@ -11,7 +11,7 @@ from keras import layers
 
 from batchsel.errors import UsageError
 
-_COLOURS = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
+_COLORS = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
 """Of red, green and blue in ImageNet, between 0 and 1."""
 
 
@@ -45,15 +45,15 @@ def convnext_tiny(
 ) -> keras.Model:
     """ConvNeXt-T: 27,827,818 trainable parameters on CIFAR-10, 28,589,128 on ImageNet with its 1,000 classes.
 
-    Four stages of blocks: a depth-wise 7x7 convolution, normalisation, a dense layer four times as wide with GELU and
+    Four stages of blocks: a depth-wise 7x7 convolution, normalization, a dense layer four times as wide with GELU and
     one back, scaled. Z. Liu et al., *A ConvNet for the 2020s*, CVPR 2022, https://arxiv.org/abs/2201.03545. The same
     outputs as `keras.applications.ConvNeXtTiny` from the same weights for sides that 32 divides; other pictures are
     padded, where that one cuts them or refuses them. Its convolutions in as many groups as channels are depth-wise
     ones here, which TensorFlow trains several times as fast on a CPU.
 
     Args:
-        input_shape: Height, width and channels; bytes are divided by 255 first, and three channels normalised by
-            the mean and the deviation of ImageNet's colours.
+        input_shape: Height, width and channels; bytes are divided by 255 first, and three channels normalized by
+            the mean and the deviation of ImageNet's colors.
         outputs: Number of classes.
         width: Channels of the first stage; each later one has twice as many.
         depths: Blocks of the four stages.
@@ -76,7 +76,7 @@ def convnext_tiny(
     inputs = keras.Input(input_shape)
     hidden = layers.Rescaling(1 / 255)(inputs)
     if input_shape[-1] == 3:
-        hidden = layers.Normalization(**_COLOURS)(hidden)
+        hidden = layers.Normalization(**_COLORS)(hidden)
     drops = iter(np.linspace(0, drop_path, sum(depths)))
     for stage, depth in enumerate(depths):
         name = f"stage{stage + 1}"

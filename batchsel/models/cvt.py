@@ -75,7 +75,7 @@ def cvt13(
     """CvT-13: 19,616,330 trainable parameters on CIFAR-10, 19,997,480 on ImageNet with its 1,000 classes.
 
     Three stages of 1, 3 and 6 heads see a picture of 224 rows as 56x56, 28x28 and 14x14 tokens, one of 32 rows as
-    8x8, 4x4 and 2x2. A convolution makes the tokens of each stage; depth-wise convolutions with batch normalisation
+    8x8, 4x4 and 2x2. A convolution makes the tokens of each stage; depth-wise convolutions with batch normalization
     come before the queries, keys and values, the latter two with stride 2. The class is read from a token of its own
     in the last stage. H. Wu et al., *CvT: Introducing Convolutions to Vision Transformers*, ICCV 2021,
     https://arxiv.org/abs/2103.15808; GELU as there, for which the authors' code has an approximation.

@@ -16,7 +16,7 @@ def tiny_lm(
     blocks: int = 2,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """A decoder: normalisation before causal attention and feed-forward network, learned positions, tied embedding.
+    """A decoder: normalization before causal attention and feed-forward network, learned positions, tied embedding.
 
     The form of GPT-2 (A. Radford et al., *Language Models are Unsupervised Multitask Learners*, 2019), in which the
     matrix that embeds subwords also scores them (O. Press and L. Wolf, *Using the Output Embedding to Improve Language

@@ -19,7 +19,7 @@ def transformer_classifier(
 ) -> keras.Model:
     """A transformer encoder over words, their mean, one dense layer; padding masked.
 
-    Normalisation before attention and feed-forward network, which is four times as wide; learned positions.
+    Normalization before attention and feed-forward network, which is four times as wide; learned positions.
 
     Args:
         input_shape: Length of the sequences at most.

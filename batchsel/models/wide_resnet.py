@@ -15,7 +15,7 @@ def wide_resnet(
 ) -> keras.Model:
     """WRN-28-10 and its like: 36,479,194 trainable parameters on CIFAR-10 with the defaults.
 
-    Normalisation and activation before each convolution, three stages of (depth - 4) / 6 blocks, 16, 32 and 64 times
+    Normalization and activation before each convolution, three stages of (depth - 4) / 6 blocks, 16, 32 and 64 times
     `widen` filters. S. Zagoruyko and N. Komodakis, *Wide Residual Networks*, BMVC 2016,
     https://arxiv.org/abs/1605.07146.
 

@@ -1,4 +1,4 @@
-"""Optimisers: those of Keras by name, and layer-wise ones for large batches, one file for each method."""
+"""Optimizers: those of Keras by name, and layer-wise ones for large batches, one file for each method."""
 
 from batchsel.core.lazy_imports import attach
 

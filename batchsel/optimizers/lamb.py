@@ -31,9 +31,9 @@ class LAMB(LayerWise, keras.optimizers.Lamb):
         beta_2: Decay of the second moment.
         epsilon: ε.
         weight_decay: β of the method, within the ratio. The decay of Keras is off.
-        min_rank: Variables with fewer axes are neither decayed nor scaled: biases, normalisation.
+        min_rank: Variables with fewer axes are neither decayed nor scaled: biases, normalization.
         name: A name for it.
-        **options: What every Keras optimiser takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
+        **options: What every Keras optimizer takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
 
     Raises:
         UsageError: If a parameter is out of range.

@@ -30,9 +30,9 @@ class LARS(LayerWise):
             which is off.
         trust_coefficient: η, how far a step may go beside the norm of the weights; above 0.
         epsilon: ε, at least 0.
-        min_rank: Variables with fewer axes are neither decayed nor scaled: biases, normalisation.
+        min_rank: Variables with fewer axes are neither decayed nor scaled: biases, normalization.
         name: A name for it.
-        **options: What every Keras optimiser takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
+        **options: What every Keras optimizer takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
 
     Raises:
         UsageError: If a parameter is out of range.
@@ -106,7 +106,7 @@ class LARS(LayerWise):
         return where_both(of_weights, of_gradient, ratio) * (gradient + self.decay * weights)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same optimiser."""
+        """The arguments that make the same optimizer."""
         return {
             **super().get_config(),
             "momentum": self.momentum,

@@ -1,4 +1,4 @@
-"""What optimisers with a rate for each layer share: ratios of norms, decay within them, and who goes without."""
+"""What optimizers with a rate for each layer share: ratios of norms, decay within them, and who goes without."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from batchsel.errors import UsageError, UserError
 
 
 class LayerWise(keras.optimizers.Optimizer):
-    """A Keras optimiser that decays weights within its update, and leaves out variables with few axes.
+    """A Keras optimizer that decays weights within its update, and leaves out variables with few axes.
 
     The decay that Keras itself brings, w ← w − rate · decay · w before the update and on all variables, is off.
 
     Args:
         weight_decay: Decay of the method, part of the update that the trust ratio is made of; kept as `decay`.
-        min_rank: Variables with fewer axes are neither decayed nor scaled. 2 leaves out biases and what normalisation
+        min_rank: Variables with fewer axes are neither decayed nor scaled. 2 leaves out biases and what normalization
             trains; 0 nothing. A bias with several axes, as multi-head attention of Keras has, counts as a weight.
-        **options: As for the next class; in the end those of every Keras optimiser.
+        **options: As for the next class; in the end those of every Keras optimizer.
 
     Raises:
         UsageError: If a parameter is out of range.
@@ -51,7 +51,7 @@ class LayerWise(keras.optimizers.Optimizer):
         raise UserError(f"{self.name} decays variables with at least min_rank axes; set min_rank instead.")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same optimiser."""
+        """The arguments that make the same optimizer."""
         return {**super().get_config(), "weight_decay": self.decay, "min_rank": self.min_rank}
 
 

@@ -1,4 +1,4 @@
-"""Optimisers by name, with their parameters: ``sgd(momentum=0.9, nesterov=True)``."""
+"""Optimizers by name, with their parameters: ``sgd(momentum=0.9, nesterov=True)``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CLASSES = {
 
 
 def names() -> dict[str, str]:
-    """Where each optimiser is, as ``module:class``, by name.
+    """Where each optimizer is, as ``module:class``, by name.
 
     Example:
         >>> names()["lars"]
@@ -38,7 +38,7 @@ def names() -> dict[str, str]:
 
 
 def check(text: str) -> None:
-    """Makes sure that an optimiser is known, without importing Keras.
+    """Makes sure that an optimizer is known, without importing Keras.
 
     Args:
         text: A name, or a name with parameters of its class. `clipvalue` may stand beside `clipnorm` or
@@ -65,7 +65,7 @@ def check(text: str) -> None:
 
 
 def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
-    """The optimiser that a text describes.
+    """The optimizer that a text describes.
 
     Args:
         text: As for `check`.

@@ -13,10 +13,10 @@ from batchsel.core.checks import in_range
 
 @functools.cache
 def clamping(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    """The class of an optimiser that clamps each value of a gradient before the norm is clipped.
+    """The class of an optimizer that clamps each value of a gradient before the norm is clipped.
 
     Args:
-        base: The class of an optimiser.
+        base: The class of an optimizer.
 
     Returns:
         A class that takes `clipvalue` beside `clipnorm` or `global_clipnorm`, and all else that `base` takes.

@@ -7,7 +7,7 @@ _PUBLIC = {
     "Cosine": "methods.cosine",
     "Exponential": "methods.exponential",
     "Function": "base",
-    "Growth": "accumulation",
+    "AccumulationSchedule": "accumulation",
     "InverseSqrt": "methods.inverse_sqrt",
     "KerasSchedule": "keras_schedule",
     "LeRaC": "methods.lerac",
@@ -25,7 +25,7 @@ _PUBLIC = {
     "growth": "accumulation",
     "is_constant": "text",
     "schedule": "resolver",
-    "stated_rate": "text",
+    "base_learning_rate": "text",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)

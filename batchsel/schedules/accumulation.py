@@ -8,8 +8,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from batchsel.core import call_syntax
-from batchsel.core.checks import whole
-from batchsel.core.timestamp import Moment
+from batchsel.core.checks import check_integer
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.points import checked_points, passed
 
@@ -21,7 +21,7 @@ _MOST = 2**20
 
 
 @dataclass(frozen=True, repr=False)
-class Growth:
+class AccumulationSchedule:
     """Adds up the gradients of so many batches before an update: `start`, and `factor` times as many at each point.
 
     Without points it is gradient accumulation, for batches that do not fit into memory. With points the batch of an
@@ -40,8 +40,8 @@ class Growth:
         UsageError: If any lies outside, or an update would have more than 2^20 batches.
 
     Example:
-        >>> growth = Growth(factor=5, at=[0.3, 0.6])
-        >>> [int(growth.batches(Moment.of(p))) for p in (0.0, 0.3, 0.9)], growth.most
+        >>> growth = AccumulationSchedule(factor=5, at=[0.3, 0.6])
+        >>> [int(growth.batches(Timestamp.of(p))) for p in (0.0, 0.3, 0.9)], growth.most
         ([1, 5, 25], 25)
     """
 
@@ -51,8 +51,8 @@ class Growth:
     name: ClassVar[str] = "grow"
 
     def __post_init__(self) -> None:
-        whole(self, "start", 1)
-        whole(self, "factor", 2)
+        check_integer(self, "start", 1)
+        check_integer(self, "factor", 2)
         object.__setattr__(self, "at", checked_points(self, "at"))  # a tuple, so that equal ones are equal
         if not self.at:
             object.__setattr__(self, "factor", 2)  # it says nothing then, and must not tell equal ones apart
@@ -69,11 +69,11 @@ class Growth:
         """Whether all updates have as many."""
         return not self.at
 
-    def batches(self, moment: Moment) -> tf.Tensor:
+    def batches(self, timestamp: Timestamp) -> tf.Tensor:
         """How many batches an update has.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
 
         Returns:
             ``int32[]``.
@@ -81,17 +81,17 @@ class Growth:
         import tensorflow as tf
 
         numbers = [self.start * self.factor**count for count in range(len(self.at) + 1)]
-        return tf.gather(tf.constant(numbers, tf.int32), passed(self.at, moment))
+        return tf.gather(tf.constant(numbers, tf.int32), passed(self.at, timestamp))
 
     def __repr__(self) -> str:
-        return str(self.start) if self.constant else call_syntax.written(self)
+        return str(self.start) if self.constant else call_syntax.to_text(self)
 
 
-def growth(value: Any) -> Growth | None:
+def growth(value: Any) -> AccumulationSchedule | None:
     """How many batches make an update, out of whatever a user gives.
 
     Args:
-        value: A whole number, the same as text, a text as in "grow(factor=5, at=[0.3, 0.6])", a `Growth`, or None for
+        value: A whole number, the same as text, a text as in "grow(factor=5, at=[0.3, 0.6])", a `AccumulationSchedule`, or None for
             every batch.
 
     Returns:
@@ -109,10 +109,10 @@ def growth(value: Any) -> Growth | None:
     if isinstance(value, str):
         value = _read(value)
     if isinstance(value, Integral) and not isinstance(value, bool):
-        value = Growth(int(value))
-    if not isinstance(value, Growth):
+        value = AccumulationSchedule(int(value))
+    if not isinstance(value, AccumulationSchedule):
         raise _unusable(value)
-    return None if value == Growth() else value
+    return None if value == AccumulationSchedule() else value
 
 
 def check_growth(text: str) -> None:
@@ -139,9 +139,9 @@ def _read(text: str) -> Any:
         call = call_syntax.read(text)
     except UsageError:
         raise _unusable(text) from None
-    if call.name != Growth.name or call.path is not None:
+    if call.name != AccumulationSchedule.name or call.path is not None:
         raise _unusable(text)
-    return call.apply(Growth)
+    return call.apply(AccumulationSchedule)
 
 
 def _unusable(value: Any) -> UsageError:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.call_syntax import written
-from batchsel.core.timestamp import Moment
+from batchsel.core.call_syntax import to_text
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 
 
@@ -22,8 +22,8 @@ class Schedule:
         >>> @dataclasses.dataclass(frozen=True, repr=False)
         ... class Halved(Schedule):
         ...     name = "halved"
-        ...     def factor(self, moment):
-        ...         return tf.where(moment.progress < 0.5, 1.0, 0.5)
+        ...     def factor(self, timestamp):
+        ...         return tf.where(timestamp.progress < 0.5, 1.0, 0.5)
         >>> Halved(), float(Halved()(0.75))
         (halved, 0.5)
     """
@@ -31,30 +31,30 @@ class Schedule:
     name: ClassVar[str]
     by_layer: ClassVar[bool] = False
     """Whether layers differ: it defines `layers` then."""
-    stated_rate: float | None = None
-    """The learning rate that the factor 1 stands for; None for that of the optimiser."""
+    base_learning_rate: float | None = None
+    """The learning rate that the factor 1 stands for; None for that of the optimizer."""
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """``float32[]``, at least 0.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
         raise NotImplementedError
 
-    def momentum(self, moment: Moment) -> tf.Tensor | None:
-        """``float32[]`` the optimiser's momentum (β₁ of Adam and its kin), or None to leave it alone.
+    def momentum(self, timestamp: Timestamp) -> tf.Tensor | None:
+        """``float32[]`` the optimizer's momentum (β₁ of Adam and its kin), or None to leave it alone.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
         return None
 
-    def layers(self, moment: Moment, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    def layers(self, timestamp: Timestamp, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """Factors by layer, of those that differ by layer.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
             places: ``float32[k]`` where each group of layers lies, from 0 at the inputs to 1 at the outputs.
             rate: ``float32[]`` the learning rate that the factor 1 stands for.
 
@@ -85,15 +85,15 @@ class Schedule:
 
         Args:
             progress: In [0, 1].
-            passes: As for `Moment.of`.
+            passes: As for `Timestamp.of`.
         """
-        return self.factor(Moment.of(progress, passes))
+        return self.factor(Timestamp.of(progress, passes))
 
     def __or__(self, other: Schedule) -> Product:
         return Product((self,)) | other
 
     def __repr__(self) -> str:
-        return written(self)
+        return to_text(self)
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,34 +116,34 @@ class Product(Schedule):
     parts: tuple[Schedule, ...]
 
     def __post_init__(self) -> None:
-        stating = [part for part in self.parts if part.stated_rate is not None]
+        stating = [part for part in self.parts if part.base_learning_rate is not None]
         if len(stating) > 1:
             raise UsageError(f"{self!r}: {stating[0].name} and {stating[1].name} both state the learning rate.")
-        steering = [part for part in self.parts if part.momentum(Moment.of(0.0)) is not None]
+        steering = [part for part in self.parts if part.momentum(Timestamp.of(0.0)) is not None]
         if len(steering) > 1:
             raise UsageError(f"{self!r}: {steering[0].name} and {steering[1].name} both set the momentum.")
 
     @property
-    def stated_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:
         """That of the part which states one."""
-        return next((part.stated_rate for part in self.parts if part.stated_rate is not None), None)
+        return next((part.base_learning_rate for part in self.parts if part.base_learning_rate is not None), None)
 
     @property
     def by_layer(self) -> bool:
         """Whether any part differs by layer."""
         return any(part.by_layer for part in self.parts)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The product of the factors."""
-        return _product([part.factor(moment) for part in self.parts])
+        return _product([part.factor(timestamp) for part in self.parts])
 
-    def momentum(self, moment: Moment) -> tf.Tensor | None:
+    def momentum(self, timestamp: Timestamp) -> tf.Tensor | None:
         """That of the part which sets it."""
-        return next((found for part in self.parts if (found := part.momentum(moment)) is not None), None)
+        return next((found for part in self.parts if (found := part.momentum(timestamp)) is not None), None)
 
-    def layers(self, moment: Moment, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    def layers(self, timestamp: Timestamp, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """The product of the factors by layer."""
-        return _product([part.layers(moment, places, rate) for part in self.parts if part.by_layer])
+        return _product([part.layers(timestamp, places, rate) for part in self.parts if part.by_layer])
 
     def multiple(self, batch_size: int) -> float:
         """The product of the multiples."""
@@ -175,9 +175,9 @@ class Function(Schedule):
     name: ClassVar[str] = "function"
     function: Callable[[tf.Tensor], tf.Tensor]
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """What the function gives."""
-        return tf.cast(self.function(moment.progress), tf.float32)
+        return tf.cast(self.function(timestamp.progress), tf.float32)
 
     def __repr__(self) -> str:
         return f"function({getattr(self.function, '__name__', 'function')})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from batchsel.core.timestamp import Moment, longest_passes
+from batchsel.core.timestamp import Timestamp, longest_passes
 from batchsel.errors import UserError
 from batchsel.schedules.base import Product, Schedule
 from batchsel.schedules.methods.scale import Scale
@@ -74,11 +74,11 @@ def curve(schedule: Schedule, points: int = 401, passes: float | None = None) ->
         Curve(progress=[0.0, 1.0], rates=[0.125, 0.125], momenta=None)
     """
     progress = [point / (points - 1) for point in range(points)]
-    moments = [Moment.of(share, None if passes is None else share * passes) for share in progress]
-    rate = 1.0 if schedule.stated_rate is None else schedule.stated_rate
-    momenta = [schedule.momentum(moment) for moment in moments]
+    moments = [Timestamp.of(share, None if passes is None else share * passes) for share in progress]
+    rate = 1.0 if schedule.base_learning_rate is None else schedule.base_learning_rate
+    momenta = [schedule.momentum(timestamp) for timestamp in moments]
     return Curve(
         progress,
-        [rate * float(schedule.factor(moment)) for moment in moments],
+        [rate * float(schedule.factor(timestamp)) for timestamp in moments],
         None if None in momenta else [float(momentum) for momentum in momenta],
     )

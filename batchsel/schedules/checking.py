@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules.base import Function, Product, Schedule
 
@@ -35,7 +35,7 @@ def check_factors(schedule: Schedule) -> None:
 def _check(part: Schedule) -> None:
     @tf.function(autograph=False)
     def factors(progress: tf.Tensor) -> tf.Tensor:
-        return tf.map_fn(lambda p: tf.reshape(tf.cast(part.factor(Moment(p, p)), tf.float32), []), progress)
+        return tf.map_fn(lambda p: tf.reshape(tf.cast(part.factor(Timestamp(p, p)), tf.float32), []), progress)
 
     shares = [place / (_POINTS - 1) for place in range(_POINTS)]
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.binding import bound
@@ -17,14 +17,14 @@ from batchsel.schedules.resolver import schedule as resolve
 
 @keras.saving.register_keras_serializable(package="batchsel")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate at each step of an optimiser: a rate times the factor of a schedule.
+    """The learning rate at each step of an optimizer: a rate times the factor of a schedule.
 
     Progress is step/steps, and stays at 1 after that. It is saved and loaded with the model, as text.
 
     Args:
         schedule: A text as in "cosine | warmup(0.05)", a `Schedule`, or a function of progress.
         learning_rate: What the factor 1 stands for; None if the schedule states it, as in "one_cycle(peak=0.1)".
-        steps: Steps of the optimiser in the whole run.
+        steps: Steps of the optimizer in the whole run.
         batch_size: Samples of an update, where the schedule depends on them.
         passes: Passes over the data in the whole run, where the schedule counts them.
 
@@ -53,7 +53,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.learning_rate, self.steps, self.batch_size, self.passes = learning_rate, steps, batch_size, passes
         for name in ("learning_rate", "steps", "batch_size", "passes"):
             _check_positive(name, getattr(self, name))
-        stated = self.schedule.stated_rate
+        stated = self.schedule.base_learning_rate
         self._rate = learning_rate if stated is None else stated
         if self._rate is None or steps is None:
             raise UsageError("KerasSchedule needs steps, and a learning_rate unless the schedule states one.")
@@ -65,14 +65,14 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         """The learning rate.
 
         Args:
-            step: Steps that the optimiser has made.
+            step: Steps that the optimizer has made.
 
         Returns:
             ``float32[]``.
         """
         share = tf.minimum(tf.cast(step, tf.float64) / self.steps, 1.0)  # float64, so that no point is missed by a hair
         passes = None if self.passes is None else share * self.passes
-        return self._rate * self._bound.factor(Moment.of(share, passes))
+        return self._rate * self._bound.factor(Timestamp.of(share, passes))
 
     def get_config(self) -> dict[str, Any]:
         """What Keras saves.
@@ -84,7 +84,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         if not _readable(text, self.schedule):
             raise UserError(
                 f"{text} cannot be saved: a function, or a class from a file, is not in its text. Build the model"
-                " without it, load the weights, and set the optimiser's schedule again."
+                " without it, load the weights, and set the optimizer's schedule again."
             )
         own = {name: getattr(self, name) for name in ("learning_rate", "steps", "batch_size", "passes")}
         return {"schedule": text, **own}
@@ -93,7 +93,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def _single(schedule: Schedule | None) -> Schedule:
     if schedule is None:
         raise UsageError("KerasSchedule needs a schedule, such as 'cosine | warmup(0.05)'; got None.")
-    if schedule.momentum(Moment.of(0.0)) is not None:
+    if schedule.momentum(Timestamp.of(0.0)) is not None:
         raise UserError(
             f"{schedule!r} sets the momentum too, which a learning-rate schedule of Keras cannot. Leave that out, or"
             " train with batchsel, schedule=."

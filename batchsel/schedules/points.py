@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from batchsel.core.timestamp import Moment, elapsed, passes_of
+from batchsel.core.timestamp import Timestamp, elapsed, passes_of
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,24 +31,24 @@ def checked_points(part: Any, field: str) -> tuple[float | str, ...]:
     return tuple(value)
 
 
-def passed(points: Sequence[float | str], moment: Moment) -> tf.Tensor:
+def passed(points: Sequence[float | str], timestamp: Timestamp) -> tf.Tensor:
     """How many points are reached.
 
     Args:
         points: Shares of the budget, or texts such as "5 passes".
-        moment: Where the run stands.
+        timestamp: Where the run stands.
 
     Returns:
         ``int32[]``.
 
     Example:
-        >>> int(passed([0.25, "1 pass", 0.75], Moment.of(0.5, passes=10)))
+        >>> int(passed([0.25, "1 pass", 0.75], Timestamp.of(0.5, passes=10)))
         2
     """
     import tensorflow as tf
 
-    reached = [tf.cast(elapsed(point, moment) >= 1.0, tf.int32) for point in points]
-    return tf.add_n([tf.zeros_like(moment.progress, tf.int32), *reached])
+    reached = [tf.cast(elapsed(point, timestamp) >= 1.0, tf.int32) for point in points]
+    return tf.add_n([tf.zeros_like(timestamp.progress, tf.int32), *reached])
 
 
 def _is_point(value: Any) -> bool:

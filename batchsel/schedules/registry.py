@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchsel.core.pipe_registry import PipeNames
+from batchsel.core.pipe_registry import PipeRegistry
 
 _BUILT_IN = {
     "constant": "methods.constant:Constant",
@@ -19,7 +19,7 @@ _BUILT_IN = {
 }
 NAMES = tuple(_BUILT_IN)
 """Those that come with batchsel."""
-REGISTRY = PipeNames(
+REGISTRY = PipeRegistry(
     "schedule",
     __package__,
     _BUILT_IN,

@@ -48,4 +48,4 @@ def _resolved(value: Any) -> Schedule:
 
 def _advice(value: Any) -> str:
     of_keras = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
-    return " A schedule of Keras counts steps: give it to the optimiser as its learning rate." if of_keras else ""
+    return " A schedule of Keras counts steps: give it to the optimizer as its learning rate." if of_keras else ""

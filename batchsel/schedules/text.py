@@ -25,7 +25,7 @@ def check(text: str) -> None:
     REGISTRY.check(text)
 
 
-def stated_rate(text: str) -> float | None:
+def base_learning_rate(text: str) -> float | None:
     """The learning rate that a text states for its factor 1; None if it states none.
 
     Args:
@@ -35,7 +35,7 @@ def stated_rate(text: str) -> float | None:
         UsageError: If the text cannot be read.
 
     Example:
-        >>> stated_rate("one_cycle(peak=0.05) | warmup(0.1)"), stated_rate("cosine")
+        >>> base_learning_rate("one_cycle(peak=0.05) | warmup(0.1)"), base_learning_rate("cosine")
         (0.05, None)
     """
     for call in REGISTRY.calls(text):

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.call_syntax import written
-from batchsel.selectors.types import Choice, Context, Learn, Plan, Seen
+from batchsel.core.call_syntax import to_text
+from batchsel.selectors.types import Context, Plan, SampleStats, Selection, TrainAuxiliary
 
 State = Any
 
@@ -32,7 +32,7 @@ class Part:
         return join(self, other)
 
     def __repr__(self) -> str:
-        return written(self)
+        return to_text(self)
 
 
 class Selector(Part):
@@ -57,22 +57,22 @@ class Selector(Part):
     """
 
     signals: ClassVar[tuple[str, ...]] = ()
-    """What `update` reads besides the loss; the names of fields of `Seen`."""
+    """What `update` reads besides the loss; the names of fields of `SampleStats`."""
     prepares: ClassVar[bool] = False
     """Whether `prepare` is called before the first step."""
-    rescores: ClassVar[bool] = False
+    scores_excluded: ClassVar[bool] = False
     """Whether plans may hold batches that are only scored: those whose rows have weight -1."""
     weighs: ClassVar[bool] = False
-    """Whether `weigh` is called in each step."""
-    switches: ClassVar[bool] = False
+    """Whether `loss_weights` is called in each step."""
+    can_skip_scoring: ClassVar[bool] = False
     """Whether pools may hold no more real rows than a batch has; such a pool is trained on without being scored."""
-    reads_losses: ClassVar[bool] = True
+    requires_nonnegative_losses: ClassVar[bool] = True
     """Whether losses below 0 would mislead it."""
-    sees_inputs: ClassVar[bool] = False
+    needs_inputs: ClassVar[bool] = False
     """Whether `Context.inputs` is given."""
-    learns: ClassVar[bool] = True
-    """Whether it goes by what the forward passes of training find out: by `Context.losses`, or by more of `Seen` in
-    `update` and `weigh` than which rows there were. Samples mixed of two (mixup, CutMix) would mislead it; it is
+    uses_training_losses: ClassVar[bool] = True
+    """Whether it goes by what the forward passes of training find out: by `Context.losses`, or by more of `SampleStats` in
+    `update` and `loss_weights` than which rows there were. Samples mixed of two (mixup, CutMix) would mislead it; it is
     refused with them unless it says False."""
     traceable: ClassVar[bool] = True
     """False if the selector leaves TensorFlow (NumPy code), which rules out XLA."""
@@ -102,7 +102,7 @@ class Selector(Part):
         """
         return ()
 
-    def prepare(self, state: State, learn: Learn, seed: int) -> State:
+    def prepare(self, state: State, learn: TrainAuxiliary, seed: int) -> State:
         """What other models have to say first; called outside of the compiled loop, on the clock, if `prepares`.
 
         Called at the start of each fit: it returns the state as it is where nothing is left to find out.
@@ -126,7 +126,7 @@ class Selector(Part):
         """
         raise NotImplementedError
 
-    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Takes the batch from a scored pool; called only if `pool_size` is not None.
 
         Args:
@@ -136,7 +136,7 @@ class Selector(Part):
         """
         raise NotImplementedError
 
-    def observe(self, state: State, candidates: Seen, context: Context) -> State:
+    def observe(self, state: State, candidates: SampleStats, context: Context) -> State:
         """What a scored pool taught us, before the batch that was taken from it is trained on.
 
         Args:
@@ -146,7 +146,7 @@ class Selector(Part):
         """
         return state
 
-    def weigh(self, state: State, losses: tf.Tensor, valid: tf.Tensor, context: Context) -> tf.Tensor:
+    def loss_weights(self, state: State, losses: tf.Tensor, valid: tf.Tensor, context: Context) -> tf.Tensor:
         """Factors of the losses within a step, when they are known; called only if `weighs` is true.
 
         Args:
@@ -160,7 +160,7 @@ class Selector(Part):
         """
         raise NotImplementedError
 
-    def update(self, state: State, seen: Seen, context: Context) -> State:
+    def update(self, state: State, seen: SampleStats, context: Context) -> State:
         """What the last step taught us.
 
         Args:
@@ -170,7 +170,7 @@ class Selector(Part):
         """
         return state
 
-    def rescore(self, state: State, seen: Seen, context: Context) -> State:
+    def rescore(self, state: State, seen: SampleStats, context: Context) -> State:
         """What a batch that was only scored taught us; as `update`, unless it is overridden.
 
         Args:
@@ -193,18 +193,18 @@ class Score(Part):
     signals: ClassVar[tuple[str, ...]] = ()
     prepares: ClassVar[bool] = False
     """Whether `prepare` is called before the first step."""
-    learns: ClassVar[bool] = True
+    uses_training_losses: ClassVar[bool] = True
     """As in `Selector`."""
 
     def init(self, n: int) -> State:
         """The state before the first step, as in `Selector.init`."""
         return ()
 
-    def prepare(self, state: State, learn: Learn, seed: int) -> State:
+    def prepare(self, state: State, learn: TrainAuxiliary, seed: int) -> State:
         """What other models have to say first, as in `Selector.prepare`."""
         return state
 
-    def update(self, state: State, seen: Seen, context: Context) -> State:
+    def update(self, state: State, seen: SampleStats, context: Context) -> State:
         """What the last step taught us, as in `Selector.update`."""
         return state
 
@@ -230,14 +230,14 @@ class Modifier(Part):
         loss_ema(decay=0.9) | warmup(passes=1)
     """
 
-    learns: ClassVar[bool] = True
+    uses_training_losses: ClassVar[bool] = True
     """As in `Selector`."""
 
     def init(self, n: int) -> State:
         """What it remembers, as in `Selector.init`; most modifiers remember nothing."""
         return ()
 
-    def update(self, state: State, seen: Seen, context: Context) -> State:
+    def update(self, state: State, seen: SampleStats, context: Context) -> State:
         """What the last step taught us, as in `Selector.update`."""
         return state
 
@@ -264,7 +264,7 @@ class Draw(Part):
         32
     """
 
-    learns: ClassVar[bool] = True
+    uses_training_losses: ClassVar[bool] = True
     """As in `Selector`."""
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import whole
+from batchsel.core.checks import check_integer
 from batchsel.core.rng import Rng
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import dealt
+from batchsel.selectors.ops.sampling import deal_into_batches
 from batchsel.selectors.types import Context, Plan
 
 ChooseIndices = Callable[[tf.Tensor, int, Rng], tf.Tensor]
@@ -42,12 +42,12 @@ class Function(Selector):
     """
 
     name = "function"
-    reads_losses = False
+    requires_nonnegative_losses = False
     function: ChooseIndices
     every: int = 1
 
     def __post_init__(self) -> None:
-        whole(self, "every", 1)
+        check_integer(self, "every", 1)
 
     def __repr__(self) -> str:
         return f"{self.name}({getattr(self.function, '__name__', self.function)}, every={self.every})"
@@ -65,7 +65,7 @@ class Function(Selector):
                 f"selector function {self.function!r} must return {rows} indices, shape [{rows}];"
                 f" it returned shape {indices.shape.as_list()}."
             )
-        return Plan(dealt(indices, self.every), tf.ones([rows]), tf.constant(self.every))
+        return Plan(deal_into_batches(indices, self.every), tf.ones([rows]), tf.constant(self.every))
 
     def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
         try:
@@ -96,7 +96,7 @@ class NumpyFunction(Function):
     """
 
     name = "numpy_function"
-    reads_losses = False
+    requires_nonnegative_losses = False
     traceable = False
 
     def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:

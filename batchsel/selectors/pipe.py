@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Draw, Modifier, Part, Score, Selector, State
 from batchsel.selectors.draws.proportional import Proportional
-from batchsel.selectors.types import Context, Learn, Plan, Seen
+from batchsel.selectors.types import Context, Plan, SampleStats, TrainAuxiliary
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,16 +42,16 @@ class Pipe(Selector):
         return self.score.signals
 
     @property
-    def learns(self) -> bool:
+    def uses_training_losses(self) -> bool:
         """Whether any of its parts does."""
-        return any(part.learns for part in (self.score, *self.modifiers, self.draw or Proportional()))
+        return any(part.uses_training_losses for part in (self.score, *self.modifiers, self.draw or Proportional()))
 
     @property
     def prepares(self) -> bool:
         """Whether the score wants other models to be trained first."""
         return self.score.prepares
 
-    def prepare(self, state: State, learn: Learn, seed: int) -> State:
+    def prepare(self, state: State, learn: TrainAuxiliary, seed: int) -> State:
         """What the score finds out before the first step."""
         return (self.score.prepare(state[0], learn, seed), *state[1:])
 
@@ -63,7 +63,7 @@ class Pipe(Selector):
         """The states of the score and of each modifier."""
         return tuple(part.init(n) for part in (self.score, *self.modifiers))
 
-    def update(self, state: State, seen: Seen, context: Context) -> State:
+    def update(self, state: State, seen: SampleStats, context: Context) -> State:
         """The updates of the score and of each modifier."""
         parts = zip((self.score, *self.modifiers), state, strict=True)
         return tuple(part.update(own, seen, context) for part, own in parts)

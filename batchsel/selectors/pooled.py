@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.core.checks import whole
+from batchsel.core.checks import check_integer
 from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import filled_plan, quantise, systematic
-from batchsel.selectors.types import Choice, Context, Plan
+from batchsel.selectors.ops.sampling import padded_plan, quantize, systematic
+from batchsel.selectors.types import Context, Plan, Selection
 
 
 class Pooled(Selector):
     """A selector that cuts shuffled passes into pools of `pool` batches.
 
-    Subclasses are frozen dataclasses with a field `pool`, and define `choose`. Those that set `switches` define
+    Subclasses are frozen dataclasses with a field `pool`, and define `choose`. Those that set `can_skip_scoring` define
     `active` too: where it is false the plan is one of plain batches, which are not scored.
 
     Example:
@@ -26,7 +26,7 @@ class Pooled(Selector):
     pool: int
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        check_integer(self, "pool", 1)
 
     def pool_size(self, batch_size: int) -> int:
         """B."""
@@ -37,7 +37,7 @@ class Pooled(Selector):
         return -(-n // self.pool_size(batch_size))
 
     def active(self, state: State, context: Context) -> tf.Tensor:
-        """``bool[steps]`` which of the next steps take their batch from a scored pool; only if `switches`.
+        """``bool[steps]`` which of the next steps take their batch from a scored pool; only if `can_skip_scoring`.
 
         Args:
             state: The selector's state.
@@ -49,8 +49,8 @@ class Pooled(Selector):
         """The data in random order, cut into pools, or into batches while the selector is not active."""
         size = self.pool_size(context.batch_size)
         order = context.rng.permutation(context.n, self.name)
-        pools = filled_plan(order, tf.constant(context.n), size)
-        if not self.switches:
+        pools = padded_plan(order, tf.constant(context.n), size)
+        if not self.can_skip_scoring:
             return pools
         steps = self.steps_per_plan(context.n, context.batch_size)
         active = self.active(state, context)
@@ -71,7 +71,7 @@ class Pooled(Selector):
         return tf.reshape(tf.gather(table, (turns - turns[0, 0]) * n + places % n), [-1])
 
 
-def taken_first(positions: tf.Tensor, count: tf.Tensor, batch_size: int) -> Choice:
+def taken_first(positions: tf.Tensor, count: tf.Tensor, batch_size: int) -> Selection:
     """The first rows of an order of the pool, as many as are wanted and there is room for.
 
     Args:
@@ -85,10 +85,10 @@ def taken_first(positions: tf.Tensor, count: tf.Tensor, batch_size: int) -> Choi
         ([3, 1], [1.0, 0.0])
     """
     places = tf.range(batch_size)
-    return Choice(positions[:batch_size], tf.cast(places < tf.maximum(count, 1), tf.float32))
+    return Selection(positions[:batch_size], tf.cast(places < tf.maximum(count, 1), tf.float32))
 
 
-def taken_highest(scores: tf.Tensor, valid: tf.Tensor, batch_size: int) -> Choice:
+def top_k(scores: tf.Tensor, valid: tf.Tensor, batch_size: int) -> Selection:
     """The rows of highest score; rows that only fill up the pool come last and weigh nothing.
 
     Args:
@@ -97,16 +97,16 @@ def taken_highest(scores: tf.Tensor, valid: tf.Tensor, batch_size: int) -> Choic
         batch_size: b.
 
     Example:
-        >>> taken_highest(tf.constant([1.0, 9.0, 5.0]), tf.constant([True, False, True]), 2).positions.numpy().tolist()
+        >>> top_k(tf.constant([1.0, 9.0, 5.0]), tf.constant([True, False, True]), 2).positions.numpy().tolist()
         [2, 0]
     """
     positions = tf.math.top_k(tf.where(valid, scores, float("-inf")), batch_size).indices
-    return Choice(positions, tf.cast(tf.gather(valid, positions), tf.float32))
+    return Selection(positions, tf.cast(tf.gather(valid, positions), tf.float32))
 
 
 def taken_in_proportion(
     scores: tf.Tensor, valid: tf.Tensor, batch_size: int, rng: Rng, unbiased: bool = False
-) -> Choice:
+) -> Selection:
     """Rows drawn in proportion to their scores; one whose share is more than a row's may be drawn twice.
 
     Args:
@@ -121,18 +121,18 @@ def taken_in_proportion(
         >>> taken_in_proportion(scores, valid, 4, Rng(0, 0), unbiased=True).weights.numpy().round(2)
         array([0.44, 0.44, 0.44, 1.33], dtype=float32)
     """
-    levels = quantise(tf.where(valid, tf.cast(scores, tf.float64), tf.zeros([], tf.float64)))
+    levels = quantize(tf.where(valid, tf.cast(scores, tf.float64), tf.zeros([], tf.float64)))
     shares = tf.where(valid, levels, 0)
     shares = tf.where(tf.reduce_sum(shares) > 0, shares, tf.cast(valid, tf.int64))
     positions = tf.sort(systematic(shares, batch_size, rng, "pool"))
     if not unbiased:
-        return Choice(positions, tf.ones([batch_size]))
+        return Selection(positions, tf.ones([batch_size]))
     count = tf.cast(tf.math.count_nonzero(valid), tf.float64)
     chances = tf.cast(tf.gather(shares, positions), tf.float64) / tf.cast(tf.reduce_sum(shares), tf.float64)
-    return Choice(positions, tf.cast(1 / (count * chances), tf.float32))
+    return Selection(positions, tf.cast(1 / (count * chances), tf.float32))
 
 
-def taken_rows(rows: tf.Tensor, valid: tf.Tensor) -> Choice:
+def taken_rows(rows: tf.Tensor, valid: tf.Tensor) -> Selection:
     """Rows that were picked, those that only fill up the pool last and with weight 0.
 
     Args:
@@ -143,4 +143,4 @@ def taken_rows(rows: tf.Tensor, valid: tf.Tensor) -> Choice:
         >>> taken_rows(tf.constant([2, 0]), tf.constant([False, True, True])).weights.numpy().tolist()
         [1.0, 0.0]
     """
-    return Choice(rows, tf.cast(tf.gather(valid, rows), tf.float32))
+    return Selection(rows, tf.cast(tf.gather(valid, rows), tf.float32))

@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     """``int32[]`` how many batches of the plan are in use, at least 1."""
 
 
-class Seen(NamedTuple):
+class SampleStats(NamedTuple):
     """What one step, or one scoring pass over a pool, found out about its samples.
 
     Rows that only fill up a batch repeat its first row, so writing them changes nothing; `valid` tells
@@ -62,11 +62,11 @@ class Seen(NamedTuple):
     """``float32[b, d]`` the sample itself, flattened."""
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """The batch taken from a scored pool.
 
     Example:
-        >>> choice = Choice(tf.constant([3, 1]), tf.ones([2]))
+        >>> choice = Selection(tf.constant([3, 1]), tf.ones([2]))
         >>> choice.positions.numpy().tolist()
         [3, 1]
     """
@@ -81,7 +81,7 @@ class Context(NamedTuple):
     """Where the run stands when a selector is asked."""
 
     step: tf.Tensor
-    """``int64[]`` optimiser updates so far."""
+    """``int64[]`` optimizer updates so far."""
     samples: tf.Tensor
     """``int64[]`` samples trained on so far."""
     progress: tf.Tensor
@@ -112,7 +112,7 @@ class Context(NamedTuple):
         return Rng(self.seed, self.step)
 
 
-class Learn(Protocol):
+class TrainAuxiliary(Protocol):
     """Trains a model beside the one that matters, on the clock; what `Selector.prepare` is given."""
 
     def __call__(

@@ -5,7 +5,7 @@ from batchsel.core.lazy_imports import attach
 _PUBLIC = {
     "Clock": "runtime.clock",
     "Trainer": "trainer",
-    "TrainingFault": "loop.errors",
+    "TrainingError": "loop.errors",
     "fit": "fit_model",
 }
 

@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
-from batchsel.selectors.types import Learn
+from batchsel.selectors.types import TrainAuxiliary
 from batchsel.training import variables
-from batchsel.training.loop.data_feed import Feed, Resident
+from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed
 from batchsel.training.loop.train_step import Rows
-from batchsel.training.loop.turn import gather
+from batchsel.training.loop.turn import gather_rows
 from batchsel.training.runtime.clock import TRAINING
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _FORWARDS = 3
 """Forward passes that a sample trained on costs: a backward pass costs about two."""
 
 
-class Reference:
+class AuxiliaryModels:
     """Trains models of the same form as a trainer's, or narrower ones, and scores all of its samples by them.
 
     Args:
@@ -42,7 +42,7 @@ class Reference:
         self._outer = trainer
         self._inner: dict[tuple[float, int], tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]] = {}
 
-    def learner(self, feed: Feed) -> Learn:
+    def learner(self, feed: DataFeed) -> TrainAuxiliary:
         """What a selector's `prepare` is given.
 
         Args:
@@ -54,7 +54,7 @@ class Reference:
         Raises:
             UserError: If the data are streamed.
         """
-        if not isinstance(feed, Resident):
+        if not isinstance(feed, InMemoryFeed):
             raise UserError(f"{self._outer.selector!r} trains models of its own first, which needs data in memory.")
         return partial(self._learn, feed.data)
 
@@ -63,8 +63,8 @@ class Reference:
     ) -> np.ndarray:
         inner, score = self._of(width, min(self._outer.batch_size, len(rows)))
         outer, n = self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
-        part = gather(data, tf.constant(rows, tf.int32))
-        inner.reset(seed, learning_rate=outer.engine.step.pace.first_rate if inner.schedule else None)
+        part = gather_rows(data, tf.constant(rows, tf.int32))
+        inner.reset(seed, learning_rate=outer.engine.step.lr_controller.first_rate if inner.schedule else None)
         with outer.clock.section("tracing"):
             inner.engine.build(Rows(*part))
             score(data, tf.constant(0)).numpy()
@@ -82,7 +82,7 @@ class Reference:
         outer.clock.nanoseconds[TRAINING] += inner.clock.nanoseconds[TRAINING]
         share = inner.model.count_params() / outer.model.count_params()
         passed = _FORWARDS * inner.counts["samples"] + n * len(found)
-        outer.loop.carry.scored.assign_add(math.ceil(share * passed))
+        outer.loop.state.scored.assign_add(math.ceil(share * passed))
         return np.stack(found) if every_pass else found[0]
 
     def _of(self, width: float, batch_size: int) -> tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]:
@@ -103,7 +103,7 @@ class Reference:
 
             def score(data: Rows, start: tf.Tensor) -> tf.Tensor:
                 indices = (start + tf.range(batch_size)) % tf.nest.flatten(data.x)[0].shape[0]
-                return inner.engine.step.score(gather(data, indices), indices, tf.ones([batch_size])).loss
+                return inner.engine.step.score(gather_rows(data, indices), indices, tf.ones([batch_size])).loss
 
             self._inner[key] = inner, tf.function(score, autograph=False)
         return self._inner[key]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.errors import UserError
 
 _META = "meta.json"
@@ -59,7 +59,7 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {path.parent}: {error.strerror or error}.") from error
-    with replacing(path) as beside, open(beside, "wb") as file:
+    with atomic_write(path) as beside, open(beside, "wb") as file:
         np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())

@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
-from batchsel.schedules import Growth, Schedule
+from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
@@ -21,9 +21,9 @@ from batchsel.training.inputs.mixing import check_mixing
 from batchsel.training.inputs.padding import check_cut
 from batchsel.training.inputs.resizing import check_sizes
 from batchsel.training.loop.compilation import compilation_of, use_xla
-from batchsel.training.loop.data_feed import Feed
-from batchsel.training.loop.evaluation import Evaluation, resident
-from batchsel.training.loop.loop_state import Span
+from batchsel.training.loop.data_feed import DataFeed
+from batchsel.training.loop.evaluation import Evaluation, to_tensors
+from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.train_loop import Loop
 from batchsel.training.loop.train_step import Rows, Step
 from batchsel.training.model.objective import kind_of
@@ -63,7 +63,7 @@ class Engine:
         cut_padding: bool,
         evaluation_batch_size: int,
         augmentation: Pipeline | None = None,
-        growth: Growth | None = None,
+        growth: AccumulationSchedule | None = None,
         curricula: Curricula | None = None,
     ) -> None:
         check_mixing(augmentation, selector)
@@ -78,11 +78,11 @@ class Engine:
         self._evaluation_batch_size = evaluation_batch_size
         self._loop: Loop | None = None
         self._evaluation: Evaluation | None = None
-        self._form: Any = None
+        self._signature: Any = None
         self.seed = 0
         self._warm = False
         self._metrics_built = False
-        self._unborn: int | None = None
+        self._pending_seed: int | None = None
         self._first_slots: list[np.ndarray] | None = None
         self._compiled = _compilation(model)
 
@@ -115,11 +115,11 @@ class Engine:
         return self.step.cut_padding, self.augmentation, self.curricula
 
     @property
-    def current(self) -> bool:
+    def compile_unchanged(self) -> bool:
         """Whether the model is still compiled as it was when this was made."""
         return all(new is old for new, old in zip(_compilation(self.model), self._compiled, strict=True))
 
-    def prepare(self, feed: Feed) -> Loop:
+    def prepare(self, feed: DataFeed) -> Loop:
         """The loop for a data set; a new one if its size or its types are not those of the last.
 
         Args:
@@ -128,20 +128,20 @@ class Engine:
         Raises:
             UserError: If the data do not suit the model, or it was compiled anew.
         """
-        if not self.current:
+        if not self.compile_unchanged:
             raise UserError("the model was compiled anew after this trainer was made; make a new Trainer(model, ...).")
         example = feed.example()
         arrays.check_batch_size(self.batch_size, feed.n)
-        form = (feed.n, type(feed).__name__, _form(example))
-        if self._loop is None or self._form != form:
+        form = (feed.n, type(feed).__name__, _signature(example))
+        if self._loop is None or self._signature != form:
             self.build(example)
             self.new_loop(feed.n)
-            self._form = form
+            self._signature = form
         self.check_labels(example)
         return self.loop
 
     def build(self, rows: Rows) -> None:
-        """Builds model, optimiser and metrics by a forward pass on one sample.
+        """Builds model, optimizer and metrics by a forward pass on one sample.
 
         Args:
             rows: Arrays, of which the first sample is used.
@@ -149,13 +149,13 @@ class Engine:
         Raises:
             UserError: If the model has nothing to train.
         """
-        one = resident(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
+        one = to_tensors(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
         outputs = self.model(one.x, training=False)
         if not self.model.trainable_variables:
             raise UserError("the model has no trainable weights: there is nothing to train.")
-        if self._unborn is not None:
-            variables.initialise(self.model, self._unborn)
-            self._unborn = None
+        if self._pending_seed is not None:
+            variables.initialize(self.model, self._pending_seed)
+            self._pending_seed = None
         if self.step.cut_padding:
             check_cut(self.model, rows.x)
         if self.augmentation is not None:
@@ -163,7 +163,7 @@ class Engine:
         if self.curricula is not None:
             self.curricula.check(one.x, self.batch_size)
             if self.curricula.resizes:
-                check_sizes(self.model, one.x, self.curricula(one.x, Rng(0, 0), Moment.of(0.0)))
+                check_sizes(self.model, one.x, self.curricula(one.x, Rng(0, 0), Timestamp.of(0.0)))
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
@@ -199,7 +199,7 @@ class Engine:
         Args:
             n: Samples.
         """
-        old, self._warm, self._form = self._loop, False, None
+        old, self._warm, self._signature = self._loop, False, None
         compilation = compilation_of(self.mode, self.model, self.selector, n, *self._changes())
         self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation, self.augmentation, self.curricula)
         self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
@@ -225,12 +225,12 @@ class Engine:
             ignored = getattr(leaves[0], "_fn_kwargs", {}).get("ignore_class")
             arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers, ignored)
 
-    def warm_up(self, feed: Feed, span: Span, validation: Rows | None) -> None:
+    def warm_up(self, feed: DataFeed, window: BudgetWindow, validation: Rows | None) -> None:
         """Traces and compiles all there is, once, then puts every variable back.
 
         Args:
             feed: The data.
-            span: What progress is measured by.
+            window: What progress is measured by.
             validation: Data to evaluate on, or None.
         """
         if self._warm:
@@ -238,20 +238,20 @@ class Engine:
         members = self.variables()
         values = variables.snapshot(members)
         try:
-            self._warm_up_steps(feed, span)
+            self._warm_up_steps(feed, window)
             if validation is not None:
                 self.evaluation(validation)
         finally:
-            variables.put_back(members, values)
-            feed.forget()
+            variables.restore(members, values)
+            feed.discard_prefetch()
         self._warm = True
 
-    def _warm_up_steps(self, feed: Feed, span: Span) -> None:
-        step = int(self.loop.carry.step.numpy())
+    def _warm_up_steps(self, feed: DataFeed, window: BudgetWindow) -> None:
+        step = int(self.loop.state.step.numpy())
         never = np.array([np.iinfo(np.int64).max])
         for extra in (1, 1 + _WARM_UP_STEPS):
             start = time.perf_counter()
-            feed.run(self.loop, span, never, step + extra)
+            feed.run(self.loop, window, never, step + extra)
         # What a step takes at most, so that the first call returns in time.
         self.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
 
@@ -262,16 +262,16 @@ class Engine:
         learning_rate: float | None,
         build: Callable[[], keras.Model] | None,
     ) -> None:
-        """Puts model, optimiser, metrics and loop back to before the first step; what was traced stays.
+        """Puts model, optimizer, metrics and loop back to before the first step; what was traced stays.
 
         Args:
             seed: Seed of the selector and of the initial weights.
             weights: Initial weights, or None to draw them from the seed.
-            learning_rate: The optimiser's first learning rate, or None for that which it had first.
+            learning_rate: The optimizer's first learning rate, or None for that which it had first.
             build: Makes the model anew, or None.
 
         Raises:
-            UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
+            UserError: If the model cannot be cloned to draw weights, or the optimizer not be copied.
         """
         optimizer = self.model.optimizer
         fresh = self._first_slots
@@ -280,20 +280,20 @@ class Engine:
         if weights is not None:
             self.model.set_weights(weights)
         elif build is not None:
-            variables.copy_fresh(self.model, seed, build)
+            variables.reinitialize(self.model, seed, build)
         elif self.model.built:
-            variables.initialise(self.model, seed)
+            variables.initialize(self.model, seed)
         else:
-            self._unborn = seed
+            self._pending_seed = seed
         for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
             variable.assign(value)
-        self.step.pace.reset_rate(learning_rate)
+        self.step.lr_controller.reset_rate(learning_rate)
         if self._loop is not None:
             self.step.metrics.reset()
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
-        """Sets the seed and forgets what the selector has learnt; weights and optimiser stay.
+        """Sets the seed and forgets what the selector has learned; weights and optimizer stay.
 
         Args:
             seed: Seed of the selector.
@@ -314,7 +314,7 @@ def _compilation(model: keras.Model) -> tuple[Any, ...]:
     return model._compile_loss, model._compile_metrics, model.optimizer
 
 
-def _form(rows: Rows) -> Any:
+def _signature(rows: Rows) -> Any:
     """Structure, types and shapes of a sample: what a trace depends on."""
     leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(rows)]
     return leaves, str(tf.nest.map_structure(lambda leaf: 0, rows))

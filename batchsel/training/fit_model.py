@@ -32,7 +32,7 @@ def fit(
     """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
 
     Called again with the same settings it goes on, as `model.fit` does: with new batches, and with what the
-    selector has learnt of the samples, as long as the data are as many. Another seed makes it forget that.
+    selector has learned of the samples, as long as the data are as many. Another seed makes it forget that.
 
     Args:
         model: Any compiled Keras model.
@@ -70,7 +70,7 @@ def fit(
     augment, curriculum = (tuple(given) if isinstance(given, list) else given for given in (augment, curriculum))
     settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _KEPT, (None, None))
-    if trainer is None or not _same(known, settings) or not trainer.engine.current:
+    if trainer is None or not _same(known, settings) or not trainer.engine.compile_unchanged:
         made = {"batch_size": batch_size, "schedule": schedule, "compile": compile, "cut_padding": cut_padding}
         made |= {"augment": augment, "curriculum": curriculum, "accumulate": accumulate}
         trainer = Trainer(model, selector, seed=seed, **made)

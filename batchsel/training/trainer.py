@@ -14,14 +14,14 @@ from batchsel import schedules, selectors
 from batchsel.core.target import Target
 from batchsel.errors import UserError
 from batchsel.training import checkpoint
-from batchsel.training.auxiliary import Reference
+from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
-from batchsel.training.fit.fit_config import Request
-from batchsel.training.fit.fit_loop import Fitting
-from batchsel.training.fit.fit_record import Progress
+from batchsel.training.fit.fit_config import FitConfig
+from batchsel.training.fit.fit_loop import FitLoop
+from batchsel.training.fit.fit_record import FitRecord
 from batchsel.training.inputs import arrays
-from batchsel.training.loop.data_feed import Feed, Resident, Streamed
-from batchsel.training.loop.evaluation import resident
+from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, StreamingFeed
+from batchsel.training.loop.evaluation import to_tensors
 from batchsel.training.loop.loop_state import COUNTS
 from batchsel.training.loop.train_loop import Loop
 from batchsel.training.optim.layer_groups import LayerGroups
@@ -33,14 +33,14 @@ class Trainer:
     """Trains a compiled Keras model on batches that a selector chooses.
 
     Args:
-        model: Any compiled Keras model; its loss, metrics and optimiser are used.
+        model: Any compiled Keras model; its loss, metrics and optimizer are used.
         selector: A name, a pipe in text, a selector object, or a function
             ``(losses, batch_size, rng) -> indices``; see `batchsel.selectors.resolve`.
         batch_size: b, samples of a step.
         seed: Seed of all random choices of the selector. The weights stay as they are; see `reset`.
         schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
             names them all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
-            optimiser and to callbacks.
+            optimizer and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.loop.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
             in them; for models whose outputs do not depend on padding, which is checked.
@@ -92,7 +92,7 @@ class Trainer:
         self.curricula = curricula.resolve(curriculum)
         self.growth = schedules.growth(accumulate)
         self.clock = Clock()
-        self.progress = Progress()
+        self.progress = FitRecord()
         self.resumed = False
         rows = evaluation_batch_size or max(256, batch_size)
         self.engine = Engine(
@@ -101,7 +101,7 @@ class Trainer:
         )  # fmt: skip
         self.engine.seed = arrays.checked_seed(seed)
         self._to_restore: Path | None = None
-        self.reference: Reference | None = None
+        self.reference: AuxiliaryModels | None = None
 
     def fit(
         self,
@@ -125,7 +125,7 @@ class Trainer:
     ) -> keras.callbacks.History:
         """Trains as `model.fit` does.
 
-        Called again it trains on, with the selector's state and the optimiser's; after `resume` it
+        Called again it trains on, with the selector's state and the optimizer's; after `resume` it
         finishes the interrupted call, whose arguments must be given again.
 
         Args:
@@ -153,11 +153,13 @@ class Trainer:
 
         Raises:
             UserError: If the data cannot be trained on, before anything is.
-            TrainingFault: If the loss is not finite, or the selector's plan makes no sense.
+            TrainingError: If the loss is not finite, or the selector's plan makes no sense.
         """
-        rows, validation = arrays.handed(x, y, sample_weight, class_weight, validation_data, validation_split)
-        request = Request(
-            Streamed(x, buffer_bytes, self.engine.check_labels) if rows is None else Resident(rows),
+        rows, validation = arrays.validate_fit_data(
+            x, y, sample_weight, class_weight, validation_data, validation_split
+        )
+        config = FitConfig(
+            StreamingFeed(x, buffer_bytes, self.engine.check_labels) if rows is None else InMemoryFeed(rows),
             validation,
             self.batch_size,
             epochs=epochs,
@@ -170,7 +172,7 @@ class Trainer:
             verbose=verbose,
             checkpoint=None if checkpoint is None else Path(checkpoint),
         )
-        return Fitting(self, request).run()
+        return FitLoop(self, config).run()
 
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Loss and metrics on a data set.
@@ -183,13 +185,13 @@ class Trainer:
         Returns:
             Values by name.
         """
-        rows = arrays.rows_of(x, y, sample_weight)
+        rows = arrays.as_rows(x, y, sample_weight)
         self.engine.build(rows)
         if self._to_restore is not None:
             if not self.engine.has_loop:
                 self.engine.new_loop(checkpoint.read(self._to_restore).meta["n"])
             self._restore()
-        return self.engine.evaluation(resident(*rows))
+        return self.engine.evaluation(to_tensors(*rows))
 
     @property
     def losses(self) -> np.ndarray:
@@ -197,28 +199,28 @@ class Trainer:
 
         It is that of the sample as it was trained on, augmented; where samples are mixed, that of the mixture.
         """
-        return self.loop.carry.losses.numpy()
+        return self.loop.state.losses.numpy()
 
     @property
     def visits(self) -> np.ndarray:
         """``int32[n]``: how often every sample was trained on."""
-        return self.loop.carry.visits.numpy()
+        return self.loop.state.visits.numpy()
 
     @property
-    def course(self) -> dict[str, Any] | None:
+    def schedule_log(self) -> dict[str, Any] | None:
         """What changed over time in the last call of fit, at up to 200 points; None if nothing was asked to.
 
         Of "names" (the learning rate, the momentum, rates of layers, what curricula do), "samples" trained on before
         each point, and "values" by point and name.
         """
-        course = self.loop.course
-        return None if course is None else course.values(self.progress.fit_budget)
+        schedule_log = self.loop.schedule_log
+        return None if schedule_log is None else schedule_log.values(self.progress.fit_budget)
 
     @property
     def layer_groups(self) -> LayerGroups | None:
         """The groups of layers that have learning rates of their own; None if the schedule has none."""
-        pace = self.engine.step.pace
-        return pace.groups if pace.by_layer else None
+        lr_controller = self.engine.step.lr_controller
+        return lr_controller.groups if lr_controller.by_layer else None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -262,7 +264,7 @@ class Trainer:
         """Every variable of the run by name, as a checkpoint holds them."""
         return self.engine.variables()
 
-    def prepare(self, feed: Feed) -> Loop:
+    def prepare(self, feed: DataFeed) -> Loop:
         """The loop for a data set, with the checkpoint to resume from in its variables.
 
         Args:
@@ -283,26 +285,26 @@ class Trainer:
     ) -> None:
         """Starts over with another seed, in place: what was traced and compiled stays.
 
-        Without `weights` and `build`, what initialisers draw is drawn anew from the seed; frozen layers, and
-        what layers without trainable weights have learnt (such as `Normalization`), stay as they are. Weights
+        Without `weights` and `build`, what initializers draw is drawn anew from the seed; frozen layers, and
+        what layers without trainable weights have learned (such as `Normalization`), stay as they are. Weights
         that were loaded and are to be trained on would be drawn anew too: give `build`.
 
         Args:
             seed: Seed of the selector and of the initial weights.
             weights: Initial weights as `model.get_weights` gives them.
             build: Makes the model anew; called with Python's generator seeded, from which Keras draws.
-            learning_rate: The optimiser's learning rate from now on; None for that which it had first.
+            learning_rate: The optimizer's learning rate from now on; None for that which it had first.
 
         Raises:
-            UserError: If the model cannot be cloned to draw weights, or the optimiser not be copied.
+            UserError: If the model cannot be cloned to draw weights, or the optimizer not be copied.
         """
         self.engine.reset(arrays.checked_seed(seed), weights, learning_rate, build)
         self.clock.reset()
-        self.progress = Progress()
+        self.progress = FitRecord()
         self._to_restore, self.resumed = None, False
 
     def reseed(self, seed: int) -> None:
-        """Sets the seed and forgets what the selector has learnt; weights and optimiser stay.
+        """Sets the seed and forgets what the selector has learned; weights and optimizer stay.
 
         Args:
             seed: Seed of the selector.
@@ -310,7 +312,7 @@ class Trainer:
         self.engine.reseed(arrays.checked_seed(seed))
 
     def save(self, path: str | Path) -> None:
-        """Writes a checkpoint: weights, optimiser, generators, selector, plan, counters, history.
+        """Writes a checkpoint: weights, optimizer, generators, selector, plan, counters, history.
 
         Args:
             path: The file; conventionally ``.npz``.
@@ -363,7 +365,7 @@ class Trainer:
         checkpoint.restore(path, stored, self.variables())
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds = meta["nanoseconds"]
-        self.progress = Progress(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
+        self.progress = FitRecord(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
         self._to_restore, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def variables(step: Step, loop: Loop) -> dict[str, Any]:
     Layers are numbered afresh in every process, so the names are made of positions, not of layer names.
 
     Args:
-        step: Holds the model, the optimiser and the metrics.
+        step: Holds the model, the optimizer and the metrics.
         loop: Holds the selector's state and the counters.
 
     Returns:
@@ -33,9 +33,9 @@ def variables(step: Step, loop: Loop) -> dict[str, Any]:
         "model": model_variables(step.model),
         "optimizer": step.optimizer.variables,
         "metric": _unique(metrics),
-        "loop": [loop.seed, step.pace.base_rate, *tf.nest.flatten(loop.carry)],
+        "loop": [loop.seed, step.lr_controller.base_rate, *tf.nest.flatten(loop.state)],
         "accumulated": [] if step.accumulation is None else step.accumulation.variables,
-        "course": [] if loop.course is None else [loop.course.table],
+        "course": [] if loop.schedule_log is None else [loop.schedule_log.table],
         "augment": [] if loop.augmentation is None else loop.augmentation.variables,
     }
     return {
@@ -64,7 +64,7 @@ def snapshot(members: dict[Any, Any]) -> dict[Any, np.ndarray]:
     return {name: np.array(variable.numpy()) for name, variable in members.items()}
 
 
-def put_back(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
+def restore(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
     """Assigns what `snapshot` took.
 
     Args:
@@ -76,7 +76,7 @@ def put_back(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
 
 
 @contextmanager
-def left_as_it_was(model: keras.Model) -> Iterator[None]:
+def preserve(model: keras.Model) -> Iterator[None]:
     """Puts the weights and random generators of a model back at the end of the block, whatever happens in it.
 
     Args:
@@ -85,7 +85,7 @@ def left_as_it_was(model: keras.Model) -> Iterator[None]:
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> before = model.get_weights()
-        >>> with left_as_it_was(model):
+        >>> with preserve(model):
         ...     model.set_weights([np.ones([1, 1]), np.ones([1])])
         >>> bool((model.get_weights()[0] == before[0]).all())
         True
@@ -95,27 +95,27 @@ def left_as_it_was(model: keras.Model) -> Iterator[None]:
     try:
         yield
     finally:
-        put_back(members, values)
+        restore(members, values)
 
 
-def initialise(model: keras.Model, seed: int) -> None:
-    """Draws anew what initialisers and random generators of a model give, as a function of the seed.
+def initialize(model: keras.Model, seed: int) -> None:
+    """Draws anew what initializers and random generators of a model give, as a function of the seed.
 
-    Frozen layers, and layers whose weights are not trained but learnt otherwise (such as `Normalization`),
+    Frozen layers, and layers whose weights are not trained but learned otherwise (such as `Normalization`),
     keep what they have.
 
     Args:
         model: A model that `keras.models.clone_model` can clone.
-        seed: Any integer. Initialisers with a seed of their own keep it.
+        seed: Any integer. Initializers with a seed of their own keep it.
 
     Raises:
         UserError: If the model cannot be cloned.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> initialise(model, 1); first = model.get_weights()[0]
-        >>> initialise(model, 2); second = model.get_weights()[0]
-        >>> initialise(model, 1); bool((model.get_weights()[0] == first).all() and (first != second).any())
+        >>> initialize(model, 1); first = model.get_weights()[0]
+        >>> initialize(model, 2); second = model.get_weights()[0]
+        >>> initialize(model, 1); bool((model.get_weights()[0] == first).all() and (first != second).any())
         True
     """
     try:
@@ -151,7 +151,7 @@ def clone(model: keras.Model, **options: Any) -> keras.Model:
         model.compiled = compiled
 
 
-def copy_fresh(model: keras.Model, seed: int, build: Callable[[], keras.Model]) -> None:
+def reinitialize(model: keras.Model, seed: int, build: Callable[[], keras.Model]) -> None:
     """Gives a model the weights and generators of one that is made anew under a seeded generator.
 
     Args:
@@ -171,7 +171,7 @@ def copy_fresh(model: keras.Model, seed: int, build: Callable[[], keras.Model]) 
 
 
 def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
-    """Keras draws the seeds of initialisers from Python's generator when a layer is made; it is put back."""
+    """Keras draws the seeds of initializers from Python's generator when a layer is made; it is put back."""
     outer = random.getstate()
     random.seed(f"batchsel weights {seed}")
     try:
@@ -181,7 +181,7 @@ def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
 
 
 def _kept(model: keras.Model) -> set[int]:
-    """Identities of the weights that no initialiser has to draw anew; generators are always drawn anew."""
+    """Identities of the weights that no initializer has to draw anew; generators are always drawn anew."""
     kept = set()
     for layer in model._flatten_layers(include_self=False, recursive=True):
         leaf = not list(layer._flatten_layers(include_self=False, recursive=True))
@@ -191,10 +191,10 @@ def _kept(model: keras.Model) -> set[int]:
 
 
 def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether Keras can make another optimiser with the same settings.
+    """Whether Keras can make another optimizer with the same settings.
 
     Args:
-        optimizer: Any optimiser.
+        optimizer: Any optimizer.
     """
     try:
         type(optimizer).from_config(optimizer.get_config())
@@ -204,23 +204,23 @@ def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> list[np.ndarray]:
-    """The values that an optimiser's variables have before its first update.
+    """The values that an optimizer's variables have before its first update.
 
     Args:
-        optimizer: A built optimiser.
+        optimizer: A built optimizer.
         trained: The variables that it updates.
 
     Returns:
         One for each of `optimizer.variables`, in that order.
 
     Raises:
-        UserError: If Keras cannot make another optimiser with the same settings.
+        UserError: If Keras cannot make another optimizer with the same settings.
     """
     if not can_copy(optimizer):
         raise UserError(
             f"cannot put {type(optimizer).__name__} back to before its first update: it was in use before, and Keras"
-            " cannot make another with its settings. Compile the model with a new optimiser, or define get_config()"
-            " on your own optimiser or learning-rate schedule."
+            " cannot make another with its settings. Compile the model with a new optimizer, or define get_config()"
+            " on your own optimizer or learning-rate schedule."
         )
     fresh = type(optimizer).from_config(optimizer.get_config())
     fresh.build(trained)

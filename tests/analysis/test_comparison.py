@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_up import N, record_of
 
-from batchsel.analysis.comparison import analyse
+from batchsel.analysis.comparison import analyze
 from batchsel.analysis.outcomes import outcome, value_at
 from batchsel.analysis.overall import overall
 from batchsel.analysis.report.tables import as_csv, as_values
@@ -29,7 +29,7 @@ def runs(arm, factor=1.0, spread=0.2, seeds=SEEDS, base=1000, **options):
 
 
 def compared(arm, baseline=None, **options):
-    (found,) = analyse([*(baseline or runs("random")), *arm], **options).comparisons
+    (found,) = analyze([*(baseline or runs("random")), *arm], **options).comparisons
     return found
 
 
@@ -151,7 +151,7 @@ def test_holm_weakens_one_of_many():
     records = runs("random")
     for number in range(30):
         records += runs(f"same {number}", 1.0 if number else 0.5, spread=0.2)
-    found = {item.arm.arm: item for item in analyse(records).comparisons}
+    found = {item.arm.arm: item for item in analyze(records).comparisons}
     assert found["same 0"].p < 0.05 < found["same 0"].p_holm
     assert any("weak evidence" in text for text in warnings(found["same 0"]))
 
@@ -165,7 +165,7 @@ def test_another_target_is_read_off_the_same_runs():
 def test_data_sets_are_kept_apart():
     records = runs("random") + runs("a", 0.5)
     records += runs("random", dataset="wine") + runs("a", 2.0, dataset="wine")
-    found = {item.dataset: item.verdict for item in analyse(records).comparisons}
+    found = {item.dataset: item.verdict for item in analyze(records).comparisons}
     assert found == {"digits": "faster", "wine": "slower"}
 
 
@@ -173,7 +173,7 @@ def test_controls_speak_last():
     records = runs("random") + runs("better", 0.5)
     records += runs("random again", role="control", against="random")
     records += runs("short", 0.6, role="control", against="random", control_of="better")
-    told = sentences(analyse(records))
+    told = sentences(analyze(records))
     assert [text.split(":")[0] for text in told] == [
         "on digits, accuracy>=0.9", "control on digits", "control on digits",
     ]  # fmt: skip
@@ -183,12 +183,12 @@ def test_controls_speak_last():
 
 def test_the_baseline_comes_first_and_controls_last():
     records = runs("zeta") + runs("random again", role="control", against="random") + runs("random") + runs("alpha")
-    assert [item.arm for item in analyse(records).summaries] == ["random", "alpha", "zeta", "random again"]
+    assert [item.arm for item in analyze(records).summaries] == ["random", "alpha", "zeta", "random again"]
 
 
 def test_values_and_csv_hold_every_comparison():
     records = runs("random") + runs("better", 0.5) + [record_of("never", seed, None, points=40) for seed in range(3)]
-    analysis = analyse(records)
+    analysis = analyze(records)
     values = as_values(analysis)
     assert [item["arm"] for item in values["comparisons"]] == ["better", "never"]
     assert values["arms"][2]["median_seconds"] is None
@@ -202,7 +202,7 @@ def test_restricted_means_of_all_arms_end_where_the_first_run_was_ended():
     slow = [record_of("slow", seed, crossing=None if seed == 0 else 3000, points=40) for seed in range(3)]
     early = [record_of("cut", 0, None, points=10, role="control", against="random", control_of="slow")]
     base = [record_of("random", seed, crossing=3800, points=40, seconds_each=2e-3) for seed in range(3)]
-    found = {item.arm: item for item in analyse(slow + early + base).summaries}
+    found = {item.arm: item for item in analyze(slow + early + base).summaries}
     assert (found["slow"].limit, found["random"].limit, found["cut"].limit) == (4.0, 4.0, 1.0)
     assert found["slow"].mean_seconds == pytest.approx((4 + 3 + 3) / 3)
     assert found["random"].mean_seconds == 4.0  # 7.6 s, but nothing is known of slow beyond 4 s
@@ -212,11 +212,11 @@ def test_restricted_means_of_all_arms_end_where_the_first_run_was_ended():
 def test_several_data_sets_are_taken_together():
     records = runs("random") + runs("a", 0.5) + runs("random", dataset="wine") + runs("a", 2.0, dataset="wine")
     records += [record_of("never", seed, None, points=40) for seed in range(SEEDS)]
-    baseline, arm, never = overall(analyse(records))
+    baseline, arm, never = overall(analyze(records))
     assert (baseline.arm, baseline.mean) == ("random", None)
     assert arm.mean == pytest.approx(1, rel=0.1)
     assert arm.worst == pytest.approx(2, rel=0.1)
     assert (arm.reached, arm.datasets) == (2, 2)
     assert never.mean is None
     assert arm.profile.score > never.profile.score == 0
-    assert any(line.startswith("over 2 of 2 data sets: a needs") for line in lines(analyse(records)))
+    assert any(line.startswith("over 2 of 2 data sets: a needs") for line in lines(analyze(records)))

@@ -210,13 +210,13 @@ def test_it_fits_the_width_of_a_phone(page, width, tmp_path):
 
 def test_the_details_of_a_run_are_those_of_its_data(tmp_path):
     from batchsel.analysis.plots.selected_samples import array
-    from batchsel.experiments.run.runner import Surroundings, run
+    from batchsel.experiments.run.runner import RunContext, run
     from batchsel.experiments.spec.spec import RunSpec
 
     spec = RunSpec(
         "spirals", "mlp", "loss_ema", 32, "adam", 0.01, "linear", "4 passes", "accuracy>=0.99", evaluations=8
     )
-    record = run(spec, Surroundings(Path(tmp_path), checkpoints=False))
+    record = run(spec, RunContext(Path(tmp_path), checkpoints=False))
     plane = record["plane"]
     visits = sum(array(stage["visits"]).astype(int) for stage in plane["stages"])
     assert len(plane["stages"]) == 4

@@ -11,9 +11,9 @@ from made_up import record_of
 from PIL import Image
 from study_records import FACTORIAL, SWEEP, budget_records, factorial_records, sweep_records, varied
 
-from batchsel.analysis.comparison import analyse
+from batchsel.analysis.comparison import analyze
 from batchsel.analysis.plots.figures import draw
-from batchsel.analysis.plots.style import Look
+from batchsel.analysis.plots.style import Palette
 from batchsel.analysis.report import report
 from batchsel.analysis.report.tables import as_csv, as_values
 from batchsel.analysis.target_levels import estimate
@@ -35,7 +35,7 @@ FIGURES = {
 
 
 def grouped(records):
-    return report.grouped(records, [item.arm for item in analyse(records).summaries])
+    return report.grouped(records, [item.arm for item in analyze(records).summaries])
 
 
 @pytest.fixture(scope="module", params=MADE)
@@ -206,7 +206,7 @@ def test_a_ring_marks_the_breaking_point_that_the_answer_names():
     arms = grouped(ended)
 
     def rings(failures):
-        axes = draw("batch_accuracy", arms, Look(arms), failures).axes[0]
+        axes = draw("batch_accuracy", arms, Palette(arms), failures).axes[0]
         return sorted(line.get_xdata()[0] for line in axes.lines if line.get_markersize() == 11)
 
     assert (rings(failed), rings(())) == ([32, 128], [32])
@@ -231,8 +231,8 @@ def test_seconds_of_shared_devices_are_shown_nowhere(no_pictures):
     json.dumps(as_values(*estimates), allow_nan=False)
     arms = grouped(records)
     for name, panels in (("curves", 2), ("survival", 1), ("strip", 1)):
-        assert len(draw(name, arms, Look(arms)).axes) == panels
-    assert draw("time", arms, Look(arms)) is None
+        assert len(draw(name, arms, Palette(arms)).axes) == panels
+    assert draw("time", arms, Palette(arms)) is None
     assert said(records[0]) == "reached after 800 samples"
     assert said(record_of("random", 0, crossing=800)) == "reached after 0.8 s"
 
@@ -274,19 +274,19 @@ def test_a_count_of_measurements_is_no_count_of_seeds():
 
 def test_what_was_not_measured_is_not_drawn():
     arms = grouped(factorial_records(1))
-    look = Look(arms)
-    drawn = {name for name, (_, draw) in report.OF_STUDIES.items() if draw(arms, look) is not None}
+    palette = Palette(arms)
+    drawn = {name for name, (_, draw) in report.OF_STUDIES.items() if draw(arms, palette) is not None}
     assert drawn == {"effects", "interaction"}
-    assert report.FIGURES["course"][1](arms, look) is None
+    assert report.FIGURES["course"][1](arms, palette) is None
     incomplete = grouped(factorial_records(1)[:-1])
-    assert not [name for name, (_, draw) in report.OF_STUDIES.items() if draw(incomplete, look) is not None]
+    assert not [name for name, (_, draw) in report.OF_STUDIES.items() if draw(incomplete, palette) is not None]
 
 
 def test_rates_of_groups_have_a_panel_only_where_they_differ():
     one, *rest = factorial_records(1)
     same = varied(one, groups=("all",))
     arms = grouped([varied(rest[0]), same])
-    made = report.FIGURES["learning_rate"][1](arms, Look(arms))
+    made = report.FIGURES["learning_rate"][1](arms, Palette(arms))
     titles = [ax.get_title("left") for ax in made.axes if ax.has_data()]
     assert titles == ["", rest[0]["arm"]["name"]]
     labels = [line.get_label() for line in made.axes[1].lines]
@@ -299,7 +299,7 @@ def test_panels_stand_for_the_levels_that_are_answered_by_themselves():
         run for model in ("a", "b", "c") for run in factorial_records(2, analysis=analysis, extra={"model": model})
     ]
     arms = grouped(records)
-    made = report.FIGURES["interaction"][1](arms, Look(arms))
+    made = report.FIGURES["interaction"][1](arms, Palette(arms))
     assert [ax.get_title("left") for ax in made.axes if ax.has_data()] == [f"digits, model {m}" for m in "abc"]
-    rows = report.FIGURES["effects"][1](arms, Look(arms)).axes[0].get_yticklabels()
+    rows = report.FIGURES["effects"][1](arms, Palette(arms)).axes[0].get_yticklabels()
     assert [row.get_text() for row in rows][:4] == ["a: lerac", "a: blur", "a: lerac × blur", "b: lerac"]

@@ -7,7 +7,7 @@ import json
 import pytest
 from made_up import record_of
 
-from batchsel.analysis.comparison import analyse
+from batchsel.analysis.comparison import analyze
 from batchsel.analysis.report import report
 from batchsel.analysis.report.tables import as_csv, as_values
 from batchsel.analysis.target_levels import levels
@@ -56,7 +56,7 @@ def test_runs_that_ended_at_their_target_say_nothing_of_others():
 
 def test_page_text_csv_and_json_show_them():
     records = runs()
-    analysis, found = analyse(records), levels(records)
+    analysis, found = analyze(records), levels(records)
     page = report(records)
     assert "The same runs at several targets" in page
     assert "accuracy&gt;=0.99 (hard)" in page

@@ -10,11 +10,11 @@ from command_line import CommandLine
 from batchsel import cards
 from batchsel.core.ranges import Range
 from batchsel.errors import UserError
-from batchsel.experiments.compare.campaign import conduct, conduct_card
+from batchsel.experiments.compare.campaign import run_card, run_experiment
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.jobs import key_of
 from batchsel.experiments.run import records
-from batchsel.experiments.run.runner import Surroundings
+from batchsel.experiments.run.runner import RunContext
 from batchsel.experiments.spec.spec import check_names
 from batchsel.experiments.tuning import tuned_settings
 from batchsel.schedules.registry import REGISTRY
@@ -113,22 +113,22 @@ def test_a_card_may_state_a_search(tmp_path):
 def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):
     (tmp_path / "mine.toml").write_text(GOOD + TUNED)
     card, told = cards.load_file("experiments", tmp_path / "mine.toml"), []
-    around = Surroundings(tmp_path / "mine", checkpoints=False)
-    first = conduct_card(card, around, tell=told.append)
+    context = RunContext(tmp_path / "mine", checkpoints=False)
+    first = run_card(card, context, on_progress=told.append)
     ran = len(told)
     assert len(records.read(tmp_path / "mine" / "tuning").runs) == 4
     assert {record["arm"]["name"] for record in first.records} >= {"random", "loss_ema", "random again"}
-    again = conduct_card(card, around, tell=told.append)
+    again = run_card(card, context, on_progress=told.append)
     assert len(told) == ran
     assert again.records == first.records
     # Settings that were the best of others are not taken over; a file that does not say what it is of is, as of old.
     (tmp_path / "mine.toml").write_text(GOOD + TUNED.replace("[15, 30]", "[15, 30, 45]"))
     wider = cards.load_file("experiments", tmp_path / "mine.toml")
     with pytest.raises(UserError, match=r"tuned.toml was tuned for other data sets, arms, settings or another grid"):
-        conduct_card(wider, around, tell=told.append)
+        run_card(wider, context, on_progress=told.append)
     file = tmp_path / "mine" / tuned_settings.FILE
     file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
-    assert conduct_card(wider, around, tell=told.append).records == first.records
+    assert run_card(wider, context, on_progress=told.append).records == first.records
     assert len(told) == ran
 
 
@@ -168,8 +168,8 @@ def test_shards_join_to_the_whole(tmp_path):
     )  # fmt: skip
     told = []
     for part in range(2):
-        result = conduct(
-            experiment, Surroundings(tmp_path / str(part), checkpoints=False), None, told.append, (part, 2)
+        result = run_experiment(
+            experiment, RunContext(tmp_path / str(part), checkpoints=False), None, told.append, (part, 2)
         )
         assert all(record["spec"]["seed"] % 2 == part for record in result.records)
     assert any("left to other shards" in line for line in told)
@@ -177,7 +177,7 @@ def test_shards_join_to_the_whole(tmp_path):
     joined = b"".join((tmp_path / str(part) / records.FILE).read_bytes() for part in range(2))
     (tmp_path / "all" / records.FILE).write_bytes(joined)
     told.clear()
-    whole = conduct(experiment, Surroundings(tmp_path / "all", checkpoints=False), None, told.append, (0, 1))
+    whole = run_experiment(experiment, RunContext(tmp_path / "all", checkpoints=False), None, told.append, (0, 1))
     assert told == []
     assert len(whole.records) == 9
 

@@ -11,10 +11,10 @@ from command_line import CommandLine
 from batchsel import cards
 from batchsel.cards.experiment_cards import read_experiment_card
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.compare.campaign import conduct_card
+from batchsel.experiments.compare.campaign import run_card
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.run import records
-from batchsel.experiments.run.runner import Surroundings
+from batchsel.experiments.run.runner import RunContext
 
 STUDY = """
 name = "mine"
@@ -239,7 +239,7 @@ def test_what_an_analysis_wants_to_know_is_checked_by_its_kind(changes, words):
 def test_an_unknown_setting_is_told_before_anything_is_run(read, tmp_path):
     card = read(STUDY, ("evaluations = 6", "evaluation = 6"))
     with pytest.raises(UsageError, match=r"unknown setting 'evaluation'. Did you mean 'evaluations'"):
-        conduct_card(card, Surroundings(tmp_path / "out", checkpoints=False))
+        run_card(card, RunContext(tmp_path / "out", checkpoints=False))
     assert not (tmp_path / "out").exists()
 
 
@@ -258,9 +258,9 @@ class Elsewhere:
 
 def test_a_fresh_process_knows_what_to_measure(read, tmp_path):
     elsewhere = Elsewhere()
-    conduct_card(read(STUDY), Surroundings(tmp_path, checkpoints=False), elsewhere, seeds=1)
-    assert {around.measures for _, around in elsewhere.came} == {("end", "snr")}
-    assert {around.about["form"] for _, around in elsewhere.came} == {"full"}
+    run_card(read(STUDY), RunContext(tmp_path, checkpoints=False), elsewhere, seeds=1)
+    assert {context.measures for _, context in elsewhere.came} == {("end", "snr")}
+    assert {context.about["form"] for _, context in elsewhere.came} == {"full"}
     levels = {job.arm.name: job.arm.levels for job, _ in elsewhere.came}
     assert levels["warmup on, rate cut"] == {"warmup": "on", "rate": "cut"}
     assert len(levels) == 4

@@ -78,7 +78,7 @@ def test_the_npz_of_an_image_set_is_a_container_that_is_read_again(command, tmp_
     assert "npz file; checked: SHA-256 of x_test" in verified.out
 
 
-def test_colour_images_stand_pixel_by_pixel(tmp_path):
+def test_color_images_stand_pixel_by_pixel(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (6, 2, 3, 3), np.uint8)
     part = Part(x, np.arange(6, dtype=np.int32) % 2)
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"))

@@ -13,8 +13,8 @@ from data_files import card_values, write_card
 from PIL import Image
 
 from batchsel.experiments.inspect.prediction import evenly, load_run
-from batchsel.experiments.run.run_cache import Workshop
-from batchsel.experiments.run.runner import Surroundings, run
+from batchsel.experiments.run.run_cache import RunCache
+from batchsel.experiments.run.runner import RunContext, run
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.spec import resolve
 
@@ -64,7 +64,7 @@ def trained(place):
                 patch.chdir(place)
                 patch.setenv("BATCHSEL_DATA", str(place / "data"))
                 spec = resolve({"dataset": name, **settings}, {}, dataset_lookup.card_of(name))
-                made[key] = Path("runs", spec.identity()), run(spec, Surroundings(Path("runs"), alone=False))
+                made[key] = Path("runs", spec.identity()), run(spec, RunContext(Path("runs"), alone=False))
         return made[key]
 
     return train
@@ -126,7 +126,7 @@ def test_the_model_is_the_one_that_the_run_tested(trained, place, monkeypatch, n
     monkeypatch.chdir(place)
     settings = {"digits": DIGITS, "iris": IRIS}[name]
     folder, record = trained(name, **settings)
-    loaded = load_run(folder, Workshop())
+    loaded = load_run(folder, RunCache())
     assert loaded.at_target == record["reached"] == (name == "digits")
     found = loaded.of_test(np.arange(len(loaded.dataset.test)))
     losses = [-np.log(one.probabilities[one.true]) for one in found]

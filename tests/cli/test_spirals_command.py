@@ -65,9 +65,9 @@ def test_the_picture_shows_the_points(folder, extra):
     with Image.open(folder / "spirals.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert min(pixels.shape[:2]) >= 1000
-    colourful = np.ptp(pixels, axis=2) > 60
-    assert 0.02 < colourful.mean() < 0.4, "neither empty nor one blot"
-    hues = {tuple(pixel // 64) for pixel in pixels[colourful]}
+    colorful = np.ptp(pixels, axis=2) > 60
+    assert 0.02 < colorful.mean() < 0.4, "neither empty nor one blot"
+    hues = {tuple(pixel // 64) for pixel in pixels[colorful]}
     assert len(hues) >= (6 if extra else 2)
 
 
@@ -82,8 +82,8 @@ def test_a_plot_on_axes_of_ones_own():
     np.testing.assert_allclose(np.sort(drawn, axis=0), np.sort(X, axis=0))
     assert axes.get_aspect() == 1
     assert axes.get_xlim() == axes.get_ylim()
-    colours = {tuple(points.get_facecolor()[0]) for points in axes.collections}
-    assert len(colours) == 3
+    colors = {tuple(points.get_facecolor()[0]) for points in axes.collections}
+    assert len(colors) == 3
 
 
 def test_svg_is_a_picture_too(folder):

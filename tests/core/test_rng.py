@@ -83,7 +83,7 @@ def test_every_element_is_as_likely_at_every_position(n):
 
 
 @pytest.mark.parametrize("n", [65, 100, 150])
-def test_neighbours_are_independent(n):
+def test_neighbors_are_independent(n):
     orders = permutations(n, steps=20_000, seed=1)
     gaps = np.bincount(((orders[:, 1:] - orders[:, :-1]) % n).ravel(), minlength=n)
     assert gaps[0] == 0
@@ -147,13 +147,13 @@ def test_successive_permutations_share_no_more_places_than_chance():
 
 
 def test_rng_gives_what_the_functions_give():
-    moment = rng.Rng(tf.constant(3), tf.constant(4))
-    np.testing.assert_array_equal(moment.bits([5], "s"), rng.bits([5], 3, "s", 4))
-    np.testing.assert_array_equal(moment.uniform([5], "s"), rng.uniform([5], 3, "s", 4))
-    np.testing.assert_array_equal(moment.gumbel([5], "s"), rng.gumbel([5], 3, "s", 4))
-    np.testing.assert_array_equal(moment.permutation(99, "s"), rng.permutation(99, 3, "s", 4))
+    timestamp = rng.Rng(tf.constant(3), tf.constant(4))
+    np.testing.assert_array_equal(timestamp.bits([5], "s"), rng.bits([5], 3, "s", 4))
+    np.testing.assert_array_equal(timestamp.uniform([5], "s"), rng.uniform([5], 3, "s", 4))
+    np.testing.assert_array_equal(timestamp.gumbel([5], "s"), rng.gumbel([5], 3, "s", 4))
+    np.testing.assert_array_equal(timestamp.permutation(99, "s"), rng.permutation(99, 3, "s", 4))
     ten = tf.constant(10, tf.int64)
-    assert int(moment.integer_below(ten, "s")) == int(rng.integer_below(ten, 3, "s", 4))
+    assert int(timestamp.integer_below(ten, "s")) == int(rng.integer_below(ten, 3, "s", 4))
 
 
 def test_golden_values():

@@ -45,7 +45,7 @@ def test_a_target_that_is_missed_spends_the_budget():
 
 
 def test_seconds_end_the_run_in_the_middle_of_an_epoch(monkeypatch):
-    monkeypatch.setattr(fit_loop.Fitting, "_call_steps", lambda self: 1)
+    monkeypatch.setattr(fit_loop.FitLoop, "_call_steps", lambda self: 1)
     trainer = trainer_of()
     trainer.fit(X, Y, epochs=1, verbose=0)
     start = time.perf_counter()

@@ -20,7 +20,7 @@ FORMS = ["binary folder", "binary archive", "python folder", "python archive"]
 
 
 def pictures(n, seed):
-    """Blocks of few colours, which JPEG keeps nearly as they are."""
+    """Blocks of few colors, which JPEG keeps nearly as they are."""
     small = np.random.default_rng(seed).integers(0, 256, (n, 2, 2, 3))
     return np.kron(small, np.ones((1, 16, 16, 1))).astype(np.uint8)
 

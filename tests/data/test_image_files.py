@@ -43,7 +43,7 @@ def test_a_folder_of_class_folders_is_split_by_share(tmp_path):
         assert (np.bincount(part.y) == len(part) // 2).all()
     values = [part.x[:, 0, 0, 0] for part in dataset.parts.values()]
     assert sorted(np.concatenate(values)) == sorted([3 * i for i in range(40)] + [40 + 3 * i for i in range(40)])
-    assert lines == ["2 classes: cats, dogs", "8 by 8 pixels, colour; 56 train, 8 validation, 16 test"]
+    assert lines == ["2 classes: cats, dogs", "8 by 8 pixels, color; 56 train, 8 validation, 16 test"]
     assert load_folder(str(tmp_path / "pets"))[0].split == dataset.split
     other = load_folder(str(tmp_path / "pets"), seed=1)[0]
     np.testing.assert_array_equal(other.test.x, dataset.test.x)
@@ -62,7 +62,7 @@ def test_folders_of_parts_stay_as_they_are(tmp_path, second, third):
     assert len(dataset.validation) == (40 if third else 4)
 
 
-def test_grey_pictures_of_several_sizes(tmp_path):
+def test_gray_pictures_of_several_sizes(tmp_path):
     write(tmp_path / "a", ["x", "y"], 5, (80, 100), "jpg", "L")
     write(tmp_path / "a", ["x", "y"], 5, (30, 20), "png", "L", first=5)
     assert load_folder(str(tmp_path / "a"))[0].input_shape == (64, 64, 1)
@@ -303,7 +303,7 @@ def test_a_run_on_pictures_of_ones_own(command, tmp_path, monkeypatch):
     result = command(*words)
     assert result.code == 0, result.err
     assert "2 classes: dark, light" in result.err
-    assert "8 by 8 pixels, grey; 84 train, 12 validation, 24 test" in result.err
+    assert "8 by 8 pixels, gray; 84 train, 12 validation, 24 test" in result.err
     monkeypatch.setattr("batchsel.data.dataset.IN_MEMORY", 10)
     assert command(*words, "--selector", "loss_ema", "--out", "streamed").code == 0
     assert "which images? Give --file a folder" in command("run", "--dataset", "images").err

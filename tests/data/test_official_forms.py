@@ -57,7 +57,7 @@ def reviews():
             label = ("neg", "pos")[number % 2]
             text = f"A {'good' if label == 'pos' else 'bad'} film.<br />Review {part}{number}, naïve."
             yield f"aclImdb/{part}/{label}/{number // 2}_{7 if label == 'pos' else 2}.txt", text.encode()
-    yield "aclImdb/train/unsup/0_0.txt", b"not labelled"
+    yield "aclImdb/train/unsup/0_0.txt", b"not labeled"
     yield "aclImdb/README", b"about"
 
 

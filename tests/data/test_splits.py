@@ -11,7 +11,7 @@ from batchsel.errors import UserError
 
 
 @st.composite
-def labelled(draw):
+def labeled(draw):
     labels = np.array(draw(st.lists(st.integers(0, 5), min_size=4, max_size=200)))
     test = draw(st.integers(1, len(labels) - 2))
     validation = draw(st.integers(1, len(labels) - test - 1))
@@ -19,7 +19,7 @@ def labelled(draw):
 
 
 @settings(deadline=None)
-@given(labelled())
+@given(labeled())
 def test_every_row_is_in_one_part(case):
     labels, validation, test, seed = case
     rows = split_rows(labels, validation, test, seed)
@@ -29,7 +29,7 @@ def test_every_row_is_in_one_part(case):
 
 
 @settings(deadline=None)
-@given(labelled())
+@given(labeled())
 def test_each_class_has_its_share_to_the_nearest_row(case):
     labels, count, _, seed = case
     drawn = np.bincount(labels[draw_rows(labels, count, seed=seed, stream=5)], minlength=6)

@@ -31,7 +31,7 @@ def test_embedded_sets(name, shape, sizes):
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "spirals"])
-def test_tables_are_standardised_by_the_training_part(name):
+def test_tables_are_standardized_by_the_training_part(name):
     dataset = data.load(cards.load("datasets", name))
     np.testing.assert_allclose(dataset.train.x.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(dataset.train.x.std(axis=0), 1, atol=1e-5)

@@ -78,7 +78,7 @@ def test_the_seed_chooses_the_validation_part_alone(table):
         ("a,b\n" + "".join(f"1,{'xy'[i % 2]}\n" for i in range(9)), "b", "no feature is left: a: left out: constant"),
     ],
 )
-def test_what_cannot_be_learnt_from_is_said(tmp_path, text, label, said):
+def test_what_cannot_be_learned_from_is_said(tmp_path, text, label, said):
     path = tmp_path / "my.csv"
     path.write_text(text)
     with pytest.raises((UserError, UsageError), match=said):

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 from command_line import CommandLine
 from PIL import Image
-from selectors_for_tests import moment, seen
+from selectors_for_tests import seen, timestamp
 
 from batchsel import Trainer, data
 from batchsel.experiments.inspect import dataset_map
-from batchsel.experiments.run.run_cache import Workshop
+from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.spec import RunSpec
 from batchsel.selectors import resolve
@@ -26,7 +26,7 @@ def test_the_course_of_a_sample_is_what_numpy_says():
     for step in range(12):
         indices = generator.choice(N, 10, replace=False)
         batch = seen(indices, np.ones(10), selector.signals, seed=step)
-        state = selector.update(state, batch, moment(N, 10, step=step, progress=step / 12))
+        state = selector.update(state, batch, timestamp(N, 10, step=step, progress=step / 12))
         for place, i in enumerate(indices):
             values = (batch.probability, batch.correct, batch.gradient_norm)
             rows[i].append([float(value[place]) for value in values] + [step / 12 <= 0.5])
@@ -51,7 +51,7 @@ def test_wrong_labels_are_found(monkeypatch):
     labels = digits.train.y.copy()
     labels[wrong] = (labels[wrong] + 1 + np.arange(60) % 9) % 10
 
-    workshop = Workshop()
+    run_cache = RunCache()
     spoilt = data.Dataset(
         "digits",
         "classification",
@@ -60,9 +60,9 @@ def test_wrong_labels_are_found(monkeypatch):
         digits.test,
         digits.class_names,
     )
-    monkeypatch.setattr(workshop, "dataset", lambda name: spoilt)
+    monkeypatch.setattr(run_cache, "dataset", lambda name: spoilt)
     spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "12 passes", "accuracy>=0.9")
-    found = dataset_map.draw_map(spec, workshop)
+    found = dataset_map.draw_map(spec, run_cache)
     suspects = set(found.suspects()[:60])
     assert len(suspects & set(wrong)) >= 54  # nine in ten
     assert found.el2n[wrong].mean() > 2 * np.delete(found.el2n, wrong).mean()
@@ -70,10 +70,10 @@ def test_wrong_labels_are_found(monkeypatch):
 
 
 def test_several_models_are_averaged_over():
-    workshop = Workshop()
+    run_cache = RunCache()
     spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "2 passes", "accuracy>=0.9", seed=3)
-    both = dataset_map.draw_map(spec, workshop, models=2)
-    first, second = (dataset_map.draw_map(dataclasses.replace(spec, seed=seed), workshop) for seed in (3, 4))
+    both = dataset_map.draw_map(spec, run_cache, models=2)
+    first, second = (dataset_map.draw_map(dataclasses.replace(spec, seed=seed), run_cache) for seed in (3, 4))
     assert (first.el2n != second.el2n).any()
     np.testing.assert_allclose(both.el2n, (first.el2n + second.el2n) / 2)
     np.testing.assert_allclose(both.confidence, (first.confidence + second.confidence) / 2)
@@ -130,4 +130,4 @@ def test_mapping_trains_as_shuffling_does():
     trainer = Trainer(mlp(), "mapping", batch_size=8)
     trainer.fit(*classes(50), epochs=3, verbose=0)
     assert (trainer.visits == 3).all()
-    assert tf.reduce_all(trainer.loop.carry.state.times == 3)
+    assert tf.reduce_all(trainer.loop.state.state.times == 3)

@@ -12,7 +12,7 @@ from problems import assert_same
 
 from batchsel.errors import UserError
 from batchsel.experiments.run import records
-from batchsel.experiments.run.runner import Surroundings, run
+from batchsel.experiments.run.runner import RunContext, run
 from batchsel.experiments.spec.diagnostic_names import MEASURES
 from batchsel.experiments.spec.spec import RunSpec
 
@@ -46,7 +46,7 @@ def own(input_shape, outputs):
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
-    """Streamed, with batch normalisation and dropout; the target is met at once, and the run goes on."""
+    """Streamed, with batch normalization and dropout; the target is met at once, and the run goes on."""
     file = tmp_path_factory.mktemp("mine") / "mine.py"
     file.write_text(MINE)
     return RunSpec(
@@ -58,14 +58,14 @@ def spec(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ran(spec, tmp_path_factory):
     """The same run without measures, with all, and with all on another seed, in one workshop."""
-    around = Surroundings(tmp_path_factory.mktemp("runs"), checkpoints=False)
-    workshop, found = around.workshop(), []
+    context = RunContext(tmp_path_factory.mktemp("runs"), checkpoints=False)
+    run_cache, found = context.run_cache(), []
     for measures, seed in (((), 1), (MEASURES, 1), (MEASURES, 2)):
         chosen = replace(spec, seed=seed)
-        record = run(chosen, replace(around, measures=measures), workshop=workshop)
-        trainer = next(iter(workshop._trainers.values()))
+        record = run(chosen, replace(context, measures=measures), run_cache=run_cache)
+        trainer = next(iter(run_cache._trainers.values()))
         found.append((record, [np.array(variable.numpy()) for variable in trainer.variables().values()]))
-    return workshop, found
+    return run_cache, found
 
 
 def without_times(record):
@@ -100,8 +100,8 @@ def test_the_record_is_of_the_form_that_was_agreed(ran, tmp_path):
 
 def test_the_end_is_read_with_the_last_weights_on_both_parts(ran, spec):
     record, _ = ran[1][2]
-    workshop = ran[0]
-    trainer, dataset = next(iter(workshop._trainers.values())), workshop.data_of(spec)
+    run_cache = ran[0]
+    trainer, dataset = next(iter(run_cache._trainers.values())), run_cache.data_of(spec)
     end = record["end"]
     assert end["train_samples"] == 80
     for name, part in (("test", (dataset.test.x, dataset.test.y)), ("train", dataset.train.take(np.arange(80)))):
@@ -110,14 +110,14 @@ def test_the_end_is_read_with_the_last_weights_on_both_parts(ran, spec):
 
 
 def test_what_is_traced_serves_all_runs_and_goes_with_its_trainer(ran, spec):
-    workshop = ran[0]
-    (trainer,) = workshop._trainers.values()
-    instruments = workshop.instruments(trainer)
+    run_cache = ran[0]
+    (trainer,) = run_cache._trainers.values()
+    instruments = run_cache.instruments(trainer)
     assert instruments.noise_scale._add.experimental_get_tracing_count() == 1
     assert instruments.features._run.experimental_get_tracing_count() == 1
     gone = weakref.ref(instruments)
     del trainer, instruments
-    workshop._trainers.clear()
+    run_cache._trainers.clear()
     gc.collect()
     assert gone() is None
 
@@ -130,11 +130,11 @@ def test_a_run_that_goes_on_measures_the_stages_that_are_left(tmp_path):
         if state["evaluated"] and state["samples"] == 180:
             raise KeyboardInterrupt
 
-    around = Surroundings(tmp_path, measures=MEASURES, watch=interrupt)
-    workshop = around.workshop()
+    context = RunContext(tmp_path, measures=MEASURES, watch=interrupt)
+    run_cache = context.run_cache()
     with pytest.raises(KeyboardInterrupt):
-        run(spec, around, workshop=workshop)
-    record = run(spec, replace(around, watch=None, resume=True), workshop=workshop)
+        run(spec, context, run_cache=run_cache)
+    record = run(spec, replace(context, watch=None, resume=True), run_cache=run_cache)
     assert [stage["samples"] for stage in record["noise_scale"]] == [180, 270, 360, 450]
     assert [stage["samples"] for stage in record["snr"]["stages"]] == [180, 270, 360]
     assert record["end"]["test"] == pytest.approx(record["test"], rel=1e-5)  # not reached: there is only one reading
@@ -143,7 +143,7 @@ def test_a_run_that_goes_on_measures_the_stages_that_are_left(tmp_path):
 def test_models_that_cannot_be_compared_are_refused_before_training(spec, tmp_path):
     spec = replace(spec, model=spec.model.replace("build", "own"))
     with pytest.raises(UserError, match="only of Sequential and functional models"):
-        run(spec, Surroundings(tmp_path, measures=("snr",)))
+        run(spec, RunContext(tmp_path, measures=("snr",)))
     assert not list(tmp_path.iterdir())
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from batchsel.errors import UsageError
 from batchsel.experiments.compare import executors
-from batchsel.experiments.compare.campaign import conduct
+from batchsel.experiments.compare.campaign import run_experiment
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.run import records
-from batchsel.experiments.run.runner import Surroundings
+from batchsel.experiments.run.runner import RunContext
 
 EXPERIMENT = Experiment(
     "test", "?", ("iris",), {"loss_ema": {"selector": "loss_ema"}}, (0,),
@@ -23,7 +23,7 @@ def points(found):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    return conduct(EXPERIMENT, Surroundings(tmp_path_factory.mktemp("here"), checkpoints=False)).records
+    return run_experiment(EXPERIMENT, RunContext(tmp_path_factory.mktemp("here"), checkpoints=False)).records
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_dask_cluster_of_processes(here, tmp_path):
     with executors.executor("dask", 2, tmp_path) as pool:
         worker = pool.submit(os.getpid).result()
         assert worker != os.getpid()
-        result = conduct(EXPERIMENT, Surroundings(tmp_path, checkpoints=False, alone=False), pool)
+        result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False, alone=False), pool)
     assert points(result.records) == points(here)
     assert all(record["contended"] for record in result.records)
     assert len(records.read(tmp_path).runs) == 2
@@ -42,12 +42,12 @@ def test_a_dask_cluster_of_processes(here, tmp_path):
 def test_submitit_without_a_cluster(here, tmp_path):
     submitit = pytest.importorskip("submitit")
     pool = submitit.LocalExecutor(tmp_path / "logs")
-    result = conduct(EXPERIMENT, Surroundings(tmp_path, checkpoints=False), pool)
+    result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False), pool)
     assert points(result.records) == points(here)
     assert not any(record["contended"] for record in result.records)
 
 
-def dies(job, around):
+def dies(job, context):
     os._exit(9)
 
 
@@ -57,7 +57,7 @@ def test_a_process_that_dies_is_a_failure_and_no_end(tmp_path, monkeypatch):
 
     with executors.executor("processes", 1, tmp_path) as pool:
         monkeypatch.setattr(sweep, "attempt", dies)
-        result = conduct(EXPERIMENT, Surroundings(tmp_path, checkpoints=False), pool)
+        result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False), pool)
     assert len(result.failures) == 2
     assert "BrokenProcessPool" in result.failures[0]["failed"]
 

@@ -14,11 +14,11 @@ from command_line import CommandLine
 from made_up import record_of
 
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.compare.campaign import conduct
+from batchsel.experiments.compare.campaign import run_experiment
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.run import records
 from batchsel.experiments.run.device_lock import device
-from batchsel.experiments.run.runner import Surroundings, run
+from batchsel.experiments.run.runner import RunContext, run
 
 SHORT = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
 
@@ -28,8 +28,8 @@ def experiment_of(arms=("loss_ema",), seeds=(0, 1), datasets=("iris",), **option
     return Experiment("test", "?", datasets, {arm: {"selector": arm} for arm in arms}, seeds, **options)
 
 
-def around(folder, **options):
-    return Surroundings(folder, checkpoints=False, **options)
+def context(folder, **options):
+    return RunContext(folder, checkpoints=False, **options)
 
 
 def without_times(record):
@@ -70,9 +70,9 @@ def test_experiments_that_make_no_sense(arms, words):
 
 def test_what_is_recorded_is_not_run_again(tmp_path):
     experiment, told = experiment_of(), []
-    first = conduct(experiment, around(tmp_path), tell=told.append)
+    first = run_experiment(experiment, context(tmp_path), on_progress=told.append)
     assert len(first.records) == len(told) == 4
-    again = conduct(replace(experiment, seeds=(0, 1, 2)), around(tmp_path), tell=told.append)
+    again = run_experiment(replace(experiment, seeds=(0, 1, 2)), context(tmp_path), on_progress=told.append)
     assert len(again.records) == 6
     assert len(told) == 6
     assert len(records.read(tmp_path).runs) == 6
@@ -81,9 +81,9 @@ def test_what_is_recorded_is_not_run_again(tmp_path):
 
 def test_runs_that_share_a_process_are_those_of_a_process_each(tmp_path):
     experiment = experiment_of(("loss_ema",), (3, 4))
-    together = conduct(experiment, around(tmp_path / "a")).records
+    together = run_experiment(experiment, context(tmp_path / "a")).records
     for job, record in zip(experiment.jobs(), together, strict=True):
-        alone = run(job.spec, around(tmp_path / "b"), job.arm)
+        alone = run(job.spec, context(tmp_path / "b"), job.arm)
         assert without_times(alone) == without_times(record)
         assert alone["visits"] == record["visits"]
         assert alone["test"] == record["test"]
@@ -92,9 +92,9 @@ def test_runs_that_share_a_process_are_those_of_a_process_each(tmp_path):
 @pytest.mark.slow
 def test_an_executor_gives_the_same_runs_and_marks_what_was_not_alone(tmp_path):
     experiment = experiment_of(("loss_ema",), (0,))
-    here = conduct(experiment, around(tmp_path / "a")).records
+    here = run_experiment(experiment, context(tmp_path / "a")).records
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as executor:
-        there = conduct(experiment, around(tmp_path / "b", alone=False), executor).records
+        there = run_experiment(experiment, context(tmp_path / "b", alone=False), executor).records
     assert [without_times(record) for record in here] == [without_times(record) for record in there]
     assert [record["contended"] for record in here] == [False, False]
     assert [record["contended"] for record in there] == [True, True]
@@ -119,18 +119,18 @@ def test_an_arm_that_fails_is_reported_and_does_not_end_the_rest(tmp_path, monke
     (tmp_path / "mine.py").write_text(BROKEN)
     monkeypatch.chdir(tmp_path)
     experiment = experiment_of(("./mine.py:Broken", "loss_ema"), (0,))
-    result = conduct(experiment, around(tmp_path))
+    result = run_experiment(experiment, context(tmp_path))
     assert sorted(record["arm"]["name"] for record in result.records) == ["loss_ema", "random"]
     (failure,) = result.failures
     assert "broken on purpose" in failure["failed"]
-    assert failure["about"] == around(tmp_path).about
+    assert failure["about"] == context(tmp_path).about
     assert records.read(tmp_path).failures == [failure]
-    assert len(conduct(experiment, around(tmp_path)).failures) == 1  # tried again
+    assert len(run_experiment(experiment, context(tmp_path)).failures) == 1  # tried again
 
 
 def test_unknown_names_are_told_before_anything_is_run(tmp_path):
     with pytest.raises(UserError, match="loss_ema"):
-        conduct(experiment_of(("los_ema",)), around(tmp_path / "out"))
+        run_experiment(experiment_of(("los_ema",)), context(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -181,8 +181,8 @@ def test_a_run_that_goes_on_after_its_target_keeps_the_crossing(tmp_path):
     (job, *_) = [
         job for job in experiment_of(settings=SHORT | {"budget": "12 passes"}).jobs() if job.arm.name == "random"
     ]
-    on = run(job.spec, around(tmp_path), job.arm)
-    off = run(replace(job.spec, run_on=False), around(tmp_path), job.arm)
+    on = run(job.spec, context(tmp_path), job.arm)
+    off = run(replace(job.spec, run_on=False), context(tmp_path), job.arm)
     assert len(on["evaluations"]) > len(off["evaluations"])
     assert {**on["crossing"], "seconds": 0} == {**off["crossing"], "seconds": 0}
     assert on["test"] == off["test"]
@@ -191,7 +191,7 @@ def test_a_run_that_goes_on_after_its_target_keeps_the_crossing(tmp_path):
 
 def test_a_pruning_selector_keeps_its_share(tmp_path):
     experiment = experiment_of(("smart",), (0,))
-    kept = {record["arm"]["name"]: record["kept"] for record in conduct(experiment, around(tmp_path)).records}
+    kept = {record["arm"]["name"]: record["kept"] for record in run_experiment(experiment, context(tmp_path)).records}
     assert kept == {"random": 1.0, "smart": 1.0}
 
 

@@ -15,10 +15,10 @@ from batchsel.core.ranges import Range
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.run import records
-from batchsel.experiments.run.runner import Surroundings
+from batchsel.experiments.run.runner import RunContext
 from batchsel.experiments.tuning import tuned_settings, tuning
 from batchsel.experiments.tuning.search import Search
-from batchsel.experiments.tuning.trials import Trial, Tried, doubts, scored
+from batchsel.experiments.tuning.trials import Trial, TrialRuns, scored, tuning_warnings
 
 SETTINGS = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
 GRID = {"learning_rate": [0.001, 0.02], "batch_size": [15, 30]}
@@ -30,8 +30,8 @@ def experiment(**options):
 
 
 def test_every_arm_gets_every_combination_on_tuning_seeds(tmp_path):
-    around = Surroundings(tmp_path, checkpoints=False)
-    found = tuning.tune(experiment(), GRID, 2, around)["iris"]
+    context = RunContext(tmp_path, checkpoints=False)
+    found = tuning.tune(experiment(), GRID, 2, context)["iris"]
     runs = records.read(tmp_path).runs
     assert set(found) == {"random", "loss_ema"}
     for tried in found.values():
@@ -49,9 +49,9 @@ def test_every_arm_gets_every_combination_on_tuning_seeds(tmp_path):
 
 
 def test_a_search_tries_as_often_for_every_arm_and_finds_what_is_better(tmp_path):
-    around = Surroundings(tmp_path, checkpoints=False)
+    context = RunContext(tmp_path, checkpoints=False)
     space = {"learning_rate": Range(1e-4, 1e-1), "batch_size": Range(8, 40), "schedule": ["linear", "cosine"]}
-    found = tuning.tune(experiment(), space, 1, around, trials=4)["iris"]
+    found = tuning.tune(experiment(), space, 1, context, trials=4)["iris"]
     lines = len((tmp_path / records.FILE).read_text().splitlines())
     assert lines == 2 * 4
     for tried in found.values():
@@ -61,11 +61,11 @@ def test_a_search_tries_as_often_for_every_arm_and_finds_what_is_better(tmp_path
             assert isinstance(trial.settings["batch_size"], int)
             assert 8 <= trial.settings["batch_size"] <= 40
             assert trial.settings["schedule"] in ("linear", "cosine")
-    # All arms start alike: what is drawn at random does not favour one.
+    # All arms start alike: what is drawn at random does not favor one.
     same = [{tuple(trial.settings.items()) for trial in tried} for tried in found.values()]
     assert same[0] == same[1]
     # Called again it follows what is recorded, and runs nothing.
-    assert tuning.tune(experiment(), space, 1, around, trials=4)["iris"] == found
+    assert tuning.tune(experiment(), space, 1, context, trials=4)["iris"] == found
     assert len((tmp_path / records.FILE).read_text().splitlines()) == lines
 
 
@@ -75,14 +75,14 @@ def test_a_search_comes_closer_to_a_known_optimum_than_chance():
         misses.append(abs(math.log10(search.ask()["learning_rate"]) + 4))
         # One trial of which all runs failed; after five all scores come to be told in another unit.
         known = [math.inf if at == 3 else miss * (1 if place < 5 else 1000) for at, miss in enumerate(misses)]
-        search.tell(known)
+        search.on_progress(known)
     assert min(misses) < 0.05
     assert len(set(misses[:10])) == 10  # a new unit does not set the sampler back
     assert median(misses[10:]) < 0.5 * median(misses[:10])  # the first ten are drawn at random
 
 
 def tried(*runs, rate=0.1, failed=0):
-    return Tried({"learning_rate": rate}, list(runs), failed)
+    return TrialRuns({"learning_rate": rate}, list(runs), failed)
 
 
 def test_a_trial_that_misses_counts_twice():
@@ -116,24 +116,26 @@ def test_what_is_tuned_by_nothing_or_at_an_edge_is_told():
         Trial({"learning_rate": 0.2, **settings}, 1.0, 1, 1),
         Trial({"learning_rate": 0.4, **settings}, 2.0, 0, 1),
     ]
-    assert doubts("iris, a", inside, grid, "target", "accuracy>=0.9") == []
-    assert doubts("iris, a", inside[1:], grid, "target", "accuracy>=0.9") == [
+    assert tuning_warnings("iris, a", inside, grid, "target", "accuracy>=0.9") == []
+    assert tuning_warnings("iris, a", inside[1:], grid, "target", "accuracy>=0.9") == [
         "tuning iris, a: no trial reached accuracy>=0.9, so its settings are those that used least, which says nothing of"
         " them",
         "tuning iris, a: the best learning_rate, 0.4, lies at the edge of its grid; a better one may lie beyond",
     ]
-    assert [said[:48] for said in doubts("iris, a", inside[1:], grid, "end", "accuracy>=0.9")] == [
+    assert [said[:48] for said in tuning_warnings("iris, a", inside[1:], grid, "end", "accuracy>=0.9")] == [
         "tuning iris, a: the best learning_rate, 0.4, lie"
     ]
-    assert doubts("iris, a", inside[1:], {"learning_rate": Range(0.1, 0.4)}, "end", "accuracy>=0.9") == []
-    (told,) = doubts("iris, a", scored([tried(failed=1)]), grid, "end", "accuracy>=0.9")
+    assert tuning_warnings("iris, a", inside[1:], {"learning_rate": Range(0.1, 0.4)}, "end", "accuracy>=0.9") == []
+    (told,) = tuning_warnings("iris, a", scored([tried(failed=1)]), grid, "end", "accuracy>=0.9")
     assert "no combination ended all of its runs" in told
 
 
 def test_trials_scored_by_their_end_run_on_and_are_told_of(tmp_path):
-    told, around = [], Surroundings(tmp_path, checkpoints=False)
+    told, context = [], RunContext(tmp_path, checkpoints=False)
     stated = experiment(settings=SETTINGS | {"target": "accuracy>=0.3"})
-    found = tuning.tune(stated, {"learning_rate": [0.0001, 0.02]}, 1, around, tell=told.append, score="end")["iris"]
+    found = tuning.tune(stated, {"learning_rate": [0.0001, 0.02]}, 1, context, on_progress=told.append, score="end")[
+        "iris"
+    ]
     runs = {(run["spec"]["selector"], run["spec"]["learning_rate"]): run for run in records.read(tmp_path).runs}
     for arm, trials in found.items():
         assert trials[0].score <= trials[1].score
@@ -143,7 +145,7 @@ def test_trials_scored_by_their_end_run_on_and_are_told_of(tmp_path):
             assert trial.score == -run["evaluations"][-1]["accuracy"]
     assert sum("lies at the edge of its grid" in line for line in told) == 2
     with pytest.raises(UsageError, match="unknown score 'last'"):
-        tuning.tune(stated, GRID, 1, around, score="last")
+        tuning.tune(stated, GRID, 1, context, score="last")
 
 
 @pytest.mark.parametrize(
@@ -157,15 +159,15 @@ def test_trials_scored_by_their_end_run_on_and_are_told_of(tmp_path):
 )
 def test_tuning_that_makes_no_sense(grid, seeds, words, tmp_path):
     with pytest.raises(UsageError, match=words):
-        tuning.tune(experiment(seeds=seeds), grid, 1, Surroundings(tmp_path / "out", checkpoints=False))
+        tuning.tune(experiment(seeds=seeds), grid, 1, RunContext(tmp_path / "out", checkpoints=False))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_rate_that_the_schedule_states_is_not_tuned(tmp_path):
     stating = experiment(settings=SETTINGS | {"schedule": "one_cycle(peak=0.05)"})
-    around = Surroundings(tmp_path / "out", checkpoints=False)
+    context = RunContext(tmp_path / "out", checkpoints=False)
     with pytest.raises(UsageError, match=r"learning rate of random .*one_cycle\(peak=0.05\), states it as 0.05"):
-        tuning.tune(stating, {"learning_rate": [0.1, 0.2]}, 1, around)
+        tuning.tune(stating, {"learning_rate": [0.1, 0.2]}, 1, context)
     assert not (tmp_path / "out").exists()
 
 

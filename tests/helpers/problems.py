@@ -5,11 +5,11 @@ import numpy as np
 
 
 def classes(n=50, features=4, number=3, seed=0):
-    """Inputs ``float32[n, features]`` around one centre a class, and class ids ``int64[n]``."""
+    """Inputs ``float32[n, features]`` around one center a class, and class ids ``int64[n]``."""
     generator = np.random.default_rng(seed)
     y = np.arange(n) % number
-    centres = generator.normal(size=(number, features))
-    x = centres[y] + 0.7 * generator.normal(size=(n, features))
+    centers = generator.normal(size=(number, features))
+    x = centers[y] + 0.7 * generator.normal(size=(n, features))
     return x.astype(np.float32), y
 
 

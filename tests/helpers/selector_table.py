@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from selectors_for_tests import AllSignals, EveryK, Pool, Pruning, moment, seen
+from selectors_for_tests import AllSignals, EveryK, Pool, Pruning, seen, timestamp
 
 from batchsel.selectors import Function, NumpyFunction, resolve
 from batchsel.selectors.registry import entries
@@ -53,7 +53,7 @@ def selector(name):
 
 
 @functools.cache
-def learnt_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False, spoilt=False):
+def learned_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False, spoilt=False):
     """A state after some made-up steps that go through the data in one random order, and the context it stands in."""
     generator = np.random.default_rng(1)
     state, losses, signals = chosen.init(n), np.full(n, np.inf), chosen.signals
@@ -64,10 +64,10 @@ def learnt_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False, spoilt
         if spoilt:
             values[generator.uniform(size=len(values)) < 0.3] = np.nan
         losses[indices] = values
-        context = moment(n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses)
+        context = timestamp(n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses)
         state = chosen.update(state, seen(indices, values, signals, seed=step), context)
     # Half a pass, so that a warm-up of one pass is still on.
-    context = moment(n, batch_size, step=steps, samples=n // 2, progress=0.3, seed=5, losses=losses)
+    context = timestamp(n, batch_size, step=steps, samples=n // 2, progress=0.3, seed=5, losses=losses)
     return state, context
 
 

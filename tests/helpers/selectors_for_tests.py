@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.selectors import Choice, Context, Plan, Seen, Selector
-from batchsel.selectors.ops.sampling import filled_plan, kept_first, updated
+from batchsel.selectors import Context, Plan, SampleStats, Selection, Selector
+from batchsel.selectors.ops.sampling import padded_plan, partition_kept, scatter_update
 
 
 def tokens(n, length=12):
@@ -15,7 +15,7 @@ def tokens(n, length=12):
     return np.where(np.arange(length) < lengths[:, None], 3 + np.arange(n)[:, None] % 5, 0).astype(np.int32)
 
 
-def moment(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, seed=0, losses=None, labels=None):
+def timestamp(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, seed=0, losses=None, labels=None):
     """A context; what is not given is as at the start of a run, with three classes in turn and sequences as inputs."""
     return Context(
         step=tf.constant(step, tf.int64),
@@ -47,7 +47,7 @@ def seen(indices, losses, signals=(), width=8, seed=0):
     }
     kinds = {"predicted": tf.int32}
     given = {name: tf.constant(values[name], kinds.get(name, tf.float32)) for name in signals}
-    return Seen(
+    return SampleStats(
         tf.constant(indices, tf.int32), tf.constant(losses, tf.float32), tf.ones([size], tf.bool), **given
     )  # fmt: skip
 
@@ -70,11 +70,11 @@ class Pruning(Selector):
         count = tf.maximum(tf.reduce_sum(tf.cast(known, tf.float32)), 1.0)
         low = known & (state < tf.reduce_sum(tf.where(known, state, 0.0)) / count)
         keep = ~(low & (context.rng.uniform([context.n], "drop") < self.drop))
-        order, kept = kept_first(context.rng.permutation(context.n, "pruning"), keep)
-        return filled_plan(order, kept, context.batch_size, tf.where(low, 1 / (1 - self.drop), 1.0))
+        order, kept = partition_kept(context.rng.permutation(context.n, "pruning"), keep)
+        return padded_plan(order, kept, context.batch_size, tf.where(low, 1 / (1 - self.drop), 1.0))
 
     def update(self, state, seen, context):
-        return updated(state, seen.indices, seen.loss)
+        return scatter_update(state, seen.indices, seen.loss)
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,13 +110,13 @@ class AllSignals(Selector):
 
     def plan(self, state, context):
         order = context.rng.permutation(context.n, "all_signals")
-        return filled_plan(order, tf.constant(context.n), context.batch_size)
+        return padded_plan(order, tf.constant(context.n), context.batch_size)
 
     def update(self, state, seen, context):
         news = {name: getattr(seen, name) for name in state if name != "visits"}
-        kept = {name: updated(state[name], seen.indices, value) for name, value in news.items()}
+        kept = {name: scatter_update(state[name], seen.indices, value) for name, value in news.items()}
         visits = tf.gather(state["visits"], seen.indices) + 1
-        return kept | {"visits": updated(state["visits"], seen.indices, visits)}
+        return kept | {"visits": scatter_update(state["visits"], seen.indices, visits)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,14 +137,14 @@ class Pool(Selector):
 
     def plan(self, state, context):
         order = context.rng.permutation(context.n, "pool")
-        return filled_plan(order, tf.constant(context.n), self.pool_size(context.batch_size))
+        return padded_plan(order, tf.constant(context.n), self.pool_size(context.batch_size))
 
     def choose(self, state, candidates, context):
         wanted = tf.where(candidates.valid, 1 - candidates.probability, -1.0)
         positions = tf.math.top_k(wanted, context.batch_size).indices
         first = tf.range(context.batch_size) < max(context.batch_size - 2, 1)
         valid = tf.gather(candidates.valid, positions)
-        return Choice(positions, tf.where(first & valid, 2.0, 0.0))
+        return Selection(positions, tf.where(first & valid, 2.0, 0.0))
 
     def update(self, state, seen, context):
-        return updated(state, seen.indices, tf.gather(state, seen.indices) + 1)
+        return scatter_update(state, seen.indices, tf.gather(state, seen.indices) + 1)

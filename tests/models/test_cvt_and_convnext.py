@@ -88,7 +88,7 @@ def by_hand(model, x):
         kernel, bias = layer(name).get_weights()
         return x @ kernel + bias
 
-    def normalised(name, x):
+    def normalized(name, x):
         scale, shift = layer(name).get_weights()
         moments = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
         return (x - moments[0]) / np.sqrt(moments[1] + 1e-5) * scale + shift
@@ -122,17 +122,17 @@ def by_hand(model, x):
     for stage, (kernel, stride, padding) in enumerate(((7, 4, 2), (3, 2, 1), (3, 2, 1)), 1):
         weights, bias = layer(f"stage{stage}_convolution").get_weights()
         x = np.einsum("hwijc,ijcd->hwd", windows(x, kernel, stride, padding), weights) + bias
-        x = normalised(f"stage{stage}_embedding", x)
+        x = normalized(f"stage{stage}_embedding", x)
         size = x.shape[:2]
         x = x.reshape(-1, x.shape[-1])
         if stage == 3:
             x = np.concatenate([layer("stage3_class_token").get_weights()[0][0], x])
         name = f"stage{stage}_block1"
-        x = x + attended(name, normalised(f"{name}_norm1", x), size, (1, 3, 6)[stage - 1])
-        wide = linear(f"{name}_wide", normalised(f"{name}_norm2", x))
+        x = x + attended(name, normalized(f"{name}_norm1", x), size, (1, 3, 6)[stage - 1])
+        wide = linear(f"{name}_wide", normalized(f"{name}_norm2", x))
         x = x + linear(f"{name}_narrow", wide * scipy.stats.norm.cdf(wide))
         x = x if stage == 3 else x.reshape(*size, -1)
-    return linear("head", normalised("norm", x[0]))
+    return linear("head", normalized("norm", x[0]))
 
 
 def test_cvt_computes_what_is_written_down_by_hand():

@@ -1,4 +1,4 @@
-"""LARS and LAMB against NumPy, gradients clipped in both ways, and optimisers by name."""
+"""LARS and LAMB against NumPy, gradients clipped in both ways, and optimizers by name."""
 
 import keras
 import numpy as np
@@ -144,7 +144,7 @@ def test_a_gradient_in_rows_is_summed(make):
         "lars(clipvalue=0.5, clipnorm=0.5)",
     ],
 )
-def test_an_optimiser_can_be_made_again_from_its_config(text):
+def test_an_optimizer_can_be_made_again_from_its_config(text):
     optimizer = optimizers.build(text, 0.3)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is type(optimizer)

@@ -7,9 +7,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
-from batchsel.schedules import Growth, check_growth, growth
+from batchsel.schedules import AccumulationSchedule, check_growth, growth
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,22 @@ from batchsel.schedules import Growth, check_growth, growth
         (None, None, None),
         (1, None, None),
         ("1", None, None),
-        (Growth(), None, None),
-        (4, Growth(4), "4"),
-        (" 4 ", Growth(4), "4"),
-        ("grow(4)", Growth(4), "4"),
-        ("grow(4, factor=5)", Growth(4), "4"),
+        (AccumulationSchedule(), None, None),
+        (4, AccumulationSchedule(4), "4"),
+        (" 4 ", AccumulationSchedule(4), "4"),
+        ("grow(4)", AccumulationSchedule(4), "4"),
+        ("grow(4, factor=5)", AccumulationSchedule(4), "4"),
         ("grow", None, None),
-        ("grow(factor=5, at=[0.3, 0.6])", Growth(1, 5, (0.3, 0.6)), "grow(start=1, factor=5, at=(0.3, 0.6))"),
-        ("grow(2, at=['30 passes'])", Growth(2, at=["30 passes"]), "grow(start=2, factor=2, at=('30 passes',))"),
+        (
+            "grow(factor=5, at=[0.3, 0.6])",
+            AccumulationSchedule(1, 5, (0.3, 0.6)),
+            "grow(start=1, factor=5, at=(0.3, 0.6))",
+        ),
+        (
+            "grow(2, at=['30 passes'])",
+            AccumulationSchedule(2, at=["30 passes"]),
+            "grow(start=2, factor=2, at=('30 passes',))",
+        ),
     ],
 )
 def test_how_many_batches_make_an_update(value, expected, printed):
@@ -65,10 +73,10 @@ def test_growth_that_cannot_be(value, message):
 
 @pytest.mark.parametrize("jit_compile", [None, False, True])
 def test_batches_of_an_update_over_a_run(jit_compile):
-    grow = Growth(2, 3, [0.25, "15 passes", 0.5])
+    grow = AccumulationSchedule(2, 3, [0.25, "15 passes", 0.5])
 
     def batches(progress):
-        return grow.batches(Moment.of(progress, progress * 20))
+        return grow.batches(Timestamp.of(progress, progress * 20))
 
     found = batches if jit_compile is None else tf.function(batches, jit_compile=jit_compile, autograph=False)
     numbers = [found(tf.constant(p)) for p in (0.0, 0.24, 0.25, 0.49, 0.5, 0.74, 0.75, 1.0)]
@@ -80,6 +88,6 @@ def test_batches_of_an_update_over_a_run(jit_compile):
 points = st.lists(st.floats(0, 1, exclude_min=True) | st.sampled_from(["0.5 passes", "30 passes"]), max_size=4)
 
 
-@given(st.builds(Growth, st.integers(1, 64), st.integers(2, 8), points))
+@given(st.builds(AccumulationSchedule, st.integers(1, 64), st.integers(2, 8), points))
 def test_printed_growth_is_read_back(grow):
-    assert (growth(repr(grow)) or Growth()) == grow
+    assert (growth(repr(grow)) or AccumulationSchedule()) == grow

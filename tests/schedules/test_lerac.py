@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules import LeRaC, schedule
 
@@ -20,7 +20,7 @@ def places(groups):
 
 
 def factors(lerac, groups, progress, passes=None, rate=RATE):
-    return lerac.layers(Moment.of(progress, passes), places(groups), tf.constant(rate)).numpy()
+    return lerac.layers(Timestamp.of(progress, passes), places(groups), tf.constant(rate)).numpy()
 
 
 def paper(groups, t, eta, eta_min, c):
@@ -141,15 +141,15 @@ def test_the_deeper_the_slower(form, k, eta_min, c, head, updates, groups, rate,
 def test_however_a_run_is_cut_a_moment_has_its_factors(form):
     """Samples trained on decide, not steps: batches of 1, 7 and 32, in one traced function and outside."""
     lerac, n, budget = LeRaC("2 passes", form=form), 64, 4 * 64
-    traced = tf.function(lambda moment: lerac.layers(moment, places(5), tf.constant(RATE)), jit_compile=True)
+    traced = tf.function(lambda timestamp: lerac.layers(timestamp, places(5), tf.constant(RATE)), jit_compile=True)
     by_samples = {}
     for batch in (1, 7, 32):
         for samples in range(0, budget, batch):
-            moment = Moment.of(tf.constant(samples / budget), tf.constant(samples / n))
-            eager = lerac.layers(moment, places(5), tf.constant(RATE)).numpy()
+            timestamp = Timestamp.of(tf.constant(samples / budget), tf.constant(samples / n))
+            eager = lerac.layers(timestamp, places(5), tf.constant(RATE)).numpy()
             assert by_samples.setdefault(samples, eager.tolist()) == eager.tolist()
             if batch == 32:
-                np.testing.assert_allclose(traced(moment), eager, rtol=1e-5)
+                np.testing.assert_allclose(traced(timestamp), eager, rtol=1e-5)
 
 
 def test_it_multiplies_with_others_and_is_read_from_text():
@@ -157,10 +157,10 @@ def test_it_multiplies_with_others_and_is_read_from_text():
     assert lerac == LeRaC("5 passes", form="multiplicative", updates=2)
     assert schedule(repr(lerac)) == lerac
     both = lerac | LeRaC(0.5, 1e-4)
-    moment = Moment.of(0.1, 1.0)
-    product = lerac.layers(moment, places(4), tf.constant(RATE)) * factors(LeRaC(0.5, 1e-4), 4, 0.1)
+    timestamp = Timestamp.of(0.1, 1.0)
+    product = lerac.layers(timestamp, places(4), tf.constant(RATE)) * factors(LeRaC(0.5, 1e-4), 4, 0.1)
     assert both.by_layer
-    np.testing.assert_allclose(both.layers(moment, places(4), tf.constant(RATE)), product)
+    np.testing.assert_allclose(both.layers(timestamp, places(4), tf.constant(RATE)), product)
 
 
 @pytest.mark.parametrize(

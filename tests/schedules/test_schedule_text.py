@@ -15,11 +15,11 @@ from batchsel.errors import UsageError, UserError
 from batchsel.experiments.spec.spec import resolve
 from batchsel.schedules import (
     NAMES,
+    AccumulationSchedule,
     Constant,
     Cosine,
     Exponential,
     Function,
-    Growth,
     InverseSqrt,
     LeRaC,
     Linear,
@@ -123,10 +123,10 @@ def test_what_is_given_as_objects():
     assert schedule(None) is None
     assert schedule(Cosine) == Cosine()
     assert isinstance(schedule(math.sqrt), Function)
-    for value in (0.5, ["cosine"], dict, Growth(4)):
+    for value in (0.5, ["cosine"], dict, AccumulationSchedule(4)):
         with pytest.raises(UsageError, match="must be a text such as 'cosine | warmup"):
             schedule(value)
-    with pytest.raises(UsageError, match="give it to the optimiser as its learning rate"):
+    with pytest.raises(UsageError, match="give it to the optimizer as its learning rate"):
         schedule(keras.optimizers.schedules.CosineDecay(0.1, 10))
 
 
@@ -220,7 +220,7 @@ def test_what_is_printed_is_read_back(several):
     ],
 )
 def test_the_rate_that_a_text_states_is_that_of_the_schedule(text):
-    assert schedules.stated_rate(text) == schedules.schedule(text).stated_rate
+    assert schedules.base_learning_rate(text) == schedules.schedule(text).base_learning_rate
 
 
 def test_a_rate_beside_the_one_that_the_schedule_states_is_refused():

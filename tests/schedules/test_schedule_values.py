@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsel import UserError
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import (
     NAMES,
     Constant,
@@ -127,7 +127,7 @@ def test_one_cycle_is_pytorchs(n):
     steps = np.arange(n)
     share = np.where(steps <= first, rise * steps / first, rise + (1 - rise) * (steps - first) / (n - 1 - first))
     ours = OneCycle(peak, div, final_div, rise)
-    assert ours.stated_rate == peak
+    assert ours.base_learning_rate == peak
     rates = peak * values(ours, share)
     np.testing.assert_allclose(rates, theirs, rtol=2e-5, atol=2e-9)
     # By progress, the two differ by no more than the step that PyTorch does not count.
@@ -139,13 +139,13 @@ def test_one_cycle_is_pytorchs(n):
 
 def test_one_cycle_moves_the_momentum_the_other_way():
     cycle = OneCycle(momenta=[0.85, 0.95])
-    found = cycle.momentum(Moment.of(P)).numpy()
+    found = cycle.momentum(Timestamp.of(P)).numpy()
     expected = np.where(P < 0.3, annealed(0.95, 0.85, P / 0.3), annealed(0.85, 0.95, (P - 0.3) / 0.7))
     np.testing.assert_allclose(found, expected, atol=1e-7)
     assert (found[0], found[30], found[100]) == (np.float32(0.95), np.float32(0.85), np.float32(0.95))
-    assert OneCycle().momentum(Moment.of(0.5)) is None
+    assert OneCycle().momentum(Timestamp.of(0.5)) is None
     product = schedule("one_cycle(momenta=[0.85, 0.95]) | warmup(0.1)")
-    assert product.momentum(Moment.of(0.3)) == np.float32(0.85)
+    assert product.momentum(Timestamp.of(0.3)) == np.float32(0.85)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_those_that_keras_has_too(text, theirs):
 
 def test_scaling_rules():
     assert [Scale(rule, 128).multiple(512) for rule in ("linear", "sqrt", "none")] == [4, 2, 1]
-    assert Scale(rate=0.1).stated_rate == 0.1
+    assert Scale(rate=0.1).base_learning_rate == 0.1
     product = schedule("scale('linear', 256, rate=0.1) | cosine")
-    assert (product.multiple(8192), product.stated_rate) == (32, 0.1)
+    assert (product.multiple(8192), product.base_learning_rate) == (32, 0.1)
     made = product.bound(8192, 32.0)
     assert made(0.0) == 32
-    assert made.stated_rate == 0.1
+    assert made.base_learning_rate == 0.1
     assert made.multiple(64) == 0.25
     assert repr(made) == repr(product)
     assert made.bound(64, 0.25)(0.0) == 0.25
@@ -264,7 +264,7 @@ def test_a_point_is_reached_when_it_is_reached(point):
 @given(st.lists(parts, min_size=2, max_size=4), shares)
 def test_a_product_is_the_product_of_its_parts(several, progress):
     alone = [np.float32(part(progress)) for part in several]
-    steering = [part for part in several if part.momentum(Moment.of(0.0)) is not None]
+    steering = [part for part in several if part.momentum(Timestamp.of(0.0)) is not None]
     if len(steering) > 1:
         with pytest.raises(UserError, match="both set the momentum"):
             Product(tuple(several))

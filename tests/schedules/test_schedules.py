@@ -93,7 +93,7 @@ def test_weights_follow_the_scheduled_rates():
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-def test_no_schedule_leaves_the_rate_to_the_optimiser_and_to_callbacks():
+def test_no_schedule_leaves_the_rate_to_the_optimizer_and_to_callbacks():
     halves = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.02 / 2**epoch)
     trainer = Trainer(linear(rate=0.04), batch_size=B, compile="graph")
     history = trainer.fit(X, Y, epochs=3, callbacks=[halves], verbose=0).history
@@ -101,7 +101,7 @@ def test_no_schedule_leaves_the_rate_to_the_optimiser_and_to_callbacks():
     assert trainer.model.optimizer.learning_rate.numpy() == np.float32(0.005)
 
 
-def test_a_schedule_of_the_optimisers_is_followed():
+def test_a_schedule_of_the_optimizers_is_followed():
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
     trainer = Trainer(linear(optimizer=keras.optimizers.SGD(decay)), batch_size=B, compile="graph")
     rates, _ = rates_of(trainer, epochs=1)
@@ -110,7 +110,7 @@ def test_a_schedule_of_the_optimisers_is_followed():
 
 def test_two_schedules_at_once_are_refused():
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
-    with pytest.raises(UserError, match="the optimiser has a learning-rate schedule of its own; give either"):
+    with pytest.raises(UserError, match="the optimizer has a learning-rate schedule of its own; give either"):
         Trainer(linear(optimizer=keras.optimizers.SGD(decay)), schedule="linear")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from selector_table import NAMES, OF_TESTS, REGISTERED, in_all_modes, learnt_state, pool_of, selector
-from selectors_for_tests import moment, seen
+from selector_table import NAMES, OF_TESTS, REGISTERED, in_all_modes, learned_state, pool_of, selector
+from selectors_for_tests import seen, timestamp
 
 from batchsel.experiments.spec.spec import RunSpec, read_file, to_toml
 from batchsel.selectors import Pipe, Selector
@@ -58,11 +58,11 @@ def test_shapes_and_types_never_change(name):
 
     @tf.function(autograph=False)
     def both(state, moving):
-        context = moment(N, B)._replace(**moving)
+        context = timestamp(N, B)._replace(**moving)
         batch = seen(np.arange(B), np.ones(B), chosen.signals)
         return chosen.plan(state, context), chosen.update(state, batch, context)
 
-    traced = both.get_concrete_function(state, as_tensors(moment(N, B)))
+    traced = both.get_concrete_function(state, as_tensors(timestamp(N, B)))
     plan, new_state = traced.structured_outputs
     assert specs(plan) == [(tf.int32, [steps * width]), (tf.float32, [steps * width]), (tf.int32, [])]
     tf.nest.assert_same_structure(state, new_state)
@@ -72,12 +72,12 @@ def test_shapes_and_types_never_change(name):
 @every_selector
 def test_plans_are_equal_in_eager_graph_and_xla(name):
     chosen = selector(name)
-    states = [learnt_state(chosen, MANY, B, steps) for steps in (0, 20, 40)]
+    states = [learned_state(chosen, MANY, B, steps) for steps in (0, 20, 40)]
     plans = {}
     for mode, compiled in in_all_modes(chosen).items():
 
         def plan(state, moving):
-            return chosen.plan(state, moment(MANY, B)._replace(**moving))
+            return chosen.plan(state, timestamp(MANY, B)._replace(**moving))
 
         plan = compiled(plan)
         plans[mode] = [plan(state, as_tensors(context)) for state, context in states]
@@ -89,7 +89,7 @@ def test_plans_are_equal_in_eager_graph_and_xla(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if selector(name).pool_size(B)])
 def test_choices_are_equal_in_eager_graph_and_xla(name):
     chosen = selector(name)
-    state, context = learnt_state(chosen, N, B)
+    state, context = learned_state(chosen, N, B)
     pool = pool_of(chosen, N, B)
     choices = {
         mode: compiled(lambda state, pool: chosen.choose(state, pool, context))(state, pool)
@@ -109,7 +109,7 @@ def test_choices_are_equal_in_eager_graph_and_xla(name):
 @every_selector
 def test_other_seeds_and_steps_give_other_plans(name):
     chosen = selector(name)
-    state, context = learnt_state(chosen, N, B)
+    state, context = learned_state(chosen, N, B)
     first = chosen.plan(state, context)
     assert equal_nests(first, chosen.plan(state, context))
     seed = chosen.plan(state, context._replace(seed=context.seed + 1))
@@ -122,7 +122,7 @@ def test_other_seeds_and_steps_give_other_plans(name):
 @every_selector
 def test_update_touches_the_seen_rows_alone(name):
     chosen = selector(name)
-    state, context = learnt_state(chosen, N, B)
+    state, context = learned_state(chosen, N, B)
     indices = np.array([3, 17, 49, 20, 8, 0, 31, 44])
     new_state = chosen.update(state, seen(indices, np.arange(1.0, 9.0), chosen.signals, seed=77), context)
     others = np.setdiff1d(np.arange(N), indices)
@@ -134,7 +134,7 @@ def test_update_touches_the_seen_rows_alone(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if isinstance(selector(name), Pipe)])
 def test_permuting_the_data_permutes_what_is_drawn_from(name):
     pipe = selector(name)
-    state, context = learnt_state(pipe, N, B, steps=20)
+    state, context = learned_state(pipe, N, B, steps=20)
     order = np.random.default_rng(8).permutation(N)
 
     def permuted(leaf):
@@ -167,14 +167,14 @@ def test_plans_make_sense_at_every_size(name, losses, size):
     scale = {"zero": 0.0, "huge": 1e37}.get(losses, 1.0)
     steps = 0 if losses == "unseen" else -(-n // batch_size) + 1
     kind = {"equal": losses == "equal", "spoilt": losses == "not a number"}
-    state, context = learnt_state(chosen, n, batch_size, steps, scale=scale, **kind)
+    state, context = learned_state(chosen, n, batch_size, steps, scale=scale, **kind)
     if losses == "one class":
         context = context._replace(labels=tf.zeros([n], tf.int32))
     indices, weights, used = (part.numpy() for part in chosen.plan(state, context))
     assert 1 <= used <= chosen.steps_per_plan(n, batch_size)
     assert ((indices >= 0) & (indices < n)).all()
     assert np.isfinite(weights).all()
-    assert (weights >= 0).all() or (chosen.rescores and set(weights[weights < 0]) == {-1})
+    assert (weights >= 0).all() or (chosen.scores_excluded and set(weights[weights < 0]) == {-1})
     batches = weights.reshape(-1, chosen.pool_size(batch_size) or batch_size)[:used]
     assert (batches[:, 0] != 0).all()
     assert (batches[0] > 0).any()
@@ -186,7 +186,7 @@ def test_plans_make_sense_at_every_size(name, losses, size):
 @pytest.mark.parametrize("name", POOLS)
 def test_losses_that_are_no_numbers_do_not_spoil_a_choice(name):
     chosen = selector(name)
-    state, context = learnt_state(chosen, N, B, spoilt=True)
+    state, context = learned_state(chosen, N, B, spoilt=True)
     pool = pool_of(chosen, N, B)
     spoilt = np.arange(len(pool.loss)) % 3 == 1
     choice = chosen.choose(state, pool._replace(loss=tf.where(spoilt, np.nan, pool.loss)), context)
@@ -199,7 +199,7 @@ def test_losses_that_are_no_numbers_do_not_spoil_a_choice(name):
 @every_selector
 def test_the_plan_of_a_golden_state(name):
     chosen = selector(name)
-    state, context = learnt_state(chosen, MANY, B, steps=40)
+    state, context = learned_state(chosen, MANY, B, steps=40)
     indices, weights, used = (part.numpy() for part in chosen.plan(state, context))
     found = {
         "first": indices[:12].tolist(),

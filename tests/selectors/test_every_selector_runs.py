@@ -34,8 +34,8 @@ def run(trainer, epochs=3, seed=1, **options):
 
 def finish(trainer, epochs=3, **options):
     history = trainer.fit(X, Y, epochs=epochs, verbose=0, **options).history
-    carry = [leaf.numpy() for leaf in tf.nest.flatten(trainer.loop.carry)]
-    return history, weights_of(trainer.model), carry, trainer.counts
+    loop_state = [leaf.numpy() for leaf in tf.nest.flatten(trainer.loop.state)]
+    return history, weights_of(trainer.model), loop_state, trainer.counts
 
 
 def assert_same_run(first, second):
@@ -106,7 +106,7 @@ def test_the_run_is_the_same_for_any_number_of_steps_a_call(name, monkeypatch):
     assert_same_run(run(trainer, callbacks=[batches]), expected)
     assert len(batches.batches) == expected[3]["steps"]
     lengths = itertools.cycle([1, 2, 5, 3])
-    monkeypatch.setattr(fit_loop.Fitting, "_call_steps", lambda self: next(lengths))
+    monkeypatch.setattr(fit_loop.FitLoop, "_call_steps", lambda self: next(lengths))
     assert_same_run(run(trainer), expected)
     assert_same_run(run(trainer, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=print_nothing)]), expected)
 
@@ -139,8 +139,8 @@ def test_a_seed_gives_one_run_and_another_seed_another(name):
 def test_the_loss_of_what_was_trained_on_is_known(name):
     trainer = trainer_of(name)
     run(trainer, epochs=2)
-    last = trainer.loop.carry.last_indices.numpy()
-    np.testing.assert_array_equal(trainer.losses[last], trainer.loop.carry.last_losses.numpy())
+    last = trainer.loop.state.last_indices.numpy()
+    np.testing.assert_array_equal(trainer.losses[last], trainer.loop.state.last_losses.numpy())
     assert trainer.losses.shape == (50,)
     assert np.isfinite(trainer.losses).sum() >= 8
 
@@ -153,7 +153,7 @@ class Plans(keras.callbacks.Callback):
         self.trainer, self.plans = trainer, []
 
     def on_epoch_end(self, epoch, logs=None):
-        self.plans.append(self.trainer.loop.carry.plan.indices.numpy())
+        self.plans.append(self.trainer.loop.state.plan.indices.numpy())
 
 
 @pytest.mark.parametrize("name", ORDER)

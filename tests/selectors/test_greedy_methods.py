@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from problems import classes, mlp
 from scipy import linalg
-from selectors_for_tests import moment, seen
+from selectors_for_tests import seen, timestamp
 
 from batchsel import Trainer
 from batchsel.selectors import resolve
@@ -48,12 +48,12 @@ def test_products_of_gradients_are_those_of_the_gradients():
     np.testing.assert_allclose(found, gradients @ gradients.T, rtol=1e-4, atol=1e-4)
 
 
-def test_orthogonal_rows_are_the_pivots_of_a_qr_factorisation():
+def test_orthogonal_rows_are_the_pivots_of_a_qr_factorization():
     _, _, pivots = linalg.qr(ROWS.T, pivoting=True)
     assert orthogonal(products(ROWS), None, ALL, B).numpy().tolist() == pivots[:B].tolist()
 
 
-def test_rows_towards_a_vector_are_those_of_gram_schmidt():
+def test_rows_toward_a_vector_are_those_of_gram_schmidt():
     target = ROWS.mean(axis=0)
     found = orthogonal(products(ROWS), tf.constant(ROWS @ target), ALL, B)
     assert found.numpy().tolist() == gram_schmidt(ROWS, target, B)
@@ -77,11 +77,11 @@ def test_the_graph_cut_is_that_of_a_plain_loop():
     assert graph_cut(tf.constant(alike, tf.float32), ALL, B, 0.4).numpy().tolist() == picked
 
 
-@pytest.mark.parametrize("towards", [None, tf.ones([POOL])])
-def test_rows_that_are_all_alike_or_too_few_are_still_picked_once(towards):
+@pytest.mark.parametrize("toward", [None, tf.ones([POOL])])
+def test_rows_that_are_all_alike_or_too_few_are_still_picked_once(toward):
     alike = products(np.ones((POOL, 3), np.float32))
     for matrix in (alike, tf.zeros([POOL, POOL])):
-        for found in (orthogonal(matrix, towards, ALL, B), farthest(matrix, ALL, B), graph_cut(matrix, ALL, B, 0.4)):
+        for found in (orthogonal(matrix, toward, ALL, B), farthest(matrix, ALL, B), graph_cut(matrix, ALL, B, 0.4)):
             assert len(set(found.numpy())) == B
     few = tf.range(POOL) < 5
     found = orthogonal(products(ROWS), None, few, B).numpy()
@@ -99,7 +99,7 @@ def test_divbs_represents_the_mean_gradient_better_than_chance():
     gradients = np.einsum(
         "ic,id->icd", pool.residuals, np.hstack([pool.features, np.ones((POOL, 1))])
     ).reshape(POOL, -1)  # fmt: skip
-    rows = resolve("divbs").choose((), pool, moment(100, B)).positions.numpy()
+    rows = resolve("divbs").choose((), pool, timestamp(100, B)).positions.numpy()
     mean = gradients.mean(axis=0)
 
     def rest(rows):
@@ -114,7 +114,7 @@ def test_great_does_not_take_the_same_direction_twice():
     features = np.zeros((POOL, 8), np.float32)
     features[:16, 0], features[16:, 1:] = 9.0, np.eye(8, 7)  # sixteen long ones that point the same way
     pool = pool_with(features=features, residuals=np.ones((POOL, 1)))
-    rows = resolve("great").choose((), pool, moment(100, B)).positions.numpy()
+    rows = resolve("great").choose((), pool, timestamp(100, B)).positions.numpy()
     assert (rows < 16).sum() == 1
 
 
@@ -123,7 +123,7 @@ def test_k_centre_takes_one_of_each_cluster(on):
     centers = np.repeat(10 * np.eye(8), 3, axis=0)
     points = centers + 0.1 * GENERATOR.normal(size=(POOL, 8))
     pool = pool_with(**{"features" if on == "features" else "inputs": points})
-    rows = resolve(f"k_centre(on={on!r})").choose((), pool, moment(100, B)).positions.numpy()
+    rows = resolve(f"k_centre(on={on!r})").choose((), pool, timestamp(100, B)).positions.numpy()
     assert sorted(rows // 3) == list(range(8))
 
 
@@ -132,7 +132,8 @@ def test_milo_goes_from_typical_to_diverse():
     points += 0.01 * GENERATOR.normal(size=points.shape)
     pool = pool_with(features=points)
     early, late = (
-        resolve("milo").choose((), pool, moment(100, 6, progress=progress)).positions.numpy() for progress in (0.0, 0.5)
+        resolve("milo").choose((), pool, timestamp(100, 6, progress=progress)).positions.numpy()
+        for progress in (0.0, 0.5)
     )
     assert (early < 18).sum() == 6
     assert (late < 18).sum() <= 1

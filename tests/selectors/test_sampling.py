@@ -10,14 +10,14 @@ from scipy import stats
 from batchsel.core.rng import Rng
 from batchsel.selectors.ops import sampling
 from batchsel.selectors.ops.sampling import (
-    dealt,
-    filled_plan,
+    deal_into_batches,
     first_then_shares,
-    kept_first,
     kth_largest,
-    quantise,
+    padded_plan,
+    partition_kept,
+    quantize,
+    scatter_update,
     systematic,
-    updated,
 )
 
 INFINITE = float("inf")
@@ -82,8 +82,8 @@ def test_pairs_of_equal_samples_are_drawn_alike():
 
 
 @given(scores=st.lists(st.floats(-1e300, 1e300) | st.just(INFINITE) | st.just(float("nan")), min_size=1, max_size=30))
-def test_quantised_scores_keep_their_order_and_their_ratios(scores):
-    levels = quantise(tf.constant(scores, tf.float64)).numpy()
+def test_quantized_scores_keep_their_order_and_their_ratios(scores):
+    levels = quantize(tf.constant(scores, tf.float64)).numpy()
     usable = np.isfinite(scores) & (np.array(scores) > 0)
     if not usable.any():
         assert (levels == 1).all()
@@ -140,9 +140,9 @@ def test_no_score_at_all_means_equal_chances():
 
 
 @given(steps=st.integers(1, 9), batch_size=st.integers(1, 9))
-def test_dealing_keeps_every_row_and_parts_neighbours(steps, batch_size):
+def test_dealing_keeps_every_row_and_parts_neighbors(steps, batch_size):
     rows = tf.range(steps * batch_size)
-    batches = dealt(rows, steps).numpy().reshape(steps, batch_size)
+    batches = deal_into_batches(rows, steps).numpy().reshape(steps, batch_size)
     assert sorted(batches.ravel()) == rows.numpy().tolist()
     for number, batch in enumerate(batches):
         assert (batch % steps == number).all()
@@ -152,7 +152,7 @@ def test_dealing_keeps_every_row_and_parts_neighbours(steps, batch_size):
 def test_no_batch_holds_a_sample_twice_unless_it_must(shares, step):
     steps, batch_size = 5, 4
     rows = steps * batch_size
-    batches = dealt(draw(shares, rows, step), steps).numpy().reshape(steps, batch_size)
+    batches = deal_into_batches(draw(shares, rows, step), steps).numpy().reshape(steps, batch_size)
     for sample, share in enumerate(shares):
         if rows * share <= steps * sum(shares):
             assert (batches == sample).sum(axis=1).max() <= 1
@@ -161,7 +161,7 @@ def test_no_batch_holds_a_sample_twice_unless_it_must(shares, step):
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=40), seed=st.integers(0, 99))
 def test_kept_samples_move_to_the_front_in_their_order(flags, seed):
     order = np.random.default_rng(seed).permutation(len(flags)).astype(np.int32)
-    rows, kept = kept_first(tf.constant(order), tf.constant(flags))
+    rows, kept = partition_kept(tf.constant(order), tf.constant(flags))
     chosen = [sample for sample in order if flags[sample]]
     others = [sample for sample in order if not flags[sample]]
     assert rows.numpy().tolist() == chosen + others
@@ -173,7 +173,7 @@ def test_a_filled_plan_trains_on_the_first_rows_alone(n, batch_size, share, weig
     count = round(share * n)
     order = np.random.default_rng(n).permutation(n).astype(np.int32)
     weights = np.linspace(1, 2, n).astype(np.float32) if weighted else None
-    plan = filled_plan(tf.constant(order), tf.constant(count), batch_size, weights)
+    plan = padded_plan(tf.constant(order), tf.constant(count), batch_size, weights)
     indices, factors, steps = (part.numpy() for part in plan)
     used = max(count, 1)
     assert len(indices) == len(factors) == -(-n // batch_size) * batch_size
@@ -186,7 +186,7 @@ def test_a_filled_plan_trains_on_the_first_rows_alone(n, batch_size, share, weig
 
 def test_writing_rows_leaves_the_others():
     state = tf.reshape(tf.range(8.0), [4, 2])
-    rows = updated(state, tf.constant([3, 1]), tf.constant([[9.0, 9.0], [7.0, 7.0]])).numpy()
+    rows = scatter_update(state, tf.constant([3, 1]), tf.constant([[9.0, 9.0], [7.0, 7.0]])).numpy()
     assert rows.tolist() == [[0.0, 1.0], [7.0, 7.0], [4.0, 5.0], [9.0, 9.0]]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import classes, compiled, mlp, sparse, two_outputs
-from selectors_for_tests import moment
+from selectors_for_tests import timestamp
 
 from batchsel import Trainer
 from batchsel.errors import UserError
@@ -19,7 +19,7 @@ X, Y = classes(N)
 def hardest(pool, scores, step=0):
     n = len(scores)
     selector = resolve(f"loss_ema | hardest(pool={pool})")
-    plan = selector.draw.draw(tf.constant(scores, tf.float64), moment(n, B, step=step))
+    plan = selector.draw.draw(tf.constant(scores, tf.float64), timestamp(n, B, step=step))
     return plan.indices.numpy().reshape(-1, B), plan.weights.numpy().reshape(-1, B), int(plan.steps)
 
 
@@ -29,7 +29,7 @@ def test_every_batch_holds_the_highest_scores_of_its_pool(pool):
     rows, weights, steps = hardest(pool, scores)
     assert steps == -(-N // (pool * B))
     # The pools are the shuffled pass in order; what they did not give away scores less than all that they did.
-    order = moment(N, B).rng.permutation(N, "hardest").numpy()
+    order = timestamp(N, B).rng.permutation(N, "hardest").numpy()
     for place in range(steps):
         members = order[place * pool * B : (place + 1) * pool * B]
         real = rows[place][weights[place] > 0]
@@ -61,7 +61,7 @@ def test_the_small_model_is_asked_at_the_same_progress():
 
     state = selector.prepare(selector.init(N), learn, 7)
     assert asked == [(N, 8, 4, 0.5, True)]
-    found = [selector.score.score(state[0], moment(N, B, progress=at))[0].numpy() for at in (0, 0.24, 0.26, 0.9, 1)]
+    found = [selector.score.score(state[0], timestamp(N, B, progress=at))[0].numpy() for at in (0, 0.24, 0.26, 0.9, 1)]
     assert found == [0, 0, 1, 3, 3]
     assert selector.prepare(state, None, 7)[0] is state[0]
 
@@ -72,16 +72,16 @@ def test_it_is_trained_on_the_clock_and_counted_by_its_size():
     # 4-8-3 against 4-4-3; 50 samples trained on three times, counted as three, and scored three times.
     share = (4 * 4 + 4 + 4 * 3 + 3) / (4 * 8 + 8 + 8 * 3 + 3)
     assert trainer.counts["scored"] == np.ceil(share * (3 * 3 * N + 3 * N))
-    losses = trainer.loop.carry.state[0].losses.numpy()
+    losses = trainer.loop.state.state[0].losses.numpy()
     assert (losses[1:].mean(axis=1) < losses[:-1].mean(axis=1)).all()
     trainer.fit(X, Y, epochs=1, verbose=0)
-    np.testing.assert_array_equal(trainer.loop.carry.state[0].losses.numpy(), losses)
+    np.testing.assert_array_equal(trainer.loop.state.state[0].losses.numpy(), losses)
 
 
 def test_what_the_small_model_finds_hard_is_trained_on_more():
     trainer = Trainer(mlp(), "small_proxy(pool=4)", batch_size=B, compile="graph")
     trainer.fit(X, Y, epochs=8, verbose=0)
-    losses = trainer.loop.carry.state[0].losses.numpy()[0]
+    losses = trainer.loop.state.state[0].losses.numpy()[0]
     hard = np.argsort(losses)[-N // 4 :]
     assert trainer.visits[hard].mean() > 2 * trainer.visits.mean()
 

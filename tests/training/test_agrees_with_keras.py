@@ -100,8 +100,8 @@ CASES = {
     "regression": (lambda: linear(4, metrics=["mae"]), (X, SIZE), {}),
     "huber": (lambda: linear(4, loss=keras.losses.Huber(0.1)), (X, SIZE), {}),
     "regression of several numbers": (lambda: mlp(loss="mse", outputs=4, metrics=["mae"]), (X, X**2), {}),
-    "regulariser": (lambda: mlp(regularizer=keras.regularizers.L2(0.1)), (X, Y), {}),
-    "activity regulariser": (activity, (X, Y), {}),
+    "regularizer": (lambda: mlp(regularizer=keras.regularizers.L2(0.1)), (X, Y), {}),
+    "activity regularizer": (activity, (X, Y), {}),
     "several outputs": (lambda: two_outputs(metrics={"kind": ["accuracy"], "size": ["mae"]}), (X, BOTH), {}),
     "sample weight": (lambda: mlp(weighted_metrics=["accuracy"]), (X, Y), {"sample_weight": WEIGHT}),
     "sample weight in a column": (mlp, (X, Y), {"sample_weight": WEIGHT[:, None]}),
@@ -149,8 +149,8 @@ def fitted(build, data, options, selector="fixed"):
 
 
 # Where the last batch is short, Keras averages the loss of each output over batches instead of samples, and rows
-# that fill up the batch take part in activity regularisers.
-FULL_BATCHES = {"several outputs", "sample weight of several outputs", "activity regulariser"}
+# that fill up the batch take part in activity regularizers.
+FULL_BATCHES = {"several outputs", "sample weight of several outputs", "activity regularizer"}
 
 
 def first(n, nest):
@@ -190,7 +190,7 @@ def test_loss_scaling_trains(policy):
     assert history["loss"][-1] < history["loss"][0]
 
 
-@pytest.mark.parametrize("case", ["several metrics", "regulariser", "several outputs", "sample weight", "binary"])
+@pytest.mark.parametrize("case", ["several metrics", "regularizer", "several outputs", "sample weight", "binary"])
 @pytest.mark.parametrize("rows", [16, 50])
 def test_evaluate_gives_what_keras_gives(case, rows):
     build, data, options = CASES[case]

@@ -9,8 +9,8 @@ import tensorflow as tf
 from problems import classes, line, linear, mlp
 
 from batchsel import Trainer, UserError
-from batchsel.selectors import Candidates, Choice, Fixed, NumpyFunction, Plan
-from batchsel.training import TrainingFault
+from batchsel.selectors import Candidates, Fixed, NumpyFunction, Plan, Selection
+from batchsel.training import TrainingError
 from batchsel.training.fit import fit_loop
 
 N, B = 50, 8
@@ -28,7 +28,7 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_samples(compile):
     y = np.abs(y) + 0.1
     y[[19, 21]] = -1
     trainer = Trainer(linear(loss=log_loss), "fixed", batch_size=B, compile=compile)
-    with pytest.raises(TrainingFault) as caught:
+    with pytest.raises(TrainingError) as caught:
         trainer.fit(x, y[:, None], epochs=5, verbose=0)
     assert "the loss is not finite at step 3, for 2 samples of its batch: 19, 21." in str(caught.value)
     assert trainer.counts["steps"] == 3
@@ -37,14 +37,14 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_samples(compile):
 
 def test_weights_that_diverge_are_told_from_bad_samples():
     x, y = line(N)
-    with pytest.raises(TrainingFault, match=r"the weights have diverged: lower the learning rate\."):
+    with pytest.raises(TrainingError, match=r"the weights have diverged: lower the learning rate\."):
         Trainer(linear(rate=1e30), batch_size=B, compile="graph").fit(x, y, epochs=9, verbose=0)
 
 
 def test_a_checkpoint_from_before_the_fault_is_kept(tmp_path):
     x, y = line(N)
     trainer = Trainer(linear(rate=1e4), batch_size=25, compile="graph")
-    with pytest.raises(TrainingFault):
+    with pytest.raises(TrainingError):
         trainer.fit(x, y, epochs=50, verbose=0, checkpoint=tmp_path / "run.npz")
     again = Trainer(linear(), batch_size=25, compile="graph")
     again.resume(tmp_path / "run.npz")
@@ -61,7 +61,7 @@ def test_a_plan_outside_the_data_is_a_fault(index):
     trainer = Trainer(mlp(), chooses, batch_size=B, compile="graph")
     before = trainer.model.get_weights()
     words = rf"function\(chooses, every=1\) chose sample {index}; the data set has samples 0 to 49 \(1 of 8 indices"
-    with pytest.raises(TrainingFault, match=words):
+    with pytest.raises(TrainingError, match=words):
         trainer.fit(x, y, verbose=0)
     np.testing.assert_array_equal(trainer.model.get_weights()[0], before[0])
 
@@ -82,7 +82,7 @@ class Steps(Fixed):
 def test_a_plan_of_no_or_too_many_batches_is_a_fault(steps):
     x, y = classes(N)
     trainer = Trainer(mlp(), Steps(steps), batch_size=B, compile="graph")
-    with pytest.raises(TrainingFault, match=rf"steps\(steps={steps}\) planned {steps} batches; a plan has 1 to 7\."):
+    with pytest.raises(TrainingError, match=rf"steps\(steps={steps}\) planned {steps} batches; a plan has 1 to 7\."):
         trainer.fit(x, y, epochs=3, verbose=0)
     assert trainer.counts["samples"] == N
 
@@ -101,10 +101,10 @@ class Weighted(Fixed):
 
 @pytest.mark.parametrize("weight", [0.0, float("nan"), float("inf")])
 def test_a_plan_that_weighs_nothing_or_no_number_is_a_fault(weight, monkeypatch):
-    monkeypatch.setattr(fit_loop.Fitting, "_call_steps", lambda self: 10)
+    monkeypatch.setattr(fit_loop.FitLoop, "_call_steps", lambda self: 10)
     x, y = classes(N)
     trainer = Trainer(mlp(), Weighted(weight), batch_size=B, compile="graph")
-    with pytest.raises(TrainingFault, match="weight"):
+    with pytest.raises(TrainingError, match="weight"):
         trainer.fit(x, y, epochs=3, seconds=0.3, verbose=0)
     assert np.isfinite(trainer.model.get_weights()[0]).all()
 
@@ -120,7 +120,7 @@ def test_a_streamed_run_stops_on_the_same_faults():
             return self.x[indices], self.y[indices]
 
     trainer = Trainer(mlp(), Steps(0), batch_size=B, compile="graph")
-    with pytest.raises(TrainingFault, match="planned 0 batches"):
+    with pytest.raises(TrainingError, match="planned 0 batches"):
         trainer.fit(Source(), epochs=3, verbose=0)
 
 
@@ -153,7 +153,7 @@ class Wrong(Candidates):
     def choose(self, state, candidates, context):
         choice = super().choose(state, candidates, context)
         first = tf.range(context.batch_size) == 0
-        return Choice(tf.where(first, self.position, choice.positions), tf.where(first, self.weight, choice.weights))
+        return Selection(tf.where(first, self.position, choice.positions), tf.where(first, self.weight, choice.weights))
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
@@ -168,14 +168,14 @@ class Wrong(Candidates):
 )
 def test_a_choice_that_makes_no_sense_stops_the_run(wrong, words, compile):
     x, y = classes(N)
-    with pytest.raises(TrainingFault, match=words):
+    with pytest.raises(TrainingError, match=words):
         Trainer(mlp(), wrong, batch_size=B, compile=compile).fit(x, y, verbose=0)
 
 
 def test_after_a_fault_a_reset_starts_over():
     x, y = line(N)
     trainer = Trainer(linear(loss=log_loss), batch_size=B, compile="graph")
-    with pytest.raises(TrainingFault):
+    with pytest.raises(TrainingError):
         trainer.fit(x, y[:, None], verbose=0)
     trainer.reset(1)
     history = trainer.fit(x, np.abs(y)[:, None] + 1, verbose=0)
@@ -186,7 +186,7 @@ def test_after_a_fault_new_weights_and_a_call_of_fit_train_again():
     x, y = line(N)
     trainer = Trainer(linear(loss=log_loss), batch_size=B, compile="graph")
     before = trainer.model.get_weights()
-    with pytest.raises(TrainingFault):
+    with pytest.raises(TrainingError):
         trainer.fit(x, y[:, None], verbose=0)
     trainer.model.set_weights(before)
     history = trainer.fit(x, np.abs(y)[:, None] + 1, verbose=0)
@@ -199,7 +199,7 @@ def test_the_learning_rate_is_restored_after_a_fault():
     y[40] = -1
     model = linear(loss=log_loss, optimizer=keras.optimizers.SGD(0.5))
     trainer = Trainer(model, "fixed", batch_size=B, schedule="linear", compile="graph")
-    with pytest.raises(TrainingFault):
+    with pytest.raises(TrainingError):
         trainer.fit(x, y[:, None], verbose=0)
     assert float(model.optimizer.learning_rate.numpy()) == 0.5
 
@@ -207,7 +207,7 @@ def test_the_learning_rate_is_restored_after_a_fault():
 def test_an_evaluation_that_is_not_finite_stops_the_run():
     x, y = line(N)
     trainer = Trainer(linear(rate=1e38), batch_size=25, compile="graph")
-    with pytest.raises(TrainingFault, match="the loss on the validation data is not finite after step 1"):
+    with pytest.raises(TrainingError, match="the loss on the validation data is not finite after step 1"):
         trainer.fit(x, y, epochs=0.5, validation_data=(x, y), verbose=0)
 
 
@@ -243,5 +243,5 @@ def test_losses_below_zero_are_refused_where_they_are_ranked(selector):
     for chosen in ("random", "length_buckets"):
         Trainer(mlp(loss="cosine_similarity"), chosen, batch_size=B, compile="graph").fit(x, one_hot, verbose=0)
     trainer = Trainer(mlp(loss="cosine_similarity"), selector, batch_size=B, compile="graph")
-    with pytest.raises(TrainingFault, match=r"ranks samples by losses that are not negative. Use a loss that is 0 at"):
+    with pytest.raises(TrainingError, match=r"ranks samples by losses that are not negative. Use a loss that is 0 at"):
         trainer.fit(x, one_hot, epochs=3, verbose=0)

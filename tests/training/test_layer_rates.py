@@ -1,4 +1,4 @@
-"""Rates by layer: the update is scaled by exactly its factor, whatever the optimiser, and nothing else is touched."""
+"""Rates by layer: the update is scaled by exactly its factor, whatever the optimizer, and nothing else is touched."""
 
 import itertools
 
@@ -39,7 +39,7 @@ def optimizer_of(name, rate=0.5):
 
 
 def changes(optimizer, factors, *, steps=1, gradients=GRADIENTS, jit=None, of=(0, 1)):
-    """What steps change of two variables in float64, and what the optimiser remembers after them."""
+    """What steps change of two variables in float64, and what the optimizer remembers after them."""
     variables = [keras.Variable(start.astype(np.float64), dtype="float64") for start in START]
     optimizer.build(variables)
 
@@ -88,8 +88,8 @@ def test_factors_of_1_change_nothing_and_traced_steps_do_the_same(name, jit):
     np.testing.assert_allclose(traced, eager, rtol=1e-6)
 
 
-def test_several_steps_are_those_of_an_optimiser_with_the_smaller_rate():
-    """Also of moments, momentum and decay: as if the variable had an optimiser of its own."""
+def test_several_steps_are_those_of_an_optimizer_with_the_smaller_rate():
+    """Also of moments, momentum and decay: as if the variable had an optimizer of its own."""
     for name in ("SGD with momentum", "AdamW", "Adadelta"):
         own, _ = changes(optimizer_of(name, 0.5 * C), None, steps=4)
         grouped, _ = changes(optimizer_of(name, 0.5), [1.0, C], steps=4)
@@ -130,7 +130,7 @@ def test_variables_left_out_of_decay_stay_so():
     assert [float(variable.numpy()) for variable in variables] == pytest.approx([1 - C * 0.05, 1.0])
 
 
-def test_the_optimiser_inside_a_loss_scale_is_reached():
+def test_the_optimizer_inside_a_loss_scale_is_reached():
     inner = keras.optimizers.AdamW(0.5, weight_decay=0.1)
     outer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=8.0)
     plain, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], jit=False)
@@ -140,7 +140,7 @@ def test_the_optimiser_inside_a_loss_scale_is_reached():
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_gradients_that_the_optimiser_accumulates_are_applied_at_the_rate_of_the_group(jit):
+def test_gradients_that_the_optimizer_accumulates_are_applied_at_the_rate_of_the_group(jit):
     accumulating = keras.optimizers.AdamW(0.5, weight_decay=0.1, gradient_accumulation_steps=2)
     found, _ = changes(accumulating, [1.0, C], steps=2, jit=jit)
     expected, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C])
@@ -165,7 +165,7 @@ def test_a_rate_that_follows_a_schedule_of_keras_is_scaled_too():
     np.testing.assert_allclose(found[1], -C * 1.5 * GRADIENTS[1], rtol=1e-6)
 
 
-def test_the_optimiser_is_as_it_was_after_an_error_too():
+def test_the_optimizer_is_as_it_was_after_an_error_too():
     variable, stranger = keras.Variable(1.0), keras.Variable(1.0, name="stranger")
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([variable, stranger])
@@ -193,7 +193,7 @@ class Unique(keras.optimizers.SGD):
         super().__init__(0.1)
 
 
-def test_every_optimiser_that_can_be_named_goes_by_the_rate_it_is_given():
+def test_every_optimizer_that_can_be_named_goes_by_the_rate_it_is_given():
     for name in OPTIMIZERS:
         check_layer_rates(optimizer_of(name))
     for name in ("Muon", "Adafactor", "ScheduleFreeAdamW"):

@@ -19,11 +19,11 @@ class Recorder(keras.callbacks.Callback):
         self.trainer, self.batches, self.rates, self.losses = trainer, [], [], []
 
     def on_train_batch_end(self, batch, logs=None):
-        carry = self.trainer.loop.carry
-        start = (int(carry.cursor.numpy()) - 1) * B
+        loop_state = self.trainer.loop.state
+        start = (int(loop_state.cursor.numpy()) - 1) * B
         rows = slice(start, start + B)
-        self.batches.append((carry.plan.indices.numpy()[rows], carry.plan.weights.numpy()[rows]))
-        self.losses.append(carry.last_losses.numpy())
+        self.batches.append((loop_state.plan.indices.numpy()[rows], loop_state.plan.weights.numpy()[rows]))
+        self.losses.append(loop_state.last_losses.numpy())
         self.rates.append(float(self.model.optimizer.learning_rate.numpy()))
 
 
@@ -161,10 +161,10 @@ def test_candidates_trains_on_the_hardest_of_its_pool(of):
     scores = {"loss": -np.log(true), "probability": 1 - true}
     scores["gradient_norm"] = np.linalg.norm(predicted - np.eye(3)[y], axis=1)
     trainer.fit(x, y, epochs=8 / 16, verbose=0)
-    assert set(trainer.loop.carry.last_indices.numpy()) == set(np.argsort(-scores[of])[:8])
+    assert set(trainer.loop.state.last_indices.numpy()) == set(np.argsort(-scores[of])[:8])
     np.testing.assert_allclose(
-        np.sort(trainer.loop.carry.last_losses.numpy()),
-        np.sort(-np.log(true[trainer.loop.carry.last_indices.numpy()])),
+        np.sort(trainer.loop.state.last_losses.numpy()),
+        np.sort(-np.log(true[trainer.loop.state.last_indices.numpy()])),
         rtol=1e-4,
     )
 
@@ -185,7 +185,7 @@ def test_every_sample_is_updated_once_a_pass():
     trainer = Trainer(mlp(), AllSignals(), batch_size=B, compile="graph")
     trainer.fit(x, y, epochs=3, verbose=0)
     # Rows that fill up repeat the first of their batch, which is written once for all.
-    np.testing.assert_array_equal(trainer.loop.carry.state["visits"].numpy(), 3)
+    np.testing.assert_array_equal(trainer.loop.state.state["visits"].numpy(), 3)
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])

@@ -57,7 +57,7 @@ def test_one_cycle_moves_rate_and_momentum_as_a_loop_by_hand_does(mode):
     assert model.optimizer.learning_rate.numpy() == np.float32(0.3)
 
 
-def test_a_momentum_that_the_optimiser_does_not_have_is_refused():
+def test_a_momentum_that_the_optimizer_does_not_have_is_refused():
     with pytest.raises(UserError, match=r"SGD has none. Build it with one"):
         fixed(linear(), schedule="one_cycle(momenta=[0.85, 0.95])")
 
@@ -69,7 +69,7 @@ def test_a_momentum_that_the_optimiser_does_not_have_is_refused():
         (keras.optimizers.RMSprop(0.01, momentum=0.9), ["momentum"]),
     ],
 )
-def test_momenta_of_other_optimisers_are_those_of_a_loop_in_which_they_are_numbers(optimizer, of):
+def test_momenta_of_other_optimizers_are_those_of_a_loop_in_which_they_are_numbers(optimizer, of):
     model, by_hand = linear(optimizer=optimizer), linear()
     trainer = fixed(model, schedule="one_cycle(momenta=[0.85, 0.95])", compile="graph")
     trainer.fit(X, Y, verbose=0)
@@ -86,8 +86,8 @@ def test_momenta_of_other_optimisers_are_those_of_a_loop_in_which_they_are_numbe
     for found, wanted in zip(weights_of(model), weights_of(by_hand), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     assert getattr(optimizer, of[0]) == 0.9
-    course = trainer.course
-    momentum = dict(zip(course["names"], np.transpose(course["values"]), strict=True))["momentum"]
+    schedule_log = trainer.schedule_log
+    momentum = dict(zip(schedule_log["names"], np.transpose(schedule_log["values"]), strict=True))["momentum"]
     assert momentum[0] == pytest.approx(0.95)
 
 
@@ -116,9 +116,9 @@ def test_after_the_curriculum_layers_follow_the_schedule():
         deep(keras.optimizers.Adam(0.02)), schedule="linear | lerac(k='1 pass', eta_min=1e-6)", compile="graph"
     )
     trainer.fit(CX, CY, epochs=2, verbose=0)
-    course = trainer.course
-    values = dict(zip(course["names"], np.transpose(course["values"]), strict=True))
-    samples = np.array(course["samples"])
+    schedule_log = trainer.schedule_log
+    values = dict(zip(schedule_log["names"], np.transpose(schedule_log["values"]), strict=True))
+    samples = np.array(schedule_log["samples"])
     rates = [column for name, column in values.items() if name.startswith("rate of")]
     assert len(rates) == 3
     assert samples.tolist() == list(range(0, 2 * N, B))
@@ -154,7 +154,7 @@ def test_the_same_however_it_is_cut_into_calls(mode):
         model = mlp(optimizer=keras.optimizers.Adam(0.02))
         trainer = Trainer(model, "loss_ema", batch_size=B, schedule=ALL, compile=mode, accumulate="grow(2, at=[0.4])")
         trainer.fit(CX, CY, epochs=3, callbacks=callbacks, verbose=0)
-        found.append([*weights_of(model), trainer.losses, np.array(trainer.course["values"])])
+        found.append([*weights_of(model), trainer.losses, np.array(trainer.schedule_log["values"])])
     assert_same(*found)
 
 
@@ -180,7 +180,7 @@ def test_a_resumed_run_is_the_same(tmp_path):
     resumed.resume(tmp_path / "half.npz")
     resumed.fit(CX, CY, epochs=3, callbacks=[Watch()], verbose=0)
     assert_same(weights_of(whole.model), weights_of(resumed.model))
-    assert whole.course == resumed.course
+    assert whole.schedule_log == resumed.schedule_log
     for changed, words in (({"accumulate": None}, "accumulate='3'"), ({"schedule": "linear"}, 'schedule="one_cycle')):
         with pytest.raises(UserError, match=words):
             Trainer(noisy_mlp(), "loss_ema", **settings | changed).resume(tmp_path / "half.npz")
@@ -197,7 +197,7 @@ def test_batches_of_one_update_are_one_large_batch(mode):
         trainer.fit(CX, CY, epochs=2, verbose=0)
         assert int(model.optimizer.iterations.numpy()) == 4
         found.append(weights_of(model))
-        courses.append(np.array([row[:3] for row in trainer.course["values"]]))
+        courses.append(np.array([row[:3] for row in trainer.schedule_log["values"]]))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(*courses, rtol=1e-5)
@@ -229,7 +229,7 @@ def test_half_precision_accumulates_what_it_unscales():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_a_schedule_beside_that_of_an_optimiser_whose_loss_is_scaled_is_refused():
+def test_a_schedule_beside_that_of_an_optimizer_whose_loss_is_scaled_is_refused():
     inner = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10))
     with pytest.raises(UserError, match="has a learning-rate schedule of its own"):
         fixed(mlp(optimizer=keras.optimizers.LossScaleOptimizer(inner)), schedule="linear")
@@ -241,9 +241,9 @@ def test_points_are_reached_in_compiled_loops_too(mode):
     for text, passes in (("step(at=[0.85], times=0.1)", 20 / 6), ("step(at=['2 passes'], times=0.1)", 4)):
         trainer = fixed(linear(rate=0.1), schedule=text, compile=mode)
         trainer.fit(X, Y, epochs=passes, verbose=0)
-        course = trainer.course
+        schedule_log = trainer.schedule_log
         point = 0.85 * 20 * B if "0.85" in text else 2 * N
-        for samples, (rate, *_) in zip(course["samples"], course["values"], strict=True):
+        for samples, (rate, *_) in zip(schedule_log["samples"], schedule_log["values"], strict=True):
             assert rate == pytest.approx(0.1 if samples < point else 0.01), samples
 
 
@@ -290,8 +290,8 @@ def test_growing_updates_by_progress():
     trainer.fit(CX, CY, epochs=4, verbose=0)
     # Passes of six batches: two passes one by one, one in twos, one in fours with two left over.
     assert int(model.optimizer.iterations.numpy()) == 12 + 3 + 2
-    column = np.transpose(trainer.course["values"])[0]
-    assert trainer.course["names"] == ["batches of an update"]
+    column = np.transpose(trainer.schedule_log["values"])[0]
+    assert trainer.schedule_log["names"] == ["batches of an update"]
     assert column.tolist() == [1] * 12 + [2] * 3 + [4] * 2
 
 
@@ -314,7 +314,7 @@ def test_another_call_of_fit_begins_with_no_gradients():
 def test_without_anything_that_changes_there_is_no_course():
     trainer = fixed(linear())
     trainer.fit(X, Y, verbose=0)
-    assert trainer.course is None
+    assert trainer.schedule_log is None
 
 
 def test_batchsel_fit_takes_them_too():

@@ -116,7 +116,7 @@ def test_dropout_is_off():
     assert noise_scale(model, x, y) == pytest.approx(noise_scale(calm, x, y), rel=1e-5)
 
 
-def test_embeddings_and_regularisers_are_part_of_the_gradient():
+def test_embeddings_and_regularizers_are_part_of_the_gradient():
     def build(strength):
         embedding = keras.layers.Embedding(9, 2, embeddings_regularizer=keras.regularizers.L2(strength))
         return compiled(keras.Sequential([keras.Input((5,), dtype="int32"), embedding, keras.layers.Flatten(),

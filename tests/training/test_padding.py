@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import compiled, sparse
-from selectors_for_tests import moment, tokens
+from selectors_for_tests import timestamp, tokens
 
 from batchsel import Trainer
 from batchsel.errors import UsageError, UserError
@@ -34,7 +34,7 @@ def lstm(mask=True, length=LENGTH):
 
 
 def planned(text, n=N, step=0, inputs=None):
-    context = moment(n, B, step=step)._replace(inputs=tf.constant(tokens(n) if inputs is None else inputs))
+    context = timestamp(n, B, step=step)._replace(inputs=tf.constant(tokens(n) if inputs is None else inputs))
     plan = resolve(text).plan((), context)
     return plan.indices.numpy().reshape(-1, B), plan.weights.numpy().reshape(-1, B)
 

@@ -42,7 +42,7 @@ def test_a_seed_means_the_same_to_another_trainer():
     assert_same(expected[1], found[1])
 
 
-def test_reset_clears_what_was_learnt_and_counted():
+def test_reset_clears_what_was_learned_and_counted():
     trainer = Trainer(mlp(optimizer=keras.optimizers.Adam(0.01)), "loss_ema", batch_size=B, compile="graph")
     run(trainer, 1)
     assert trainer.evaluations
@@ -80,7 +80,7 @@ def test_reset_takes_given_weights():
     assert_same(trainer.model.get_weights(), weights)
 
 
-def test_weights_of_a_seed_have_the_spread_of_their_initialiser():
+def test_weights_of_a_seed_have_the_spread_of_their_initializer():
     model = keras.Sequential([keras.Input((30,)), keras.layers.Dense(200), keras.layers.Dense(3)])
     model.compile("sgd", "mse")
     trainer = Trainer(model)
@@ -157,7 +157,7 @@ def test_a_model_that_is_not_built_yet_is_reset_too():
     assert_same(*weights)
 
 
-def test_a_reset_forgets_what_an_optimiser_brought_along():
+def test_a_reset_forgets_what_an_optimizer_brought_along():
     model = mlp()
     start = model.get_weights()
     Trainer(model, batch_size=B, compile="graph").fit(X, Y, verbose=0)
@@ -181,13 +181,13 @@ class OwnOptimizer(keras.optimizers.SGD):
 
 
 @pytest.mark.parametrize("build", [lambda: keras.optimizers.SGD(OwnSchedule()), lambda: OwnOptimizer(1)])
-def test_an_optimiser_that_keras_cannot_copy_is_reset_too(build):
+def test_an_optimizer_that_keras_cannot_copy_is_reset_too(build):
     trainer = Trainer(mlp(optimizer=build()), batch_size=B, compile="graph")
     first, again = (run(trainer, 1) for _ in range(2))
     assert first[0] == again[0]
 
 
-def test_an_optimiser_that_was_in_use_and_cannot_be_copied_is_told():
+def test_an_optimizer_that_was_in_use_and_cannot_be_copied_is_told():
     trainer = Trainer(mlp(optimizer=OwnOptimizer(1)), batch_size=B, compile="graph")
     trainer.fit(X, Y, verbose=0)
     second = Trainer(trainer.model, batch_size=B, compile="graph")
@@ -236,24 +236,24 @@ def test_calls_of_fit_have_batches_of_their_own_and_another_seed_starts_over():
     model, orders = mlp(), []
     for seed in (0, 0, 1, 0):
         batchsel.fit(model, X, Y, batch_size=B, seed=seed, verbose=0, compile="graph")
-        orders.append(getattr(model, fit_model._KEPT)[1].loop.carry.plan.indices.numpy().tolist())
+        orders.append(getattr(model, fit_model._KEPT)[1].loop.state.plan.indices.numpy().tolist())
     assert orders[0] != orders[1]
     assert orders[0] == orders[3] != orders[2]
 
 
 def test_frozen_and_adapted_layers_survive_a_reset():
-    normalise = keras.layers.Normalization()
-    normalise.adapt(10 * X + 5)
+    normalize = keras.layers.Normalization()
+    normalize.adapt(10 * X + 5)
     frozen = keras.layers.Dense(4, kernel_initializer=keras.initializers.Constant(7), trainable=False)
-    layers = [keras.Input((4,)), normalise, frozen, keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    layers = [keras.Input((4,)), normalize, frozen, keras.layers.Dropout(0.5), keras.layers.Dense(3)]
     model = keras.Sequential(layers)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     trainer = Trainer(model, batch_size=B, compile="graph")
-    before = [weights_of(layer) for layer in (normalise, frozen)]
+    before = [weights_of(layer) for layer in (normalize, frozen)]
     last = model.layers[-1].get_weights()[0]
     first, again = run(trainer, 1), run(trainer, 1)
     assert first[0] == again[0]
-    for old, layer in zip(before, (normalise, frozen), strict=True):
+    for old, layer in zip(before, (normalize, frozen), strict=True):
         assert_same(old, weights_of(layer))
     assert (model.layers[-1].get_weights()[0] != last).any()
 

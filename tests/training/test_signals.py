@@ -10,7 +10,7 @@ from selectors_for_tests import AllSignals
 from batchsel import Trainer
 from batchsel.core.label_smoothing import SmoothedCrossentropy
 from batchsel.errors import UserError
-from batchsel.selectors.ops.sampling import updated
+from batchsel.selectors.ops.sampling import scatter_update
 
 N, LOSSES = 50, keras.losses
 SHARED = ("probability", "correct", "gradient_norm")
@@ -23,14 +23,14 @@ class OfNumbers(AllSignals):
         return {"loss": tf.zeros([n]), "gradient_norm": tf.zeros([n])}
 
     def update(self, state, seen, context):
-        return {name: updated(state[name], seen.indices, getattr(seen, name)) for name in state}
+        return {name: scatter_update(state[name], seen.indices, getattr(seen, name)) for name in state}
 
 
 def state_after_one_pass(model, x, y):
     """What `AllSignals` remembers after a pass at learning rate 0, and the model's outputs."""
     trainer = Trainer(model, AllSignals(), batch_size=8, compile="graph")
     trainer.fit(x, y, epochs=1, verbose=0)
-    state = {name: value.numpy() for name, value in trainer.loop.carry.state.items()}
+    state = {name: value.numpy() for name, value in trainer.loop.state.state.items()}
     return state, model.predict(x, verbose=0)
 
 
@@ -120,7 +120,7 @@ def test_squared_error():
     model = still(outputs=1, loss="mse")
     trainer = Trainer(model, OfNumbers(), batch_size=8, compile="graph")
     trainer.fit(x, y, epochs=1, verbose=0)
-    state = {name: value.numpy() for name, value in trainer.loop.carry.state.items()}
+    state = {name: value.numpy() for name, value in trainer.loop.state.state.items()}
     outputs = model.predict(x, verbose=0)
     np.testing.assert_allclose(state["gradient_norm"], np.abs(outputs[:, 0] - y), rtol=1e-4)
     np.testing.assert_allclose(state["loss"], (outputs[:, 0] - y) ** 2, rtol=1e-4)
@@ -224,9 +224,9 @@ def test_scores_see_the_loss_without_label_smoothing(one_hot):
     history = trainer.fit(x, targets, verbose=0).history
     logits = model.predict(x, verbose=0)
     if one_hot:
-        sharp = -np.log(softmax(logits)[np.arange(N), y])
+        unsmoothed_losses = -np.log(softmax(logits)[np.arange(N), y])
     else:
-        sharp = np.logaddexp(0, np.where(targets > 0, -logits, logits))[:, 0]
-    np.testing.assert_allclose(trainer.losses, sharp, rtol=1e-4, atol=1e-6)
+        unsmoothed_losses = np.logaddexp(0, np.where(targets > 0, -logits, logits))[:, 0]
+    np.testing.assert_allclose(trainer.losses, unsmoothed_losses, rtol=1e-4, atol=1e-6)
     smoothed = np.asarray(loss(targets, logits))
     assert history["loss"][0] == pytest.approx(float(smoothed), rel=1e-4)

@@ -127,9 +127,9 @@ def test_contrast_and_saturation_leave_what_is_even():
     luma = pixels[0] @ [0.299, 0.587, 0.114]
     assert flat.std(axis=(1, 2, 3)).min() < 10
     assert np.abs(flat - luma.mean()).mean(axis=(1, 2, 3)).min() < 8
-    grey = applied(Jitter(0, 0, 1), pixels)[0].numpy().astype(float)
-    assert np.ptp(grey, axis=-1).mean(axis=(1, 2)).min() < 10
-    np.testing.assert_allclose(grey[np.ptp(grey, axis=-1).mean(axis=(1, 2)).argmin()].mean(-1), luma, atol=10)
+    gray = applied(Jitter(0, 0, 1), pixels)[0].numpy().astype(float)
+    assert np.ptp(gray, axis=-1).mean(axis=(1, 2)).min() < 10
+    np.testing.assert_allclose(gray[np.ptp(gray, axis=-1).mean(axis=(1, 2)).argmin()].mean(-1), luma, atol=10)
 
 
 def test_jitter_of_floats_is_that_of_8_bit_images():

@@ -9,13 +9,13 @@ import tensorflow as tf
 from command_line import CommandLine
 
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula import Blur, Curricula, Curriculum, Resolution, resolve
 from batchsel.transforms.curricula.registry import REGISTRY
 
 RNG = Rng(tf.constant(0), tf.constant(0))
-START = Moment.of(0.0)
+START = Timestamp.of(0.0)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -23,18 +23,18 @@ class Dawn(Curriculum):
     name = "dawn"
     first: float = 0.5
 
-    def __call__(self, x, rng, moment):
-        return x * self.shown(moment)["light"]
+    def __call__(self, x, rng, timestamp):
+        return x * self.logged_values(timestamp)["light"]
 
-    def shown(self, moment):
-        return {"light": self.first + (1 - self.first) * moment.progress}
+    def logged_values(self, timestamp):
+        return {"light": self.first + (1 - self.first) * timestamp.progress}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Scopes(Curriculum):
     name = "scopes"
 
-    def __call__(self, x, rng, moment):
+    def __call__(self, x, rng, timestamp):
         return x + rng.uniform([len(x)], "same")
 
 
@@ -94,10 +94,10 @@ def test_what_a_file_holds(tmp_path):
         "twice = Add(2.0)\n"
     )
     text = f"{path}:Add | {path}:Add(0.5) | {path}:twice"
-    found = resolve(text)(tf.zeros([2, 3]), RNG, Moment.of(0.5))
+    found = resolve(text)(tf.zeros([2, 3]), RNG, Timestamp.of(0.5))
     assert found.numpy().tolist() == [[1.75] * 3] * 2
     assert len(REGISTRY.parse(text)) == 3
-    assert resolve(text).shown(START) == {}
+    assert resolve(text).logged_values(START) == {}
 
 
 def test_parts_are_applied_in_order_each_with_numbers_of_its_own():
@@ -110,7 +110,7 @@ def test_parts_are_applied_in_order_each_with_numbers_of_its_own():
 
 
 def test_what_parts_show_is_put_together():
-    shown = (Dawn(0.5) | Blur(2.0) | Dawn(0.1)).shown(START)
+    shown = (Dawn(0.5) | Blur(2.0) | Dawn(0.1)).logged_values(START)
     assert {name: round(float(value), 6) for name, value in shown.items()} == {
         "light": 0.5, "blur sigma": 2.0, "blur chance": 1.0, "light 3": 0.1,
     }  # fmt: skip
@@ -133,7 +133,7 @@ def test_a_check_traces_once_and_refuses_other_shapes():
     class Cut(Curriculum):
         name = "cut"
 
-        def __call__(self, x, rng, moment):
+        def __call__(self, x, rng, timestamp):
             calls.append(x.shape.as_list())
             return x[:, 1:]
 

@@ -41,7 +41,7 @@ class Source:
 
 
 def state_of(trainer):
-    return [*weights_of(trainer.model), trainer.losses, np.array(trainer.course["values"])]
+    return [*weights_of(trainer.model), trainer.losses, np.array(trainer.schedule_log["values"])]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_what_the_course_holds_and_batchsel_fit():
     batchsel.fit(
         model, X, Y, batch_size=B, epochs=4, curriculum=["blur(until=0.5)", "resolution(0.5, 0.5, 0.75)"], verbose=0
     )
-    course = model._batchsel_trainer[1].course
-    values = dict(zip(course["names"], np.transpose(course["values"]), strict=True))
+    schedule_log = model._batchsel_trainer[1].schedule_log
+    values = dict(zip(schedule_log["names"], np.transpose(schedule_log["values"]), strict=True))
     assert list(values) == ["blur sigma", "blur chance", "picture scale"]
     assert values["blur sigma"].tolist() == [1.0] * 8 + [0.0] * 8
     assert values["picture scale"][:8].tolist() == [0.5] * 8

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import mlp
-from selector_table import NAMES, REGISTERED, learnt_state, pool_of, selector
+from selector_table import NAMES, REGISTERED, learned_state, pool_of, selector
 from selectors_for_tests import Pool
 
 from batchsel import Trainer, UserError
-from batchsel.selectors import Given, Keep, LastLoss, Pacing, RePB
+from batchsel.selectors import Keep, LastLoss, Pacing, PrecomputedScores, RePB
 from batchsel.selectors.base import Draw, Modifier, Score, Selector
 from batchsel.selectors.draws.hardest import Hardest
 from batchsel.training.inputs.mixing import check_mixing
@@ -51,7 +51,7 @@ def test_a_refusal_names_selector_and_remedy(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if allowed(name)])
 def test_those_allowed_choose_the_same_whatever_training_found(name):
     chosen = selector(name)
-    histories = [learnt_state(chosen, N, B, equal=equal, scale=scale) for equal, scale in ((True, 1), (False, 9))]
+    histories = [learned_state(chosen, N, B, equal=equal, scale=scale) for equal, scale in ((True, 1), (False, 9))]
     (state, context), (other_state, other_context) = histories
     assert (context.losses != other_context.losses).numpy().any()
     plans = [chosen.plan(state, context), chosen.plan(other_state, other_context)]
@@ -67,7 +67,7 @@ def test_those_allowed_choose_the_same_whatever_training_found(name):
 
 @pytest.mark.parametrize("kind", [Selector, Score, Modifier, Draw])
 def test_what_does_not_say_is_refused(kind):
-    assert kind.learns
+    assert kind.uses_training_losses
     with pytest.raises(UserError, match="goes by the losses of training"):
         check_mixing(MIXUP, Pool())
 
@@ -81,14 +81,14 @@ class Peeping(Modifier):
 
 
 def test_a_pipe_learns_if_any_of_its_parts_does():
-    given = Given("difficulty.npy")
-    assert not (given | Pacing() | Keep()).learns
-    assert not (given | Hardest()).learns
-    assert (given | Peeping() | Hardest()).learns
-    assert (LastLoss() | Keep()).learns
-    assert RePB().learns
-    assert selector("stratified").learns is False
-    assert dataclasses.replace(selector("stratified"), by="loss").learns is True
+    given = PrecomputedScores("difficulty.npy")
+    assert not (given | Pacing() | Keep()).uses_training_losses
+    assert not (given | Hardest()).uses_training_losses
+    assert (given | Peeping() | Hardest()).uses_training_losses
+    assert (LastLoss() | Keep()).uses_training_losses
+    assert RePB().uses_training_losses
+    assert selector("stratified").uses_training_losses is False
+    assert dataclasses.replace(selector("stratified"), by="loss").uses_training_losses is True
 
 
 def test_it_is_refused_when_the_trainer_is_made():

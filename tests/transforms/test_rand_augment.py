@@ -12,7 +12,7 @@ from batchsel.transforms.augmentation.methods.rand_augment import OPERATIONS
 
 SIZE = 24
 GENERATOR = np.random.default_rng(0)
-# Smooth colours with some noise, no level of which is black or white.
+# Smooth colors with some noise, no level of which is black or white.
 RAMP = np.linspace(40, 200, SIZE)
 PICTURE = np.stack(
     [RAMP[:, None] + 0 * RAMP, RAMP[None] + 0 * RAMP[:, None], 240 - RAMP[:, None] / 2 - RAMP / 3], axis=-1
@@ -28,7 +28,7 @@ def ours(name, magnitude, sign, picture=PICTURE):
 def pillow(name, magnitude, sign):
     image, strength = Image.fromarray(PICTURE), magnitude / 30
     factor = 1 + sign * 0.9 * strength
-    enhanced = {"brightness": "Brightness", "contrast": "Contrast", "colour": "Color", "sharpness": "Sharpness"}
+    enhanced = {"brightness": "Brightness", "contrast": "Contrast", "color": "Color", "sharpness": "Sharpness"}
     if name in enhanced:
         return getattr(ImageEnhance, enhanced[name])(image).enhance(factor)
     if name == "rotate":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.analysis.outcomes import timed
-from batchsel.analysis.plots.style import GREY, Look, figure, legend_below
+from batchsel.analysis.plots.style import GRAY, Palette, figure, legend_below
 from batchsel.analysis.stats import estimates
 from batchsel.core.target import Target
 
@@ -59,14 +59,17 @@ def place(point: Mapping[str, Any], axis: str, record: Mapping[str, Any]) -> flo
 
 
 def draw_courses(
-    arms: Mapping[str, Sequence[Mapping[str, Any]]], target: str, look: Look, axes_named: Sequence[str] = tuple(AXES)
+    arms: Mapping[str, Sequence[Mapping[str, Any]]],
+    target: str,
+    palette: Palette,
+    axes_named: Sequence[str] = tuple(AXES),
 ) -> Any:
     """Curves of all arms, a panel an axis.
 
     Args:
         arms: Records of each arm.
         target: The target.
-        look: Colours.
+        palette: Colors.
         axes_named: Of `AXES` those to draw; seconds are left out unless all runs had the device alone.
 
     Returns:
@@ -78,9 +81,11 @@ def draw_courses(
     for one, axis in zip(axes.flat, axes_named, strict=True):
         for name, records in arms.items():
             found = course(records, goal.metric, axis)
-            one.plot(found.x, found.mean, look.line(name), color=look.colour(name), label=f"{name} (n = {found.n})")
-            one.fill_between(found.x, found.low, found.high, color=look.colour(name), alpha=0.15, linewidth=0)
-        one.axhline(goal.threshold, color=GREY, linewidth=0.8, linestyle="--")
+            one.plot(
+                found.x, found.mean, palette.line(name), color=palette.color(name), label=f"{name} (n = {found.n})"
+            )
+            one.fill_between(found.x, found.low, found.high, color=palette.color(name), alpha=0.15, linewidth=0)
+        one.axhline(goal.threshold, color=GRAY, linewidth=0.8, linestyle="--")
         one.set_xlabel(AXES[axis], fontsize=9)
     first = axes.flat[0]
     first.set_ylabel(f"validation {goal.metric}", fontsize=9)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GREY, INK, clean
+from batchsel.analysis.plots.style import GRAY, INK, clean
 
 _BLUE = "#0072B2"
 _PER_CLASS, _CLASSES, _FEATURES = 8, 10, 12
@@ -62,7 +62,7 @@ def _pictures(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> 
             -0.2, 0.5, names[number], ha="right", va="center", fontsize=7, color=INK, transform=row[0].transAxes
         )
     if len(shown) < len(names):
-        made.suptitle(f"{len(shown)} of {len(names)} classes", fontsize=8, color=GREY)
+        made.suptitle(f"{len(shown)} of {len(names)} classes", fontsize=8, color=GRAY)
 
 
 def _lengths(made: Any, x: np.ndarray) -> None:
@@ -108,7 +108,7 @@ def _features(made: Any, x: np.ndarray, names: Sequence[str]) -> None:
         one.tick_params(labelsize=6)
         one.set_yticks([])
     more = f"; {shown} of {x.shape[1]} features" if shown < x.shape[1] else ""
-    made.suptitle(f"standardised values of the training part{more}", fontsize=8, color=GREY)
+    made.suptitle(f"standardized values of the training part{more}", fontsize=8, color=GRAY)
 
 
 def _classes(axes: Any, y: np.ndarray, names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GREY, INK, figure
+from batchsel.analysis.plots.style import GRAY, INK, figure
 
 _SHOWN = 20
 _ROWS = 2
@@ -25,7 +25,7 @@ def draw(
     Args:
         confidence: ``[n]``.
         variability: ``[n]``.
-        correctness: ``[n]`` in [0, 1], the colour.
+        correctness: ``[n]`` in [0, 1], the color.
         images: ``uint8[k, height, width, channels]`` of the first suspects, or None.
         captions: Under each of the images.
 
@@ -43,7 +43,7 @@ def draw(
     _scatter(left, left.subplots(), confidence, variability, correctness)
     columns = _SHOWN // (2 * _ROWS)
     axes = right.subplots(2 * _ROWS, columns).ravel()
-    right.suptitle("least confidence in their label", fontsize=9, color=GREY)
+    right.suptitle("least confidence in their label", fontsize=9, color=GRAY)
     for place, one in enumerate(axes):
         one.set_axis_off()
         if place < len(images):

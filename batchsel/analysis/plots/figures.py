@@ -6,17 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchsel.analysis.comparison import analyse
+from batchsel.analysis.comparison import analyze
 from batchsel.analysis.outcomes import outcome
 from batchsel.analysis.plots import curves, schedule_log, selected_samples, time_breakdown, time_to_target
 from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, noise_scale, pareto
-from batchsel.analysis.plots.style import Look, svg
+from batchsel.analysis.plots.style import Palette, svg
 
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Picture:
+class RenderedFigure:
     """A figure in the report.
 
     Args:
@@ -43,42 +43,42 @@ def grouped(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> dict[
     return found
 
 
-def draw(name: str, arms: Arms, look: Look, failures: Sequence[Mapping[str, Any]] = ()) -> Any:
+def draw(name: str, arms: Arms, palette: Palette, failures: Sequence[Mapping[str, Any]] = ()) -> Any:
     """A figure by name.
 
     Args:
         name: Of `FIGURES`.
         arms: Records of each arm.
-        look: Colours.
+        palette: Colors.
         failures: Records of runs that failed, which figures of batch sizes heed.
 
     Returns:
         The figure, or None if the records do not allow it.
     """
     of = FIGURES[name][1]
-    return of(arms, look, failures) if name in _OF_FAILURES else of(arms, look)
+    return of(arms, palette, failures) if name in _OF_FAILURES else of(arms, palette)
 
 
 def pictures(
     arms: Arms,
-    look: Look,
+    palette: Palette,
     names: Collection[str] | None = None,
     failures: Sequence[Mapping[str, Any]] = (),
-) -> list[Picture]:
+) -> list[RenderedFigure]:
     """All figures that the records of a data set allow.
 
     Args:
         arms: Records of each arm.
-        look: Colours.
+        palette: Colors.
         names: Only these, or None for all.
         failures: Records of runs that failed.
     """
     found = []
     for name, (words, _) in FIGURES.items():
-        made = draw(name, arms, look, failures) if names is None or name in names else None
+        made = draw(name, arms, palette, failures) if names is None or name in names else None
         if made is not None:
             dataset = next(iter(arms.values()))[0]["spec"]["dataset"]
-            found.append(Picture(name, words, svg(made, f"{dataset}: {words}")))
+            found.append(RenderedFigure(name, words, svg(made, f"{dataset}: {words}")))
     return found
 
 
@@ -90,9 +90,9 @@ def _target(arms: Arms) -> str:
     return next(iter(arms.values()))[0]["spec"]["target"]
 
 
-def _ratios(arms: Arms, look: Look) -> Any:
-    comparisons = analyse([record for records in arms.values() for record in records]).comparisons
-    return time_to_target.draw_ratios(comparisons, look) if comparisons else None
+def _ratios(arms: Arms, palette: Palette) -> Any:
+    comparisons = analyze([record for records in arms.values() for record in records]).comparisons
+    return time_to_target.draw_ratios(comparisons, palette) if comparisons else None
 
 
 OF_STUDIES = {
@@ -107,11 +107,11 @@ OF_STUDIES = {
         factorial.draw_interaction,
     ),
     "batch_accuracy": (
-        "the final test metric against the batch size, with 95 % intervals where there are several seeds; the grey line"
+        "the final test metric against the batch size, with 95 % intervals where there are several seeds; the gray line"
         " is the threshold of small batches, a ring the breaking point of a mode",
         batch_sizes.draw_accuracy,
     ),
-    "batch_gap": ("the generalisation gap against the batch size", batch_sizes.draw_gap),
+    "batch_gap": ("the generalization gap against the batch size", batch_sizes.draw_gap),
     "batch_time": ("time and throughput against the batch size", batch_sizes.draw_time),
     "pareto": (
         "means of the final test metric against means of time, of the sizes that have times, and the front that no"
@@ -146,17 +146,17 @@ FIGURES = {
     "curves": (
         "the target's metric over seconds where they can be compared, samples and passes: means, with 95 % bands where"
         " there are several seeds",
-        lambda arms, look: curves.draw_courses(arms, _target(arms), look),
+        lambda arms, palette: curves.draw_courses(arms, _target(arms), palette),
     ),
     "survival": (
         "Kaplan-Meier curves: share of the runs that have reached the target",
-        lambda arms, look: time_to_target.draw_survival(_outcomes(arms), look),
+        lambda arms, palette: time_to_target.draw_survival(_outcomes(arms), palette),
     ),
     "strip": (
         "every run: when it reached the target",
-        lambda arms, look: time_to_target.draw_strip(_outcomes(arms), look),
+        lambda arms, palette: time_to_target.draw_strip(_outcomes(arms), palette),
     ),
-    "time": ("where the time of a run went", lambda arms, look: time_breakdown.draw_spending(arms)),
+    "time": ("where the time of a run went", lambda arms, palette: time_breakdown.draw_spending(arms)),
     "visits": ("how often samples were trained on in a run", time_breakdown.draw_visits),
     "kept": ("share of the data that each arm kept", time_breakdown.draw_kept),
     "learning_rate": ("the learning rate", schedule_log.draw_learning_rates),
@@ -164,6 +164,6 @@ FIGURES = {
     "images": ("the samples that were chosen most and least often", selected_samples.draw_images),
     "plane": ("what was chosen where, and the decision boundary at the end", selected_samples.draw_plane),
 }
-"""Every figure by name: what it shows, and the function of records by arm and colours that draws it."""
+"""Every figure by name: what it shows, and the function of records by arm and colors that draws it."""
 _OF_FAILURES = {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up"}
 """Those whose functions take the records of failures too."""

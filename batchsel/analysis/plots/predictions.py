@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GREY, INK
+from batchsel.analysis.plots.style import GRAY, INK
 
 _WRONG = "#D55E00"
 _CELL = 1.25
@@ -16,10 +16,10 @@ _CELL = 1.25
 
 
 def draw(images: np.ndarray, said: Sequence[str], right: Sequence[str], title: str = "") -> Any:
-    """A picture a sample; those that were taken for another class stand in a coloured frame.
+    """A picture a sample; those that were taken for another class stand in a colored frame.
 
     Args:
-        images: ``[k, height, width, channels]``, k at least 1: bytes, or greys of any scale.
+        images: ``[k, height, width, channels]``, k at least 1: bytes, or grays of any scale.
         said: ``k`` lines: the class that was predicted, and how surely.
         right: ``k`` names of the right class; empty where it was predicted.
         title: Above all of them.
@@ -38,7 +38,7 @@ def draw(images: np.ndarray, said: Sequence[str], right: Sequence[str], title: s
     rows = math.ceil(len(images) / columns)
     made = Figure(figsize=(_CELL * max(columns, 3), (_CELL + 0.3) * rows + 0.3), layout="constrained")
     axes = made.subplots(rows, columns, squeeze=False).ravel()
-    made.suptitle(title, fontsize=9, color=GREY)
+    made.suptitle(title, fontsize=9, color=GRAY)
     for place, one in enumerate(axes):
         if place < len(images):
             _picture(one, images[place], said[place], right[place])

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+_BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#666666"
 
 
 def save(record: dict[str, Any], path: Path) -> None:
@@ -43,10 +43,10 @@ def draw_metric(axes: Any, record: dict[str, Any], metric: str, threshold: float
     evaluations = record["evaluations"]
     seconds = [point["seconds"] for point in evaluations]
     axes.plot(seconds, [point[metric] for point in evaluations], color=_BLUE, marker="o", markersize=3)
-    axes.axhline(threshold, color=_GREY, linestyle="--", linewidth=1)
+    axes.axhline(threshold, color=_GRAY, linestyle="--", linewidth=1)
     axes.annotate(
         f"target {threshold:g}", (0, threshold), xycoords=("axes fraction", "data"),
-        xytext=(4, 3), textcoords="offset points", fontsize=8, color=_GREY,
+        xytext=(4, 3), textcoords="offset points", fontsize=8, color=_GRAY,
     )  # fmt: skip
     crossing = record["crossing"]
     if crossing:

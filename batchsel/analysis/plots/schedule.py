@@ -42,9 +42,9 @@ def schedule_figure(
     """
     panels = [(label, rates)] if momenta is None else [(label, rates), ("momentum", momenta)]
     made, axes = style.figure(rows=len(panels), width=6.4, height=3.0 * len(panels), sharex=True)
-    look = style.Look([name for name, _ in panels])
+    palette = style.Palette([name for name, _ in panels])
     for one, (name, values) in zip(axes[:, 0], panels, strict=True):
-        one.plot(progress, values, color=look.colour(name), linewidth=1.8)
+        one.plot(progress, values, color=palette.color(name), linewidth=1.8)
         one.set_ylabel(name, fontsize=9, color=style.INK)
     axes[0, 0].set_ylim(bottom=0)
     axes[0, 0].set_title(fill(title, _LETTERS), loc="left", fontsize=10, color=style.INK)

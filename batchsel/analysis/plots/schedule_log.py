@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import Look, legend_below, log_scale, many, shades
+from batchsel.analysis.plots.style import Palette, legend_below, log_scale, many, shades
 
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
 _RATE, _GROUP = ("learning rate", "learning_rate"), "rate of "
@@ -41,12 +41,12 @@ def courses(record: Mapping[str, Any]) -> dict[str, Line]:
     return {_RATE[0]: (samples, rates[: len(samples)])}
 
 
-def draw_learning_rates(arms: Arms, look: Look) -> Any:
+def draw_learning_rates(arms: Arms, palette: Palette) -> Any:
     """The learning rate over samples; where groups of layers differ in theirs, those too, a panel for each such arm.
 
     Args:
         arms: Records of each arm, of which the first is drawn.
-        look: Colours.
+        palette: Colors.
 
     Returns:
         The figure, or None if no arm recorded any.
@@ -65,21 +65,21 @@ def draw_learning_rates(arms: Arms, look: Look) -> Any:
     if rates:
         ax = rest.pop(0)
         for name, line in rates.items():
-            ax.plot(*line, look.line(name), color=look.colour(name), label=name)
-        _labelled(ax, "learning rate")
+            ax.plot(*line, palette.line(name), color=palette.color(name), label=name)
+        _labeled(ax, "learning rate")
     for ax, (name, lines) in zip(rest, groups.items(), strict=True):
         _groups(ax, lines)
-        ax.set_title(name, fontsize=9, loc="left", color=look.colour(name))
+        ax.set_title(name, fontsize=9, loc="left", color=palette.color(name))
     legend_below(made, axes[0])
     return made
 
 
-def draw_course(arms: Arms, look: Look) -> Any:
+def draw_course(arms: Arms, palette: Palette) -> Any:
     """Everything besides learning rates that varied over samples, a panel each.
 
     Args:
         arms: Records of each arm, of which the first is drawn.
-        look: Colours.
+        palette: Colors.
 
     Returns:
         The figure, or None if nothing varied.
@@ -95,8 +95,8 @@ def draw_course(arms: Arms, look: Look) -> Any:
     made, axes = many(len(panels), width=5.4 if len(panels) == 1 else 4.5, height=2.7)
     for ax, (name, lines) in zip(axes, panels.items(), strict=True):
         for arm, line in lines.items():
-            ax.plot(*line, look.line(arm), color=look.colour(arm), label=arm)
-        _labelled(ax, _UNITS.get(name, name))
+            ax.plot(*line, palette.line(arm), color=palette.color(arm), label=arm)
+        _labeled(ax, _UNITS.get(name, name))
     legend_below(made, *axes)
     return made
 
@@ -107,19 +107,19 @@ def _varies(lines: Any) -> bool:
 
 def _groups(ax: Any, lines: Mapping[str, Line]) -> None:
     """Rates from the first group (dark) to the last; only the ends of many are named."""
-    colours = shades(len(lines))
+    colors = shades(len(lines))
     for place, (name, line) in enumerate(lines.items()):
-        ax.plot(*line, color=colours[place], linewidth=1.2, label=name.removeprefix(_GROUP))
+        ax.plot(*line, color=colors[place], linewidth=1.2, label=name.removeprefix(_GROUP))
     values = np.array([value for _, of in lines.values() for value in of], float)
     if (values > 0).all() and values.max() / values.min() > _DECADES and math.isfinite(values.max()):
         log_scale(ax.yaxis)
-    _labelled(ax, "rate of a group of layers")
+    _labeled(ax, "rate of a group of layers")
     handles, labels = ax.get_legend_handles_labels()
     if len(labels) > 6:
         handles, labels = [handles[0], handles[-1]], [f"{labels[0]} (first)", f"{labels[-1]} (last)"]
     ax.legend(handles, labels, frameon=False, fontsize=7, loc="best")
 
 
-def _labelled(ax: Any, name: str) -> None:
+def _labeled(ax: Any, name: str) -> None:
     ax.set_xlabel("samples trained on", fontsize=9)
     ax.set_ylabel(name, fontsize=9)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import INK, Look, figure
+from batchsel.analysis.plots.style import INK, Palette, figure
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 
 
 def array(packed: Mapping[str, Any]) -> np.ndarray:
@@ -33,12 +33,12 @@ def _detailed(arms: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict
     return {name: record for name, record in found.items() if record is not None}
 
 
-def draw_images(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_images(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
     """The samples that were trained on most and least often, of the first seed of each arm.
 
     Args:
         arms: Records of each arm.
-        look: Colours.
+        palette: Colors.
 
     Returns:
         The figure, or None if no record holds pictures.
@@ -51,7 +51,7 @@ def draw_images(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> 
         for one, which in zip(row, ("most", "least"), strict=True):
             part = record["images"][which]
             _strip(one, array(part["pixels"]), part)
-            one.set_title(f"{name}: {which} often", fontsize=8, loc="left", color=look.colour(name))
+            one.set_title(f"{name}: {which} often", fontsize=8, loc="left", color=palette.color(name))
     return made
 
 
@@ -70,12 +70,12 @@ def _strip(axes: Any, pixels: np.ndarray, part: Mapping[str, Any]) -> None:
     axes.tick_params(length=0)
 
 
-def draw_plane(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_plane(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
     """For data with two features: how often each point was chosen in each part of the run, and the boundary.
 
     Args:
         arms: Records of each arm.
-        look: Colours.
+        palette: Colors.
 
     Returns:
         The figure, or None if no record holds points.
@@ -91,7 +91,7 @@ def draw_plane(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> A
         for place, stage in enumerate(plane["stages"]):
             _stage(row[place], plane, points, labels, stage)
             row[place].set_title(f"up to {stage['samples']:,} samples", fontsize=8, loc="left")
-        row[0].set_ylabel(name, fontsize=8, color=look.colour(name))
+        row[0].set_ylabel(name, fontsize=8, color=palette.color(name))
     return made
 
 
@@ -101,15 +101,15 @@ def _stage(
     from matplotlib.colors import ListedColormap
 
     classes = array(stage["classes"])
-    colours = [_COLOURS[i % len(_COLOURS)] for i in range(int(max(labels.max(), classes.max())) + 1)]
+    colors = [_COLORS[i % len(_COLORS)] for i in range(int(max(labels.max(), classes.max())) + 1)]
     axes.imshow(
-        classes, origin="lower", extent=plane["extent"], cmap=ListedColormap(colours), alpha=0.25, aspect="equal",
-        vmin=0, vmax=max(len(colours) - 1, 1), interpolation="nearest",
+        classes, origin="lower", extent=plane["extent"], cmap=ListedColormap(colors), alpha=0.25, aspect="equal",
+        vmin=0, vmax=max(len(colors) - 1, 1), interpolation="nearest",
     )  # fmt: skip
     visits = array(stage["visits"]).astype(float)
     # Squared, so that what was chosen twice as often as the mean is seen at a glance.
     sizes = np.clip(5 * (visits / max(visits.mean(), 1e-9)) ** 2, 0.3, 60)
-    axes.scatter(*points.T, s=sizes, c=[colours[int(label)] for label in labels], linewidths=0, rasterized=True)
+    axes.scatter(*points.T, s=sizes, c=[colors[int(label)] for label in labels], linewidths=0, rasterized=True)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)

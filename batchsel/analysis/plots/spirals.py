@@ -1,4 +1,4 @@
-"""The picture of a spiral: points in the colours of their arms, or in the colour of how hard they are."""
+"""The picture of a spiral: points in the colors of their arms, or in the color of how hard they are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The palette of Okabe and Ito, which people with colour blindness can tell apart; strongest contrasts first.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
+# The palette of Okabe and Ito, which people with color blindness can tell apart; strongest contrasts first.
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
 _MARKERS = "o^sDvP"  # a shape for each arm too, so that the picture survives a black-and-white printer
 _INK = "#333333"
 
@@ -22,7 +22,7 @@ def spirals_figure(x: np.ndarray, y: np.ndarray, difficulty: np.ndarray | None =
     Args:
         x: Points, ``[n, 2]``.
         y: Their arms, ``int[n]``.
-        difficulty: Distance to the nearest other arm, ``[n]``; colours the points if given.
+        difficulty: Distance to the nearest other arm, ``[n]``; colors the points if given.
         title: What stands above it.
 
     Returns:
@@ -48,7 +48,7 @@ def plot_spirals(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarra
         axes: Where to draw.
         x: Points, ``[n, 2]``.
         y: Their arms, ``int[n]``.
-        difficulty: Distance to the nearest other arm, ``[n]``; colours the points if given.
+        difficulty: Distance to the nearest other arm, ``[n]``; colors the points if given.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def plot_spirals(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarra
 def _plot_arms(axes: Axes, x: np.ndarray, y: np.ndarray, size: float) -> None:
     for arm in np.unique(y):
         of_arm = x[y == arm]
-        style = {"color": _COLOURS[arm % len(_COLOURS)], "marker": _MARKERS[arm % len(_MARKERS)]}
+        style = {"color": _COLORS[arm % len(_COLORS)], "marker": _MARKERS[arm % len(_MARKERS)]}
         axes.scatter(*of_arm.T, s=size, linewidths=0, alpha=0.85, label=f"arm {arm} ({len(of_arm):,})", **style)
 
 

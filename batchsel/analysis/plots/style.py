@@ -1,4 +1,4 @@
-"""How figures look: one palette, one colour an arm in all figures, and SVG or PNG out of them."""
+"""How figures look: one palette, one color an arm in all figures, and SVG or PNG out of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _INCHES = 9.0
 """Width of a figure that fills the page."""
-INK, GREY, LIGHT = "#222222", "#666666", "#DDDDDD"
-# Okabe and Ito's colours, which people with colour blindness can tell apart, without the yellow.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, GRAY, LIGHT = "#222222", "#666666", "#DDDDDD"
+# Okabe and Ito's colors, which people with color blindness can tell apart, without the yellow.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _INSIDE = 8
 """More entries are not put inside of a panel."""
 _COLUMNS, _ROWS, _ROW = 3, 2, 0.17
@@ -23,37 +23,37 @@ _COLUMNS, _ROWS, _ROW = 3, 2, 0.17
 _DASHES = ("-", "--", ":", "-.")
 
 
-class Look:
-    """A colour and a line of each arm, the same in every figure; the baseline is black.
+class Palette:
+    """A color and a line of each arm, the same in every figure; the baseline is black.
 
     Args:
         arms: Names, the baseline first.
 
     Example:
-        >>> look = Look(["random", "smart"])
-        >>> look.colour("random"), look.line("smart")
+        >>> palette = Palette(["random", "smart"])
+        >>> palette.color("random"), palette.line("smart")
         ('#222222', '-')
     """
 
     def __init__(self, arms: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(dict.fromkeys(arms))}
 
-    def colour(self, arm: str) -> str:
-        """Its colour.
+    def color(self, arm: str) -> str:
+        """Its color.
 
         Args:
             arm: Name of the arm.
         """
         place = self._places[arm]
-        return INK if place == 0 else _COLOURS[(place - 1) % len(_COLOURS)]
+        return INK if place == 0 else _COLORS[(place - 1) % len(_COLORS)]
 
     def line(self, arm: str) -> str:
-        """Its line: where the colours run out, other dashes.
+        """Its line: where the colors run out, other dashes.
 
         Args:
             arm: Name of the arm.
         """
-        return _DASHES[max(self._places[arm] - 1, 0) // len(_COLOURS) % len(_DASHES)]
+        return _DASHES[max(self._places[arm] - 1, 0) // len(_COLORS) % len(_DASHES)]
 
 
 def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 3.4, **options: Any) -> tuple[Any, Any]:
@@ -114,19 +114,19 @@ def log_scale(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
-def bar(axes: Axes, row: float, estimate: Any, colour: str, text: str) -> None:
+def bar(axes: Axes, row: float, estimate: Any, color: str, text: str) -> None:
     """A value in a row, with its interval as a bar where there is one, and its number above it.
 
     Args:
         axes: Axes.
         row: Place on the vertical axis.
         estimate: An `Estimate`.
-        colour: Its colour.
+        color: Its color.
         text: The number.
     """
     if estimate.low is not None:
-        axes.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=2)
-    axes.plot(estimate.value, row, "o", color=colour, markersize=6)
+        axes.plot([estimate.low, estimate.high], [row, row], color=color, linewidth=2)
+    axes.plot(estimate.value, row, "o", color=color, markersize=6)
     axes.annotate(
         text, (estimate.value, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK
     )
@@ -179,7 +179,7 @@ def legend_below(made: Figure, *axes: Axes) -> None:
 
 
 def shades(count: int) -> list[Any]:
-    """Colours from dark to light of things that have an order, such as moments or batch sizes.
+    """Colors from dark to light of things that have an order, such as moments or batch sizes.
 
     Args:
         count: How many.

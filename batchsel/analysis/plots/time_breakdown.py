@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from batchsel.analysis.outcomes import timed
-from batchsel.analysis.plots.style import GREY, Look, figure, legend
+from batchsel.analysis.plots.style import GRAY, Palette, figure, legend
 
 _PARTS = {
     "training": ("steps", "#0072B2"),
@@ -74,12 +74,12 @@ def draw_spending(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
     return made
 
 
-def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
     """How often samples were trained on in a whole run: shuffling visits all alike.
 
     Args:
         arms: Records of each arm.
-        look: Colours.
+        palette: Colors.
     """
     made, axes = figure(width=7.0, height=3.0)
     one = axes[0, 0]
@@ -87,7 +87,7 @@ def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> 
         length = max(len(record["visits"]) for record in records)
         table = np.array([np.pad(record["visits"], (0, length - len(record["visits"]))) for record in records], float)
         shares = table.mean(axis=0) / table.sum(axis=1).mean()
-        one.step(range(length), shares, look.line(name), color=look.colour(name), where="mid", label=name)
+        one.step(range(length), shares, palette.line(name), color=palette.color(name), where="mid", label=name)
     one.set_yscale("symlog", linthresh=1e-3)
     one.set_ylim(bottom=0)
     one.set_xlabel("times a sample was trained on", fontsize=9)
@@ -96,19 +96,19 @@ def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> 
     return made
 
 
-def draw_kept(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_kept(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
     """The share of the data that plans made use of; 1 for a selector that does not prune.
 
     Args:
         arms: Records of each arm.
-        look: Colours.
+        palette: Colors.
     """
     made, axes = figure(width=5.4, height=0.9 + 0.34 * len(arms))
     for row, (name, records) in enumerate(arms.items()):
         value = float(np.mean([record["kept"] for record in records]))
-        axes[0, 0].barh(row, value, color=look.colour(name), height=0.6)
+        axes[0, 0].barh(row, value, color=palette.color(name), height=0.6)
         axes[0, 0].annotate(
-            f"{value:.2f}", (value, row), xytext=(4, -3), textcoords="offset points", fontsize=8, color=GREY
+            f"{value:.2f}", (value, row), xytext=(4, -3), textcoords="offset points", fontsize=8, color=GRAY
         )
     axes[0, 0].set_yticks(range(len(arms)), list(arms))
     axes[0, 0].set_ylim(len(arms) - 0.4, -0.6)

@@ -9,26 +9,26 @@ import numpy as np
 
 from batchsel.analysis.comparison import Comparison
 from batchsel.analysis.outcomes import Outcome
-from batchsel.analysis.plots.style import GREY, Look, bar, figure, legend, legend_below
+from batchsel.analysis.plots.style import GRAY, Palette, bar, figure, legend, legend_below
 from batchsel.analysis.stats import survival
 
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
 
 
-def draw_survival(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
+def draw_survival(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
     """The share of runs that have reached the target, over seconds and over samples.
 
     Args:
         arms: Outcomes of each arm.
-        look: Colours.
+        palette: Colors.
     """
     axes_named = _axes(arms)
     made, axes = figure(columns=len(axes_named), width=4.5 * len(axes_named), height=3.6, sharey=True)
     for one, axis in zip(axes.flat, axes_named, strict=True):
         for name, outcomes in arms.items():
             found = survival.curve([getattr(item, axis) for item in outcomes], [item.reached for item in outcomes])
-            style = {"color": look.colour(name), "where": "post"}
-            one.step(found.times, found.reached, look.line(name), label=f"{name} (n = {len(outcomes)})", **style)
+            style = {"color": palette.color(name), "where": "post"}
+            one.step(found.times, found.reached, palette.line(name), label=f"{name} (n = {len(outcomes)})", **style)
             one.fill_between(
                 found.times, found.low, found.high, color=style["color"], step="post", alpha=0.1, linewidth=0
             )
@@ -39,12 +39,12 @@ def draw_survival(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
     return made
 
 
-def draw_strip(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
+def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
     """Every run of every arm: a dot where it reached the target, a hollow arrow head where it was ended.
 
     Args:
         arms: Outcomes of each arm.
-        look: Colours.
+        palette: Colors.
     """
     axes_named = _axes(arms)
     made, axes = figure(
@@ -55,12 +55,12 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], look: Look) -> Any:
             for item in outcomes:
                 x, y = getattr(item, axis), row + 0.24 * (np.modf(item.seed * 0.618)[0] - 0.5)
                 marker = "o" if item.reached else ">"
-                face = look.colour(name) if item.reached else "none"
-                one.plot(x, y, marker, color=look.colour(name), markerfacecolor=face, markersize=5, alpha=0.75)
+                face = palette.color(name) if item.reached else "none"
+                one.plot(x, y, marker, color=palette.color(name), markerfacecolor=face, markersize=5, alpha=0.75)
             reached = [item.reached for item in outcomes]
             middle = survival.median([getattr(item, axis) for item in outcomes], reached)
             if np.isfinite(middle):
-                one.plot([middle, middle], [row - 0.32, row + 0.32], color=look.colour(name), linewidth=2)
+                one.plot([middle, middle], [row - 0.32, row + 0.32], color=palette.color(name), linewidth=2)
         one.set_xlabel(f"{axis} to the target (bar: median; hollow: missed)", fontsize=9)
         one.set_xlim(left=0)
     axes[0, 0].set_yticks(range(len(arms)), list(arms))
@@ -74,12 +74,12 @@ def _axes(arms: Mapping[str, Sequence[Outcome]]) -> tuple[str, ...]:
     return ("samples",) if shared else ("seconds", "samples")
 
 
-def draw_ratios(comparisons: Sequence[Comparison], look: Look) -> Any:
+def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
     """Time and samples ratios of all arms side by side, with their intervals; left of 1 the arm needs less.
 
     Args:
         comparisons: One a row.
-        look: Colours.
+        palette: Colors.
     """
     from matplotlib.ticker import NullLocator
 
@@ -88,8 +88,8 @@ def draw_ratios(comparisons: Sequence[Comparison], look: Look) -> Any:
         for row, item in enumerate(comparisons):
             ratio = getattr(item, axis)
             if ratio is not None:
-                bar(one, row, ratio, look.colour(item.arm.arm), f"{ratio.value:.2f}")
-        one.axvline(1, color=GREY, linewidth=1)
+                bar(one, row, ratio, palette.color(item.arm.arm), f"{ratio.value:.2f}")
+        one.axvline(1, color=GRAY, linewidth=1)
         one.set_xscale("log")
         low, high = one.get_xlim()
         low, high = min(low, 0.7), max(high, 1.45)
@@ -103,17 +103,17 @@ def draw_ratios(comparisons: Sequence[Comparison], look: Look) -> Any:
     return made
 
 
-def draw_profiles(profiles: Mapping[str, Any], look: Look) -> Any:
+def draw_profiles(profiles: Mapping[str, Any], palette: Palette) -> Any:
     """Performance profiles over data sets.
 
     Args:
         profiles: A `Profile` of each arm.
-        look: Colours.
+        palette: Colors.
     """
     made, axes = figure(width=5.4, height=3.0)
     for name, profile in profiles.items():
         axes[0, 0].step(
-            profile.taus, profile.shares, look.line(name), color=look.colour(name), where="post",
+            profile.taus, profile.shares, palette.line(name), color=palette.color(name), where="post",
             label=f"{name} ({profile.score:.2f})",
         )  # fmt: skip
     axes[0, 0].set_xlabel("factor τ of the best arm's time", fontsize=9)

@@ -10,8 +10,8 @@ from batchsel.analysis import matched_budget
 from batchsel.analysis.comparison import Analysis
 from batchsel.analysis.overall import overall
 from batchsel.analysis.plots import time_to_target
-from batchsel.analysis.plots.figures import FIGURES, OF_STUDIES, Picture, grouped, pictures
-from batchsel.analysis.plots.style import Look, svg
+from batchsel.analysis.plots.figures import FIGURES, OF_STUDIES, RenderedFigure, grouped, pictures
+from batchsel.analysis.plots.style import Palette, svg
 from batchsel.analysis.studies.studies import without_studied
 from batchsel.analysis.studies.study import SCALED, Study
 from batchsel.analysis.target_levels import Estimates, estimate
@@ -93,11 +93,11 @@ def _section(
     summaries = [item for item in analysis.summaries if item.dataset == dataset]
     pairs = {item.arm.arm: item for item in analysis.comparisons if item.dataset == dataset}
     arms = grouped(mine, [item.arm for item in summaries])
-    look, first = Look(arms), next(iter(arms.values()))
+    palette, first = Palette(arms), next(iter(arms.values()))
     return {
         "name": dataset,
         "studies": own,
-        "study_pictures": pictures(arms, look, OF_STUDIES, failures),
+        "study_pictures": pictures(arms, palette, OF_STUDIES, failures),
         "read_again": any(record.get("end") for record in mine),
         "target": first[0]["spec"]["target"],
         "limit": None if summaries[0].mean_seconds is None else summaries[0].limit,
@@ -105,7 +105,7 @@ def _section(
         "rows": [(item, pairs.get(item.arm)) for item in summaries if not own or any(run["reached"] for run in mine)],
         "levels": None if own else levels,
         "equal": None if own else matched_budget.table(arms),
-        "pictures": pictures(arms, look, FIGURES.keys() - OF_STUDIES.keys() - _left_out(own)),
+        "pictures": pictures(arms, palette, FIGURES.keys() - OF_STUDIES.keys() - _left_out(own)),
         "spec": first[0]["spec"],
         "differences": _differences(arms),
         "sizes": first[0]["sizes"],
@@ -134,9 +134,9 @@ def _differences(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, s
 
 def _aggregate(analysis: Analysis) -> dict[str, Any]:
     rows = overall(analysis)
-    made = time_to_target.draw_profiles({row.arm: row.profile for row in rows}, Look(row.arm for row in rows))
+    made = time_to_target.draw_profiles({row.arm: row.profile for row in rows}, Palette(row.arm for row in rows))
     words = "performance profiles: on which share of the data sets an arm is within a factor of the best"
-    return {"rows": rows, "picture": Picture("profiles", words, svg(made, words))}
+    return {"rows": rows, "picture": RenderedFigure("profiles", words, svg(made, words))}
 
 
 def _environment(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from batchsel.analysis.final_metrics import Unit, asked_of, finals, lacking
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
-from batchsel.analysis.studies.breaking_point import Break, breaking_points
+from batchsel.analysis.studies.breaking_point import BreakingPoint, breaking_points
 from batchsel.analysis.studies.noise_scale import NoiseScale, noise_scale
 from batchsel.analysis.studies.speed_up import Key, SpeedUp, level_of_small, speed_ups
 from batchsel.analysis.studies.study_parts import Part, base_level, level_of, mixed
@@ -53,7 +53,7 @@ class BatchSizes(NamedTuple):
     cells: dict[Key, Cell]
     lost: dict[Key, int]
     """How many runs failed, of the cells in which any did; a cell may have no others."""
-    broken: Break | None
+    broken: BreakingPoint | None
     """Threshold and breaking points; None if nothing can be said."""
     missing: str
     """Why there are none; empty if there are."""
@@ -136,7 +136,7 @@ def _cells(runs: Sequence[Mapping[str, Any]], part: Part, unit: Unit) -> dict[Ke
 
 def _broken(
     cells: Mapping[Key, Cell], lost: Mapping[Key, int], base: str, small: int, within: float, sign: int
-) -> Break | str:
+) -> BreakingPoint | str:
     results: dict[str, dict[int, dict[int, float]]] = {}
     for (mode, batch), cell in cells.items():
         results.setdefault(mode, {})[batch] = {seed: sign * value for seed, value in cell.finals.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchsel.analysis.final_metrics import Unit
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
-from batchsel.analysis.studies.breaking_point import LEAST, Break, Size
+from batchsel.analysis.studies.breaking_point import LEAST, BreakingPoint, Size
 from batchsel.analysis.studies.noise_scale import NoiseScale, noise_scale
 from batchsel.analysis.studies.speed_up import SpeedUp
 from batchsel.analysis.studies.study import ONE_SEED, Finding, Study, Table, answered, failed
@@ -42,7 +42,7 @@ def _sentence(found: BatchSizes) -> str:
     return f"{small} end at a test {unit.metric} of {value}; {how} ({_basis(broken)})"
 
 
-def _basis(broken: Break) -> str:
+def _basis(broken: BreakingPoint) -> str:
     if broken.seeds == 1:
         return ONE_SEED
     if broken.seeds < LEAST:

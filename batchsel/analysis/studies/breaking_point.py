@@ -50,7 +50,7 @@ class Size(NamedTuple):
         return "none" if self.bound == "none" else str(self)
 
 
-class Breaking(NamedTuple):
+class BreakingPoints(NamedTuple):
     """The breaking point of a mode."""
 
     value: Size
@@ -75,11 +75,11 @@ class Threshold(NamedTuple):
     """Among which it was looked for."""
 
 
-class Break(NamedTuple):
+class BreakingPoint(NamedTuple):
     """Threshold and breaking points."""
 
     threshold: Threshold
-    modes: dict[str, Breaking]
+    modes: dict[str, BreakingPoints]
     seeds: int
     """That all batch sizes and modes have, but for sizes of which a run failed."""
 
@@ -98,7 +98,9 @@ def small_sizes(sizes: Sequence[int], small: int) -> tuple[int, ...]:
     return tuple(sizes[: max(bisect.bisect_right(list(sizes), small), 1)])
 
 
-def breaking_points(results: Results, base: str, small: int, within: float, lost: Lost = _NONE_LOST) -> Break | str:
+def breaking_points(
+    results: Results, base: str, small: int, within: float, lost: Lost = _NONE_LOST
+) -> BreakingPoint | str:
     """The threshold of small batches, and how far each mode holds it.
 
     The threshold is the best mean among small sizes in the base mode. A mode is followed from its own best small
@@ -145,7 +147,7 @@ def breaking_points(results: Results, base: str, small: int, within: float, lost
     threshold = Threshold(float(means.max()), sizes[int(means.argmax())], candidates)
     largest = max(table[0][-1] for table in tables.values())
     modes = {mode: _breaking(table, tables[base], small, within, largest) for mode, table in tables.items()}
-    return Break(threshold, modes, len(seeds))
+    return BreakingPoint(threshold, modes, len(seeds))
 
 
 def _table(of: Mapping[int, Mapping[int, float]], lost: Collection[int], seeds: Sequence[int]) -> _Table:
@@ -154,18 +156,18 @@ def _table(of: Mapping[int, Mapping[int, float]], lost: Collection[int], seeds: 
     return sizes, np.array(rows)
 
 
-def _breaking(own: _Table, base: _Table, small: int, within: float, largest: int) -> Breaking:
+def _breaking(own: _Table, base: _Table, small: int, within: float, largest: int) -> BreakingPoints:
     seeds = own[1].shape[1]
     sizes, whole = own[0], np.full((1, seeds), 1 / seeds)
     value = _size(sizes, int(_places(own, base, small, within, whole)[0]), largest)
     # Seeds that agree in all would claim certainty, as any two would.
     rows = [row for row in (*own[1], *base[1]) if np.isfinite(row[0])]
     if seeds < LEAST or max(np.ptp(row) for row in rows) < _SLACK:
-        return Breaking(value)
+        return BreakingPoints(value)
     places, share = np.sort(_places(own, base, small, within, _drawn(seeds))), tail(seeds)
     # Outwards to whole ranks: an interval of sizes ends at sizes.
     low, high = math.floor(share * (len(places) - 1)), math.ceil((1 - share) * (len(places) - 1))
-    return Breaking(value, _size(sizes, int(places[low]), largest), _size(sizes, int(places[high]), largest))
+    return BreakingPoints(value, _size(sizes, int(places[low]), largest), _size(sizes, int(places[high]), largest))
 
 
 def _drawn(seeds: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from batchsel.analysis.final_metrics import Unit
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.breaking_point import small_sizes
-from batchsel.core.target import HOLD, crossing
+from batchsel.core.target import HOLD, first_reached
 
 Key = tuple[str, int]
 """A mode and a batch size."""
@@ -122,7 +122,7 @@ def _arrivals(records: Sequence[Mapping[str, Any]], level: float, unit: Unit) ->
     found = {}
     for record in records:
         values = [point[unit.metric] for point in record["evaluations"]]
-        place = crossing([value >= level if unit.rising else value <= level for value in values], HOLD)
+        place = first_reached([value >= level if unit.rising else value <= level for value in values], HOLD)
         if place is not None:
             point = record["evaluations"][place]
             found[record["spec"]["seed"]] = (max(point["steps"], 1), max(point["seconds"], 1e-9))

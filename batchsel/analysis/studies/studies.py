@@ -10,7 +10,7 @@ from batchsel.analysis.comparison import Analysis
 from batchsel.analysis.studies import batch_sizes_study, budgets_study, factorial_study
 from batchsel.analysis.studies.study import Study
 from batchsel.analysis.studies.study_parts import parts
-from batchsel.analysis.verdict import differs_from_itself, number
+from batchsel.analysis.verdict import baseline_drifted, number
 
 KINDS = {"factorial": factorial_study.study, "batch_sizes": batch_sizes_study.study, "budgets": budgets_study.study}
 """The kinds that an [analysis] table of a card may name, and what answers them."""
@@ -67,7 +67,7 @@ def with_controls(studies: Sequence[Study], analysis: Analysis) -> list[Study]:
             f"{item.arm.arm} took {number(item.time)} of the time of {item.baseline.arm}, which has the same settings:"
             " times and their ratios are not to be trusted."
             for item in analysis.comparisons
-            if timed and item.dataset == study.dataset and differs_from_itself(item)
+            if timed and item.dataset == study.dataset and baseline_drifted(item)
         ]
         found.append(replace(study, notes=(*study.notes, *notes)))
     return found

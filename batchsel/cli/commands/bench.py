@@ -173,7 +173,7 @@ def _streaming(rounds: int, quick: bool, as_json: bool) -> None:
     from batchsel.benchmarks import streaming
 
     sizes = {"rounds": 1, "n": 2000} if quick else {"rounds": rounds}
-    speed = streaming.measure_speed(**sizes, tell=lambda line: click.echo(line, err=True))
+    speed = streaming.measure_speed(**sizes, on_progress=lambda line: click.echo(line, err=True))
     memory = streaming.measure_memory(1 << 22) if quick else streaming.measure_memory()
     if as_json:
         print_json({"quick": quick, "speed": speed, "memory": memory})

@@ -88,13 +88,13 @@ def compare(
     part = experiment_options.shard(shard)
     experiment.jobs()  # every setting is checked before TensorFlow is imported
     folder = Path(out or f"runs/compare-{_word(experiment.datasets)}-{experiment.digest()}")
-    with experiment_options.place(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (
-        around,
+    with experiment_options.execution(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (
+        context,
         pool,
     ):
-        from batchsel.experiments.compare.campaign import conduct
+        from batchsel.experiments.compare.campaign import run_experiment
 
-        result = conduct(experiment, around, pool, experiment_options.tell, part)
+        result = run_experiment(experiment, context, pool, experiment_options.on_progress, part)
     experiment_options.show(result, folder, as_json, quick)
 
 

@@ -95,7 +95,7 @@ def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool,
 def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None, offline: bool) -> None:
     """Download what is missing of data sets. A download that was interrupted goes on where it stopped."""
     rows = []
-    # All cards first: a misspelt name is told before anything is downloaded.
+    # All cards first: a misspelled name is told before anything is downloaded.
     for card in [_card(name) for name in dict.fromkeys(names)]:
         try:
             rows.append(fetch(card, data_dir, offline))

@@ -38,13 +38,13 @@ def doctor(as_json: bool) -> None:
 
 def _short_run() -> dict[str, Any]:
     from batchsel import cards
-    from batchsel.experiments.run.runner import Surroundings, run
+    from batchsel.experiments.run.runner import RunContext, run
     from batchsel.experiments.spec import spec as specs
 
     given = {"budget": "5 seconds", "selector": "loss_ema"}
     spec = specs.resolve(given, {}, cards.load("datasets", "spirals"))
     with tempfile.TemporaryDirectory() as folder:
-        record = run(spec, Surroundings(out=Path(folder)))
+        record = run(spec, RunContext(out=Path(folder)))
     return {
         "short run": f"{spec.target} {'reached' if record['reached'] else 'not reached'}",
         "steps per second": round(record["counts"]["steps"] / max(record["seconds"]["training"], 1e-9)),

@@ -56,13 +56,13 @@ def experiment(
     if plan:
         _plan(stated, folder, seeds, as_json)
         return
-    with experiment_options.place(folder, executor, jobs, data_dir, offline, untimed, stated.question) as (
-        around,
+    with experiment_options.execution(folder, executor, jobs, data_dir, offline, untimed, stated.question) as (
+        context,
         pool,
     ):
-        from batchsel.experiments.compare.campaign import conduct_card
+        from batchsel.experiments.compare.campaign import run_card
 
-        result = conduct_card(stated, around, pool, experiment_options.tell, part, seeds)
+        result = run_card(stated, context, pool, experiment_options.on_progress, part, seeds)
     experiment_options.show(result, folder, as_json, analysis=stated.analysis)
 
 

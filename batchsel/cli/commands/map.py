@@ -57,14 +57,14 @@ def dataset_map(
     import_tensorflow()
     from batchsel.data.download.progress import download_progress
     from batchsel.experiments.inspect.dataset_map import draw_map, write_csv
-    from batchsel.experiments.run.run_cache import Workshop
+    from batchsel.experiments.run.run_cache import RunCache
 
-    workshop = Workshop(data_dir, offline, download_progress)
-    found = draw_map(spec, workshop, models)
+    run_cache = RunCache(data_dir, offline, download_progress)
+    found = draw_map(spec, run_cache, models)
     write_csv(Path(out), found)
     click.echo(f"map: {out}, {len(found.label):,} samples")
     if plot:
-        _plot(Path(plot), found, workshop.dataset(dataset))
+        _plot(Path(plot), found, run_cache.dataset(dataset))
         click.echo(f"picture: {plot}")
 
 

@@ -66,9 +66,9 @@ def predict(
     import_tensorflow()
     from batchsel.data.download.progress import download_progress
     from batchsel.experiments.inspect.prediction import load_run
-    from batchsel.experiments.run.run_cache import Workshop
+    from batchsel.experiments.run.run_cache import RunCache
 
-    trained = load_run(run, Workshop(data_dir, offline, download_progress))
+    trained = load_run(run, RunCache(data_dir, offline, download_progress))
     if plot and trained.picture_shape is None:
         raise UsageError(f"--plot is for pictures, and {spec.dataset} has none.")
     if trained.dataset.task == "language_model" and not texts:

@@ -69,9 +69,9 @@ def report(
 @click.option("--out", type=click.Path(dir_okay=False), help="PNG or SVG. [default: FIGURE.png]")
 def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
     """Make a single figure of the report as PNG or SVG."""
-    from batchsel.analysis.comparison import analyse
+    from batchsel.analysis.comparison import analyze
     from batchsel.analysis.plots.figures import draw
-    from batchsel.analysis.plots.style import Look
+    from batchsel.analysis.plots.style import Palette
     from batchsel.analysis.report import report as page
 
     if name not in page.FIGURES:
@@ -80,13 +80,13 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     check_picture(str(target), "--out")
     found = _read(runs)
     records = _of_dataset(found.runs, dataset)
-    known = [item.arm for item in analyse(records).summaries]
+    known = [item.arm for item in analyze(records).summaries]
     for arm in arms:
         if arm not in known:
             raise unknown_name("arm", arm, known)
     wanted = page.grouped([record for record in records if record["arm"]["name"] in (arms or known)], arms or known)
     failures = [failure for failure in found.failures if failure["arm"]["name"] in arms or not arms]
-    made = draw(name, wanted, Look(wanted), failures)
+    made = draw(name, wanted, Palette(wanted), failures)
     if made is None:
         raise UserError(f"these records hold nothing to draw {name!r} from.")
     save_picture(made, target)
@@ -125,7 +125,7 @@ def _of_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict
 
 
 def _write(path: Path, text: str) -> None:
-    from batchsel.core.files import replacing
+    from batchsel.core.files import atomic_write
 
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text, "utf-8")

@@ -208,9 +208,9 @@ def _run(
     with display.watching(progress, spec.target, share) as watch:
         import_tensorflow()
         from batchsel.data.download.progress import download_progress
-        from batchsel.experiments.run.runner import Surroundings, run
+        from batchsel.experiments.run.runner import RunContext, run
 
-        around = Surroundings(
+        context = RunContext(
             out,
             data_dir,
             offline,
@@ -222,7 +222,7 @@ def _run(
             watch=watch,
         )
         try:
-            return run(spec, around)
+            return run(spec, context)
         except (KeyboardInterrupt, UserError) as error:
             folder = Path(resume) if resume else out / spec.identity()
             if (folder / "checkpoint.npz").is_file():
@@ -231,11 +231,11 @@ def _run(
 
 
 def _say_what_is_left(error: BaseException, folder: Path) -> None:
-    from batchsel.training import TrainingFault
+    from batchsel.training import TrainingError
 
     if isinstance(error, KeyboardInterrupt):
         click.echo(f"\ninterrupted; go on with: batchsel run --resume {folder}", err=True)
-    elif isinstance(error, TrainingFault):
+    elif isinstance(error, TrainingError):
         click.echo(f"the last checkpoint before it is kept: {folder / 'checkpoint.npz'}", err=True)
 
 
@@ -245,9 +245,9 @@ def _finish(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) 
 
     if plot:
         from batchsel.analysis.plots.run import save
-        from batchsel.core.files import replacing
+        from batchsel.core.files import atomic_write
 
-        with replacing(Path(plot)) as beside:
+        with atomic_write(Path(plot)) as beside:
             save(record, beside)
     if as_json:
         print_json(record)

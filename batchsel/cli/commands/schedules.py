@@ -73,5 +73,5 @@ def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -
     from batchsel.schedules import binding, resolver
 
     bound = binding.bound(resolver.schedule(text), batch_size, passes)
-    label = "factor of the learning rate" if bound.stated_rate is None else "learning rate"
+    label = "factor of the learning rate" if bound.base_learning_rate is None else "learning rate"
     save_picture(schedule_figure(*binding.curve(bound, passes=passes), label=label, title=text), path)

@@ -50,7 +50,7 @@ def show_selector(name: str, as_json: bool) -> None:
 
     entry = find(name)
     doc = entry.doc()
-    facts, parameters = docstrings.labelled(doc), docstrings.parameters(doc)
+    facts, parameters = docstrings.labeled(doc), docstrings.parameters(doc)
     if as_json:
         facts = {key.lower(): value for key, value in facts.items()}
         summary = docstrings.summary(doc)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PICTURES = (".png", ".svg", ".pdf")
     epilog="\b\nExample:\n  batchsel spirals --arms 3 --out spirals.csv --plot spirals.png --difficulty",
 )
 @click.option("--arms", default=2, help="Number of arms and classes, k.")
-@click.option("--turns", default=2.0, help="How often an arm winds about the centre.")
+@click.option("--turns", default=2.0, help="How often an arm winds about the center.")
 @click.option("--samples", default=2000, help="Number of points.")
 @click.option("--noise", default=0.02, help="Deviation of the Gaussian noise, for an outer radius of 1.")
 @click.option("--seed", default=0, help="Seed of noise and order.")
@@ -64,7 +64,7 @@ def _check_ending(path: Path | None, endings: tuple[str, ...], option: str) -> N
 def _write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
     import numpy as np
 
-    with replacing(path) as beside, beside.open("wb") as stream:
+    with atomic_write(path) as beside, beside.open("wb") as stream:
         if path.suffix.lower() == ".npz":
             np.savez(stream, **columns)
         else:
@@ -85,5 +85,5 @@ def _draw(path: Path, columns: dict[str, np.ndarray], title: str) -> None:
     from batchsel.analysis.plots.spirals import spirals_figure
 
     figure = spirals_figure(**columns, title=title)
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, dpi=200)

@@ -68,13 +68,13 @@ def tune(
     grid = dict(map(_grid, grids))
     experiment.jobs()
     folder = Path(out).with_suffix("")
-    with experiment_options.place(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (
-        around,
+    with experiment_options.execution(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (
+        context,
         pool,
     ):
         from batchsel.experiments.tuning import tuning
 
-        trials = tuning.tune(experiment, grid, seeds, around, pool, experiment_options.tell, trials)
+        trials = tuning.tune(experiment, grid, seeds, context, pool, experiment_options.on_progress, trials)
     write(Path(out), trials)
     _show(trials, Path(out), as_json)
 

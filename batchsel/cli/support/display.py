@@ -21,7 +21,7 @@ def watching(mode: str, target: str, share: Callable[[dict[str, Any]], float]) -
         share: Gives the share of the budget that is used up.
 
     Yields:
-        What `Surroundings.watch` takes.
+        What `RunContext.watch` takes.
     """
     if mode == "auto":
         mode = "rich" if sys.stderr.isatty() else "plain"

@@ -20,14 +20,14 @@ def summary(doc: str) -> str:
     return doc.splitlines()[0] if doc else ""
 
 
-def labelled(doc: str) -> dict[str, str]:
+def labeled(doc: str) -> dict[str, str]:
     r"""The paragraphs "Formula: ...", "Cost: ..." and "Source: ..." by name.
 
     Args:
         doc: A docstring, without indentation.
 
     Example:
-        >>> labelled("Short.\n\nFormula: a = b\nover two lines.\nCost: none.")
+        >>> labeled("Short.\n\nFormula: a = b\nover two lines.\nCost: none.")
         {'Formula': 'a = b over two lines.', 'Cost': 'none.'}
     """
     found = {}

@@ -38,7 +38,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def place(
+def execution(
     folder: Path,
     executor: str | None,
     jobs: int | None,
@@ -66,11 +66,11 @@ def place(
     with executors.executor(form, jobs or 1, folder) as pool:
         import_tensorflow()
         from batchsel.data.download.progress import download_progress
-        from batchsel.experiments.run.runner import Surroundings
+        from batchsel.experiments.run.runner import RunContext
 
         about = {"question": question, "command": shlex.join(["batchsel", *sys.argv[1:]])}
         yield (
-            Surroundings(
+            RunContext(
                 folder,
                 data_dir,
                 offline,
@@ -83,7 +83,7 @@ def place(
         )
 
 
-def tell(line: str) -> None:
+def on_progress(line: str) -> None:
     """Prints a line of progress.
 
     Args:
@@ -119,7 +119,7 @@ def show(
     """Prints a comparison, and writes the report beside its records.
 
     Args:
-        result: What `conduct` returned.
+        result: What `run_experiment` returned.
         folder: Folder of the records.
         as_json: Whether to print JSON.
         quick: Whether it was only a first look.
@@ -135,7 +135,7 @@ def show(
     from batchsel.analysis.target_levels import estimate
     from batchsel.cli.support.comparison_text import lines
     from batchsel.cli.support.output import print_json
-    from batchsel.core.files import replacing
+    from batchsel.core.files import atomic_write
     from batchsel.experiments.run.records import FILE
 
     for failure in result.failures:
@@ -145,7 +145,7 @@ def show(
         raise UserError("no run has ended; see the failures above.")
     records = result.records if analysis is None else restated(result.records, analysis)
     estimates = estimate(records, result.failures)
-    with replacing(folder / "report.html") as beside:
+    with atomic_write(folder / "report.html") as beside:
         beside.write_text(report.report(records, (), result.failures, estimates), "utf-8")
     files = {"records": str(folder / FILE), "report": str(folder / "report.html")}
     if as_json:

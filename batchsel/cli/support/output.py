@@ -78,7 +78,7 @@ def save_picture(made: Any, path: Path) -> None:
         made: The figure.
         path: The file.
     """
-    from batchsel.core.files import replacing
+    from batchsel.core.files import atomic_write
 
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         made.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)

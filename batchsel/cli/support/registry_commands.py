@@ -40,7 +40,7 @@ def described(name: str, doc: str) -> dict[str, Any]:
         >>> described("half", "Halves.\n\nSource: folklore.\n\nArgs:\n    x: What to halve.")
         {'name': 'half', 'summary': 'Halves.', 'source': 'folklore.', 'parameters': {'x': 'What to halve.'}}
     """
-    paragraphs = {label.lower(): text for label, text in docstrings.labelled(doc).items()}
+    paragraphs = {label.lower(): text for label, text in docstrings.labeled(doc).items()}
     return {"name": name, "summary": docstrings.summary(doc), **paragraphs, "parameters": docstrings.parameters(doc)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchsel.analysis.comparison import analyse
+from batchsel.analysis.comparison import analyze
 from batchsel.analysis.verdict import number
 from batchsel.cli.support import docstrings
 from batchsel.selectors.registry import Entry, entries
@@ -46,7 +46,7 @@ def page(records: Sequence[Mapping[str, Any]] = ()) -> str:
 
 def _measured(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
-    for item in analyse(records).comparisons if records else ():
+    for item in analyze(records).comparisons if records else ():
         if item.arm.role != "arm":
             continue
         reached = f"{item.reached[0]} of {item.pairs} seeds reach {item.target} on {item.dataset}"
@@ -62,7 +62,7 @@ def _measured(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _section(entry: Entry, measured: str | None) -> str:
     doc = entry.doc()
     lines = [f"### {entry.name}\n", docstrings.summary(doc) + "\n"]
-    lines += [f"* **{title}.** {text}" for title, text in docstrings.labelled(doc).items()]
+    lines += [f"* **{title}.** {text}" for title, text in docstrings.labeled(doc).items()]
     lines += [f"* **Measured here.** {measured}"] if measured else []
     lines += [f"* `{name}`: {text}" for name, text in docstrings.parameters(doc).items()]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.data.builders.image_files import PictureFiles, decoded_file
 from batchsel.data.download.cache import cache_folder
 from batchsel.data.download.disk_space import check_space
@@ -92,7 +92,7 @@ def _kept(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] |
 
 
 def _write(files: PictureFiles, path: Path, name: str, progress: Callable[..., Any] | None) -> None:
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         broken = _decode(files, beside, name, progress)
         # Written first: where there are rows, it is known which of them are none.
         _list_of(path).write_text("\n".join(map(str, broken)))

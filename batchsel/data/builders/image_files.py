@@ -23,7 +23,7 @@ class PictureFiles:
     Args:
         paths: One file a sample.
         labels: ``int32[n]`` classes.
-        shape: Height, width, and 3 channels (colours) or 1 (grey).
+        shape: Height, width, and 3 channels (colors) or 1 (gray).
 
     Example:
         >>> files = PictureFiles([Path("/nowhere/a.png")], np.array([0]), (8, 8, 3))

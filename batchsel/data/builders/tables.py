@@ -1,4 +1,4 @@
-"""Tables: from rows and labels to a split, standardised data set."""
+"""Tables: from rows and labels to a split, standardized data set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def table_dataset(
         y: Class numbers or values, ``[n]``.
         names: Names of the features, if known.
         seed: Chooses the validation part; the test part is always the same.
-        scale: A known greatest value to divide by; without one, each feature is standardised with mean and
+        scale: A known greatest value to divide by; without one, each feature is standardized with mean and
             deviation of the training part.
 
     Returns:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from batchsel.data.dataset import Dataset
-from batchsel.data.sets.image_folder import PARTS, Wishes, class_folders, dataset_of, list_pictures
+from batchsel.data.sets.image_folder import PARTS, ImageFolderOptions, class_folders, dataset_of, list_pictures
 from batchsel.errors import UsageError, UserError
 
 _FORM = re.compile(r"^(?P<path>.*?)(?P<wishes>(?::size=[1-9]\d{0,3}|:skip_broken)*)\Z", re.DOTALL)
 _LOOKED_AT = 200
-"""Pictures that are looked at for their size and colours."""
+"""Pictures that are looked at for their size and colors."""
 _LARGEST = 64
 """Height and width that pictures of different or large sizes are brought to, unless told otherwise."""
 _SHARES = (0.1, 0.2)
@@ -54,7 +54,7 @@ def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = 
 
     Without a folder for it, a fifth of the pictures is drawn for the test part and a tenth for validation, each class
     by its share. Pictures of one size up to 64 pixels keep it, others are brought to 64 by 64, or to ``size``; they are
-    grey if all that were looked at are.
+    gray if all that were looked at are.
 
     Args:
         name: The folder, and behind colons ``size=96`` and ``skip_broken``.
@@ -93,15 +93,15 @@ def load_folder(name: str, seed: int = 0, progress: Callable[..., Any] | None = 
         raise UserError(
             f"{parts['train']}: each class needs two pictures at least, one to train on and one to hold out."
         )
-    wishes = Wishes(
+    options = ImageFolderOptions(
         shape, max(1, round(_SHARES[0] * count)), max(1, round(_SHARES[1] * count)), "skip_broken" in asked, seed
     )
-    dataset = dataset_of(name, listed, tuple(classes), wishes, progress)
+    dataset = dataset_of(name, listed, tuple(classes), options, progress)
     sizes = ", ".join(f"{len(held):,} {part}" for part, held in dataset.parts.items())
-    colours = "grey" if shape[2] == 1 else "colour"
+    colors = "gray" if shape[2] == 1 else "color"
     left_out = sum(map(len, (files.paths for files in listed.values()))) - sum(map(len, dataset.parts.values()))
     lines = [f"{len(classes)} classes: {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"]
-    lines += [f"{shape[0]} by {shape[1]} pixels, {colours}; {sizes}"]
+    lines += [f"{shape[0]} by {shape[1]} pixels, {colors}; {sizes}"]
     return dataset, lines + ([f"left out: {left_out:,} broken pictures"] if left_out else [])
 
 

@@ -56,7 +56,7 @@ def is_table(name: str) -> bool:
 def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[Found]]:
     r"""Reads a table, turns its columns into numbers, and splits it 60 : 20 : 20.
 
-    Numbers are standardised, and missing ones set to the mean, both by the training part. Texts of at most 50 kinds,
+    Numbers are standardized, and missing ones set to the mean, both by the training part. Texts of at most 50 kinds,
     and missing as a kind of its own, become one column a kind; other texts and constant columns are left out. A label
     that is text, or has at most 20 different whole numbers, makes a classification, any other number a regression.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.errors import UserError
 
 
@@ -35,7 +35,7 @@ def kept(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) -> d
         arrays = dict(make())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside, open(beside, "wb") as file:
+        with atomic_write(path) as beside, open(beside, "wb") as file:
             np.savez(file, **arrays)
     except (OSError, UserError):
         pass

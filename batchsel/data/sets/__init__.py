@@ -1,1 +1,1 @@
-"""The catalogue of data sets: one loader for each set or family."""
+"""The catalog of data sets: one loader for each set or family."""

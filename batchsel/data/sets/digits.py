@@ -1,6 +1,6 @@
 """Digits: 1,797 handwritten digits of 8 by 8 pixels; comes with scikit-learn, so it needs no download.
 
-The 64 pixels are features of a table, divided by 16, their greatest value. They are not standardised: pixels
+The 64 pixels are features of a table, divided by 16, their greatest value. They are not standardized: pixels
 at the rim are nearly always 0, and dividing by their tiny deviations would make the few that are not shout.
 """
 

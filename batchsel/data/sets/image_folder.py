@@ -35,7 +35,7 @@ class Listed(NamedTuple):
     labels: np.ndarray
 
 
-class Wishes(NamedTuple):
+class ImageFolderOptions(NamedTuple):
     """What is to become of the pictures.
 
     Args:
@@ -86,8 +86,8 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     listed = {part: list_pictures(root / name, folders) for part, name in options["parts"].items()}
     held_out = {part: getattr(card.sizes, part) for part in ("validation", "test")}
     _check_sizes(card, {part: len(files.paths) for part, files in listed.items()}, held_out)
-    wishes = Wishes(card.input_shape, *held_out.values(), skip_broken=False, seed=seed)
-    return dataset_of(card.name, listed, card.class_names, wishes, folder.progress)
+    options = ImageFolderOptions(card.input_shape, *held_out.values(), skip_broken=False, seed=seed)
+    return dataset_of(card.name, listed, card.class_names, options, folder.progress)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:
@@ -114,7 +114,7 @@ def dataset_of(
     name: str,
     listed: dict[str, Listed],
     class_names: tuple[str, ...],
-    wishes: Wishes,
+    options: ImageFolderOptions,
     progress: Callable[..., Any] | None = None,
 ) -> Dataset:
     """The data set that listed files make up.
@@ -123,7 +123,7 @@ def dataset_of(
         name: Its name.
         listed: Files of the parts that have folders; "train" at least. Without a test part, one is drawn.
         class_names: Names of the classes.
-        wishes: Shape and sizes.
+        options: Shape and sizes.
         progress: Makes a progress bar for a label and a verb; None for silence.
 
     Raises:
@@ -131,10 +131,10 @@ def dataset_of(
     """
     sources, labels = {}, {}
     for part, (paths, classes) in listed.items():
-        files = PictureFiles(paths, classes, wishes.shape)
-        rows, sound = picture_rows(files, f"{name}, {part} part", wishes.skip_broken, progress)
+        files = PictureFiles(paths, classes, options.shape)
+        rows, sound = picture_rows(files, f"{name}, {part} part", options.skip_broken, progress)
         sources[part], labels[part] = Subset(rows, sound), files.labels[sound]
-    rows, split = rows_of_parts(labels, wishes.validation, wishes.test, wishes.seed)
+    rows, split = rows_of_parts(labels, options.validation, options.test, options.seed)
     held = {part: held_rows(sources[own], some) for part, (own, some) in rows.items()}
     return Dataset(name, "classification", **held, class_names=class_names, split=split)
 

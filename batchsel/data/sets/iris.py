@@ -18,7 +18,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         folder: Not looked at; the data come with scikit-learn.
 
     Returns:
-        The data set: ``float32[n, 4]`` standardised features, ``int32[n]`` species.
+        The data set: ``float32[n, 4]`` standardized features, ``int32[n]`` species.
 
     Example:
         >>> from batchsel import cards, data

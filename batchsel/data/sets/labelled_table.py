@@ -16,7 +16,7 @@ from batchsel.errors import UserError
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
-    """Reads the table, and standardises it.
+    """Reads the table, and standardizes it.
 
     Args:
         card: The card; its options name the files that are accepted (``files``, the first that is there), the column
@@ -26,7 +26,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         folder: Where the file lies or will be downloaded to.
 
     Returns:
-        The data set: ``float32[n, d]`` standardised features, ``int32[n]`` classes or ``float32[n]`` values.
+        The data set: ``float32[n, d]`` standardized features, ``int32[n]`` classes or ``float32[n]`` values.
 
     Raises:
         UserError: If the file is missing, damaged, or not the one that the card describes.

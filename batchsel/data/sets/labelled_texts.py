@@ -1,4 +1,4 @@
-"""Data sets of labelled texts in tables: which columns hold label and text stands on the card."""
+"""Data sets of labeled texts in tables: which columns hold label and text stands on the card."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
 
 
 def text_dataset(card: Any, read: dict[str, Texts], seed: int, again: Callable[[str], Texts]) -> Dataset:
-    """The data set that labelled texts make up: checked, split, and encoded by a vocabulary of the training part.
+    """The data set that labeled texts make up: checked, split, and encoded by a vocabulary of the training part.
 
     Args:
         card: The card: name, task, sizes, content, class names and the option ``words`` are used.

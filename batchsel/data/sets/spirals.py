@@ -1,12 +1,12 @@
 """Archimedean spirals: arms that wind about each other, a small problem with a long and curved border.
 
 An arm is the curve r = a + b * theta, and arm j is turned by 2 * pi * j / k. The outer radius is 1, so b
-follows from a and the turns; a is chosen so that the inner ends of neighbouring arms are as far apart as the
+follows from a and the turns; a is chosen so that the inner ends of neighboring arms are as far apart as the
 arms are between two windings. With a = 0 all arms would meet in one point, where no model can tell them
 apart.
 
 Points stand at even distances along the arc, not at even angles: even angles would crowd them near the
-centre, and then "many points" and "hard to tell apart" could not be told from each other.
+center, and then "many points" and "hard to tell apart" could not be told from each other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def make_spirals(
     Args:
         samples: Number of points, n; the arms differ by at most one point.
         arms: Number of arms and classes, k, at least 2.
-        turns: How often an arm winds about the centre.
+        turns: How often an arm winds about the center.
         noise: Standard deviation of the Gaussian noise on each coordinate, for an outer radius of 1.
         seed: Seed of noise and order.
 
@@ -70,7 +70,7 @@ def difficulty(x: np.ndarray, y: np.ndarray, arms: int = 2, turns: float = 2.0) 
         x: Points, ``[n, 2]``.
         y: Their arms, ``int[n]``.
         arms: Number of arms.
-        turns: How often an arm winds about the centre.
+        turns: How often an arm winds about the center.
 
     Returns:
         ``float64[n]`` distances, for an outer radius of 1.
@@ -105,7 +105,7 @@ def spiral_constants(arms: int, turns: float) -> tuple[float, float]:
 
     Args:
         arms: Number of arms, k.
-        turns: How often an arm winds about the centre.
+        turns: How often an arm winds about the center.
 
     Returns:
         a, the inner radius, and b, the growth of the radius in each radian.
@@ -115,7 +115,7 @@ def spiral_constants(arms: int, turns: float) -> tuple[float, float]:
         >>> round(a, 4), round(a + b * 4 * math.pi, 4)
         (0.1111, 1.0)
     """
-    # Inner ends lie 2 a sin(pi / k) apart, windings of neighbouring arms (1 - a) / (turns k).
+    # Inner ends lie 2 a sin(pi / k) apart, windings of neighboring arms (1 - a) / (turns k).
     ratio = 1 / (2 * turns * arms * math.sin(math.pi / arms))
     start = ratio / (1 + ratio)
     return start, (1 - start) / (2 * math.pi * turns)
@@ -152,7 +152,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         folder: Not looked at; the points are computed.
 
     Returns:
-        The data set: ``float32[n, 2]`` standardised coordinates, ``int32[n]`` arms.
+        The data set: ``float32[n, 2]`` standardized coordinates, ``int32[n]`` arms.
 
     Raises:
         UsageError: If an option is unknown or out of range.
@@ -192,7 +192,7 @@ def _rotated(points: np.ndarray, angle: Any) -> np.ndarray:
 
 
 def _least_distance(points: np.ndarray, low: np.ndarray, high: np.ndarray, start: float, growth: float) -> np.ndarray:
-    # Thirds: between the two neighbours of the nearest tabulated angle the distance has one minimum.
+    # Thirds: between the two neighbors of the nearest tabulated angle the distance has one minimum.
     for _ in range(_REFINEMENTS):
         third = (high - low) / 3
         nearer = [np.hypot(*(_curve(angle, start, growth) - points).T) for angle in (low + third, high - third)]

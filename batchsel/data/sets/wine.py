@@ -18,7 +18,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         folder: Not looked at; the data come with scikit-learn.
 
     Returns:
-        The data set: ``float32[n, 13]`` standardised features, ``int32[n]`` cultivars.
+        The data set: ``float32[n, 13]`` standardized features, ``int32[n]`` cultivars.
 
     Example:
         >>> from batchsel import cards, data

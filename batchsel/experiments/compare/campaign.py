@@ -13,7 +13,7 @@ from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.jobs import Job, key_of
 from batchsel.experiments.compare.sweep import sweep
 from batchsel.experiments.run import records as files
-from batchsel.experiments.run.runner import Surroundings
+from batchsel.experiments.run.runner import RunContext
 from batchsel.experiments.spec.spec import check_names
 from batchsel.experiments.tuning import tuned_settings, tuning
 
@@ -25,20 +25,20 @@ class Result(NamedTuple):
     failures: list[dict[str, Any]]
 
 
-def conduct(
+def run_experiment(
     experiment: Experiment,
-    around: Surroundings,
+    context: RunContext,
     executor: Executor | None = None,
-    tell: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
     shard: tuple[int, int] | None = None,
 ) -> Result:
     """Runs what is not recorded yet.
 
     Args:
         experiment: The experiment.
-        around: Folders; records lie in `around.out`.
+        context: Folders; records lie in `context.out`.
         executor: As in `sweep`.
-        tell: As in `sweep`.
+        on_progress: As in `sweep`.
         shard: Which part of the blocks of a data set and seed to run, and of how many; None for all. Controls
             follow when the arms are recorded on all seeds: join the records and call it once more.
 
@@ -48,22 +48,25 @@ def conduct(
     jobs = experiment.jobs()
     for spec in {job.arm.name: job.spec for job in jobs}.values():
         check_names(spec)
-    workshop = around.workshop()
-    records, failures = sweep(_part(jobs, shard), around, executor, tell, workshop)
+    run_cache = context.run_cache()
+    records, failures = sweep(_part(jobs, shard), context, executor, on_progress, run_cache)
     if shard is not None:
-        records, missing = _recorded(jobs, around)
+        records, missing = _recorded(jobs, context)
         if missing:
-            _say(tell, f"{missing} runs are left to other shards; the controls follow when their records are joined")
+            _say(
+                on_progress,
+                f"{missing} runs are left to other shards; the controls follow when their records are joined",
+            )
             return Result(records, failures)
-    more, failed = sweep(_part(experiment.control_jobs(records), shard), around, executor, tell, workshop)
+    more, failed = sweep(_part(experiment.control_jobs(records), shard), context, executor, on_progress, run_cache)
     return Result(records + more, failures + failed)
 
 
-def conduct_card(
+def run_card(
     card: ExperimentCard,
-    around: Surroundings,
+    context: RunContext,
     executor: Executor | None = None,
-    tell: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
     shard: tuple[int, int] | None = None,
     seeds: int | None = None,
 ) -> Result:
@@ -74,10 +77,10 @@ def conduct_card(
 
     Args:
         card: The card, or its scaled form.
-        around: As in `conduct`.
-        executor: As in `conduct`.
-        tell: As in `conduct`.
-        shard: As in `conduct`.
+        context: As in `run_experiment`.
+        executor: As in `run_experiment`.
+        on_progress: As in `run_experiment`.
+        shard: As in `run_experiment`.
         seeds: How many seeds, or None for the card's.
 
     Raises:
@@ -85,19 +88,19 @@ def conduct_card(
             before anything is run.
     """
     experiment = Experiment.of(card, seeds)
-    around = dataclasses.replace(around, measures=card.measure, about={**around.about, **_about(card)})
+    context = dataclasses.replace(context, measures=card.measure, about={**context.about, **_about(card)})
     if card.tuning is None:
-        return conduct(experiment, around, executor, tell, shard)
-    path, stated = around.out / tuned_settings.FILE, card.tuning
+        return run_experiment(experiment, context, executor, on_progress, shard)
+    path, stated = context.out / tuned_settings.FILE, card.tuning
     digest = tuned_settings.stated_digest(experiment, stated)
     if not path.is_file():
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
         how = {"trials": stated.trials, "score": stated.score}
-        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(around), executor, tell, **how)
+        found = tuning.tune(experiment, stated.grid, stated.seeds, _apart(context), executor, on_progress, **how)
         tuned_settings.write(path, found, digest)
     tuned = dataclasses.replace(experiment, tuned=tuned_settings.read(path, digest))
-    return conduct(tuned, around, executor, tell, shard)
+    return run_experiment(tuned, context, executor, on_progress, shard)
 
 
 def _about(card: ExperimentCard) -> dict[str, Any]:
@@ -106,9 +109,9 @@ def _about(card: ExperimentCard) -> dict[str, Any]:
     return {**words, "analysis": dict(card.analysis)}
 
 
-def _apart(around: Surroundings) -> Surroundings:
+def _apart(context: RunContext) -> RunContext:
     """Trials lie in a folder of their own: they are no part of what is compared, and not measured besides."""
-    return dataclasses.replace(around, out=around.out / "tuning", measures=())
+    return dataclasses.replace(context, out=context.out / "tuning", measures=())
 
 
 def _part(jobs: list[Job], shard: tuple[int, int] | None) -> list[Job]:
@@ -120,12 +123,12 @@ def _part(jobs: list[Job], shard: tuple[int, int] | None) -> list[Job]:
     return [job for job in jobs if (job.spec.dataset, job.spec.seed) in mine]
 
 
-def _recorded(jobs: list[Job], around: Surroundings) -> tuple[list[dict[str, Any]], int]:
-    done = {key_of(record): record for record in files.read_folder(around.out).runs}
+def _recorded(jobs: list[Job], context: RunContext) -> tuple[list[dict[str, Any]], int]:
+    done = {key_of(record): record for record in files.read_folder(context.out).runs}
     found = [done[job.key] for job in jobs if job.key in done]
     return found, len(jobs) - len(found)
 
 
-def _say(tell: Callable[[str], None] | None, line: str) -> None:
-    if tell is not None:
-        tell(line)
+def _say(on_progress: Callable[[str], None] | None, line: str) -> None:
+    if on_progress is not None:
+        on_progress(line)

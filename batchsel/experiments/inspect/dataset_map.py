@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.errors import UserError
-from batchsel.experiments.run.run_cache import Workshop
+from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import whole
 from batchsel.experiments.spec.spec import RunSpec
@@ -44,21 +44,21 @@ class DatasetMap(NamedTuple):
         return np.argsort(self.confidence, kind="stable")
 
 
-def draw_map(spec: RunSpec, workshop: Workshop, models: int = 1) -> DatasetMap:
+def draw_map(spec: RunSpec, run_cache: RunCache, models: int = 1) -> DatasetMap:
     """Trains with the selector `mapping` and reads its state.
 
     Args:
         spec: The settings; their selector is `mapping`, and their task a classification.
-        workshop: Makes data and trainer.
+        run_cache: Makes data and trainer.
         models: Models to train, with the spec's seed and those after it.
 
     Raises:
         UserError: If the data set is no classification, or cannot be had.
     """
-    dataset = workshop.data_of(spec)
+    dataset = run_cache.data_of(spec)
     if dataset.task != "classification":
         raise UserError(f"a map needs classes; {spec.dataset} is a {dataset.task}.")
-    maps = [_of_a_model(dataclasses.replace(spec, seed=spec.seed + place), workshop) for place in range(models)]
+    maps = [_of_a_model(dataclasses.replace(spec, seed=spec.seed + place), run_cache) for place in range(models)]
     return DatasetMap(maps[0].label, *(_joined(maps, column) for column in DatasetMap._fields[1:]))
 
 
@@ -67,11 +67,11 @@ def _joined(maps: list[DatasetMap], column: str) -> np.ndarray:
     return np.sum(values, axis=0) if column in _COUNTED else np.mean(values, axis=0)
 
 
-def _of_a_model(spec: RunSpec, workshop: Workshop) -> DatasetMap:
-    dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
+def _of_a_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
+    dataset, trainer = run_cache.data_of(spec), run_cache.trainer(spec)
     x, y = whole(dataset.train)
     trainer.fit(x, y, epochs=Budget.parse(spec.budget).samples(len(y)) / len(y), verbose=0)
-    course = [leaf.numpy() for leaf in trainer.loop.carry.state]
+    course = [leaf.numpy() for leaf in trainer.loop.state.state]
     times, confidence, squares, right, forgotten, _, error, _ = course
     seen = np.maximum(times, 1)
     return DatasetMap(
@@ -93,7 +93,7 @@ def write_csv(path: Path, found: DatasetMap) -> None:
         path: The file.
         found: The map.
     """
-    with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("sample", *DatasetMap._fields))
         for sample, row in enumerate(zip(*found, strict=True)):

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.core.target import HOLD, Target, crossing
+from batchsel.core.target import HOLD, Target, first_reached
 from batchsel.data import Dataset, Part
 from batchsel.data.encoding.subwords import Subwords
 from batchsel.data.encoding.vocabulary import UNKNOWN, Encoder
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.run.run_cache import Workshop
+from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, kept_text, settings_of
 from batchsel.experiments.spec.dataset_lookup import some, whole
 from batchsel.experiments.spec.spec import RunSpec
-from batchsel.training.loop.data_feed import Resident, Streamed
+from batchsel.training.loop.data_feed import InMemoryFeed, StreamingFeed
 from batchsel.training.loop.train_step import Rows
 from batchsel.training.trainer import Trainer
 
@@ -184,12 +184,12 @@ class TrainedRun:
         return np.concatenate(found).reshape(len(x), -1)
 
 
-def load_run(folder: Path, workshop: Workshop) -> TrainedRun:
+def load_run(folder: Path, run_cache: RunCache) -> TrainedRun:
     """Builds the model of a run and gives it the weights of the checkpoint; trains nothing.
 
     Args:
         folder: The folder of the run.
-        workshop: Finds the data and builds the model.
+        run_cache: Finds the data and builds the model.
 
     Returns:
         The run, with the weights at its target if it was reached, else with the last ones.
@@ -198,14 +198,14 @@ def load_run(folder: Path, workshop: Workshop) -> TrainedRun:
         UserError: If the folder holds no run, or its data, model or selector are gone or not what they were.
     """
     spec = settings_of(folder)
-    dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
+    dataset, trainer = run_cache.data_of(spec), run_cache.trainer(spec)
     encoder = dataset.encoder and _encoder(folder, dataset)
     train = dataset.train
     trainer.resume(folder / CHECKPOINT)
     if isinstance(train, Part):
-        trainer.prepare(Resident(Rows(train.x, train.y)))
+        trainer.prepare(InMemoryFeed(Rows(train.x, train.y)))
     else:
-        trainer.prepare(Streamed(train, 1, trainer.engine.check_labels))
+        trainer.prepare(StreamingFeed(train, 1, trainer.engine.check_labels))
     at_target, samples = _weights(trainer, Target.parse(spec.target))
     return TrainedRun(spec, dataset, trainer.model, encoder, at_target, samples)
 
@@ -229,7 +229,7 @@ def evenly(count: int, rows: np.ndarray) -> np.ndarray:
 
 def _weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     """Puts the weights at the target into the model if it was reached; says which are in it, and after how much."""
-    held = crossing([target.met(results) for results in trainer.evaluations], HOLD)
+    held = first_reached([target.met(results) for results in trainer.evaluations], HOLD)
     if held is None or trainer.weights_at_target is None:
         return False, trainer.counts["samples"]
     trainer.model.set_weights(trainer.weights_at_target)

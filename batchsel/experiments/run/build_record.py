@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.core.target import HOLD, Target, crossing
+from batchsel.core.target import HOLD, Target, first_reached
 from batchsel.data import Dataset
 from batchsel.experiments.compare.arms import Arm
 from batchsel.experiments.run import environment, records
@@ -30,7 +30,7 @@ def record(
     """
     target = Target.parse(spec.target)
     met = [target.met(results) for results in trainer.evaluations]
-    held, first = crossing(met, HOLD), crossing(met, 1)
+    held, first = first_reached(met, HOLD), first_reached(met, 1)
     counts = trainer.counts
     scored = _scored_batches(trainer)
     happened = {"planning": counts["plans"], "updating": counts["steps"], "scoring": scored, "choosing": scored}
@@ -64,7 +64,7 @@ def record(
 
 def _course(trainer: Trainer) -> dict[str, Any]:
     """What changed over time, where anything did."""
-    course, groups = trainer.course, trainer.layer_groups
+    course, groups = trainer.schedule_log, trainer.layer_groups
     if course is None:
         return {}
     return {"course": course if groups is None else {**course, "groups": groups.rows()}}
@@ -91,9 +91,9 @@ def _test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[str, float]
 def _scored_batches(trainer: Trainer) -> float:
     """How many pools, or batches that were only scored, there were; samples scored by other models are none of them."""
     selector, counts = trainer.selector, trainer.counts
-    if selector.pool_size(trainer.batch_size) is not None and not selector.switches:
+    if selector.pool_size(trainer.batch_size) is not None and not selector.can_skip_scoring:
         return counts["steps"]
-    return counts["scored"] / trainer.loop.width if selector.switches or selector.rescores else 0
+    return counts["scored"] / trainer.loop.width if selector.can_skip_scoring or selector.scores_excluded else 0
 
 
 def _kept(trainer: Trainer) -> float:
@@ -101,8 +101,8 @@ def _kept(trainer: Trainer) -> float:
     loop, counts = trainer.loop, trainer.counts
     if counts["plans"] == 0 or trainer.selector.pool_size(trainer.batch_size) is not None:
         return 1.0
-    weights = loop.carry.plan.weights.numpy().reshape(loop.plan_steps, loop.width)
-    rest = weights[int(loop.carry.cursor.numpy()) : int(loop.carry.plan.steps.numpy())]
+    weights = loop.state.plan.weights.numpy().reshape(loop.plan_steps, loop.width)
+    rest = weights[int(loop.state.cursor.numpy()) : int(loop.state.plan.steps.numpy())]
     planned = counts["samples"] + int((rest > 0).sum())
     room = min(loop.plan_steps * loop.width, max(loop.n, loop.width))
     return min(1.0, planned / (counts["plans"] * room))

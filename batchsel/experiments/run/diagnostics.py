@@ -23,7 +23,7 @@ _STAGES = 5
 _TRAIN_SAMPLES = 10_000
 
 
-class Instruments:
+class DiagnosticProbes:
     """What is traced to measure a model; kept as long as its trainer, as the workshop does, for all of its runs.
 
     Args:
@@ -33,7 +33,7 @@ class Instruments:
         >>> import keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
         >>> model.compile("sgd", "mse")
-        >>> Instruments(Trainer(model)).features.layers
+        >>> DiagnosticProbes(Trainer(model)).features.layers
         ['dense_1']
     """
 
@@ -51,7 +51,7 @@ class Instruments:
         return FeatureSNR(self._model)
 
 
-class Measures:
+class Diagnostics:
     """Measures of one run, to be made before it.
 
     Stages that passed before a run was resumed are not in its record.
@@ -68,7 +68,7 @@ class Measures:
     """
 
     def __init__(
-        self, names: Sequence[str], trainer: Trainer, dataset: Dataset, budget: str, instruments: Instruments
+        self, names: Sequence[str], trainer: Trainer, dataset: Dataset, budget: str, instruments: DiagnosticProbes
     ) -> None:
         check_measures(names)
         self._names = names

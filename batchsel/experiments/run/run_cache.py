@@ -12,7 +12,7 @@ from batchsel.data import Dataset, Part
 from batchsel.data.variants.corruption import with_rare_classes, with_wrong_labels
 from batchsel.data.variants.subsample import with_share
 from batchsel.errors import UsageError
-from batchsel.experiments.run.diagnostics import Instruments
+from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.spec import RunSpec
 from batchsel.models.compiled import compiled
@@ -35,7 +35,7 @@ _OF_DATA = ("dataset", "source", "train_share", "imbalance", "label_noise", "lab
 """The settings that the data of a run depend on."""
 
 
-class Workshop:
+class RunCache:
     """Makes what runs need, once.
 
     Args:
@@ -50,7 +50,7 @@ class Workshop:
         self._spoilt: dict[tuple, Dataset] = {}
         self._trainers: OrderedDict[tuple, Trainer] = OrderedDict()
         self._costs: WeakKeyDictionary[Trainer, dict[str, float]] = WeakKeyDictionary()
-        self._instruments: WeakKeyDictionary[Trainer, Instruments] = WeakKeyDictionary()
+        self._instruments: WeakKeyDictionary[Trainer, DiagnosticProbes] = WeakKeyDictionary()
 
     def dataset(self, name: str) -> Dataset:
         """The data, split.
@@ -124,14 +124,14 @@ class Workshop:
             self._costs[trainer] = selection_seconds(trainer, samples, rows)
         return self._costs[trainer]
 
-    def instruments(self, trainer: Trainer) -> Instruments:
+    def instruments(self, trainer: Trainer) -> DiagnosticProbes:
         """What its runs are measured with; made once a trainer.
 
         Args:
             trainer: One of this workshop.
         """
         if trainer not in self._instruments:
-            self._instruments[trainer] = Instruments(trainer)
+            self._instruments[trainer] = DiagnosticProbes(trainer)
         return self._instruments[trainer]
 
     def _new(self, spec: RunSpec) -> Trainer:

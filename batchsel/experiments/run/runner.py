@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.core.target import HOLD
 from batchsel.data import Dataset, Part
 from batchsel.errors import UserError
 from batchsel.experiments.compare.arms import Arm
 from batchsel.experiments.run import build_record, records
 from batchsel.experiments.run.device_lock import device
-from batchsel.experiments.run.diagnostics import Measures
+from batchsel.experiments.run.diagnostics import Diagnostics
 from batchsel.experiments.run.record_details import Stages, details
-from batchsel.experiments.run.run_cache import Workshop
+from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import whole
@@ -27,7 +27,7 @@ from batchsel.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What a run needs to know that does not change its results.
 
     Args:
@@ -61,24 +61,24 @@ class Surroundings:
     download_progress: Callable[[str], Any] | None = None
     watch: Callable[[dict[str, Any]], None] | None = None
 
-    def workshop(self) -> Workshop:
+    def run_cache(self) -> RunCache:
         """A workshop with the data found here."""
-        return Workshop(self.data_folder, self.offline, self.download_progress)
+        return RunCache(self.data_folder, self.offline, self.download_progress)
 
 
 def run(
     spec: RunSpec,
-    around: Surroundings = Surroundings(),
+    context: RunContext = RunContext(),
     arm: Arm | None = None,
-    workshop: Workshop | None = None,
+    run_cache: RunCache | None = None,
 ) -> dict[str, Any]:
     """Trains to the target or to the end of the budget, and appends a record.
 
     Args:
         spec: The settings.
-        around: Folders, and who watches.
+        context: Folders, and who watches.
         arm: What the run is in an experiment; None for a run by itself.
-        workshop: Keeps data and trainers between runs, or None.
+        run_cache: Keeps data and trainers between runs, or None.
 
     Returns:
         The record.
@@ -87,29 +87,31 @@ def run(
         UserError: If anything the run needs is missing or wrong.
         KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
     """
-    workshop = workshop or around.workshop()
-    dataset, trainer = workshop.data_of(spec), workshop.trainer(spec)
-    measures = Measures(around.measures, trainer, dataset, spec.budget, workshop.instruments(trainer))
-    folder = around.folder or around.out / spec.identity()
-    if around.resume:
+    run_cache = run_cache or context.run_cache()
+    dataset, trainer = run_cache.data_of(spec), run_cache.trainer(spec)
+    measures = Diagnostics(context.measures, trainer, dataset, spec.budget, run_cache.instruments(trainer))
+    folder = context.folder or context.out / spec.identity()
+    if context.resume:
         trainer.resume(folder / CHECKPOINT)
-    elif around.checkpoints or around.tensorboard:
+    elif context.checkpoints or context.tensorboard:
         _open(folder, spec, dataset)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
-    callbacks = [AfterEvaluations(stages.look)] if around.detail and stages.wanted else []
+    callbacks = [AfterEvaluations(stages.look)] if context.detail and stages.wanted else []
     callbacks += measures.callbacks
-    with device(exclusive=around.alone) as alone:
-        _fit(spec, around, trainer, dataset, folder, callbacks)
-    record = build_record.record(spec, arm or Arm.of(spec), trainer, dataset, workshop.selection_cost(trainer, dataset))
-    record |= {"started": started, "contended": not alone, "about": around.about}
+    with device(exclusive=context.alone) as alone:
+        _fit(spec, context, trainer, dataset, folder, callbacks)
+    record = build_record.record(
+        spec, arm or Arm.of(spec), trainer, dataset, run_cache.selection_cost(trainer, dataset)
+    )
+    record |= {"started": started, "contended": not alone, "about": context.about}
     # Unless the target was reached, the test part was read with the weights at the end.
     record |= measures.record(None if record["reached"] else record["test"])
-    if around.detail:
+    if context.detail:
         record |= details(trainer, dataset, stages.noted)
-    if around.resume and (known := _recorded(around.out, record)):
+    if context.resume and (known := _recorded(context.out, record)):
         return known  # it had ended before: nothing was trained
-    records.append(around.out, record)
+    records.append(context.out, record)
     return record
 
 
@@ -128,16 +130,16 @@ def _open(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
         raise UserError(
             f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
         ) from error
-    with replacing(folder / CONFIG) as beside:
+    with atomic_write(folder / CONFIG) as beside:
         beside.write_text(to_toml(spec), "utf-8")
     if dataset.encoder is not None:
-        with replacing(folder / dataset.encoder.FILE) as beside:
+        with atomic_write(folder / dataset.encoder.FILE) as beside:
             beside.write_text(dataset.encoder.stored(), "utf-8")
 
 
 def _fit(
     spec: RunSpec,
-    around: Surroundings,
+    context: RunContext,
     trainer: Trainer,
     dataset: Dataset,
     folder: Path,
@@ -146,9 +148,9 @@ def _fit(
     budget, n = Budget.parse(spec.budget), len(dataset.train)
     passes = budget.samples(n) / n
     every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
-    if around.watch is not None:
-        callbacks.append(Watch(around.watch))
-    if around.tensorboard:
+    if context.watch is not None:
+        callbacks.append(Watch(context.watch))
+    if context.tensorboard:
         callbacks.append(TensorBoard(folder / "tensorboard", write_graph=False))
     data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Part) else (dataset.train,)
     trainer.fit(
@@ -162,5 +164,5 @@ def _fit(
         hold=HOLD,
         run_on=spec.run_on,
         seconds=budget.amount if budget.unit == "seconds" else None,
-        checkpoint=folder / CHECKPOINT if around.checkpoints else None,
+        checkpoint=folder / CHECKPOINT if context.checkpoints else None,
     )

@@ -35,7 +35,7 @@ class RunSpec:
         model: A model in text form.
         selector: A selector in text form.
         batch_size: Samples of a step.
-        optimizer: An optimiser in text form.
+        optimizer: An optimizer in text form.
         learning_rate: Its peak learning rate.
         schedule: A schedule in text form.
         budget: As in `Budget`.
@@ -188,7 +188,7 @@ def to_toml(spec: RunSpec) -> str:
 def _rate(settings: Mapping[str, Any], chosen: bool) -> Any:
     """The learning rate: what the schedule states, if it states one."""
     schedule, rate = settings["schedule"], settings["learning_rate"]
-    stated = schedules.stated_rate(schedule) if isinstance(schedule, str) and schedule.strip() else None
+    stated = schedules.base_learning_rate(schedule) if isinstance(schedule, str) and schedule.strip() else None
     if stated is not None and chosen and rate != stated:
         raise UsageError(
             f"the schedule {schedule!r} states the learning rate, {stated:g}, and learning_rate={rate!r} is given too."

@@ -36,7 +36,7 @@ class Search:
         self._trial = self._study.ask(self._space)
         return dict(self._trial.params)
 
-    def tell(self, scores: Sequence[float]) -> None:
+    def on_progress(self, scores: Sequence[float]) -> None:
         """How they did, and those before them.
 
         The scores of those before are told once more, for all may have come to be told in another unit.

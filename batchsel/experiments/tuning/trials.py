@@ -19,7 +19,7 @@ _PENALTY = 2
 Grid = Mapping[str, Sequence[Any] | Range]
 
 
-class Tried(NamedTuple):
+class TrialRuns(NamedTuple):
     """One combination of settings and its runs."""
 
     settings: dict[str, Any]
@@ -59,7 +59,7 @@ def check_score(score: str) -> None:
         raise unknown_name("score", score, SCORES)
 
 
-def scored(tried: Sequence[Tried], score: str = TARGET) -> list[Trial]:
+def scored(tried: Sequence[TrialRuns], score: str = TARGET) -> list[Trial]:
     """How combinations of an arm did.
 
     Seconds and samples cannot be ranked together: seconds count only where all runs of all combinations were timed.
@@ -95,7 +95,7 @@ def _final(record: Mapping[str, Any]) -> float:
     return -value if target.rising else value
 
 
-def doubts(arm: str, ranked: Sequence[Trial], grid: Grid, score: str, target: str) -> list[str]:
+def tuning_warnings(arm: str, ranked: Sequence[Trial], grid: Grid, score: str, target: str) -> list[str]:
     """Why the best settings of an arm may not be worth much.
 
     Args:
@@ -107,7 +107,7 @@ def doubts(arm: str, ranked: Sequence[Trial], grid: Grid, score: str, target: st
 
     Example:
         >>> best = Trial({"learning_rate": 0.1}, 3.0, reached=1, runs=1)
-        >>> doubts("digits, smart", [best], {"learning_rate": [0.1, 0.01]}, "target", "accuracy>=0.9")
+        >>> tuning_warnings("digits, smart", [best], {"learning_rate": [0.1, 0.01]}, "target", "accuracy>=0.9")
         ['tuning digits, smart: the best learning_rate, 0.1, lies at the edge of its grid; a better one may lie beyond']
     """
     best, told = ranked[0], []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchsel.cards.experiment_cards import Tuning
-from batchsel.core.files import replacing
+from batchsel.core.files import atomic_write
 from batchsel.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def write(path: Path, trials: Mapping[str, Mapping[str, Sequence[Any]]], stated:
     import tomli_w
 
     best = {name: {arm: dict(tried[0].settings) for arm, tried in arms.items()} for name, arms in trials.items()}
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(tomli_w.dumps(({_STATED: stated} if stated else {}) | best), "utf-8")
 
 

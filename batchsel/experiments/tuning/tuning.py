@@ -14,11 +14,11 @@ from batchsel.experiments.compare.arms import Arm
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.jobs import Job
 from batchsel.experiments.compare.sweep import sweep
-from batchsel.experiments.run.runner import Surroundings
+from batchsel.experiments.run.runner import RunContext
 from batchsel.experiments.spec.spec import RunSpec, check_names
 from batchsel.experiments.tuning.search import Search
-from batchsel.experiments.tuning.trials import END, TARGET, Grid, Trial, Tried, check_score, doubts, scored
-from batchsel.schedules import stated_rate
+from batchsel.experiments.tuning.trials import END, TARGET, Grid, Trial, TrialRuns, check_score, scored, tuning_warnings
+from batchsel.schedules import base_learning_rate
 
 FIRST_SEED = 1_000_000
 """Tuning seeds start here; scoring seeds lie below."""
@@ -53,9 +53,9 @@ def tune(
     experiment: Experiment,
     grid: Grid,
     seeds: int,
-    around: Surroundings,
+    context: RunContext,
     executor: Executor | None = None,
-    tell: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
     trials: int | None = None,
     score: str = TARGET,
 ) -> Trials:
@@ -65,9 +65,9 @@ def tune(
         experiment: Arms and data sets; its own seeds are not touched.
         grid: Values, or a range, of each setting.
         seeds: Tuning seeds.
-        around: Folders.
+        context: Folders.
         executor: As in `sweep`.
-        tell: As in `sweep`; called with warnings too.
+        on_progress: As in `sweep`; called with warnings too.
         trials: How many combinations each arm tries, found by a `Search` of its own; None for all.
         score: "target": a trial ends at its target and is scored by how soon that was. "end": it goes on to the end of
             its budget and is scored by the target's metric on the validation part then.
@@ -85,18 +85,18 @@ def tune(
         _check_rates(experiment)
     pairs = [(dataset, arm) for dataset in experiment.datasets for arm in experiment.arms]
 
-    def tried(wanted: Mapping[Pair, Sequence[dict[str, Any]]]) -> Mapping[Pair, list[Tried]]:
-        return _tried(experiment, wanted, seeds, around, executor, tell, score)
+    def tried(wanted: Mapping[Pair, Sequence[dict[str, Any]]]) -> Mapping[Pair, list[TrialRuns]]:
+        return _tried(experiment, wanted, seeds, context, executor, on_progress, score)
 
     if trials is None:
         found = tried(dict.fromkeys(pairs, combinations(grid)))
     else:
         found = _searched(pairs, grid, trials, tried, score)
     ranked = {pair: sorted(scored(of, score), key=lambda item: item.score) for pair, of in found.items()}
-    for (dataset, arm), of in ranked.items() if tell is not None else ():
+    for (dataset, arm), of in ranked.items() if on_progress is not None else ():
         target = experiment.spec(dataset, arm, FIRST_SEED).target
-        for doubt in doubts(f"{dataset}, {arm}", of, grid, score, target):
-            tell(doubt)
+        for doubt in tuning_warnings(f"{dataset}, {arm}", of, grid, score, target):
+            on_progress(doubt)
     return {dataset: {arm: ranked[dataset, arm] for arm in experiment.arms} for dataset in experiment.datasets}
 
 
@@ -104,17 +104,17 @@ def _searched(
     pairs: Sequence[Pair],
     grid: Grid,
     trials: int,
-    try_them: Callable[[Mapping[Pair, Sequence[dict[str, Any]]]], Mapping[Pair, list[Tried]]],
+    try_them: Callable[[Mapping[Pair, Sequence[dict[str, Any]]]], Mapping[Pair, list[TrialRuns]]],
     score: str,
-) -> dict[Pair, list[Tried]]:
+) -> dict[Pair, list[TrialRuns]]:
     _check(grid)
     searches = {pair: Search(grid) for pair in pairs}
-    found: dict[Pair, list[Tried]] = {pair: [] for pair in pairs}
+    found: dict[Pair, list[TrialRuns]] = {pair: [] for pair in pairs}
     for _ in range(trials):
         # All arms take their next step together, so that they are timed in the same stretch of time.
         for pair, more in try_them({pair: [search.ask()] for pair, search in searches.items()}).items():
             found[pair] += more
-            searches[pair].tell([trial.score for trial in scored(found[pair], score)])
+            searches[pair].on_progress([trial.score for trial in scored(found[pair], score)])
     return found
 
 
@@ -128,11 +128,11 @@ def _tried(
     experiment: Experiment,
     wanted: Mapping[tuple[str, str], Sequence[dict[str, Any]]],
     seeds: int,
-    around: Surroundings,
+    context: RunContext,
     executor: Executor | None,
-    tell: Callable[[str], None] | None,
+    on_progress: Callable[[str], None] | None,
     score: str,
-) -> dict[Pair, list[Tried]]:
+) -> dict[Pair, list[TrialRuns]]:
     """Runs the combinations that are wanted of each data set and arm, those of a data set and a seed side by side."""
     jobs = [
         Job(
@@ -147,10 +147,12 @@ def _tried(
     for job in jobs:
         if job.spec.seed == FIRST_SEED:
             check_names(job.spec)
-    by_key: dict[Pair, Tried] = {
-        (dataset, _name(arm, settings)): Tried(settings, []) for (dataset, arm), of in wanted.items() for settings in of
+    by_key: dict[Pair, TrialRuns] = {
+        (dataset, _name(arm, settings)): TrialRuns(settings, [])
+        for (dataset, arm), of in wanted.items()
+        for settings in of
     }
-    records, failures = sweep(jobs, around, executor, tell)
+    records, failures = sweep(jobs, context, executor, on_progress)
     for record in records:
         by_key[_key(record)].records.append(record)
     for record in failures:
@@ -171,7 +173,7 @@ def _check_rates(experiment: Experiment) -> None:
     for dataset in experiment.datasets:
         for arm in experiment.arms:
             schedule = experiment.spec(dataset, arm, FIRST_SEED).schedule
-            stated = stated_rate(schedule)
+            stated = base_learning_rate(schedule)
             if stated is not None:
                 raise UsageError(
                     f"the learning rate of {arm} cannot be tuned: its schedule, {schedule}, states it as {stated}."

@@ -1,1 +1,1 @@
-"""The catalogue of schedules."""
+"""The catalog of schedules."""

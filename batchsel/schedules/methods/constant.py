@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 
 
@@ -24,6 +24,6 @@ class Constant(Schedule):
 
     name: ClassVar[str] = "constant"
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """1."""
-        return tf.ones_like(moment.progress)
+        return tf.ones_like(timestamp.progress)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 
 
@@ -35,6 +35,6 @@ class Exponential(Schedule):
     def __post_init__(self) -> None:
         in_range(self, "end", 0, 1, lower_open=True)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
-        return tf.pow(tf.constant(self.end, tf.float32), moment.progress)
+        return tf.pow(tf.constant(self.end, tf.float32), timestamp.progress)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Moment, check_duration, elapsed, passes_of
+from batchsel.core.timestamp import Timestamp, check_duration, elapsed, passes_of
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
 
@@ -18,7 +18,7 @@ class InverseSqrt(Schedule):
     """Rises in a straight line to 1, then falls with the inverse square root of what was trained; it has no end.
 
     With `start` 0 it has the shape of the Transformer's schedule, with `start` 1 of T5's, which is flat at first. The
-    optimiser's rate is the highest: in the Transformer that is 1/√(width · steps of warm-up). A warm-up of a share s of
+    optimizer's rate is the highest: in the Transformer that is 1/√(width · steps of warm-up). A warm-up of a share s of
     the budget leaves √s at the end of it; one in passes makes the rate after so many passes independent of the budget.
 
     Formula: start + (1 - start) t/w for t ≤ w, √(w/t) after, t what was trained and w the warm-up.
@@ -45,8 +45,8 @@ class InverseSqrt(Schedule):
         check_duration(self, "warmup")
         in_range(self, "start", 0, 1)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
         passes = passes_of(self.warmup)
-        times = moment.progress / self.warmup if passes is None else moment.passes / passes
-        return above(self.start, elapsed(self.warmup, moment)) / tf.sqrt(tf.maximum(times, 1.0))
+        times = timestamp.progress / self.warmup if passes is None else timestamp.passes / passes
+        return above(self.start, elapsed(self.warmup, timestamp)) / tf.sqrt(tf.maximum(times, 1.0))

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of, whole
-from batchsel.core.timestamp import Moment, check_duration, elapsed
+from batchsel.core.checks import check_integer, in_range, one_of
+from batchsel.core.timestamp import Timestamp, check_duration, elapsed
 from batchsel.schedules.base import Schedule
 
 FORMS = ("geometric", "multiplicative")
@@ -61,11 +61,11 @@ class LeRaC(Schedule):
 
     Example:
         >>> lerac, places, rate = LeRaC("5 passes", 1e-5), tf.constant([0.0, 0.5, 1.0]), tf.constant(0.1)
-        >>> [f"{factor:.0e}" for factor in lerac.layers(Moment.of(0.0), places, rate).numpy()]
+        >>> [f"{factor:.0e}" for factor in lerac.layers(Timestamp.of(0.0), places, rate).numpy()]
         ['1e+00', '1e-02', '1e-04']
-        >>> [f"{factor:.0e}" for factor in lerac.layers(Moment.of(0.1, passes=2.5), places, rate).numpy()]
+        >>> [f"{factor:.0e}" for factor in lerac.layers(Timestamp.of(0.1, passes=2.5), places, rate).numpy()]
         ['1e+00', '1e-01', '1e-02']
-        >>> lerac.layers(Moment.of(0.2, passes=5), places, rate).numpy().tolist()
+        >>> lerac.layers(Timestamp.of(0.2, passes=5), places, rate).numpy().tolist()
         [1.0, 1.0, 1.0]
     """
 
@@ -85,38 +85,38 @@ class LeRaC(Schedule):
         in_range(self, "c", 1, math.inf, lower_open=True, upper_open=True)
         if self.head is not None:
             in_range(self, "head", _LEAST, 1)
-        whole(self, "updates", 1)
+        check_integer(self, "updates", 1)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """1: what all layers have in common does not change."""
-        return tf.ones_like(moment.progress)
+        return tf.ones_like(timestamp.progress)
 
-    def layers(self, moment: Moment, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    def layers(self, timestamp: Timestamp, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """The factors by layer.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
             places: ``float32[n]`` of the groups: 0, 1 / (n - 1), ... 1; the number of groups is read off their shape.
             rate: ``float32[]`` η.
 
         Returns:
             ``float32[n]`` in (0, 1].
         """
-        done = elapsed(self.k, moment)
+        done = elapsed(self.k, timestamp)
         # Where the rate is at most eta_min there is nothing to start lower; at a rate of 0 the quotient is no number.
         least = tf.where(rate > self.eta_min, self.eta_min / rate, 1.0)
         form = self._geometric if self.form == "geometric" else self._multiplicative
-        return tf.where(done < 1.0, form(done, moment, places, least), 1.0)
+        return tf.where(done < 1.0, form(done, timestamp, places, least), 1.0)
 
-    def _geometric(self, done: tf.Tensor, moment: Moment, places: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
+    def _geometric(self, done: tf.Tensor, timestamp: Timestamp, places: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
         return tf.exp(self._starts(places * tf.math.log(least), places) * (1.0 - done))
 
-    def _multiplicative(self, done: tf.Tensor, moment: Moment, places: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
+    def _multiplicative(self, done: tf.Tensor, timestamp: Timestamp, places: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
         """In powers of c, which are whole numbers except where `eta_min` or `head` cut in, so that rungs are exact."""
         base = math.log(self.c)
         number = tf.round(places * (places.shape[0] - 1))
         starts = self._starts(tf.maximum(-number, tf.math.log(least) / base), places, base)
-        updates = tf.floor(moment.passes * self.updates + _ROUNDING)
+        updates = tf.floor(timestamp.passes * self.updates + _ROUNDING)
         rungs = tf.minimum(updates, tf.floor(math.log(_STOP) / base - starts))
         return tf.minimum(tf.pow(tf.constant(self.c), starts + rungs), 1.0)
 

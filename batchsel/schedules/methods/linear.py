@@ -8,7 +8,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
 
@@ -37,6 +37,6 @@ class Linear(Schedule):
     def __post_init__(self) -> None:
         in_range(self, "end", 0, 1)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
-        return above(self.end, 1.0 - moment.progress)
+        return above(self.end, 1.0 - timestamp.progress)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above, eased
@@ -29,7 +29,7 @@ class OneCycle(Schedule):
     Disciplined Approach to Neural Network Hyper-Parameters*, 2018, https://arxiv.org/abs/1803.09820.
 
     Args:
-        peak: The highest learning rate, above 0; None for that of the optimiser.
+        peak: The highest learning rate, above 0; None for that of the optimizer.
         div: The peak over the first rate, at least 1.
         final_div: The first rate over the last, at least 1.
         rise: Share of the budget over which the rate rises, in (0, 1).
@@ -43,7 +43,7 @@ class OneCycle(Schedule):
         >>> cycle = OneCycle(div=4.0, momenta=[0.85, 0.95])
         >>> [round(float(cycle(p)), 6) for p in (0.0, 0.15, 0.3, 1.0)]
         [0.25, 0.625, 1.0, 2.5e-05]
-        >>> [round(float(cycle.momentum(Moment.of(p))), 6) for p in (0.0, 0.3, 1.0)]
+        >>> [round(float(cycle.momentum(Timestamp.of(p))), 6) for p in (0.0, 0.3, 1.0)]
         [0.95, 0.85, 0.95]
     """
 
@@ -64,28 +64,28 @@ class OneCycle(Schedule):
             object.__setattr__(self, "momenta", _pair(self.momenta))  # a tuple, so that equal ones are equal
 
     @property
-    def stated_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:
         """The peak."""
         return self.peak
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
         first = 1.0 / self.div
-        height = self._height(moment)
-        return tf.where(moment.progress < self.rise, above(first, height), above(first / self.final_div, height))
+        height = self._height(timestamp)
+        return tf.where(timestamp.progress < self.rise, above(first, height), above(first / self.final_div, height))
 
-    def momentum(self, moment: Moment) -> tf.Tensor | None:
+    def momentum(self, timestamp: Timestamp) -> tf.Tensor | None:
         """High at both ends, low at the peak."""
         if self.momenta is None:
             return None
         low, high = self.momenta
-        height = self._height(moment)
+        height = self._height(timestamp)
         return low * height + high * (1.0 - height)
 
-    def _height(self, moment: Moment) -> tf.Tensor:
+    def _height(self, timestamp: Timestamp) -> tf.Tensor:
         """0 at both ends, 1 at the peak."""
         rise = tf.constant(self.rise, tf.float32)
-        share = tf.minimum(moment.progress / rise, (1.0 - moment.progress) / (1.0 - rise))
+        share = tf.minimum(timestamp.progress / rise, (1.0 - timestamp.progress) / (1.0 - rise))
         return eased(tf.minimum(share, 1.0))
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
 
@@ -43,6 +43,6 @@ class Polynomial(Schedule):
         in_range(self, "power", 0, math.inf, lower_open=True, upper_open=True)
         in_range(self, "end", 0, 1)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
-        return above(self.end, tf.pow(1.0 - moment.progress, self.power))
+        return above(self.end, tf.pow(1.0 - timestamp.progress, self.power))

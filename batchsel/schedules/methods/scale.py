@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of, whole
-from batchsel.core.timestamp import Moment
+from batchsel.core.checks import check_integer, in_range, one_of
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules.base import Schedule
 
@@ -28,7 +28,7 @@ class Scale(Schedule):
     Args:
         rule: "linear", "sqrt" or "none".
         batch: Batch size that the base rate is for.
-        rate: The base rate, above 0; None for the learning rate of the optimiser.
+        rate: The base rate, above 0; None for the learning rate of the optimizer.
 
     Raises:
         UsageError: If any lies outside.
@@ -47,12 +47,12 @@ class Scale(Schedule):
 
     def __post_init__(self) -> None:
         one_of(self, "rule", ("linear", "sqrt", "none"))
-        whole(self, "batch", 1)
+        check_integer(self, "batch", 1)
         if self.rate is not None:
             in_range(self, "rate", 0, math.inf, lower_open=True, upper_open=True)
 
     @property
-    def stated_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:
         """The base rate."""
         return self.rate
 
@@ -74,7 +74,7 @@ class Scale(Schedule):
         """
         return Bound(self, batch_size)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Has none before the batch size is known.
 
         Raises:
@@ -97,7 +97,7 @@ class Bound(Schedule):
     name: ClassVar[str] = "scale"
 
     @property
-    def stated_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:
         """The base rate."""
         return self.rule.rate
 
@@ -118,9 +118,9 @@ class Bound(Schedule):
         """
         return self.rule.bound(batch_size, multiple)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """What the rule gives for the batch size."""
-        return self.rule.multiple(self.batch_size) * tf.ones_like(moment.progress)
+        return self.rule.multiple(self.batch_size) * tf.ones_like(timestamp.progress)
 
     def __repr__(self) -> str:
         return repr(self.rule)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.points import checked_points, passed
@@ -45,7 +45,7 @@ class Step(Schedule):
             raise UsageError("step: at must list at least one point, as in step(at=[0.5, 0.75]).")
         in_range(self, "times", 0, 1000, lower_open=True)
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
         powers = [self.times**count for count in range(len(self.at) + 1)]
-        return tf.gather(tf.constant(powers, tf.float32), passed(self.at, moment))
+        return tf.gather(tf.constant(powers, tf.float32), passed(self.at, timestamp))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from batchsel.core.checks import in_range, one_of
-from batchsel.core.timestamp import Moment, check_duration, elapsed
+from batchsel.core.timestamp import Timestamp, check_duration, elapsed
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
@@ -58,10 +58,10 @@ class Warmup(Schedule):
             in_range(self, "start", 0, 1)
         one_of(self, "form", ("linear", "constant"))
 
-    def factor(self, moment: Moment) -> tf.Tensor:
+    def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
         start = 1.0 if self.start == _BASE else self.start
-        done = elapsed(self.share, moment)
+        done = elapsed(self.share, timestamp)
         return above(start, done if self.form == "linear" else tf.floor(done))
 
     def bound(self, batch_size: int, multiple: float) -> Warmup:

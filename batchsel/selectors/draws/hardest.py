@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import whole
+from batchsel.core.checks import check_integer
 from batchsel.selectors.base import Draw
 from batchsel.selectors.types import Context, Plan
 
@@ -33,11 +33,11 @@ class Hardest(Draw):
     """
 
     name = "hardest"
-    learns = False
+    uses_training_losses = False
     pool: int = 2
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        check_integer(self, "pool", 1)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass, of which one sample in `pool` is trained on."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Draw
-from batchsel.selectors.ops.sampling import filled_plan, happens, kept_first
+from batchsel.selectors.ops.sampling import bernoulli, padded_plan, partition_kept
 from batchsel.selectors.types import Context, Plan
 
 
@@ -37,7 +37,7 @@ class Keep(Draw):
     """
 
     name = "keep"
-    learns = False
+    uses_training_losses = False
     rescale: bool = False
     until: float = 1.0
 
@@ -65,8 +65,8 @@ def kept_pass(chances: tf.Tensor, weights: tf.Tensor | None, context: Context, s
         context: Where the run stands.
         stream: Name of the random stream.
     """
-    keep = happens(chances, context.rng, stream)
+    keep = bernoulli(chances, context.rng, stream)
     order = context.rng.permutation(context.n, f"{stream}/order")
-    rows, kept = kept_first(order, keep)
+    rows, kept = partition_kept(order, keep)
     rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
-    return filled_plan(rows, kept, context.batch_size, weights)
+    return padded_plan(rows, kept, context.batch_size, weights)

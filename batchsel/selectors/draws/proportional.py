@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from batchsel.selectors.base import Draw
 from batchsel.selectors.ops.plan_interval import check_every, steps_between_plans
-from batchsel.selectors.ops.sampling import dealt, first_then_shares, systematic
+from batchsel.selectors.ops.sampling import deal_into_batches, first_then_shares, systematic
 from batchsel.selectors.types import Context, Plan
 
 
@@ -34,7 +34,7 @@ class Proportional(Draw):
     """
 
     name = "proportional"
-    learns = False
+    uses_training_losses = False
     every: float | None = None
 
     def __post_init__(self) -> None:
@@ -49,4 +49,4 @@ class Proportional(Draw):
         steps = self.steps_per_plan(context.n, context.batch_size)
         rows = steps * context.batch_size
         drawn = systematic(first_then_shares(scores, rows), rows, context.rng, "proportional")
-        return Plan(dealt(drawn, steps), tf.ones([rows]), tf.constant(steps))
+        return Plan(deal_into_batches(drawn, steps), tf.ones([rows]), tf.constant(steps))

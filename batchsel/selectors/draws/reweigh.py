@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from batchsel.selectors.base import Draw
 from batchsel.selectors.ops.ranking import mean_of_finite
-from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
 
 
@@ -29,7 +29,7 @@ class Reweigh(Draw):
     """
 
     name = "reweigh"
-    learns = False
+    uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
@@ -41,4 +41,4 @@ class Reweigh(Draw):
         some = tf.reduce_any(finite & (scores > 0))
         weights = tf.where(finite & some, tf.maximum(scores / mean_of_finite(scores), 1e-6), tf.ones_like(scores))
         order = context.rng.permutation(context.n, "reweigh")
-        return filled_plan(order, tf.constant(context.n), context.batch_size, tf.cast(weights, tf.float32))
+        return padded_plan(order, tf.constant(context.n), context.batch_size, tf.cast(weights, tf.float32))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.core.checks import in_range, one_of
 from batchsel.selectors.base import Draw
 from batchsel.selectors.ops.plan_interval import check_every, steps_between_plans
-from batchsel.selectors.ops.sampling import dealt, first_then_shares, systematic
+from batchsel.selectors.ops.sampling import deal_into_batches, first_then_shares, systematic
 from batchsel.selectors.types import Context, Plan
 
 
@@ -40,7 +40,7 @@ class Weighted(Draw):
     """
 
     name = "weighted"
-    learns = False
+    uses_training_losses = False
     beta: float = 1.0
     end: float | None = None
     scale: str = "none"
@@ -62,7 +62,7 @@ class Weighted(Draw):
         steps = self.steps_per_plan(context.n, context.batch_size)
         count = steps * context.batch_size
         shares = first_then_shares(scores, count)
-        rows = dealt(systematic(shares, count, context.rng, "weighted"), steps)
+        rows = deal_into_batches(systematic(shares, count, context.rng, "weighted"), steps)
         # Samples of infinite score are not drawn by chance; chances are those among the others.
         others = tf.where(tf.math.is_inf(scores), tf.zeros([], tf.int64), shares)
         known = tf.cast(tf.math.count_nonzero(~tf.math.is_inf(scores)), tf.float64)

@@ -1,1 +1,1 @@
-"""The catalogue of published methods, orders and controls: one file each."""
+"""The catalog of published methods, orders and controls: one file each."""

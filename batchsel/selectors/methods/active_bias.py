@@ -11,10 +11,10 @@ from batchsel.selectors.scores.prediction_variance import PredictionVariance
 
 
 def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) -> Part:
-    """Emphasises samples whose prediction moves, by drawing them more often or by weighing them more.
+    """Emphasizes samples whose prediction moves, by drawing them more often or by weighing them more.
 
     Formula: ``prediction_variance(floor) | warmup(passes) | proportional``, or ``... | reweigh``.
-    Cost: three floats a sample, O(n) for each plan, no extra forward pass. Biased towards uncertain samples.
+    Cost: three floats a sample, O(n) for each plan, no extra forward pass. Biased toward uncertain samples.
     Source: H.-S. Chang, E. Learned-Miller and A. McCallum, *Active Bias: Training More Accurate Neural Networks by
     Emphasizing High Variance Samples*, NIPS 2017, https://arxiv.org/abs/1704.07433: its SGD-SPV ("sampling") and
     SGD-WPV ("weighing"). Reported there: better accuracy; no claim about speed.

@@ -13,7 +13,7 @@ def ada_boundary(side: str = "near", pressure: float = 32.0, warmup: float = 1) 
     """Draws samples near the decision boundary.
 
     Formula: ``boundary(side) | pressure(pressure, pressure) | warmup(passes) | proportional``.
-    Cost: one float a sample, O(n) for each plan, no extra forward pass. Biased towards the boundary.
+    Cost: one float a sample, O(n) for each plan, no extra forward pass. Biased toward the boundary.
     Source: H. Song et al., *Ada-Boundary: Accelerating DNN Training via Adaptive Boundary Batch Selection*, Machine
     Learning 109 (2020), https://doi.org/10.1007/s10994-020-05903-6, with pressure 32 on Fashion-MNIST and 2 on
     CIFAR-10. Its own

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import one_of
 from batchsel.selectors.base import State
-from batchsel.selectors.pooled import Pooled, taken_highest, taken_in_proportion
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.pooled import Pooled, taken_in_proportion, top_k
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 _SIGNALS = {"loss": (), "gradient_norm": ("gradient_norm",), "probability": ("probability",)}
 _LAST_LAYER = ("gradient_norm", "features")
@@ -23,7 +23,7 @@ class Candidates(Pooled):
     (online hard example mining), the norm of the loss gradient at the outputs, that of the gradient of the last layer's
     kernel and bias, ‖p − y‖ sqrt(‖h‖² + 1) with h its input, or 1 − the probability of the true class. With `take`
     "proportional" b rows are drawn in proportion to their scores, with "unbiased" and weighed 1 / (B P).
-    Cost: B forward passes a step, counted as samples scored; no state. Biased towards the score, but for "unbiased".
+    Cost: B forward passes a step, counted as samples scored; no state. Biased toward the score, but for "unbiased".
     Source: A. Shrivastava, A. Gupta and R. Girshick, *Training Region-based Object Detectors with Online
     Hard Example Mining*, CVPR 2016, https://arxiv.org/abs/1604.03540
 
@@ -41,7 +41,7 @@ class Candidates(Pooled):
     """
 
     name = "candidates"
-    learns = False
+    uses_training_losses = False
     pool: int = 2
     of: str = "loss"
     take: str = "top"
@@ -56,15 +56,15 @@ class Candidates(Pooled):
         """The signals that the score is made of."""
         return _SIGNALS.get(self.of, _LAST_LAYER)
 
-    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """The rows of highest score, or rows drawn by their scores."""
         scores = self._scores(candidates)
         if self.take == "top":
-            return taken_highest(scores, candidates.valid, context.batch_size)
+            return top_k(scores, candidates.valid, context.batch_size)
         unbiased = self.take == "unbiased"
         return taken_in_proportion(scores, candidates.valid, context.batch_size, context.rng, unbiased)
 
-    def _scores(self, candidates: Seen) -> tf.Tensor:
+    def _scores(self, candidates: SampleStats) -> tf.Tensor:
         if self.of == "last_layer":
             squares = tf.reduce_sum(tf.square(candidates.features), axis=1)
             return candidates.gradient_norm * tf.sqrt(squares + 1)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, whole
+from batchsel.core.checks import check_integer, in_range
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.pooled import Pooled, taken_in_proportion
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,18 +42,18 @@ class ComposerBackprop(Pooled):
     """
 
     name = "composer_backprop"
-    learns = False
+    uses_training_losses = False
     keep: float = 0.5
     start: float = 0.5
     end: float = 0.9
     interrupt: int = 2
-    switches = True
+    can_skip_scoring = True
 
     def __post_init__(self) -> None:
         in_range(self, "keep", 0, 1, lower_open=True)
         in_range(self, "start", 0, 1)
         in_range(self, "end", 0, 1)
-        whole(self, "interrupt", 0)
+        check_integer(self, "interrupt", 0)
         if self.end <= self.start:
             raise UsageError(f"composer_backprop: end must be above start, got start={self.start}, end={self.end}.")
 
@@ -69,7 +69,7 @@ class ComposerBackprop(Pooled):
         plain = steps % self.interrupt == self.interrupt - 1 if self.interrupt else tf.zeros(steps.shape, tf.bool)
         return on & ~plain
 
-    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Rows drawn by their place in the pool."""
         losses = tf.where(candidates.valid, candidates.loss, float("inf"))
         below = tf.reduce_sum(tf.cast(losses[None] <= losses[:, None], tf.float64), axis=1)

@@ -6,7 +6,7 @@ from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.pacing import Pacing
 from batchsel.selectors.scores.last_loss import LastLoss
-from batchsel.selectors.scores.precomputed import Given
+from batchsel.selectors.scores.precomputed import PrecomputedScores
 
 
 def curriculum(
@@ -30,7 +30,7 @@ def curriculum(
         end: Progress from which all of the data are in use, in (0, 1].
         form: "exponential", "linear" or "step".
         order: "easy" or "hard" first.
-        difficulty: File of given difficulties, as for `Given`; None for the model's own last losses.
+        difficulty: File of given difficulties, as for `PrecomputedScores`; None for the model's own last losses.
 
     Returns:
         The composition.
@@ -42,5 +42,5 @@ def curriculum(
         >>> curriculum(order="hard")
         last_loss | pacing(start=0.1, end=0.5, form='exponential', order='hard') | keep(rescale=False, until=1.0)
     """
-    score = LastLoss() if difficulty is None else Given(difficulty)
+    score = LastLoss() if difficulty is None else PrecomputedScores(difficulty)
     return score | Pacing(start, end, form, order) | Keep()

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Selector
-from batchsel.selectors.ops.sampling import filled_plan, updated
-from batchsel.selectors.types import Context, Plan, Seen
+from batchsel.selectors.ops.sampling import padded_plan, scatter_update
+from batchsel.selectors.types import Context, Plan, SampleStats
 
 
 class Course(NamedTuple):
@@ -35,7 +35,7 @@ class Course(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Mapping(Selector):
+class DataMap(Selector):
     """Plain shuffling that keeps a map of the data: how sure and how right the model was on each sample.
 
     Formula: for each sample the mean μ_i and the standard deviation σ_i of the probability of its class over the times
@@ -54,12 +54,12 @@ class Mapping(Selector):
         UsageError: If `early` lies outside (0, 1].
 
     Example:
-        >>> Mapping().signals
+        >>> DataMap().signals
         ('probability', 'correct', 'gradient_norm')
     """
 
     name = "mapping"
-    reads_losses = False
+    requires_nonnegative_losses = False
     early: float = 0.25
     signals = ("probability", "correct", "gradient_norm")
 
@@ -71,7 +71,7 @@ class Mapping(Selector):
         zero = tf.zeros([n])
         return Course(zero, zero, zero, zero, zero, tf.zeros([n], tf.bool), zero, zero)
 
-    def update(self, state: Course, seen: Seen, context: Context) -> Course:
+    def update(self, state: Course, seen: SampleStats, context: Context) -> Course:
         """Notes how it went with the samples just trained on."""
         old = Course(*(tf.gather(leaf, seen.indices) for leaf in state))
         right = seen.correct > 0.5
@@ -89,7 +89,7 @@ class Mapping(Selector):
             old.error + early * (seen.gradient_norm - old.error) / tf.maximum(counted, 1.0),
             counted,
         )
-        return Course(*(updated(leaf, seen.indices, rows) for leaf, rows in zip(state, new, strict=True)))
+        return Course(*(scatter_update(leaf, seen.indices, rows) for leaf, rows in zip(state, new, strict=True)))
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
@@ -98,4 +98,4 @@ class Mapping(Selector):
     def plan(self, state: Course, context: Context) -> Plan:
         """A pass in random order."""
         order = context.rng.permutation(context.n, "mapping")
-        return filled_plan(order, tf.constant(context.n), context.batch_size)
+        return padded_plan(order, tf.constant(context.n), context.batch_size)

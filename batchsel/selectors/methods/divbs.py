@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import last_layer_products, orthogonal
 from batchsel.selectors.pooled import Pooled, taken_rows
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,13 +37,13 @@ class DivBS(Pooled):
     """
 
     name = "divbs"
-    learns = False
+    uses_training_losses = False
     pool: int = 3
     signals = ("residuals", "features")
 
-    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """The rows picked greedily."""
         products = last_layer_products(candidates.residuals, candidates.features)
-        towards = tf.linalg.matvec(products, tf.cast(candidates.valid, tf.float32))
-        rows = orthogonal(products, towards, candidates.valid, context.batch_size)
+        toward = tf.linalg.matvec(products, tf.cast(candidates.valid, tf.float32))
+        rows = orthogonal(products, toward, candidates.valid, context.batch_size)
         return taken_rows(rows, candidates.valid)

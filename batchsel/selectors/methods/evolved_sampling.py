@@ -11,7 +11,7 @@ def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: float | None =
     """Draws samples by their loss and by how it moves.
 
     Formula: ``evolved(fast, slow) | proportional(every)``.
-    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased towards high and rising loss.
+    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased toward high and rising loss.
     Source: *Evolved Sampling*, 2025, https://arxiv.org/abs/2509.23461, known here from its abstract; reported there: up
     to 45 % less time. A port of the idea: the paper draws within batches, here from all of the data.
 

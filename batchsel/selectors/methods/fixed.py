@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
 
 
@@ -27,8 +27,8 @@ class Fixed(Selector):
     """
 
     name = "fixed"
-    reads_losses = False
-    learns = False
+    requires_nonnegative_losses = False
+    uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
@@ -36,4 +36,4 @@ class Fixed(Selector):
 
     def plan(self, state: State, context: Context) -> Plan:
         """A pass in the order of the data."""
-        return filled_plan(tf.range(context.n), tf.constant(context.n), context.batch_size)
+        return padded_plan(tf.range(context.n), tf.constant(context.n), context.batch_size)

@@ -10,7 +10,7 @@ from batchsel.core.checks import in_range, one_of
 from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.modifiers.pacing import FORMS, share_in_use
-from batchsel.selectors.ops.sampling import filled_plan, kept_first
+from batchsel.selectors.ops.sampling import padded_plan, partition_kept
 from batchsel.selectors.types import Context, Plan
 
 
@@ -38,8 +38,8 @@ class Growing(Selector):
     """
 
     name = "growing"
-    reads_losses = False
-    learns = False
+    requires_nonnegative_losses = False
+    uses_training_losses = False
     start: float = 0.1
     end: float = 0.5
     form: str = "exponential"
@@ -58,5 +58,5 @@ class Growing(Selector):
         share = share_in_use(self.form, self.start, self.end, context.progress)
         count = tf.cast(tf.math.ceil(share * context.n - 1e-6), tf.int32)
         ranks = Rng(context.seed, tf.zeros([], tf.int64)).permutation(context.n, "growing/part")
-        rows, kept = kept_first(context.rng.permutation(context.n, "growing"), ranks < count)
-        return filled_plan(rows, kept, context.batch_size)
+        rows, kept = partition_kept(context.rng.permutation(context.n, "growing"), ranks < count)
+        return padded_plan(rows, kept, context.batch_size)

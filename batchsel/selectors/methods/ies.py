@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Selector
-from batchsel.selectors.ops.sampling import kept_first, rest_scored, updated
-from batchsel.selectors.types import Context, Plan, Seen
+from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter_update
+from batchsel.selectors.types import Context, Plan, SampleStats
 
 _LOSSES = 5
 _SEEN_ENOUGH = 3
@@ -42,7 +42,7 @@ class IES(Selector):
     name = "ies"
     threshold: float = 0.001
     refresh: bool = True
-    rescores = True
+    scores_excluded = True
 
     def __post_init__(self) -> None:
         in_range(self, "threshold", 0, float("inf"), lower_open=True, upper_open=True)
@@ -51,11 +51,15 @@ class IES(Selector):
         """``float32[n, 5]`` losses, the latest first, and ``int32[n]`` how many there were."""
         return tf.zeros([n, _LOSSES]), tf.zeros([n], tf.int32)
 
-    def update(self, state: tuple[tf.Tensor, tf.Tensor], seen: Seen, context: Context) -> tuple[tf.Tensor, tf.Tensor]:
+    def update(
+        self, state: tuple[tf.Tensor, tf.Tensor], seen: SampleStats, context: Context
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Puts the newest losses in front."""
         losses, count = state
         rows = tf.concat([seen.loss[:, None], tf.gather(losses, seen.indices)[:, :-1]], axis=1)
-        return updated(losses, seen.indices, rows), updated(count, seen.indices, tf.gather(count, seen.indices) + 1)
+        return scatter_update(losses, seen.indices, rows), scatter_update(
+            count, seen.indices, tf.gather(count, seen.indices) + 1
+        )
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass, and a batch more where both parts end in the middle of one."""
@@ -64,7 +68,7 @@ class IES(Selector):
     def plan(self, state: tuple[tf.Tensor, tf.Tensor], context: Context) -> Plan:
         """The samples to train on, then those that are only scored."""
         order = context.rng.permutation(context.n, "ies")
-        rows, kept = kept_first(order, ~self._mastered(*state))
+        rows, kept = partition_kept(order, ~self._mastered(*state))
         rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
         return rest_scored(rows, kept, context.batch_size, tf.ones([]), tf.constant(self.refresh))
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.pooled import Pooled, taken_in_proportion
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 def variance_ratio(norms: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
@@ -64,7 +64,7 @@ class ImportanceSampling(Pooled):
     threshold: float | None = None
     momentum: float = 0.9
     signals = ("gradient_norm",)
-    switches = True
+    can_skip_scoring = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,18 +81,18 @@ class ImportanceSampling(Pooled):
         limit = (self.pool + 3) / 3 if self.threshold is None else self.threshold
         return tf.fill([self.steps_per_plan(context.n, context.batch_size)], state[0] > limit)
 
-    def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> tuple:
+    def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> tuple:
         """Follows τ on the pool, which is a uniform sample."""
         return self._followed(state[0], candidates), tf.constant(True)
 
-    def update(self, state: tuple[tf.Tensor, tf.Tensor], seen: Seen, context: Context) -> tuple:
+    def update(self, state: tuple[tf.Tensor, tf.Tensor], seen: SampleStats, context: Context) -> tuple:
         """Follows τ on a plain batch; a batch drawn by gradient norm says nothing about a uniform one."""
         return tf.where(state[1], state[0], self._followed(state[0], seen)), tf.constant(False)
 
-    def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> Selection:
         """Rows drawn by their gradient norm."""
         valid, norms = candidates.valid, candidates.gradient_norm
         return taken_in_proportion(norms, valid, context.batch_size, context.rng, unbiased=True)
 
-    def _followed(self, tau: tf.Tensor, seen: Seen) -> tf.Tensor:
+    def _followed(self, tau: tf.Tensor, seen: SampleStats) -> tf.Tensor:
         return self.momentum * tau + (1 - self.momentum) * variance_ratio(seen.gradient_norm, seen.valid)

@@ -1,4 +1,4 @@
-"""Batches that cover their pool: k-centre greedy."""
+"""Batches that cover their pool: k-center greedy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import one_of, whole
+from batchsel.core.checks import check_integer, one_of
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
 from batchsel.selectors.pooled import Pooled, taken_rows
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,8 +20,8 @@ class KCentre(Pooled):
     Formula: the most central row, then always the row that is farthest from its nearest picked one. Distances are those
     of the inputs, of their first `dimensions` principal components within the pool, or of the inputs of the last layer.
     Cost: B forward passes a step, counted as samples scored (on inputs they are made all the same), and O(b B) for the
-    choice; no state. Biased towards the rim of the data.
-    Source: the selector "CORSET" of Training-Batch-Selection (Human Augment Analytics Group); k-centre as in O. Sener
+    choice; no state. Biased toward the rim of the data.
+    Source: the selector "CORSET" of Training-Batch-Selection (Human Augment Analytics Group); k-center as in O. Sener
     and S. Savarese, *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018,
     https://arxiv.org/abs/1708.00489
 
@@ -39,7 +39,7 @@ class KCentre(Pooled):
     """
 
     name = "k_centre"
-    learns = False
+    uses_training_losses = False
     pool: int = 3
     on: str = "features"
     dimensions: int = 16
@@ -47,14 +47,14 @@ class KCentre(Pooled):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(self, "on", ("features", "inputs", "pca"))
-        whole(self, "dimensions", 1)
+        check_integer(self, "dimensions", 1)
 
     @property
     def signals(self) -> tuple[str, ...]:
         """What distances are measured on."""
         return ("features",) if self.on == "features" else ("inputs",)
 
-    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """The rows picked greedily."""
         points = candidates.features if self.on == "features" else candidates.inputs
         # Rows that only fill up the pool are in the middle, where they move no component.

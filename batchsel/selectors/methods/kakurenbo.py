@@ -1,4 +1,4 @@
-"""Hides what is learnt and predicted with confidence, and looks at it once a pass."""
+"""Hides what is learned and predicted with confidence, and looks at it once a pass."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import tensorflow as tf
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.ranking import descending_ranks
-from batchsel.selectors.ops.sampling import kept_first, rest_scored, updated
-from batchsel.selectors.types import Context, Plan, Seen
+from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter_update
+from batchsel.selectors.types import Context, Plan, SampleStats
 
 _FADING = ((0.3, 0.8), (0.6, 0.6), (0.8, 0.4))
 """From which progress on which factor of the share is hidden: the authors' steps, at 60, 120 and 160 of 200 passes."""
@@ -47,7 +47,7 @@ class Kakurenbo(Selector):
     tau: float = 0.7
     rescale: bool = True
     signals = ("probability", "correct")
-    rescores = True
+    scores_excluded = True
 
     def __post_init__(self) -> None:
         in_range(self, "hide", 0, 1)
@@ -57,9 +57,9 @@ class Kakurenbo(Selector):
         """``float32[n]``: the probability of the true class where it was predicted, 0 elsewhere."""
         return tf.zeros([n])
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Notes the confidence of right predictions."""
-        return updated(state, seen.indices, seen.probability * seen.correct)
+        return scatter_update(state, seen.indices, seen.probability * seen.correct)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass, and a batch more where both parts end in the middle of one."""
@@ -75,7 +75,7 @@ class Kakurenbo(Selector):
         hidden = tf.cast(share * context.n + 1e-6, tf.int32)
         easy = (ranks >= context.n - hidden) & tf.math.is_finite(context.losses)
         order = context.rng.permutation(context.n, "kakurenbo")
-        rows, kept = kept_first(order, ~(easy & (state >= self.tau)))
+        rows, kept = partition_kept(order, ~(easy & (state >= self.tau)))
         weight = tf.cast(context.n, tf.float32) / tf.cast(tf.maximum(kept, 1), tf.float32)
         weight = weight if self.rescale else tf.ones([])
         return rest_scored(rows, kept, context.batch_size, weight, tf.constant(True))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import whole
+from batchsel.core.checks import check_integer
 from batchsel.errors import UserError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
 
 
@@ -37,13 +37,13 @@ class LengthBuckets(Selector):
     """
 
     name = "length_buckets"
-    reads_losses = False
-    learns = False
-    sees_inputs = True
+    requires_nonnegative_losses = False
+    uses_training_losses = False
+    needs_inputs = True
     pool: int = 50
 
     def __post_init__(self) -> None:
-        whole(self, "pool", 1)
+        check_integer(self, "pool", 1)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
@@ -62,7 +62,7 @@ class LengthBuckets(Selector):
         # Pools behind each other, in each the longest last; batches are cut from this at multiples of b.
         pools = tf.range(n) // (self.pool * b)
         places = tf.argsort(pools * (tf.reduce_max(lengths) + 1) + lengths, stable=True)
-        plan = filled_plan(tf.gather(order, places), tf.constant(n), b)
+        plan = padded_plan(tf.gather(order, places), tf.constant(n), b)
         batches = context.rng.permutation(steps, "length_buckets/batches")
         indices, weights = (
             tf.reshape(tf.gather(tf.reshape(part, [steps, b]), batches), [-1]) for part in (plan.indices, plan.weights)

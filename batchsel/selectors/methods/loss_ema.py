@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Score
-from batchsel.selectors.ops.sampling import updated
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.types import Context, SampleStats
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,7 +19,7 @@ class LossEMA(Score):
     Formula: each time sample i is trained on with loss ℓ, m_i ← β m_i + (1 − β) ℓ and
     c_i ← β c_i + (1 − β), both from 0; the score is m_i / c_i, and infinite while c_i = 0. Drawn with
     `proportional` unless another draw follows in the pipe: P(i) ∝ score.
-    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased towards high loss.
+    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased toward high loss.
     Source: loss-proportional sampling with the bias correction of D. Kingma and J. Ba, *Adam*, ICLR 2015.
 
     Args:
@@ -45,11 +45,11 @@ class LossEMA(Score):
         """``float32[n, 2]``: m and c."""
         return tf.zeros([n, 2])
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Moves the averages of the samples just trained on."""
         news = tf.stack([seen.loss, tf.ones_like(seen.loss)], axis=1)
         rows = self.decay * tf.gather(state, seen.indices) + (1 - self.decay) * news
-        return updated(state, seen.indices, rows)
+        return scatter_update(state, seen.indices, rows)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """M / c, infinite for unseen samples."""

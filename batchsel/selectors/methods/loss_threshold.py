@@ -13,7 +13,7 @@ def loss_threshold(at: float = 0.5, readmit: float | None = 3) -> Part:
     """Keeps the samples whose last loss lies above a threshold; the others come back after some passes.
 
     Formula: ``last_loss | threshold(at) | coverage(readmit) | keep``; at least a batch is kept.
-    Cost: a number a sample, O(n) a pass, no extra forward pass. Biased towards high loss.
+    Cost: a number a sample, O(n) a pass, no extra forward pass. Biased toward high loss.
     Source: the loss-based selection for text of Training-Batch-Selection (Human Augment Analytics Group), where a
     sample that was left out never came back: that is `readmit=None`.
 

@@ -10,7 +10,7 @@ from batchsel.core.checks import in_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest, graph_cut
 from batchsel.selectors.pooled import Pooled, taken_rows
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +38,7 @@ class MILO(Pooled):
     """
 
     name = "milo"
-    learns = False
+    uses_training_losses = False
     pool: int = 3
     switch: float = 0.17
     signals = ("features",)
@@ -47,7 +47,7 @@ class MILO(Pooled):
         super().__post_init__()
         in_range(self, "switch", 0, 1)
 
-    def choose(self, state: State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """The rows picked greedily."""
         points = tf.math.l2_normalize(candidates.features, axis=1)
         products, valid, b = tf.matmul(points, points, transpose_b=True), candidates.valid, context.batch_size

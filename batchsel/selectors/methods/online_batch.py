@@ -15,7 +15,7 @@ def online_batch(start: float = 100.0, end: float = 1.0, warmup: float = 1, ever
 
     Formula: ``last_loss | rank_pressure(start, end) | warmup(passes) | proportional(every)``: the sample of highest
     loss is drawn e^((n − 1) / n) times as often as that of lowest, with e from `start` to `end` over the run.
-    Cost: no state of its own, O(n log n) for each plan, no extra forward pass. Biased towards high loss. The paper also
+    Cost: no state of its own, O(n log n) for each plan, no extra forward pass. Biased toward high loss. The paper also
     recomputes all losses now and then; here they stay as they were when a sample was last trained on.
     Source: I. Loshchilov and F. Hutter, *Online Batch Selection for Faster Training of Neural Networks*, ICLR 2016
     workshop, https://arxiv.org/abs/1511.06343; reported there: MNIST about five times faster with AdaDelta and

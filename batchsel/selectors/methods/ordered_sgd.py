@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Selector
-from batchsel.selectors.ops.sampling import filled_plan
-from batchsel.selectors.types import Context, Plan, Seen
+from batchsel.selectors.ops.sampling import padded_plan
+from batchsel.selectors.types import Context, Plan, SampleStats
 
 _RULE = ((0.8, 2), (0.9, 4), (0.95, 8), (0.995, 16))
 """From which training accuracy on which part of a batch counts."""
@@ -51,7 +51,7 @@ class OrderedSGD(Selector):
         """``float32[3]``: seen and right in this pass, and the accuracy over the last one."""
         return tf.zeros([3])
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Counts right predictions."""
         real = tf.cast(seen.valid, tf.float32)
         count, right = state[0] + tf.reduce_sum(real), state[1] + tf.reduce_sum(real * seen.correct)
@@ -66,9 +66,9 @@ class OrderedSGD(Selector):
     def plan(self, state: tf.Tensor, context: Context) -> Plan:
         """A pass in random order."""
         order = context.rng.permutation(context.n, "ordered_sgd")
-        return filled_plan(order, tf.constant(context.n), context.batch_size)
+        return padded_plan(order, tf.constant(context.n), context.batch_size)
 
-    def weigh(self, state: tf.Tensor, losses: tf.Tensor, valid: tf.Tensor, context: Context) -> tf.Tensor:
+    def loss_weights(self, state: tf.Tensor, losses: tf.Tensor, valid: tf.Tensor, context: Context) -> tf.Tensor:
         """Count / q for the q largest losses of the batch, 0 for the others."""
         count = tf.cast(tf.math.count_nonzero(valid), tf.float32)
         share = tf.ones([]) if self.share is None else tf.constant(float(self.share))

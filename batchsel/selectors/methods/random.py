@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
 
 
@@ -28,8 +28,8 @@ class Random(Selector):
     """
 
     name = "random"
-    reads_losses = False
-    learns = False
+    requires_nonnegative_losses = False
+    uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""
@@ -38,4 +38,4 @@ class Random(Selector):
     def plan(self, state: State, context: Context) -> Plan:
         """A pass in random order."""
         order = context.rng.permutation(context.n, "random")
-        return filled_plan(order, tf.constant(context.n), context.batch_size)
+        return padded_plan(order, tf.constant(context.n), context.batch_size)

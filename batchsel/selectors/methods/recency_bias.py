@@ -15,7 +15,7 @@ def recency_bias(
     """Draws samples whose latest predictions disagree with each other, under a pressure that fades.
 
     Formula: ``prediction_entropy(window, classes) | pressure(start, end) | warmup(passes) | proportional``.
-    Cost: window + 1 integers a sample, O(n · window²) for each plan, no extra forward pass. Biased towards uncertainty.
+    Cost: window + 1 integers a sample, O(n · window²) for each plan, no extra forward pass. Biased toward uncertainty.
     Source: H. Song et al., *Carpe Diem, Seize the Samples Uncertain "At the Moment" for Adaptive Batch Selection*,
     CIKM 2020, https://arxiv.org/abs/1911.08050; reported there: up to 59 % less time than other selectors, on its own
     baselines.

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, whole
+from batchsel.core.checks import check_integer, in_range
 from batchsel.selectors.base import Selector
 from batchsel.selectors.draws.keep import kept_pass
-from batchsel.selectors.ops.sampling import updated
-from batchsel.selectors.types import Context, Plan, Seen
+from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.types import Context, Plan, SampleStats
 
 
 class _State(NamedTuple):
@@ -57,14 +57,14 @@ class RePB(Selector):
 
     def __post_init__(self) -> None:
         in_range(self, "r", 0, 1, upper_open=True)
-        whole(self, "window", 1)
+        check_integer(self, "window", 1)
         in_range(self, "delta", 0, 1)
 
     def init(self, n: int) -> _State:
         """Nothing is low, nothing was there."""
         return _State(tf.zeros([n], tf.bool), tf.zeros([n], tf.int32), tf.zeros([]))
 
-    def update(self, state: _State, seen: Seen, context: Context) -> _State:
+    def update(self, state: _State, seen: SampleStats, context: Context) -> _State:
         """Compares the losses of the batch with those of its window."""
         valid = tf.cast(seen.valid, tf.float32)
         batch = tf.reduce_sum(valid * seen.loss) / tf.maximum(tf.reduce_sum(valid), 1.0)
@@ -72,8 +72,8 @@ class RePB(Selector):
         size = tf.cast(tf.clip_by_value(context.step, 1, self.window), tf.float32)
         mean = state.mean + (batch - state.mean) / size
         return _State(
-            updated(state.low, seen.indices, seen.loss < mean),
-            updated(state.visits, seen.indices, tf.gather(state.visits, seen.indices) + 1),
+            scatter_update(state.low, seen.indices, seen.loss < mean),
+            scatter_update(state.visits, seen.indices, tf.gather(state.visits, seen.indices) + 1),
             mean,
         )
 

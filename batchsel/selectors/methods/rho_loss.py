@@ -1,4 +1,4 @@
-"""Reducible holdout loss: what is not learnt yet, worth learning and learnable."""
+"""Reducible holdout loss: what is not learned yet, worth learning and learnable."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.errors import UsageError
-from batchsel.selectors.pooled import Pooled, taken_highest
-from batchsel.selectors.scores.precomputed import Given
-from batchsel.selectors.types import Choice, Context, Learn, Seen
+from batchsel.selectors.pooled import Pooled, top_k
+from batchsel.selectors.scores.precomputed import PrecomputedScores
+from batchsel.selectors.types import Context, SampleStats, Selection, TrainAuxiliary
 
 
 class _State(NamedTuple):
@@ -33,7 +33,7 @@ class RHOLoss(Pooled):
     Cost: B forward passes a step, counted as samples scored; before that, `passes` passes over the data (counted as
     three forward passes a sample) and a forward pass for each sample, on the clock; one float a sample. Biased.
     Source: S. Mindermann et al., *Prioritized Training on Points that are Learnable, Worth Learning, and Not Yet
-    Learnt*, ICML 2022, https://arxiv.org/abs/2206.07137; there on a held-out set, with two models on halves as a
+    Learned*, ICML 2022, https://arxiv.org/abs/2206.07137; there on a held-out set, with two models on halves as a
     variant; reported
     there: 18 times fewer steps on Clothing-1M, 2 times fewer passes on CIFAR-10 at a constant learning rate.
 
@@ -41,7 +41,7 @@ class RHOLoss(Pooled):
         pool: Size of a pool in batches, at least 1; the paper has 10.
         passes: Passes that the models for the irreducible loss are trained, above 0. The model cannot learn much more
             than they did: on Fashion-MNIST one pass holds it at 89 %, where shuffling reaches 92 %.
-        irreducible: File of given losses, as for `Given`; None to find them.
+        irreducible: File of given losses, as for `PrecomputedScores`; None to find them.
 
     Raises:
         UsageError: If a parameter is not of that kind.
@@ -52,7 +52,7 @@ class RHOLoss(Pooled):
     """
 
     name = "rho_loss"
-    learns = False
+    uses_training_losses = False
     pool: int = 3
     passes: float = 1.0
     irreducible: str | None = None
@@ -67,10 +67,10 @@ class RHOLoss(Pooled):
     def init(self, n: int) -> _State:
         """The given losses, or none."""
         if self.irreducible is not None:
-            return _State(Given(self.irreducible).init(n), tf.constant(True))
+            return _State(PrecomputedScores(self.irreducible).init(n), tf.constant(True))
         return _State(tf.zeros([n]), tf.constant(False))
 
-    def prepare(self, state: _State, learn: Learn, seed: int) -> _State:
+    def prepare(self, state: _State, learn: TrainAuxiliary, seed: int) -> _State:
         """Finds the irreducible losses, if they are not known yet.
 
         Args:
@@ -87,7 +87,7 @@ class RHOLoss(Pooled):
         by_first, by_second = (learn(half, seed + 1 + place, self.passes) for place, half in enumerate(halves))
         return _State(tf.constant(np.where(first, by_second, by_first), tf.float32), tf.constant(True))
 
-    def choose(self, state: _State, candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: _State, candidates: SampleStats, context: Context) -> Selection:
         """The rows of largest reducible loss."""
         reducible = candidates.loss - tf.gather(state.irreducible, candidates.indices)
-        return taken_highest(reducible, candidates.valid, context.batch_size)
+        return top_k(reducible, candidates.valid, context.batch_size)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import filled_plan
+from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
 
 
@@ -35,8 +35,8 @@ class RS2(Selector):
     keep: float = 0.5
 
     name = "rs2"
-    reads_losses = False
-    learns = False
+    requires_nonnegative_losses = False
+    uses_training_losses = False
 
     def __post_init__(self) -> None:
         in_range(self, "keep", 0, 1, lower_open=True)
@@ -49,7 +49,7 @@ class RS2(Selector):
         """The part in random order."""
         size = self._size(context.n)
         order = context.rng.permutation(context.n, "rs2")[:size]
-        return filled_plan(order, tf.constant(size), context.batch_size)
+        return padded_plan(order, tf.constant(size), context.batch_size)
 
     def _size(self, n: int) -> int:
         return max(1, math.ceil(self.keep * n - 1e-9))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, whole
-from batchsel.selectors.ops.sampling import happens, kept_first
+from batchsel.core.checks import check_integer, in_range
+from batchsel.selectors.ops.sampling import bernoulli, partition_kept
 from batchsel.selectors.pooled import Pooled, taken_first
-from batchsel.selectors.types import Choice, Context, Seen
+from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,7 +21,7 @@ class SelectiveBackprop(Pooled):
     in β + 1 is kept, and a pool holds ⌈β + 1⌉ batches, so that about a batch is kept of each; what is above b is
     dropped, and where less is kept the batch is smaller. (The authors collect samples until a batch is full.) The first
     pass is plain shuffling.
-    Cost: ⌈β + 1⌉ b forward passes a step, counted as samples scored; `history` floats. Biased towards high loss.
+    Cost: ⌈β + 1⌉ b forward passes a step, counted as samples scored; `history` floats. Biased toward high loss.
     Source: A. Jiang et al., *Accelerating Deep Learning by Focusing on the Biggest Losers*, 2019,
     https://arxiv.org/abs/1910.00762; reported there: up to 3.5 times faster on SVHN.
 
@@ -39,16 +39,16 @@ class SelectiveBackprop(Pooled):
     """
 
     name = "selective_backprop"
-    learns = False
+    uses_training_losses = False
     beta: float = 1.0
     floor: float = 0.0
     history: int = 1024
-    switches = True
+    can_skip_scoring = True
 
     def __post_init__(self) -> None:
         in_range(self, "beta", 0, float("inf"), upper_open=True)
         in_range(self, "floor", 0, 1)
-        whole(self, "history", 1)
+        check_integer(self, "history", 1)
 
     @property
     def pool(self) -> int:
@@ -63,7 +63,7 @@ class SelectiveBackprop(Pooled):
         """From the second pass on."""
         return tf.fill([self.steps_per_plan(context.n, context.batch_size)], context.passes >= 1)
 
-    def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> tuple:
+    def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> tuple:
         """Puts the losses of the pool in the place of the oldest."""
         losses, place = state
         size = min(candidates.loss.shape[0], self.history)
@@ -73,7 +73,7 @@ class SelectiveBackprop(Pooled):
         losses = tf.tensor_scatter_nd_update(losses, places[:, None], found)
         return losses, (place + size) % self.history
 
-    def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: Seen, context: Context) -> Choice:
+    def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> Selection:
         """The kept rows in random order."""
         known = tf.math.is_finite(state[0])
         # Before there is a history, the pool itself is the measure.
@@ -83,9 +83,9 @@ class SelectiveBackprop(Pooled):
         below = tf.reduce_sum(tf.cast(reference[None] <= candidates.loss[:, None], tf.int32), axis=1)
         place = tf.cast(below, tf.float64) / tf.cast(count, tf.float64)
         chances = tf.maximum(tf.pow(place, self.beta), self.floor)
-        keep = happens(tf.where(candidates.valid, chances, 0), context.rng, "selective_backprop/keep")
+        keep = bernoulli(tf.where(candidates.valid, chances, 0), context.rng, "selective_backprop/keep")
         order = context.rng.permutation(candidates.loss.shape[0], "selective_backprop/order")
-        rows, kept = kept_first(order, keep)
+        rows, kept = partition_kept(order, keep)
         # If nothing was kept, the hardest row is trained on.
         hardest = tf.argmax(tf.where(candidates.valid, candidates.loss, float("-inf")), output_type=tf.int32)
         rows = tf.where(kept > 0, rows, (tf.range(rows.shape[0]) + hardest) % rows.shape[0])

@@ -12,7 +12,7 @@ def self_paced(start: float = 0.5, growth: float = 1.3) -> Part:
     """Trains on samples whose last loss lies below a limit that grows with every pass.
 
     Formula: ``last_loss | rising_limit(start, growth) | keep``.
-    Cost: a number, O(n) a pass, no extra forward pass. Biased towards low loss at first. A sample that is
+    Cost: a number, O(n) a pass, no extra forward pass. Biased toward low loss at first. A sample that is
     left out keeps the loss it had.
     Source: M. P. Kumar, B. Packer and D. Koller, *Self-Paced Learning for Latent Variable Models*, NIPS 2010.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.difficulty_window import DifficultyWindow
-from batchsel.selectors.modifiers.random_drop import Thin
+from batchsel.selectors.modifiers.random_drop import RandomDrop
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
@@ -13,7 +13,7 @@ def seta(r: float = 0.1, groups: int = 10, alpha: float = 0.7, delta: float = 0.
     """Slides a window over groups of like loss from easy to hard, and leaves a random part out.
 
     Formula: ``last_loss | difficulty_window(groups, alpha) | thin(r) | keep(until=delta)``.
-    Cost: no state of its own, O(n · groups) a pass, no extra forward pass. Biased, in turn towards each range.
+    Cost: no state of its own, O(n · groups) a pass, no extra forward pass. Biased, in turn toward each range.
     Source: *SeTa: scale efficient training*, CVPR 2025, https://arxiv.org/abs/2503.13385; reported there: up to half of
     the cost without loss. There the last phase trains on a random subset; here on all of the data.
 
@@ -33,4 +33,4 @@ def seta(r: float = 0.1, groups: int = 10, alpha: float = 0.7, delta: float = 0.
         >>> seta(groups=5)
         last_loss | difficulty_window(groups=5, width=0.7) | thin(share=0.1) | keep(rescale=False, until=0.875)
     """
-    return LastLoss() | DifficultyWindow(groups, alpha) | Thin(r) | Keep(until=delta)
+    return LastLoss() | DifficultyWindow(groups, alpha) | RandomDrop(r) | Keep(until=delta)

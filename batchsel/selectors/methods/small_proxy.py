@@ -14,7 +14,7 @@ def small_proxy(pool: int = 2, passes: int = 1, width: float = 0.5) -> Part:
     largest loss under a narrower model of the same form, as it was at the same progress of its own training.
     Cost: before the first step `passes` passes of the narrower model over the data and as many forward passes over all
     samples, on the clock; planning O(n) a pass; `passes` floats a sample. No forward pass of the model itself. Biased
-    towards high loss.
+    toward high loss.
     Source: the masks of a small network in airbench, K. Jordan, *94% on CIFAR-10 in 3.29 Seconds on a Single GPU*,
     2024, https://arxiv.org/abs/2404.00498; there the small network sees the same augmented stream and is itself trained
     on every fourth batch of its own masks, here on all samples.

@@ -11,7 +11,7 @@ def smart(explore: float = 0.5, top: float = 0.2, decay: float = 0.9, every: flo
     """Half of each batch at random, half from the top fifth by moving average of the loss.
 
     Formula: ``loss_ema(decay) | explore_exploit(explore, top)``.
-    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased towards high loss.
+    Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased toward high loss.
     Source: Training-Batch-Selection (Human Augment Analytics Group), selector "Smart"; reported there:
     MNIST MLP, 5 epochs, 97.66 ± 0.07 % against 97.37 ± 0.23 % for random, at 3.7 times its seconds.
 

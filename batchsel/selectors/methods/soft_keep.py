@@ -13,7 +13,7 @@ def soft_keep(floor: float = 0.1, slope: float = 0.5, until: float = 1.0, rescal
 
     Formula: ``last_loss | keep_share(floor, slope) | keep(rescale, until)``: p_i = min(1, floor + slope · ℓ_i / mean
     ℓ).
-    Cost: no state of its own, O(n) a pass, no extra forward pass. Biased towards high loss, unless `rescale`.
+    Cost: no state of its own, O(n) a pass, no extra forward pass. Biased toward high loss, unless `rescale`.
     Source: a plain rule of batchsel, without which nobody knows what an elaborate one adds.
 
     Args:

@@ -14,7 +14,7 @@ def stale_backprop(beta: float = 1.0, floor: float = 0.05, refresh: float | None
 
     Formula: ``last_loss | percentile(beta, floor) | coverage(refresh) | keep``: p_i = max(floor, F(ℓ_i)^β), which keeps
     about 1 / (β + 1) of the data.
-    Cost: a number a sample, O(n log n) a pass, no extra forward pass. Biased towards high loss.
+    Cost: a number a sample, O(n log n) a pass, no extra forward pass. Biased toward high loss.
     Source: Stale-SB of A. Jiang et al., *Accelerating Deep Learning by Focusing on the Biggest Losers*, 2019,
     https://arxiv.org/abs/1910.00762, which reuses losses for three passes; here they are those of the last visit, and a
     sample is visited after `refresh` passes at the latest.

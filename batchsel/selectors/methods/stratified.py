@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.core.checks import one_of
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import dealt
+from batchsel.selectors.ops.sampling import deal_into_batches
 from batchsel.selectors.types import Context, Plan
 
 
@@ -42,12 +42,12 @@ class Stratified(Selector):
         one_of(self, "by", ("class", "loss"))
 
     @property
-    def reads_losses(self) -> bool:
+    def requires_nonnegative_losses(self) -> bool:
         """Only if it sorts by them."""
         return self.by == "loss"
 
     @property
-    def learns(self) -> bool:
+    def uses_training_losses(self) -> bool:
         """Only if it sorts by losses."""
         return self.by == "loss"
 
@@ -72,7 +72,9 @@ class Stratified(Selector):
         real = tf.concat([tf.ones([n]), tf.zeros([spare])], axis=0)
         turn = context.rng.integer_below(tf.constant(steps, tf.int64), "stratified/turn")
         return Plan(
-            _turned(dealt(filled, steps), steps, turn), _turned(dealt(real, steps), steps, turn), tf.constant(steps)
+            _turned(deal_into_batches(filled, steps), steps, turn),
+            _turned(deal_into_batches(real, steps), steps, turn),
+            tf.constant(steps),
         )
 
     def _keys(self, context: Context) -> tf.Tensor:

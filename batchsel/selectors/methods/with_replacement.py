@@ -27,8 +27,8 @@ class WithReplacement(Selector):
     """
 
     name = "with_replacement"
-    reads_losses = False
-    learns = False
+    requires_nonnegative_losses = False
+    uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """About a pass."""

@@ -36,7 +36,7 @@ class Anneal(Modifier):
     """
 
     name = "anneal"
-    learns = False
+    uses_training_losses = False
     to: str = "uniform"
     start: float = 0.0
     end: float = 1.0

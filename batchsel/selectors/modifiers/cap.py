@@ -35,7 +35,7 @@ class Cap(Modifier):
     """
 
     name = "cap"
-    learns = False
+    uses_training_losses = False
     quantile: float = 0.95
     above: str = "clip"
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Modifier
-from batchsel.selectors.ops.sampling import updated
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.types import Context, SampleStats
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +34,7 @@ class Coverage(Modifier):
     """
 
     name = "coverage"
-    learns = False
+    uses_training_losses = False
     passes: float = 3
 
     def __post_init__(self) -> None:
@@ -44,9 +44,9 @@ class Coverage(Modifier):
         """``int64[n]``: samples trained on when each was trained on last."""
         return tf.zeros([n], tf.int64)
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Notes when."""
-        return updated(state, seen.indices, tf.fill(seen.indices.shape, context.samples))
+        return scatter_update(state, seen.indices, tf.fill(seen.indices.shape, context.samples))
 
     def modify(self, scores: tf.Tensor, context: Context, state: tf.Tensor) -> tf.Tensor:
         """The scores, infinite for samples that have waited too long."""

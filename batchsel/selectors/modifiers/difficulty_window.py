@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, whole
+from batchsel.core.checks import check_integer, in_range
 from batchsel.selectors.base import Modifier, State
 from batchsel.selectors.ops.ranking import quantile
-from batchsel.selectors.ops.sampling import quantise
+from batchsel.selectors.ops.sampling import quantize
 from batchsel.selectors.types import Context
 
 _ROUNDS = 10
@@ -17,7 +17,7 @@ _ROUNDS = 10
 
 @dataclass(frozen=True, repr=False)
 class DifficultyWindow(Modifier):
-    """Sorts the samples into groups of like score and lets in a few neighbouring groups, others each plan.
+    """Sorts the samples into groups of like score and lets in a few neighboring groups, others each plan.
 
     Formula: k-means on the line puts the known scores into `groups` groups, numbered from easy to hard. Of w = width ·
     groups groups (rounded), j, ..., j + w − 1, the samples have s_i ← 1 and the others 0, where j goes up by one with
@@ -38,18 +38,18 @@ class DifficultyWindow(Modifier):
     """
 
     name = "difficulty_window"
-    learns = False
+    uses_training_losses = False
     groups: int = 10
     width: float = 0.5
 
     def __post_init__(self) -> None:
-        whole(self, "groups", 1)
+        check_integer(self, "groups", 1)
         in_range(self, "width", 0, 1, lower_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """1 for the samples of the window and 0 for others, infinities kept."""
         known = tf.math.is_finite(scores)
-        group = _groups(quantise(scores), known, self.groups)
+        group = _groups(quantize(scores), known, self.groups)
         width = max(1, round(self.width * self.groups))
         first = tf.cast(context.plans % (self.groups - width + 1), tf.int32)
         inside = (group >= first) & (group < first + width)

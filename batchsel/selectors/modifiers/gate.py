@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import whole
+from batchsel.core.checks import check_integer
 from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.types import Context, SampleStats
 
 _MEMORY = 0.8
 """How much of an average stays when a new rate comes in."""
@@ -61,7 +61,7 @@ class Gate(Modifier):
     block: int = 4
 
     def __post_init__(self) -> None:
-        whole(self, "block", 2)
+        check_integer(self, "block", 2)
 
     def init(self, n: int) -> _State:
         """Nothing is known."""
@@ -74,7 +74,7 @@ class Gate(Modifier):
         equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
         return tf.where(through, scores, equal)
 
-    def update(self, state: _State, seen: Seen, context: Context) -> _State:
+    def update(self, state: _State, seen: SampleStats, context: Context) -> _State:
         """Measures the first plan of each block, and decides what the block does when it begins."""
         plan = context.plans - 1
         place, first_step = plan % self.block, plan != state.plan

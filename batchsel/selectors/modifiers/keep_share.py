@@ -34,7 +34,7 @@ class KeepShare(Modifier):
     """
 
     name = "keep_share"
-    learns = False
+    uses_training_losses = False
     floor: float = 0.1
     slope: float = 0.5
 

@@ -33,7 +33,7 @@ class Mix(Modifier):
     """
 
     name = "mix"
-    learns = False
+    uses_training_losses = False
     uniform: float = 0.1
 
     def __post_init__(self) -> None:

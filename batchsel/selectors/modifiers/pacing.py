@@ -65,7 +65,7 @@ class Pacing(Modifier):
     """
 
     name = "pacing"
-    learns = False
+    uses_training_losses = False
     start: float = 0.1
     end: float = 0.5
     form: str = "exponential"

@@ -35,7 +35,7 @@ class Percentile(Modifier):
     """
 
     name = "percentile"
-    learns = False
+    uses_training_losses = False
     power: float = 1.0
     floor: float = 0.0
 

@@ -34,7 +34,7 @@ class Power(Modifier):
     """
 
     name = "power"
-    learns = False
+    uses_training_losses = False
     exponent: float = 0.6
     plus: float = 0.0
 

@@ -18,7 +18,7 @@ class Pressure(Modifier):
 
     Formula: s_i ← e^(−(1 − s_i)), with the pressure e = start (end / start)^progress.
     Cost: none.
-    Source: the quantised exponential chances of H. Song et al., *Carpe Diem*, CIKM 2020,
+    Source: the quantized exponential chances of H. Song et al., *Carpe Diem*, CIKM 2020,
     https://arxiv.org/abs/1911.08050, there in n steps, here without.
 
     Args:
@@ -34,7 +34,7 @@ class Pressure(Modifier):
     """
 
     name = "pressure"
-    learns = False
+    uses_training_losses = False
     start: float = 100.0
     end: float = 1.0
 

@@ -37,7 +37,7 @@ class Prune(Modifier):
     """
 
     name = "prune"
-    learns = False
+    uses_training_losses = False
     share: float = 0.5
     below: str | float = "mean"
 

@@ -12,7 +12,7 @@ from batchsel.selectors.types import Context
 
 
 @dataclass(frozen=True, repr=False)
-class Thin(Modifier):
+class RandomDrop(Modifier):
     """Lowers all probabilities alike, those of unseen samples too.
 
     Formula: s_i ← (1 − share) · min(1, s_i).
@@ -27,12 +27,12 @@ class Thin(Modifier):
 
     Example:
         >>> import tensorflow as tf
-        >>> Thin(0.5).modify(tf.constant([0.5, 1.0, float("inf")], tf.float64), context=None).numpy().tolist()
+        >>> RandomDrop(0.5).modify(tf.constant([0.5, 1.0, float("inf")], tf.float64), context=None).numpy().tolist()
         [0.25, 0.5, 0.5]
     """
 
     name = "thin"
-    learns = False
+    uses_training_losses = False
     share: float = 0.1
 
     def __post_init__(self) -> None:

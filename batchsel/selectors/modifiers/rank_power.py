@@ -18,7 +18,7 @@ class RankPower(Modifier):
 
     Formula: with rank r_i = 1 ... n from the highest score down (ties in random order), s_i ← r_i^(−exponent).
     Cost: O(n log n) for each plan.
-    Source: rank-based prioritisation of T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016,
+    Source: rank-based prioritization of T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016,
     https://arxiv.org/abs/1511.05952
 
     Args:
@@ -33,7 +33,7 @@ class RankPower(Modifier):
     """
 
     name = "rank_power"
-    learns = False
+    uses_training_losses = False
     exponent: float = 0.7
 
     def __post_init__(self) -> None:

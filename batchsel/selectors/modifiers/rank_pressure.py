@@ -37,7 +37,7 @@ class RankPressure(Modifier):
     """
 
     name = "rank_pressure"
-    learns = False
+    uses_training_losses = False
     start: float = 100.0
     end: float = 1.0
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Modifier, State
 from batchsel.selectors.ops.ranking import quantile
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.types import Context, SampleStats
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +46,7 @@ class RisingLimit(Modifier):
         """``float32[]``: λ₀, infinite until it is known."""
         return tf.constant(float("inf"))
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Takes λ₀ from the losses when the first pass has ended."""
         due = tf.math.is_inf(state) & (context.samples >= context.n)
         losses = tf.cast(context.losses, tf.float64)

@@ -32,7 +32,7 @@ class Threshold(Modifier):
     """
 
     name = "threshold"
-    learns = False
+    uses_training_losses = False
     at: float = 0.5
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ class Warmup(Modifier):
     """
 
     name = "warmup"
-    learns = False
+    uses_training_losses = False
     passes: float = 1
 
     def __post_init__(self) -> None:

@@ -26,15 +26,15 @@ def last_layer_products(residuals: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
     return tf.matmul(residuals, residuals, transpose_b=True) * (tf.matmul(features, features, transpose_b=True) + 1)
 
 
-def orthogonal(products: tf.Tensor, towards: tf.Tensor | None, valid: tf.Tensor, count: int) -> tf.Tensor:
+def orthogonal(products: tf.Tensor, toward: tf.Tensor | None, valid: tf.Tensor, count: int) -> tf.Tensor:
     """Rows picked greedily by what is left of them when their projection on the rows before is taken away.
 
-    It is a pivoted Cholesky factorisation of the matrix of inner products. Without `towards` the row with the longest
+    It is a pivoted Cholesky factorization of the matrix of inner products. Without `toward` the row with the longest
     rest is next; with it the row whose rest points most along what is left of that vector.
 
     Args:
         products: ``float32[B, B]`` inner products of the rows.
-        towards: ``float32[B]`` inner products of the rows with a vector, or None.
+        toward: ``float32[B]`` inner products of the rows with a vector, or None.
         valid: ``bool[B]`` rows that may be picked.
         count: How many are picked, at most B.
 
@@ -50,10 +50,10 @@ def orthogonal(products: tf.Tensor, towards: tf.Tensor | None, valid: tf.Tensor,
     size = products.shape[0]
     lengths = tf.linalg.diag_part(products)
     tiny = _TINY * tf.maximum(tf.reduce_max(lengths), 1e-30)
-    left = tf.zeros([size]) if towards is None else towards
+    left = tf.zeros([size]) if toward is None else toward
 
     def pick(place: tf.Tensor, rests: tf.Tensor, left: tf.Tensor, factor: tf.Tensor, picked: tf.Tensor) -> tuple:
-        gain = rests if towards is None else tf.square(left) / tf.maximum(rests, tiny)
+        gain = rests if toward is None else tf.square(left) / tf.maximum(rests, tiny)
         gain = tf.where(rests > tiny, gain, 0.0)
         row = _best(gain, picked, place, valid)
         rest = tf.gather(rests, row)
@@ -70,7 +70,7 @@ def orthogonal(products: tf.Tensor, towards: tf.Tensor | None, valid: tf.Tensor,
 
 
 def farthest(products: tf.Tensor, valid: tf.Tensor, count: int) -> tf.Tensor:
-    """Rows picked greedily, each farthest from its nearest neighbour among those before; the most central one first.
+    """Rows picked greedily, each farthest from its nearest neighbor among those before; the most central one first.
 
     Source: T. F. Gonzalez, *Clustering to Minimize the Maximum Intercluster Distance*, 1985.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
-from batchsel.selectors.ops.sampling import kth_largest, quantise
+from batchsel.selectors.ops.sampling import kth_largest, quantize
 
 
 def descending_ranks(scores: tf.Tensor, rng: Rng) -> tf.Tensor:
@@ -42,7 +42,7 @@ def below_mean(scores: tf.Tensor) -> tf.Tensor:
         [True, True, False, False]
     """
     known = tf.math.is_finite(scores)
-    levels = quantise(scores)
+    levels = quantize(scores)
     total = tf.reduce_sum(tf.where(known, levels, 0))
     count = tf.math.count_nonzero(known, dtype=tf.int64)
     return known & (levels * count < total)

@@ -14,7 +14,7 @@ _SLACK = 2.0**-8
 """Added before a fraction is cut off: compilers differ in last bits, and many formulas give round numbers."""
 
 
-def quantise(scores: tf.Tensor) -> tf.Tensor:
+def quantize(scores: tf.Tensor) -> tf.Tensor:
     """Scores as integers, so that their sums do not depend on the order of summation.
 
     Args:
@@ -25,7 +25,7 @@ def quantise(scores: tf.Tensor) -> tf.Tensor:
         score is positive.
 
     Example:
-        >>> quantise(tf.constant([0.0, 1.0, 4.0], tf.float64)).numpy().tolist()
+        >>> quantize(tf.constant([0.0, 1.0, 4.0], tf.float64)).numpy().tolist()
         [0, 4194304, 16777216]
     """
     usable = tf.math.is_finite(scores) & (scores > 0)
@@ -37,7 +37,7 @@ def quantise(scores: tf.Tensor) -> tf.Tensor:
     return tf.where(largest > 0, levels, tf.ones_like(levels))
 
 
-def happens(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
+def bernoulli(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
     """Whether events of given probability happen, independently of each other.
 
     Args:
@@ -49,7 +49,7 @@ def happens(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
         ``bool[n]``.
 
     Example:
-        >>> happens(tf.constant([0.0, 1.0], tf.float64), Rng(0, 0), "example").numpy().tolist()
+        >>> bernoulli(tf.constant([0.0, 1.0], tf.float64), Rng(0, 0), "example").numpy().tolist()
         [False, True]
     """
     words = tf.bitcast(rng.bits(chances.shape, stream), tf.uint32)
@@ -99,7 +99,7 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
         stream: Name of the stream, for draws that are to be independent.
 
     Returns:
-        ``int32[rows]``; neighbours may be the same sample, see `dealt`.
+        ``int32[rows]``; neighbors may be the same sample, see `deal_into_batches`.
 
     Example:
         >>> drawn = systematic(tf.constant([1, 0, 1], tf.int64), 2, Rng(0, 0), "example")
@@ -160,7 +160,7 @@ def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
     waiting = tf.reduce_sum(tf.cast(first, tf.int64))
     # The sum may reach n * 2^24 * rows; the levels are made coarser where that would not fit into 62 bits.
     excess = max(0, scores.shape[0].bit_length() + 24 + rows.bit_length() - 62)
-    levels = quantise(scores)
+    levels = quantize(scores)
     levels = tf.where(levels > 0, tf.maximum(tf.bitwise.right_shift(levels, tf.constant(excess, tf.int64)), 1), 0)
     shares = tf.where(first, tf.zeros([], tf.int64), levels)
     left = tf.maximum(rows - waiting, 1)
@@ -169,7 +169,7 @@ def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
     return tf.where(waiting >= rows, tf.cast(first, tf.int64), some)
 
 
-def dealt(rows: tf.Tensor, steps: int) -> tf.Tensor:
+def deal_into_batches(rows: tf.Tensor, steps: int) -> tf.Tensor:
     """Deals rows out to the batches like cards, so that each batch is a systematic sample itself.
 
     Args:
@@ -180,7 +180,7 @@ def dealt(rows: tf.Tensor, steps: int) -> tf.Tensor:
         ``int32[steps * b]``, a batch after the other.
 
     Example:
-        >>> dealt(tf.constant([5, 5, 7, 7]), steps=2).numpy().tolist()
+        >>> deal_into_batches(tf.constant([5, 5, 7, 7]), steps=2).numpy().tolist()
         [5, 7, 5, 7]
     """
     batch_size = rows.shape[0] // steps
@@ -188,7 +188,7 @@ def dealt(rows: tf.Tensor, steps: int) -> tf.Tensor:
     return tf.gather(rows, places % batch_size * steps + places // batch_size)
 
 
-def kept_first(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def partition_kept(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Moves the kept samples to the front, in their order, and the others behind them.
 
     Args:
@@ -199,7 +199,7 @@ def kept_first(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
         ``int32[n]`` sample numbers, and ``int32[]`` how many are kept.
 
     Example:
-        >>> rows, kept = kept_first(tf.constant([2, 0, 1]), tf.constant([True, False, True]))
+        >>> rows, kept = partition_kept(tf.constant([2, 0, 1]), tf.constant([True, False, True]))
         >>> rows.numpy().tolist(), int(kept)
         ([2, 0, 1], 2)
     """
@@ -209,10 +209,10 @@ def kept_first(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     return tf.scatter_nd(places[:, None], order, order.shape), kept
 
 
-def filled_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf.Tensor | None = None) -> Plan:
+def padded_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf.Tensor | None = None) -> Plan:
     """A plan of the first `count` rows; the last batch is filled up with rows of weight 0.
 
-    The rows that fill up are real samples, so that batch normalisation sees nothing odd.
+    The rows that fill up are real samples, so that batch normalization sees nothing odd.
 
     Args:
         order: ``int32[n]`` sample numbers in the order of their use.
@@ -224,7 +224,7 @@ def filled_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf
         A plan of ceil(n / b) * b rows.
 
     Example:
-        >>> plan = filled_plan(tf.constant([4, 2, 0]), tf.constant(1), batch_size=2)
+        >>> plan = padded_plan(tf.constant([4, 2, 0]), tf.constant(1), batch_size=2)
         >>> plan.indices.numpy().tolist(), plan.weights.numpy().tolist(), int(plan.steps)
         ([4, 2, 0, 4], [1.0, 0.0, 0.0, 0.0], 1)
     """
@@ -266,7 +266,7 @@ def rest_scored(order: tf.Tensor, count: tf.Tensor, batch_size: int, weight: tf.
     return Plan(indices, weights, training + tf.where(score, scoring, 0))
 
 
-def updated(state: tf.Tensor, indices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+def scatter_update(state: tf.Tensor, indices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Writes rows into per-sample state, in place where TensorFlow can.
 
     Args:
@@ -278,7 +278,7 @@ def updated(state: tf.Tensor, indices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         ``[n, ...]``.
 
     Example:
-        >>> updated(tf.zeros([3]), tf.constant([1]), tf.constant([5.0])).numpy().tolist()
+        >>> scatter_update(tf.zeros([3]), tf.constant([1]), tf.constant([5.0])).numpy().tolist()
         [0.0, 5.0, 0.0]
     """
     return tf.tensor_scatter_nd_update(state, indices[:, None], rows)

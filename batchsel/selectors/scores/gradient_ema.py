@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.selectors.methods.loss_ema import LossEMA
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.types import Context, SampleStats
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +38,6 @@ class GradientEMA(LossEMA):
     name = "gradient_ema"
     signals = ("gradient_norm",)
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Moves the averages of the samples just trained on."""
         return super().update(state, seen._replace(loss=seen.gradient_norm), context)

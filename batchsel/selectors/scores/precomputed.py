@@ -13,7 +13,7 @@ from batchsel.selectors.types import Context
 
 
 @dataclass(frozen=True, repr=False)
-class Given(Score):
+class PrecomputedScores(Score):
     """Score of a sample: a number out of a file, such as the loss under another model.
 
     Formula: s_i = the i-th number of the file.
@@ -29,12 +29,12 @@ class Given(Score):
         UserError: If the file cannot be read, or its numbers do not fit the data.
 
     Example:
-        >>> Given("difficulty.npy")
+        >>> PrecomputedScores("difficulty.npy")
         given(path='difficulty.npy')
     """
 
     name = "given"
-    learns = False
+    uses_training_losses = False
     path: str
 
     def __post_init__(self) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import whole
+from batchsel.core.checks import check_integer
 from batchsel.selectors.base import Score
-from batchsel.selectors.ops.sampling import updated
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.types import Context, SampleStats
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,20 +41,20 @@ class PredictionEntropy(Score):
     signals = ("predicted",)
 
     def __post_init__(self) -> None:
-        whole(self, "window", 2)
-        whole(self, "classes", 2)
+        check_integer(self, "window", 2)
+        check_integer(self, "classes", 2)
 
     def init(self, n: int) -> tf.Tensor:
         """``int32[n, window + 1]``: how many predictions there were, and the last of them, -1 where there are fewer."""
         return tf.concat([tf.zeros([n, 1], tf.int32), tf.fill([n, self.window], -1)], axis=1)
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Puts the newest prediction in the place of the oldest."""
         rows = tf.gather(state, seen.indices)
         place = rows[:, :1] % self.window + 1
         columns = tf.range(self.window + 1)[None]
         rows = tf.where(columns == place, tf.cast(seen.predicted, tf.int32)[:, None], rows)
-        return updated(state, seen.indices, tf.where(columns == 0, rows + 1, rows))
+        return scatter_update(state, seen.indices, tf.where(columns == 0, rows + 1, rows))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """The entropies, infinite for unseen samples."""

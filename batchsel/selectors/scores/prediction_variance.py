@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.core.checks import in_range
 from batchsel.selectors.base import Score
-from batchsel.selectors.ops.sampling import updated
-from batchsel.selectors.types import Context, Seen
+from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.types import Context, SampleStats
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,14 +44,14 @@ class PredictionVariance(Score):
         """``float32[n, 3]``: count, mean and sum of squared deviations (Welford's)."""
         return tf.zeros([n, 3])
 
-    def update(self, state: tf.Tensor, seen: Seen, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
         """Takes the probabilities of the samples just trained on in."""
         count, mean, squares = tf.unstack(tf.gather(state, seen.indices), axis=1)
         count += 1
         step = seen.probability - mean
         mean += step / count
         squares += step * (seen.probability - mean)
-        return updated(state, seen.indices, tf.stack([count, mean, squares], axis=1))
+        return scatter_update(state, seen.indices, tf.stack([count, mean, squares], axis=1))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """The spreads, infinite for unseen samples."""

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, whole
+from batchsel.core.checks import check_integer, in_range
 from batchsel.selectors.base import Score
-from batchsel.selectors.types import Context, Learn
+from batchsel.selectors.types import Context, TrainAuxiliary
 
 
 class _State(NamedTuple):
@@ -44,20 +44,20 @@ class ProxyLoss(Score):
     """
 
     name = "proxy_loss"
-    learns = False
+    uses_training_losses = False
     passes: int = 1
     width: float = 0.5
     prepares = True
 
     def __post_init__(self) -> None:
-        whole(self, "passes", 1)
+        check_integer(self, "passes", 1)
         in_range(self, "width", 0, 1, lower_open=True)
 
     def init(self, n: int) -> _State:
         """No losses yet."""
         return _State(tf.zeros([self.passes, n]), tf.constant(False))
 
-    def prepare(self, state: _State, learn: Learn, seed: int) -> _State:
+    def prepare(self, state: _State, learn: TrainAuxiliary, seed: int) -> _State:
         """Trains the small model, if that was not done yet.
 
         Args:

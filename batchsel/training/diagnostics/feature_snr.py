@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from batchsel.errors import UserError
 from batchsel.training import variables
-from batchsel.training.loop.evaluation import resident
+from batchsel.training.loop.evaluation import to_tensors
 
 SAMPLES = 640
 """Compared at most: ten batches of 64."""
@@ -73,12 +73,12 @@ class FeatureSNR:
         Returns:
             Decibels by earlier weights and layer, None where features are the same as now or not finite.
         """
-        x = resident(x, ()).x
+        x = to_tensors(x, ()).x
         size, count = self._sizes(x)
         now = self._model.get_weights()
         signal = np.zeros(len(self.layers))
         noise = np.zeros([len(earlier), len(self.layers)])
-        with variables.left_as_it_was(self._model):
+        with variables.preserve(self._model):
             for start in range(0, count, size):
                 rows = tf.nest.map_structure(lambda leaf, start=start: leaf[start : start + size], x)
                 self._model.set_weights(now)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from batchsel.errors import UsageError, UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
-from batchsel.training.loop.evaluation import resident
+from batchsel.training.loop.evaluation import to_tensors
 from batchsel.training.loop.train_step import Rows
 from batchsel.training.model.objective import Objective
 from batchsel.training.trainer import Trainer
@@ -33,9 +33,9 @@ class NoiseScale:
     drawn; to mean the data themselves add trace / n to the gradient. Their ratio is the noise scale: the batch size
     at which noise and gradient are equal, and well beyond which larger batches save few steps.
 
-    The forward passes are in inference mode: dropout is off, and batch normalisation uses its moving moments, which
+    The forward passes are in inference mode: dropout is off, and batch normalization uses its moving moments, which
     say nothing yet before training. So each sample has a gradient of its own, as the formulas need it, where in
-    training mode it would depend on the rest of its batch. Regularisers of the model are part of the loss, weights of
+    training mode it would depend on the rest of its batch. Regularizers of the model are part of the loss, weights of
     samples and augmentation are not. Every variable of the model is left as it was.
 
     Source: S. McCandlish, J. Kaplan, D. Amodei and the OpenAI Dota Team, *An Empirical Model of Large-Batch Training*,
@@ -95,9 +95,9 @@ class NoiseScale:
             raise UserError("the model has no trainable weights: it has no gradient to measure.")
         total = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]
         squares = tf.zeros([], tf.float64)
-        with variables.left_as_it_was(self._model):
+        with variables.preserve(self._model):
             for rows in batches:
-                total, squares = self._add(resident(*take(rows)[:2]), total, squares)
+                total, squares = self._add(to_tensors(*take(rows)[:2]), total, squares)
         count, size = batches.shape
         small = float(squares) / count
         large = float(_squared_norm(total)) / count**2
@@ -108,7 +108,7 @@ class NoiseScale:
         variables, scaled_by = self._model.trainable_variables, self._model.optimizer.scale_loss
         with tf.GradientTape() as tape:
             outputs = self._model(rows.x, training=False)
-            loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + self._objective.extra()
+            loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + self._objective.regularization_loss()
             scaled = scaled_by(loss)  # in 16 bits small gradients would vanish
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         factor = scaled_by(tf.ones([]))
@@ -157,11 +157,11 @@ def noise_scale(
     if arrays.is_source(x, y):
         take, n = x.take, len(x)
     else:
-        data = arrays.rows_of(x, y)
+        data = arrays.as_rows(x, y)
         take, n = lambda rows: tf.nest.map_structure(lambda leaf: _some(leaf, rows), data[:2]), arrays.length(data)
     measure = NoiseScale(model)
     if not model.built:
-        model(resident(*take(np.array([0]))[:2]).x, training=False)
+        model(to_tensors(*take(np.array([0]))[:2]).x, training=False)
     return measure(take, n, batch=batch, many=many, seed=seed)
 
 

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from batchsel.selectors import Context, Seen
-from batchsel.training.loop.evaluation import resident
-from batchsel.training.loop.loop_state import Carry, Span
+from batchsel.selectors import Context, SampleStats
+from batchsel.training.loop.evaluation import to_tensors
+from batchsel.training.loop.loop_state import BudgetWindow, LoopState
 from batchsel.training.loop.train_loop import Loop
 from batchsel.training.loop.train_step import Rows
-from batchsel.training.loop.turn import gather
+from batchsel.training.loop.turn import gather_rows
 
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
 
-Asked = Callable[[Carry], Context]
+Asked = Callable[[LoopState], Context]
 """Gives what a selector is told."""
-Body = Callable[[Carry], Carry]
+Body = Callable[[LoopState], LoopState]
 """What is repeated and timed."""
 _SECONDS = 0.05
 _ROUNDS = 3
@@ -48,27 +48,27 @@ def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any =
     loop, scoring = trainer.loop, 0.0
     if samples is not None:
         # As tensors, which is what selectors are promised.
-        samples = resident(samples.x if loop.selector.sees_inputs else (), samples.y)
+        samples = to_tensors(samples.x if loop.selector.needs_inputs else (), samples.y)
     choosing = 0.0
     planning = _seconds_each(loop, samples, _plan)
     updating = _seconds_each(loop, samples, _update)
     pools = loop.selector.pool_size(loop.batch_size) is not None
-    if rows is not None and (pools or loop.selector.rescores):
-        pool = resident(*tf.nest.map_structure(lambda leaf: np.resize(leaf, (loop.width, *leaf.shape[1:])), rows))
+    if rows is not None and (pools or loop.selector.scores_excluded):
+        pool = to_tensors(*tf.nest.map_structure(lambda leaf: np.resize(leaf, (loop.width, *leaf.shape[1:])), rows))
         scoring = _seconds_each(loop, samples, partial(_score, pool))
         choosing = _seconds_each(loop, samples, partial(_choose, pool)) if pools else 0.0
     return {"planning": planning, "updating": updating, "scoring": scoring, "choosing": choosing}
 
 
 def _plan(loop: Loop, context: Asked) -> Body:
-    def body(carry: Carry) -> Carry:
+    def body(loop_state: LoopState) -> LoopState:
         # Steps that count on and states that change keep anything of a plan from being hoisted out of the loop.
-        factor = 1 + 1e-7 * tf.cast(carry.step % 2, tf.float32)
-        moved = carry._replace(
+        factor = 1 + 1e-7 * tf.cast(loop_state.step % 2, tf.float32)
+        moved = loop_state._replace(
             state=tf.nest.map_structure(
-                lambda leaf: leaf * tf.cast(factor, leaf.dtype) if leaf.dtype.is_floating else leaf, carry.state
+                lambda leaf: leaf * tf.cast(factor, leaf.dtype) if leaf.dtype.is_floating else leaf, loop_state.state
             ),
-            losses=carry.losses * factor,
+            losses=loop_state.losses * factor,
         )
         return loop.plan(moved, context(moved))
 
@@ -76,24 +76,24 @@ def _plan(loop: Loop, context: Asked) -> Body:
 
 
 def _update(loop: Loop, context: Asked) -> Body:
-    def body(carry: Carry) -> Carry:
-        indices = carry.last_indices
-        values = carry.last_losses
+    def body(loop_state: LoopState) -> LoopState:
+        indices = loop_state.last_indices
+        values = loop_state.last_losses
         width = loop.step.signals.feature_size()
         rows = {"features": tf.zeros([loop.batch_size, max(width, 1)])}
         rows |= dict.fromkeys(("inputs", "residuals"), tf.zeros([loop.batch_size, 1]))
         signals = {name: rows.get(name, values) for name in loop.selector.signals}
-        seen = Seen(indices, values, tf.ones_like(indices, tf.bool), **signals)
-        return carry._replace(state=loop.selector.update(carry.state, seen, context(carry)))
+        seen = SampleStats(indices, values, tf.ones_like(indices, tf.bool), **signals)
+        return loop_state._replace(state=loop.selector.update(loop_state.state, seen, context(loop_state)))
 
     return body
 
 
 def _score(pool: Rows, loop: Loop, context: Asked) -> Body:
-    def body(carry: Carry) -> Carry:
-        places = (tf.range(loop.width) + tf.cast(carry.step, tf.int32)) % loop.width
-        losses = loop.step.score(gather(pool, places), places, tf.ones([loop.width])).loss
-        return carry._replace(last_losses=carry.last_losses * 0.5 + losses[: loop.batch_size])
+    def body(loop_state: LoopState) -> LoopState:
+        places = (tf.range(loop.width) + tf.cast(loop_state.step, tf.int32)) % loop.width
+        losses = loop.step.score(gather_rows(pool, places), places, tf.ones([loop.width])).loss
+        return loop_state._replace(last_losses=loop_state.last_losses * 0.5 + losses[: loop.batch_size])
 
     return body
 
@@ -102,10 +102,10 @@ def _choose(pool: Rows, loop: Loop, context: Asked) -> Body:
     places = tf.range(loop.width)
     seen = loop.step.score(pool, places, tf.ones([loop.width]))
 
-    def body(carry: Carry) -> Carry:
-        changed = seen._replace(loss=seen.loss * (1 + 1e-3 * tf.cast(carry.step % 7, tf.float32)))
-        positions = loop.choose(carry.state, changed, context(carry)).positions
-        return carry._replace(last_indices=(carry.last_indices + positions) % loop.n)
+    def body(loop_state: LoopState) -> LoopState:
+        changed = seen._replace(loss=seen.loss * (1 + 1e-3 * tf.cast(loop_state.step % 7, tf.float32)))
+        positions = loop.choose(loop_state.state, changed, context(loop_state)).positions
+        return loop_state._replace(last_indices=(loop_state.last_indices + positions) % loop.n)
 
     return body
 
@@ -113,17 +113,17 @@ def _choose(pool: Rows, loop: Loop, context: Asked) -> Body:
 def _seconds_each(loop: Loop, samples: Rows | None, measured: Callable[[Loop, Asked], Body]) -> float:
     @tf.function(jit_compile=loop.xla, autograph=False)
     def repeat(times: tf.Tensor) -> Any:
-        span = Span.of(0, 2**40, loop.n)
-        once = measured(loop, lambda carry: loop.context(carry, span, samples))
+        window = BudgetWindow.of(0, 2**40, loop.n)
+        once = measured(loop, lambda loop_state: loop.context(loop_state, window, samples))
 
-        def body(i: tf.Tensor, carry: Carry) -> tuple[tf.Tensor, Carry]:
-            carry = once(carry)
-            return i + 1, carry._replace(step=carry.step + 1)
+        def body(i: tf.Tensor, loop_state: LoopState) -> tuple[tf.Tensor, LoopState]:
+            loop_state = once(loop_state)
+            return i + 1, loop_state._replace(step=loop_state.step + 1)
 
-        (_, carry) = tf.while_loop(
-            lambda i, carry: i < times, body, (tf.constant(0), loop.load()), parallel_iterations=1
+        (_, loop_state) = tf.while_loop(
+            lambda i, loop_state: i < times, body, (tf.constant(0), loop.load()), parallel_iterations=1
         )
-        return [tf.reduce_sum(tf.cast(leaf, tf.float32)) for leaf in tf.nest.flatten(carry)]
+        return [tf.reduce_sum(tf.cast(leaf, tf.float32)) for leaf in tf.nest.flatten(loop_state)]
 
     def timed(times: int) -> float:
         start = time.perf_counter()

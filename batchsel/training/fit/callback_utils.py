@@ -10,7 +10,7 @@ import keras
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
-    from batchsel.training.fit.fit_config import Request
+    from batchsel.training.fit.fit_config import FitConfig
     from batchsel.training.trainer import Trainer
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -24,26 +24,28 @@ _FREQUENCIES = {
 _PATIENT = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
 
 
-def callback_list(request: Request, trainer: Trainer, history: keras.callbacks.History) -> keras.callbacks.CallbackList:
+def callback_list(
+    config: FitConfig, trainer: Trainer, history: keras.callbacks.History
+) -> keras.callbacks.CallbackList:
     """The user's callbacks, the history and, if asked for, Keras's progress bar.
 
     Callbacks that have a ``set_trainer`` get the trainer, as all get the model by ``set_model``.
 
     Args:
-        request: What fit is asked to do.
+        config: What fit is asked to do.
         trainer: What is trained with.
         history: The history to be filled.
     """
-    for callback in request.callbacks:
+    for callback in config.callbacks:
         if hasattr(callback, "set_trainer"):
             callback.set_trainer(trainer)
-    steps = -(-int(min(request.every, request.budget)) // request.batch_size)
+    steps = -(-int(min(config.every, config.budget)) // config.batch_size)
     return keras.callbacks.CallbackList(
-        [*request.callbacks, history],
-        add_progbar=bool(request.verbose),
+        [*config.callbacks, history],
+        add_progbar=bool(config.verbose),
         model=trainer.model,
-        verbose=1 if request.verbose == "auto" else int(request.verbose),
-        epochs=request.intervals,
+        verbose=1 if config.verbose == "auto" else int(config.verbose),
+        epochs=config.intervals,
         steps=steps,
     )
 
@@ -86,14 +88,14 @@ def wants_batches(callbacks: keras.callbacks.CallbackList) -> bool:
     return any(_overrides(callback, _BATCH_HOOKS) for callback in callbacks.callbacks)
 
 
-def wants_no_epochs(request: Request) -> bool:
+def wants_no_epochs(config: FitConfig) -> bool:
     """Whether epochs may pass without a return to Python: nothing happens between them.
 
     Args:
-        request: What fit is asked to do.
+        config: What fit is asked to do.
     """
-    quiet = request.validation is None and request.checkpoint is None and request.seconds is None
-    return quiet and not any(_overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in request.callbacks)
+    quiet = config.validation is None and config.checkpoint is None and config.seconds is None
+    return quiet and not any(_overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in config.callbacks)
 
 
 def _patient(callback: keras.callbacks.Callback) -> bool:

@@ -10,12 +10,12 @@ import keras
 
 from batchsel.core.target import Target
 from batchsel.errors import UsageError
-from batchsel.training.loop.data_feed import Feed
+from batchsel.training.loop.data_feed import DataFeed
 from batchsel.training.loop.train_step import Rows
 
 
 @dataclass(frozen=True)
-class Request:
+class FitConfig:
     """What a call of fit is asked to do.
 
     Args:
@@ -36,7 +36,7 @@ class Request:
         UsageError: If any of it makes no sense.
     """
 
-    feed: Feed
+    feed: DataFeed
     validation: Rows | None
     batch_size: int
     epochs: float = 1

@@ -9,17 +9,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.target import crossing
+from batchsel.core.target import first_reached
 from batchsel.core.timestamp import longest_passes
-from batchsel.training.auxiliary import Reference
+from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.fit import callback_utils
-from batchsel.training.fit.fit_config import Request
-from batchsel.training.fit.fit_record import Progress
+from batchsel.training.fit.fit_config import FitConfig
+from batchsel.training.fit.fit_record import FitRecord
 from batchsel.training.fit.sigint import Interruption
 from batchsel.training.loop import errors
-from batchsel.training.loop.data_feed import Outcome
-from batchsel.training.loop.evaluation import resident
-from batchsel.training.loop.loop_state import COUNTS, SEGMENTS, Span
+from batchsel.training.loop.data_feed import LoopResult
+from batchsel.training.loop.evaluation import to_tensors
+from batchsel.training.loop.loop_state import COUNTS, SEGMENTS, BudgetWindow
 
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
@@ -28,33 +28,33 @@ _RESPONSE = 0.5
 """Seconds after which a call returns to Python, for progress and Ctrl-C."""
 
 
-class Fitting:
+class FitLoop:
     """Carries out a request.
 
     Args:
         trainer: Holds the model and all state.
-        request: What is to be done.
+        config: What is to be done.
     """
 
-    def __init__(self, trainer: Trainer, request: Request) -> None:
+    def __init__(self, trainer: Trainer, config: FitConfig) -> None:
         self._trainer = trainer
-        self._request = request
+        self._request = config
         self._model = trainer.model
-        self._loop = trainer.prepare(request.feed)
+        self._loop = trainer.prepare(config.feed)
         if trainer.schedule is not None:
-            callback_utils.refuse_other_schedules(request.callbacks)
+            callback_utils.refuse_other_schedules(config.callbacks)
         self._begin()
         self._progress = trainer.progress
-        start, budget = self._progress.fit_start, max(request.budget, 1)
+        start, budget = self._progress.fit_start, max(config.budget, 1)
         self._progress.fit_budget = budget
-        self._span = Span.of(start, budget, self._loop.n)
+        self._span = BudgetWindow.of(start, budget, self._loop.n)
         self._warn_of_long_durations()
         names = [name for name in self._loop.log_names if name != "learning_rate"]
-        if request.target is not None:
-            request.target.check(names)
-        if request.validation is not None:
-            trainer.engine.check_labels(request.validation)
-        self._validation = None if request.validation is None else resident(*request.validation)
+        if config.target is not None:
+            config.target.check(names)
+        if config.validation is not None:
+            trainer.engine.check_labels(config.validation)
+        self._validation = None if config.validation is None else to_tensors(*config.validation)
         self._interruption = Interruption()
 
     def _warn_of_long_durations(self) -> None:
@@ -73,12 +73,12 @@ class Fitting:
         if trainer.resumed:
             trainer.resumed = False
             return
-        self._loop.forgive()
-        self._loop.begin()
+        self._loop.clear_error()
+        self._loop.begin_fit()
         self._loop.step.metrics.reset()
         counts = trainer.counts
-        trainer.progress = Progress(fit_start=counts["samples"], epoch_start=counts["steps"])
-        self._loop.step.pace.read_rate()
+        trainer.progress = FitRecord(fit_start=counts["samples"], epoch_start=counts["steps"])
+        self._loop.step.lr_controller.read_rate()
         trainer.clock.reset()
 
     def run(self) -> keras.callbacks.History:
@@ -88,7 +88,7 @@ class Fitting:
             The history.
 
         Raises:
-            TrainingFault: If the loss is not finite, or the selector's plan makes no sense.
+            TrainingError: If the loss is not finite, or the selector's plan makes no sense.
             KeyboardInterrupt: After Ctrl-C, once the call under way has returned and, if there is a
                 checkpoint file, all is saved.
         """
@@ -105,14 +105,14 @@ class Fitting:
             try:
                 self._train(callbacks)
             finally:
-                self._loop.step.pace.put_rate_back()
+                self._loop.step.lr_controller.put_rate_back()
         return history
 
     def _prepare(self) -> None:
         """Lets a selector that compares with other models train them."""
-        trainer, state = self._trainer, self._loop.carry.state
+        trainer, state = self._trainer, self._loop.state.state
         if trainer.selector.prepares:
-            trainer.reference = trainer.reference or Reference(trainer)
+            trainer.reference = trainer.reference or AuxiliaryModels(trainer)
             known = tf.nest.map_structure(lambda variable: variable.read_value(), state)
             found = trainer.selector.prepare(known, trainer.reference.learner(self._request.feed), trainer.seed)
             tf.nest.map_structure(lambda variable, value: variable.assign(value), state, found)
@@ -149,9 +149,9 @@ class Fitting:
         callbacks, logs = self._callbacks, None
         with self._trainer.clock.section("callbacks"):
             callbacks.on_epoch_begin(epoch)
-        request, start = self._request, self._progress.fit_start
-        count = min(SEGMENTS, request.intervals - epoch) if self._whole else 1
-        stops = np.array([start + request.stop(epoch + i) for i in range(count)], np.int64)
+        config, start = self._request, self._progress.fit_start
+        count = min(SEGMENTS, config.intervals - epoch) if self._whole else 1
+        stops = np.array([start + config.stop(epoch + i) for i in range(count)], np.int64)
         ended = 0
         while not ended and not self._done():
             ended, rows, _ = self._call(stops)
@@ -161,7 +161,7 @@ class Fitting:
                 logs = self._end_epoch(epoch + position, rows[position])
         return logs
 
-    def _call(self, stops: np.ndarray) -> Outcome:
+    def _call(self, stops: np.ndarray) -> LoopResult:
         trainer, feed = self._trainer, self._request.feed
         before = self._counts["steps"]
         limit = before + (1 if self._exact else self._call_steps())
@@ -172,7 +172,7 @@ class Fitting:
             outcome = feed.run(self._loop, self._span, stops, limit)
         *counts, fault = map(int, outcome.counters)
         errors.check(self._loop, fault)
-        if feed.traces(self._loop) > 1:
+        if feed.trace_count(self._loop) > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
         self._counts = dict(zip(COUNTS, counts, strict=True))
         self._progress.pending = outcome.logs[: outcome.ended].tolist()
@@ -186,7 +186,7 @@ class Fitting:
             seconds = min(seconds, max(self._request.seconds - self._trainer.clock.training, 0))
         return max(1, int(seconds / max(self._trainer.engine.step_seconds, 1e-7)))
 
-    def _batch_end(self, outcome: Outcome) -> None:
+    def _batch_end(self, outcome: LoopResult) -> None:
         """Tells callbacks about batches: each one if any wants that, else the last of the call."""
         if not (self._exact or self._attended):
             return
@@ -233,10 +233,10 @@ class Fitting:
 
     def _done(self) -> bool:
         self._stop_if_interrupted()
-        request, trainer = self._request, self._trainer
-        if request.seconds is not None and trainer.clock.training >= request.seconds:
+        config, trainer = self._request, self._trainer
+        if config.seconds is not None and trainer.clock.training >= config.seconds:
             return True
-        if not request.run_on and self._reached():
+        if not config.run_on and self._reached():
             return True
         return bool(self._model.stop_training)
 
@@ -246,7 +246,7 @@ class Fitting:
         if target is None:
             return False
         met = [target.met(results) for results in self._progress.evaluations]
-        return crossing(met, self._request.hold) is not None
+        return first_reached(met, self._request.hold) is not None
 
     def _stop_if_interrupted(self) -> None:
         if self._interruption.asked:

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclasses.dataclass
-class Progress:
+class FitRecord:
     """The record of the call of fit under way; with the variables it is all that a resumed run needs.
 
     Args:

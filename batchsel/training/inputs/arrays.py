@@ -12,7 +12,7 @@ from batchsel.errors import UsageError, UserError
 from batchsel.training.loop.train_step import Rows
 
 
-def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Rows:
+def as_rows(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Rows:
     """Arrays as rows, all checked.
 
     Args:
@@ -28,7 +28,7 @@ def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, f
         UserError: If there are no data, lengths differ, or values are not finite.
 
     Example:
-        >>> rows_of(np.zeros([2, 3]), np.zeros([2])).x.shape
+        >>> as_rows(np.zeros([2, 3]), np.zeros([2])).x.shape
         (2, 3)
     """
     if y is None or isinstance(x, tf.data.Dataset):
@@ -51,7 +51,7 @@ def rows_of(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, f
     return rows
 
 
-def handed(
+def validate_fit_data(
     x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any, validation_split: float
 ) -> tuple[Rows | None, Rows | None]:
     """The training and the validation part of what `fit` was given.
@@ -78,7 +78,7 @@ def handed(
                 "validation_data must be (x, y) or (x, y, sample_weight) of arrays, got"
                 f" {type(validation_data).__name__}{shape}."
             )
-        validation = rows_of(*validation_data)
+        validation = as_rows(*validation_data)
     if is_source(x, y):
         if not (sample_weight is None and class_weight is None and not validation_split):
             raise UsageError(
@@ -86,7 +86,7 @@ def handed(
                 " rows, take(indices) -> (x, y, sample_weight); give validation_data for validation."
             )
         return None, validation
-    rows = rows_of(x, y, sample_weight, class_weight)
+    rows = as_rows(x, y, sample_weight, class_weight)
     if validation is None and validation_split:
         return split_last(rows, validation_split)
     return rows, validation

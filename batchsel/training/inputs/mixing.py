@@ -25,7 +25,7 @@ def check_mixing(augmentation: Pipeline | None, selector: Selector) -> None:
         batchsel.errors.UserError: mixup(alpha=0.2, chance=1.0) mixes two samples, whose common loss says little of ...
     """
     mixers = () if augmentation is None else augmentation.mixers
-    if mixers and (selector.learns or selector.weighs):
+    if mixers and (selector.uses_training_losses or selector.weighs):
         raise UserError(
             f"{' and '.join(map(repr, mixers))} mixes two samples, whose common loss says little of either, but the"
             f" selector {selector!r} goes by the losses of training. Leave the mixing out, or take a selector that does"

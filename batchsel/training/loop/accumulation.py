@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
-from batchsel.schedules import Growth
+from batchsel.core.timestamp import Timestamp
+from batchsel.schedules import AccumulationSchedule
 
 
 class Accumulation:
@@ -23,19 +23,19 @@ class Accumulation:
         variables: The trainable variables.
 
     Example:
-        >>> accumulation = Accumulation(Growth(2), [tf.Variable([0.0])])
+        >>> accumulation = Accumulation(AccumulationSchedule(2), [tf.Variable([0.0])])
         >>> for gradient, count in ((1.0, 3.0), (5.0, 1.0)):
-        ...     accumulation.add([tf.constant([gradient])], tf.constant(count), Moment.of(0.0))
+        ...     accumulation.add([tf.constant([gradient])], tf.constant(count), Timestamp.of(0.0))
         >>> bool(accumulation.due()), accumulation.take()[0].numpy().tolist()
         (True, [2.0])
     """
 
-    def __init__(self, growth: Growth, variables: Sequence[Any]) -> None:
+    def __init__(self, growth: AccumulationSchedule, variables: Sequence[Any]) -> None:
         self._growth = growth
         self._sums = [tf.Variable(tf.zeros(variable.shape), trainable=False) for variable in variables]
         self._samples = tf.Variable(0.0, trainable=False)
         self._batches = tf.Variable(0, trainable=False)
-        self._first = [tf.Variable(0.0, trainable=False) for _ in Moment._fields]
+        self._first = [tf.Variable(0.0, trainable=False) for _ in Timestamp._fields]
         self._missing: list[bool] = []
 
     @property
@@ -44,20 +44,20 @@ class Accumulation:
         return [*self._sums, self._samples, self._batches, *self._first]
 
     @property
-    def moment(self) -> Moment:
+    def timestamp(self) -> Timestamp:
         """Where the first batch of the update stands, or stood if the next has not begun."""
-        return Moment(*(variable.read_value() for variable in self._first))
+        return Timestamp(*(variable.read_value() for variable in self._first))
 
-    def add(self, gradients: Sequence[Any], samples: tf.Tensor, moment: Moment) -> None:
+    def add(self, gradients: Sequence[Any], samples: tf.Tensor, timestamp: Timestamp) -> None:
         """Adds the gradients of a batch.
 
         Args:
             gradients: Of its mean loss; None for variables that it does not depend on.
             samples: ``float32[]`` how many samples it has.
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
         begins = self._batches.read_value() == 0
-        for variable, now in zip(self._first, moment, strict=True):
+        for variable, now in zip(self._first, timestamp, strict=True):
             variable.assign(tf.where(begins, now, variable.read_value()))
         self._missing = [gradient is None for gradient in gradients]
         for known, gradient in zip(self._sums, gradients, strict=True):
@@ -68,10 +68,10 @@ class Accumulation:
 
     def due(self) -> tf.Tensor:
         """``bool[]`` whether there are enough batches for an update."""
-        return self._batches.read_value() >= self._growth.batches(self.moment)
+        return self._batches.read_value() >= self._growth.batches(self.timestamp)
 
     def take(self) -> list[tf.Tensor | None]:
-        """The mean gradients, which are forgotten; None where there never was one, so that no optimiser decays it."""
+        """The mean gradients, which are forgotten; None where there never was one, so that no optimizer decays it."""
         means = [known / tf.maximum(self._samples, 1.0) for known in self._sums]
         with tf.control_dependencies(means):
             self._forget()
@@ -87,10 +87,10 @@ class Accumulation:
         for variable in (*self._sums, self._samples, self._batches):
             variable.assign(tf.zeros_like(variable))
 
-    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+    def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """What is worth recording of a moment.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
-        return {"batches of an update": tf.cast(self._growth.batches(moment), tf.float32)}
+        return {"batches of an update": tf.cast(self._growth.batches(timestamp), tf.float32)}

@@ -7,12 +7,12 @@ from typing import Any
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.transforms.augmentation import Mixture, Pipeline
 from batchsel.transforms.curricula import Curricula
 
 
-class Preparation:
+class BatchTransforms:
     """Augmentations and curricula one after the other.
 
     Args:
@@ -28,7 +28,7 @@ class Preparation:
         self._first = tf.function(self._changed, jit_compile=True, autograph=False) if compiled else self._changed
 
     @classmethod
-    def of(cls, augmentation: Pipeline | None, curricula: Curricula | None, compiled: bool) -> Preparation | None:
+    def of(cls, augmentation: Pipeline | None, curricula: Curricula | None, compiled: bool) -> BatchTransforms | None:
         """A preparation, or None where nothing is to be done.
 
         Args:
@@ -40,7 +40,7 @@ class Preparation:
         return None if nothing else cls(augmentation, curricula, compiled)
 
     def __call__(
-        self, x: Any, valid: tf.Tensor, seed: tf.Tensor, step: tf.Tensor, moment: Moment
+        self, x: Any, valid: tf.Tensor, seed: tf.Tensor, step: tf.Tensor, timestamp: Timestamp
     ) -> tuple[Any, Mixture | None]:
         """The inputs of a training step.
 
@@ -49,30 +49,30 @@ class Preparation:
             valid: ``bool[b]`` false for rows that only fill up the batch.
             seed: Seed of the run.
             step: ``int64[]`` the step.
-            moment: Where the run stands.
+            timestamp: Where the run stands.
 
         Returns:
             The changed inputs, and of which samples they are made; None if nothing mixes them.
         """
-        x, mixture = self._first(x, valid, seed, step, moment)
+        x, mixture = self._first(x, valid, seed, step, timestamp)
         if self._apart:
-            x = self._curricula(x, Rng(seed, step), moment)
+            x = self._curricula(x, Rng(seed, step), timestamp)
         return x, mixture
 
     def _changed(
-        self, x: Any, valid: tf.Tensor, seed: tf.Tensor, step: tf.Tensor, moment: Moment
+        self, x: Any, valid: tf.Tensor, seed: tf.Tensor, step: tf.Tensor, timestamp: Timestamp
     ) -> tuple[Any, Mixture | None]:
         rng, mixture = Rng(seed, step), None
         if self._augmentation is not None:
             x, mixture = self._augmentation(x, valid, rng)
         if self._curricula is not None and not self._apart:
-            x = self._curricula(x, rng, moment)
+            x = self._curricula(x, rng, timestamp)
         return x, mixture
 
-    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+    def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """What is worth recording of a moment: ``float32[]`` by name.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
-        return {} if self._curricula is None else self._curricula.shown(moment)
+        return {} if self._curricula is None else self._curricula.logged_values(timestamp)

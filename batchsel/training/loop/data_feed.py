@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from batchsel.errors import UserError
 from batchsel.training.inputs import arrays
-from batchsel.training.loop.evaluation import resident
-from batchsel.training.loop.loop_state import FINE, SEGMENTS, Carry, Span
+from batchsel.training.loop.evaluation import to_tensors
+from batchsel.training.loop.loop_state import FINE, SEGMENTS, BudgetWindow, LoopState
 from batchsel.training.loop.train_loop import Loop
 from batchsel.training.loop.train_step import Rows
-from batchsel.training.loop.turn import gather
+from batchsel.training.loop.turn import gather_rows
 
 
-class Outcome(NamedTuple):
+class LoopResult(NamedTuple):
     """What a call of the loop did."""
 
     ended: int
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     """``int64[5]`` as `Loop.counters` gives them."""
 
 
-class Feed(Protocol):
+class DataFeed(Protocol):
     """Runs the loop over some data."""
 
     n: int
@@ -37,12 +37,12 @@ class Feed(Protocol):
     def example(self) -> Rows:
         """One sample, to build the model with."""
 
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
+    def run(self, loop: Loop, window: BudgetWindow, stops: np.ndarray, last_step: int) -> LoopResult:
         """Trains up to the last stop, or to `last_step`.
 
         Args:
             loop: The loop.
-            span: What progress is measured by.
+            window: What progress is measured by.
             stops: ``int64[k]`` samples trained on at which segments end, k at most `SEGMENTS`.
             last_step: The step after which the call returns in any case.
 
@@ -50,14 +50,14 @@ class Feed(Protocol):
             What happened.
         """
 
-    def forget(self) -> None:
+    def discard_prefetch(self) -> None:
         """Lets go of what was read ahead: variables were put back, and plans will be made anew."""
 
-    def traces(self, loop: Loop) -> int:
+    def trace_count(self, loop: Loop) -> int:
         """How often the functions of the loop were traced, at most; 1 is right."""
 
 
-class Resident:
+class InMemoryFeed:
     """All samples on the device; one call may hold many plans.
 
     Args:
@@ -66,28 +66,28 @@ class Resident:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self.data = resident(*rows)
+        self.data = to_tensors(*rows)
         self.n = int(tf.nest.flatten(self.data.x)[0].shape[0])
 
     def example(self) -> Rows:
         """One sample, and all targets so that they can be checked."""
         return self._rows
 
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
-        """As in `Feed.run`."""
+    def run(self, loop: Loop, window: BudgetWindow, stops: np.ndarray, last_step: int) -> LoopResult:
+        """As in `DataFeed.run`."""
         padded = np.full([SEGMENTS], np.iinfo(np.int64).max)
         padded[: len(stops)] = stops
         results = loop.run(
-            self.data, span, tf.constant(padded), tf.constant(len(stops)), tf.constant(last_step, tf.int64)
+            self.data, window, tf.constant(padded), tf.constant(len(stops)), tf.constant(last_step, tf.int64)
         )
         ended, logs, counters = (result.numpy() for result in results)
-        return Outcome(int(ended), logs, counters)
+        return LoopResult(int(ended), logs, counters)
 
-    def forget(self) -> None:
-        """As in `Feed.forget`."""
+    def discard_prefetch(self) -> None:
+        """As in `DataFeed.discard_prefetch`."""
 
-    def traces(self, loop: Loop) -> int:
-        """As in `Feed.traces`."""
+    def trace_count(self, loop: Loop) -> int:
+        """As in `DataFeed.trace_count`."""
         return loop.run.experimental_get_tracing_count()
 
 
@@ -107,26 +107,28 @@ class Blocks:
         self.train = tf.function(self._train, **options)
         self.log = tf.function(self._log, **options)
 
-    def traces(self) -> int:
+    def trace_count(self) -> int:
         """How often any of them was traced."""
         return max(function.experimental_get_tracing_count() for function in (self.plan, self.train, self.log))
 
-    def _plan(self, span: Span) -> None:
-        carry = self._loop.load()
-        self._loop.store(self._loop.plan(carry, self._loop.context(carry, span, None)))
+    def _plan(self, window: BudgetWindow) -> None:
+        loop_state = self._loop.load()
+        self._loop.store(self._loop.plan(loop_state, self._loop.context(loop_state, window, None)))
 
-    def _train(self, block: Rows, first: tf.Tensor, span: Span, stop: tf.Tensor, last_step: tf.Tensor) -> None:
+    def _train(
+        self, block: Rows, first: tf.Tensor, window: BudgetWindow, stop: tf.Tensor, last_step: tf.Tensor
+    ) -> None:
         loop = self._loop
 
-        def fetch(carry: Carry) -> Rows:
-            places = (carry.cursor - first) * loop.width + tf.range(loop.width)
-            return gather(block, places)
+        def fetch(loop_state: LoopState) -> Rows:
+            places = (loop_state.cursor - first) * loop.width + tf.range(loop.width)
+            return gather_rows(block, places)
 
-        def more(carry: Carry) -> tf.Tensor:
-            inside = carry.cursor < first + self.steps
-            return inside & (carry.samples < stop) & (carry.step < last_step)
+        def more(loop_state: LoopState) -> tf.Tensor:
+            inside = loop_state.cursor < first + self.steps
+            return inside & (loop_state.samples < stop) & (loop_state.step < last_step)
 
-        loop.store(loop.steps(loop.load(), fetch, more, span, None))
+        loop.store(loop.steps(loop.load(), fetch, more, window, None))
 
     def _log(self) -> tf.Tensor:
         row = self._loop.log_row()
@@ -138,7 +140,7 @@ _BLOCK_STEPS = 128
 """Of a block at most: nothing can be trained on before the first block of a plan is read."""
 
 
-class Streamed:
+class StreamingFeed:
     """Samples from a source that need not fit into memory; at most two blocks of them are held.
 
     While a block is trained on, a thread reads the next one of the plan. Waiting for it is on the clock.
@@ -168,31 +170,31 @@ class Streamed:
         self._row_bytes = sum(leaf.nbytes for leaf in tf.nest.flatten(rows) if leaf is not None)
         return rows
 
-    def run(self, loop: Loop, span: Span, stops: np.ndarray, last_step: int) -> Outcome:
-        """As in `Feed.run`."""
+    def run(self, loop: Loop, window: BudgetWindow, stops: np.ndarray, last_step: int) -> LoopResult:
+        """As in `DataFeed.run`."""
         blocks = self._blocks(loop)
         ended, logs = 0, np.zeros([len(stops), len(loop.log_names)], np.float32)
-        while ended < len(stops) and int(loop.carry.step.numpy()) < last_step:
-            if int(loop.carry.cursor.numpy()) >= int(loop.carry.plan.steps.numpy()):
-                blocks.plan(span)
-            if int(loop.carry.fault.numpy()) != FINE:
+        while ended < len(stops) and int(loop.state.step.numpy()) < last_step:
+            if int(loop.state.cursor.numpy()) >= int(loop.state.plan.steps.numpy()):
+                blocks.plan(window)
+            if int(loop.state.fault.numpy()) != FINE:
                 break
-            number = int(loop.carry.cursor.numpy()) // blocks.steps
+            number = int(loop.state.cursor.numpy()) // blocks.steps
             rows = self._block(loop, blocks.steps, number)
             limits = (stops[ended], np.int64(last_step))
-            blocks.train(rows, tf.constant(number * blocks.steps), span, *map(tf.constant, limits))
-            if int(loop.carry.fault.numpy()) == FINE and int(loop.carry.samples.numpy()) >= stops[ended]:
+            blocks.train(rows, tf.constant(number * blocks.steps), window, *map(tf.constant, limits))
+            if int(loop.state.fault.numpy()) == FINE and int(loop.state.samples.numpy()) >= stops[ended]:
                 logs[ended] = blocks.log().numpy()
                 ended += 1
-        return Outcome(ended, logs, loop.counters(loop.load()).numpy())
+        return LoopResult(ended, logs, loop.counters(loop.load()).numpy())
 
-    def forget(self) -> None:
-        """As in `Feed.forget`."""
+    def discard_prefetch(self) -> None:
+        """As in `DataFeed.discard_prefetch`."""
         self._ahead, self._held = {}, None
 
-    def traces(self, loop: Loop) -> int:
-        """As in `Feed.traces`."""
-        return self._blocks(loop).traces()
+    def trace_count(self, loop: Loop) -> int:
+        """As in `DataFeed.trace_count`."""
+        return self._blocks(loop).trace_count()
 
     def _blocks(self, loop: Loop) -> Blocks:
         room = self._buffer_bytes // (2 * self._row_bytes * loop.width)
@@ -203,13 +205,13 @@ class Streamed:
 
     def _block(self, loop: Loop, steps: int, number: int) -> Rows:
         """The rows of a block of the plan, read ahead if they were asked for before."""
-        plans = int(loop.carry.plans.numpy())
+        plans = int(loop.state.plans.numpy())
         if self._held is not None and self._held[0] == (plans, number):
             return self._held[1]  # a call of the loop may end in the middle of a block
         self._held = None
-        indices = loop.carry.plan.indices.numpy()
+        indices = loop.state.plan.indices.numpy()
         rows = steps * loop.width
-        count = -(-int(loop.carry.plan.steps.numpy()) // steps)
+        count = -(-int(loop.state.plan.steps.numpy()) // steps)
 
         def ask(number: int) -> Future:
             wanted = np.take(indices, np.arange(number * rows, (number + 1) * rows), mode="clip")
@@ -218,7 +220,7 @@ class Streamed:
         future = self._ahead.pop((plans, number), None) or ask(number)
         if number + 1 < count and (plans, number + 1) not in self._ahead:
             self._ahead = {(plans, number + 1): ask(number + 1)}
-        self._held = (plans, number), resident(*future.result())
+        self._held = (plans, number), to_tensors(*future.result())
         return self._held[1]
 
     def _take(self, indices: np.ndarray) -> Rows:

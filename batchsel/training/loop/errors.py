@@ -10,7 +10,7 @@ from batchsel.training.loop.loop_state import EMPTY, FINE, NEGATIVE, NO_ROW, NOT
 from batchsel.training.loop.train_loop import Loop
 
 
-class TrainingFault(UserError):
+class TrainingError(UserError):
     """The run cannot go on: a loss that is not finite, or a plan that makes no sense."""
 
 
@@ -22,18 +22,18 @@ def check(loop: Loop, fault: int) -> None:
         fault: Its fault, as the call returned it.
 
     Raises:
-        TrainingFault: Saying what happened, where, and what to do.
+        TrainingError: Saying what happened, where, and what to do.
     """
     if fault == NOT_FINITE:
-        raise TrainingFault(_not_finite(loop))
+        raise TrainingError(_not_finite(loop))
     if fault == NEGATIVE:
-        lowest = loop.carry.last_losses.numpy().min()
-        raise TrainingFault(
+        lowest = loop.state.last_losses.numpy().min()
+        raise TrainingError(
             f"a sample has the loss {lowest:.4g}; {loop.selector!r} ranks samples by losses that are not negative."
             " Use a loss that is 0 at best (cosine similarity: 1 + loss), or a selector that does not look at losses."
         )
     if fault != FINE:
-        raise TrainingFault(_bad_plan(loop, loop.selector, fault))
+        raise TrainingError(_bad_plan(loop, loop.selector, fault))
 
 
 def check_evaluation(loop: Loop, results: dict[str, float]) -> None:
@@ -44,20 +44,20 @@ def check_evaluation(loop: Loop, results: dict[str, float]) -> None:
         results: Loss and metrics.
 
     Raises:
-        TrainingFault: Saying when.
+        TrainingError: Saying when.
     """
     if not np.isfinite(results["loss"]):
-        step = int(loop.carry.step.numpy())
-        raise TrainingFault(
+        step = int(loop.state.step.numpy())
+        raise TrainingError(
             f"the loss on the validation data is not finite after step {step}: the weights have diverged (lower the"
             " learning rate), or the validation data hold what the loss cannot take."
         )
 
 
 def _not_finite(loop: Loop) -> str:
-    indices, losses = loop.carry.last_indices.numpy(), loop.carry.last_losses.numpy()
+    indices, losses = loop.state.last_indices.numpy(), loop.state.last_losses.numpy()
     bad = np.unique(indices[~np.isfinite(losses)])
-    step = int(loop.carry.step.numpy())
+    step = int(loop.state.step.numpy())
     shown = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
     message = f"the loss is not finite at step {step}, for {len(bad)} samples of its batch: {shown}."
     if len(bad) > len(np.unique(indices)) // 2:
@@ -70,7 +70,7 @@ def _not_finite(loop: Loop) -> str:
 
 def _bad_plan(loop: Loop, selector: Selector, fault: int) -> str:
     if fault == EMPTY:
-        steps = int(loop.carry.plan.steps.numpy())
+        steps = int(loop.state.plan.steps.numpy())
         return f"{selector!r} planned {steps} batches; a plan has 1 to {loop.plan_steps}."
     if fault == WEIGHTLESS:
         return (
@@ -82,7 +82,7 @@ def _bad_plan(loop: Loop, selector: Selector, fault: int) -> str:
             f"choose() of {selector!r} gave positions outside its pool of {loop.width} rows. Positions count the rows"
             f" of the pool, 0 to {loop.width - 1}; candidates.indices has their sample numbers."
         )
-    indices = loop.carry.plan.indices.numpy()
+    indices = loop.state.plan.indices.numpy()
     bad = indices[(indices < 0) | (indices >= loop.n)]
     return (
         f"{selector!r} chose sample {bad[0]}; the data set has samples 0 to {loop.n - 1}"

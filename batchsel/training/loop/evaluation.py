@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.training.loop.train_step import Rows, Step
-from batchsel.training.loop.turn import gather
+from batchsel.training.loop.turn import gather_rows
 
 
 class Evaluation:
@@ -33,7 +33,7 @@ class Evaluation:
         self._runs: dict[Any, Callable[[Rows], dict[str, tf.Tensor]]] = {}
 
     def __call__(self, data: Rows) -> dict[str, float]:
-        """The mean loss (with regularisers, as Keras reports it) and the metrics by name.
+        """The mean loss (with regularizers, as Keras reports it) and the metrics by name.
 
         Args:
             data: Inputs, targets and weights, first axis of any length.
@@ -62,7 +62,7 @@ class Evaluation:
 
         def body(start: tf.Tensor) -> tuple[tf.Tensor]:
             places = start + tf.range(size)
-            self._add(gather(data, tf.minimum(places, n - 1)), tf.cast(places < n, tf.float32))
+            self._add(gather_rows(data, tf.minimum(places, n - 1)), tf.cast(places < n, tf.float32))
             return (start + size,)
 
         tf.while_loop(lambda start: start < n, body, (tf.constant(0),), parallel_iterations=1)
@@ -73,11 +73,11 @@ class Evaluation:
         outputs = self._step.model(rows.x, training=False)
         losses = objective.evaluated(rows.y, outputs, rows.sample_weight)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
-        loss = tf.reduce_sum(losses * valid) / count + objective.extra()
+        loss = tf.reduce_sum(losses * valid) / count + objective.regularization_loss()
         self._step.metrics.update(loss, losses, rows.y, outputs, valid, rows.sample_weight)
 
 
-def resident(x: object, y: object, sample_weight: object = None) -> Rows:
+def to_tensors(x: object, y: object, sample_weight: object = None) -> Rows:
     """Data on the device.
 
     Args:
@@ -89,7 +89,7 @@ def resident(x: object, y: object, sample_weight: object = None) -> Rows:
         The same as tensors; float64 becomes float32, as in Keras.
 
     Example:
-        >>> resident(np.zeros([2, 3]), np.zeros([2], "int64")).x.dtype.name
+        >>> to_tensors(np.zeros([2, 3]), np.zeros([2], "int64")).x.dtype.name
         'float32'
     """
     return Rows(*(None if part is None else tf.nest.map_structure(_tensor, part) for part in (x, y, sample_weight)))

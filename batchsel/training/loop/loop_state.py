@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.selectors import Plan
 
 SEGMENTS = 64
@@ -21,7 +21,7 @@ plan without (or with too many) batches, a plan (or a batch taken from a pool) t
 a weight that is not finite, a batch with rows that the pool does not have, a loss below 0 where losses are ranked."""
 
 
-class Span(NamedTuple):
+class BudgetWindow(NamedTuple):
     """What progress is measured by."""
 
     start: tf.Tensor
@@ -32,7 +32,7 @@ class Span(NamedTuple):
     """``int64[]`` samples in the data. A tensor: of constants compilers take the inverse, which is inexact."""
 
     @classmethod
-    def of(cls, start: int, budget: int, size: int) -> Span:
+    def of(cls, start: int, budget: int, size: int) -> BudgetWindow:
         """A span out of plain numbers.
 
         Args:
@@ -43,8 +43,8 @@ class Span(NamedTuple):
         return cls(*(tf.constant(number, tf.int64) for number in (start, budget, size)))
 
 
-class Carry(NamedTuple):
-    """All that the loop remembers from step to step, besides the model and its optimiser."""
+class LoopState(NamedTuple):
+    """All that the loop remembers from step to step, besides the model and its optimizer."""
 
     state: Any
     """State of the selector."""
@@ -72,23 +72,23 @@ class Carry(NamedTuple):
     """``int32[n]`` how often every sample was trained on."""
 
 
-def left(carry: Carry, span: Span) -> tf.Tensor:
+def left(loop_state: LoopState, window: BudgetWindow) -> tf.Tensor:
     """``int64[]`` samples of the budget that are left; negative if more were trained on.
 
     Args:
-        carry: The carry.
-        span: What progress is measured by.
+        loop_state: The carry.
+        window: What progress is measured by.
     """
-    return span.budget - (carry.samples - span.start)
+    return window.budget - (loop_state.samples - window.start)
 
 
-def moment(carry: Carry, span: Span) -> Moment:
+def timestamp(loop_state: LoopState, window: BudgetWindow) -> Timestamp:
     """Where the run stands.
 
     Args:
-        carry: The carry.
-        span: What progress is measured by.
+        loop_state: The carry.
+        window: What progress is measured by.
     """
-    done = tf.cast(carry.samples - span.start, tf.float32)
-    progress = tf.clip_by_value(done / tf.cast(span.budget, tf.float32), 0.0, 1.0)
-    return Moment(progress, done / tf.cast(span.size, tf.float32))
+    done = tf.cast(loop_state.samples - window.start, tf.float32)
+    progress = tf.clip_by_value(done / tf.cast(window.budget, tf.float32), 0.0, 1.0)
+    return Timestamp(progress, done / tf.cast(window.size, tf.float32))

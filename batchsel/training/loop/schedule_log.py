@@ -12,16 +12,16 @@ POINTS = 200
 """Points of a course at most; each is that of the last update in its part of the budget."""
 
 
-class Course:
+class ScheduleLog:
     """Notes some numbers of each update, in as many places as there are parts of the budget.
 
     Args:
         names: What is noted.
 
     Example:
-        >>> course = Course(["learning rate"])
-        >>> course.note(tf.constant(0.5), {"learning rate": tf.constant(0.1)})
-        >>> course.values(budget=1000)["samples"]
+        >>> schedule_log = ScheduleLog(["learning rate"])
+        >>> schedule_log.note(tf.constant(0.5), {"learning rate": tf.constant(0.1)})
+        >>> schedule_log.values(budget=1000)["samples"]
         [500]
     """
 

@@ -7,15 +7,24 @@ from typing import Any
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.selectors import Context, Plan, Selector
 from batchsel.selectors.base import State
-from batchsel.training.loop.batch_transforms import Preparation
+from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import Compilation
-from batchsel.training.loop.loop_state import EMPTY, FINE, OUTSIDE, SEGMENTS, WEIGHTLESS, Carry, Span, moment
-from batchsel.training.loop.schedule_log import Course
+from batchsel.training.loop.loop_state import (
+    EMPTY,
+    FINE,
+    OUTSIDE,
+    SEGMENTS,
+    WEIGHTLESS,
+    BudgetWindow,
+    LoopState,
+    timestamp,
+)
+from batchsel.training.loop.schedule_log import ScheduleLog
 from batchsel.training.loop.train_step import Rows, Step
-from batchsel.training.loop.turn import Turn, gather, sound
+from batchsel.training.loop.turn import BatchTurn, gather_rows, valid_weights
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
 
@@ -24,7 +33,7 @@ class Loop:
     """Runs a selector and a step over a data set.
 
     Args:
-        step: The optimiser step.
+        step: The optimizer step.
         selector: Chooses the batches.
         n: Samples in the data set.
         batch_size: b.
@@ -55,27 +64,27 @@ class Loop:
         if compilation.choosing:
             self.choose = tf.function(self.choose, jit_compile=True, autograph=False)
         self.augmentation = augmentation
-        preparation = Preparation.of(augmentation, curricula, compilation.augmenting)
-        self._turn = Turn(step, selector, batch_size, self.choose, preparation)
-        names = list(self._turn.shown(Moment.of(0.0)))
-        self.course = Course(names) if names else None
-        step.after_update = None if self.course is None else self._note
+        preparation = BatchTransforms.of(augmentation, curricula, compilation.augmenting)
+        self._turn = BatchTurn(step, selector, batch_size, self.choose, preparation)
+        names = list(self._turn.logged_values(Timestamp.of(0.0)))
+        self.schedule_log = ScheduleLog(names) if names else None
+        step.after_update = None if self.schedule_log is None else self._note
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         self.seed = tf.Variable(0, trainable=False, dtype=tf.int32, name="seed")
-        self.carry = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
+        self.state = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.first_carry())
         self.run = tf.function(self._run, jit_compile=self.xla, autograph=False)
         self.log_names: list[str] = []
         self.blocks: dict[int, Any] = {}
 
-    def _note(self, now: Moment) -> None:
-        self.course.note(now.progress, self._turn.shown(now))
+    def _note(self, now: Timestamp) -> None:
+        self.schedule_log.note(now.progress, self._turn.logged_values(now))
 
-    def first_carry(self) -> Carry:
+    def first_carry(self) -> LoopState:
         """The carry before the first step."""
         zero = tf.zeros([], tf.int64)
         rows = self.plan_steps * self.width
         nothing = Plan(tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.constant(0))
-        return Carry(
+        return LoopState(
             state=self.selector.init(self.n),
             plan=nothing,
             cursor=tf.constant(0),
@@ -93,121 +102,124 @@ class Loop:
     def reset(self) -> None:
         """Puts everything back to before the first step."""
         self.store(self.first_carry())
-        self.begin()
+        self.begin_fit()
 
-    def begin(self) -> None:
+    def begin_fit(self) -> None:
         """Forgets what belongs to the call of fit before: gradients of batches without an update, the course."""
         if self.step.accumulation is not None:
             self.step.accumulation.clear()
-        if self.course is not None:
-            self.course.clear()
+        if self.schedule_log is not None:
+            self.schedule_log.clear()
 
-    def forgive(self) -> None:
+    def clear_error(self) -> None:
         """Forgets a fault, and the plan in which it happened."""
-        if int(self.carry.fault.numpy()) != FINE:
-            self.carry.fault.assign(FINE)
-            self.carry.cursor.assign(self.carry.plan.steps)
+        if int(self.state.fault.numpy()) != FINE:
+            self.state.fault.assign(FINE)
+            self.state.cursor.assign(self.state.plan.steps)
 
-    def load(self) -> Carry:
+    def load(self) -> LoopState:
         """The carry as tensors."""
-        return tf.nest.map_structure(lambda variable: variable.read_value(), self.carry)
+        return tf.nest.map_structure(lambda variable: variable.read_value(), self.state)
 
-    def store(self, carry: Carry) -> None:
+    def store(self, loop_state: LoopState) -> None:
         """Writes a carry back to the variables."""
-        tf.nest.map_structure(lambda variable, value: variable.assign(value), self.carry, carry)
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), self.state, loop_state)
 
-    def context(self, carry: Carry, span: Span, samples: Rows | None) -> Context:
+    def context(self, loop_state: LoopState, window: BudgetWindow, samples: Rows | None) -> Context:
         """What the selector is told.
 
         Args:
-            carry: The carry.
-            span: What progress is measured by.
+            loop_state: The carry.
+            window: What progress is measured by.
             samples: All of them, or None if they are streamed.
         """
         return Context(
-            step=carry.step,
-            samples=carry.samples,
-            progress=moment(carry, span).progress,
-            plans=carry.plans,
+            step=loop_state.step,
+            samples=loop_state.samples,
+            progress=timestamp(loop_state, window).progress,
+            plans=loop_state.plans,
             seed=self.seed.read_value(),
             n=self.n,
             batch_size=self.batch_size,
-            losses=carry.losses,
+            losses=loop_state.losses,
             labels=None if samples is None else samples.y,
-            inputs=samples.x if samples is not None and self.selector.sees_inputs else None,
+            inputs=samples.x if samples is not None and self.selector.needs_inputs else None,
         )
 
-    def plan(self, carry: Carry, context: Context) -> Carry:
+    def plan(self, loop_state: LoopState, context: Context) -> LoopState:
         """Makes the next plan, and checks it."""
-        plan, fault = self._plan(carry.state, context)
-        fault = tf.where(fault == FINE, carry.fault, fault)
-        return carry._replace(plan=plan, cursor=tf.constant(0), plans=carry.plans + 1, fault=fault)
+        plan, fault = self._plan(loop_state.state, context)
+        fault = tf.where(fault == FINE, loop_state.fault, fault)
+        return loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, fault=fault)
 
     def _checked_plan(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
         plan = self.selector.plan(state, context)
         outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= self.n))
         empty = (plan.steps < 1) | (plan.steps > self.plan_steps)
-        usable = sound(tf.reshape(plan.weights, [self.plan_steps, self.width]))
+        usable = valid_weights(tf.reshape(plan.weights, [self.plan_steps, self.width]))
         weightless = tf.reduce_any(~usable & (tf.range(self.plan_steps) < plan.steps))
         fault = tf.where(empty, EMPTY, tf.where(outside, OUTSIDE, tf.where(weightless, WEIGHTLESS, FINE)))
         return plan, fault
 
-    def at_cursor(self, rows: tf.Tensor, carry: Carry) -> tf.Tensor:
+    def slice_at_cursor(self, rows: tf.Tensor, loop_state: LoopState) -> tf.Tensor:
         """The rows of the plan that belong to the next batch or pool.
 
         Args:
             rows: ``[m]``, indices or weights of the plan.
-            carry: The carry.
+            loop_state: The carry.
         """
-        return tf.slice(rows, [carry.cursor * self.width], [self.width])
+        return tf.slice(rows, [loop_state.cursor * self.width], [self.width])
 
-    def advance(self, carry: Carry, rows: Rows, context: Context, span: Span) -> Carry:
+    def advance(self, loop_state: LoopState, rows: Rows, context: Context, window: BudgetWindow) -> LoopState:
         """One step: the rows of the plan at the cursor are trained on, or only scored.
 
         Args:
-            carry: The carry.
+            loop_state: The carry.
             rows: The batch or pool at the cursor.
             context: What the selector is told.
-            span: What progress is measured by.
+            window: What progress is measured by.
         """
-        indices, weights = self.at_cursor(carry.plan.indices, carry), self.at_cursor(carry.plan.weights, carry)
-        return self._turn(carry, rows, indices, weights, context, span)
+        indices, weights = (
+            self.slice_at_cursor(loop_state.plan.indices, loop_state),
+            self.slice_at_cursor(loop_state.plan.weights, loop_state),
+        )
+        return self._turn(loop_state, rows, indices, weights, context, window)
 
     def steps(
         self,
-        carry: Carry,
-        fetch: Callable[[Carry], Rows],
-        more: Callable[[Carry], tf.Tensor],
-        span: Span,
+        loop_state: LoopState,
+        fetch: Callable[[LoopState], Rows],
+        more: Callable[[LoopState], tf.Tensor],
+        window: BudgetWindow,
         samples: Rows | None,
-    ) -> Carry:
+    ) -> LoopState:
         """Steps through the plan in use while `more` holds.
 
         Args:
-            carry: The carry.
+            loop_state: The carry.
             fetch: Gives the rows at the cursor.
             more: Whether to go on, besides the end of the plan and faults.
-            span: As in `context`.
+            window: As in `context`.
             samples: As in `context`.
         """
 
-        def unfinished(carry: Carry) -> tf.Tensor:
-            return (carry.cursor < carry.plan.steps) & (carry.fault == FINE) & more(carry)
+        def unfinished(loop_state: LoopState) -> tf.Tensor:
+            return (loop_state.cursor < loop_state.plan.steps) & (loop_state.fault == FINE) & more(loop_state)
 
-        def body(carry: Carry) -> tuple[Carry]:
-            return (self.advance(carry, fetch(carry), self.context(carry, span, samples), span),)
+        def body(loop_state: LoopState) -> tuple[LoopState]:
+            return (self.advance(loop_state, fetch(loop_state), self.context(loop_state, window, samples), window),)
 
-        (carry,) = tf.while_loop(unfinished, body, (carry,), parallel_iterations=1)
-        return carry
+        (loop_state,) = tf.while_loop(unfinished, body, (loop_state,), parallel_iterations=1)
+        return loop_state
 
     def _run(
-        self, data: Rows, span: Span, stops: tf.Tensor, segments: tf.Tensor, last_step: tf.Tensor
+        self, data: Rows, window: BudgetWindow, stops: tf.Tensor, segments: tf.Tensor, last_step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Trains on resident data up to the last of the stops.
 
         Args:
             data: All samples, first axis n.
-            span: What progress is measured by.
+            window: What progress is measured by.
             stops: ``int64[SEGMENTS]`` samples trained on at which a segment ends; its metrics are logged.
             segments: ``int32[]`` how many of the stops are in use.
             last_step: ``int64[]`` the step after which the call returns in any case.
@@ -216,41 +228,45 @@ class Loop:
             ``int32[]`` segments ended, ``float32[SEGMENTS, metrics]`` their logs, and `counters`.
         """
 
-        def going(carry: Carry, segment: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
-            return (segment < segments) & (carry.fault == FINE) & (carry.step < last_step)
+        def going(loop_state: LoopState, segment: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
+            return (segment < segments) & (loop_state.fault == FINE) & (loop_state.step < last_step)
 
-        def body(carry: Carry, segment: tf.Tensor, logs: tf.Tensor) -> tuple:
-            context = self.context(carry, span, data)
-            carry = tf.cond(carry.cursor < carry.plan.steps, lambda: carry, lambda: self.plan(carry, context))
+        def body(loop_state: LoopState, segment: tf.Tensor, logs: tf.Tensor) -> tuple:
+            context = self.context(loop_state, window, data)
+            loop_state = tf.cond(
+                loop_state.cursor < loop_state.plan.steps, lambda: loop_state, lambda: self.plan(loop_state, context)
+            )
             stop = stops[segment]
 
-            def fetch(carry: Carry) -> Rows:
-                return gather(data, self.at_cursor(carry.plan.indices, carry))
+            def fetch(loop_state: LoopState) -> Rows:
+                return gather_rows(data, self.slice_at_cursor(loop_state.plan.indices, loop_state))
 
-            carry = self.steps(
-                carry,
+            loop_state = self.steps(
+                loop_state,
                 fetch,
-                lambda carry: (carry.samples < stop) & (carry.step < last_step),
-                span,
+                lambda loop_state: (loop_state.samples < stop) & (loop_state.step < last_step),
+                window,
                 data,
             )
-            ended = (carry.samples >= stop) & (carry.fault == FINE)
+            ended = (loop_state.samples >= stop) & (loop_state.fault == FINE)
             logs = tf.cond(ended, lambda: self._logged(logs, segment), lambda: logs)
-            return carry, segment + tf.cast(ended, tf.int32), logs
+            return loop_state, segment + tf.cast(ended, tf.int32), logs
 
         logs = tf.zeros([SEGMENTS, self.log_size()])
-        carry, segment, logs = tf.while_loop(going, body, (self.load(), tf.constant(0), logs), parallel_iterations=1)
-        self.store(carry)
-        return segment, logs, self.counters(carry)
+        loop_state, segment, logs = tf.while_loop(
+            going, body, (self.load(), tf.constant(0), logs), parallel_iterations=1
+        )
+        self.store(loop_state)
+        return segment, logs, self.counters(loop_state)
 
-    def counters(self, carry: Carry) -> tf.Tensor:
+    def counters(self, loop_state: LoopState) -> tf.Tensor:
         """``int64[5]``: steps, samples, samples scored, plans, and the fault.
 
         Args:
-            carry: The carry.
+            loop_state: The carry.
         """
-        fault = tf.cast(carry.fault, tf.int64)
-        return tf.stack([carry.step, carry.samples, carry.scored, carry.plans, fault])
+        fault = tf.cast(loop_state.fault, tf.int64)
+        return tf.stack([loop_state.step, loop_state.samples, loop_state.scored, loop_state.plans, fault])
 
     def log_size(self) -> int:
         """Columns of the logs: the metrics and the learning rate."""

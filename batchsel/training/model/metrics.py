@@ -42,7 +42,7 @@ class Metrics:
         """Adds a batch.
 
         Args:
-            loss: ``float32[]`` of the batch, as minimised.
+            loss: ``float32[]`` of the batch, as minimized.
             losses: ``float32[b]`` of each sample; metrics that are functions of it need not compute it again.
             y: Targets, first axis b.
             y_pred: The model's outputs.

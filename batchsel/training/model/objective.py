@@ -14,7 +14,7 @@ from batchsel.transforms.augmentation import Mixture
 _REDUCTIONS = ("sum_over_batch_size", "mean", "none", None)
 
 
-class PerSample(keras.losses.Loss):
+class PerSampleLoss(keras.losses.Loss):
     """A Keras loss that keeps the batch axis: the mean over all other axes, masked steps left out.
 
     Args:
@@ -24,7 +24,7 @@ class PerSample(keras.losses.Loss):
         UserError: If the loss has a reduction that has no per-sample form.
 
     Example:
-        >>> loss = PerSample(keras.losses.MeanSquaredError())
+        >>> loss = PerSampleLoss(keras.losses.MeanSquaredError())
         >>> loss(tf.zeros([2, 1]), tf.constant([[1.0], [2.0]])).numpy().tolist()
         [1.0, 4.0]
     """
@@ -110,7 +110,7 @@ class _Catch:
 
 
 class Objective:
-    """What a compiled model minimises, sample by sample.
+    """What a compiled model minimizes, sample by sample.
 
     Args:
         model: A compiled Keras model.
@@ -147,7 +147,7 @@ class Objective:
             caught.values = None if values is None else mixture.of(values, caught.values)
         return mixture.of(losses, others)
 
-    def sharp(self, y: Any, y_pred: Any, losses: tf.Tensor, mixture: Mixture | None = None) -> tf.Tensor:
+    def unsmoothed_losses(self, y: Any, y_pred: Any, losses: tf.Tensor, mixture: Mixture | None = None) -> tf.Tensor:
         """The loss of each sample without label smoothing, which would rank the surest samples among the hard ones.
 
         Args:
@@ -178,8 +178,8 @@ class Objective:
         self._build(y, y_pred)
         return self._evaluated(y, y_pred, sample_weight)
 
-    def extra(self) -> tf.Tensor:
-        """``float32[]``: regularisers and other losses that layers added in the last forward pass."""
+    def regularization_loss(self) -> tf.Tensor:
+        """``float32[]``: regularizers and other losses that layers added in the last forward pass."""
         extras = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in self._model.losses]
         return tf.add_n(extras) if extras else tf.zeros([])
 
@@ -217,7 +217,7 @@ def _copy(container: Any, losses: list[keras.losses.Loss], caught: list[_Catch])
     clone = object.__new__(type(container))  # copy.copy() would try to save it as a model
     vars(clone).update(vars(container))
     entries = zip(container._flat_losses, losses, strict=True)
-    clone._flat_losses = [entry._replace(loss=PerSample(loss)) for entry, loss in entries]
+    clone._flat_losses = [entry._replace(loss=PerSampleLoss(loss)) for entry, loss in entries]
     clone._metrics = caught
     return clone
 
@@ -229,9 +229,9 @@ def _smoothing(loss: keras.losses.Loss) -> float:
 def _unsmoothed(loss: keras.losses.Loss) -> keras.losses.Loss:
     if not _smoothing(loss):
         return loss
-    sharp = object.__new__(type(loss))
-    vars(sharp).update(vars(loss), _fn_kwargs={**loss._fn_kwargs, "label_smoothing": 0.0})
-    return sharp
+    unsmoothed_losses = object.__new__(type(loss))
+    vars(unsmoothed_losses).update(vars(loss), _fn_kwargs={**loss._fn_kwargs, "label_smoothing": 0.0})
+    return unsmoothed_losses
 
 
 def _check(model: keras.Model) -> None:

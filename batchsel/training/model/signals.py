@@ -21,7 +21,7 @@ class Signals:
     Args:
         model: The Keras model.
         objective: Its per-sample loss; for classification one cross-entropy over one output.
-        names: The signals: fields of `batchsel.selectors.Seen`.
+        names: The signals: fields of `batchsel.selectors.SampleStats`.
 
     Raises:
         UserError: If a signal is unknown, or the model cannot give it.

@@ -72,7 +72,7 @@ def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
     """Puts every trainable variable of a model into exactly one group, by the depth of its layer.
 
     The depth of a layer is the longest path to it from the inputs, in layers that own a trainable weight of at least
-    two axes: a kernel, an embedding. Those that own only vectors (normalisation, scales) are as deep as what comes
+    two axes: a kernel, an embedding. Those that own only vectors (normalization, scales) are as deep as what comes
     before them. Parallel branches have paths of their own, a projection beside a block for one; a layer that is used
     several times counts where it comes first. Depths at which there is nothing are left out.
 

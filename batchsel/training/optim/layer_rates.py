@@ -1,4 +1,4 @@
-"""Learning rates by layer: what an optimiser does to a variable is done at the rate of the variable's group."""
+"""Learning rates by layer: what an optimizer does to a variable is done at the rate of the variable's group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules.base import Schedule
 from batchsel.training.optim.layer_groups import LayerGroups
@@ -23,7 +23,7 @@ _PLAIN = {
     "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }
-"""Settings with which an optimiser takes its step at once, when it is tried."""
+"""Settings with which an optimizer takes its step at once, when it is tried."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def layer_rates(
     of: Sequence[int],
     factors: tf.Tensor | None,
 ) -> Iterator[None]:
-    """While this is open, the optimiser applies to each variable its learning rate times the factor of its group.
+    """While this is open, the optimizer applies to each variable its learning rate times the factor of its group.
 
     The update is scaled and not the gradient, which Adam and its kin would divide by itself again; and so is decoupled
     weight decay, as in PyTorch's groups of parameters. Moments, clipping and averages are what they were; the velocity
@@ -41,13 +41,13 @@ def layer_rates(
     is enough that this is open while a function is traced. At a factor of 1, nothing changes by a bit.
 
     Args:
-        optimizer: A Keras optimiser, or one that scales the loss around another.
+        optimizer: A Keras optimizer, or one that scales the loss around another.
         variables: Those that it will be given.
         of: The group of each variable.
-        factors: ``float32[groups]``, or None to leave the optimiser alone.
+        factors: ``float32[groups]``, or None to leave the optimizer alone.
 
     Raises:
-        UserError: If the optimiser is given another variable.
+        UserError: If the optimizer is given another variable.
 
     Example:
         >>> weight, bias = keras.Variable(1.0), keras.Variable(1.0)
@@ -88,10 +88,10 @@ def layer_rates(
 
 
 def check_layer_rates(optimizer: keras.optimizers.Optimizer) -> None:
-    """Makes sure that an optimiser goes by the rate of each variable: a copy of it takes a step at half the rate.
+    """Makes sure that an optimizer goes by the rate of each variable: a copy of it takes a step at half the rate.
 
     Args:
-        optimizer: The optimiser; it is left as it is.
+        optimizer: The optimizer; it is left as it is.
 
     Raises:
         UserError: If the change of the variable is not half of what it is otherwise, or no copy can be made.
@@ -107,7 +107,7 @@ def check_layer_rates(optimizer: keras.optimizers.Optimizer) -> None:
     if not bool(tf.reduce_all(abs(half - 0.5 * whole) <= 0.01 * abs(whole))):
         raise UserError(
             f"{type(inner).__name__} does not go by a learning rate for each layer: at half the rate, a first step is"
-            " not half as long. Expected an optimiser such as SGD, Adam or AdamW; or leave out the schedule whose"
+            " not half as long. Expected an optimizer such as SGD, Adam or AdamW; or leave out the schedule whose"
             " rates differ by layer."
         )
 
@@ -128,17 +128,17 @@ def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float, batch_s
         [0.1, 0.0001]
     """
     multiple = 1.0 if batch_size is None else schedule.multiple(batch_size)
-    common = tf.constant(multiple * (rate if schedule.stated_rate is None else schedule.stated_rate))
+    common = tf.constant(multiple * (rate if schedule.base_learning_rate is None else schedule.base_learning_rate))
     places = tf.constant(groups.places)
-    factors = schedule.layers(Moment.of(0.0), places, common) if schedule.by_layer else tf.ones_like(places)
+    factors = schedule.layers(Timestamp.of(0.0), places, common) if schedule.by_layer else tf.ones_like(places)
     return [float(common * factor) for factor in factors]
 
 
 def innermost(optimizer: Any) -> Any:
-    """The optimiser itself, where others around it scale the loss.
+    """The optimizer itself, where others around it scale the loss.
 
     Args:
-        optimizer: A Keras optimiser.
+        optimizer: A Keras optimizer.
 
     Example:
         >>> type(innermost(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()))).__name__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.call_syntax import written
+from batchsel.core.call_syntax import to_text
 from batchsel.core.rng import Rng
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Augmentation:
         return Pipeline((self,)) | other
 
     def __repr__(self) -> str:
-        return written(self)
+        return to_text(self)
 
 
 class Mixture(NamedTuple):

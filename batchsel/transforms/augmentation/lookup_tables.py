@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.transforms.augmentation.pixels import blend, mean_grey
+from batchsel.transforms.augmentation.pixels import blend, mean_gray
 
 
 def contrasted(levels: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Tables that move levels away from the mean luma of the image, or towards it.
+    """Tables that move levels away from the mean luma of the image, or toward it.
 
     Args:
         levels: ``int32[b, h, w, c]``.
@@ -17,7 +17,7 @@ def contrasted(levels: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     Returns:
         ``int32[b, 1, 256]``.
     """
-    table = blend(tf.range(256)[None, None, None, :], mean_grey(levels), factors)
+    table = blend(tf.range(256)[None, None, None, :], mean_gray(levels), factors)
     return tf.clip_by_value(table[:, 0], 0, 255)
 
 

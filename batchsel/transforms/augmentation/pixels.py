@@ -32,8 +32,8 @@ def blend(first: tf.Tensor, second: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
     return shares * first + (1 - shares) * second
 
 
-def grey(values: tf.Tensor) -> tf.Tensor:
-    """The luma of colours.
+def gray(values: tf.Tensor) -> tf.Tensor:
+    """The luma of colors.
 
     Args:
         values: ``[b, h, w, 3]``, ``int32`` levels or floating point; other numbers of channels stay as they are.
@@ -49,16 +49,16 @@ def grey(values: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.right_shift(_RED * red + _GREEN * green + _BLUE * blue + (1 << 15), tf.constant(16))
 
 
-def mean_grey(values: tf.Tensor) -> tf.Tensor:
+def mean_gray(values: tf.Tensor) -> tf.Tensor:
     """The mean luma of each image, rounded where the numbers are integers.
 
     Args:
-        values: ``[b, h, w, c]``, as for `grey`.
+        values: ``[b, h, w, c]``, as for `gray`.
 
     Returns:
         ``[b, 1, 1, 1]``.
     """
-    luma = grey(values)
+    luma = gray(values)
     if not values.dtype.is_integer:
         return tf.reduce_mean(luma, axis=[1, 2, 3], keepdims=True)
     total, count = tf.reduce_sum(luma, axis=[1, 2, 3], keepdims=True), luma.shape[1:].num_elements()

@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.call_syntax import written
+from batchsel.core.call_syntax import to_text
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
 
 
 class Curriculum:
     """Changes what the samples of a batch look like, by where the run stands. Subclasses are frozen dataclasses.
 
-    Give a subclass a `name`, and define `__call__` and `shown`, which are traced by TensorFlow once: TensorFlow code
+    Give a subclass a `name`, and define `__call__` and `logged_values`, which are traced by TensorFlow once: TensorFlow code
     whose random numbers come from the `Rng` that it is handed. Then the seed, the step and the moment of a run say all.
 
     Example:
@@ -28,13 +28,13 @@ class Curriculum:
         ... class Dawn(Curriculum):
         ...     name = "dawn"
         ...     first: float = 0.5
-        ...     def brightness(self, moment):
-        ...         return self.first + (1 - self.first) * moment.progress
-        ...     def __call__(self, x, rng, moment):
-        ...         return x * self.brightness(moment)
-        ...     def shown(self, moment):
-        ...         return {"brightness": self.brightness(moment)}
-        >>> float(Dawn(0.1)(tf.constant(10.0), Rng(0, 0), Moment.of(0.0)))
+        ...     def brightness(self, timestamp):
+        ...         return self.first + (1 - self.first) * timestamp.progress
+        ...     def __call__(self, x, rng, timestamp):
+        ...         return x * self.brightness(timestamp)
+        ...     def shown(self, timestamp):
+        ...         return {"brightness": self.brightness(timestamp)}
+        >>> float(Dawn(0.1)(tf.constant(10.0), Rng(0, 0), Timestamp.of(0.0)))
         1.0
     """
 
@@ -46,24 +46,24 @@ class Curriculum:
     resizes: ClassVar[bool] = False
     """Whether it changes height and width, which the model must then take as they come."""
 
-    def __call__(self, x: Any, rng: Rng, moment: Moment) -> Any:
+    def __call__(self, x: Any, rng: Rng, timestamp: Timestamp) -> Any:
         """The samples as they look at that moment.
 
         Args:
             x: ``[b, ...]`` inputs of a batch.
             rng: Random numbers of this step.
-            moment: Where the run stands.
+            timestamp: Where the run stands.
 
         Returns:
             As many samples, of the same shape unless it `resizes`.
         """
         raise NotImplementedError
 
-    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+    def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """What is worth recording of a moment: ``float32[]`` by name, the same names at every moment.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
         return {}
 
@@ -71,7 +71,7 @@ class Curriculum:
         return Curricula((self,)) | other
 
     def __repr__(self) -> str:
-        return written(self)
+        return to_text(self)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,27 +121,27 @@ class Curricula:
         """Whether any part changes height and width."""
         return any(part.resizes for part in self.parts)
 
-    def __call__(self, x: Any, rng: Rng, moment: Moment) -> Any:
+    def __call__(self, x: Any, rng: Rng, timestamp: Timestamp) -> Any:
         """The inputs of a training step.
 
         Args:
             x: ``[b, ...]`` inputs of a batch.
             rng: Random numbers of this step.
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
         for place, part in enumerate(self.parts):
-            x = part(x, rng._replace(scope=f"curriculum/{place}/"), moment)
+            x = part(x, rng._replace(scope=f"curriculum/{place}/"), timestamp)
         return x
 
-    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+    def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """What all parts show; names that two of them have are numbered.
 
         Args:
-            moment: Where the run stands.
+            timestamp: Where the run stands.
         """
         found: dict[str, tf.Tensor] = {}
         for number, part in enumerate(self.parts, start=1):
-            for name, value in part.shown(moment).items():
+            for name, value in part.logged_values(timestamp).items():
                 found[f"{name} {number}" if name in found else name] = value
         return found
 
@@ -159,7 +159,7 @@ class Curricula:
 
         @tf.function(autograph=False)
         def changed(x: Any) -> Any:
-            return self(x, Rng(tf.constant(0), tf.constant(0)), Moment.of(0.0))
+            return self(x, Rng(tf.constant(0), tf.constant(0)), Timestamp.of(0.0))
 
         found = changed.get_concrete_function(forms).structured_outputs
         before, after = ([leaf.shape for leaf in tf.nest.flatten(nest)] for nest in (forms, found))

@@ -21,7 +21,7 @@ _BEHIND = 1 << 4
 
 
 def weights(sigma: float, radius: int) -> np.ndarray:
-    """The right half of a Gaussian kernel that is cut off and then normalised.
+    """The right half of a Gaussian kernel that is cut off and then normalized.
 
     Args:
         sigma: Standard deviation in pixels, at least 0.
@@ -42,7 +42,7 @@ def weights(sigma: float, radius: int) -> np.ndarray:
 def in_units(half: np.ndarray) -> np.ndarray:
     """Weights in whole numbers of 1 / `UNITS` that sum to exactly one.
 
-    Sums from the rim inwards are rounded, and not weights, so that the errors of neighbours cancel.
+    Sums from the rim inwards are rounded, and not weights, so that the errors of neighbors cancel.
 
     Args:
         half: As from `weights`.

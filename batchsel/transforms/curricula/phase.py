@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Moment, elapsed
+from batchsel.core.timestamp import Timestamp, elapsed
 
 PARTS = 1 << 10
 """Parts of a phase."""
@@ -29,18 +29,18 @@ def in_parts(share: tf.Tensor) -> tf.Tensor:
     return tf.cast(share * PARTS + _BIAS, tf.int32)
 
 
-def parts_over(duration: float | str, moment: Moment) -> tf.Tensor:
+def parts_over(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
     """The parts of a phase at the start of the run that are over; all `PARTS` of them behind it.
 
     Args:
         duration: Of the phase: a share of the budget, or a text such as "5 passes".
-        moment: Where the run stands.
+        timestamp: Where the run stands.
 
     Returns:
         ``int32[]``.
 
     Example:
-        >>> int(parts_over(0.5, Moment.of(0.25)))
+        >>> int(parts_over(0.5, Timestamp.of(0.25)))
         512
     """
-    return in_parts(elapsed(duration, moment))
+    return in_parts(elapsed(duration, timestamp))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from batchsel.core.pipe_registry import PipeNames
+from batchsel.core.pipe_registry import PipeRegistry
 
-REGISTRY = PipeNames(
+REGISTRY = PipeRegistry(
     "curriculum",
     __package__,
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from batchsel.analysis.plots.style import GREY, INK, Look, figure, legend_below, log_scale
+from batchsel.analysis.plots.style import GRAY, INK, Palette, figure, legend_below, log_scale
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
 from batchsel.analysis.studies.speed_up import SpeedUp
@@ -20,12 +20,12 @@ _FAR = 6
 _WIDTH, _HEIGHT = 9.0, 3.5
 
 
-def draw_accuracy(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+def draw_accuracy(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
     """The final metric against the batch size in each mode, the threshold of small batches and what is allowed below.
 
     Args:
         arms: Records of each arm.
-        look: Not used: colours are those of modes.
+        palette: Not used: colors are those of modes.
         failures: Records of runs that failed.
 
     Returns:
@@ -72,22 +72,22 @@ def _threshold(ax: Any, found: BatchSizes) -> None:
         return
     level = found.broken.threshold.value
     lowest = level - found.within if found.unit.rising else level + found.within
-    ax.axhline(level, color=GREY, linewidth=0.8, label="threshold of small batches")
-    ax.axhline(lowest, color=GREY, linewidth=0.8, linestyle=":", label="lowest mean that is within")
-    look, label = Look(found.modes), {"label": "breaking point"}
+    ax.axhline(level, color=GRAY, linewidth=0.8, label="threshold of small batches")
+    ax.axhline(lowest, color=GRAY, linewidth=0.8, linestyle=":", label="lowest mean that is within")
+    palette, label = Palette(found.modes), {"label": "breaking point"}
     for mode, point in found.broken.modes.items():
         if not point.value.bound:  # else it lies beyond what was measured
             y = found.cells[mode, point.value.batch].final.value
-            ax.plot(point.value.batch, y, "o", ms=11, mfc="none", mec=look.colour(mode), mew=1.6, ls="none", **label)
+            ax.plot(point.value.batch, y, "o", ms=11, mfc="none", mec=palette.color(mode), mew=1.6, ls="none", **label)
             label = {}
 
 
-def draw_gap(arms: Arms, look: Look, failures: Failures = ()) -> Any:
-    """The generalisation gap against the batch size: in the metric, and in the loss.
+def draw_gap(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
+    """The generalization gap against the batch size: in the metric, and in the loss.
 
     Args:
         arms: Records of each arm.
-        look: Not used: colours are those of modes.
+        palette: Not used: colors are those of modes.
         failures: Records of runs that failed.
 
     Returns:
@@ -103,12 +103,12 @@ def draw_gap(arms: Arms, look: Look, failures: Failures = ()) -> Any:
     return _panels(arms, failures, columns)
 
 
-def draw_time(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+def draw_time(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
     """Seconds of training to the end of the budget, and samples a second, against the batch size.
 
     Args:
         arms: Records of each arm.
-        look: Not used: colours are those of modes.
+        palette: Not used: colors are those of modes.
         failures: Records of runs that failed.
 
     Returns:
@@ -121,12 +121,12 @@ def draw_time(arms: Arms, look: Look, failures: Failures = ()) -> Any:
     return _panels(arms, failures, columns, log=True)
 
 
-def draw_speed_up(arms: Arms, look: Look, failures: Failures = ()) -> Any:
+def draw_speed_up(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
     """How many times fewer steps, and less time, larger batches need to what small ones reach; ideal is the line.
 
     Args:
         arms: Records of each arm.
-        look: Not used: colours are those of modes.
+        palette: Not used: colors are those of modes.
         failures: Records of runs that failed.
 
     Returns:
@@ -153,13 +153,13 @@ def _speed(ax: Any, found: BatchSizes, what: str) -> None:
     if not any(points.values()):
         ax.set_axis_off()
         return
-    look = Look(found.modes)
+    palette = Palette(found.modes)
     for mode, items in points.items():
         estimates = {item.batch: getattr(item, what) for item in items}
-        _line(ax, estimates, look, mode)
+        _line(ax, estimates, palette, mode)
     sizes = sorted({item.batch for item in found.speed_ups})
     first = next(item.batch for item in found.speed_ups if item.mode == found.base)
-    ax.plot(sizes, [size / first for size in sizes], color=GREY, linewidth=0.8, label="ideal: the batch size's ratio")
+    ax.plot(sizes, [size / first for size in sizes], color=GRAY, linewidth=0.8, label="ideal: the batch size's ratio")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter("{x:g}")
     _sizes_axis(ax, sizes)
@@ -190,22 +190,22 @@ def _panels(
 
 
 def _lines(ax: Any, found: BatchSizes, of: Callable[[Cell], Any]) -> None:
-    look = Look(found.modes)
+    palette = Palette(found.modes)
     for mode in found.modes:
-        _line(ax, {batch: of(cell) for (name, batch), cell in found.cells.items() if name == mode}, look, mode)
+        _line(ax, {batch: of(cell) for (name, batch), cell in found.cells.items() if name == mode}, palette, mode)
     _sizes_axis(ax, found.sizes)
 
 
-def _line(ax: Any, estimates: Mapping[int, Estimate | None], look: Look, mode: str) -> None:
+def _line(ax: Any, estimates: Mapping[int, Estimate | None], palette: Palette, mode: str) -> None:
     known = {batch: estimate for batch, estimate in sorted(estimates.items()) if estimate is not None}
     if not known:
         return
     label = {} if mode == PLAIN else {"label": mode}
-    colour, values = look.colour(mode), [estimate.value for estimate in known.values()]
-    ax.plot(list(known), values, look.line(mode), marker="o", markersize=4, color=colour, **label)
+    color, values = palette.color(mode), [estimate.value for estimate in known.values()]
+    ax.plot(list(known), values, palette.line(mode), marker="o", markersize=4, color=color, **label)
     for batch, estimate in known.items():
         if estimate.low is not None:
-            ax.plot([batch, batch], [estimate.low, estimate.high], color=colour, linewidth=1.4, alpha=0.6)
+            ax.plot([batch, batch], [estimate.low, estimate.high], color=color, linewidth=1.4, alpha=0.6)
 
 
 def _sizes_axis(ax: Any, sizes: Sequence[int]) -> None:

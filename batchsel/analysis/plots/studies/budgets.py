@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GREY, Look, bar, figure
+from batchsel.analysis.plots.style import GRAY, Palette, bar, figure
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import FEWEST
 from batchsel.analysis.studies.budgets import ROLES, Budgets, budgets
 from batchsel.analysis.studies.study_parts import parts
 
 
-def draw_budgets(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_budgets(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
     """The final metric of every run and its means, and the paired differences with their intervals.
 
     Args:
         arms: Records of each arm.
-        look: Not used: colours are those of the three roles.
+        palette: Not used: colors are those of the three roles.
 
     Returns:
         The figure, or None if the three do not share a seed.
@@ -39,14 +39,14 @@ def draw_budgets(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) ->
 
 
 def _values(ax: Any, found: Budgets) -> None:
-    look = Look(ROLES)
+    palette = Palette(ROLES)
     for row, role in enumerate(ROLES):
         values = found.finals[role]
         for seed, value in values.items():
             y = row + 0.16 + 0.14 * np.modf(seed * 0.618)[0]
-            ax.plot(value, y, ".", color=look.colour(role), markersize=4, alpha=0.45)
+            ax.plot(value, y, ".", color=palette.color(role), markersize=4, alpha=0.45)
         mean = estimates.over_seeds(list(values.values()))
-        bar(ax, row, mean, look.colour(role), found.unit.number(mean.value))
+        bar(ax, row, mean, palette.color(role), found.unit.number(mean.value))
     ax.set_yticks(range(len(ROLES)), [found.names[role] for role in ROLES])
     ax.set_ylim(len(ROLES) - 0.45, -0.7)
     ax.margins(x=0.1)
@@ -54,14 +54,14 @@ def _values(ax: Any, found: Budgets) -> None:
 
 
 def _differences(ax: Any, found: Budgets) -> None:
-    look = Look(ROLES)
+    palette = Palette(ROLES)
     for row, item in enumerate(found.differences.values()):
-        bar(ax, row, item.final, look.colour(item.left), found.unit.number(item.final.value, True))
-    ax.axvline(0, color=GREY, linewidth=1)
+        bar(ax, row, item.final, palette.color(item.left), found.unit.number(item.final.value, True))
+    ax.axvline(0, color=GRAY, linewidth=1)
     if found.margin is not None:
         margin = -found.margin if found.unit.rising else found.margin
-        ax.axvline(margin, color=GREY, linewidth=1, linestyle=":")
-        ax.annotate("margin", (margin, -0.7), xytext=(3, -9), textcoords="offset points", fontsize=7, color=GREY)
+        ax.axvline(margin, color=GRAY, linewidth=1, linestyle=":")
+        ax.annotate("margin", (margin, -0.7), xytext=(3, -9), textcoords="offset points", fontsize=7, color=GRAY)
     names = [f"{found.names[item.left]} − {found.names[item.right]}" for item in found.differences.values()]
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.45, -0.7)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchsel.analysis.final_metrics import Unit, asked_of
-from batchsel.analysis.plots.style import GREY, INK, Look, bar, figure, legend_below, many
+from batchsel.analysis.plots.style import GRAY, INK, Palette, bar, figure, legend_below, many
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.studies.factorial import Factorial, factorial
 from batchsel.analysis.studies.study_parts import Part, parts
@@ -14,12 +14,12 @@ from batchsel.analysis.studies.study_parts import Part, parts
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def draw_effects(arms: Arms, look: Look) -> Any:
+def draw_effects(arms: Arms, palette: Palette) -> Any:
     """Main effects and interactions on the final metric, a row each.
 
     Args:
         arms: Records of each arm.
-        look: Not used: rows are effects, not arms.
+        palette: Not used: rows are effects, not arms.
 
     Returns:
         The figure, or None if there are no effects.
@@ -29,10 +29,10 @@ def draw_effects(arms: Arms, look: Look) -> Any:
         return None
     rows = [(part, found, unit, effect) for part, found, unit in known for effect in found.effects]
     made, axes = figure(width=6.6, height=0.9 + 0.36 * len(rows))
-    ax, colours = axes[0, 0], Look(["", *(part.place for part, *_ in known)])
+    ax, colors = axes[0, 0], Palette(["", *(part.place for part, *_ in known)])
     for row, (part, _, unit, effect) in enumerate(rows):
-        bar(ax, row, effect.estimate, colours.colour(part.place), unit.tell(effect.estimate, True).split(" ")[0])
-    ax.axvline(0, color=GREY, linewidth=1)
+        bar(ax, row, effect.estimate, colors.color(part.place), unit.tell(effect.estimate, True).split(" ")[0])
+    ax.axvline(0, color=GRAY, linewidth=1)
     names = [" × ".join(effect.factors) for *_, effect in rows]
     if len(known) > 1:
         names = [f"{_short(part)}: {name}" for (part, *_), name in zip(rows, names, strict=True)]
@@ -45,12 +45,12 @@ def draw_effects(arms: Arms, look: Look) -> Any:
     return made
 
 
-def draw_interaction(arms: Arms, look: Look) -> Any:
+def draw_interaction(arms: Arms, palette: Palette) -> Any:
     """The final metric of the four combinations of two factors; without an interaction the lines are parallel.
 
     Args:
         arms: Records of each arm.
-        look: Not used: lines are levels, not arms.
+        palette: Not used: lines are levels, not arms.
 
     Returns:
         The figure, or None if no part has two factors and a seed with all combinations.
@@ -68,18 +68,18 @@ def draw_interaction(arms: Arms, look: Look) -> Any:
 
 def _panel(ax: Any, found: Factorial, unit: Unit) -> None:
     first, second = found.factors
-    colours = Look((second.base, second.other))
+    colors = Palette((second.base, second.other))
     for other, level in enumerate((second.base, second.other)):
-        colour, shift = colours.colour(level), 0.03 * (2 * other - 1)
+        color, shift = colors.color(level), 0.03 * (2 * other - 1)
         values = [[row[(one, other)] for row in found.values.values()] for one in (0, 1)]
         means = [estimates.over_seeds(of) for of in values]
         x = [place + shift for place in (0, 1)]
         style = "-" if other else "--"
-        ax.plot(x, [mean.value for mean in means], style, marker="o", color=colour, label=f"{second.name} {level}")
+        ax.plot(x, [mean.value for mean in means], style, marker="o", color=color, label=f"{second.name} {level}")
         for place, of, mean in zip(x, values, means, strict=True):
             if mean.low is not None:
-                ax.plot([place, place], [mean.low, mean.high], color=colour, linewidth=1.6)
-                ax.plot([place + 2.5 * shift] * len(of), of, ".", color=colour, markersize=4, alpha=0.45)
+                ax.plot([place, place], [mean.low, mean.high], color=color, linewidth=1.6)
+                ax.plot([place + 2.5 * shift] * len(of), of, ".", color=color, markersize=4, alpha=0.45)
     ax.set_xticks([0, 1], [f"{first.name} {first.base}", f"{first.name} {first.other}"], color=INK)
     ax.set_xlim(-0.35, 1.35)
     ax.set_ylabel(unit.axis, fontsize=9)

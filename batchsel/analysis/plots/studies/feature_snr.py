@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GREY, Look, legend_below, many, shades
+from batchsel.analysis.plots.style import GRAY, Palette, legend_below, many, shades
 
 _NAMED = 16
 """More layers than these are not all named."""
 
 
-def draw_snr(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any:
+def draw_snr(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
     """Decibels of each layer, a line a moment of the run, mean over seeds; at 0 dB both are as large.
 
     Args:
         arms: Records of each arm.
-        look: Colours of the arms' names.
+        palette: Colors of the arms' names.
 
     Returns:
         The figure, or None if it was not measured.
@@ -30,7 +30,7 @@ def draw_snr(arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look) -> Any
     made, axes = many(len(known), width=4.5, height=3.1, sharey=True)
     for ax, (name, records) in zip(axes, known.items(), strict=True):
         _panel(ax, records)
-        ax.set_title(f"{name} (n = {len(records)})", fontsize=9, loc="left", color=look.colour(name))
+        ax.set_title(f"{name} (n = {len(records)})", fontsize=9, loc="left", color=palette.color(name))
     legend_below(made, *axes)
     return made
 
@@ -42,7 +42,7 @@ def _stages(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _panel(ax: Any, records: Sequence[Mapping[str, Any]]) -> None:
     layers = records[0]["snr"]["layers"]
     stages = min(len(_stages(record)) for record in records)
-    colours = shades(stages)
+    colors = shades(stages)
     for place in range(stages):
         each = [[np.nan if db is None else db for db in _stages(record)[place]["db"]] for record in records]
         # A layer that one run has no ratio of has no mean.
@@ -51,10 +51,10 @@ def _panel(ax: Any, records: Sequence[Mapping[str, Any]]) -> None:
             np.mean(each, axis=0),
             marker="o",
             markersize=3,
-            color=colours[place],
+            color=colors[place],
             label=_when(records[0], place),
         )
-    ax.axhline(0, color=GREY, linewidth=1)
+    ax.axhline(0, color=GRAY, linewidth=1)
     every = -(-len(layers) // _NAMED)
     ax.set_xticks(
         range(0, len(layers), every), layers[::every], rotation=60, ha="right", rotation_mode="anchor", fontsize=7

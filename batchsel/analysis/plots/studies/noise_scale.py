@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import Look, figure, legend_below, log_scale, shades
+from batchsel.analysis.plots.style import Palette, figure, legend_below, log_scale, shades
 from batchsel.analysis.studies.noise_scale import scale_of
 from batchsel.analysis.studies.study_parts import analysis_of, level_of
 
 Arms = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def draw_noise_scale(arms: Arms, look: Look) -> Any:
+def draw_noise_scale(arms: Arms, palette: Palette) -> Any:
     """The noise scale over passes, median over seeds; a gap where noise hid the gradient in half of them.
 
     Args:
         arms: Records of each arm.
-        look: Colours, where arms do not differ in their batch size.
+        palette: Colors, where arms do not differ in their batch size.
 
     Returns:
         The figure, or None if less than two moments of a run have a scale.
@@ -33,15 +33,15 @@ def draw_noise_scale(arms: Arms, look: Look) -> Any:
         modes.setdefault(_mode(arms[name][0]), []).append(name)
     made, axes = figure(columns=len(modes), width=9.0 if len(modes) > 1 else 6.0, height=3.6, sharey=True)
     sizes = sorted({arms[name][0]["spec"]["batch_size"] for name in curves})
-    colours = dict(zip(sizes, shades(len(sizes)), strict=True))
+    colors = dict(zip(sizes, shades(len(sizes)), strict=True))
     named: set[str] = set()
     for ax, (mode, names) in zip(axes[0], modes.items(), strict=True):
         for name in sorted(names, key=lambda name: arms[name][0]["spec"]["batch_size"]):
             size = arms[name][0]["spec"]["batch_size"]
-            colour, words = (colours[size], f"batch size {size:,}") if len(sizes) > 1 else (look.colour(name), name)
+            color, words = (colors[size], f"batch size {size:,}") if len(sizes) > 1 else (palette.color(name), name)
             # A label that begins with an underscore is not in the legend: sizes are named once for all panels.
             ax.plot(
-                *curves[name], marker="o", markersize=3, color=colour, label=f"_{words}" if words in named else words
+                *curves[name], marker="o", markersize=3, color=color, label=f"_{words}" if words in named else words
             )
             named.add(words)
         ax.set_xlabel("passes", fontsize=9)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchsel.analysis.plots.studies.batch_sizes import close_up
-from batchsel.analysis.plots.style import GREY, INK, Look, figure, legend_below, log_scale
+from batchsel.analysis.plots.style import GRAY, INK, Palette, figure, legend_below, log_scale
 from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, batch_sizes
 from batchsel.analysis.studies.study_parts import parts
 
@@ -16,13 +16,13 @@ _ROOM, _STEPS = 0.1, 4
 
 
 def draw_pareto(
-    arms: Mapping[str, Sequence[Mapping[str, Any]]], look: Look, failures: Sequence[Mapping[str, Any]] = ()
+    arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette, failures: Sequence[Mapping[str, Any]] = ()
 ) -> Any:
     """A dot for each batch size and mode, filled on the front, with the batch size beside it.
 
     Args:
         arms: Records of each arm.
-        look: Not used: colours are those of modes.
+        palette: Not used: colors are those of modes.
         failures: Records of runs that failed.
 
     Returns:
@@ -51,22 +51,22 @@ def draw_pareto(
 
 
 def _panel(ax: Any, found: BatchSizes) -> None:
-    look, points = Look(found.modes), [found.cells[key] for key in found.front]
+    palette, points = Palette(found.modes), [found.cells[key] for key in found.front]
     x, y = [cell.seconds.value for cell in points], [cell.final.value for cell in points]
     ax.plot(
-        x, y, color=GREY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
+        x, y, color=GRAY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
     )
     for mode in found.modes:
         label = {"label": "a batch size" if mode == PLAIN else mode}
         for cell in found.cells.values():
             if cell.mode != mode or cell.seconds is None:
                 continue
-            colour, first = look.colour(mode), (cell.mode, cell.batch) in found.front
+            color, first = palette.color(mode), (cell.mode, cell.batch) in found.front
             if cell.final.low is not None:
                 ends = [cell.final.low, cell.final.high]
-                ax.plot([cell.seconds.value] * 2, ends, color=colour, linewidth=1, alpha=0.35)
-            face = colour if first else "white"
-            ax.plot(cell.seconds.value, cell.final.value, "o", color=colour, mfc=face, markersize=5, **label)
+                ax.plot([cell.seconds.value] * 2, ends, color=color, linewidth=1, alpha=0.35)
+            face = color if first else "white"
+            ax.plot(cell.seconds.value, cell.final.value, "o", color=color, mfc=face, markersize=5, **label)
             label = {}
     ax.margins(x=0.08)
     log_scale(ax.xaxis)

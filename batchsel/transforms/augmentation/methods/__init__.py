@@ -1,1 +1,1 @@
-"""The catalogue of augmentations."""
+"""The catalog of augmentations."""

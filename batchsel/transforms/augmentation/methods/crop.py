@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import one_of, whole
+from batchsel.core.checks import check_integer, one_of
 from batchsel.core.image_checks import images
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
@@ -39,7 +39,7 @@ class Crop(Augmentation):
     fill: str = "zero"
 
     def __post_init__(self) -> None:
-        whole(self, "padding", 1)
+        check_integer(self, "padding", 1)
         one_of(self, "fill", ("zero", "reflect"))
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:

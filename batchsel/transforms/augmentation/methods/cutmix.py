@@ -22,7 +22,7 @@ _FINE = 1 << 24
 class CutMix(Mixing):
     """Puts a rectangle of another image of the batch into each.
 
-    Formula: λ ~ Beta(α, α), drawn once for the batch; a rectangle of h √(1 − λ) by w √(1 − λ) pixels, its centre
+    Formula: λ ~ Beta(α, α), drawn once for the batch; a rectangle of h √(1 − λ) by w √(1 − λ) pixels, its center
     uniform over the image, is cut off at the rim; with λ ← the share of the pixels outside of it, the loss is
     λ ℓ(f(x), y_i) + (1 − λ) ℓ(f(x), y_j), j by a random permutation of the batch.
     Source: S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe and Y. Yoo, *CutMix: Regularization Strategy to Train Strong
@@ -63,10 +63,10 @@ class CutMix(Mixing):
         return tf.where(within(x, top, left, rows, columns), mixture.others(x), x), mixture
 
 
-def _span(size: int, share: tf.Tensor, centre: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _span(size: int, share: tf.Tensor, center: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the rectangle begins along a side, and how long it is within the image."""
     half = tf.gather(tf.constant(halves(size)), share)
-    first, last = tf.maximum(centre - half, 0), tf.minimum(centre + half, size)
+    first, last = tf.maximum(center - half, 0), tf.minimum(center + half, size)
     return first, last - first
 
 

@@ -11,7 +11,7 @@ from batchsel.core.image_checks import images, numbers
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
-from batchsel.transforms.augmentation.pixels import ONE, blend, grey, mean_grey
+from batchsel.transforms.augmentation.pixels import ONE, blend, gray, mean_gray
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +58,7 @@ class Jitter(Augmentation):
                 f"{self!r}: the images are of {x.dtype.name}. Say which value is white, as in jitter(0.4, white=1.0)."
             )
         values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x
-        steps = {"brightness": tf.zeros_like, "contrast": mean_grey, "saturation": grey}
+        steps = {"brightness": tf.zeros_like, "contrast": mean_gray, "saturation": gray}
         for field, other in steps.items():
             if getattr(self, field):
                 factors = self._factors(getattr(self, field), x.shape[0], rng, f"jitter/{field}")

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, whole
+from batchsel.core.checks import check_integer, in_range
 from batchsel.core.image_checks import images
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.lookup_tables import auto_contrasted, contrasted, equalized, smoothed
-from batchsel.transforms.augmentation.pixels import ONE, blend, grey, taken
+from batchsel.transforms.augmentation.pixels import ONE, blend, gray, taken
 
 OPERATIONS = (
-    "identity", "brightness", "posterize", "solarize", "contrast", "autocontrast", "equalize", "colour", "sharpness",
+    "identity", "brightness", "posterize", "solarize", "contrast", "autocontrast", "equalize", "color", "sharpness",
     "rotate", "shear_x", "shear_y", "translate_x", "translate_y",
 )  # fmt: skip
-_OF_IMAGE, _BLENDED, _MOVED = map(OPERATIONS.index, ("contrast", "colour", "rotate"))
+_OF_IMAGE, _BLENDED, _MOVED = map(OPERATIONS.index, ("contrast", "color", "rotate"))
 """Before the first, operations map levels to levels whatever the image, before the second as the image wants it;
 before the third they blend two images, and from there on they move pixels."""
 _FIXED = 16
@@ -31,10 +31,10 @@ _FIXED = 16
 class RandAugment(Augmentation):
     """Applies a few operations to each image, drawn for each anew.
 
-    Formula: `ops` times, one of identity, brightness, posterize, solarize, contrast, autocontrast, equalize, colour,
+    Formula: `ops` times, one of identity, brightness, posterize, solarize, contrast, autocontrast, equalize, color,
     sharpness, rotate, shear and translate along x and y, with equal chance, at strength magnitude / 30: factors up to
     1 ± 0.9, 8 to 4 bits, solarized from 255 down to 0, 30 degrees, shears of 0.3, 45 % of the side; the sign is drawn.
-    Pixels are those of the nearest neighbour, black where there is none; turned and sheared about the centre.
+    Pixels are those of the nearest neighbor, black where there is none; turned and sheared about the center.
     Source: E. Cubuk, B. Zoph, J. Shlens and Q. Le, *RandAugment: Practical Automated Data Augmentation with a Reduced
     Search Space*, NeurIPS 2020, https://arxiv.org/abs/1909.13719; the strengths as in torchvision. Written anew because
     `keras.layers.RandAugment` draws the operations once for the whole batch, and computes all of them for all images.
@@ -56,7 +56,7 @@ class RandAugment(Augmentation):
     magnitude: float = 9
 
     def __post_init__(self) -> None:
-        whole(self, "ops", 1)
+        check_integer(self, "ops", 1)
         in_range(self, "magnitude", 0, 30)
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
@@ -124,9 +124,9 @@ class RandAugment(Augmentation):
         return np.minimum(np.stack(both), 255).astype(np.int32)
 
     def _blended(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
-        """Colour and sharpness: away from, or towards, the grey or the smoothed image."""
+        """Color and sharpness: away from, or toward, the gray or the smoothed image."""
         sharp = tf.reshape(operations == OPERATIONS.index("sharpness"), [-1, 1, 1, 1])
-        other = tf.where(sharp, smoothed(levels), grey(levels))
+        other = tf.where(sharp, smoothed(levels), gray(levels))
         return tf.clip_by_value(blend(levels, other, self._factors(signs)), 0, 255)
 
     def _moved(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
@@ -135,7 +135,7 @@ class RandAugment(Augmentation):
         maps = tf.constant(self._maps(height, width))
         rows = tf.maximum(operations - _MOVED, 0) * 2 + tf.cast(signs > 0, tf.int32)
         a, b, c, d, e, f = (value[:, None, None] for value in tf.unstack(tf.gather(maps, rows), axis=1))
-        # Twice the distance from the centre is a whole number.
+        # Twice the distance from the center is a whole number.
         across, down = (
             2 * tf.range(width)[None, None, :] - (width - 1),
             2 * tf.range(height)[None, :, None] - (height - 1),

@@ -1,1 +1,1 @@
-"""The catalogue of curricula."""
+"""The catalog of curricula."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from batchsel.core.checks import in_range, one_of
 from batchsel.core.image_checks import images, numbers
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment, check_duration
+from batchsel.core.timestamp import Timestamp, check_duration
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.gaussian import blurred
@@ -27,7 +27,7 @@ _LEVELS = 1 << 8
 class Blur(Curriculum):
     """Blurs pictures at the start of the run, so that coarse shapes are learned before what is fine.
 
-    Formula: x ← G_σ * x while t < `until`, with a Gaussian kernel of 2⌈3σ⌉ + 1 pixels that is normalised after it is
+    Formula: x ← G_σ * x while t < `until`, with a Gaussian kernel of 2⌈3σ⌉ + 1 pixels that is normalized after it is
     cut off. "fixed": each image with probability `chance`, until the end of the phase; "chance": with probability
     chance · (1 − t/until); "sigma": with the standard deviation σ · (1 − t/until), in 256 steps.
     Cost: two products with matrices as large as the sides of the picture; nothing behind the phase.
@@ -48,7 +48,7 @@ class Blur(Curriculum):
 
     Example:
         >>> x = tf.constant([0, 80, 0], tf.uint8, [1, 1, 3, 1])
-        >>> [Blur(1.0, until=0.2)(x, Rng(0, 0), Moment.of(p)).numpy().ravel().tolist() for p in (0.1, 0.2)]
+        >>> [Blur(1.0, until=0.2)(x, Rng(0, 0), Timestamp.of(p)).numpy().ravel().tolist() for p in (0.1, 0.2)]
         [[24, 33, 24], [0, 80, 0]]
     """
 
@@ -68,17 +68,17 @@ class Blur(Curriculum):
         if self.size is not None and not odd:
             raise UsageError(f"blur: size must be an odd whole number of at least 3, got {self.size!r}.")
 
-    def __call__(self, x: tf.Tensor, rng: Rng, moment: Moment) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
         """The images, blurred as they are at that moment."""
         x = numbers(self, images(self, x))
         if not x.shape.is_fully_defined():
             raise UserError(f"{self!r} is for images of one size, the inputs have the shape {x.shape.as_list()}.")
-        over = parts_over(self.until, moment)
+        over = parts_over(self.until, timestamp)
         return tf.cond(over < PARTS, lambda: self._during(x, rng, over), lambda: x)
 
-    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+    def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """The standard deviation in pixels, and the probability that an image is blurred."""
-        over = parts_over(self.until, moment)
+        over = parts_over(self.until, timestamp)
         on = tf.cast(over < PARTS, tf.float32)
         sigma = tf.gather(tf.constant(self._sigmas(), tf.float32), self._level(over))
         return {"blur sigma": on * sigma, "blur chance": on * self._chance(over)}

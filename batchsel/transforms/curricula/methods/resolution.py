@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of, whole
+from batchsel.core.checks import check_integer, in_range, one_of
 from batchsel.core.image_checks import images, numbers
 from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Moment
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.phase import PARTS, in_parts
@@ -43,7 +43,7 @@ class Resolution(Curriculum):
 
     Example:
         >>> x = tf.zeros([2, 32, 24, 3])
-        >>> [Resolution()(x, Rng(0, 0), Moment.of(p)).shape.as_list()[1:3] for p in (0.0, 0.65, 0.8)]
+        >>> [Resolution()(x, Rng(0, 0), Timestamp.of(p)).shape.as_list()[1:3] for p in (0.0, 0.65, 0.8)]
         [[16, 12], [24, 20], [32, 24]]
     """
 
@@ -61,30 +61,30 @@ class Resolution(Curriculum):
         in_range(self, "start", 0, 1, lower_open=True)
         in_range(self, "delay", 0, 1)
         in_range(self, "finish", 0, 1)
-        whole(self, "multiple", 1)
+        check_integer(self, "multiple", 1)
         one_of(self, "method", _METHODS)
         if self.delay > self.finish:
             raise UsageError(f"resolution: delay must not be above finish, got {self.delay} and {self.finish}.")
 
-    def __call__(self, x: tf.Tensor, rng: Rng, moment: Moment) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
         """The images in the size of that moment, ``[b, height, width, c]``."""
         x = numbers(self, images(self, x))
-        scale, full = self._scale(moment), tf.shape(x)[1:3]
+        scale, full = self._scale(timestamp), tf.shape(x)[1:3]
         size = tf.where(scale < PARTS, self._rounded(scale, full), full)
         found = tf.cond(tf.reduce_all(size == full), lambda: x, lambda: self._resized(x, size))
         # Branches of a condition agree on what both of them know.
         found.set_shape([x.shape[0], None, None, x.shape[3]])
         return found
 
-    def shown(self, moment: Moment) -> dict[str, tf.Tensor]:
+    def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Sides against those of the full size, before they are rounded."""
-        return {"picture scale": tf.cast(self._scale(moment), tf.float32) / PARTS}
+        return {"picture scale": tf.cast(self._scale(timestamp), tf.float32) / PARTS}
 
-    def _scale(self, moment: Moment) -> tf.Tensor:
+    def _scale(self, timestamp: Timestamp) -> tf.Tensor:
         """``int32[]`` s in units of 1 / `PARTS`: whole numbers, so that sizes hang on no last bit."""
         ramp = max(self.finish - self.delay, 1 / PARTS)
-        share = tf.clip_by_value((moment.progress - self.delay) / ramp, 0.0, 1.0)
-        risen = in_parts(tf.where(moment.progress >= self.finish, 1.0, share))
+        share = tf.clip_by_value((timestamp.progress - self.delay) / ramp, 0.0, 1.0)
+        risen = in_parts(tf.where(timestamp.progress >= self.finish, 1.0, share))
         first = round(self.start * PARTS)
         return first + (PARTS - first) * risen // PARTS
 
