@@ -1,12 +1,12 @@
-"""What became of a run: when it reached a target, or that it missed it."""
+"""Whether and when a run reached its target."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from batchsel.core.target import HOLD, Target, first_reached
+from batchsel.experiments.run.run_record import RunRecord
 
 FORWARD = 1 / 3
 """Cost of a sample that is only scored, in samples trained on: a backward pass costs about two forward passes."""
@@ -14,7 +14,7 @@ FORWARD = 1 / 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run and a target.
+    """Whether and when a run reached a target.
 
     Args:
         dataset: Name of the data set.
@@ -23,15 +23,15 @@ class Outcome:
         against: Name of the arm that its pairs are formed with.
         control_of: Name of the arm that a control belongs to.
         seed: Seed.
-        reached: Whether the target was met twice in a row.
-        seconds: On the clock, until the first of the two; until the end if it was missed.
+        reached: True if the target was met twice in a row.
+        seconds: Seconds on the clock until the first of the two; until the end if the run missed the target.
         samples: Samples trained on until then.
-        cost: Samples trained on, and a third of those scored, until then.
+        cost: Samples trained on plus a third of those only scored, until then.
         steps: Steps until then.
-        passes: Samples over n.
-        timed: Whether the seconds can be compared: the run had the device alone, among those of its baseline.
+        passes: Samples trained on until then, divided by n.
+        timed: True if the seconds can be compared: the run had the device to itself, at the time of its baseline.
         n: Samples in the training part.
-        record: The record.
+        record: Record of the run.
     """
 
     dataset: str
@@ -48,74 +48,74 @@ class Outcome:
     passes: float
     timed: bool
     n: int
-    record: Mapping[str, Any]
+    record: RunRecord
 
 
-def outcome(record: Mapping[str, Any], target: str | None = None) -> Outcome:
-    """What became of a run.
+def outcome(record: RunRecord, target: str | None = None) -> Outcome:
+    """Return whether and when a run reached a target.
 
     Args:
-        record: The record.
+        record: Record of the run.
         target: A target, or None for the one that the run was made for.
 
     Raises:
         KeyError: If the evaluations lack the target's metric.
     """
-    goal = Target.parse(target or record["spec"]["target"])
-    points = record["evaluations"]
-    position = first_reached([goal.met(point) for point in points], HOLD)
-    at_end = {**record["counts"], "seconds": record["seconds"]["training"]}
-    point = at_end if position is None else points[position]
-    arm, n = record["arm"], record["sizes"]["train"]
+    goal = Target.parse(target or record.spec.target)
+    position = first_reached([goal.met(point.values) for point in record.evaluations], HOLD)
+    counts, seconds = record.counts, record.seconds.training
+    if position is not None:
+        counts, seconds = record.evaluations[position], record.evaluations[position].seconds
+    arm, n = record.arm, record.sizes.train
     return Outcome(
-        dataset=record["spec"]["dataset"],
-        arm=arm["name"],
-        role=arm["role"],
-        against=arm.get("against", ""),
-        control_of=arm.get("control_of", ""),
-        seed=record["spec"]["seed"],
+        dataset=record.spec.dataset,
+        arm=arm.name,
+        role=arm.role,
+        against=arm.against,
+        control_of=arm.control_of,
+        seed=record.spec.seed,
         reached=position is not None,
-        seconds=point["seconds"],
-        samples=point["samples"],
-        cost=point["samples"] + FORWARD * point["scored"],
-        steps=point["steps"],
-        passes=point["samples"] / n,
-        # Controls of an arm run when the arms have ended: another hour of the machine.
-        timed=not record["contended"] and not arm.get("control_of"),
+        seconds=seconds,
+        samples=counts.samples,
+        cost=counts.samples + FORWARD * counts.scored,
+        steps=counts.steps,
+        passes=counts.samples / n,
+        # Controls of an arm run after all arms have ended, when the machine may be faster or slower.
+        timed=not record.contended and not arm.control_of,
         n=n,
         record=record,
     )
 
 
-def timed(arms: Mapping[str, Iterable[Mapping[str, Any]]]) -> bool:
-    """Whether all runs had the device alone, so that seconds of them may be shown side by side.
+def all_timed(arms: Mapping[str, Iterable[RunRecord]]) -> bool:
+    """Return True if every run had the device to itself, so that their seconds may be shown side by side.
 
     Args:
         arms: Records of each arm.
     """
-    return not any(record["contended"] for records in arms.values() for record in records)
+    return not any(record.contended for records in arms.values() for record in records)
 
 
-def by_arm(outcomes: Iterable[Outcome]) -> dict[str, dict[int, Outcome]]:
-    """Outcomes by arm and seed; of runs that were made twice the last.
+def group_by_arm(outcomes: Iterable[Outcome]) -> dict[str, dict[int, Outcome]]:
+    """Return outcomes by arm and seed; the last one where a run was made twice.
 
     Args:
-        outcomes: Of one data set and one target.
+        outcomes: Outcomes for one data set and one target.
     """
-    found: dict[str, dict[int, Outcome]] = {}
+    grouped: dict[str, dict[int, Outcome]] = {}
     for item in outcomes:
-        found.setdefault(item.arm, {})[item.seed] = item
-    return found
+        grouped.setdefault(item.arm, {})[item.seed] = item
+    return grouped
 
 
-def value_at(record: Mapping[str, Any], metric: str, axis: str, limit: float) -> float | None:
-    """The metric at the last evaluation up to a limit; None if there is none.
+def value_at(record: RunRecord, metric: str, axis: str, limit: float) -> float | None:
+    """Return the metric at the last evaluation up to a limit, or None if there is none.
 
     Args:
-        record: The record.
+        record: Record of the run.
         metric: Name of the metric.
         axis: "seconds", "samples" or "steps".
-        limit: Of the axis.
+        limit: The limit on that axis.
     """
-    values = [point[metric] for point in record["evaluations"] if point[axis] <= limit * (1 + 1e-9)]
+    values = [point.values[metric] for point in record.evaluations if getattr(point, axis) <= limit * (1 + 1e-9)]
     return values[-1] if values else None

@@ -1,4 +1,4 @@
-"""An arm over all data sets of a comparison: geometric mean, worst case, performance profile."""
+"""Summarize each arm over all data sets: geometric mean, worst case, performance profile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Overall(NamedTuple):
 
     arm: str
     mean: float | None
-    """Geometric mean of its time ratios (samples ratios where there are no times); None if it reached none."""
+    """Geometric mean of its time ratios (samples ratios where there are no times); None if it reached no target."""
     worst: float | None
     """The largest of them."""
     reached: int
@@ -24,7 +24,7 @@ class Overall(NamedTuple):
 
 
 def overall(analysis: Analysis) -> list[Overall]:
-    """Every arm, the baseline first, over all data sets.
+    """Summarize every arm, the baseline first, over all data sets.
 
     Args:
         analysis: All comparisons.
@@ -32,18 +32,20 @@ def overall(analysis: Analysis) -> list[Overall]:
     arms = [item for item in analysis.summaries if item.role in ("baseline", "arm")]
     datasets = list(dict.fromkeys(item.dataset for item in arms))
     names = list(dict.fromkeys(item.arm for item in arms))
-    # Of a data set where the seconds of any arm cannot be compared, samples stand for all.
+    # On a data set where the seconds of any arm cannot be compared, samples stand in for all arms.
     untimed = {item.dataset for item in arms if item.median_seconds is None}
     known = {
-        (item.arm, item.dataset): item.median_samples if item.dataset in untimed else item.median_seconds
+        (item.arm, item.dataset): item.median_samples
+        if item.dataset in untimed or item.median_seconds is None
+        else item.median_seconds
         for item in arms
     }
     times = {name: [known.get((name, dataset), float("inf")) for dataset in datasets] for name in names}
     profiles = aggregate.profiles(times)
-    found = []
+    rows = []
     for name in names:
-        mine = [item for item in analysis.comparisons if item.arm.arm == name and item.verdict != "not reached"]
-        ratios = [item.decisive.value for item in mine]
+        own = [item for item in analysis.comparisons if item.arm.arm == name and item.verdict != "not reached"]
+        ratios = [item.decisive.value for item in own]
         mean = aggregate.geometric_mean(ratios) if ratios else None
-        found.append(Overall(name, mean, max(ratios, default=None), len(ratios), len(datasets), profiles[name]))
-    return found
+        rows.append(Overall(name, mean, max(ratios, default=None), len(ratios), len(datasets), profiles[name]))
+    return rows

@@ -1,4 +1,4 @@
-"""What a comparison allows to be said, in a sentence."""
+"""State the verdict of a comparison in a sentence, with warnings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ _SPEEDUPS = (10, 5, 3, 2, 1.5, 1.3, 1.2, 1.1)
 
 
 def sentence(item: Comparison) -> str:
-    """The verdict.
+    """Return the verdict as a sentence.
 
-    "Faster" is said only if the whole interval lies on that side, a factor only if its nearer end reaches it.
-
-    Args:
-        item: The comparison.
+    It says "faster" only if the whole interval lies on that side, and names a factor only if the nearer end of the
+    interval reaches it.
     """
     arm, base = item.arm.arm, item.baseline.arm
     quantity = "samples" if item.time is None else "time"
@@ -26,61 +24,53 @@ def sentence(item: Comparison) -> str:
         )
     if item.verdict == "too few":
         return (
-            f"{where}: {arm} needed {number(item.decisive)} of {base}'s {quantity} on the one seed that both have;"
-            " one seed proves nothing."
+            f"{where}: {arm} needed {format_ratio(item.decisive)} of {base}'s {quantity} on the one seed that both"
+            " have; one seed proves nothing."
         )
-    told = f"{arm} needs {number(item.decisive)} of {base}'s {quantity}"
+    needs = f"{arm} needs {format_ratio(item.decisive)} of {base}'s {quantity}"
     if item.time is not None:
-        told += f" and {number(item.samples)} of its samples"
-    told += f" (95 % intervals, {item.pairs} seeds, {item.reached[0]} and {item.reached[1]} reached it)"
+        needs += f" and {format_ratio(item.samples)} of its samples"
+    needs += f" (95 % intervals, {item.pairs} seeds, {item.reached[0]} and {item.reached[1]} reached it)"
     if item.verdict == "tie":
-        return f"{where}: no evidence of a difference: {told}."
-    return f"{where}: {arm} is {_how(item)}: {told}."
+        return f"{where}: no evidence of a difference: {needs}."
+    return f"{where}: {arm} is {_speed_words(item)}: {needs}."
 
 
 def warnings(item: Comparison) -> list[str]:
-    """What a reader must know before believing the sentence.
-
-    Args:
-        item: The comparison.
-    """
-    found = []
+    """Return caveats that a reader must know before believing the sentence."""
+    texts = []
     if item.time is None:
-        found.append("runs shared the device, so their seconds are left out; samples decide.")
-    if item.disturbed and item.verdict not in ("not reached", "too few"):
-        found.append(
+        texts.append("runs shared the device, so their seconds are left out; samples decide.")
+    if item.time is not None and item.disturbed and item.verdict not in ("not reached", "too few"):
+        texts.append(
             f"time ratio {item.time.value:.2f} and cost ratio {item.cost.value:.2f} differ by more than"
-            " 15 %: the clock was disturbed, or a sample costs another time in this arm (batch size, planning);"
+            " 15 %: the clock was disturbed, or a sample takes longer or shorter in this arm (batch size, planning);"
             " see where the time went and what the arms set."
         )
     runs = 2 * item.pairs
     missed = runs - sum(item.reached)
     if missed and item.verdict in ("faster", "slower", "tie"):
-        found.append(f"{missed} of {runs} runs missed the target; they count with their budget.")
+        texts.append(f"{missed} of {runs} runs missed the target; they count with their budget.")
     if item.verdict in ("faster", "slower") and item.p_holm > 0.05:
-        found.append(f"after Holm's correction for all comparisons p = {item.p_holm:.2g}: weak evidence.")
-    return found
+        texts.append(f"after Holm's correction for all comparisons p = {item.p_holm:.2g}: weak evidence.")
+    return texts
 
 
 def sentences(analysis: Analysis) -> list[str]:
-    """Verdicts of all arms, then what their controls say.
-
-    Args:
-        analysis: All comparisons.
-    """
-    told = [sentence(item) for item in analysis.comparisons if item.arm.role == "arm"]
-    return told + [_control(item) for item in analysis.comparisons if item.arm.role == "control"]
+    """Return the verdicts on all arms, followed by the results of the controls."""
+    verdicts = [sentence(item) for item in analysis.comparisons if item.arm.role == "arm"]
+    return verdicts + [_control_sentence(item) for item in analysis.comparisons if item.arm.role == "control"]
 
 
-def number(ratio: Estimate, bound: bool = False) -> str:
-    """A ratio with its interval.
+def format_ratio(ratio: Estimate, bound: bool = False) -> str:
+    """Format a ratio with its interval.
 
     Args:
         ratio: The ratio.
-        bound: Whether it is at least that.
+        bound: True if it is a lower bound.
 
     Example:
-        >>> number(Estimate(0.714, 0.64, 0.789)), number(Estimate(0.5))
+        >>> format_ratio(Estimate(0.714, 0.64, 0.789)), format_ratio(Estimate(0.5))
         ('0.71 [0.64, 0.79]', '0.50')
     """
     least = "≥ " if bound else ""
@@ -90,35 +80,36 @@ def number(ratio: Estimate, bound: bool = False) -> str:
 
 
 def baseline_drifted(item: Comparison) -> bool:
-    """Whether the baseline, run once more, took another time: the interval of their ratio leaves 1 out.
+    """Return True if the baseline took another time when it was run again: the interval of the ratio excludes 1.
 
     Args:
-        item: A comparison; only that with such a control can be so.
+        item: A comparison; False unless its arm is a second run of the baseline.
     """
     if item.arm.role != "control" or item.arm.control_of or item.time is None or item.time.low is None:
         return False
     return not item.time.low <= 1 <= item.time.high
 
 
-def _how(item: Comparison) -> str:
-    ratio = item.decisive
-    least = 1 / ratio.high if item.verdict == "faster" else ratio.low
-    word = "faster" if item.verdict == "faster" else "slower"
+def _speed_words(item: Comparison) -> str:
+    """Return "faster" or "slower", with the largest factor that the whole interval supports."""
+    ratio, word = item.decisive, item.verdict
+    assert ratio.low is not None and ratio.high is not None  # there is no such verdict without an interval
+    least = 1 / ratio.high if word == "faster" else ratio.low
     for factor in _SPEEDUPS:
         if least >= factor:
             return f"{word}, at least {factor:g} times"
     return word
 
 
-def _control(item: Comparison) -> str:
+def _control_sentence(item: Comparison) -> str:
     name, seeds = item.arm.arm, item.pairs
     if not item.arm.control_of:
         means = "as it must be"
         if baseline_drifted(item):
             means = "which it must not be: times of this session are not to be trusted"
-        return f"control on {item.dataset}: {name} against {item.baseline.arm}: {number(item.decisive)}, {means}."
+        return f"control on {item.dataset}: {name} against {item.baseline.arm}: {format_ratio(item.decisive)}, {means}."
     return (
         f"control on {item.dataset}: {name} reached {item.target} on {item.reached[0]} of {seeds} seeds, with"
-        f" {number(item.samples, item.bound)} of {item.baseline.arm}'s samples. Only what {item.arm.control_of} gains"
-        " over this control can be owed to its choice of samples."
+        f" {format_ratio(item.samples, item.bound)} of {item.baseline.arm}'s samples. Only what {item.arm.control_of}"
+        " gains over this control can be owed to its choice of samples."
     )

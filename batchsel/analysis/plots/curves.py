@@ -1,4 +1,4 @@
-"""The target's metric over seconds, samples and passes: mean over seeds, with its interval and n."""
+"""Draw learning curves: the target's metric over seconds, samples and passes, with interval and n."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.analysis.outcomes import timed
+from batchsel.analysis.outcomes import all_timed
 from batchsel.analysis.plots.style import GRAY, Palette, figure, legend_below
 from batchsel.analysis.stats import estimates
 from batchsel.core.target import Target
+from batchsel.experiments.run.run_record import Evaluation, RunRecord
 
 AXES = {"seconds": "seconds on the clock", "samples": "samples trained on", "passes": "passes (samples / n)"}
 
 
-class Course(NamedTuple):
-    """How an arm went, at each point of the evaluation grid that all of its runs have."""
+class LearningCurve(NamedTuple):
+    """Mean of a metric over the runs of an arm, at each evaluation that all of them have."""
 
     x: list[float]
     """Median over seeds."""
@@ -26,67 +27,55 @@ class Course(NamedTuple):
     n: int
 
 
-def course(records: Sequence[Mapping[str, Any]], metric: str, axis: str) -> Course:
-    """Mean and 95 % interval of a metric over the runs of an arm.
+def learning_curve(records: Sequence[RunRecord], metric: str, axis: str) -> LearningCurve:
+    """Return mean and 95 % interval of a metric over the runs of an arm.
 
     Args:
-        records: Its runs, one a seed.
+        records: Runs of the arm, one for each seed.
         metric: Name of the metric.
         axis: "seconds", "samples" or "passes".
     """
-    points = min(len(record["evaluations"]) for record in records)
-    columns = [[record["evaluations"][i] for record in records] for i in range(points)]
-    found = [estimates.mean([point[metric] for point in column]) for column in columns]
-    x = [float(np.median([place(point, axis, records[0]) for point in column])) for column in columns]
-    return Course(
+    points = min(len(record.evaluations) for record in records)
+    columns = [[record.evaluations[i] for record in records] for i in range(points)]
+    means = [estimates.mean([point.values[metric] for point in column]) for column in columns]
+    x = [float(np.median([_position(point, axis, records[0].sizes.train) for point in column])) for column in columns]
+    return LearningCurve(
         x,
-        [item.value for item in found],
-        [item.value if item.low is None else item.low for item in found],
-        [item.value if item.high is None else item.high for item in found],
+        [item.value for item in means],
+        [item.value if item.low is None else item.low for item in means],
+        [item.value if item.high is None else item.high for item in means],
         len(records),
     )
 
 
-def place(point: Mapping[str, Any], axis: str, record: Mapping[str, Any]) -> float:
-    """Where an evaluation lies on an axis.
-
-    Args:
-        point: The evaluation.
-        axis: "seconds", "samples" or "passes".
-        record: The run that it is of.
-    """
-    return point["samples"] / record["sizes"]["train"] if axis == "passes" else point[axis]
+def _position(point: Evaluation, axis: str, n: int) -> float:
+    return point.samples / n if axis == "passes" else getattr(point, axis)
 
 
-def draw_courses(
-    arms: Mapping[str, Sequence[Mapping[str, Any]]],
-    target: str,
-    palette: Palette,
-    axes_named: Sequence[str] = tuple(AXES),
+def draw_learning_curves(
+    arms: Mapping[str, Sequence[RunRecord]], target: str, palette: Palette, axis_names: Sequence[str] = tuple(AXES)
 ) -> Any:
-    """Curves of all arms, a panel an axis.
+    """Draw the curves of all arms, one panel for each axis.
 
     Args:
         arms: Records of each arm.
-        target: The target.
+        target: Text form of the target.
         palette: Colors.
-        axes_named: Of `AXES` those to draw; seconds are left out unless all runs had the device alone.
+        axis_names: Names of the axes, from `AXES`; seconds are left out unless every run had the device to itself.
 
     Returns:
         The figure.
     """
     goal = Target.parse(target)
-    axes_named = [name for name in axes_named if name != "seconds" or timed(arms)]
-    made, axes = figure(columns=len(axes_named), width=3.6 * len(axes_named) + 0.6, height=4.0, sharey=True)
-    for one, axis in zip(axes.flat, axes_named, strict=True):
+    axis_names = [name for name in axis_names if name != "seconds" or all_timed(arms)]
+    made, axes = figure(columns=len(axis_names), width=3.6 * len(axis_names) + 0.6, height=4.0, sharey=True)
+    for ax, axis in zip(axes.flat, axis_names, strict=True):
         for name, records in arms.items():
-            found = course(records, goal.metric, axis)
-            one.plot(
-                found.x, found.mean, palette.line(name), color=palette.color(name), label=f"{name} (n = {found.n})"
-            )
-            one.fill_between(found.x, found.low, found.high, color=palette.color(name), alpha=0.15, linewidth=0)
-        one.axhline(goal.threshold, color=GRAY, linewidth=0.8, linestyle="--")
-        one.set_xlabel(AXES[axis], fontsize=9)
+            curve, color = learning_curve(records, goal.metric, axis), palette.color(name)
+            ax.plot(curve.x, curve.mean, palette.line(name), color=color, label=f"{name} (n = {curve.n})")
+            ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
+        ax.axhline(goal.threshold, color=GRAY, linewidth=0.8, linestyle="--")
+        ax.set_xlabel(AXES[axis], fontsize=9)
     first = axes.flat[0]
     first.set_ylabel(f"validation {goal.metric}", fontsize=9)
     first.set_ylim(*_range(arms, goal))
@@ -94,9 +83,9 @@ def draw_courses(
     return made
 
 
-def _range(arms: Mapping[str, Sequence[Mapping[str, Any]]], goal: Target) -> tuple[float, float]:
-    """The range around the target that is worth looking at: the first evaluations may lie far off."""
-    values = [point[goal.metric] for runs in arms.values() for record in runs for point in record["evaluations"]]
+def _range(arms: Mapping[str, Sequence[RunRecord]], goal: Target) -> tuple[float, float]:
+    """Return the range of values around the target, without outliers among the first evaluations."""
+    values = [point.values[goal.metric] for runs in arms.values() for record in runs for point in record.evaluations]
     low, high = np.quantile(values, 0.1 if goal.rising else 0.0), np.quantile(values, 1.0 if goal.rising else 0.9)
-    low, high = min(low, goal.threshold), max(high, goal.threshold)
+    low, high = float(min(low, goal.threshold)), float(max(high, goal.threshold))
     return low - 0.05 * (high - low), high + 0.05 * (high - low)

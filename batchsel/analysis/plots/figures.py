@@ -1,8 +1,8 @@
-"""Every figure by name, and which of them the records of a data set allow."""
+"""All figures by name, and those that the records of a data set allow."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,76 +10,77 @@ from batchsel.analysis.comparison import analyze
 from batchsel.analysis.outcomes import outcome
 from batchsel.analysis.plots import curves, schedule_log, selected_samples, time_breakdown, time_to_target
 from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, noise_scale, pareto
-from batchsel.analysis.plots.style import Palette, svg
+from batchsel.analysis.plots.style import Palette, to_svg
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
-Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+Arms = Mapping[str, Sequence[RunRecord]]
 
 
 @dataclass(frozen=True)
 class RenderedFigure:
-    """A figure in the report.
+    """Figure of the report.
 
     Args:
-        name: Its name, as `batchsel plot` knows it.
-        words: What it shows.
-        svg: The element.
+        name: Name of the figure in `batchsel plot`.
+        caption: Caption.
+        svg: SVG element.
     """
 
     name: str
-    words: str
+    caption: str
     svg: str
 
 
-def grouped(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
-    """Records by arm.
+def group_by_arm(records: Sequence[RunRecord], order: Iterable[str]) -> dict[str, list[RunRecord]]:
+    """Return records by arm.
 
     Args:
-        records: Of one data set.
-        order: Names of the arms as they are to be shown.
+        records: Records of one data set.
+        order: Names of the arms, in the order in which they are shown.
     """
-    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
+    arms: dict[str, list[RunRecord]] = {name: [] for name in order}
     for record in records:
-        found[record["arm"]["name"]].append(record)
-    return found
+        arms[record.arm.name].append(record)
+    return arms
 
 
-def draw(name: str, arms: Arms, palette: Palette, failures: Sequence[Mapping[str, Any]] = ()) -> Any:
-    """A figure by name.
+def draw(name: str, arms: Arms, palette: Palette, failures: Sequence[FailureRecord] = ()) -> Any:
+    """Draw a figure by name.
 
     Args:
-        name: Of `FIGURES`.
+        name: Key of `FIGURES`.
         arms: Records of each arm.
         palette: Colors.
-        failures: Records of runs that failed, which figures of batch sizes heed.
+        failures: Records of runs that failed, for figures of batch sizes.
 
     Returns:
         The figure, or None if the records do not allow it.
     """
-    of = FIGURES[name][1]
-    return of(arms, palette, failures) if name in _OF_FAILURES else of(arms, palette)
+    function = FIGURES[name][1]
+    return function(arms, palette, failures) if name in _WITH_FAILURES else function(arms, palette)
 
 
-def pictures(
+def render_figures(
     arms: Arms,
     palette: Palette,
     names: Collection[str] | None = None,
-    failures: Sequence[Mapping[str, Any]] = (),
+    failures: Sequence[FailureRecord] = (),
 ) -> list[RenderedFigure]:
-    """All figures that the records of a data set allow.
+    """Render all figures that the records of a data set allow.
 
     Args:
         arms: Records of each arm.
         palette: Colors.
-        names: Only these, or None for all.
+        names: Names of the figures, or None for all.
         failures: Records of runs that failed.
     """
-    found = []
-    for name, (words, _) in FIGURES.items():
+    rendered = []
+    for name, (caption, _) in FIGURES.items():
         made = draw(name, arms, palette, failures) if names is None or name in names else None
         if made is not None:
-            dataset = next(iter(arms.values()))[0]["spec"]["dataset"]
-            found.append(RenderedFigure(name, words, svg(made, f"{dataset}: {words}")))
-    return found
+            dataset = next(iter(arms.values()))[0].spec.dataset
+            rendered.append(RenderedFigure(name, caption, to_svg(made, f"{dataset}: {caption}")))
+    return rendered
 
 
 def _outcomes(arms: Arms) -> dict[str, list[Any]]:
@@ -87,7 +88,7 @@ def _outcomes(arms: Arms) -> dict[str, list[Any]]:
 
 
 def _target(arms: Arms) -> str:
-    return next(iter(arms.values()))[0]["spec"]["target"]
+    return next(iter(arms.values()))[0].spec.target
 
 
 def _ratios(arms: Arms, palette: Palette) -> Any:
@@ -95,7 +96,7 @@ def _ratios(arms: Arms, palette: Palette) -> Any:
     return time_to_target.draw_ratios(comparisons, palette) if comparisons else None
 
 
-OF_STUDIES = {
+STUDY_FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
     "effects": (
         "main effects and interactions (×) of the factors on the final test metric",
         factorial.draw_effects,
@@ -138,15 +139,15 @@ OF_STUDIES = {
         feature_snr.draw_snr,
     ),
 }
-"""Figures that answer what a study asks."""
+"""Figures that answer the question of a study."""
 
-FIGURES = {
-    **OF_STUDIES,
+FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
+    **STUDY_FIGURES,
     "ratios": ("time and samples ratio of each arm to its baseline, with 95 % intervals", _ratios),
     "curves": (
         "the target's metric over seconds where they can be compared, samples and passes: means, with 95 % bands where"
         " there are several seeds",
-        lambda arms, palette: curves.draw_courses(arms, _target(arms), palette),
+        lambda arms, palette: curves.draw_learning_curves(arms, _target(arms), palette),
     ),
     "survival": (
         "Kaplan-Meier curves: share of the runs that have reached the target",
@@ -156,14 +157,14 @@ FIGURES = {
         "every run: when it reached the target",
         lambda arms, palette: time_to_target.draw_strip(_outcomes(arms), palette),
     ),
-    "time": ("where the time of a run went", lambda arms, palette: time_breakdown.draw_spending(arms)),
+    "time": ("where the time of a run went", lambda arms, palette: time_breakdown.draw_time_breakdown(arms)),
     "visits": ("how often samples were trained on in a run", time_breakdown.draw_visits),
     "kept": ("share of the data that each arm kept", time_breakdown.draw_kept),
     "learning_rate": ("the learning rate", schedule_log.draw_learning_rates),
-    "course": ("what else varied over a run", schedule_log.draw_course),
+    "course": ("what else varied over a run", schedule_log.draw_schedules),
     "images": ("the samples that were chosen most and least often", selected_samples.draw_images),
     "plane": ("what was chosen where, and the decision boundary at the end", selected_samples.draw_plane),
 }
-"""Every figure by name: what it shows, and the function of records by arm and colors that draws it."""
-_OF_FAILURES = {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up"}
-"""Those whose functions take the records of failures too."""
+"""Every figure by name: its caption, and the function of records by arm and colors that draws it."""
+_WITH_FAILURES = {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up"}
+"""Figures whose functions also accept the records of failures."""

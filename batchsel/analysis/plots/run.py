@@ -1,29 +1,31 @@
-"""A picture of one run: its metrics against seconds and passes, and what was on the clock."""
+"""Draw one run: its metric against seconds, and its losses against passes."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
+
+from batchsel.core.target import Target
+from batchsel.experiments.run.run_record import RunRecord
 
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#666666"
 
 
-def save(record: dict[str, Any], path: Path) -> None:
-    """Draws a run and writes the picture.
+def save_run_figure(record: RunRecord, path: Path) -> None:
+    """Draw a run and write the figure.
 
     Args:
-        record: The record of the run.
-        path: File to write, PNG or SVG by its ending.
+        record: Record of the run.
+        path: File to write, PNG or SVG by its suffix.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained", dpi=150)
     left, right = figure.subplots(1, 2, sharey=False)
-    metric, threshold = _target(record)
-    draw_metric(left, record, metric, threshold)
+    target = Target.parse(record.spec.target)
+    draw_metric(left, record, target.metric, target.threshold)
     draw_loss(right, record)
-    spec = record["spec"]
+    spec = record.spec
     figure.suptitle(
         f"{spec['dataset']}, {spec['model']}, {spec['selector']}, b = {spec['batch_size']}, seed {spec['seed']}",
         fontsize=11,
@@ -31,27 +33,27 @@ def save(record: dict[str, Any], path: Path) -> None:
     figure.savefig(path, format=path.suffix.lstrip(".").lower())
 
 
-def draw_metric(axes: Any, record: dict[str, Any], metric: str, threshold: float) -> None:
-    """The target's metric on the validation part, against seconds on the clock.
+def draw_metric(axes: Any, record: RunRecord, metric: str, threshold: float) -> None:
+    """Draw the target's metric on the validation part, against seconds on the clock.
 
     Args:
         axes: Axes to draw on.
-        record: The record.
+        record: Record of the run.
         metric: Name of the metric.
-        threshold: The target's value.
+        threshold: Threshold of the target.
     """
-    evaluations = record["evaluations"]
-    seconds = [point["seconds"] for point in evaluations]
-    axes.plot(seconds, [point[metric] for point in evaluations], color=_BLUE, marker="o", markersize=3)
+    evaluations = record.evaluations
+    seconds = [point.seconds for point in evaluations]
+    axes.plot(seconds, [point.values[metric] for point in evaluations], color=_BLUE, marker="o", markersize=3)
     axes.axhline(threshold, color=_GRAY, linestyle="--", linewidth=1)
     axes.annotate(
         f"target {threshold:g}", (0, threshold), xycoords=("axes fraction", "data"),
         xytext=(4, 3), textcoords="offset points", fontsize=8, color=_GRAY,
     )  # fmt: skip
-    crossing = record["crossing"]
+    crossing = record.crossing
     if crossing:
-        axes.plot(crossing["seconds"], crossing[metric], "o", color=_ORANGE, markersize=9, markerfacecolor="none")
-        passes = crossing["samples"] / record["sizes"]["train"]
+        axes.plot(crossing.seconds, crossing.values[metric], "o", color=_ORANGE, markersize=9, markerfacecolor="none")
+        passes = crossing.samples / record.sizes.train
         words = f"reached after {crossing['seconds']:.3g} s, {passes:.2f} passes"
         axes.annotate(words, (0.97, 0.05), xycoords="axes fraction", fontsize=9, color=_ORANGE, ha="right")
     axes.set_xlabel("seconds on the clock (planning, scoring, steps)")
@@ -59,19 +61,19 @@ def draw_metric(axes: Any, record: dict[str, Any], metric: str, threshold: float
     axes.grid(alpha=0.25)
 
 
-def draw_loss(axes: Any, record: dict[str, Any]) -> None:
-    """Validation loss, and the loss of the batches trained on, against passes.
+def draw_loss(axes: Any, record: RunRecord) -> None:
+    """Draw the validation loss, and the loss of the batches trained on, against passes.
 
     Args:
         axes: Axes to draw on.
-        record: The record.
+        record: Record of the run.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    n = record["sizes"]["train"]
-    passes = [point["samples"] / n for point in record["evaluations"]]
-    axes.plot(passes, [point["loss"] for point in record["evaluations"]], color=_BLUE, label="validation")
-    trained = record["history"].get("loss", [])[: len(passes)]
+    n = record.sizes.train
+    passes = [point.samples / n for point in record.evaluations]
+    axes.plot(passes, [point.values["loss"] for point in record.evaluations], color=_BLUE, label="validation")
+    trained = record.history.get("loss", [])[: len(passes)]
     axes.plot(passes[: len(trained)], trained, color=_ORANGE, label="chosen batches", linewidth=1)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -81,8 +83,3 @@ def draw_loss(axes: Any, record: dict[str, Any]) -> None:
     axes.set_ylabel("loss")
     axes.legend(frameon=False, fontsize=9)
     axes.grid(alpha=0.25)
-
-
-def _target(record: dict[str, Any]) -> tuple[str, float]:
-    metric, threshold = re.split(">=|<=", record["spec"]["target"])
-    return metric.strip(), float(threshold)

@@ -1,4 +1,4 @@
-"""What varied over a run: the learning rate that was really used, rates of layer groups, momentum, blur, resolution."""
+"""Draw what varied over a run: learning rate as used, rates of layer groups, momentum, blur, resolution."""
 
 from __future__ import annotations
 
@@ -8,50 +8,55 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import Palette, legend_below, log_scale, many, shades
+from batchsel.analysis.plots.style import Palette, legend_below, log_scale, panel_figure, shades
+from batchsel.experiments.run.run_record import LoggedSchedules, RunRecord
 
-Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+Arms = Mapping[str, Sequence[RunRecord]]
 _RATE, _GROUP = ("learning rate", "learning_rate"), "rate of "
 _UNITS = {"blur sigma": "blur σ (pixels)", "height": "height (pixels)"}
-"""How things are named on an axis, where their name does not tell the unit."""
+"""Axis labels where the name does not include the unit."""
 _DECADES = 30.0
-"""Rates of layer groups that lie further apart than this factor are drawn on a logarithmic axis."""
+"""Rates of layer groups that differ by more than this factor are drawn on a logarithmic axis."""
 Line = tuple[Sequence[float], Sequence[float]]
 
 
-def courses(record: Mapping[str, Any]) -> dict[str, Line]:
-    """Samples and values of everything that is known to have varied over a run.
+def schedule_lines(record: RunRecord) -> dict[str, Line]:
+    """Return samples and values of everything that is known to have varied over a run.
 
-    Args:
-        record: Its record; without a "course" the learning rates at its evaluations.
-
-    Example:
-        >>> courses({"course": {"names": ["momentum"], "samples": [0, 10], "values": [[0.9], [0.95]]}})
-        {'momentum': ([0, 10], (0.9, 0.95))}
+    Without a schedule log these are the learning rates at its evaluations.
     """
-    course = record.get("course")
-    if course:
-        columns = zip(*course["values"], strict=True)
-        named = {name: (course["samples"], column) for name, column in zip(course["names"], columns, strict=False)}
-        return {_RATE[0] if name in _RATE else name: line for name, line in named.items()}
-    rates = record["history"].get(_RATE[1])
+    if record.schedule_log:
+        return log_lines(record.schedule_log)
+    rates = record.history.get(_RATE[1])
     if not rates:
         return {}
-    samples = [point["samples"] for point in record["evaluations"]][: len(rates)]
+    samples = [point.samples for point in record.evaluations][: len(rates)]
     return {_RATE[0]: (samples, rates[: len(samples)])}
 
 
+def log_lines(log: LoggedSchedules) -> dict[str, Line]:
+    """Return samples and values by name.
+
+    Example:
+        >>> log_lines(LoggedSchedules(["momentum"], [0, 10], [[0.9], [0.95]]))
+        {'momentum': ([0, 10], (0.9, 0.95))}
+    """
+    columns = zip(*log.values, strict=True)
+    named = {name: (log.samples, column) for name, column in zip(log.names, columns, strict=False)}
+    return {_RATE[0] if name in _RATE else name: line for name, line in named.items()}
+
+
 def draw_learning_rates(arms: Arms, palette: Palette) -> Any:
-    """The learning rate over samples; where groups of layers differ in theirs, those too, a panel for each such arm.
+    """Draw the learning rate over samples, and a panel for each arm whose groups of layers have different rates.
 
     Args:
-        arms: Records of each arm, of which the first is drawn.
+        arms: Records of each arm; the first of each is drawn.
         palette: Colors.
 
     Returns:
         The figure, or None if no arm recorded any.
     """
-    known = {name: courses(records[0]) for name, records in arms.items()}
+    known = {name: schedule_lines(records[0]) for name, records in arms.items()}
     rates = {name: found[_RATE[0]] for name, found in known.items() if _RATE[0] in found}
     groups = {
         name: {key: line for key, line in found.items() if key.startswith(_GROUP)} for name, found in known.items()
@@ -60,13 +65,13 @@ def draw_learning_rates(arms: Arms, palette: Palette) -> Any:
     panels = int(bool(rates)) + len(groups)
     if not panels:
         return None
-    made, axes = many(panels, width=5.4 if panels == 1 else 4.5, height=2.9)
+    made, axes = panel_figure(panels, width=5.4 if panels == 1 else 4.5, height=2.9)
     rest = list(axes)
     if rates:
         ax = rest.pop(0)
         for name, line in rates.items():
             ax.plot(*line, palette.line(name), color=palette.color(name), label=name)
-        _labeled(ax, "learning rate")
+        _label_axes(ax, "learning rate")
     for ax, (name, lines) in zip(rest, groups.items(), strict=True):
         _groups(ax, lines)
         ax.set_title(name, fontsize=9, loc="left", color=palette.color(name))
@@ -74,11 +79,11 @@ def draw_learning_rates(arms: Arms, palette: Palette) -> Any:
     return made
 
 
-def draw_course(arms: Arms, palette: Palette) -> Any:
-    """Everything besides learning rates that varied over samples, a panel each.
+def draw_schedules(arms: Arms, palette: Palette) -> Any:
+    """Draw everything except learning rates that varied over samples, one panel each.
 
     Args:
-        arms: Records of each arm, of which the first is drawn.
+        arms: Records of each arm; the first of each is drawn.
         palette: Colors.
 
     Returns:
@@ -86,17 +91,17 @@ def draw_course(arms: Arms, palette: Palette) -> Any:
     """
     panels: dict[str, dict[str, Line]] = {}
     for arm, records in arms.items():
-        for name, line in courses(records[0]).items():
+        for name, line in schedule_lines(records[0]).items():
             if name != _RATE[0] and not name.startswith(_GROUP):
                 panels.setdefault(name, {})[arm] = line
     panels = {name: lines for name, lines in panels.items() if _varies(lines.values())}
     if not panels:
         return None
-    made, axes = many(len(panels), width=5.4 if len(panels) == 1 else 4.5, height=2.7)
+    made, axes = panel_figure(len(panels), width=5.4 if len(panels) == 1 else 4.5, height=2.7)
     for ax, (name, lines) in zip(axes, panels.items(), strict=True):
         for arm, line in lines.items():
             ax.plot(*line, palette.line(arm), color=palette.color(arm), label=arm)
-        _labeled(ax, _UNITS.get(name, name))
+        _label_axes(ax, _UNITS.get(name, name))
     legend_below(made, *axes)
     return made
 
@@ -106,20 +111,20 @@ def _varies(lines: Any) -> bool:
 
 
 def _groups(ax: Any, lines: Mapping[str, Line]) -> None:
-    """Rates from the first group (dark) to the last; only the ends of many are named."""
+    """Draw rates from the first group (dark) to the last; only the first and last of many are labeled."""
     colors = shades(len(lines))
     for place, (name, line) in enumerate(lines.items()):
         ax.plot(*line, color=colors[place], linewidth=1.2, label=name.removeprefix(_GROUP))
     values = np.array([value for _, of in lines.values() for value in of], float)
     if (values > 0).all() and values.max() / values.min() > _DECADES and math.isfinite(values.max()):
         log_scale(ax.yaxis)
-    _labeled(ax, "rate of a group of layers")
+    _label_axes(ax, "rate of a group of layers")
     handles, labels = ax.get_legend_handles_labels()
     if len(labels) > 6:
         handles, labels = [handles[0], handles[-1]], [f"{labels[0]} (first)", f"{labels[-1]} (last)"]
     ax.legend(handles, labels, frameon=False, fontsize=7, loc="best")
 
 
-def _labeled(ax: Any, name: str) -> None:
+def _label_axes(ax: Any, name: str) -> None:
     ax.set_xlabel("samples trained on", fontsize=9)
     ax.set_ylabel(name, fontsize=9)

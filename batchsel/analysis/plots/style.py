@@ -1,11 +1,14 @@
-"""How figures look: one palette, one color an arm in all figures, and SVG or PNG out of them."""
+"""Style of figures: palette, axes, legends, and rendering as SVG."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from batchsel.analysis.stats.estimates import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,14 +20,14 @@ INK, GRAY, LIGHT = "#222222", "#666666", "#DDDDDD"
 # Okabe and Ito's colors, which people with color blindness can tell apart, without the yellow.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _INSIDE = 8
-"""More entries are not put inside of a panel."""
+"""Largest number of legend entries inside a panel."""
 _COLUMNS, _ROWS, _ROW = 3, 2, 0.17
-"""Of a legend below a figure: columns, rows that there is room for, inches of a row more."""
+"""Legend below a figure: columns, rows that fit without more height, inches of each further row."""
 _DASHES = ("-", "--", ":", "-.")
 
 
 class Palette:
-    """A color and a line of each arm, the same in every figure; the baseline is black.
+    """Color and line style of each arm, the same in every figure; the baseline is black.
 
     Args:
         arms: Names, the baseline first.
@@ -39,32 +42,24 @@ class Palette:
         self._places = {name: place for place, name in enumerate(dict.fromkeys(arms))}
 
     def color(self, arm: str) -> str:
-        """Its color.
-
-        Args:
-            arm: Name of the arm.
-        """
+        """Return the color of an arm."""
         place = self._places[arm]
         return INK if place == 0 else _COLORS[(place - 1) % len(_COLORS)]
 
     def line(self, arm: str) -> str:
-        """Its line: where the colors run out, other dashes.
-
-        Args:
-            arm: Name of the arm.
-        """
+        """Return the line style of an arm: other dashes where the colors are used up."""
         return _DASHES[max(self._places[arm] - 1, 0) // len(_COLORS) % len(_DASHES)]
 
 
 def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 3.4, **options: Any) -> tuple[Any, Any]:
-    """A figure and its axes, as an array of rows and columns.
+    """Create a figure and its axes, an array of rows and columns.
 
     Args:
-        columns: Axes side by side.
-        rows: Axes on top of each other.
-        width: Inches.
-        height: Inches.
-        **options: As `Figure.subplots` takes them.
+        columns: Number of columns.
+        rows: Number of rows.
+        width: Width in inches.
+        height: Height in inches.
+        **options: Passed to `Figure.subplots`.
     """
     from matplotlib.figure import Figure
 
@@ -75,18 +70,18 @@ def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 
     return made, axes
 
 
-def many(panels: int, width: float, height: float, columns: int = 2, **options: Any) -> tuple[Any, list[Any]]:
-    """A figure of any number of panels, in rows; places that are left over stay blank.
+def panel_figure(panels: int, width: float, height: float, columns: int = 2, **options: Any) -> tuple[Any, list[Any]]:
+    """Create a figure with any number of panels, in rows; the rest of the last row stays blank.
 
     Args:
-        panels: How many.
-        width: Inches of one.
-        height: Inches of one.
-        columns: At most so many side by side.
-        **options: As `Figure.subplots` takes them.
+        panels: Number of panels.
+        width: Width of a panel in inches.
+        height: Height of a panel in inches.
+        columns: Largest number of columns.
+        **options: Passed to `Figure.subplots`.
 
     Example:
-        >>> made, axes = many(3, width=4.0, height=3.0)
+        >>> made, axes = panel_figure(3, width=4.0, height=3.0)
         >>> len(axes), float(made.get_figwidth()), float(made.get_figheight())
         (3, 8.0, 6.0)
     """
@@ -99,10 +94,10 @@ def many(panels: int, width: float, height: float, columns: int = 2, **options: 
 
 
 def log_scale(axis: Any) -> None:
-    """A logarithmic axis whose ticks are plain numbers.
+    """Make an axis logarithmic, with plain numbers at its ticks.
 
     Args:
-        axis: The x axis or the y axis of some axes.
+        axis: x axis or y axis.
     """
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -114,15 +109,15 @@ def log_scale(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
-def bar(axes: Axes, row: float, estimate: Any, color: str, text: str) -> None:
-    """A value in a row, with its interval as a bar where there is one, and its number above it.
+def bar(axes: Axes, row: float, estimate: Estimate, color: str, text: str) -> None:
+    """Draw a value in a row, with its interval as a bar where there is one, and a text above it.
 
     Args:
-        axes: Axes.
-        row: Place on the vertical axis.
-        estimate: An `Estimate`.
-        color: Its color.
-        text: The number.
+        axes: Axes to draw on.
+        row: Position on the vertical axis.
+        estimate: The value.
+        color: Color of the point and the bar.
+        text: The text.
     """
     if estimate.low is not None:
         axes.plot([estimate.low, estimate.high], [row, row], color=color, linewidth=2)
@@ -133,11 +128,7 @@ def bar(axes: Axes, row: float, estimate: Any, color: str, text: str) -> None:
 
 
 def clean(axes: Axes) -> None:
-    """Takes away what carries no information.
-
-    Args:
-        axes: Axes to clean.
-    """
+    """Remove spines and ticks that carry no information."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -145,11 +136,11 @@ def clean(axes: Axes) -> None:
 
 
 def legend(axes: Axes, **options: Any) -> None:
-    """A legend without a frame, if there is anything to name; below the figure if there is much.
+    """Add a legend without a frame, if there are entries; below the figure if there are many.
 
     Args:
-        axes: Axes.
-        **options: As `Axes.legend` takes them.
+        axes: Axes with labeled artists.
+        **options: Passed to `Axes.legend`.
     """
     entries = len(axes.get_legend_handles_labels()[0])
     if entries > _INSIDE:
@@ -159,11 +150,11 @@ def legend(axes: Axes, **options: Any) -> None:
 
 
 def legend_below(made: Figure, *axes: Axes) -> None:
-    """One legend for all panels of a figure, below them; a name that several panels have stands in it once.
+    """Add one legend for all panels of a figure below them, with each label once.
 
     Args:
         made: The figure.
-        *axes: Axes with everything that is to be named.
+        *axes: Axes with labeled artists.
     """
     named: dict[str, Any] = {}
     for one in axes:
@@ -172,17 +163,14 @@ def legend_below(made: Figure, *axes: Axes) -> None:
     if not named:
         return
     more = -(-len(named) // _COLUMNS) - _ROWS
-    made.set_figheight(made.get_figheight() + max(more, 0) * _ROW)  # many arms must not crowd the panels out
+    made.set_figheight(made.get_figheight() + max(more, 0) * _ROW)  # a long legend must not squeeze the panels
     made.legend(
         list(named.values()), list(named), loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8
     )
 
 
 def shades(count: int) -> list[Any]:
-    """Colors from dark to light of things that have an order, such as moments or batch sizes.
-
-    Args:
-        count: How many.
+    """Return colors from dark to light for ordered things, such as times or batch sizes.
 
     Example:
         >>> len(shades(3))
@@ -190,55 +178,34 @@ def shades(count: int) -> list[Any]:
     """
     from matplotlib import colormaps
 
-    # The far end of the map is a yellow that cannot be seen on white.
+    # The far end of the color map is a yellow that is invisible on white.
     return [colormaps["viridis"](0.85 * place / max(count - 1, 1)) for place in range(count)]
 
 
-def svg(made: Figure, words: str) -> str:
-    """The figure as an SVG element that can stand in a page: no prolog, a title for those who cannot see it.
+def to_svg(made: Figure, caption: str) -> str:
+    """Return a figure as an SVG element for a page: without a prolog, with a title for screen readers.
 
     Args:
         made: The figure.
-        words: What it shows.
+        caption: Caption of the figure.
     """
     from matplotlib import rc_context
 
     file = io.StringIO()
-    # Text stays text (it can be searched and is small), and the same figure gives the same bytes.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": words}):
+    # Text stays text (searchable and small), and the same figure has the same bytes.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": caption}):
         made.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # Identifiers are unique within a figure only; the page holds many.
-    prefix = f"f{abs(hash_of(words)):x}-"
+    # Identifiers are unique within one figure only; the page holds many.
+    prefix = f"f{zlib.crc32(caption.encode()):x}-"
     text = re.sub(r'(\bid="|href="#|url\(#)', lambda found: found[1] + prefix, text)
     opening, rest = text.split(">", 1)
     opening = re.sub(r'\b(width|height)="[^"]*"', "", opening)
     opening += f' style="max-width: {made.get_figwidth() / _INCHES:.1%}"'
-    return f'{opening} role="img" aria-label="{_escaped(words)}"><title>{_escaped(words)}</title>{rest}'
+    return f'{opening} role="img" aria-label="{_escape(caption)}"><title>{_escape(caption)}</title>{rest}'
 
 
-def hash_of(words: str) -> int:
-    """A number that is the same in every process.
-
-    Args:
-        words: Any text.
-    """
-    import zlib
-
-    return zlib.crc32(words.encode())
-
-
-def _escaped(words: str) -> str:
-    return words.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Smallest and largest, a little further apart.
-
-    Args:
-        values: At least one number.
-    """
-    low, high = min(values), max(values)
-    return low - 0.03 * (high - low), high + 0.03 * (high - low)
+def _escape(caption: str) -> str:
+    return caption.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

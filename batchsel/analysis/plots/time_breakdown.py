@@ -1,4 +1,4 @@
-"""Where the time went, how much of the data was kept, and how often samples were chosen."""
+"""Draw the time breakdown of runs, the share of the data kept, and the visits of samples."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.outcomes import timed
+from batchsel.analysis.outcomes import all_timed
 from batchsel.analysis.plots.style import GRAY, Palette, figure, legend
+from batchsel.experiments.run.run_record import RunRecord
 
 _PARTS = {
     "training": ("steps", "#0072B2"),
@@ -23,26 +24,26 @@ _PARTS = {
 _ON_CLOCK = 5
 
 
-def spent(record: Mapping[str, Any]) -> dict[str, float]:
-    """Seconds of a run by what they were spent on.
-
-    Args:
-        record: The record.
-    """
-    seconds, selection = record["seconds"], record["selection"]
-    # Records of earlier versions have planning and updating alone.
-    chosen = {name: selection.get(name, 0.0) for name in ("planning", "scoring", "choosing", "updating")}
+def time_breakdown(record: RunRecord) -> dict[str, float]:
+    """Return the seconds of a run by activity."""
+    seconds, selection = record.seconds, record.selection
+    selecting = {
+        "planning": selection.planning,
+        "scoring": selection.scoring,
+        "choosing": selection.choosing,
+        "updating": selection.updating,
+    }
     return {
-        "training": max(seconds["training"] - sum(chosen.values()), 0.0),
-        **chosen,
-        "tracing": seconds["tracing"],
-        "evaluation": seconds["evaluation"],
-        "callbacks": seconds["callbacks"] + seconds["checkpoint"],
+        "training": max(seconds.training - sum(selecting.values()), 0.0),
+        **selecting,
+        "tracing": seconds.tracing,
+        "evaluation": seconds.evaluation,
+        "callbacks": seconds.callbacks + seconds.checkpoint,
     }
 
 
-def draw_spending(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
-    """Mean seconds of a run, on the clock and off it.
+def draw_time_breakdown(arms: Mapping[str, Sequence[RunRecord]]) -> Any:
+    """Draw the mean seconds of a run, on the clock and off it.
 
     Args:
         arms: Records of each arm.
@@ -50,15 +51,15 @@ def draw_spending(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
     Returns:
         The figure, or None if runs shared the device.
     """
-    if not timed(arms):
+    if not all_timed(arms):
         return None
     made, axes = figure(columns=2, width=9.0, height=1.6 + 0.36 * len(arms), sharey=True)
-    tables = {name: [spent(record) for record in records] for name, records in arms.items()}
+    tables = {name: [time_breakdown(record) for record in records] for name, records in arms.items()}
     for one, parts in ((axes[0, 0], list(_PARTS)[:_ON_CLOCK]), (axes[0, 1], list(_PARTS)[_ON_CLOCK:])):
         for row, table in enumerate(tables.values()):
             left = 0.0
             for part in parts:
-                # What is traced once is in the first run's record alone: medians would hide it.
+                # A function that is traced once is in the first run's record only: medians would hide it.
                 value = float(np.mean([entry[part] for entry in table]))
                 label = _PARTS[part][0] if row == 0 else None
                 one.barh(row, value, left=left, color=_PARTS[part][1], label=label, height=0.6)
@@ -74,8 +75,8 @@ def draw_spending(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
     return made
 
 
-def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
-    """How often samples were trained on in a whole run: shuffling visits all alike.
+def draw_visits(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
+    """Draw how often samples were trained on in a run; under shuffling all are visited equally often.
 
     Args:
         arms: Records of each arm.
@@ -84,8 +85,8 @@ def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palett
     made, axes = figure(width=7.0, height=3.0)
     one = axes[0, 0]
     for name, records in arms.items():
-        length = max(len(record["visits"]) for record in records)
-        table = np.array([np.pad(record["visits"], (0, length - len(record["visits"]))) for record in records], float)
+        length = max(len(record.visits) for record in records)
+        table = np.array([np.pad(record.visits, (0, length - len(record.visits))) for record in records], float)
         shares = table.mean(axis=0) / table.sum(axis=1).mean()
         one.step(range(length), shares, palette.line(name), color=palette.color(name), where="mid", label=name)
     one.set_yscale("symlog", linthresh=1e-3)
@@ -96,8 +97,8 @@ def draw_visits(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palett
     return made
 
 
-def draw_kept(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
-    """The share of the data that plans made use of; 1 for a selector that does not prune.
+def draw_kept(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
+    """Draw the share of the data that plans made use of; 1 for a selector that does not prune.
 
     Args:
         arms: Records of each arm.
@@ -105,7 +106,7 @@ def draw_kept(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette)
     """
     made, axes = figure(width=5.4, height=0.9 + 0.34 * len(arms))
     for row, (name, records) in enumerate(arms.items()):
-        value = float(np.mean([record["kept"] for record in records]))
+        value = float(np.mean([record.kept for record in records]))
         axes[0, 0].barh(row, value, color=palette.color(name), height=0.6)
         axes[0, 0].annotate(
             f"{value:.2f}", (value, row), xytext=(4, -3), textcoords="offset points", fontsize=8, color=GRAY

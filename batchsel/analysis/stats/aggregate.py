@@ -1,4 +1,4 @@
-"""Many data sets at once: performance profiles, geometric means, the worst case."""
+"""Aggregate over data sets: performance profiles and geometric means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Profile(NamedTuple):
-    """Share of the workloads on which an arm needs at most tau times the best arm's time."""
+    """Share of the workloads on which an arm needs at most tau times the time of the best arm."""
 
     taus: list[float]
     shares: list[float]
@@ -22,15 +22,15 @@ class Profile(NamedTuple):
 
 
 def profiles(times: Mapping[str, Sequence[float]], limit: float = 4.0, points: int = 301) -> dict[str, Profile]:
-    """Performance profiles.
+    """Return the performance profile of each arm.
 
     Source: E. D. Dolan and J. J. More, *Benchmarking Optimization Software with Performance Profiles*,
     Mathematical Programming 91 (2002).
 
     Args:
-        times: Of each arm one time a workload, the same workloads for all; infinite where it was not reached.
+        times: Times of each arm, one for each workload, in the same order; infinite where the target was missed.
         limit: Largest tau.
-        points: Points from 1 to the limit.
+        points: Number of taus from 1 to the limit.
 
     Example:
         >>> found = profiles({"a": [1.0, 2.0], "b": [2.0, 2.0]}, points=4)
@@ -47,7 +47,7 @@ def profiles(times: Mapping[str, Sequence[float]], limit: float = 4.0, points: i
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
-    """Geometric mean.
+    """Return the geometric mean.
 
     Args:
         ratios: Positive numbers.
@@ -60,7 +60,7 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def probability_of_improvement(arm: Sequence[float], baseline: Sequence[float]) -> float:
-    """Chance that a run of the arm is faster than an independent run of the baseline; ties count half.
+    """Return the chance that a run of the arm is faster than one of the baseline; ties count half.
 
     Args:
         arm: Times of the arm's runs.

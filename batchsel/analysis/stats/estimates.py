@@ -13,15 +13,15 @@ from scipy import stats
 CONFIDENCE = 0.95
 RESAMPLES = 1999
 FEWEST = 3
-"""With fewer runs or pairs studies give no interval."""
+"""Fewest runs or pairs for which studies report an interval."""
 _ALIKE = 1e-9
 """Values closer than this share of the largest differ by rounding."""
 _FEW = 8
-"""Below this many pairs the bootstrap has too few distinct resamples; Student's t takes its place."""
+"""Fewest pairs for the bootstrap: with fewer it has too few distinct resamples, and Student's t replaces it."""
 
 
 class Estimate(NamedTuple):
-    """A value and its 95 % interval; None where one run (or none) gives no interval."""
+    """A value and its 95 % interval; None where one run or none allows no interval."""
 
     value: float
     low: float | None = None
@@ -29,13 +29,13 @@ class Estimate(NamedTuple):
 
 
 def wilson(successes: int, n: int) -> Estimate:
-    """Share of successes with Wilson's score interval.
+    """Return a share of successes with Wilson's score interval.
 
     Source: E. B. Wilson, *Probable Inference, the Law of Succession, and Statistical Inference*, JASA 22 (1927).
 
     Args:
-        successes: 0 ... n.
-        n: Trials.
+        successes: Number of successes, 0 ... n.
+        n: Number of trials.
 
     Example:
         >>> [round(value, 3) for value in wilson(10, 10)]
@@ -48,31 +48,31 @@ def wilson(successes: int, n: int) -> Estimate:
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """Mean with Student's t interval.
+    """Return the mean with Student's t interval.
 
     Args:
-        values: One number a run.
+        values: One number for each run.
 
     Example:
         >>> mean([1.0])
         Estimate(value=1.0, low=None, high=None)
     """
-    values = np.asarray(values, float)
-    if values.size < 2:
-        return Estimate(float(values.mean()) if values.size else math.nan)
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, values.size - 1) * stats.sem(values)
-    center = float(values.mean())
-    return Estimate(center, center - float(half), center + float(half))
+    array = np.asarray(values, float)
+    if array.size < 2:
+        return Estimate(float(array.mean()) if array.size else math.nan)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, array.size - 1) * stats.sem(array))
+    center = float(array.mean())
+    return Estimate(center, center - half, center + half)
 
 
 def supported(estimate: Estimate, values: Sequence[float]) -> Estimate:
-    """An estimate without its interval where values do not bear one: fewer than three, or all alike.
+    """Drop the interval of an estimate where values do not support one: fewer than three, or all alike.
 
     Two values that happen to agree, or a grid that makes them equal, would claim certainty.
 
     Args:
-        estimate: Made of the values.
-        values: One number a run or pair.
+        estimate: Estimate from the values.
+        values: One number for each run or pair.
 
     Example:
         >>> [supported(mean(values), values).low is None for values in ([1.0, 2.0], [1.0, 1.0, 1.0], [1.0, 2.0, 3.0])]
@@ -84,10 +84,10 @@ def supported(estimate: Estimate, values: Sequence[float]) -> Estimate:
 
 
 def over_seeds(values: Sequence[float]) -> Estimate:
-    """Mean over the seeds of a study, with its interval where they bear one.
+    """Return the mean over the seeds of a study, with its interval where they support one.
 
     Args:
-        values: One number a run or pair.
+        values: One number for each run or pair.
 
     Example:
         >>> over_seeds([1.0, 2.0])
@@ -97,12 +97,12 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 
 
 def interquartile_mean(values: Sequence[float]) -> float:
-    """Mean of the middle half of the runs.
+    """Return the mean of the middle half of the runs.
 
     Source: R. Agarwal et al., *Deep Reinforcement Learning at the Edge of the Statistical Precipice*, NeurIPS 2021.
 
     Args:
-        values: One number a run, at least one.
+        values: One number for each run, at least one.
 
     Example:
         >>> interquartile_mean([0.0, 1.0, 3.0, 100.0])
@@ -112,15 +112,15 @@ def interquartile_mean(values: Sequence[float]) -> float:
 
 
 def ratio(log_ratios: Sequence[float]) -> Estimate:
-    """Geometric mean of paired ratios, with an interval.
+    """Return the geometric mean of paired ratios, with an interval.
 
-    From eight pairs on the interval is the bias-corrected and accelerated bootstrap of the mean log ratio; its
+    From eight pairs on, the interval is the bias-corrected and accelerated bootstrap of the mean log ratio; its
     level is widened as Student's t would, because the bootstrap of few values is too narrow (T. Hesterberg,
     *What Teachers Should Know About the Bootstrap*, The American Statistician 69, 2015). With fewer pairs it is
     Student's t interval itself. Source: B. Efron, *Better Bootstrap Confidence Intervals*, JASA 82 (1987).
 
     Args:
-        log_ratios: log(a / b) of each pair.
+        log_ratios: log(a / b) for each pair.
 
     Example:
         >>> ratio([0.0, 0.0, 0.0])
@@ -128,20 +128,20 @@ def ratio(log_ratios: Sequence[float]) -> Estimate:
     """
     values = np.asarray(log_ratios, float)
     if values.size < _FEW or np.ptp(values) < 1e-12:
-        center, low, high = mean(values)
+        center, low, high = mean(values.tolist())
     else:
         center, (low, high) = float(values.mean()), _bca(values)
     return Estimate(math.exp(center), None if low is None else math.exp(low), None if high is None else math.exp(high))
 
 
-def tail(n: int) -> float:
-    """The share of bootstrap means to leave out at each end, so that the interval is as wide as Student's t would be.
+def tail_share(n: int) -> float:
+    """Return the share of bootstrap means to leave out at each end for an interval as wide as Student's t.
 
     Args:
-        n: Values that are resampled, at least 2.
+        n: Number of values that are resampled, at least 2.
 
     Example:
-        >>> round(tail(10), 4), round(tail(1000), 4)
+        >>> round(tail_share(10), 4), round(tail_share(1000), 4)
         (0.0086, 0.0248)
     """
     quantile = math.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
@@ -154,7 +154,7 @@ def _bca(values: np.ndarray) -> tuple[float, float]:
         found = stats.bootstrap(
             (values,),
             np.mean,
-            confidence_level=1 - 2 * tail(values.size),
+            confidence_level=1 - 2 * tail_share(values.size),
             n_resamples=RESAMPLES,
             method="BCa",
             rng=np.random.default_rng(0),

@@ -1,4 +1,4 @@
-"""How likely a difference is by chance: sign flips, and Holm's correction for many comparisons."""
+"""Significance tests: sign flips, and Holm's correction for many comparisons."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _RESAMPLES = 9999
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """Two-sided p-value of "the mean difference of the pairs is zero".
+    """Return the two-sided p-value of "the mean difference of the pairs is zero".
 
     If arm and baseline were interchangeable, each difference could as well have the other sign. All sign
-    patterns are tried where there are few, else 9,999 random ones; n pairs give no p below 2 / 2^n, so three
+    patterns are tried where there are few, else 9,999 random ones; the smallest p of n pairs is 2 / 2^n, so three
     seeds can never be significant. Source: R. A. Fisher, *The Design of Experiments* (1935), section 21.
 
     Args:
-        differences: One number a pair.
+        differences: One number for each pair.
 
     Returns:
-        p in (0, 1]; 1 for less than two pairs.
+        p in (0, 1]; 1 for fewer than two pairs.
 
     Example:
         >>> sign_flip([1.0, 1.0, 1.0])
@@ -37,13 +37,13 @@ def sign_flip(differences: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, step down.
+    """Return p-values corrected for their number by Holm's step-down procedure.
 
     Source: S. Holm, *A Simple Sequentially Rejective Multiple Test Procedure*, Scandinavian Journal of
     Statistics 6 (1979).
 
     Args:
-        p_values: One of each comparison.
+        p_values: One for each comparison.
 
     Returns:
         Corrected values in the same order.

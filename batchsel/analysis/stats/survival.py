@@ -1,4 +1,4 @@
-"""Times of runs that may have missed their target: censored at the budget, never dropped."""
+"""Survival analysis of times to the target: runs that missed it are censored at their budget, never dropped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from scipy import stats
 from batchsel.analysis.stats.estimates import CONFIDENCE
 
 
-class Curve(NamedTuple):
+class SurvivalCurve(NamedTuple):
     """Share of runs that have reached the target, as a step function with a pointwise interval.
 
-    The first point is the start, where no run has.
+    The first point is the start, where no run has reached it.
     """
 
     times: list[float]
@@ -25,55 +25,55 @@ class Curve(NamedTuple):
     high: list[float]
 
 
-def curve(times: Sequence[float], reached: Sequence[bool]) -> Curve:
-    """Kaplan-Meier estimate of the share of runs that have reached the target by a time.
+def survival_curve(times: Sequence[float], reached: Sequence[bool]) -> SurvivalCurve:
+    """Estimate the share of runs that have reached the target by a time (Kaplan-Meier).
 
     Source: E. L. Kaplan and P. Meier, *Nonparametric Estimation from Incomplete Observations*, JASA 53 (1958);
     the interval is Greenwood's on the log(-log) scale.
 
     Args:
-        times: Of each run: when it reached the target, or when it ended.
-        reached: Whether it reached it.
+        times: Time of each run: when it reached the target, or when it ended.
+        reached: True for each run that reached the target.
 
     Example:
-        >>> curve([1.0, 2.0, 3.0], [True, True, False]).reached
+        >>> survival_curve([1.0, 2.0, 3.0], [True, True, False]).reached
         [0.0, 0.333..., 0.666..., 0.666...]
     """
     censored = ~np.asarray(reached, bool)
     found = stats.ecdf(stats.CensoredData.right_censored(np.asarray(times, float), censored)).cdf
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where all or none have reached it there is no interval
+        warnings.simplefilter("ignore", RuntimeWarning)  # there is no interval where all or none have reached it
         interval = found.confidence_interval(CONFIDENCE, method="log-log")
     low = np.nan_to_num(interval.low.probabilities, nan=0.0)
     high = np.nan_to_num(interval.high.probabilities, nan=1.0)
     columns = (found.quantiles, found.probabilities, low, high)
-    return Curve(*([0.0, *np.asarray(column, float).tolist()] for column in columns))
+    return SurvivalCurve(*([0.0, *np.asarray(column, float).tolist()] for column in columns))
 
 
 def median(times: Sequence[float], reached: Sequence[bool]) -> float:
-    """Kaplan-Meier median: the first time by which half of the runs have reached the target, or infinity.
+    """Return the first time by which half of the runs have reached the target (Kaplan-Meier), or infinity.
 
     Args:
-        times: As in `curve`.
-        reached: As in `curve`.
+        times: As in `survival_curve`.
+        reached: As in `survival_curve`.
 
     Example:
         >>> median([1.0, 2.0, 9.0], [True, True, False]), median([1.0, 2.0], [False, False])
         (2.0, inf)
     """
-    found = curve(times, reached)
+    found = survival_curve(times, reached)
     places = np.flatnonzero(np.asarray(found.reached) >= 0.5 - 1e-12)
     return found.times[places[0]] if places.size else math.inf
 
 
 def restricted_mean(times: Sequence[float], budget: float) -> float:
-    """Mean time until the target or the budget, whichever comes first.
+    """Return the mean time until the target or the budget, whichever comes first.
 
-    With one budget for all runs this is the area above the curve of `curve`, with no estimate involved.
+    With one budget for all runs this is the area above the survival curve, without any estimation.
 
     Args:
-        times: As in `curve`.
-        budget: The limit, at most that of the runs.
+        times: As in `survival_curve`.
+        budget: The limit, at most the budget of the runs.
 
     Example:
         >>> restricted_mean([1.0, 5.0], budget=3.0)

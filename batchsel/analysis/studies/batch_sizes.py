@@ -1,4 +1,4 @@
-"""A sweep of batch sizes in several modes: how good, how far from the training data, how fast, and where it breaks."""
+"""Sweep of batch sizes in several modes: final metric, generalization gap, speed, and breaking point."""
 
 from __future__ import annotations
 
@@ -6,186 +6,203 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from batchsel.analysis.final_metrics import Unit, asked_of, finals, lacking
+from batchsel.analysis.final_metrics import MetricUnit, final_metrics, missing_finals, study_unit
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
-from batchsel.analysis.studies.breaking_point import BreakingPoint, breaking_points
+from batchsel.analysis.studies.breaking_point import BreakingPoints, find_breaking_points
 from batchsel.analysis.studies.noise_scale import NoiseScale, noise_scale
-from batchsel.analysis.studies.speed_up import Key, SpeedUp, level_of_small, speed_ups
-from batchsel.analysis.studies.study_parts import Part, base_level, level_of, mixed
+from batchsel.analysis.studies.speed_up import ModeAndSize, SpeedUp, small_batch_value, speed_ups
+from batchsel.analysis.studies.study_parts import StudyPart, base_level, settings_conflict
+from batchsel.experiments.run.run_record import EndResults, FailureRecord, RunRecord
 
 SMALL, POINTS = 32, 1.0
-"""Defaults of a card: the largest batch size that counts as small, and how far below its threshold a size may lie."""
+"""Defaults of a card: largest batch size that counts as small, and largest distance of a mean below the threshold."""
 PLAIN = "all"
 """Name of the only mode of a study without a factor of modes."""
 
 
-class Cell(NamedTuple):
-    """One batch size in one mode."""
+class SizeResult(NamedTuple):
+    """Results of one batch size in one mode."""
 
     mode: str
     batch: int
-    records: list[Mapping[str, Any]]
+    records: list[RunRecord]
     finals: dict[int, float]
     """Final metric by seed, in its unit."""
     final: Estimate
     gap: Estimate | None
-    """How much better the metric is on the training data, in its unit."""
+    """Generalization gap: how much better the metric is on the training data, in its unit."""
     loss_gap: Estimate | None
     """Test loss less training loss."""
     seconds: Estimate | None
-    """Of training to the end of the budget; None if runs shared the device."""
+    """Seconds of training to the end of the budget; None if runs shared the device."""
     steps: float
-    """Updates of the weights, mean."""
+    """Mean number of updates of the weights."""
     throughput: float | None
-    """Samples trained on a second."""
+    """Samples trained on per second."""
     noise: NoiseScale | None
 
 
 class BatchSizes(NamedTuple):
-    """What a sweep says."""
+    """Results of a sweep."""
 
-    unit: Unit
+    unit: MetricUnit
     base: str
-    """The mode that the threshold is of."""
+    """Mode that the threshold is taken from."""
     within: float
-    """In the unit."""
-    cells: dict[Key, Cell]
-    lost: dict[Key, int]
-    """How many runs failed, of the cells in which any did; a cell may have no others."""
-    broken: BreakingPoint | None
-    """Threshold and breaking points; None if nothing can be said."""
+    """Largest distance of a mean below the threshold, in the unit."""
+    sizes: dict[ModeAndSize, SizeResult]
+    failed: dict[ModeAndSize, int]
+    """Number of failed runs, where there are any; there may be no others."""
+    breaking: BreakingPoints | None
+    """Threshold and breaking points; None if they are not known."""
     missing: str
-    """Why there are none; empty if there are."""
-    level: float | None
-    """The value on the validation part, as recorded, that speed-ups are measured to."""
+    """Reason why there are no breaking points; empty if there are."""
+    value: float | None
+    """Value on the validation part, as recorded, that speed-ups are measured to."""
     speed_ups: list[SpeedUp]
-    front: list[Key]
-    """Modes and sizes whose means no other beats in both accuracy and time, the fastest first; of those with times and
-    without failures."""
+    front: list[ModeAndSize]
+    """Modes and sizes whose means no other beats in both metric and time, the fastest first, among those with times
+    and without failures."""
     noise: NoiseScale | None
-    """Over all runs."""
+    """Noise scale over all runs."""
 
     @property
     def modes(self) -> list[str]:
         """Names of the modes, the base first."""
-        return list(dict.fromkeys([self.base, *(mode for mode, _ in (*self.cells, *self.lost))]))
+        return list(dict.fromkeys([self.base, *(mode for mode, _ in (*self.sizes, *self.failed))]))
 
     @property
-    def sizes(self) -> list[int]:
+    def batches(self) -> list[int]:
         """All batch sizes, in rising order."""
-        return sorted({batch for _, batch in self.cells})
+        return sorted({batch for _, batch in self.sizes})
 
 
-def batch_sizes(part: Part) -> BatchSizes | str:
-    """What the records of a sweep say.
+def batch_sizes(part: StudyPart) -> BatchSizes | str:
+    """Estimate the results of a sweep.
 
     The [analysis] table may state "batch" and "mode" (names of the factors), "base" (the mode that the threshold
-    is of), "small" and "points".
+    is taken from), "small" and "points".
 
     Args:
-        part: Records; controls in it are left out.
+        part: A part of a study; controls in it are left out.
 
     Returns:
-        The numbers, or why there are none.
+        The results, or the reason why there are none.
     """
-    runs = [record for record in part.records if _key(record, part.analysis)]
-    unit, base, small = asked_of(part.records, part.analysis), _base(part), int(part.analysis.get("small", SMALL))
-    cells = _cells(runs, part, unit)
-    if isinstance(cells, str):
-        return cells
-    # A run without a value, such as an infinite loss, went astray like one that failed.
-    keys = [_key(failure, part.analysis) for failure in part.failures]
-    keys += [_key(run, part.analysis) for run, value in zip(runs, finals(runs, unit), strict=True) if value is None]
-    lost = {key: keys.count(key) for key in keys if key is not None}
+    runs = [record for record in part.records if _mode_and_size(record, part.analysis)]
+    unit, base, small = study_unit(part.records, part.analysis), _base(part), int(part.analysis.get("small", SMALL))
+    sizes = _size_results(runs, part, unit)
+    if isinstance(sizes, str):
+        return sizes
+    # A run without a value, such as an infinite loss, diverged, and counts as failed.
+    keys = [_mode_and_size(failure, part.analysis) for failure in part.failures]
+    finals = final_metrics(runs, unit)
+    keys += [_mode_and_size(run, part.analysis) for run, final in zip(runs, finals, strict=True) if final is None]
+    failed = {key: keys.count(key) for key in keys if key is not None}
     within = float(part.analysis.get("points", POINTS))
-    broken = _broken(cells, lost, base, small, within, 1 if unit.rising else -1)
-    runs_of = {key: cell.records for key, cell in cells.items()}
-    sound = {key: cell for key, cell in cells.items() if key not in lost}
-    level = level_of_small({key: runs_of[key] for key in sound}, base, small, within, unit)
+    breaking = _breaking_points(sizes, failed, base, small, within, 1 if unit.rising else -1)
+    runs_of = {key: result.records for key, result in sizes.items()}
+    without_failures = {key: result for key, result in sizes.items() if key not in failed}
+    value = small_batch_value({key: runs_of[key] for key in without_failures}, base, small, within, unit)
     return BatchSizes(
-        unit, base, within, cells, lost, *((None, broken) if isinstance(broken, str) else (broken, "")), level,
-        speed_ups(runs_of, base, level, unit, lost), front(sound, unit.rising), noise_scale(runs),
-    )  # fmt: skip
+        unit=unit,
+        base=base,
+        within=within,
+        sizes=sizes,
+        failed=failed,
+        breaking=None if isinstance(breaking, str) else breaking,
+        missing=breaking if isinstance(breaking, str) else "",
+        value=value,
+        speed_ups=speed_ups(runs_of, base, value, unit, failed),
+        front=pareto_front(without_failures, unit.rising),
+        noise=noise_scale(runs),
+    )
 
 
-def _base(part: Part) -> str:
-    runs = [run for run in (*part.records, *part.failures) if run["arm"]["role"] != "control"]
+def pareto_front(sizes: Mapping[ModeAndSize, SizeResult], rising: bool) -> list[ModeAndSize]:
+    """Return the modes and sizes whose mean is better than that of all that are as fast.
+
+    Args:
+        sizes: Results by mode and size; those without seconds are skipped.
+        rising: True if more is better.
+    """
+    timed = [(result.seconds.value, result) for result in sizes.values() if result.seconds is not None]
+    sign = 1 if rising else -1
+    front, best = [], -math.inf
+    for _, result in sorted(timed, key=lambda item: (item[0], -sign * item[1].final.value)):
+        if sign * result.final.value > best:
+            best = sign * result.final.value
+            front.append((result.mode, result.batch))
+    return front
+
+
+def _base(part: StudyPart) -> str:
+    runs = [run for run in (*part.records, *part.failures) if run.arm.role != "control"]
     return base_level(runs, part.analysis.get("mode", "mode"), part.analysis.get("base")) or PLAIN
 
 
-def _cells(runs: Sequence[Mapping[str, Any]], part: Part, unit: Unit) -> dict[Key, Cell] | str:
-    """The cells, or why there are none."""
+def _size_results(runs: Sequence[RunRecord], part: StudyPart, unit: MetricUnit) -> dict[ModeAndSize, SizeResult] | str:
+    """Return the results by mode and size, or the reason why there are none."""
     if not runs:
         return "no run states a batch size"
-    why = lacking(runs)
-    if why:
-        return why
-    grouped: dict[Key, list[tuple[Mapping[str, Any], float]]] = {}
-    for record, value in zip(runs, finals(runs, unit), strict=True):
+    problem = missing_finals(runs)
+    if problem:
+        return problem
+    groups: dict[ModeAndSize, list[tuple[RunRecord, float]]] = {}
+    for record, value in zip(runs, final_metrics(runs, unit), strict=True):
         if value is not None:
-            grouped.setdefault(_key(record, part.analysis) or (PLAIN, 0), []).append((record, value))
-    words = {
-        f"{'' if mode == PLAIN else f'{mode}, '}batch size {batch}": [run for run, _ in of]
-        for (mode, batch), of in grouped.items()
+            groups.setdefault(_mode_and_size(record, part.analysis) or (PLAIN, 0), []).append((record, value))
+    described = {
+        f"{'' if mode == PLAIN else f'{mode}, '}batch size {batch}": [run for run, _ in group]
+        for (mode, batch), group in groups.items()
     }
-    if not grouped:
+    if not groups:
         return f"no run has a final {unit.metric}"
-    return mixed(words) or {key: _cell(*key, grouped[key], unit) for key in sorted(grouped)}
+    return settings_conflict(described) or {key: _size_result(*key, groups[key], unit) for key in sorted(groups)}
 
 
-def _broken(
-    cells: Mapping[Key, Cell], lost: Mapping[Key, int], base: str, small: int, within: float, sign: int
-) -> BreakingPoint | str:
+def _breaking_points(
+    sizes: Mapping[ModeAndSize, SizeResult],
+    failed: Mapping[ModeAndSize, int],
+    base: str,
+    small: int,
+    within: float,
+    sign: int,
+) -> BreakingPoints | str:
     results: dict[str, dict[int, dict[int, float]]] = {}
-    for (mode, batch), cell in cells.items():
-        results.setdefault(mode, {})[batch] = {seed: sign * value for seed, value in cell.finals.items()}
-    sizes: dict[str, set[int]] = {}
-    for mode, batch in lost:
-        sizes.setdefault(mode, set()).add(batch)
-    found = breaking_points(results, base, small, within, sizes)
+    for (mode, batch), result in sizes.items():
+        results.setdefault(mode, {})[batch] = {seed: sign * value for seed, value in result.finals.items()}
+    failed_sizes: dict[str, set[int]] = {}
+    for mode, batch in failed:
+        failed_sizes.setdefault(mode, set()).add(batch)
+    found = find_breaking_points(results, base, small, within, failed_sizes)
     if isinstance(found, str):
         return found
     return found._replace(threshold=found.threshold._replace(value=sign * found.threshold.value))
 
 
-def front(cells: Mapping[Key, Cell], rising: bool) -> list[Key]:
-    """The modes and sizes whose mean is better than that of all that are as fast by their means.
+def _mode_and_size(record: RunRecord | FailureRecord, analysis: Mapping[str, Any]) -> ModeAndSize | None:
+    """Return mode and batch size of a run; None for controls and arms without levels, such as an added baseline.
 
-    Args:
-        cells: Cells; those without seconds take no part.
-        rising: Whether more is better.
+    A level that is not a number stands for the batch size that the run was made with.
     """
-    timed = [cell for cell in cells.values() if cell.seconds is not None]
-    sign = 1 if rising else -1
-    found, best = [], -math.inf
-    for cell in sorted(timed, key=lambda cell: (cell.seconds.value, -sign * cell.final.value)):
-        if sign * cell.final.value > best:
-            best = sign * cell.final.value
-            found.append((cell.mode, cell.batch))
-    return found
-
-
-def _key(record: Mapping[str, Any], analysis: Mapping[str, Any]) -> Key | None:
-    """Mode and batch size of a run; controls and arms without levels, such as an added baseline, take no part.
-
-    A level in words stands for the batch size that the run was made with.
-    """
-    levels = record["arm"].get("levels") or {}
-    if not levels or record["arm"]["role"] == "control":
+    levels = record.arm.levels
+    if not levels or record.arm.role == "control":
         return None
     text = str(levels.get(analysis.get("batch", "batch size")))
-    batch = int(text) if text.isdigit() else int(record["spec"]["batch_size"])
-    return level_of(record, analysis.get("mode", "mode")) or PLAIN, batch
+    batch = int(text) if text.isdigit() else int(record.spec.batch_size)
+    return record.arm.level(analysis.get("mode", "mode")) or PLAIN, batch
 
 
-def _cell(mode: str, batch: int, runs: Sequence[tuple[Mapping[str, Any], float]], unit: Unit) -> Cell:
-    by_seed = {record["spec"]["seed"]: (record, value) for record, value in runs}
-    records, values = [record for record, _ in by_seed.values()], {seed: of[1] for seed, of in by_seed.items()}
-    timed = not any(record["contended"] for record in records)
-    seconds = [record["seconds"]["training"] for record in records]
-    samples = [record["counts"]["samples"] for record in records]
-    return Cell(
+def _size_result(mode: str, batch: int, runs: Sequence[tuple[RunRecord, float]], unit: MetricUnit) -> SizeResult:
+    by_seed = {record.spec.seed: (record, value) for record, value in runs}
+    records, values = [record for record, _ in by_seed.values()], {seed: run[1] for seed, run in by_seed.items()}
+    timed = not any(record.contended for record in records)
+    seconds = [record.seconds.training for record in records]
+    samples = [record.counts.samples for record in records]
+    steps = [record.counts.steps if record.updates is None else record.updates for record in records]
+    return SizeResult(
         mode=mode,
         batch=batch,
         records=records,
@@ -194,16 +211,19 @@ def _cell(mode: str, batch: int, runs: Sequence[tuple[Mapping[str, Any], float]]
         gap=_gap(records, unit.metric, unit.factor * (1 if unit.rising else -1)),
         loss_gap=_gap(records, "loss", -1.0),
         seconds=estimates.over_seeds(seconds) if timed else None,
-        steps=sum(record.get("updates", record["counts"]["steps"]) for record in records) / len(records),
+        steps=sum(steps) / len(steps),
         throughput=sum(samples) / sum(seconds) if timed and sum(seconds) > 0 else None,
         noise=noise_scale(records),
     )
 
 
-def _gap(records: Sequence[Mapping[str, Any]], metric: str, factor: float) -> Estimate | None:
-    """Training less test result times a factor; None if a run was not measured on its training data."""
-    ends = [record.get("end") or {} for record in records]
-    pairs = [((end.get("train") or {}).get(metric), (end.get("test") or {}).get(metric)) for end in ends]
-    if any(value is None for pair in pairs for value in pair):
-        return None
-    return estimates.over_seeds([factor * (train - test) for train, test in pairs])
+def _gap(records: Sequence[RunRecord], metric: str, factor: float) -> Estimate | None:
+    """Return training less test result times a factor; None if a run was not measured on its training data."""
+    differences = []
+    for record in records:
+        end = record.end or EndResults()
+        train, test = (end.train or {}).get(metric), (end.test or {}).get(metric)
+        if train is None or test is None:
+            return None
+        differences.append(factor * (train - test))
+    return estimates.over_seeds(differences)

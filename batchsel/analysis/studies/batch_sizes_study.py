@@ -1,68 +1,66 @@
-"""The answer of a sweep of batch sizes: up to where each mode does as well as small batches, and its tables."""
+"""Answer a sweep of batch sizes: the largest size of each mode that does as well as small batches, and its tables."""
 
 from __future__ import annotations
 
-from batchsel.analysis.final_metrics import Unit
+from batchsel.analysis.final_metrics import MetricUnit
 from batchsel.analysis.stats.estimates import Estimate
-from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, Cell, batch_sizes
-from batchsel.analysis.studies.breaking_point import LEAST, BreakingPoint, Size
+from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, SizeResult, batch_sizes
+from batchsel.analysis.studies.breaking_point import LEAST, BreakingPoints, SizeOrBound
 from batchsel.analysis.studies.noise_scale import NoiseScale, noise_scale
 from batchsel.analysis.studies.speed_up import SpeedUp
-from batchsel.analysis.studies.study import ONE_SEED, Finding, Study, Table, answered, failed
-from batchsel.analysis.studies.study_parts import Part
-from batchsel.analysis.verdict import number
+from batchsel.analysis.studies.study import ONE_SEED, Study, StudyEstimate, TextTable, failure_notes, make_study
+from batchsel.analysis.studies.study_parts import StudyPart
+from batchsel.analysis.verdict import format_ratio
 
 _FEW = 10
-"""With fewer seeds the interval holds the true size less often than it says, where the next size lies near the line."""
+"""With fewer seeds the interval covers less than it claims where the next size lies near the line."""
 
 
-def study(part: Part) -> Study:
-    """The study of a part.
-
-    Args:
-        part: Its records.
-    """
+def study(part: StudyPart) -> Study:
+    """Answer the study in one of its parts."""
     found = batch_sizes(part)
     if isinstance(found, str):
-        return answered(part, 0, f"no answer yet: {found}", failed(part.failures))
-    seeds = found.broken.seeds if found.broken else 0
-    tables = [_modes(found), _cells(found)]
-    return answered(part, seeds, _sentence(found), _notes(found), tables, _findings(found))
+        return make_study(part, 0, f"no answer yet: {found}", failure_notes(part.failures))
+    seeds = found.breaking.seeds if found.breaking else 0
+    tables = [_mode_table(found), _size_table(found)]
+    return make_study(part, seeds, _sentence(found), _notes(found), tables, _estimates(found))
 
 
 def _sentence(found: BatchSizes) -> str:
-    if found.broken is None:
+    if found.breaking is None:
         return f"no answer yet: {found.missing}"
-    unit, broken = found.unit, found.broken
-    best = f"{broken.threshold.batch:,}{_of(found.base)}"
-    small = f"small batches (the best of {', '.join(f'{size:,}' for size in broken.threshold.sizes)}, which is {best})"
-    value = f"{unit.number(broken.threshold.value)}{' %' if unit.name else ''}"
-    told = [f"{_named(mode)}{point}" for mode, point in ((mode, broken.modes[mode]) for mode in found.modes)]
+    unit, breaking = found.unit, found.breaking
+    best = f"{breaking.threshold.batch:,}{_in_brackets(found.base)}"
+    small = (
+        f"small batches (the best of {', '.join(f'{size:,}' for size in breaking.threshold.sizes)}, which is {best})"
+    )
+    value = f"{unit.number(breaking.threshold.value)}{' %' if unit.name else ''}"
+    told = [f"{_mode_prefix(mode)}{point}" for mode, point in ((mode, breaking.modes[mode]) for mode in found.modes)]
     how = f"the largest batch size within {found.unit.amount(found.within)} of that is {', '.join(told)}"
-    return f"{small} end at a test {unit.metric} of {value}; {how} ({_basis(broken)})"
+    return f"{small} end at a test {unit.metric} of {value}; {how} ({_basis(breaking)})"
 
 
-def _basis(broken: BreakingPoint) -> str:
-    if broken.seeds == 1:
+def _basis(breaking: BreakingPoints) -> str:
+    if breaking.seeds == 1:
         return ONE_SEED
-    if broken.seeds < LEAST:
-        return f"{broken.seeds} seeds: too few for an interval"
-    if all(point.low is None for point in broken.modes.values()):
-        return f"{broken.seeds} seeds that agree: no interval"
-    return f"bootstrap intervals, nominally 95 %, {broken.seeds} seeds"
+    if breaking.seeds < LEAST:
+        return f"{breaking.seeds} seeds: too few for an interval"
+    if all(point.low is None for point in breaking.modes.values()):
+        return f"{breaking.seeds} seeds that agree: no interval"
+    return f"bootstrap intervals, nominally 95 %, {breaking.seeds} seeds"
 
 
-def _named(mode: str) -> str:
+def _mode_prefix(mode: str) -> str:
     return "" if mode == PLAIN else f"{mode}: "
 
 
-def _of(mode: str) -> str:
+def _in_brackets(mode: str) -> str:
     return "" if mode == PLAIN else f" ({mode})"
 
 
 def _notes(found: BatchSizes) -> list[str]:
-    notes, seeds = _lost(found), found.broken.seeds if found.broken else 0
-    most = max(len(cell.finals) for cell in found.cells.values())
+    notes, seeds = _failure_notes(found), found.breaking.seeds if found.breaking else 0
+    most = max(len(result.finals) for result in found.sizes.values())
     if seeds < most:
         notes.append(
             f"threshold and breaking points are of the {seeds} seeds that all sizes and modes have, of {most}."
@@ -72,24 +70,26 @@ def _notes(found: BatchSizes) -> list[str]:
             f"with {seeds} seeds an interval holds the true size less often than in 95 % where the next size lies near"
             " the line, and the breaking point leans to small sizes."
         )
-    if any(cell.seconds is None for cell in found.cells.values()):
+    if any(result.seconds is None for result in found.sizes.values()):
         notes.append("runs shared the device, so their seconds are left out.")
     if found.noise is not None:
-        notes.append(_noise(found.noise))
+        notes.append(_noise_note(found.noise))
     return notes
 
 
-def _lost(found: BatchSizes) -> list[str]:
-    """What failed: such a size does not hold the threshold, whatever its other runs came to."""
-    if not found.lost:
+def _failure_notes(found: BatchSizes) -> list[str]:
+    """Return a note on failed runs: their size is not within the threshold, whatever its other runs reached."""
+    if not found.failed:
         return []
-    named = ", ".join(f"{_named(mode)}{batch:,} ({count})" for (mode, batch), count in sorted(found.lost.items()))
-    count = sum(found.lost.values())
+    named = ", ".join(
+        f"{_mode_prefix(mode)}{batch:,} ({count})" for (mode, batch), count in sorted(found.failed.items())
+    )
+    count = sum(found.failed.values())
     runs = "1 run failed" if count == 1 else f"{count} runs failed"
     return [f"{runs}, at {named}; a batch size with a failed run counts as not within, and means are of the others."]
 
 
-def _noise(noise: NoiseScale) -> str:
+def _noise_note(noise: NoiseScale) -> str:
     lost = noise.made - noise.measured
     if noise.median is None:
         return (
@@ -104,11 +104,11 @@ def _noise(noise: NoiseScale) -> str:
     return f"{told}{counted}."
 
 
-def _modes(found: BatchSizes) -> Table:
-    if found.broken is None:
-        return Table("Breaking points", (), [], "")
+def _mode_table(found: BatchSizes) -> TextTable:
+    if found.breaking is None:
+        return TextTable("Breaking points", (), [], "")
     head = ("mode", "breaking point", "noise scale")
-    rows = [(mode, str(found.broken.modes[mode]), str(_noise_of(found, mode) or "–")) for mode in found.modes]
+    rows = [(mode, str(found.breaking.modes[mode]), str(_noise_of_mode(found, mode) or "–")) for mode in found.modes]
     if found.noise is None:
         head, rows = head[:2], [row[:2] for row in rows]
     words = (
@@ -119,50 +119,50 @@ def _modes(found: BatchSizes) -> Table:
     )
     words += (
         ""
-        if all(point.low is None for point in found.broken.modes.values())
+        if all(point.low is None for point in found.breaking.modes.values())
         else "In brackets the interval of a bootstrap of seeds, for all alike, nominally 95 %. "
     )
     words += "Noise scale: median and range, in samples." if found.noise is not None else ""
-    return Table("Breaking points", head, rows, words.strip())
+    return TextTable("Breaking points", head, rows, words.strip())
 
 
-def _noise_of(found: BatchSizes, mode: str) -> NoiseScale | None:
-    return noise_scale(record for cell in found.cells.values() if cell.mode == mode for record in cell.records)
+def _noise_of_mode(found: BatchSizes, mode: str) -> NoiseScale | None:
+    return noise_scale(record for result in found.sizes.values() if result.mode == mode for record in result.records)
 
 
-def _cells(found: BatchSizes) -> Table:
+def _size_table(found: BatchSizes) -> TextTable:
     unit, speed = found.unit, {(item.mode, item.batch): item for item in found.speed_ups}
     columns = [
-        ("mode", lambda cell: cell.mode),
-        ("batch", lambda cell: f"{cell.batch:,}"),
-        ("runs", lambda cell: _runs(len(cell.finals), found.lost.get((cell.mode, cell.batch), 0))),
-        (unit.axis, lambda cell: unit.tell(cell.final)),
-        (f"train − test {unit.metric}", lambda cell: cell.gap and unit.tell(cell.gap, True)),
-        ("test − train loss", lambda cell: cell.loss_gap and _plain(cell.loss_gap)),
-        ("updates", lambda cell: f"{cell.steps:,.0f}"),
-        ("seconds", lambda cell: cell.seconds and _plain(cell.seconds)),
-        ("samples/s", lambda cell: cell.throughput and f"{cell.throughput:,.0f}"),
-        ("speed-up in steps", lambda cell: _speed(speed.get((cell.mode, cell.batch)), "steps")),
-        ("in time", lambda cell: _speed(speed.get((cell.mode, cell.batch)), "seconds")),
-        ("front", lambda cell: "●" if (cell.mode, cell.batch) in found.front else ""),
+        ("mode", lambda result: result.mode),
+        ("batch", lambda result: f"{result.batch:,}"),
+        ("runs", lambda result: _runs(len(result.finals), found.failed.get((result.mode, result.batch), 0))),
+        (unit.axis, lambda result: unit.format(result.final)),
+        (f"train − test {unit.metric}", lambda result: result.gap and unit.format(result.gap, True)),
+        ("test − train loss", lambda result: result.loss_gap and _plain(result.loss_gap)),
+        ("updates", lambda result: f"{result.steps:,.0f}"),
+        ("seconds", lambda result: result.seconds and _plain(result.seconds)),
+        ("samples/s", lambda result: result.throughput and f"{result.throughput:,.0f}"),
+        ("speed-up in steps", lambda result: _speed(speed.get((result.mode, result.batch)), "steps")),
+        ("in time", lambda result: _speed(speed.get((result.mode, result.batch)), "seconds")),
+        ("front", lambda result: "●" if (result.mode, result.batch) in found.front else ""),
     ]
-    cells = [cell for mode in found.modes for cell in found.cells.values() if cell.mode == mode]
+    cells = [result for mode in found.modes for result in found.sizes.values() if result.mode == mode]
     # A column in which nothing was measured is left out.
-    shown = [(name, [tell(cell) for cell in cells]) for name, tell in columns]
+    shown = [(name, [tell(result) for result in cells]) for name, tell in columns]
     shown = [(name, [value or "–" for value in values]) for name, values in shown if any(values)]
     shown = [item for item in shown if item[0] != "mode" or len(found.modes) > 1]
     rows = list(zip(*(values for _, values in shown), strict=True))
     if found.front:
         rows = [(*row[:-1], row[-1].replace("–", "")) for row in rows]
-    for mode, batch in sorted(found.lost.keys() - found.cells.keys()):
-        known = {"mode": mode, "batch": f"{batch:,}", "runs": _runs(0, found.lost[mode, batch]), "front": ""}
+    for mode, batch in sorted(found.failed.keys() - found.sizes.keys()):
+        known = {"mode": mode, "batch": f"{batch:,}", "runs": _runs(0, found.failed[mode, batch]), "front": ""}
         rows.append(tuple(known.get(name, "–") for name, _ in shown))
-    return Table("Batch sizes", tuple(name for name, _ in shown), rows, _words(found))
+    return TextTable("Batch sizes", tuple(name for name, _ in shown), rows, _caption(found))
 
 
-def _words(found: BatchSizes) -> str:
-    words = "Means over seeds. " if any(len(cell.finals) > 1 for cell in found.cells.values()) else ""
-    if any(cell.final.low is not None for cell in found.cells.values()):
+def _caption(found: BatchSizes) -> str:
+    words = "Means over seeds. " if any(len(result.finals) > 1 for result in found.sizes.values()) else ""
+    if any(result.final.low is not None for result in found.sizes.values()):
         words = "Means over seeds, in brackets 95 % intervals. "
     if found.front:
         words += "Front ●: by means, of those with times and without failures, no other is both better and faster. "
@@ -170,7 +170,7 @@ def _words(found: BatchSizes) -> str:
         first = next(item for item in found.speed_ups if item.mode == found.base)
         words += (
             f"Speed-up: how many times fewer steps (less time) it takes to a validation {found.unit.metric} of"
-            f" {found.level:.4g} than with {first.batch:,}{_of(found.base)}. Where a"
+            f" {found.value:.4g} than with {first.batch:,}{_in_brackets(found.base)}. Where a"
             " seed does not get there it is the ratio of medians; sizes that less than half get there with have none."
             f" Arrivals are known to the grid of evaluations only, which lie up to"
             f" {max(item.grid for item in found.speed_ups):,.0f} samples apart."
@@ -189,54 +189,54 @@ def _plain(estimate: Estimate) -> str:
 
 def _speed(item: SpeedUp | None, what: str) -> str | None:
     ratio = getattr(item, what) if item is not None else None
-    return number(ratio) if ratio is not None else None
+    return format_ratio(ratio) if ratio is not None else None
 
 
-def _findings(found: BatchSizes) -> tuple[Finding, ...]:
+def _estimates(found: BatchSizes) -> tuple[StudyEstimate, ...]:
     made = []
-    if found.broken is not None:
-        seeds, threshold = found.broken.seeds, found.broken.threshold
+    if found.breaking is not None:
+        seeds, threshold = found.breaking.seeds, found.breaking.threshold
         made.append(
-            Finding(found.base, "threshold of small batches", found.unit.whole, Estimate(threshold.value), seeds)
+            StudyEstimate(found.base, "threshold of small batches", found.unit.whole, Estimate(threshold.value), seeds)
         )
-        for mode, point in found.broken.modes.items():
-            value, *ends = (None if of is None else _number(of) for of in (point.value, point.low, point.high))
+        for mode, point in found.breaking.modes.items():
+            value, *ends = (None if of is None else _batch_or_zero(of) for of in (point.value, point.low, point.high))
             bound = f"breaking point{', ' if point.value.bound else ''}{point.value.bound}"
-            made.append(Finding(mode, bound, "samples a batch", Estimate(value, *ends), seeds))
+            made.append(StudyEstimate(mode, bound, "samples a batch", Estimate(value, *ends), seeds))
     if found.noise is not None and found.noise.median is not None:
-        made.append(Finding("all runs", "noise scale, median", "samples", Estimate(found.noise.median), None))
-    for cell in found.cells.values():
-        made += _of_cell(cell, found.unit)
+        made.append(StudyEstimate("all runs", "noise scale, median", "samples", Estimate(found.noise.median), None))
+    for result in found.sizes.values():
+        made += _size_estimates(result, found.unit)
     for item in found.speed_ups:
         name = f"{item.mode}, batch size {item.batch}"
         for what in ("steps", "seconds"):
             if getattr(item, what) is not None:
                 made.append(
-                    Finding(
+                    StudyEstimate(
                         name,
                         f"speed-up in {what}",
                         "ratio",
                         getattr(item, what),
-                        len(found.cells[item.mode, item.batch].finals),
+                        len(found.sizes[item.mode, item.batch].finals),
                     )
                 )
     return tuple(made)
 
 
-def _number(size: Size) -> float:
-    """The batch size; 0 where no size holds."""
+def _batch_or_zero(size: SizeOrBound) -> float:
+    """Return the batch size, or 0 where no size is within."""
     return 0.0 if size.bound == "none" else float(size.batch)
 
 
-def _of_cell(cell: Cell, unit: Unit) -> list[Finding]:
-    name, n = f"{cell.mode}, batch size {cell.batch}", len(cell.finals)
+def _size_estimates(result: SizeResult, unit: MetricUnit) -> list[StudyEstimate]:
+    name, n = f"{result.mode}, batch size {result.batch}", len(result.finals)
     metric = unit.metric
     known = [
-        (f"test {metric}", unit.whole, cell.final),
-        (f"train - test {metric}", unit.name, cell.gap),
-        ("test - train loss", "", cell.loss_gap),
-        ("training", "s", cell.seconds),
-        ("updates", "", Estimate(cell.steps)),
-        ("throughput", "samples/s", None if cell.throughput is None else Estimate(cell.throughput)),
+        (f"test {metric}", unit.whole, result.final),
+        (f"train - test {metric}", unit.name, result.gap),
+        ("test - train loss", "", result.loss_gap),
+        ("training", "s", result.seconds),
+        ("updates", "", Estimate(result.steps)),
+        ("throughput", "samples/s", None if result.throughput is None else Estimate(result.throughput)),
     ]
-    return [Finding(name, quantity, of, estimate, n) for quantity, of, estimate in known if estimate is not None]
+    return [StudyEstimate(name, quantity, of, estimate, n) for quantity, of, estimate in known if estimate is not None]

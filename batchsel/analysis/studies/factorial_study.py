@@ -1,172 +1,177 @@
-"""The answer of a factorial study: a sentence about the interaction, and the tables that it was read from."""
+"""Answer a factorial study: a sentence about the interaction, and the tables that it is read from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchsel.analysis.final_metrics import Unit, asked_of
+from batchsel.analysis.final_metrics import MetricUnit, study_unit
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import FEWEST
-from batchsel.analysis.studies.factorial import Cell, Effect, Factor, Factorial, factorial, levels_of
+from batchsel.analysis.studies.factorial import Combination, Effect, Factor, Factorial, factorial, level_names
 from batchsel.analysis.studies.study import (
     ONE_SEED,
-    Finding,
     Study,
-    Table,
-    answered,
+    StudyEstimate,
+    TextTable,
     basis,
-    failed,
+    difference_verdict,
+    failure_notes,
+    make_study,
     significant,
-    verdict,
-    weak,
+    weak_evidence_notes,
 )
-from batchsel.analysis.studies.study_parts import Part, level_of
-from batchsel.analysis.verdict import number
+from batchsel.analysis.studies.study_parts import StudyPart
+from batchsel.analysis.verdict import format_ratio
 
 
-def study(part: Part) -> Study:
-    """The study of a part.
-
-    Args:
-        part: Its records.
-    """
-    found, unit = factorial(part), asked_of(part.records, part.analysis)
+def study(part: StudyPart) -> Study:
+    """Answer the study in one of its parts."""
+    found, unit = factorial(part), study_unit(part.records, part.analysis)
     if isinstance(found, str):
-        return answered(part, 0, f"no answer yet: {found}", failed(part.failures))
+        return make_study(part, 0, f"no answer yet: {found}", failure_notes(part.failures))
     if not found.values:
-        return answered(part, 0, f"no answer yet: {found.missing}", _failed(found, part), [_cells(found, unit)])
-    notes, tables = [*_failed(found, part), *_notes(found)], [_cells(found, unit), _effects(found, unit)]
-    return answered(part, len(found.values), _sentence(found, unit), notes, tables, _findings(found, unit))
+        return make_study(
+            part, 0, f"no answer yet: {found.missing}", _failure_notes(found, part), [_combination_table(found, unit)]
+        )
+    notes, tables = (
+        [*_failure_notes(found, part), *_notes(found)],
+        [_combination_table(found, unit), _effect_table(found, unit)],
+    )
+    return make_study(part, len(found.values), _sentence(found, unit), notes, tables, _estimates(found, unit))
 
 
-def _sentence(found: Factorial, unit: Unit) -> str:
+def _sentence(found: Factorial, unit: MetricUnit) -> str:
     seeds = len(found.values)
     words = [factor.word for factor in found.factors]
     rests = basis(found.effects[-1].estimate, seeds)
     if len(words) == 1:
         (effect,) = found.effects
-        told = f"{words[0]} gave {unit.difference(effect.estimate)} ({rests}){_judged(effect)}"
+        text = f"{words[0]} gave {unit.difference(effect.estimate)} ({rests}){_verdict_suffix(effect)}"
     elif len(words) == 2:
-        alone = [f"{word} alone {unit.tell(found.simple[cell], True)}" for word, cell in _alone(words)]
+        alone = [f"{word} alone {unit.format(found.simple[levels], True)}" for word, levels in _alone(words)]
         effect = found.effects[-1]
-        told = (
+        text = (
             f"{words[0]} and {words[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their single"
-            f" effects (interaction; {rests}){_judged(effect)}; against neither, {', '.join(alone)},"
-            f" both {unit.tell(found.simple[(1, 1)], True)}"
+            f" effects (interaction; {rests}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
+            f" both {unit.format(found.simple[(1, 1)], True)}"
         )
     else:
-        told = _many(found, unit, seeds)
-    return f"{told}{f'; {ONE_SEED}' if seeds == 1 else ''}"
+        text = _many(found, unit, seeds)
+    return f"{text}{f'; {ONE_SEED}' if seeds == 1 else ''}"
 
 
-def _many(found: Factorial, unit: Unit, seeds: int) -> str:
+def _many(found: Factorial, unit: MetricUnit, seeds: int) -> str:
     interactions = [effect for effect in found.effects if len(effect.factors) > 1]
     if all(effect.estimate.low is None for effect in interactions):
-        told = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in interactions]
-        return f"interactions ({basis(interactions[0].estimate, seeds)}): {', '.join(told)}"
+        text = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in interactions]
+        return f"interactions ({basis(interactions[0].estimate, seeds)}): {', '.join(text)}"
     known = [effect for effect in interactions if significant(effect.estimate, effect.p_holm)]
     rests = f"p at most 0.05 after Holm, {seeds} seeds"
     if not known:
         return f"none of the {len(interactions)} interactions is distinguishable from none ({rests})"
-    told = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in known]
-    return f"of {len(interactions)} interactions distinguishable from none ({rests}): {', '.join(told)}"
+    text = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in known]
+    return f"of {len(interactions)} interactions distinguishable from none ({rests}): {', '.join(text)}"
 
 
-def _alone(words: Sequence[str]) -> list[tuple[str, Cell]]:
+def _alone(words: Sequence[str]) -> list[tuple[str, Combination]]:
     return [(word, tuple(int(i == place) for i in range(len(words)))) for place, word in enumerate(words)]
 
 
-def _judged(effect: Effect) -> str:
-    words = verdict(effect.estimate, effect.p_holm, "none")
+def _verdict_suffix(effect: Effect) -> str:
+    words = difference_verdict(effect.estimate, effect.p_holm, "none")
     return f": {words}" if words else ""
 
 
-def _failed(found: Factorial, part: Part) -> list[str]:
-    """A note on runs of its cells that failed."""
-    runs = [item for item in part.failures if item["arm"]["role"] != "control"]
+def _failure_notes(found: Factorial, part: StudyPart) -> list[str]:
+    """Return a note on runs of the study's combinations that failed."""
+    runs = [item for item in part.failures if item.arm.role != "control"]
     levels = {factor.name: (factor.base, factor.other) for factor in found.factors}
-    return failed([run for run in runs if all(level_of(run, name) in of for name, of in levels.items())])
+    return failure_notes([run for run in runs if all(run.arm.level(name) in of for name, of in levels.items())])
 
 
 def _notes(found: Factorial) -> list[str]:
     seeds, notes = len(found.values), []
-    runs = sum(len(values) for values in found.cells.values())
-    used = seeds * len(found.cells)
+    runs = sum(len(values) for values in found.combinations.values())
+    used = seeds * len(found.combinations)
     if runs > used:
         notes.append(
             f"{runs - used} runs of seeds that lack a combination are not among the effects: those are differences"
             " within seeds."
         )
     for effect in found.effects:
-        notes += weak(_name(effect), effect.estimate, effect.p_holm, len(found.effects), seeds)
+        notes += weak_evidence_notes(_name(effect), effect.estimate, effect.p_holm, len(found.effects), seeds)
     if found.missing:
         notes.append(f"{found.missing}.")
     return notes
 
 
-def _cells(found: Factorial, unit: Unit) -> Table:
+def _combination_table(found: Factorial, unit: MetricUnit) -> TextTable:
     head = (*(factor.name for factor in found.factors), "runs", unit.axis, "against none of them")
     rows = []
-    for cell, values in found.cells.items():
-        mean = unit.tell(estimates.over_seeds(values)) if values else "–"
-        simple = found.simple.get(cell)
-        rows.append((*_names(cell, found.factors), str(len(values)), mean, unit.tell(simple, True) if simple else "–"))
-    words = (
+    for levels, values in found.combinations.items():
+        mean = unit.format(estimates.over_seeds(values)) if values else "–"
+        simple = found.simple.get(levels)
+        rows.append(
+            (*_names(levels, found.factors), str(len(values)), mean, unit.format(simple, True) if simple else "–")
+        )
+    caption = (
         f"Means over seeds{' with 95 % intervals' if len(found.values) >= FEWEST else ''}; differences are paired by"
         f" seed{', in points' if unit.name else ''}."
     )
-    return Table("Combinations", head, rows, words)
+    return TextTable("Combinations", head, rows, caption)
 
 
-def _names(cell: Cell, factors: Sequence[Factor]) -> tuple[str, ...]:
-    return tuple(factor.other if on else factor.base for on, factor in zip(cell, factors, strict=True))
+def _names(levels: Combination, factors: Sequence[Factor]) -> tuple[str, ...]:
+    return tuple(factor.other if on else factor.base for on, factor in zip(levels, factors, strict=True))
 
 
-def _effects(found: Factorial, unit: Unit) -> Table:
+def _effect_table(found: Factorial, unit: MetricUnit) -> TextTable:
     head: tuple[str, ...] = ("effect", f"on {unit.metric}" + (", points" if unit.name else ""))
     several = len(found.values) >= FEWEST
     head += (("p", "p (Holm)") if several else ()) + tuple(f"{name} to target, ratio" for name in found.ratios)
     rows = []
     for place, effect in enumerate(found.effects):
         tested = (f"{effect.p:.2g}", f"{effect.p_holm:.2g}") if several else ()
-        ratios = (number(of[place].estimate) for of in found.ratios.values())
-        rows.append((_name(effect), unit.tell(effect.estimate, True), *tested, *ratios))
-    words = (
+        ratios = (format_ratio(of[place].estimate) for of in found.ratios.values())
+        rows.append((_name(effect), unit.format(effect.estimate, True), *tested, *ratios))
+    caption = (
         "A main effect is the mean difference between the levels of a factor over those of the others; an interaction"
-        " (×) is what several bring together beyond the sum of what each brings by itself."
+        " (×) is what several bring together beyond the sum of what each brings alone."
     )
     if several:
-        words += (
+        caption += (
             f" In brackets 95 % intervals over {len(found.values)} paired seeds; p by sign flips, corrected for all"
             " effects on the metric by Holm."
         )
     if found.ratios:
-        words += (
+        caption += (
             " Ratios below 1 are less samples or time; that of an interaction is over the product of the single ones."
         )
-    return Table("Effects", head, rows, words)
+    return TextTable("Effects", head, rows, caption)
 
 
 def _name(effect: Effect) -> str:
     return " × ".join(effect.factors)
 
 
-def _findings(found: Factorial, unit: Unit) -> tuple[Finding, ...]:
+def _estimates(found: Factorial, unit: MetricUnit) -> tuple[StudyEstimate, ...]:
     seeds = len(found.values)
-    made = [_finding(effect, f"on {unit.metric}", unit.name, seeds) for effect in found.effects]
+    items = [_estimate(effect, f"on {unit.metric}", unit.name, seeds) for effect in found.effects]
     for name, of in found.ratios.items():
-        made += [_finding(effect, f"on {name} to target", "ratio", seeds) for effect in of]
-    for cell, estimate in found.simple.items():
-        item = " and ".join(factor.word for on, factor in zip(cell, found.factors, strict=True) if on)
-        made.append(Finding(item, f"difference of {unit.metric} to none of them", unit.name, estimate, seeds))
-    for cell, values in found.cells.items():
+        items += [_estimate(effect, f"on {name} to target", "ratio", seeds) for effect in of]
+    for levels, estimate in found.simple.items():
+        item = " and ".join(factor.word for on, factor in zip(levels, found.factors, strict=True) if on)
+        items.append(StudyEstimate(item, f"difference of {unit.metric} to none of them", unit.name, estimate, seeds))
+    for levels, values in found.combinations.items():
         if values:
-            item = ", ".join(levels_of(cell, found.factors))
-            made.append(Finding(item, f"test {unit.metric}", unit.whole, estimates.over_seeds(values), len(values)))
-    return tuple(made)
+            item = ", ".join(level_names(levels, found.factors))
+            items.append(
+                StudyEstimate(item, f"test {unit.metric}", unit.whole, estimates.over_seeds(values), len(values))
+            )
+    return tuple(items)
 
 
-def _finding(effect: Effect, on: str, unit: str, seeds: int) -> Finding:
+def _estimate(effect: Effect, on: str, unit: str, seeds: int) -> StudyEstimate:
     kind = "main effect" if len(effect.factors) == 1 else "interaction"
     tested = (effect.p, effect.p_holm) if seeds >= FEWEST else (None, None)
-    return Finding(_name(effect), f"{kind} {on}", unit, effect.estimate, seeds, *tested)
+    return StudyEstimate(_name(effect), f"{kind} {on}", unit, effect.estimate, seeds, *tested)

@@ -1,27 +1,29 @@
-"""The gradient noise scale of runs: the batch size that needs about twice the fewest steps possible."""
+"""Gradient noise scale of runs: the batch size that needs about twice the fewest steps possible."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from batchsel.experiments.run.run_record import NoiseMeasurement, RunRecord
+
 
 class NoiseScale(NamedTuple):
-    """What the measurements of some runs say."""
+    """Median and range of the noise scale over the measurements of some runs."""
 
     median: float | None
-    """Samples; None if it is not bounded: noise hid the gradient in half of the measurements or more."""
+    """Median in samples; None if it is unbounded: noise hid the gradient in half of the measurements or more."""
     low: float | None
     high: float | None
-    """Smallest and largest of them, None for a largest without a bound; no interval, for the scale itself changes over
-    a run."""
+    """Smallest and largest scale, None for a largest without a bound. They are not a confidence interval: the scale
+    itself changes over a run."""
     measured: int
-    """Measurements that have a scale."""
+    """Number of measurements that have a scale."""
     made: int
-    """Measurements that were made."""
+    """Number of all measurements."""
 
     def __str__(self) -> str:
         if self.median is None:
@@ -30,53 +32,55 @@ class NoiseScale(NamedTuple):
 
     @property
     def range(self) -> str:
-        """Smallest to largest in words.
+        """Text of the range, smallest to largest.
 
         Example:
             >>> NoiseScale(600.0, 100.0, None, 3, 4).range
             '100 to unbounded'
         """
-        return f"{self.low:,.0f} to {'unbounded' if self.high is None else f'{self.high:,.0f}'}"
+        low = "–" if self.low is None else f"{self.low:,.0f}"
+        return f"{low} to {'unbounded' if self.high is None else f'{self.high:,.0f}'}"
 
 
-def scale_of(point: Mapping[str, Any]) -> float:
-    """The scale of a measurement; infinite where noise hid the gradient, so that the estimate of |G|² is not positive.
+def bounded_scale(measurement: NoiseMeasurement) -> float:
+    """Return the scale of a measurement; infinite where noise hid the gradient, so that |G|² is not positive.
 
-    To leave such measurements out would leave out large scales alone.
-
-    Args:
-        point: Of the list "noise_scale" of a record.
+    Without such measurements only large scales would be left out.
 
     Example:
-        >>> scale_of({"scale": 120.0}), scale_of({"scale": None})
+        >>> bounded_scale(NoiseMeasurement(scale=120.0)), bounded_scale(NoiseMeasurement(scale=None))
         (120.0, inf)
     """
-    scale = point.get("scale")
-    return math.inf if scale is None else max(float(scale), 0.0)
+    return math.inf if measurement.scale is None else max(float(measurement.scale), 0.0)
 
 
-def noise_scale(records: Iterable[Mapping[str, Any]]) -> NoiseScale | None:
-    """Median and range over runs and moments of the simple noise scale, tr Σ / |G|².
+def noise_scale(records: Iterable[RunRecord]) -> NoiseScale | None:
+    """Summarize the simple noise scale, tr Σ / |G|², over runs and times.
 
     Source: S. McCandlish, J. Kaplan, D. Amodei and others, *An Empirical Model of Large-Batch Training*,
     https://arxiv.org/abs/1812.06162, appendix A.
 
     Args:
-        records: Of runs.
+        records: Records of the runs.
 
     Returns:
-        The scale, or None if it was not measured.
+        Median and range, or None if the scale was not measured.
+    """
+    return summarize_noise([measurement for record in records for measurement in record.noise_scale])
+
+
+def summarize_noise(measurements: Sequence[NoiseMeasurement]) -> NoiseScale | None:
+    """Return median and range of measurements, or None if there are none.
 
     Example:
-        >>> str(noise_scale([{"noise_scale": [{"scale": 100.0}, {"scale": 300.0}, {"scale": 900.0}, {"scale": None}]}]))
+        >>> str(summarize_noise([NoiseMeasurement(scale=scale) for scale in (100.0, 300.0, 900.0, None)]))
         '600 (100 to unbounded)'
     """
-    points = [point for record in records for point in record.get("noise_scale") or []]
-    if not points:
+    if not measurements:
         return None
-    scales = [scale_of(point) for point in points]
+    scales = [bounded_scale(measurement) for measurement in measurements]
     measured, median = sum(map(math.isfinite, scales)), float(np.median(scales))
     if not math.isfinite(median):
-        return NoiseScale(None, None, None, measured, len(points))
+        return NoiseScale(None, None, None, measured, len(scales))
     high = max(scales)
-    return NoiseScale(median, min(scales), high if math.isfinite(high) else None, measured, len(points))
+    return NoiseScale(median, min(scales), high if math.isfinite(high) else None, measured, len(scales))

@@ -1,29 +1,30 @@
-"""How much sooner larger batches get to what small ones reach, in steps and in seconds."""
+"""Speed-up of larger batches to the value that small ones reach, in steps and in seconds."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from batchsel.analysis.final_metrics import Unit
+from batchsel.analysis.final_metrics import MetricUnit
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.breaking_point import small_sizes
 from batchsel.core.target import HOLD, first_reached
+from batchsel.experiments.run.run_record import RunRecord
 
-Key = tuple[str, int]
+ModeAndSize = tuple[str, int]
 """A mode and a batch size."""
-Runs = Mapping[Key, Sequence[Mapping[str, Any]]]
-"""Records by mode and batch size, one a seed."""
-_NONE_LOST: Mapping[Key, int] = {}
+RunsBySize = Mapping[ModeAndSize, Sequence[RunRecord]]
+"""Records by mode and batch size, one for each seed."""
+_NONE_FAILED: Mapping[ModeAndSize, int] = {}
 _Arrivals = dict[int, tuple[float, float]]
-"""Steps and seconds by seed, of the runs that got there."""
+"""Steps and seconds by seed, for the runs that reached the value."""
 
 
 class SpeedUp(NamedTuple):
-    """How many times sooner a batch size gets there than the smallest that does."""
+    """Speed-up of a batch size over the smallest that reaches the same value."""
 
     mode: str
     batch: int
@@ -31,75 +32,80 @@ class SpeedUp(NamedTuple):
     seconds: Estimate | None
     """None if runs shared the device."""
     grid: float
-    """Samples between evaluations, at most: arrivals are known no better."""
+    """Largest number of samples between evaluations: times to the value are not known more exactly."""
 
 
-def level_of_small(runs: Runs, base: str, small: int, within: float, unit: Unit) -> float | None:
-    """What small batches end at on the validation part, which is looked at during runs, less what is allowed.
+def small_batch_value(runs: RunsBySize, base: str, small: int, within: float, unit: MetricUnit) -> float | None:
+    """Return the value that small batches end at on the validation part, less a tolerance.
 
     Args:
         runs: The runs.
-        base: The mode whose small batches are meant.
-        small: The largest size that counts as small.
-        within: How much less is enough, in the unit.
-        unit: The unit.
+        base: Mode whose small batches count.
+        small: Largest size that counts as small.
+        within: Tolerance, in the unit.
+        unit: Unit of the metric.
 
     Returns:
-        The level as it is recorded, not in the unit; None if the metric was not looked at.
+        The value as it is recorded, not in the unit; None if the metric was not evaluated.
     """
-    means = []
+    means: list[float] = []
     for size in small_sizes(sorted(batch for mode, batch in runs if mode == base), small):
-        last = [record["evaluations"][-1].get(unit.metric) for record in runs[base, size]]
-        if None not in last:
-            means.append(sum(last) / len(last))
+        last = [record.evaluations[-1].values.get(unit.metric) for record in runs[base, size]]
+        known = [value for value in last if value is not None]
+        if len(known) == len(last):
+            means.append(sum(known) / len(known))
     if not means:
         return None
     return max(means) - within / unit.factor if unit.rising else min(means) + within / unit.factor
 
 
 def speed_ups(
-    runs: Runs, base: str, level: float | None, unit: Unit, lost: Mapping[Key, int] = _NONE_LOST
+    runs: RunsBySize,
+    base: str,
+    value: float | None,
+    unit: MetricUnit,
+    failed: Mapping[ModeAndSize, int] = _NONE_FAILED,
 ) -> list[SpeedUp]:
-    """Speed-ups against the smallest size of the base mode that gets there.
+    """Estimate speed-ups over the smallest size of the base mode that reaches a value.
 
-    Where all seeds get there it is the geometric mean over paired seeds, else the ratio of medians, for which there
-    is no interval. Ideal is the ratio of the batch sizes. Source: C. Shallue and others, *Measuring the Effects of
+    Where all seeds reach it, the speed-up is the geometric mean over paired seeds, else the ratio of medians, which
+    has no interval. Ideal is the ratio of the batch sizes. Source: C. Shallue and others, *Measuring the Effects of
     Data Parallelism on Neural Network Training*, JMLR 20 (2019).
 
     Args:
         runs: The runs.
-        base: The mode that the first size is of.
-        level: The level that is to be got to, or None.
-        unit: The unit.
-        lost: How many runs failed, of the modes and sizes in which any did: they do not get there.
+        base: Mode of the size that others are compared with.
+        value: Value to reach, or None.
+        unit: Unit of the metric.
+        failed: Number of failed runs by mode and size: they do not reach the value.
 
     Returns:
-        One of each mode and size that gets there on at least half of its seeds; where all do, of those that share a
-        seed with the first.
+        One for each mode and size that reaches the value on at least half of its seeds; where all seeds do, only for
+        those that share a seed with the first size.
     """
-    if level is None:
+    if value is None:
         return []
-    arrived = {key: _arrivals(records, level, unit) for key, records in runs.items()}
-    many = {key: len(records) + lost.get(key, 0) for key, records in runs.items()}
-    there = [key for key, of in arrived.items() if of and 2 * len(of) >= many[key]]
-    first = min((key for key in there if key[0] == base), key=lambda key: key[1], default=None)
+    arrived = {key: _arrivals(records, value, unit) for key, records in runs.items()}
+    counts = {key: len(records) + failed.get(key, 0) for key, records in runs.items()}
+    arriving = [key for key, seeds in arrived.items() if seeds and 2 * len(seeds) >= counts[key]]
+    first = min((key for key in arriving if key[0] == base), key=lambda key: key[1], default=None)
     if first is None:
         return []
     found = []
-    for key in there:
-        whole = all(len(arrived[of]) == many[of] for of in (first, key))
-        both, pairs = (arrived[first], arrived[key]), (many[first], many[key])
-        if whole and not set(both[0]) & set(both[1]):
+    for key in arriving:
+        complete = all(len(arrived[one]) == counts[one] for one in (first, key))
+        both, pairs = (arrived[first], arrived[key]), (counts[first], counts[key])
+        if complete and not set(both[0]) & set(both[1]):
             continue
-        steps, seconds = (_paired(*both, place) if whole else _medians(both, pairs, place) for place in (0, 1))
-        timed = not any(record["contended"] for of in (first, key) for record in runs[of])
-        grid = max(_grid(record) for of in (first, key) for record in runs[of])
+        steps, seconds = (_paired(*both, place) if complete else _medians(both, pairs, place) for place in (0, 1))
+        timed = not any(record.contended for one in (first, key) for record in runs[one])
+        grid = max(_grid(record) for one in (first, key) for record in runs[one])
         found.append(SpeedUp(*key, steps, seconds if timed else None, grid))
     return found
 
 
-def _grid(record: Mapping[str, Any]) -> float:
-    samples = [0, *(point["samples"] for point in record["evaluations"])]
+def _grid(record: RunRecord) -> float:
+    samples = [0, *(point.samples for point in record.evaluations)]
     return max(after - before for before, after in itertools.pairwise(samples))
 
 
@@ -110,20 +116,20 @@ def _paired(first: _Arrivals, other: _Arrivals, place: int) -> Estimate:
 
 
 def _medians(both: Sequence[_Arrivals], runs: Sequence[int], place: int) -> Estimate:
-    """The ratio of when half of the runs had got there; those that did not would have later."""
+    """Return the ratio of the times by which half of the runs had arrived; the others would have arrived later."""
     before, after = (
-        sorted(of[place] for of in arrived.values())[(n - 1) // 2] for arrived, n in zip(both, runs, strict=True)
+        sorted(one[place] for one in arrived.values())[(n - 1) // 2] for arrived, n in zip(both, runs, strict=True)
     )
     return Estimate(before / after)
 
 
-def _arrivals(records: Sequence[Mapping[str, Any]], level: float, unit: Unit) -> _Arrivals:
-    """When runs got to the level and stayed for a second evaluation."""
+def _arrivals(records: Sequence[RunRecord], value: float, unit: MetricUnit) -> _Arrivals:
+    """Return when runs reached the value and kept it for a second evaluation."""
     found = {}
     for record in records:
-        values = [point[unit.metric] for point in record["evaluations"]]
-        place = first_reached([value >= level if unit.rising else value <= level for value in values], HOLD)
+        values = [point.values[unit.metric] for point in record.evaluations]
+        place = first_reached([one >= value if unit.rising else one <= value for one in values], HOLD)
         if place is not None:
-            point = record["evaluations"][place]
-            found[record["spec"]["seed"]] = (max(point["steps"], 1), max(point["seconds"], 1e-9))
+            point = record.evaluations[place]
+            found[record.spec.seed] = (max(point.steps, 1), max(point.seconds, 1e-9))
     return found

@@ -1,4 +1,4 @@
-"""What a study of factors is made of: parts that are answered by themselves, findings, tables and a sentence."""
+"""Answer of a study of factors: a sentence, notes, tables and estimates."""
 
 from __future__ import annotations
 
@@ -7,56 +7,56 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from batchsel.analysis.stats.estimates import FEWEST, Estimate
-from batchsel.analysis.studies.study_parts import Part, form_of, place_of
+from batchsel.analysis.studies.study_parts import StudyPart, place_name
 
 ONE_SEED = "a study of one seed: differences are those of single runs, no interval can be given"
 SCALED = "scaled"
 _SIGNIFICANT = 0.05
 
 
-class Finding(NamedTuple):
-    """One estimated number."""
+class StudyEstimate(NamedTuple):
+    """One estimated number of a study."""
 
     item: str
-    """What it is of, such as "lerac × blur" or "scaled, batch size 64"."""
+    """Subject of the estimate, such as "lerac × blur" or "scaled, batch size 64"."""
     quantity: str
-    """What is measured, such as "interaction effect on accuracy"."""
+    """Measured quantity, such as "interaction effect on accuracy"."""
     unit: str
-    """Such as "points", "ratio" or "s"."""
+    """Unit, such as "points", "ratio" or "s"."""
     estimate: Estimate
     n: int | None
-    """Seeds; None where it is not made of one number a seed."""
+    """Number of seeds; None where the estimate is not made of one number for each seed."""
     p: float | None = None
     """Sign-flip p-value where it was tested."""
     p_holm: float | None = None
-    """The same, corrected for all that was tested with it."""
+    """The same, corrected for all tests of the study."""
 
 
-class Table(NamedTuple):
-    """A table as it is shown, on the page and in the terminal."""
+class TextTable(NamedTuple):
+    """Table of text cells, as it is shown on the page and in the terminal."""
 
     title: str
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    words: str
-    """What a reader must know to read it."""
+    caption: str
+    """Explanation of the columns."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """The answer of a study in one of its parts.
+    """Answer of a study in one of its parts.
 
     Args:
         kind: "factorial", "batch_sizes" or "budgets".
         dataset: Name of the data set.
-        where: Levels that the part is of, by factor; empty if the data set is one part.
-        seeds: Seeds that the answer rests on.
+        where: Levels of the part by factor; empty if the data set is one part.
+        seeds: Number of seeds that the answer rests on.
         sentence: The answer.
-        notes: What must be known before it is believed.
-        tables: What it was read from.
-        findings: All numbers.
+        notes: Caveats.
+        tables: Tables that the answer is read from.
+        findings: All estimates.
         form: "scaled", "full" or empty.
-        story: Why it is asked, as the card says.
+        story: Reason for the study, from its card.
     """
 
     kind: str
@@ -65,31 +65,31 @@ class Study:
     seeds: int
     sentence: str
     notes: tuple[str, ...]
-    tables: tuple[Table, ...]
-    findings: tuple[Finding, ...]
+    tables: tuple[TextTable, ...]
+    findings: tuple[StudyEstimate, ...]
     form: str = ""
     story: str = ""
 
     @property
     def place(self) -> str:
-        """The part in words, such as "digits, model cnn"."""
-        return place_of(self.dataset, self.where)
+        """Name of the part, such as "digits, model cnn"."""
+        return place_name(self.dataset, self.where)
 
 
-def answered(
-    part: Part,
+def make_study(
+    part: StudyPart,
     seeds: int,
     sentence: str,
     notes: Sequence[str] = (),
-    tables: Sequence[Table] = (),
-    findings: Sequence[Finding] = (),
+    tables: Sequence[TextTable] = (),
+    findings: Sequence[StudyEstimate] = (),
 ) -> Study:
-    """The study of a part.
+    """Return the study of a part.
 
     Args:
         part: The part.
         seeds: As in `Study`.
-        sentence: The answer, without the part that it is of and the full stop.
+        sentence: The answer, without the name of the part and the period.
         notes: As in `Study`.
         tables: As in `Study`; those without rows are left out.
         findings: As in `Study`.
@@ -104,17 +104,17 @@ def answered(
         notes=tuple(notes),
         tables=tuple(table for table in tables if table.rows),
         findings=tuple(findings),
-        form=form_of(first),
-        story=first["about"].get("story") or "",
+        form=first.form,
+        story=(first.about.story if first.about else "") or "",
     )
 
 
 def basis(estimate: Estimate, seeds: int) -> str:
-    """What an interval rests on, or why there is none.
+    """Describe the seeds behind an interval, or why there is none.
 
     Args:
         estimate: A value, with its interval where there is one.
-        seeds: Runs or pairs that it is from.
+        seeds: Number of runs or pairs behind it.
 
     Example:
         >>> basis(Estimate(1.0), 2), basis(Estimate(1.0, 0.5, 1.5), 5)
@@ -127,80 +127,72 @@ def basis(estimate: Estimate, seeds: int) -> str:
     return f"{seeds} seeds that agree, no interval" if estimate.low is None else f"95 % interval, {seeds} seeds"
 
 
-def verdict(estimate: Estimate, p_holm: float, of: str) -> str:
-    """What a difference and its corrected p-value allow to be said.
+def difference_verdict(estimate: Estimate, p_holm: float, reference: str) -> str:
+    """State whether a difference is supported by its interval and its corrected p-value.
 
     Args:
-        estimate: Its interval.
+        estimate: The difference.
         p_holm: The corrected p-value.
-        of: From what it is to be told, such as "none".
+        reference: What it is to be distinguished from, such as "none".
 
     Returns:
-        Words; none where there is no interval.
+        The verdict; empty where there is no interval.
 
     Example:
-        >>> verdict(Estimate(1.0, 0.5, 1.5), 0.25, "none")
+        >>> difference_verdict(Estimate(1.0, 0.5, 1.5), 0.25, "none")
         'its interval leaves 0 out, but the evidence is weak: p = 0.25 after Holm'
-        >>> verdict(Estimate(1.0, 0.5, 1.5), 0.02, "none"), verdict(Estimate(1.0, -0.5, 2.5), 0.5, "none")
-        ('distinguishable from none', 'not distinguishable from none')
+        >>> difference_verdict(Estimate(1.0, 0.5, 1.5), 0.02, "none")
+        'distinguishable from none'
+        >>> difference_verdict(Estimate(1.0, -0.5, 2.5), 0.5, "none")
+        'not distinguishable from none'
     """
     if estimate.low is None:
         return ""
-    if not distinct(estimate):
-        return f"not distinguishable from {of}"
+    if not excludes_zero(estimate):
+        return f"not distinguishable from {reference}"
     if p_holm > _SIGNIFICANT:
         return f"its interval leaves 0 out, but the evidence is weak: p = {p_holm:.2g} after Holm"
-    return f"distinguishable from {of}"
+    return f"distinguishable from {reference}"
 
 
 def significant(estimate: Estimate, p_holm: float) -> bool:
-    """Whether a difference is distinguishable from none: by its interval and by its corrected p-value.
+    """Return True if both the interval of a difference and its corrected p-value exclude zero.
 
     Args:
-        estimate: Its interval.
+        estimate: The difference.
         p_holm: The corrected p-value.
     """
-    return distinct(estimate) and p_holm <= _SIGNIFICANT
+    return excludes_zero(estimate) and p_holm <= _SIGNIFICANT
 
 
-def failed(failures: Sequence[object]) -> list[str]:
-    """A note on runs that failed, or nothing.
-
-    Args:
-        failures: Records of them.
-    """
+def failure_notes(failures: Sequence[object]) -> list[str]:
+    """Return a note on runs that failed, or nothing."""
     count = len(failures)
     runs = "1 run failed and is" if count == 1 else f"{count} runs failed and are"
     return [f"{runs} not among the numbers: they are of the runs that ended."] if count else []
 
 
-def weak(item: str, estimate: Estimate, p_holm: float, tests: int, seeds: int) -> list[str]:
-    """A note on a difference whose interval says more than its corrected p-value.
+def weak_evidence_notes(item: str, estimate: Estimate, p_holm: float, tests: int, seeds: int) -> list[str]:
+    """Return a note on a difference whose interval excludes zero while its corrected p-value does not, or nothing.
 
     Args:
-        item: What differs.
-        estimate: Its interval; none of it is at zero.
+        item: Subject of the difference.
+        estimate: The difference.
         p_holm: The corrected p-value.
-        tests: For how many it was corrected.
-        seeds: Pairs that it is from.
-
-    Returns:
-        The note, or nothing.
+        tests: Number of tests that it was corrected for.
+        seeds: Number of pairs.
     """
-    if not distinct(estimate) or p_holm <= _SIGNIFICANT:
+    if not excludes_zero(estimate) or p_holm <= _SIGNIFICANT:
         return []
     least = f"sign flips of {seeds} seeds give no p below {2 / 2**seeds:.2g}"
     return [f"{item}: after Holm's correction for {tests} tests p = {p_holm:.2g}: weak evidence ({least})."]
 
 
-def distinct(estimate: Estimate) -> bool:
-    """Whether an interval leaves zero out.
-
-    Args:
-        estimate: A value with its interval; without one nothing is left out.
+def excludes_zero(estimate: Estimate) -> bool:
+    """Return True if an interval excludes zero; False where there is no interval.
 
     Example:
-        >>> distinct(Estimate(1.0, 0.5, 1.5)), distinct(Estimate(1.0, -0.5, 2.5)), distinct(Estimate(1.0))
-        (True, False, False)
+        >>> [excludes_zero(Estimate(1.0, *ends)) for ends in ((0.5, 1.5), (-0.5, 2.5), ())]
+        [True, False, False]
     """
     return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high

@@ -1,4 +1,4 @@
-"""Full, pruned and shortened training side by side, and what they differ by."""
+"""Draw full, pruned and shortened training side by side, and their differences."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from batchsel.analysis.plots.style import GRAY, Palette, bar, figure
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import FEWEST
 from batchsel.analysis.studies.budgets import ROLES, Budgets, budgets
-from batchsel.analysis.studies.study_parts import parts
+from batchsel.analysis.studies.study_parts import split_into_parts
+from batchsel.experiments.run.run_record import RunRecord
 
 
-def draw_budgets(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette) -> Any:
-    """The final metric of every run and its means, and the paired differences with their intervals.
+def draw_budgets(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
+    """Draw the final metric of every run with means, and the paired differences with their intervals.
 
     Args:
         arms: Records of each arm.
@@ -25,7 +26,7 @@ def draw_budgets(arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palet
         The figure, or None if the three do not share a seed.
     """
     records = [record for of in arms.values() for record in of]
-    found = [(part, budgets(part)) for part in parts(records, "budgets")]
+    found = [(part, budgets(part)) for part in split_into_parts(records, "budgets")]
     known = [(part, of) for part, of in found if not isinstance(of, str) and of.differences]
     if not known:
         return None
@@ -50,7 +51,7 @@ def _values(ax: Any, found: Budgets) -> None:
     ax.set_yticks(range(len(ROLES)), [found.names[role] for role in ROLES])
     ax.set_ylim(len(ROLES) - 0.45, -0.7)
     ax.margins(x=0.1)
-    ax.set_xlabel(f"{found.unit.axis}{_basis(found)}", fontsize=9)
+    ax.set_xlabel(f"{found.unit.axis}{_interval_label(found)}", fontsize=9)
 
 
 def _differences(ax: Any, found: Budgets) -> None:
@@ -67,10 +68,10 @@ def _differences(ax: Any, found: Budgets) -> None:
     ax.set_ylim(len(names) - 0.45, -0.7)
     ax.margins(x=0.1)
     unit = f", {found.unit.name}" if found.unit.name else ""
-    ax.set_xlabel(f"difference of test {found.unit.metric}{unit}{_basis(found)}", fontsize=9)
+    ax.set_xlabel(f"difference of test {found.unit.metric}{unit}{_interval_label(found)}", fontsize=9)
 
 
-def _basis(found: Budgets) -> str:
+def _interval_label(found: Budgets) -> str:
     most = max(len(values) for values in found.finals.values())
     if most >= FEWEST:
         return " (95 % interval)"

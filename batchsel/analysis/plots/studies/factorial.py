@@ -1,21 +1,22 @@
-"""Pictures of a factorial study: its effects with their intervals, and whether two factors add up."""
+"""Draw a factorial study: its effects with their intervals, and the interaction of two factors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchsel.analysis.final_metrics import Unit, asked_of
-from batchsel.analysis.plots.style import GRAY, INK, Palette, bar, figure, legend_below, many
+from batchsel.analysis.final_metrics import MetricUnit, study_unit
+from batchsel.analysis.plots.style import GRAY, INK, Palette, bar, figure, legend_below, panel_figure
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.studies.factorial import Factorial, factorial
-from batchsel.analysis.studies.study_parts import Part, parts
+from batchsel.analysis.studies.study_parts import StudyPart, split_into_parts
+from batchsel.experiments.run.run_record import RunRecord
 
-Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+Arms = Mapping[str, Sequence[RunRecord]]
 
 
 def draw_effects(arms: Arms, palette: Palette) -> Any:
-    """Main effects and interactions on the final metric, a row each.
+    """Draw main effects and interactions on the final metric, one row each.
 
     Args:
         arms: Records of each arm.
@@ -31,7 +32,7 @@ def draw_effects(arms: Arms, palette: Palette) -> Any:
     made, axes = figure(width=6.6, height=0.9 + 0.36 * len(rows))
     ax, colors = axes[0, 0], Palette(["", *(part.place for part, *_ in known)])
     for row, (part, _, unit, effect) in enumerate(rows):
-        bar(ax, row, effect.estimate, colors.color(part.place), unit.tell(effect.estimate, True).split(" ")[0])
+        bar(ax, row, effect.estimate, colors.color(part.place), unit.format(effect.estimate, True).split(" ")[0])
     ax.axvline(0, color=GRAY, linewidth=1)
     names = [" × ".join(effect.factors) for *_, effect in rows]
     if len(known) > 1:
@@ -46,7 +47,7 @@ def draw_effects(arms: Arms, palette: Palette) -> Any:
 
 
 def draw_interaction(arms: Arms, palette: Palette) -> Any:
-    """The final metric of the four combinations of two factors; without an interaction the lines are parallel.
+    """Draw the final metric of the four combinations of two factors; without an interaction the lines are parallel.
 
     Args:
         arms: Records of each arm.
@@ -58,7 +59,7 @@ def draw_interaction(arms: Arms, palette: Palette) -> Any:
     known = [item for item in _known(arms) if len(item[1].factors) == 2]
     if not known:
         return None
-    made, axes = many(len(known), width=4.2, height=3.3)
+    made, axes = panel_figure(len(known), width=4.2, height=3.3)
     for ax, (part, found, unit) in zip(axes, known, strict=True):
         _panel(ax, found, unit)
         ax.set_title(part.place, fontsize=9, loc="left")
@@ -66,7 +67,7 @@ def draw_interaction(arms: Arms, palette: Palette) -> Any:
     return made
 
 
-def _panel(ax: Any, found: Factorial, unit: Unit) -> None:
+def _panel(ax: Any, found: Factorial, unit: MetricUnit) -> None:
     first, second = found.factors
     colors = Palette((second.base, second.other))
     for other, level in enumerate((second.base, second.other)):
@@ -85,11 +86,14 @@ def _panel(ax: Any, found: Factorial, unit: Unit) -> None:
     ax.set_ylabel(unit.axis, fontsize=9)
 
 
-def _known(arms: Arms) -> list[tuple[Part, Factorial, Unit]]:
+def _known(arms: Arms) -> list[tuple[StudyPart, Factorial, MetricUnit]]:
     records = [record for of in arms.values() for record in of]
-    found = [(part, factorial(part), asked_of(part.records, part.analysis)) for part in parts(records, "factorial")]
+    found = [
+        (part, factorial(part), study_unit(part.records, part.analysis))
+        for part in split_into_parts(records, "factorial")
+    ]
     return [(part, of, unit) for part, of, unit in found if not isinstance(of, str) and of.effects]
 
 
-def _short(part: Part) -> str:
+def _short(part: StudyPart) -> str:
     return ", ".join(part.where.values()) or part.dataset

@@ -1,4 +1,4 @@
-"""The gradient noise scale over a run, for each batch size."""
+"""Draw the gradient noise scale over a run, for each batch size."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from batchsel.analysis.plots.style import Palette, figure, legend_below, log_scale, shades
-from batchsel.analysis.studies.noise_scale import scale_of
-from batchsel.analysis.studies.study_parts import analysis_of, level_of
+from batchsel.analysis.studies.noise_scale import bounded_scale
+from batchsel.experiments.run.run_record import RunRecord
 
-Arms = Mapping[str, Sequence[Mapping[str, Any]]]
+Arms = Mapping[str, Sequence[RunRecord]]
 
 
 def draw_noise_scale(arms: Arms, palette: Palette) -> Any:
-    """The noise scale over passes, median over seeds; a gap where noise hid the gradient in half of them.
+    """Draw the noise scale over passes, median over seeds; a gap where noise hid the gradient in half of them.
 
     Args:
         arms: Records of each arm.
-        palette: Colors, where arms do not differ in their batch size.
+        palette: Colors, for arms that do not differ in their batch size.
 
     Returns:
-        The figure, or None if less than two moments of a run have a scale.
+        The figure, or None if fewer than two measurements of a run have a scale.
     """
     curves = {name: _curve(records) for name, records in arms.items()}
     curves = {name: curve for name, curve in curves.items() if np.isfinite(curve[1]).sum() > 1}
@@ -32,14 +32,14 @@ def draw_noise_scale(arms: Arms, palette: Palette) -> Any:
     for name in curves:
         modes.setdefault(_mode(arms[name][0]), []).append(name)
     made, axes = figure(columns=len(modes), width=9.0 if len(modes) > 1 else 6.0, height=3.6, sharey=True)
-    sizes = sorted({arms[name][0]["spec"]["batch_size"] for name in curves})
+    sizes = sorted({arms[name][0].spec.batch_size for name in curves})
     colors = dict(zip(sizes, shades(len(sizes)), strict=True))
     named: set[str] = set()
     for ax, (mode, names) in zip(axes[0], modes.items(), strict=True):
-        for name in sorted(names, key=lambda name: arms[name][0]["spec"]["batch_size"]):
-            size = arms[name][0]["spec"]["batch_size"]
+        for name in sorted(names, key=lambda name: arms[name][0].spec.batch_size):
+            size = arms[name][0].spec.batch_size
             color, words = (colors[size], f"batch size {size:,}") if len(sizes) > 1 else (palette.color(name), name)
-            # A label that begins with an underscore is not in the legend: sizes are named once for all panels.
+            # A label with a leading underscore is not in the legend: each size is labeled once for all panels.
             ax.plot(
                 *curves[name], marker="o", markersize=3, color=color, label=f"_{words}" if words in named else words
             )
@@ -52,19 +52,19 @@ def draw_noise_scale(arms: Arms, palette: Palette) -> Any:
     return made
 
 
-def _curve(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """Passes and median scales, ``float64[moments]``; NaN where the median is not bounded."""
-    runs = [record["noise_scale"] for record in records if record.get("noise_scale")]
+def _curve(records: Sequence[RunRecord]) -> tuple[np.ndarray, np.ndarray]:
+    """Return passes and median scales, ``float64[measurements]``; NaN where the median is unbounded."""
+    runs = [record.noise_scale for record in records if record.noise_scale]
     if not runs:
         return np.zeros(0), np.zeros(0)
-    moments = min(map(len, runs))
-    passes = np.array([np.median([run[i]["passes"] for run in runs]) for i in range(moments)])
-    scales = np.array([np.median([scale_of(run[i]) for run in runs]) for i in range(moments)])
+    count = min(map(len, runs))
+    passes = np.array([np.median([run[i].passes for run in runs]) for i in range(count)])
+    scales = np.array([np.median([bounded_scale(run[i]) for run in runs]) for i in range(count)])
     return passes, np.where(np.isfinite(scales), scales, np.nan)
 
 
-def _mode(record: Mapping[str, Any]) -> str:
-    """What a panel is of: the mode, and the levels that are answered by themselves."""
-    analysis = analysis_of(record)
+def _mode(record: RunRecord) -> str:
+    """Return the title of a panel: the mode, and the levels of the part."""
+    analysis = record.analysis
     factors = (*analysis.get("within", ()), analysis.get("mode", "mode"))
-    return ", ".join(level for level in (level_of(record, factor) for factor in factors) if level)
+    return ", ".join(level for level in (record.arm.level(factor) for factor in factors) if level)

@@ -1,4 +1,4 @@
-"""Accuracy against time of all batch sizes and modes, and the front that no other beats in both."""
+"""Draw the final metric against time for all batch sizes and modes, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 from batchsel.analysis.plots.studies.batch_sizes import close_up
 from batchsel.analysis.plots.style import GRAY, INK, Palette, figure, legend_below, log_scale
 from batchsel.analysis.studies.batch_sizes import PLAIN, BatchSizes, batch_sizes
-from batchsel.analysis.studies.study_parts import parts
+from batchsel.analysis.studies.study_parts import split_into_parts
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 _ROOM, _STEPS = 0.1, 4
-"""Share of the axis that a label needs, and how many stand one above the other."""
+"""Share of the axis that a label needs, and how many labels are stacked."""
 
 
 def draw_pareto(
-    arms: Mapping[str, Sequence[Mapping[str, Any]]], palette: Palette, failures: Sequence[Mapping[str, Any]] = ()
+    arms: Mapping[str, Sequence[RunRecord]], palette: Palette, failures: Sequence[FailureRecord] = ()
 ) -> Any:
-    """A dot for each batch size and mode, filled on the front, with the batch size beside it.
+    """Draw a dot for each batch size and mode, filled on the front, with the batch size next to it.
 
     Args:
         arms: Records of each arm.
@@ -29,7 +30,7 @@ def draw_pareto(
         The figure, or None if runs shared the device.
     """
     records = [record for of in arms.values() for record in of]
-    found = [(part, batch_sizes(part)) for part in parts(records, "batch_sizes", failures)]
+    found = [(part, batch_sizes(part)) for part in split_into_parts(records, "batch_sizes", failures)]
     known = [(part, of) for part, of in found if not isinstance(of, str) and of.front]
     if not known:
         return None
@@ -51,22 +52,22 @@ def draw_pareto(
 
 
 def _panel(ax: Any, found: BatchSizes) -> None:
-    palette, points = Palette(found.modes), [found.cells[key] for key in found.front]
-    x, y = [cell.seconds.value for cell in points], [cell.final.value for cell in points]
+    palette, points = Palette(found.modes), [found.sizes[key] for key in found.front]
+    x, y = [result.seconds.value for result in points], [result.final.value for result in points]
     ax.plot(
         x, y, color=GRAY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
     )
     for mode in found.modes:
         label = {"label": "a batch size" if mode == PLAIN else mode}
-        for cell in found.cells.values():
-            if cell.mode != mode or cell.seconds is None:
+        for result in found.sizes.values():
+            if result.mode != mode or result.seconds is None:
                 continue
-            color, first = palette.color(mode), (cell.mode, cell.batch) in found.front
-            if cell.final.low is not None:
-                ends = [cell.final.low, cell.final.high]
-                ax.plot([cell.seconds.value] * 2, ends, color=color, linewidth=1, alpha=0.35)
+            color, first = palette.color(mode), (result.mode, result.batch) in found.front
+            if result.final.low is not None:
+                ends = [result.final.low, result.final.high]
+                ax.plot([result.seconds.value] * 2, ends, color=color, linewidth=1, alpha=0.35)
             face = color if first else "white"
-            ax.plot(cell.seconds.value, cell.final.value, "o", color=color, mfc=face, markersize=5, **label)
+            ax.plot(result.seconds.value, result.final.value, "o", color=color, mfc=face, markersize=5, **label)
             label = {}
     ax.margins(x=0.08)
     log_scale(ax.xaxis)
@@ -75,18 +76,18 @@ def _panel(ax: Any, found: BatchSizes) -> None:
 
 
 def _label(ax: Any, found: BatchSizes) -> None:
-    """Batch sizes along the front; where they crowd, one above the other."""
-    seconds = [cell.seconds.value for cell in found.cells.values() if cell.seconds is not None]
+    """Label batch sizes along the front; labels that would overlap are stacked."""
+    seconds = [result.seconds.value for result in found.sizes.values() if result.seconds is not None]
     room = _ROOM * math.log(max(seconds) / min(seconds)) if len(seconds) > 1 else 0.0
     low, high = ax.get_ylim()
     last, step = -math.inf, 0
-    for cell in (found.cells[key] for key in found.front):
-        if not low <= cell.final.value <= high:
+    for result in (found.sizes[key] for key in found.front):
+        if not low <= result.final.value <= high:
             continue
-        place = math.log(cell.seconds.value)
+        place = math.log(result.seconds.value)
         step = (step + 1) % _STEPS if place - last < room else 0
         last = place
         ax.annotate(
-            f"{cell.batch:,}", (cell.seconds.value, cell.final.value), xytext=(0, 5 + 9 * step), ha="center",
+            f"{result.batch:,}", (result.seconds.value, result.final.value), xytext=(0, 5 + 9 * step), ha="center",
             textcoords="offset points", fontsize=7.5, color=INK,
         )  # fmt: skip

@@ -1,0 +1,162 @@
+"""Report: one self-contained HTML file, created from records alone."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchsel.analysis.comparison import Analysis
+from batchsel.analysis.matched_budget import matched_budget
+from batchsel.analysis.overall import overall
+from batchsel.analysis.plots import time_to_target
+from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES, RenderedFigure, group_by_arm, render_figures
+from batchsel.analysis.plots.style import Palette, to_svg
+from batchsel.analysis.report.results import Results, compute_results
+from batchsel.analysis.studies.all_studies import exclude_studied
+from batchsel.analysis.studies.study import SCALED, Study
+from batchsel.analysis.target_levels import TargetLevel
+from batchsel.analysis.verdict import sentence, sentences, warnings
+from batchsel.experiments.run.run_record import About, FailureRecord, RunRecord
+
+_TEMPLATE = "report.html.j2"
+_MANY = 2
+_OF_SEEDS = {"ratios", "survival", "strip"}
+_OF_ARMS = {"curves", "time", "visits", "kept"}
+
+
+def render_report(
+    records: Sequence[RunRecord],
+    problems: Sequence[str] = (),
+    failures: Sequence[FailureRecord] = (),
+    results: Results | None = None,
+) -> str:
+    """Render the report as HTML.
+
+    Args:
+        records: Records of runs that ended, of any number of data sets and arms.
+        problems: Descriptions of lines that were left out.
+        failures: Records of runs that failed.
+        results: Results of `compute_results` for these records, if they are known already.
+    """
+    from jinja2 import Environment, FunctionLoader, select_autoescape
+
+    files = importlib.resources.files("batchsel.analysis.report")
+    environment = Environment(
+        loader=FunctionLoader(lambda name: files.joinpath(name).read_text("utf-8")),
+        autoescape=select_autoescape(("html", "j2")),
+        trim_blocks=True,
+    )
+    environment.filters["seconds"] = _seconds
+    return environment.get_template(_TEMPLATE).render(
+        _context(records, problems, failures, results or compute_results(records, failures))
+    )
+
+
+def _context(
+    records: Sequence[RunRecord], problems: Sequence[str], failures: Sequence[FailureRecord], results: Results
+) -> dict[str, Any]:
+    analysis, levels, studies = results
+    plain = exclude_studied(analysis, studies)
+    datasets = list(dict.fromkeys(record.spec.dataset for record in records))
+    about = next((record.about for record in records if record.about), About())
+    return {
+        "question": about.question or f"Runs on {', '.join(datasets)}",
+        "command": about.command,
+        "studies": studies,
+        "stories": list(dict.fromkeys((study.form == SCALED, study.story) for study in studies)),
+        "verdicts": _verdicts(plain),
+        "controls": [text for text in sentences(plain) if text.startswith("control")],
+        "problems": problems,
+        "failures": failures,
+        "sections": [_section(name, records, analysis, studies, levels.get(name), failures) for name in datasets],
+        "aggregate": _aggregate(plain) if len({item.dataset for item in plain.summaries}) >= _MANY else None,
+        "environment": _environment(records),
+        "runs": len(records),
+        "started": min(record.started for record in records),
+        "ended": max(record.started for record in records),
+    }
+
+
+def _verdicts(analysis: Analysis) -> list[tuple[str, str, list[str]]]:
+    return [(item.verdict, sentence(item), warnings(item)) for item in analysis.comparisons if item.arm.role == "arm"]
+
+
+def _section(
+    dataset: str,
+    records: Sequence[RunRecord],
+    analysis: Analysis,
+    studies: Sequence[Study],
+    levels: Sequence[TargetLevel] | None,
+    failures: Sequence[FailureRecord],
+) -> dict[str, Any]:
+    own = [record for record in records if record.spec.dataset == dataset]
+    own_studies = [study for study in studies if study.dataset == dataset]
+    summaries = [item for item in analysis.summaries if item.dataset == dataset]
+    pairs = {item.arm.arm: item for item in analysis.comparisons if item.dataset == dataset}
+    arms = group_by_arm(own, [item.arm for item in summaries])
+    palette, first = Palette(arms), next(iter(arms.values()))
+    return {
+        "name": dataset,
+        "studies": own_studies,
+        "study_figures": render_figures(arms, palette, STUDY_FIGURES, failures),
+        "read_again": any(record.end for record in own),
+        "target": first[0].spec.target,
+        "limit": None if summaries[0].mean_seconds is None else summaries[0].limit,
+        # A study has another question; the time to a target that no run reached says nothing about it.
+        "rows": [
+            (item, pairs.get(item.arm)) for item in summaries if not own_studies or any(run.reached for run in own)
+        ],
+        "levels": None if own_studies else levels,
+        "matched_budget": None if own_studies else matched_budget(arms),
+        "figures": render_figures(arms, palette, FIGURES.keys() - STUDY_FIGURES.keys() - _omitted(own_studies)),
+        "spec": first[0].spec.values,
+        "differences": _differences(arms),
+        "sizes": first[0].sizes,
+        "parameters": first[0].parameters,
+    }
+
+
+def _omitted(studies: Sequence[Study]) -> set[str]:
+    """Return figures that do not help a study: with one seed they show nothing, in a sweep of sizes too much."""
+    omitted: set[str] = set()
+    for study in studies:
+        omitted |= _OF_SEEDS if study.seeds < _MANY else set()
+        omitted |= _OF_SEEDS | _OF_ARMS if study.kind == "batch_sizes" else set()
+    return omitted
+
+
+def _differences(arms: Mapping[str, Sequence[RunRecord]]) -> dict[str, str]:
+    """Return the settings in which each arm differs from the first."""
+    base = next(iter(arms.values()))[0].spec.values
+    differences = {}
+    for name, (record, *_) in arms.items():
+        other = {key: value for key, value in record.spec.values.items() if value != base.get(key)}
+        differences[name] = ", ".join(f"{key} = {value}" for key, value in other.items() if key != "seed")
+    return {name: text for name, text in differences.items() if text}
+
+
+def _aggregate(analysis: Analysis) -> dict[str, Any]:
+    rows = overall(analysis)
+    made = time_to_target.draw_profiles({row.arm: row.profile for row in rows}, Palette(row.arm for row in rows))
+    caption = "performance profiles: on which share of the data sets an arm is within a factor of the best"
+    return {"rows": rows, "figure": RenderedFigure("profiles", caption, to_svg(made, caption))}
+
+
+def _environment(records: Sequence[RunRecord]) -> dict[str, str]:
+    """Return versions and machines of the runs, with every value that occurs."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        machine = {key: value for key, value in record.machine.items() if key != "load"}
+        for key, value in {**record.versions, **machine, "XLA": record.xla}.items():
+            text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+            text = ", ".join(map(str, value)) if isinstance(value, list) else text
+            if text not in found.setdefault(key, []):
+                found[key].append(text)
+    loads = [record.machine["load"] for record in records if record.machine.get("load") is not None]
+    load = {"load average": f"{min(loads):.2f} to {max(loads):.2f}"} if loads else {}
+    return {key: "; ".join(values) for key, values in found.items()} | load
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None or value == float("inf") else f"{value:.3g}"

@@ -1,0 +1,35 @@
+"""Everything that is estimated from records, computed once for the page, the terminal, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from batchsel.analysis.comparison import Analysis, analyze
+from batchsel.analysis.studies.all_studies import add_control_notes, answer_studies
+from batchsel.analysis.studies.study import Study
+from batchsel.analysis.target_levels import TargetLevel, target_levels
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
+
+
+class Results(NamedTuple):
+    """Everything that is estimated from records."""
+
+    analysis: Analysis
+    """Comparisons at the targets that the runs were made for."""
+    levels: dict[str, list[TargetLevel]]
+    """Comparisons at all targets of each data set, as `target_levels` returns them."""
+    studies: list[Study]
+    """Answers of studies of factors, where the records belong to any."""
+
+
+def compute_results(records: Sequence[RunRecord], failures: Sequence[FailureRecord] = ()) -> Results:
+    """Compare the arms at all targets, and answer studies.
+
+    Args:
+        records: Records of any number of data sets and arms.
+        failures: Records of runs that failed: without them, batch sizes at which runs fail would look too good.
+    """
+    analysis = analyze(records)
+    studies = add_control_notes(answer_studies(records, failures), analysis)
+    return Results(analysis, target_levels(records), studies)
