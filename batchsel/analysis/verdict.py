@@ -93,7 +93,8 @@ def baseline_drifted(item: Comparison) -> bool:
 def _speed_words(item: Comparison) -> str:
     """Return "faster" or "slower", with the largest factor that the whole interval supports."""
     ratio, word = item.decisive, item.verdict
-    assert ratio.low is not None and ratio.high is not None  # there is no such verdict without an interval
+    assert ratio.low is not None  # there is no such verdict without an interval
+    assert ratio.high is not None
     least = 1 / ratio.high if word == "faster" else ratio.low
     for factor in _SPEEDUPS:
         if least >= factor:

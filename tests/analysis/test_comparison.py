@@ -5,10 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from analysis_of_dicts import analyze, outcome, value_at
 from made_up import N, record_of
 
-from batchsel.analysis.comparison import analyze
-from batchsel.analysis.outcomes import outcome, value_at
 from batchsel.analysis.overall import overall
 from batchsel.analysis.report.tables import as_csv, as_values
 from batchsel.analysis.verdict import sentence, sentences, warnings

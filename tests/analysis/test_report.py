@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from analysis_of_dicts import render_report
 from made_up import record_of
 from PIL import Image
 
-from batchsel.analysis.report import report
+from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES
 from batchsel.experiments.run import records as files
 from batchsel.experiments.run.record_details import packed
 
@@ -60,7 +61,7 @@ def some_records():
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     failures = [record_of("broken", 0) | {"failed": "out of luck & <memory>"}]
-    path.write_text(report.report(some_records(), ["records.jsonl, line 3: damaged"], failures), "utf-8")
+    path.write_text(render_report(some_records(), ["records.jsonl, line 3: damaged"], failures), "utf-8")
     return path
 
 
@@ -97,7 +98,7 @@ def test_every_figure_is_whole_and_says_what_it_shows(page):
 def test_forty_arms_leave_room_for_the_curves():
     records = [record_of("random", seed, crossing=900) for seed in range(2)]
     records += [record_of(f"arm {place}", seed, crossing=500) for place in range(40) for seed in range(2)]
-    page = report.report(records)  # matplotlib warns where nothing is left of a panel
+    page = render_report(records)  # matplotlib warns where nothing is left of a panel
     assert page.count("arm 39 (n = 2)") == 2
 
 
@@ -109,7 +110,7 @@ def test_nothing_comes_from_elsewhere(page):
 
 
 def test_the_same_records_give_the_same_page():
-    assert report.report(some_records()) == report.report(some_records())
+    assert render_report(some_records()) == render_report(some_records())
 
 
 def test_a_report_needs_no_tensorflow(tmp_path):
@@ -128,12 +129,12 @@ def test_a_report_needs_no_tensorflow(tmp_path):
 
 
 def test_one_run_is_a_report_without_claims():
-    text = report.report([record_of("loss_ema", 0, role="single", against="")])
+    text = render_report([record_of("loss_ema", 0, role="single", against="")])
     assert "No arm is compared with a baseline" in text
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
-@pytest.mark.parametrize("name", sorted(report.FIGURES.keys() - report.OF_STUDIES.keys() - {"course"}))
+@pytest.mark.parametrize("name", sorted(FIGURES.keys() - STUDY_FIGURES.keys() - {"course"}))
 def test_single_figures(name, ending, tmp_path):
     for record in some_records():
         files.append(tmp_path, record)
@@ -209,7 +210,7 @@ def test_it_fits_the_width_of_a_phone(page, width, tmp_path):
 
 
 def test_the_details_of_a_run_are_those_of_its_data(tmp_path):
-    from batchsel.analysis.plots.selected_samples import array
+    from batchsel.experiments.run.run_record import PackedArray
     from batchsel.experiments.run.runner import RunContext, run
     from batchsel.experiments.spec.spec import RunSpec
 
@@ -218,10 +219,10 @@ def test_the_details_of_a_run_are_those_of_its_data(tmp_path):
     )
     record = run(spec, RunContext(Path(tmp_path), checkpoints=False))
     plane = record["plane"]
-    visits = sum(array(stage["visits"]).astype(int) for stage in plane["stages"])
+    visits = sum(PackedArray(**stage["visits"]).unpack().astype(int) for stage in plane["stages"])
     assert len(plane["stages"]) == 4
     assert visits.sum() == record["counts"]["samples"]
     assert np.bincount(visits).tolist() == record["visits"]
-    assert array(plane["points"]).shape == (record["sizes"]["train"], 2)
-    assert set(np.unique(array(plane["stages"][-1]["classes"]))) == {0, 1}
+    assert PackedArray(**plane["points"]).unpack().shape == (record["sizes"]["train"], 2)
+    assert set(np.unique(PackedArray(**plane["stages"][-1]["classes"]).unpack())) == {0, 1}
     assert files.problem(record) is None

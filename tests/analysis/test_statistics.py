@@ -103,7 +103,7 @@ def test_survival_agrees_with_lifelines(runs):
     lifelines = pytest.importorskip("lifelines")
     times, reached = [float(time) for time, _ in runs], [reached for _, reached in runs]
     oracle = lifelines.KaplanMeierFitter(alpha=0.05).fit(times, reached)
-    found = survival.curve(times, reached)
+    found = survival.survival_curve(times, reached)
     expected = 1 - oracle.survival_function_at_times(found.times).to_numpy()
     np.testing.assert_allclose(found.reached, expected, atol=1e-12)
     if not np.isclose(found.reached, 0.5).any():  # there lifelines' median hangs on the last bit
@@ -124,7 +124,7 @@ def test_the_restricted_mean_is_the_area_under_the_curve_of_those_still_running(
 
 
 def test_a_curve_where_nobody_arrives():
-    found = survival.curve([3.0, 3.0], [False, False])
+    found = survival.survival_curve([3.0, 3.0], [False, False])
     assert max(found.reached) == 0
     assert survival.median([3.0, 3.0], [False, False]) == math.inf
 

@@ -2,23 +2,22 @@
 
 import numpy as np
 import pytest
+from analysis_of_dicts import answer_studies, noise_scale, schedule_lines, split_into_parts
 from made_up import record_of
 from scipy import stats
 from study_records import BUDGETS, FACTORIAL, SWEEP, budget_records, factorial_records, studied, sweep_records
 
-from batchsel.analysis.plots.schedule_log import courses
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.batch_sizes import batch_sizes
-from batchsel.analysis.studies.breaking_point import breaking_points
+from batchsel.analysis.studies.breaking_point import find_breaking_points
 from batchsel.analysis.studies.budgets import budgets, not_inferior
 from batchsel.analysis.studies.factorial import effects, factorial
-from batchsel.analysis.studies.noise_scale import noise_scale
-from batchsel.analysis.studies.studies import studies
-from batchsel.analysis.studies.study_parts import parts, restated
+from batchsel.analysis.studies.noise_scale import summarize_noise
+from batchsel.experiments.run.run_record import NoiseMeasurement
 
 
 def only(records, kind, failures=()):
-    (part,) = parts(records, kind, failures)
+    (part,) = split_into_parts(records, kind, failures)
     return part
 
 
@@ -84,11 +83,14 @@ def test_three_factors_have_effects_of_all_orders():
     assert found[("a yes", "b yes", "c yes")].value == pytest.approx(4, abs=0.05)
     assert found[("b yes", "c yes")].value == pytest.approx(2 + 4 / 2, abs=0.05)
     assert found[("a yes",)].value == pytest.approx(1 + 4 / 4, abs=0.05)
-    assert "interactions distinguishable from none (p at most 0.05 after Holm, 9 seeds)" in studies(records)[0].sentence
+    assert (
+        "interactions distinguishable from none (p at most 0.05 after Holm, 9 seeds)"
+        in answer_studies(records)[0].sentence
+    )
     few = [record for record in records if record["spec"]["seed"] < 5]
-    assert "none of the 4 interactions is distinguishable" in studies(few)[0].sentence
+    assert "none of the 4 interactions is distinguishable" in answer_studies(few)[0].sentence
     two = [record for record in records if record["spec"]["seed"] < 2]
-    assert "interactions (2 seeds, too few for an interval): a yes × b yes " in studies(two)[0].sentence
+    assert "interactions (2 seeds, too few for an interval): a yes × b yes " in answer_studies(two)[0].sentence
 
 
 def test_the_base_level_is_that_of_the_baseline():
@@ -105,7 +107,7 @@ def test_the_base_level_is_that_of_the_baseline():
 
 def test_seeds_without_all_combinations_are_left_out_and_told():
     records = factorial_records(seeds=3)[:-1]
-    (study,) = studies(records)
+    (study,) = answer_studies(records)
     assert study.seeds == 2
     assert any("3 runs of seeds that lack a combination" in note for note in study.notes)
 
@@ -119,7 +121,7 @@ def test_seeds_without_all_combinations_are_left_out_and_told():
 )
 def test_an_unfinished_study_says_what_is_missing(keep, said):
     records = [record for record in factorial_records(seeds=2) if keep(record["arm"]["levels"])]
-    (study,) = studies(records)
+    (study,) = answer_studies(records)
     assert (study.seeds, study.findings) == (0, ())
     assert "no answer yet" in study.sentence
     assert said in study.sentence
@@ -128,13 +130,13 @@ def test_an_unfinished_study_says_what_is_missing(keep, said):
 def test_a_factor_of_three_levels_is_no_factor_of_a_two_by_two():
     records = factorial_records(seeds=1)
     records.append(studied(FACTORIAL, {"lerac": "half", "blur": "on"}, 0, 0.9))
-    assert "the factor lerac has 3 levels (off, on, half)" in studies(records)[0].sentence
+    assert "the factor lerac has 3 levels (off, on, half)" in answer_studies(records)[0].sentence
 
 
 def test_runs_that_missed_the_target_leave_no_ratio_and_the_reason():
     records = factorial_records(seeds=2)
     records[0] = studied(FACTORIAL, records[0]["arm"]["levels"], 0, 0.9, crossing=None)
-    (study,) = studies(records)
+    (study,) = answer_studies(records)
     assert any("1 of 8 runs missed accuracy>=0.9" in note for note in study.notes)
     assert not any(item.unit == "ratio" for item in study.findings)
 
@@ -146,14 +148,14 @@ def test_each_model_is_answered_by_itself():
         for model, both in (("cnn", 0.4), ("cvt", -1.0))
         for record in factorial_records(seeds=2, interaction=both, analysis=analysis, extra={"model": model})
     ]
-    first, second = studies(records)
+    first, second = answer_studies(records)
     assert first.sentence.startswith("on digits, model cnn: lerac and blur together gave +0.40 points of accuracy")
     assert second.place == "digits, model cvt"
     assert "gave -1.00 points" in second.sentence
 
 
 def test_a_metric_that_falls_is_told_in_its_own_unit():
-    (study,) = studies(factorial_records(seeds=2, analysis=FACTORIAL | {"metric": "loss"}))
+    (study,) = answer_studies(factorial_records(seeds=2, analysis=FACTORIAL | {"metric": "loss"}))
     assert "gave -0.008 of loss" in study.sentence
     assert study.findings[0].unit == ""
 
@@ -162,16 +164,18 @@ def test_a_metric_that_falls_is_told_in_its_own_unit():
 def test_without_results_of_the_end_there_is_no_answer(made):
     records = made()
     del records[3]["end"]
-    assert studies(records)[0].sentence == "on digits: no answer yet: 1 run lacks results of the end of the budget."
+    assert (
+        answer_studies(records)[0].sentence == "on digits: no answer yet: 1 run lacks results of the end of the budget."
+    )
     del records[4]["end"]
-    assert "2 runs lack results of the end of the budget" in studies(records)[0].sentence
-    assert studies(records)[0].findings == ()
+    assert "2 runs lack results of the end of the budget" in answer_studies(records)[0].sentence
+    assert answer_studies(records)[0].findings == ()
 
 
 def test_a_run_that_missed_the_target_was_read_at_the_end_anyhow():
     records = factorial_records(seeds=1)
     records[0] |= {"reached": False, "crossing": None, "test": records[0].pop("end")["test"]}
-    assert studies(records)[0].sentence == studies(factorial_records(seeds=1))[0].sentence
+    assert answer_studies(records)[0].sentence == answer_studies(factorial_records(seeds=1))[0].sentence
 
 
 def points(values, step=0.0, seeds=3):
@@ -193,11 +197,11 @@ PLAIN = {8: 90.0, 32: 91.0, 64: 90.5, 128: 90.0, 256: 89.9}
     ],
 )
 def test_breaking_points_of_the_base_mode(values, told):
-    found = breaking_points({"base": points(values)}, "base", 32, 1.0)
+    found = find_breaking_points({"base": points(values)}, "base", 32, 1.0)
     assert str(found.modes["base"]) == told  # three seeds bear no interval
-    found = breaking_points({"base": points(values, 0.001, 5)}, "base", 32, 1.0).modes["base"]
+    found = find_breaking_points({"base": points(values, 0.001, 5)}, "base", 32, 1.0).modes["base"]
     assert (str(found.low), str(found.high)) == (told, told)
-    assert breaking_points({"base": points(values, seeds=5)}, "base", 32, 1.0).modes["base"].low is None
+    assert find_breaking_points({"base": points(values, seeds=5)}, "base", 32, 1.0).modes["base"].low is None
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_breaking_points_of_the_base_mode(values, told):
     ],
 )
 def test_breaking_points_of_another_mode(values, told):
-    found = breaking_points({"base": points(PLAIN), "other": points(values)}, "base", 32, 1.0)
+    found = find_breaking_points({"base": points(PLAIN), "other": points(values)}, "base", 32, 1.0)
     assert (found.threshold.value, found.threshold.batch, found.threshold.sizes) == (91.0, 32, (8, 32))
     assert str(found.modes["other"].value) == told
 
@@ -218,20 +222,20 @@ def test_breaking_points_of_another_mode(values, told):
 def test_the_interval_of_a_breaking_point_takes_in_what_seeds_disagree_on():
     table = {32: [91.0] * 6, 64: [90.5] * 6, 128: [90.4, 90.4, 90.4, 90.4, 90.4, 87.0], 256: [80.0] * 6}
     results = {"base": {size: dict(enumerate(values)) for size, values in table.items()}}
-    found = breaking_points(results, "base", 32, 1.5).modes["base"]
+    found = find_breaking_points(results, "base", 32, 1.5).modes["base"]
     assert str(found) == "128 [64, 128]"  # the mean is 89.83, that of resamples with the bad seed often is less
 
 
 @pytest.mark.parametrize("seeds", [1, 4])
 def test_less_than_five_seeds_give_no_interval_of_a_breaking_point(seeds):
     results = {"base": {size: dict.fromkeys(range(seeds), value) for size, value in PLAIN.items()}}
-    assert str(breaking_points(results, "base", 32, 1.0).modes["base"]) == "128"
+    assert str(find_breaking_points(results, "base", 32, 1.0).modes["base"]) == "128"
 
 
 def test_breaking_points_need_a_seed_that_all_have():
     why = "no seed has all batch sizes and modes"
-    assert breaking_points({"base": {32: {0: 90.0}, 64: {1: 90.0}}}, "base", 32, 1.0) == why
-    assert breaking_points({"other": {32: {0: 90.0}}}, "base", 32, 1.0) == "there is no run of base"
+    assert find_breaking_points({"base": {32: {0: 90.0}, 64: {1: 90.0}}}, "base", 32, 1.0) == why
+    assert find_breaking_points({"other": {32: {0: 90.0}}}, "base", 32, 1.0) == "there is no run of base"
 
 
 @pytest.mark.parametrize(
@@ -251,14 +255,16 @@ def test_a_size_of_which_a_run_failed_does_not_hold(lost, told):
         for size in sizes:  # one seed ended
             if size in results.get(mode, {}):
                 results[mode][size] = {0: 99.0}
-    found = breaking_points(results, "base", 32, 1.0, lost)
+    found = find_breaking_points(results, "base", 32, 1.0, lost)
     assert found.seeds == 3
     assert {mode: str(found.modes[mode]) for mode in told} == told
 
 
 def test_without_a_small_size_that_ran_there_is_no_threshold():
     results = {"base": points({8: 91.0, 64: 91.0})}
-    assert breaking_points(results, "base", 32, 1.0, {"base": [8]}) == "a run failed at each small batch size of base"
+    assert (
+        find_breaking_points(results, "base", 32, 1.0, {"base": [8]}) == "a run failed at each small batch size of base"
+    )
 
 
 def covered(gap, seeds, sweeps=120):
@@ -267,7 +273,7 @@ def covered(gap, seeds, sweeps=120):
     for _ in range(sweeps):
         means = {32: 91.0, 64: 90.0 + gap, 128: 85.0}
         results = {size: dict(enumerate(mean + rng.normal(0, 0.1, seeds))) for size, mean in means.items()}
-        found = breaking_points({"base": results}, "base", 32, 1.0).modes["base"]
+        found = find_breaking_points({"base": results}, "base", 32, 1.0).modes["base"]
         held += found.low.batch <= 64 <= found.high.batch
         low += found.value.batch < 64
     return held / sweeps, low / sweeps
@@ -291,15 +297,15 @@ def swept(**options):
 
 def test_a_sweep_holds_accuracy_gap_time_and_steps():
     found = swept(seeds=3)
-    cell = found.cells["scaled", 128]
+    cell = found.sizes["scaled", 128]
     assert (found.base, found.modes, found.sizes) == ("base rate", ["base rate", "scaled"], [8, 32, 128, 512])
     assert cell.final.value == pytest.approx(90.9)
     assert cell.gap.value == pytest.approx(2 / 3)
     assert cell.loss_gap.value == pytest.approx(0.1 + 0.1 / 128)
     assert (cell.steps, cell.seconds.value) == (16, pytest.approx(2000 * 1e-3 * (0.2 + 8 / 128)))
     assert cell.throughput == pytest.approx(1000 / (0.2 + 8 / 128))
-    assert str(found.broken.modes["base rate"].value) == "32"
-    assert str(found.broken.modes["scaled"].value) == "at least 512"
+    assert str(found.breaking.modes["base rate"].value) == "32"
+    assert str(found.breaking.modes["scaled"].value) == "at least 512"
     # 512 is fastest in both modes, and better in the second; from there on only what is better counts.
     assert found.front == [("scaled", 512), ("scaled", 128), ("scaled", 32)]
 
@@ -307,13 +313,13 @@ def test_a_sweep_holds_accuracy_gap_time_and_steps():
 def test_speed_ups_are_steps_and_seconds_to_the_same_level():
     found = swept(seeds=2)
     speed = {(item.mode, item.batch): item for item in found.speed_ups}
-    assert found.level == pytest.approx(
+    assert found.value == pytest.approx(
         max(90.8 / 100 * (1 - np.exp(-2000 / 166)), 0.91 * (1 - np.exp(-2000 / 154))) - 0.01
     )
 
     def needed(points, size):
         value = np.array([points / 100 * (1 - np.exp(-s / (150 + size / 2))) for s in range(100, 2001, 100)])
-        samples = 100 * (1 + int(np.flatnonzero(value >= found.level)[0]))
+        samples = 100 * (1 + int(np.flatnonzero(value >= found.value)[0]))
         return -(-samples // size), samples * (0.2 + 8 / size)
 
     first, other = needed(91, 8), needed(90.9, 128)
@@ -342,7 +348,7 @@ def test_a_seed_that_does_not_get_there_leaves_the_ratio_of_medians():
 def test_shared_devices_leave_no_seconds():
     found = swept(seeds=2, contended=True)
     assert found.front == []
-    assert found.cells["scaled", 8].seconds is None
+    assert found.sizes["scaled", 8].seconds is None
     assert found.speed_ups[1].seconds is None
 
 
@@ -352,22 +358,22 @@ def test_a_noise_scale_is_given_only_where_there_is_one():
     assert noise_scale(sweep_records({"all": {32: 90}}, seeds=1, noisy_gradient=True)).median is None
     assert noise_scale([record_of("random", 0)]) is None
     # A measurement that noise drowned is of a large scale: to leave it out would make the median too small.
-    told = noise_scale([{"noise_scale": [{"scale": scale} for scale in (None, 100.0, None, 300.0, 900.0)]}])
+    told = summarize_noise([NoiseMeasurement(scale=scale) for scale in (None, 100.0, None, 300.0, 900.0)])
     assert (told.median, told.high, str(told)) == (900.0, None, "900 (100 to unbounded)")
-    assert noise_scale([{"noise_scale": [{"scale": scale} for scale in (None, 100.0, 300.0, None)]}]).median is None
-    (study,) = studies(sweep_records(MODES, seeds=1, noisy_gradient=True))
+    assert summarize_noise([NoiseMeasurement(scale=scale) for scale in (None, 100.0, 300.0, None)]).median is None
+    (study,) = answer_studies(sweep_records(MODES, seeds=1, noisy_gradient=True))
     assert "the gradient noise scale cannot be told: 32 of 32 measurements" in " ".join(study.notes)
     assert not any("noise scale" in item.quantity for item in study.findings)
 
 
 def test_a_sweep_answers_in_a_sentence():
-    (study,) = studies(sweep_records(MODES, seeds=5))
+    (study,) = answer_studies(sweep_records(MODES, seeds=5))
     assert study.sentence == (
         "on digits: small batches (the best of 8, 32, which is 8 (base rate)) end at a test accuracy of 91.00 %; the"
         " largest batch size within 1 point of that is base rate: 32, scaled: at least 512 (5 seeds that agree: no"
         " interval)."
     )
-    (study,) = studies(sweep_records(MODES, seeds=5, noise=0.01))
+    (study,) = answer_studies(sweep_records(MODES, seeds=5, noise=0.01))
     assert study.sentence.endswith(
         "base rate: 32 [32, 32], scaled: at least 512 [at least 512, at least 512] (bootstrap intervals, nominally"
         " 95 %, 5 seeds)."
@@ -379,12 +385,12 @@ def test_a_speed_up_needs_a_seed_that_both_have():
     records = [r for r in sweep_records(MODES, seeds=4) if (r["spec"]["seed"] < 2) == (r["spec"]["batch_size"] == 8)]
     found = batch_sizes(only(records, "batch_sizes"))
     assert {item.batch for item in found.speed_ups} == {8}
-    assert "no seed has all batch sizes and modes" in studies(records)[0].sentence
+    assert "no seed has all batch sizes and modes" in answer_studies(records)[0].sentence
 
 
 def test_arrivals_are_told_to_the_grid_of_evaluations():
-    (study,) = studies(sweep_records(MODES, seeds=3, noise=0.1))
-    words = study.tables[1].words
+    (study,) = answer_studies(sweep_records(MODES, seeds=3, noise=0.1))
+    words = study.tables[1].caption
     assert "to the grid of evaluations only, which lie up to 100 samples apart." in words
     assert "Front ●: by means, of those with times and without failures, no other is both better and faster." in words
 
@@ -393,12 +399,12 @@ def test_a_batch_size_in_words_is_that_of_the_run():
     records = sweep_records({"base rate": {8: 91, 32: 90.8, 128: 89}}, seeds=1)
     for record in records:
         record["arm"]["levels"] = {"batch size": {8: "tiny", 32: "small", 128: "large"}[record["spec"]["batch_size"]]}
-    assert batch_sizes(only(records, "batch_sizes")).sizes == [8, 32, 128]
+    assert batch_sizes(only(records, "batch_sizes")).batches == [8, 32, 128]
 
 
 def test_arms_without_a_batch_size_of_the_study_take_no_part():
     records = [*sweep_records(MODES, seeds=1), studied(SWEEP, {}, 0, 0.99, name="random", role="baseline")]
-    assert {mode for mode, _ in batch_sizes(only(records, "batch_sizes")).cells} == set(MODES)
+    assert {mode for mode, _ in batch_sizes(only(records, "batch_sizes")).sizes} == set(MODES)
 
 
 def test_budgets_are_compared_at_equal_samples_and_with_full_data():
@@ -413,7 +419,7 @@ def test_budgets_are_compared_at_equal_samples_and_with_full_data():
 
 
 def test_budgets_answer_in_a_sentence():
-    (study,) = studies(budget_records(seeds=8, noise=0.2))
+    (study,) = answer_studies(budget_records(seeds=8, noise=0.2))
     values = {(item.item, item.quantity): item for item in study.findings}
     honest = values["infobatch - short", "difference of accuracy"].estimate
     assert (
@@ -428,7 +434,7 @@ def test_budgets_answer_in_a_sentence():
 
 def test_each_pair_of_budgets_names_its_seeds():
     records = [r for r in budget_records(seeds=8, noise=0.2) if r["arm"]["name"] != "short" or r["spec"]["seed"] == 0]
-    (study,) = studies(records)
+    (study,) = answer_studies(records)
     assert study.seeds == 8
     assert "against short, trained with as many samples (one seed), and" in study.sentence
     assert "95 % interval, 8 seeds" in study.sentence
@@ -455,7 +461,7 @@ def test_unequal_samples_are_told():
         for seed in range(2)
         for name, points in (("full", 20), ("infobatch", 12), ("short", 16))
     ]
-    (study,) = studies(records)
+    (study,) = answer_studies(records)
     assert "trained with 0.75 of the samples (2 seeds, too few for an interval)" in study.sentence
     assert "not trained on equally many samples (ratio 0.75" in study.notes[0]
 
@@ -474,7 +480,7 @@ def test_the_shortened_control_of_an_arm_has_no_seconds_to_compare():
 
 def test_budgets_say_which_arm_is_missing():
     records = [record for record in budget_records(seeds=2) if record["arm"]["name"] != "short"]
-    assert studies(records)[0].sentence == "on digits: no answer yet: there is no run of short."
+    assert answer_studies(records)[0].sentence == "on digits: no answer yet: there is no run of short."
 
 
 def failure(record, **about):
@@ -496,7 +502,7 @@ def at(mode, *sizes, seeds=range(9)):
 
 def test_failed_runs_of_a_sweep_break_their_size():
     ended, failures = without(sweep_records(MODES, seeds=5, noise=0.1), at("scaled", 128, 512, seeds=(1, 2)))
-    (study,) = studies(ended, failures)
+    (study,) = answer_studies(ended, failures)
     assert "scaled: 32 [32, 32] (bootstrap" in study.sentence
     assert "4 runs failed, at scaled: 128 (2), scaled: 512 (2)" in study.notes[0]
     assert study.seeds == 5  # sizes that hold lose no seed
@@ -505,10 +511,12 @@ def test_failed_runs_of_a_sweep_break_their_size():
     found = batch_sizes(only(ended, "batch_sizes", failures))
     assert ("scaled", 512) not in found.front
     ended, failures = without(sweep_records(MODES, seeds=5, noise=0.1), at("scaled", 512))
-    (study,) = studies(ended, failures)
+    (study,) = answer_studies(ended, failures)
     assert "scaled: 128 [128, 128]" in study.sentence  # not "at least"
     assert study.tables[1].rows[-1][:3] == ("scaled", "512", "0, 5 failed")
-    assert "scaled: 128 (no larger was run)" in studies(ended)[0].sentence  # whoever does not know of the failures
+    assert (
+        "scaled: 128 (no larger was run)" in answer_studies(ended)[0].sentence
+    )  # whoever does not know of the failures
 
 
 def test_a_failed_run_is_none_of_those_that_get_there():
@@ -520,16 +528,16 @@ def test_a_failed_run_is_none_of_those_that_get_there():
 def test_a_run_whose_metric_is_lost_counts_as_failed():
     records = sweep_records(MODES, seeds=5, noise=0.1)
     next(filter(at("scaled", 512), records))["end"]["test"]["accuracy"] = None
-    assert "scaled: 128 [128, 128]" in studies(records)[0].sentence
+    assert "scaled: 128 [128, 128]" in answer_studies(records)[0].sentence
 
 
 @pytest.mark.parametrize(("made", "arm"), [(factorial_records, "lerac on, blur off"), (budget_records, "short")])
 def test_failed_runs_are_counted_in_a_note(made, arm):
     ended, failures = without(made(seeds=4), lambda r: r["arm"]["name"] == arm and r["spec"]["seed"] < 2)
-    (study,) = studies(ended, failures)
+    (study,) = answer_studies(ended, failures)
     assert study.notes[0] == "2 runs failed and are not among the numbers: they are of the runs that ended."
     # A record of the same arm and seed takes the place of its failure.
-    (study,) = studies(made(seeds=4), failures)
+    (study,) = answer_studies(made(seeds=4), failures)
     assert not any("failed" in note for note in study.notes)
 
 
@@ -538,7 +546,7 @@ def test_a_failure_is_of_the_experiment_that_it_was_made_for():
     other = factorial_records(seeds=3, about={"experiment": "other"})
     failures = [failure(named.pop(), about=named[0]["about"])]
     other.pop()  # which has only not been run yet
-    one, two = studies(named + other, failures)
+    one, two = answer_studies(named + other, failures)
     assert one.place == "digits, experiment one"
     assert "1 run failed" in one.notes[0]
     assert not any("failed" in note for note in two.notes)
@@ -547,15 +555,15 @@ def test_a_failure_is_of_the_experiment_that_it_was_made_for():
 def test_experiments_are_not_merged():
     first = factorial_records(seeds=2, about={"experiment": "lerac_and_blur_cvt13"})
     second = factorial_records(seeds=2, interaction=2.0, about={"experiment": "lerac_and_blur_resnet18"})
-    one, two = studies(first + second)
+    one, two = answer_studies(first + second)
     assert ("+0.40 points" in one.sentence, "+2.00 points" in two.sentence) == (True, True)
     assert two.place == "digits, experiment lerac_and_blur_resnet18"
 
 
 def test_a_run_that_was_made_twice_counts_once_as_it_was_last():
     before, after = factorial_records(seeds=2, interaction=2.0), factorial_records(seeds=2)
-    (study,) = studies(before + after)
-    assert study.sentence == studies(after)[0].sentence
+    (study,) = answer_studies(before + after)
+    assert study.sentence == answer_studies(after)[0].sentence
     assert [row[2] for row in study.tables[0].rows] == ["2"] * 4
 
 
@@ -570,7 +578,7 @@ def test_a_run_that_was_made_twice_counts_once_as_it_was_last():
 def test_runs_of_a_cell_that_differ_in_more_than_their_seed_give_no_answer(made, words):
     records = made()
     records[0]["spec"] = records[0]["spec"] | {"learning_rate": 0.5}
-    assert studies(records)[0].sentence == (
+    assert answer_studies(records)[0].sentence == (
         f"on digits: no answer yet: the runs of {words} differ in more than their seed (learning_rate 0.5 and 0.01)."
     )
 
@@ -580,26 +588,26 @@ def test_an_edited_table_is_that_of_the_newest_record():
     for record in records[6:]:
         record["about"] = record["about"] | {"analysis": BUDGETS | {"points": 0.1}}
         record["started"] = "2026-11-22T12:00:00+00:00"
-    (study,) = studies(records[::-1])
+    (study,) = answer_studies(records[::-1])
     assert study.seeds == 4
     assert "by more than 0.1 points" in study.sentence
-    (study,) = studies(restated(records, BUDGETS | {"points": 3.0}))
+    (study,) = answer_studies(records, analysis=BUDGETS | {"points": 3.0})
     assert "not worse by more than 3 points" in study.sentence
 
 
 def test_an_interval_that_leaves_zero_out_is_weak_evidence_if_its_p_is_not_small():
-    (study,) = studies(factorial_records(seeds=4, noise=0.02))
+    (study,) = answer_studies(factorial_records(seeds=4, noise=0.02))
     assert "(interaction; 95 % interval, 4 seeds): its interval leaves 0 out, but the evidence is weak: p = 0." in (
         study.sentence
     )
-    (study,) = studies(factorial_records(seeds=8, noise=0.02))
+    (study,) = answer_studies(factorial_records(seeds=8, noise=0.02))
     assert "8 seeds): distinguishable from none;" in study.sentence
-    (study,) = studies(factorial_records(seeds=2, noise=0.02))
+    (study,) = answer_studies(factorial_records(seeds=2, noise=0.02))
     assert "(interaction; 2 seeds, too few for an interval); against" in study.sentence
     assert "distinguishable" not in study.sentence
-    (study,) = studies(factorial_records(seeds=4))
+    (study,) = answer_studies(factorial_records(seeds=4))
     assert "(interaction; 4 seeds that agree, no interval); against" in study.sentence
-    (study,) = studies(budget_records(seeds=4, noise=0.02))
+    (study,) = answer_studies(budget_records(seeds=4, noise=0.02))
     assert (
         "its interval leaves 0 out, but the evidence is weak: p = 0.38 after Holm; 95 % interval, 4" in study.sentence
     )
@@ -609,11 +617,11 @@ def test_forms_of_a_study_are_not_mixed():
     records = factorial_records(seeds=2, about={"form": "scaled"}) + factorial_records(
         seeds=2, interaction=2.0, about={"form": "full"}
     )
-    assert [study.place for study in studies(records)] == ["digits, form scaled", "digits, form full"]
+    assert [study.place for study in answer_studies(records)] == ["digits, form scaled", "digits, form full"]
 
 
 def test_the_course_is_that_which_was_recorded_else_the_rates_at_evaluations():
     record = record_of("random", 0)
-    assert courses(record) == {"learning rate": ([100, 200], [0.01, 0.005])}
+    assert schedule_lines(record) == {"learning rate": ([100, 200], [0.01, 0.005])}
     record["course"] = {"names": ["learning_rate", "height"], "samples": [0, 5], "values": [[0.1, 16], [0.2, 32]]}
-    assert courses(record) == {"learning rate": ([0, 5], (0.1, 0.2)), "height": ([0, 5], (16, 32))}
+    assert schedule_lines(record) == {"learning rate": ([0, 5], (0.1, 0.2)), "height": ([0, 5], (16, 32))}

@@ -7,16 +7,16 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from analysis_of_dicts import compute_results, draw, group_by_arm, render_report
 from made_up import record_of
 from PIL import Image
 from study_records import FACTORIAL, SWEEP, budget_records, factorial_records, sweep_records, varied
 
-from batchsel.analysis.comparison import analyze
-from batchsel.analysis.plots.figures import draw
+from batchsel.analysis.plots.figures import FIGURES as ALL_FIGURES
+from batchsel.analysis.plots.figures import STUDY_FIGURES
 from batchsel.analysis.plots.style import Palette
-from batchsel.analysis.report import report
+from batchsel.analysis.report import html_report
 from batchsel.analysis.report.tables import as_csv, as_values
-from batchsel.analysis.target_levels import estimate
 from batchsel.cli.support.comparison_text import lines
 from batchsel.experiments.run import records as files
 
@@ -34,29 +34,25 @@ FIGURES = {
 }
 
 
-def grouped(records):
-    return report.grouped(records, [item.arm for item in analyze(records).summaries])
-
-
 @pytest.fixture(scope="module", params=MADE)
 def several(request):
-    """A study of three seeds: its kind, its estimates and its page."""
+    """A study of three seeds: its kind, its results and its page."""
     records = MADE[request.param](3)
-    estimates = estimate(records)
-    return request.param, estimates, report.report(records, estimates=estimates)
+    results = compute_results(records)
+    return request.param, results, render_report(records, results=results)
 
 
 @pytest.fixture(scope="module", params=MADE)
 def single(request):
     """A study of one seed."""
     records = MADE[request.param](1)
-    estimates = estimate(records)
-    return request.param, estimates, report.report(records, estimates=estimates)
+    results = compute_results(records)
+    return request.param, results, render_report(records, results=results)
 
 
 def test_the_first_statement_of_the_page_is_the_answer(several):
-    _, estimates, page = several
-    (study,) = estimates.studies
+    _, results, page = several
+    (study,) = results.studies
     sentence = study.sentence[0].upper() + study.sentence[1:]
     body = page[page.index("<main>") :]
     first = re.search(r'<div class="verdict ([\w-]+)">([^\n]*)', body)
@@ -74,35 +70,35 @@ def test_its_figures_are_there_and_whole(several):
 
 
 def test_a_scaled_form_says_that_it_is_one_and_tells_its_story(several):
-    kind, estimates, page = several
+    kind, results, page = several
     scaled = kind == "factorial"
     assert ("This is the scaled form of the study" in page) == scaled
     assert ("A narrow network on part of the &lt;digits&gt;." in page) == scaled
-    assert ("This is the scaled form of the study." in "\n".join(lines(*estimates))) == scaled
+    assert ("This is the scaled form of the study." in "\n".join(lines(*results))) == scaled
 
 
 def test_one_seed_says_so_and_has_no_interval_anywhere(single):
-    _, estimates, page = single
-    (study,) = estimates.studies
+    _, results, page = single
+    (study,) = results.studies
     assert "a study of one seed: differences are those of single runs, no interval can be given" in study.sentence
     assert study.sentence[1:] in page
     shown = re.sub(r"<svg.*?</svg>|<pre>.*?</pre>", "", page, flags=re.DOTALL)
     shown = shown[shown.index("<main>") : shown.index("How it was made")]
-    text = "\n".join(lines(*estimates))
+    text = "\n".join(lines(*results))
     for words in (shown, text):
         assert not re.search(r"\[-?[\d.]+, -?[\d.]+\]", words)
         assert "distinguishable" not in words
         assert "In brackets" not in words
     assert not {"survival", "strip", "ratios"} & set(re.findall(r'<figure id="digits-(\w+)">', page))
-    values = as_values(*estimates)["studies"][0]["findings"]
+    values = as_values(*results)["studies"][0]["findings"]
     assert {(item["estimate"]["low"], item["estimate"]["high"], item["p"]) for item in values} == {(None, None, None)}
 
 
 def test_files_hold_the_numbers(several):
-    kind, estimates, _ = several
-    (study,) = json.loads(json.dumps(as_values(*estimates), allow_nan=False))["studies"]
+    kind, results, _ = several
+    (study,) = json.loads(json.dumps(as_values(*results), allow_nan=False))["studies"]
     assert (study["kind"], study["dataset"], study["seeds"]) == (kind, "digits", 3)
-    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*estimates))) if row["study"]]
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*results))) if row["study"]]
     assert len(rows) == len(study["findings"]) > 5
     for row, item in zip(rows, study["findings"], strict=True):
         assert (row["item"], row["quantity"]) == (item["item"], item["quantity"])
@@ -111,9 +107,9 @@ def test_files_hold_the_numbers(several):
 
 
 def test_the_terminal_shows_answer_and_tables(several):
-    _, estimates, _ = several
-    (study,) = estimates.studies
-    text = lines(*estimates)
+    _, results, _ = several
+    (study,) = results.studies
+    text = lines(*results)
     assert " ".join(line.strip() for line in text).startswith(study.sentence[0].upper() + study.sentence[1:])
     for table in study.tables:
         assert f"{table.title}, digits" in text
@@ -124,19 +120,19 @@ def test_the_terminal_shows_answer_and_tables(several):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """A page is faster made without them."""
-    monkeypatch.setattr(report, "pictures", lambda *_: [])
+    monkeypatch.setattr(html_report, "render_figures", lambda *_: [])
 
 
 def test_a_plain_comparison_beside_a_study_keeps_its_verdict(no_pictures):
     records = budget_records(2)
     records += [record_of("random", seed, crossing=900, dataset="wine") for seed in range(4)]
     records += [record_of("smart", seed, crossing=400, dataset="wine") for seed in range(4)]
-    estimates = estimate(records)
-    page = report.report(records, estimates=estimates)
+    results = compute_results(records)
+    page = render_report(records, results=results)
     assert re.findall(r'<div class="verdict (\w+)">', page) == ["study", "faster"]
     assert "<h2>wine: accuracy" in page
     assert "<h2>digits</h2>" in page
-    assert any(line.startswith("on wine") for line in lines(*estimates))
+    assert any(line.startswith("on wine") for line in lines(*results))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +189,7 @@ def test_failures_reach_the_answer_from_every_command(tmp_path, no_pictures, cap
     sentence = json.loads((tmp_path / "r.json").read_text())["studies"][0]["sentence"]
     assert sentence.endswith("base rate: 32, scaled: 128 (3 seeds: too few for an interval).")
     assert sentence[1:] in (tmp_path / "report.html").read_text("utf-8")
-    assert sentence[1:] in report.report(ended, (), failed)
+    assert sentence[1:] in render_report(ended, (), failed)
     capsys.readouterr()
     show(Result(ended, failed), tmp_path, as_json=True)
     assert json.loads(capsys.readouterr().out)["studies"][0]["sentence"] == sentence
@@ -203,7 +199,7 @@ def test_failures_reach_the_answer_from_every_command(tmp_path, no_pictures, cap
 
 def test_a_ring_marks_the_breaking_point_that_the_answer_names():
     ended, failed = failures_of(sweep_records(MODES, 3, noise=0.1), 512)
-    arms = grouped(ended)
+    arms = group_by_arm(ended)
 
     def rings(failures):
         axes = draw("batch_accuracy", arms, Palette(arms), failures).axes[0]
@@ -220,16 +216,16 @@ def test_seconds_of_shared_devices_are_shown_nowhere(no_pictures):
         for arm, crossing in (("random", 800), ("smart", 400))
         for seed in range(3)
     ]
-    estimates = estimate(records)
-    assert {item.median_seconds for item in estimates.analysis.summaries} == {None}
-    row = next(line for line in lines(*estimates) if line.startswith("digits") and " smart " in line)
+    results = compute_results(records)
+    assert {item.median_seconds for item in results.analysis.summaries} == {None}
+    row = next(line for line in lines(*results) if line.startswith("digits") and " smart " in line)
     assert row.split()[2:4] == ["3/3", "-"]
-    page = report.report(records, estimates=estimates)
+    page = render_report(records, results=results)
     assert page.count("<td>–</td><td>–</td><td>–</td>") == 2
     assert "of the baseline's seconds" not in page
     assert "of the baseline's samples" in page
-    json.dumps(as_values(*estimates), allow_nan=False)
-    arms = grouped(records)
+    json.dumps(as_values(*results), allow_nan=False)
+    arms = group_by_arm(records)
     for name, panels in (("curves", 2), ("survival", 1), ("strip", 1)):
         assert len(draw(name, arms, Palette(arms)).axes) == panels
     assert draw("time", arms, Palette(arms)) is None
@@ -250,43 +246,43 @@ def test_a_baseline_that_differs_from_itself_is_told_beside_the_times(slower, to
         | {"about": records[0]["about"]}
         for seed, one in enumerate(each)
     ]
-    estimates = estimate(records)
-    (study,) = estimates.studies
+    results = compute_results(records)
+    (study,) = results.studies
     assert any("times and their ratios are not to be trusted" in note for note in study.notes) == told
     control = f"control on digits: again against {base}"
-    assert control in report.report(records, estimates=estimates)
-    assert any(line.startswith(control) for line in lines(*estimates))
+    assert control in render_report(records, results=results)
+    assert any(line.startswith(control) for line in lines(*results))
 
 
 def test_the_page_says_when_the_test_part_was_read(no_pictures):
     again, once = "the test part was read once more, at the end of the budget", "read once a run, at the crossing"
-    page = report.report(factorial_records(1))
+    page = render_report(factorial_records(1))
     assert (again in page, once in page) == (True, False)
-    page = report.report([record_of("random", 0), record_of("smart", 0)])
+    page = render_report([record_of("random", 0), record_of("smart", 0)])
     assert (again in page, once in page) == (False, True)
 
 
 def test_a_count_of_measurements_is_no_count_of_seeds():
-    estimates = estimate(sweep_records(MODES, 3, noise=0.1))
-    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*estimates))) if "noise scale" in row["quantity"]]
+    results = compute_results(sweep_records(MODES, 3, noise=0.1))
+    rows = [row for row in csv.DictReader(io.StringIO(as_csv(*results))) if "noise scale" in row["quantity"]]
     assert [row["seeds"] for row in rows] == [""]
 
 
 def test_what_was_not_measured_is_not_drawn():
-    arms = grouped(factorial_records(1))
+    arms = group_by_arm(factorial_records(1))
     palette = Palette(arms)
-    drawn = {name for name, (_, draw) in report.OF_STUDIES.items() if draw(arms, palette) is not None}
+    drawn = {name for name, (_, draw) in STUDY_FIGURES.items() if draw(arms, palette) is not None}
     assert drawn == {"effects", "interaction"}
-    assert report.FIGURES["course"][1](arms, palette) is None
-    incomplete = grouped(factorial_records(1)[:-1])
-    assert not [name for name, (_, draw) in report.OF_STUDIES.items() if draw(incomplete, palette) is not None]
+    assert ALL_FIGURES["course"][1](arms, palette) is None
+    incomplete = group_by_arm(factorial_records(1)[:-1])
+    assert not [name for name, (_, draw) in STUDY_FIGURES.items() if draw(incomplete, palette) is not None]
 
 
 def test_rates_of_groups_have_a_panel_only_where_they_differ():
     one, *rest = factorial_records(1)
     same = varied(one, groups=("all",))
-    arms = grouped([varied(rest[0]), same])
-    made = report.FIGURES["learning_rate"][1](arms, Palette(arms))
+    arms = group_by_arm([varied(rest[0]), same])
+    made = ALL_FIGURES["learning_rate"][1](arms, Palette(arms))
     titles = [ax.get_title("left") for ax in made.axes if ax.has_data()]
     assert titles == ["", rest[0]["arm"]["name"]]
     labels = [line.get_label() for line in made.axes[1].lines]
@@ -298,8 +294,8 @@ def test_panels_stand_for_the_levels_that_are_answered_by_themselves():
     records = [
         run for model in ("a", "b", "c") for run in factorial_records(2, analysis=analysis, extra={"model": model})
     ]
-    arms = grouped(records)
-    made = report.FIGURES["interaction"][1](arms, Palette(arms))
+    arms = group_by_arm(records)
+    made = ALL_FIGURES["interaction"][1](arms, Palette(arms))
     assert [ax.get_title("left") for ax in made.axes if ax.has_data()] == [f"digits, model {m}" for m in "abc"]
-    rows = report.FIGURES["effects"][1](arms, Palette(arms)).axes[0].get_yticklabels()
+    rows = ALL_FIGURES["effects"][1](arms, Palette(arms)).axes[0].get_yticklabels()
     assert [row.get_text() for row in rows][:4] == ["a: lerac", "a: blur", "a: lerac × blur", "b: lerac"]

@@ -5,12 +5,10 @@ import io
 import json
 
 import pytest
+from analysis_of_dicts import analyze, render_report, target_levels
 from made_up import record_of
 
-from batchsel.analysis.comparison import analyze
-from batchsel.analysis.report import report
 from batchsel.analysis.report.tables import as_csv, as_values
-from batchsel.analysis.target_levels import levels
 from batchsel.cli.support.comparison_text import lines
 from batchsel.experiments.run import records as files
 from batchsel.experiments.spec.dataset_lookup import targets_of
@@ -31,7 +29,7 @@ def runs(**options):
 
 
 def test_every_target_of_the_data_set_is_looked_at_from_easy_to_hard():
-    (found,) = levels(runs()).values()
+    (found,) = target_levels(runs()).values()
     assert [(level.name, level.target) for level in found] == [
         ("easy", "accuracy>=0.5"), ("medium", "accuracy>=0.9"), ("hard", "accuracy>=0.99"),
     ]  # fmt: skip
@@ -44,20 +42,20 @@ def test_every_target_of_the_data_set_is_looked_at_from_easy_to_hard():
 
 
 def test_a_target_that_the_runs_were_made_for_stands_among_them():
-    (found,) = levels(runs(target="accuracy>=0.8")).values()
+    (found,) = target_levels(runs(target="accuracy>=0.8")).values()
     assert [level.name for level in found] == ["easy", "accuracy>=0.8", "medium", "hard"]
 
 
 def test_runs_that_ended_at_their_target_say_nothing_of_others():
-    assert levels(runs(run_on=False)) == {}
-    assert levels(runs(targets={})) == {}
-    assert levels(runs(targets={"other": "recall>=0.5"})) == {}
+    assert target_levels(runs(run_on=False)) == {}
+    assert target_levels(runs(targets={})) == {}
+    assert target_levels(runs(targets={"other": "recall>=0.5"})) == {}
 
 
 def test_page_text_csv_and_json_show_them():
     records = runs()
-    analysis, found = analyze(records), levels(records)
-    page = report(records)
+    analysis, found = analyze(records), target_levels(records)
+    page = render_report(records)
     assert "The same runs at several targets" in page
     assert "accuracy&gt;=0.99 (hard)" in page
     text = "\n".join(lines(analysis, found))
@@ -68,7 +66,7 @@ def test_page_text_csv_and_json_show_them():
     assert [row["target"] for row in rows if row["level"] == "hard"] == ["accuracy>=0.99"] * 2
     values = json.loads(json.dumps(as_values(analysis, found), allow_nan=False))
     assert {item["level"] for item in values["levels"]} == set(TARGETS)
-    assert "The same runs at several targets" not in report(runs(targets={}))
+    assert "The same runs at several targets" not in render_report(runs(targets={}))
 
 
 def test_records_carry_the_targets_of_their_data_set(tmp_path):

@@ -1,4 +1,4 @@
-"""The picture of a data set: what samples look like, how large the classes are, how its numbers are spread."""
+"""Draw a data set: samples, class sizes, and distributions of its values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _PER_CLASS, _CLASSES, _FEATURES = 8, 10, 12
 _NAMES = 30
 
 
-def draw(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names: Sequence[str] = ()) -> Any:
-    """Samples and class sizes; of sequences a histogram of their lengths, of tables one of each feature.
+def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names: Sequence[str] = ()) -> Any:
+    """Draw samples and class sizes; for sequences a histogram of lengths, for tables ax of each feature.
 
-    Of text for language models, lengths of the documents, and how often subwords occur.
+    For language-model text, draw the lengths of the documents and the frequencies of the subwords.
 
     Args:
         x: Inputs of the training part: ``uint8[n, height, width, channels]`` images, ``int32[n, length]`` sequences
             padded with zeros, or a ``float32[n, d]`` table.
         y: ``int[n]`` classes, ``float[n]`` values, or ``int[n, length]`` subwords that follow.
-        class_names: Names of the classes; empty for a regression.
+        class_names: Names of the classes; empty for regression.
         feature_names: Names of a table's features, if known.
 
     Returns:
@@ -37,7 +37,7 @@ def draw(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names
         _documents(left, right, x)
         return made
     if x.ndim == 4:
-        _pictures(left, x, y, class_names)
+        _images(left, x, y, class_names)
     elif x.dtype.kind in "iu" and x.ndim == 2:
         _lengths(left, x)
     else:
@@ -48,16 +48,16 @@ def draw(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names
     return made
 
 
-def _pictures(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """A row a class, the first pictures of each."""
+def _images(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+    """Draw the first images of each class, ax row for each."""
     shown = np.linspace(0, len(names) - 1, min(_CLASSES, len(names))).round().astype(int)
     axes = made.subplots(len(shown), _PER_CLASS, squeeze=False)
     for row, number in zip(axes, shown, strict=True):
-        pictures = x[np.flatnonzero(y == number)[:_PER_CLASS]]
-        for place, one in enumerate(row):
-            one.set_axis_off()
-            if place < len(pictures):
-                one.imshow(np.squeeze(pictures[place]), cmap="gray_r")
+        images = x[np.flatnonzero(y == number)[:_PER_CLASS]]
+        for place, ax in enumerate(row):
+            ax.set_axis_off()
+            if place < len(images):
+                ax.imshow(np.squeeze(images[place]), cmap="gray_r")
         row[0].text(
             -0.2, 0.5, names[number], ha="right", va="center", fontsize=7, color=INK, transform=row[0].transAxes
         )
@@ -76,13 +76,13 @@ def _lengths(made: Any, x: np.ndarray) -> None:
 
 
 def _documents(left: Any, right: Any, x: np.ndarray) -> None:
-    """What a text is made of: a 0 stands before each document."""
+    """Draw the documents of a text, in which a 0 precedes each document."""
     numbers = x.ravel()
     lengths = np.diff(np.flatnonzero(numbers == 0)) - 1
     counts = np.sort(np.bincount(numbers))[::-1]
     axes, other = left.subplots(), right.subplots()
-    for one in (axes, other):
-        clean(one)
+    for ax in (axes, other):
+        clean(ax)
     if len(lengths):
         bins = np.geomspace(1, max(2, lengths.max()), 40)
         axes.hist(lengths, bins=bins, color=_BLUE)
@@ -98,15 +98,15 @@ def _features(made: Any, x: np.ndarray, names: Sequence[str]) -> None:
     shown = min(x.shape[1], _FEATURES)
     columns = min(4, shown)
     axes = made.subplots(-(-shown // columns), columns, squeeze=False).ravel()
-    for place, one in enumerate(axes):
+    for place, ax in enumerate(axes):
         if place >= shown:
-            one.set_axis_off()
+            ax.set_axis_off()
             continue
-        clean(one)
-        one.hist(x[:, place], bins=24, color=_BLUE)
-        one.set_title(names[place] if place < len(names) else f"feature {place}", fontsize=8, color=INK)
-        one.tick_params(labelsize=6)
-        one.set_yticks([])
+        clean(ax)
+        ax.hist(x[:, place], bins=24, color=_BLUE)
+        ax.set_title(names[place] if place < len(names) else f"feature {place}", fontsize=8, color=INK)
+        ax.tick_params(labelsize=6)
+        ax.set_yticks([])
     more = f"; {shown} of {x.shape[1]} features" if shown < x.shape[1] else ""
     made.suptitle(f"standardized values of the training part{more}", fontsize=8, color=GRAY)
 

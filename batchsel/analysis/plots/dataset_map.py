@@ -1,4 +1,4 @@
-"""The picture of a data set's map: confidence over variability, and the samples whose labels are worth a look."""
+"""Draw the map of a data set: confidence over variability, and samples with suspicious labels."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _SHOWN = 20
 _ROWS = 2
 
 
-def draw(
+def draw_dataset_map(
     confidence: np.ndarray,
     variability: np.ndarray,
     correctness: np.ndarray,
     images: np.ndarray | None = None,
     captions: Sequence[str] = (),
 ) -> Any:
-    """A point a sample, and pictures of the suspects if they are images.
+    """Draw ax point for each sample, and images of the suspects.
 
     Args:
         confidence: ``[n]``.
         variability: ``[n]``.
-        correctness: ``[n]`` in [0, 1], the color.
+        correctness: ``[n]`` in [0, 1], drawn as color.
         images: ``uint8[k, height, width, channels]`` of the first suspects, or None.
-        captions: Under each of the images.
+        captions: Title of each image.
 
     Returns:
         The figure.
@@ -44,11 +44,11 @@ def draw(
     columns = _SHOWN // (2 * _ROWS)
     axes = right.subplots(2 * _ROWS, columns).ravel()
     right.suptitle("least confidence in their label", fontsize=9, color=GRAY)
-    for place, one in enumerate(axes):
-        one.set_axis_off()
+    for place, ax in enumerate(axes):
+        ax.set_axis_off()
         if place < len(images):
-            one.imshow(np.squeeze(images[place]), cmap="gray_r")
-            one.set_title(captions[place], fontsize=7, color=INK, pad=2)
+            ax.imshow(np.squeeze(images[place]), cmap="gray_r")
+            ax.set_title(captions[place], fontsize=7, color=INK, pad=2)
     return made
 
 

@@ -1,4 +1,4 @@
-"""The picture of predictions: samples in a grid, what was said of each, and what is right where it was wrong."""
+"""Draw predictions: samples in a grid, the prediction for each, and the right class where it is wrong."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from batchsel.analysis.plots.style import GRAY, INK
 
 _WRONG = "#D55E00"
 _CELL = 1.25
-"""Inches of a picture with its words."""
+"""Width of an image with its title, in inches."""
 
 
-def draw(images: np.ndarray, said: Sequence[str], right: Sequence[str], title: str = "") -> Any:
-    """A picture a sample; those that were taken for another class stand in a colored frame.
+def draw_predictions(images: np.ndarray, predicted: Sequence[str], right: Sequence[str], title: str = "") -> Any:
+    """Draw ax image for each sample; misclassified ones have a colored frame.
 
     Args:
-        images: ``[k, height, width, channels]``, k at least 1: bytes, or grays of any scale.
-        said: ``k`` lines: the class that was predicted, and how surely.
+        images: ``[k, height, width, channels]``, k at least 1: bytes, or gray levels of any scale.
+        predicted: ``k`` lines: the predicted class, and its probability.
         right: ``k`` names of the right class; empty where it was predicted.
-        title: Above all of them.
+        title: Title of the figure.
 
     Returns:
         The figure.
 
     Example:
-        >>> made = draw(np.zeros((5, 8, 8, 1), np.uint8), list("33481"), ["", "8", "", "", ""], "digits")
+        >>> made = draw_predictions(np.zeros((5, 8, 8, 1), np.uint8), list("33481"), ["", "8", "", "", ""], "digits")
         >>> len(made.axes), made.axes[1].get_title().split()
         (6, ['3', 'is', '8'])
     """
@@ -39,18 +39,18 @@ def draw(images: np.ndarray, said: Sequence[str], right: Sequence[str], title: s
     made = Figure(figsize=(_CELL * max(columns, 3), (_CELL + 0.3) * rows + 0.3), layout="constrained")
     axes = made.subplots(rows, columns, squeeze=False).ravel()
     made.suptitle(title, fontsize=9, color=GRAY)
-    for place, one in enumerate(axes):
+    for place, ax in enumerate(axes):
         if place < len(images):
-            _picture(one, images[place], said[place], right[place])
+            _draw_image(ax, images[place], predicted[place], right[place])
         else:
-            one.set_axis_off()
+            ax.set_axis_off()
     return made
 
 
-def _picture(axes: Any, image: np.ndarray, said: str, right: str) -> None:
+def _draw_image(axes: Any, image: np.ndarray, predicted: str, right: str) -> None:
     axes.imshow(np.squeeze(image), cmap="gray_r")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set(visible=bool(right), color=_WRONG, linewidth=2.5)
-    words = f"{said}\nis {right}" if right else said
+    words = f"{predicted}\nis {right}" if right else predicted
     axes.set_title(words, fontsize=7.5, color=_WRONG if right else INK, pad=3)

@@ -1,4 +1,4 @@
-"""The picture of a schedule: the learning rate over the budget, and the momentum below it if it changes."""
+"""Draw a schedule: the learning rate over the budget, and the momentum below it if it changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LETTERS = 75
-"""Of a line above the figure."""
+"""Letters in a line of the title."""
 
 
 def schedule_figure(
@@ -23,17 +23,17 @@ def schedule_figure(
     label: str = "factor of the learning rate",
     title: str = "",
 ) -> Figure:
-    """A figure with the curve of a schedule.
+    """Draw the curve of a schedule.
 
     Args:
         progress: Shares of the budget, in [0, 1].
         rates: Learning rates, or factors of one, at each.
         momenta: Momentum at each, or None if it does not change.
-        label: What `rates` are.
-        title: What stands above it.
+        label: Axis label of `rates`.
+        title: Title of the figure.
 
     Returns:
-        The figure, to be saved.
+        The figure.
 
     Example:
         >>> figure = schedule_figure([0.0, 1.0], [1.0, 0.0], title="linear")
@@ -43,9 +43,9 @@ def schedule_figure(
     panels = [(label, rates)] if momenta is None else [(label, rates), ("momentum", momenta)]
     made, axes = style.figure(rows=len(panels), width=6.4, height=3.0 * len(panels), sharex=True)
     palette = style.Palette([name for name, _ in panels])
-    for one, (name, values) in zip(axes[:, 0], panels, strict=True):
-        one.plot(progress, values, color=palette.color(name), linewidth=1.8)
-        one.set_ylabel(name, fontsize=9, color=style.INK)
+    for ax, (name, values) in zip(axes[:, 0], panels, strict=True):
+        ax.plot(progress, values, color=palette.color(name), linewidth=1.8)
+        ax.set_ylabel(name, fontsize=9, color=style.INK)
     axes[0, 0].set_ylim(bottom=0)
     axes[0, 0].set_title(fill(title, _LETTERS), loc="left", fontsize=10, color=style.INK)
     axes[-1, 0].set_xlim(0, 1)

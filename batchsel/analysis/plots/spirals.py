@@ -1,4 +1,4 @@
-"""The picture of a spiral: points in the colors of their arms, or in the color of how hard they are."""
+"""Draw a spiral: points in the colors of their arms, or colored by difficulty."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 # The palette of Okabe and Ito, which people with color blindness can tell apart; strongest contrasts first.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
-_MARKERS = "o^sDvP"  # a shape for each arm too, so that the picture survives a black-and-white printer
+_MARKERS = "o^sDvP"  # a shape for each arm too, so that the figure works in black and white
 _INK = "#333333"
 
 
 def spirals_figure(x: np.ndarray, y: np.ndarray, difficulty: np.ndarray | None = None, *, title: str = "") -> Figure:
-    """A figure with the points of a spiral.
+    """Create a figure with the points of a spiral.
 
     Args:
         x: Points, ``[n, 2]``.
         y: Their arms, ``int[n]``.
         difficulty: Distance to the nearest other arm, ``[n]``; colors the points if given.
-        title: What stands above it.
+        title: Title of the figure.
 
     Returns:
-        The figure, to be saved.
+        The figure.
 
     Example:
         >>> figure = spirals_figure(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), title="two points")
@@ -42,10 +42,10 @@ def spirals_figure(x: np.ndarray, y: np.ndarray, difficulty: np.ndarray | None =
 
 
 def plot_spirals(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarray | None = None) -> None:
-    """Draws the points of a spiral.
+    """Draw the points of a spiral.
 
     Args:
-        axes: Where to draw.
+        axes: Axes to draw on.
         x: Points, ``[n, 2]``.
         y: Their arms, ``int[n]``.
         difficulty: Distance to the nearest other arm, ``[n]``; colors the points if given.
@@ -57,7 +57,7 @@ def plot_spirals(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarra
         >>> [text.get_text() for text in axes.get_legend().get_texts()]
         ['arm 0 (1)', 'arm 1 (1)']
     """
-    # Area falls with the number of points, so that a few are seen and many do not clot.
+    # The area shrinks with the number of points, so that few are visible and many do not overlap.
     size = float(np.clip(24_000 / len(x), 3, 60))
     if difficulty is None:
         _plot_arms(axes, x, y, size)
@@ -75,7 +75,7 @@ def _plot_arms(axes: Axes, x: np.ndarray, y: np.ndarray, size: float) -> None:
 
 
 def _plot_difficulty(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarray, size: float) -> None:
-    low, high = np.quantile(difficulty, [0.01, 0.99])  # a few stray points would take the contrast from the rest
+    low, high = np.quantile(difficulty, [0.01, 0.99])  # a few outliers would take the contrast from the rest
     for arm in np.unique(y):
         chosen = y == arm
         points = axes.scatter(

@@ -209,7 +209,7 @@ def _draw(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -
     import numpy as np
 
     from batchsel import data
-    from batchsel.analysis.plots.dataset import draw
+    from batchsel.analysis.plots.dataset import draw_dataset
     from batchsel.experiments.spec.dataset_lookup import some
 
     dataset = _loaded(card, data_dir, offline)
@@ -219,7 +219,7 @@ def _draw(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -
     else:
         x, y = some(train, np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(int))
         click.echo(f"drawn from {len(y):,} of {n:,} training samples, which do not lie in memory", err=True)
-    save_picture(draw(x, y, dataset.class_names, dataset.feature_names), path)
+    save_picture(draw_dataset(x, y, dataset.class_names, dataset.feature_names), path)
     click.echo(f"picture: {path}", err=True)
 
 

@@ -71,7 +71,7 @@ def dataset_map(
 def _plot(path: Path, found: Any, dataset: Any) -> None:
     import numpy as np
 
-    from batchsel.analysis.plots.dataset_map import draw
+    from batchsel.analysis.plots.dataset_map import draw_dataset_map
     from batchsel.experiments.spec.dataset_lookup import whole
 
     images, captions, suspects = None, [], found.suspects()[:_SUSPECTS]
@@ -79,5 +79,5 @@ def _plot(path: Path, found: Any, dataset: Any) -> None:
     if x.ndim == 4 and x.dtype == np.uint8:
         images = x
         captions = [f"{dataset.class_names[found.label[i]]} ({i})" for i in suspects]
-    made = draw(found.confidence, found.variability, found.correctness, images, captions)
+    made = draw_dataset_map(found.confidence, found.variability, found.correctness, images, captions)
     save_picture(made, path)

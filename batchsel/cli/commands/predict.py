@@ -112,7 +112,7 @@ def _rows(trained: TrainedRun, count: int, wrong: bool) -> tuple[int | None, np.
 def _draw(trained: TrainedRun, predictions: list[Prediction], number_wrong: int | None, path: Path) -> None:
     import numpy as np
 
-    from batchsel.analysis.plots.predictions import draw
+    from batchsel.analysis.plots.predictions import draw_predictions
 
     if not predictions:
         click.echo("no picture: there is nothing to show", err=True)
@@ -122,7 +122,7 @@ def _draw(trained: TrainedRun, predictions: list[Prediction], number_wrong: int 
     right = [str(one.true) if one.wrong else "" for one in predictions]
     of = f"{len(trained.dataset.test):,} test samples" if number_wrong is None else f"{number_wrong:,} wrong ones"
     title = f"{trained.spec.model} on {trained.spec.dataset}, {len(said)} of {of}: predicted class, its probability"
-    save_picture(draw(x.reshape(-1, *trained.picture_shape), said, right, title), path)
+    save_picture(draw_predictions(x.reshape(-1, *trained.picture_shape), said, right, title), path)
     click.echo(f"picture: {path}", err=True)
 
 

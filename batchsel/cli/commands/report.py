@@ -33,20 +33,22 @@ def report(
     """
     import json
 
-    from batchsel.analysis.report import report as page
+    from batchsel.analysis.report.html_report import render_report
+    from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_csv, as_values
-    from batchsel.analysis.target_levels import estimate
+    from batchsel.experiments.run.parse_record import parse_failures, parse_runs
 
     found = _read(runs)
     _add(targets, found.runs)
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
-    estimates = estimate(found.runs, found.failures)
-    _write(target, page.report(found.runs, [str(item) for item in found.problems], found.failures, estimates))
+    records, failed = parse_runs(found.runs), parse_failures(found.failures)
+    results = compute_results(records, failed)
+    _write(target, render_report(records, [str(item) for item in found.problems], failed, results))
     if csv:
-        _write(Path(csv), as_csv(*estimates))
+        _write(Path(csv), as_csv(*results))
     if json_file:
-        _write(Path(json_file), json.dumps(as_values(*estimates), indent=1) + "\n")
+        _write(Path(json_file), json.dumps(as_values(*results), indent=1) + "\n")
     click.echo(f"report: {target}")
 
 
@@ -70,22 +72,22 @@ def report(
 def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
     """Make a single figure of the report as PNG or SVG."""
     from batchsel.analysis.comparison import analyze
-    from batchsel.analysis.plots.figures import draw
+    from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm
     from batchsel.analysis.plots.style import Palette
-    from batchsel.analysis.report import report as page
+    from batchsel.experiments.run.parse_record import parse_failures, parse_runs
 
-    if name not in page.FIGURES:
-        raise unknown_name("figure", name, page.FIGURES)
+    if name not in FIGURES:
+        raise unknown_name("figure", name, FIGURES)
     target = Path(out or f"{name}.png")
     check_picture(str(target), "--out")
     found = _read(runs)
-    records = _of_dataset(found.runs, dataset)
+    records = parse_runs(_of_dataset(found.runs, dataset))
     known = [item.arm for item in analyze(records).summaries]
     for arm in arms:
         if arm not in known:
             raise unknown_name("arm", arm, known)
-    wanted = page.grouped([record for record in records if record["arm"]["name"] in (arms or known)], arms or known)
-    failures = [failure for failure in found.failures if failure["arm"]["name"] in arms or not arms]
+    wanted = group_by_arm([record for record in records if record.arm.name in (arms or known)], arms or known)
+    failures = [failure for failure in parse_failures(found.failures) if failure.arm.name in arms or not arms]
     made = draw(name, wanted, Palette(wanted), failures)
     if made is None:
         raise UserError(f"these records hold nothing to draw {name!r} from.")

@@ -244,11 +244,12 @@ def _finish(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) 
     from batchsel.cli.support.summary import lines
 
     if plot:
-        from batchsel.analysis.plots.run import save
+        from batchsel.analysis.plots.run import save_run_figure
         from batchsel.core.files import atomic_write
+        from batchsel.experiments.run.parse_record import parse_run
 
         with atomic_write(Path(plot)) as beside:
-            save(record, beside)
+            save_run_figure(parse_run(record), beside)
     if as_json:
         print_json(record)
         return

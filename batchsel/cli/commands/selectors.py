@@ -72,5 +72,6 @@ def page(runs: tuple[str, ...]) -> None:
     """Print the page of all selectors as Markdown, with what the records in RUNS say of them."""
     from batchsel.cli.support.selectors_page import page as made
     from batchsel.experiments.run import records
+    from batchsel.experiments.run.parse_record import parse_runs
 
-    click.echo(made(records.read(*map(Path, runs)).runs if runs else ()), nl=False)
+    click.echo(made(parse_runs(records.read(*map(Path, runs)).runs) if runs else ()), nl=False)

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 
 from batchsel.analysis.comparison import Analysis, Comparison, Summary
 from batchsel.analysis.overall import overall
-from batchsel.analysis.report.tables import NONE, Levels
-from batchsel.analysis.studies.studies import without_studied
+from batchsel.analysis.report.tables import NO_LEVELS, Levels
+from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
-from batchsel.analysis.verdict import number, sentences, warnings
+from batchsel.analysis.verdict import format_ratio, sentences, warnings
 from batchsel.cli.support.output import columns
 
 _HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
 _WIDTH = 110
 
 
-def lines(analysis: Analysis, levels: Levels = NONE, studies: Sequence[Study] = (), quick: bool = False) -> list[str]:
+def lines(
+    analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[Study] = (), quick: bool = False
+) -> list[str]:
     """The table, the verdicts and what must be known before they are believed; before them the answers of studies.
 
     Args:
@@ -28,7 +30,7 @@ def lines(analysis: Analysis, levels: Levels = NONE, studies: Sequence[Study] = 
         quick: Whether it was only a first look.
     """
     pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
-    plain = without_studied(analysis, studies)
+    plain = exclude_studied(analysis, studies)
     rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in plain.summaries)]
     told = [*sentences(plain), *_together(plain)]
     told += [
@@ -92,7 +94,7 @@ def _ratio(item: Comparison) -> str:
     """Reached, and the time ratio; of samples where there are no times."""
     if item.verdict == "not reached":
         return f"{item.reached[0]}/{item.pairs}"
-    return f"{item.reached[0]}/{item.pairs}, {number(item.decisive, item.bound)}"
+    return f"{item.reached[0]}/{item.pairs}, {format_ratio(item.decisive, item.bound)}"
 
 
 def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
@@ -101,5 +103,5 @@ def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
     front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
     if comparison is None:
         return (*front, *(("1", "1") if item.role == "baseline" else ("-", "-")), "")
-    time = "-" if comparison.time is None else number(comparison.time, comparison.bound)
-    return (*front, time, number(comparison.samples, comparison.bound), f"{comparison.p_holm:.2g}")
+    time = "-" if comparison.time is None else format_ratio(comparison.time, comparison.bound)
+    return (*front, time, format_ratio(comparison.samples, comparison.bound), f"{comparison.p_holm:.2g}")

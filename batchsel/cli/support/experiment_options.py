@@ -129,13 +129,14 @@ def show(
     Raises:
         UserError: If no run has ended.
     """
-    from batchsel.analysis.report import report
+    from batchsel.analysis.report.html_report import render_report
+    from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_values
-    from batchsel.analysis.studies.study_parts import restated
-    from batchsel.analysis.target_levels import estimate
+    from batchsel.analysis.studies.study_parts import with_analysis
     from batchsel.cli.support.comparison_text import lines
     from batchsel.cli.support.output import print_json
     from batchsel.core.files import atomic_write
+    from batchsel.experiments.run.parse_record import parse_failures, parse_runs
     from batchsel.experiments.run.records import FILE
 
     for failure in result.failures:
@@ -143,13 +144,15 @@ def show(
         click.echo(f"FAILED: {spec['dataset']}, {arm}, seed {spec['seed']}: {failure['failed']}", err=True)
     if not result.records:
         raise UserError("no run has ended; see the failures above.")
-    records = result.records if analysis is None else restated(result.records, analysis)
-    estimates = estimate(records, result.failures)
+    records, failures = parse_runs(result.records), parse_failures(result.failures)
+    if analysis is not None:
+        records = with_analysis(records, analysis)
+    results = compute_results(records, failures)
     with atomic_write(folder / "report.html") as beside:
-        beside.write_text(report.report(records, (), result.failures, estimates), "utf-8")
+        beside.write_text(render_report(records, (), failures, results), "utf-8")
     files = {"records": str(folder / FILE), "report": str(folder / "report.html")}
     if as_json:
-        print_json(as_values(*estimates) | files | {"quick": quick})
+        print_json(as_values(*results) | files | {"quick": quick})
         return
-    click.echo("\n".join(lines(*estimates, quick=quick)))
+    click.echo("\n".join(lines(*results, quick=quick)))
     click.echo(f"\nrecords: {files['records']}   report: {files['report']}")

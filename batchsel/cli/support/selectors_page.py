@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from batchsel.analysis.comparison import analyze
-from batchsel.analysis.verdict import number
+from batchsel.analysis.verdict import format_ratio
 from batchsel.cli.support import docstrings
+from batchsel.experiments.run.run_record import RunRecord
 from batchsel.selectors.registry import Entry, entries
 
 FAMILIES = {
@@ -30,7 +30,7 @@ comes, nothing tuned; a first map, not a verdict.
 """
 
 
-def page(records: Sequence[Mapping[str, Any]] = ()) -> str:
+def page(records: Sequence[RunRecord] = ()) -> str:
     """The page as Markdown.
 
     Args:
@@ -44,16 +44,18 @@ def page(records: Sequence[Mapping[str, Any]] = ()) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _measured(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _measured(records: Sequence[RunRecord]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for item in analyze(records).comparisons if records else ():
         if item.arm.role != "arm":
             continue
         reached = f"{item.reached[0]} of {item.pairs} seeds reach {item.target} on {item.dataset}"
         ratios = (
-            "" if item.verdict == "not reached" else f", with {number(item.samples, item.bound)} of random's samples"
+            ""
+            if item.verdict == "not reached"
+            else f", with {format_ratio(item.samples, item.bound)} of random's samples"
         )
-        timed = "" if item.time is None or not ratios else f" and {number(item.time, item.bound)} of its time"
+        timed = "" if item.time is None or not ratios else f" and {format_ratio(item.time, item.bound)} of its time"
         sentence = f"{reached}{ratios}{timed} (untuned; random: {item.reached[1]} of {item.pairs})."
         found.setdefault(item.arm.arm, []).append(sentence)
     return {arm: " ".join(sentences) for arm, sentences in found.items()}

@@ -25,10 +25,10 @@ from batchsel.experiments.run.run_record import (
     RecordedArm,
     RecordedSpec,
     RunRecord,
-    SNRStage,
     SelectedImages,
     SelectionSeconds,
     Sizes,
+    SNRStage,
 )
 
 _T = TypeVar("_T")
