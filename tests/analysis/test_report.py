@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_of_dicts import render_report
+from analysis_of_dicts import render_report, schedule_lines
 from made_up import record_of
 from PIL import Image
 
@@ -226,3 +226,10 @@ def test_the_details_of_a_run_are_those_of_its_data(tmp_path):
     assert PackedArray(**plane["points"]).unpack().shape == (record["sizes"]["train"], 2)
     assert set(np.unique(PackedArray(**plane["stages"][-1]["classes"]).unpack())) == {0, 1}
     assert files.problem(record) is None
+
+
+def test_schedules_come_from_the_log_else_from_evaluations():
+    record = record_of("random", 0)
+    assert schedule_lines(record) == {"learning rate": ([100, 200], [0.01, 0.005])}
+    record["course"] = {"names": ["learning_rate", "height"], "samples": [0, 5], "values": [[0.1, 16], [0.2, 32]]}
+    assert schedule_lines(record) == {"learning rate": ([0, 5], (0.1, 0.2)), "height": ([0, 5], (16, 32))}

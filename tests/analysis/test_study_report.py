@@ -10,7 +10,7 @@ import pytest
 from analysis_of_dicts import compute_results, draw, group_by_arm, render_report
 from made_up import record_of
 from PIL import Image
-from study_records import FACTORIAL, SWEEP, budget_records, factorial_records, sweep_records, varied
+from study_records import FACTORIAL, MODES, SWEEP, budget_records, factorial_records, sweep_records, varied
 
 from batchsel.analysis.plots.figures import FIGURES as ALL_FIGURES
 from batchsel.analysis.plots.figures import STUDY_FIGURES
@@ -20,7 +20,6 @@ from batchsel.analysis.report.tables import as_csv, as_values
 from batchsel.cli.support.comparison_text import lines
 from batchsel.experiments.run import records as files
 
-MODES = {"base rate": {8: 91, 32: 90.8, 128: 89, 512: 80}, "scaled": {8: 90.9, 32: 91, 128: 90.9, 512: 90.5}}
 STORY = "A narrow network on part of the <digits>."
 MADE = {
     "factorial": lambda seeds: factorial_records(seeds, noise=0.3, about={"form": "scaled", "story": STORY}),

@@ -60,3 +60,8 @@ def group_by_arm(records):
 
 def draw(name, arms, palette, failures=()):
     return figures.draw(name, arms, palette, parse_failures(failures))
+
+
+def only_part(records, kind, failures=()):
+    (part,) = split_into_parts(records, kind, failures)
+    return part

@@ -6,6 +6,8 @@ from made_up import N, record_of
 FACTORIAL = {"kind": "factorial", "metric": "accuracy"}
 SWEEP = {"kind": "batch_sizes", "metric": "accuracy", "points": 1.0, "small": 32}
 BUDGETS = {"kind": "budgets", "full": "full", "pruned": "infobatch", "short": "short", "points": 1.0}
+MODES = {"base rate": {8: 91, 32: 90.8, 128: 89, 512: 80}, "scaled": {8: 90.9, 32: 91, 128: 90.9, 512: 90.5}}
+"""Points of accuracy by mode and batch size."""
 LEVELS = ("off", "on")
 GROUPS = ("stem", "stage 1", "stage 2", "stage 3", "head")
 
@@ -96,3 +98,14 @@ def varied(record, groups=GROUPS):
         "course": {"names": names, "samples": samples.tolist(), "values": np.array(values).T.tolist()},
         "snr": {"layers": layers, "stages": stages},
     }
+
+
+def failure_of(record, **about):
+    """The same run, as if it had failed."""
+    made = {"schema": 2, "failed": "went astray", "spec": record["spec"], "digest": record["digest"]}
+    return made | {"arm": record["arm"]} | about
+
+
+def split_failures(records, failed):
+    """The records that ended, and the failures of the others."""
+    return [r for r in records if not failed(r)], [failure_of(r) for r in records if failed(r)]

@@ -49,7 +49,7 @@ def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], featu
 
 
 def _images(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """Draw the first images of each class, ax row for each."""
+    """Draw the first images of each class, one row for each."""
     shown = np.linspace(0, len(names) - 1, min(_CLASSES, len(names))).round().astype(int)
     axes = made.subplots(len(shown), _PER_CLASS, squeeze=False)
     for row, number in zip(axes, shown, strict=True):

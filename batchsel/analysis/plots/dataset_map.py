@@ -20,7 +20,7 @@ def draw_dataset_map(
     images: np.ndarray | None = None,
     captions: Sequence[str] = (),
 ) -> Any:
-    """Draw ax point for each sample, and images of the suspects.
+    """Draw one point for each sample, and images of the suspects.
 
     Args:
         confidence: ``[n]``.

@@ -16,7 +16,7 @@ _CELL = 1.25
 
 
 def draw_predictions(images: np.ndarray, predicted: Sequence[str], right: Sequence[str], title: str = "") -> Any:
-    """Draw ax image for each sample; misclassified ones have a colored frame.
+    """Draw one image for each sample; misclassified ones have a colored frame.
 
     Args:
         images: ``[k, height, width, channels]``, k at least 1: bytes, or gray levels of any scale.

@@ -81,7 +81,7 @@ def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
     """Draw time and samples ratios of all arms, with their intervals; left of 1 the arm needs less.
 
     Args:
-        comparisons: Comparisons, ax for each row.
+        comparisons: Comparisons, one for each row.
         palette: Colors.
     """
     from matplotlib.ticker import NullLocator
