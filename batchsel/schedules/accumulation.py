@@ -91,8 +91,8 @@ def growth(value: Any) -> AccumulationSchedule | None:
     """How many batches make an update, out of whatever a user gives.
 
     Args:
-        value: A whole number, the same as text, a text as in "grow(factor=5, at=[0.3, 0.6])", a `AccumulationSchedule`, or None for
-            every batch.
+        value: A whole number, the same as text, a text as in "grow(factor=5, at=[0.3, 0.6])", a
+            `AccumulationSchedule`, or None for every batch.
 
     Returns:
         The growth; None if every batch makes an update.

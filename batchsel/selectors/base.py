@@ -71,9 +71,9 @@ class Selector(Part):
     needs_inputs: ClassVar[bool] = False
     """Whether `Context.inputs` is given."""
     uses_training_losses: ClassVar[bool] = True
-    """Whether it goes by what the forward passes of training find out: by `Context.losses`, or by more of `SampleStats` in
-    `update` and `loss_weights` than which rows there were. Samples mixed of two (mixup, CutMix) would mislead it; it is
-    refused with them unless it says False."""
+    """Whether it goes by what the forward passes of training find out: by `Context.losses`, or by more of
+    `SampleStats` in `update` and `loss_weights` than which rows there were. Samples mixed of two (mixup, CutMix)
+    would mislead it; it is refused with them unless it says False."""
     traceable: ClassVar[bool] = True
     """False if the selector leaves TensorFlow (NumPy code), which rules out XLA."""
 

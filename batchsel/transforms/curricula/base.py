@@ -19,8 +19,9 @@ from batchsel.errors import UsageError, UserError
 class Curriculum:
     """Changes what the samples of a batch look like, by where the run stands. Subclasses are frozen dataclasses.
 
-    Give a subclass a `name`, and define `__call__` and `logged_values`, which are traced by TensorFlow once: TensorFlow code
-    whose random numbers come from the `Rng` that it is handed. Then the seed, the step and the moment of a run say all.
+    Give a subclass a `name`, and define `__call__` and `logged_values`, which are traced by TensorFlow once:
+    TensorFlow code whose random numbers come from the `Rng` that it is handed. Then the seed, the step and the moment
+    of a run say all.
 
     Example:
         >>> import dataclasses
