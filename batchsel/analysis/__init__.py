@@ -1,1 +1,1 @@
-"""Analysis: pictures and reports out of records. Needs no TensorFlow."""
+"""Comparisons, studies, figures and reports from records. Needs no TensorFlow."""

@@ -1,4 +1,4 @@
-"""Whether and when a run reached its target."""
+"""Outcome of a run: whether and when it reached its target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORWARD = 1 / 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether and when a run reached a target.
+    """Outcome of a run at a target.
 
     Args:
         dataset: Name of the data set.

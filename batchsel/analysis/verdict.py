@@ -44,7 +44,7 @@ def warnings(item: Comparison) -> list[str]:
     if item.time is not None and item.disturbed and item.verdict not in ("not reached", "too few"):
         texts.append(
             f"time ratio {item.time.value:.2f} and cost ratio {item.cost.value:.2f} differ by more than"
-            " 15 %: the clock was disturbed, or a sample takes longer or shorter in this arm (batch size, planning);"
+            " 15 %: the clock was disturbed, or a sample costs more or less time in this arm (batch size, planning);"
             " see where the time went and what the arms set."
         )
     runs = 2 * item.pairs
@@ -105,12 +105,12 @@ def _speed_words(item: Comparison) -> str:
 def _control_sentence(item: Comparison) -> str:
     name, seeds = item.arm.arm, item.pairs
     if not item.arm.control_of:
-        means = "as it must be"
+        means = "as expected"
         if baseline_drifted(item):
-            means = "which it must not be: times of this session are not to be trusted"
+            means = "unlike expected: do not trust the times of this session"
         return f"control on {item.dataset}: {name} against {item.baseline.arm}: {format_ratio(item.decisive)}, {means}."
     return (
         f"control on {item.dataset}: {name} reached {item.target} on {item.reached[0]} of {seeds} seeds, with"
-        f" {format_ratio(item.samples, item.bound)} of {item.baseline.arm}'s samples. Only what {item.arm.control_of}"
-        " gains over this control can be owed to its choice of samples."
+        f" {format_ratio(item.samples, item.bound)} of {item.baseline.arm}'s samples. Only the gain of"
+        f" {item.arm.control_of} over this control can be due to its choice of samples."
     )

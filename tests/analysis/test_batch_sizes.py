@@ -89,7 +89,7 @@ def test_noise_scales_are_reported_only_where_they_are_bounded():
     assert (told.median, told.high, str(told)) == (900.0, None, "900 (100 to unbounded)")
     assert summarize_noise([NoiseMeasurement(scale=scale) for scale in (None, 100.0, 300.0, None)]).median is None
     (study,) = answer_studies(sweep_records(MODES, seeds=1, noisy_gradient=True))
-    assert "the gradient noise scale cannot be told: 32 of 32 measurements" in " ".join(study.notes)
+    assert "the gradient noise scale is unknown: 32 of 32 measurements" in " ".join(study.notes)
     assert not any("noise scale" in item.quantity for item in study.findings)
 
 
@@ -105,7 +105,7 @@ def test_a_sweep_answers_in_a_sentence():
         "base rate: 32 [32, 32], scaled: at least 512 [at least 512, at least 512] (bootstrap intervals, nominally"
         " 95 %, 5 seeds)."
     )
-    assert any("the breaking point leans to small sizes" in note for note in study.notes)
+    assert any("the breaking point is biased toward small sizes" in note for note in study.notes)
 
 
 def test_a_speed_up_needs_a_shared_seed():
@@ -118,7 +118,7 @@ def test_a_speed_up_needs_a_shared_seed():
 def test_captions_state_the_grid_of_evaluations():
     (study,) = answer_studies(sweep_records(MODES, seeds=3, noise=0.1))
     words = study.tables[1].caption
-    assert "to the grid of evaluations only, which lie up to 100 samples apart." in words
+    assert "Speed-ups are exact only up to the grid of evaluations, which are at most 100 samples apart." in words
     assert "Front ●: by means, of those with times and without failures, no other is both better and faster." in words
 
 

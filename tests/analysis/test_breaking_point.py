@@ -112,5 +112,5 @@ def test_the_interval_covers_the_breaking_point_unless_sizes_lie_near_the_line()
     assert clear[0] >= 0.97
     assert clear[1] <= 0.03
     assert 0.75 <= near[0] <= 1.0
-    assert 0.1 <= near[1] <= 0.4  # the point leans to small sizes
+    assert 0.1 <= near[1] <= 0.4  # the point is biased toward small sizes
     assert covered(0.05, 10)[0] >= max(near[0], 0.93)

@@ -176,7 +176,7 @@ def test_controls_speak_last():
     assert [text.split(":")[0] for text in told] == [
         "on digits, accuracy>=0.9", "control on digits", "control on digits",
     ]  # fmt: skip
-    assert "as it must be" in told[1]
+    assert "as expected" in told[1]
     assert "Only what better gains over this control" in told[2]
 
 

@@ -109,7 +109,7 @@ def test_seeds_without_all_combinations_are_left_out_with_a_note():
     ("keep", "words"),
     [
         (lambda levels: levels != {"lerac": "on", "blur": "on"}, "no run with lerac on and blur on"),
-        (lambda levels: levels["blur"] == "off", "of the factor blur only off has been run"),
+        (lambda levels: levels["blur"] == "off", "the factor blur has runs at only one level (off)"),
     ],
 )
 def test_an_unfinished_study_says_what_is_missing(keep, words):
@@ -155,7 +155,7 @@ def test_a_falling_metric_is_reported_in_its_own_unit():
 
 def test_an_interval_without_zero_is_weak_evidence_if_p_is_large():
     (study,) = answer_studies(factorial_records(seeds=4, noise=0.02))
-    assert "(interaction; 95 % interval, 4 seeds): its interval leaves 0 out, but the evidence is weak: p = 0." in (
+    assert "(interaction; 95 % interval, 4 seeds): its interval excludes 0, but the evidence is weak: p = 0." in (
         study.sentence
     )
     (study,) = answer_studies(factorial_records(seeds=8, noise=0.02))
@@ -166,6 +166,4 @@ def test_an_interval_without_zero_is_weak_evidence_if_p_is_large():
     (study,) = answer_studies(factorial_records(seeds=4))
     assert "(interaction; 4 seeds that agree, no interval); against" in study.sentence
     (study,) = answer_studies(budget_records(seeds=4, noise=0.02))
-    assert (
-        "its interval leaves 0 out, but the evidence is weak: p = 0.38 after Holm; 95 % interval, 4" in study.sentence
-    )
+    assert "its interval excludes 0, but the evidence is weak: p = 0.38 after Holm; 95 % interval, 4" in study.sentence

@@ -68,7 +68,7 @@ def page(tmp_path_factory):
 def test_everything_that_was_asked_for_is_in_it(page):
     text = page.read_text("utf-8")
     for words in (
-        "Does &lt;loss_ema&gt; help?", "batchsel compare --dataset digits", "What the controls say", "random again",
+        "Does &lt;loss_ema&gt; help?", "batchsel compare --dataset digits", "Controls", "random again",
         "Kaplan-Meier", "at equal seconds and samples", "All data sets together", "learning_rate", "made up",
         "out of luck &amp; &lt;memory&gt;", "line 3: damaged", "never &lt;b&gt;", "parameters of the model",
     ):  # fmt: skip

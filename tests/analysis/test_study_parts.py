@@ -27,7 +27,7 @@ def test_a_run_that_missed_the_target_was_tested_at_the_end():
 def test_failed_runs_are_counted_in_a_note(made, arm):
     ended, failures = split_failures(made(seeds=4), lambda r: r["arm"]["name"] == arm and r["spec"]["seed"] < 2)
     (study,) = answer_studies(ended, failures)
-    assert study.notes[0] == "2 runs failed and are not among the numbers: they are of the runs that ended."
+    assert study.notes[0] == "2 runs failed and are not included: all numbers are of runs that ended."
     # A record of the same arm and seed takes the place of its failure.
     (study,) = answer_studies(made(seeds=4), failures)
     assert not any("failed" in note for note in study.notes)

@@ -254,7 +254,10 @@ def test_a_baseline_that_differs_from_itself_is_told_beside_the_times(slower, to
 
 
 def test_the_page_says_when_the_test_part_was_read(no_pictures):
-    again, once = "the test part was read once more, at the end of the budget", "read once a run, at the crossing"
+    again, once = (
+        "the test part was measured once more, at the end of the budget",
+        "measured once per run, at the crossing",
+    )
     page = render_report(factorial_records(1))
     assert (again in page, once in page) == (True, False)
     page = render_report([record_of("random", 0), record_of("smart", 0)])

@@ -1,17 +1,20 @@
-"""Records: what was written is read, what is damaged is told, and writers never mix."""
+"""Records: written records are read back, damaged ones are reported, parsed ones keep everything."""
 
 import copy
 import json
 import multiprocessing
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import record_of
 
+from batchsel.analysis.final_metrics import final_results
 from batchsel.errors import UserError
 from batchsel.experiments.run import records
+from batchsel.experiments.run.parse_record import parse_failure, parse_run, parse_runs
 
 JSON = st.recursive(
     st.none()
@@ -26,7 +29,7 @@ JSON = st.recursive(
 
 @settings(max_examples=50, deadline=None)
 @given(extras=st.lists(st.dictionaries(st.text(max_size=8).map("own_{}".format), JSON, max_size=4), max_size=4))
-def test_reading_gives_what_was_written(tmp_path_factory, extras):
+def test_records_are_read_as_written(tmp_path_factory, extras):
     folder = tmp_path_factory.mktemp("records")
     written = [record_of("random", seed) | extra for seed, extra in enumerate(extras)]
     for record in written:
@@ -37,7 +40,7 @@ def test_reading_gives_what_was_written(tmp_path_factory, extras):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_damaged_line_is_told_and_the_others_count(tmp_path_factory, data):
+def test_a_damaged_line_is_reported_and_the_others_are_read(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("records")
     written = [record_of("random", seed) for seed in range(3)]
     lines = [json.dumps(record).encode() for record in written]
@@ -66,27 +69,27 @@ def test_a_damaged_line_is_told_and_the_others_count(tmp_path_factory, data):
     assert f"records.jsonl, line {victim + 1}: " in str(problem)
 
 
-def test_a_crossing_that_is_missing_is_no_record():
+def test_a_missing_crossing_is_a_problem():
     record = record_of("random", 0) | {"reached": True, "crossing": None}
-    assert records.problem(record) == "its run was reached without a crossing"
+    assert records.problem(record) == "its run reached the target without a crossing"
 
 
-def test_an_evaluation_without_counts_is_no_record():
+def test_an_evaluation_without_counts_is_a_problem():
     record = record_of("random", 0)
     record["evaluations"] = [{"accuracy": 1.0}]
     assert records.problem(record) == "an evaluation lacks its counts"
 
 
-def test_what_a_record_says_of_its_study_is_optional_and_checked():
+def test_the_description_of_the_study_is_optional_and_checked():
     old, arm = record_of("random", 0), {"name": "random", "role": "baseline", "control_of": "", "against": ""}
     study = {"question": "?", "story": "A test.", "form": "scaled", "analysis": {"kind": "factorial", "points": 0.5}}
     assert records.problem(old | {"arm": arm}) is None
     assert records.problem(old | {"arm": arm | {"levels": {"blur": "off"}}, "about": study}) is None
     assert records.problem(old | {"arm": arm | {"levels": {"batch_size": 2}}}) == "its levels are {'batch_size': 2}"
-    assert records.problem(old | {"about": {"analysis": 3}}) == "what it says of its experiment is {'analysis': 3}"
+    assert records.problem(old | {"about": {"analysis": 3}}) == "its description of the experiment is {'analysis': 3}"
 
 
-def test_a_half_written_last_line_is_closed_off(tmp_path):
+def test_an_incomplete_last_line_is_terminated(tmp_path):
     first, second = record_of("random", 0), record_of("random", 1)
     (tmp_path / records.FILE).write_bytes(json.dumps(first).encode() + b'\n{"schema": 2, "spe')
     records.append(tmp_path, second)
@@ -95,7 +98,7 @@ def test_a_half_written_last_line_is_closed_off(tmp_path):
     assert [problem.line for problem in found.problems] == [2]
 
 
-def test_files_join(tmp_path):
+def test_concatenated_files_are_read_like_separate_ones(tmp_path):
     for name in "ab":
         records.append(tmp_path / name, record_of(name, 0))
     joined = tmp_path / "joined.jsonl"
@@ -103,7 +106,7 @@ def test_files_join(tmp_path):
     assert records.read(joined) == records.read(tmp_path / "a", tmp_path / "b")
 
 
-def test_no_file_is_an_error_that_names_it(tmp_path):
+def test_a_missing_file_is_named_in_the_error(tmp_path):
     with pytest.raises(UserError, match="cannot read the records .*nothing"):
         records.read(tmp_path / "nothing")
 
@@ -127,7 +130,7 @@ def test_writers_never_interleave(tmp_path):
     ]
 
 
-def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_file_unchanged(tmp_path, monkeypatch):
     records.append(tmp_path, record_of("random", 0))
     before = (tmp_path / records.FILE).read_bytes()
     real, calls = os.write, []
@@ -145,9 +148,61 @@ def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_the_file_as_it_was(t
     assert (tmp_path / records.FILE).read_bytes() == before
 
 
-def test_a_line_that_is_written_in_pieces_is_whole(tmp_path, monkeypatch):
+def test_a_line_written_in_pieces_is_complete(tmp_path, monkeypatch):
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:1000]))
     records.append(tmp_path, record_of("random", 1))
     monkeypatch.undo()
     assert records.read(tmp_path).runs == [record_of("random", 1)]
+
+
+COMMITTED = Path(__file__).parents[2] / "experiments"
+
+
+def test_committed_records_parse_and_keep_every_value():
+    for path in sorted(COMMITTED.rglob(records.FILE)):
+        found = records.read(path)
+        assert found.problems == []
+        for raw, record in zip(found.runs, parse_runs(found.runs), strict=True):
+            assert record.spec.values == raw["spec"]
+            assert [point.values for point in record.evaluations] == raw["evaluations"]
+            assert (record.seconds.training, record.counts.samples) == (
+                raw["seconds"]["training"],
+                raw["counts"]["samples"],
+            )
+            assert (record.analysis, record.arm.levels) == (
+                raw["about"].get("analysis", {}),
+                raw["arm"].get("levels", {}),
+            )
+            assert record.extra == {}
+
+
+def test_unknown_keys_are_kept():
+    raw = record_of("random", 0) | {"novel": {"a": 1}}
+    raw["spec"] |= {"new_setting": 3}
+    raw["counts"] |= {"new_count": 5}
+    record = parse_run(raw)
+    assert record.extra == {"novel": {"a": 1}}
+    assert record.spec.values["new_setting"] == 3
+    assert record.counts.samples == raw["counts"]["samples"]
+
+
+def test_a_record_without_a_needed_part_is_reported():
+    raw = record_of("random", 0)
+    del raw["sizes"]["train"]
+    with pytest.raises(UserError, match="Sizes lacks 'train'"):
+        parse_run(raw)
+
+
+def test_final_results_are_those_of_the_end_of_the_budget():
+    reached, missed = (parse_run(record_of("random", 0, crossing=crossing)) for crossing in (400, None))
+    assert final_results(missed) == missed.test
+    assert final_results(reached) is None
+    ended = record_of("random", 0) | {"end": {"test": {"accuracy": 0.8}}}
+    assert final_results(parse_run(ended)) == {"accuracy": 0.8}
+
+
+def test_failures_parse_without_a_complete_spec():
+    raw = {"schema": 2, "failed": "out of luck", "spec": {"seed": 3}, "digest": "", "arm": {"name": "random"}}
+    record = parse_failure(raw)
+    assert (record.failed, record.spec.seed, record.arm.role, record.about) == ("out of luck", 3, "single", None)

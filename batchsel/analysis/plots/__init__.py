@@ -1,1 +1,1 @@
-"""Figures, one file each."""
+"""Figures, one file for each subject."""

@@ -68,7 +68,7 @@ def draw_learning_curves(
     """
     goal = Target.parse(target)
     axis_names = [name for name in axis_names if name != "seconds" or all_timed(arms)]
-    made, axes = figure(columns=len(axis_names), width=3.6 * len(axis_names) + 0.6, height=4.0, sharey=True)
+    fig, axes = figure(columns=len(axis_names), width=3.6 * len(axis_names) + 0.6, height=4.0, sharey=True)
     for ax, axis in zip(axes.flat, axis_names, strict=True):
         for name, records in arms.items():
             curve, color = learning_curve(records, goal.metric, axis), palette.color(name)
@@ -79,8 +79,8 @@ def draw_learning_curves(
     first = axes.flat[0]
     first.set_ylabel(f"validation {goal.metric}", fontsize=9)
     first.set_ylim(*_range(arms, goal))
-    legend_below(made, first)
-    return made
+    legend_below(fig, first)
+    return fig
 
 
 def _range(arms: Mapping[str, Sequence[RunRecord]], goal: Target) -> tuple[float, float]:

@@ -31,11 +31,11 @@ def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], featu
     """
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(11.0, 4.4), layout="constrained")
-    left, right = made.subfigures(1, 2, width_ratios=[1.5, 1])
+    fig = Figure(figsize=(11.0, 4.4), layout="constrained")
+    left, right = fig.subfigures(1, 2, width_ratios=[1.5, 1])
     if y.ndim == 2:
         _documents(left, right, x)
-        return made
+        return fig
     if x.ndim == 4:
         _images(left, x, y, class_names)
     elif x.dtype.kind in "iu" and x.ndim == 2:
@@ -45,13 +45,13 @@ def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], featu
     axes = right.subplots()
     clean(axes)
     _classes(axes, y, class_names) if class_names else _values(axes, y)
-    return made
+    return fig
 
 
-def _images(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+def _images(fig: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
     """Draw the first images of each class, one row for each."""
     shown = np.linspace(0, len(names) - 1, min(_CLASSES, len(names))).round().astype(int)
-    axes = made.subplots(len(shown), _PER_CLASS, squeeze=False)
+    axes = fig.subplots(len(shown), _PER_CLASS, squeeze=False)
     for row, number in zip(axes, shown, strict=True):
         images = x[np.flatnonzero(y == number)[:_PER_CLASS]]
         for place, ax in enumerate(row):
@@ -62,11 +62,11 @@ def _images(made: Any, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> No
             -0.2, 0.5, names[number], ha="right", va="center", fontsize=7, color=INK, transform=row[0].transAxes
         )
     if len(shown) < len(names):
-        made.suptitle(f"{len(shown)} of {len(names)} classes", fontsize=8, color=GRAY)
+        fig.suptitle(f"{len(shown)} of {len(names)} classes", fontsize=8, color=GRAY)
 
 
-def _lengths(made: Any, x: np.ndarray) -> None:
-    axes = made.subplots()
+def _lengths(fig: Any, x: np.ndarray) -> None:
+    axes = fig.subplots()
     clean(axes)
     lengths = x.shape[1] - np.argmax(x[:, ::-1] != 0, axis=1)
     lengths[~x.any(axis=1)] = 0
@@ -94,10 +94,10 @@ def _documents(left: Any, right: Any, x: np.ndarray) -> None:
     other.set_ylabel(f"times, of {len(numbers):,}", fontsize=9)
 
 
-def _features(made: Any, x: np.ndarray, names: Sequence[str]) -> None:
+def _features(fig: Any, x: np.ndarray, names: Sequence[str]) -> None:
     shown = min(x.shape[1], _FEATURES)
     columns = min(4, shown)
-    axes = made.subplots(-(-shown // columns), columns, squeeze=False).ravel()
+    axes = fig.subplots(-(-shown // columns), columns, squeeze=False).ravel()
     for place, ax in enumerate(axes):
         if place >= shown:
             ax.set_axis_off()
@@ -108,7 +108,7 @@ def _features(made: Any, x: np.ndarray, names: Sequence[str]) -> None:
         ax.tick_params(labelsize=6)
         ax.set_yticks([])
     more = f"; {shown} of {x.shape[1]} features" if shown < x.shape[1] else ""
-    made.suptitle(f"standardized values of the training part{more}", fontsize=8, color=GRAY)
+    fig.suptitle(f"standardized values of the training part{more}", fontsize=8, color=GRAY)
 
 
 def _classes(axes: Any, y: np.ndarray, names: Sequence[str]) -> None:

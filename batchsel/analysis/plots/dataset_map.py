@@ -35,11 +35,11 @@ def draw_dataset_map(
     from matplotlib.figure import Figure
 
     if images is None:
-        made, axes = figure(width=6.4, height=4.8)
-        _scatter(made, axes[0, 0], confidence, variability, correctness)
-        return made
-    made = Figure(figsize=(11.5, 4.8), layout="constrained")
-    left, right = made.subfigures(1, 2, width_ratios=[1, 1.15])
+        fig, axes = figure(width=6.4, height=4.8)
+        _scatter(fig, axes[0, 0], confidence, variability, correctness)
+        return fig
+    fig = Figure(figsize=(11.5, 4.8), layout="constrained")
+    left, right = fig.subfigures(1, 2, width_ratios=[1, 1.15])
     _scatter(left, left.subplots(), confidence, variability, correctness)
     columns = _SHOWN // (2 * _ROWS)
     axes = right.subplots(2 * _ROWS, columns).ravel()
@@ -49,15 +49,15 @@ def draw_dataset_map(
         if place < len(images):
             ax.imshow(np.squeeze(images[place]), cmap="gray_r")
             ax.set_title(captions[place], fontsize=7, color=INK, pad=2)
-    return made
+    return fig
 
 
-def _scatter(made: Any, axes: Any, confidence: np.ndarray, variability: np.ndarray, correctness: np.ndarray) -> None:
+def _scatter(fig: Any, axes: Any, confidence: np.ndarray, variability: np.ndarray, correctness: np.ndarray) -> None:
     points = axes.scatter(variability, confidence, c=correctness, s=6, alpha=0.5, cmap="viridis", vmin=0, vmax=1)
     axes.set_xlabel("variability: standard deviation of the probability of its class", fontsize=9)
     axes.set_ylabel("confidence: mean probability of its class", fontsize=9)
     axes.set_ylim(-0.02, 1.02)
     axes.spines[["top", "right"]].set_visible(False)
-    bar = made.colorbar(points, ax=axes, shrink=0.7)
+    bar = fig.colorbar(points, ax=axes, shrink=0.7)
     bar.set_label("share of times classified rightly", fontsize=8)
     bar.solids.set_alpha(1)

@@ -76,10 +76,10 @@ def render_figures(
     """
     rendered = []
     for name, (caption, _) in FIGURES.items():
-        made = draw(name, arms, palette, failures) if names is None or name in names else None
-        if made is not None:
+        fig = draw(name, arms, palette, failures) if names is None or name in names else None
+        if fig is not None:
             dataset = next(iter(arms.values()))[0].spec.dataset
-            rendered.append(RenderedFigure(name, caption, to_svg(made, f"{dataset}: {caption}")))
+            rendered.append(RenderedFigure(name, caption, to_svg(fig, f"{dataset}: {caption}")))
     return rendered
 
 
@@ -103,8 +103,8 @@ STUDY_FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
     ),
     "interaction": (
         "the final test metric of the four combinations; the more the lines differ in slope, the larger the"
-        " interaction. Of several seeds bars are 95 % intervals of the means and dots are runs; what differs within a"
-        " seed is known better than that",
+        " interaction. With several seeds, bars are 95 % intervals of the means and dots are runs; differences within a"
+        " seed are known more exactly",
         factorial.draw_interaction,
     ),
     "batch_accuracy": (
@@ -120,8 +120,8 @@ STUDY_FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
         pareto.draw_pareto,
     ),
     "speed_up": (
-        "how many times sooner than the smallest batch size larger ones get to what small ones reach, as far as the"
-        " grid of evaluations tells",
+        "speed-up of larger batch sizes over the smallest to the value that small ones reach, exact up to the grid of"
+        " evaluations",
         batch_sizes.draw_speed_up,
     ),
     "noise_scale": (
@@ -134,8 +134,8 @@ STUDY_FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
         budgets.draw_budgets,
     ),
     "snr": (
-        "the ratio of each layer's final features to what they differ by at moments of the run, mean over seeds; at"
-        " 0 dB both are as large",
+        "the ratio of each layer's final features to their difference from the features during the run, mean over"
+        " seeds; at 0 dB both are equally large",
         feature_snr.draw_snr,
     ),
 }
@@ -154,16 +154,16 @@ FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
         lambda arms, palette: time_to_target.draw_survival(_outcomes(arms), palette),
     ),
     "strip": (
-        "every run: when it reached the target",
+        "every run: its time to the target",
         lambda arms, palette: time_to_target.draw_strip(_outcomes(arms), palette),
     ),
-    "time": ("where the time of a run went", lambda arms, palette: time_breakdown.draw_time_breakdown(arms)),
+    "time": ("time breakdown of a run", lambda arms, palette: time_breakdown.draw_time_breakdown(arms)),
     "visits": ("how often samples were trained on in a run", time_breakdown.draw_visits),
     "kept": ("share of the data that each arm kept", time_breakdown.draw_kept),
     "learning_rate": ("the learning rate", schedule_log.draw_learning_rates),
-    "course": ("what else varied over a run", schedule_log.draw_schedules),
-    "images": ("the samples that were chosen most and least often", selected_samples.draw_images),
-    "plane": ("what was chosen where, and the decision boundary at the end", selected_samples.draw_plane),
+    "course": ("other values that varied over a run", schedule_log.draw_schedules),
+    "images": ("the samples that were selected most and least often", selected_samples.draw_images),
+    "plane": ("selected samples in the plane, and the decision boundary at each stage", selected_samples.draw_plane),
 }
 """Every figure by name: its caption, and the function of records by arm and colors that draws it."""
 _WITH_FAILURES = {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up"}

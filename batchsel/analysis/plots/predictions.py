@@ -28,23 +28,23 @@ def draw_predictions(images: np.ndarray, predicted: Sequence[str], right: Sequen
         The figure.
 
     Example:
-        >>> made = draw_predictions(np.zeros((5, 8, 8, 1), np.uint8), list("33481"), ["", "8", "", "", ""], "digits")
-        >>> len(made.axes), made.axes[1].get_title().split()
+        >>> fig = draw_predictions(np.zeros((5, 8, 8, 1), np.uint8), list("33481"), ["", "8", "", "", ""], "digits")
+        >>> len(fig.axes), fig.axes[1].get_title().split()
         (6, ['3', 'is', '8'])
     """
     from matplotlib.figure import Figure
 
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    made = Figure(figsize=(_CELL * max(columns, 3), (_CELL + 0.3) * rows + 0.3), layout="constrained")
-    axes = made.subplots(rows, columns, squeeze=False).ravel()
-    made.suptitle(title, fontsize=9, color=GRAY)
+    fig = Figure(figsize=(_CELL * max(columns, 3), (_CELL + 0.3) * rows + 0.3), layout="constrained")
+    axes = fig.subplots(rows, columns, squeeze=False).ravel()
+    fig.suptitle(title, fontsize=9, color=GRAY)
     for place, ax in enumerate(axes):
         if place < len(images):
             _draw_image(ax, images[place], predicted[place], right[place])
         else:
             ax.set_axis_off()
-    return made
+    return fig
 
 
 def _draw_image(axes: Any, image: np.ndarray, predicted: str, right: str) -> None:

@@ -41,7 +41,7 @@ def schedule_figure(
         ('factor of the learning rate', 'linear')
     """
     panels = [(label, rates)] if momenta is None else [(label, rates), ("momentum", momenta)]
-    made, axes = style.figure(rows=len(panels), width=6.4, height=3.0 * len(panels), sharex=True)
+    fig, axes = style.figure(rows=len(panels), width=6.4, height=3.0 * len(panels), sharex=True)
     palette = style.Palette([name for name, _ in panels])
     for ax, (name, values) in zip(axes[:, 0], panels, strict=True):
         ax.plot(progress, values, color=palette.color(name), linewidth=1.8)
@@ -50,4 +50,4 @@ def schedule_figure(
     axes[0, 0].set_title(fill(title, _LETTERS), loc="left", fontsize=10, color=style.INK)
     axes[-1, 0].set_xlim(0, 1)
     axes[-1, 0].set_xlabel("share of the budget of samples", fontsize=9, color=style.INK)
-    return made
+    return fig

@@ -65,7 +65,7 @@ def draw_learning_rates(arms: Arms, palette: Palette) -> Any:
     panels = int(bool(rates)) + len(groups)
     if not panels:
         return None
-    made, axes = panel_figure(panels, width=5.4 if panels == 1 else 4.5, height=2.9)
+    fig, axes = panel_figure(panels, width=5.4 if panels == 1 else 4.5, height=2.9)
     rest = list(axes)
     if rates:
         ax = rest.pop(0)
@@ -75,8 +75,8 @@ def draw_learning_rates(arms: Arms, palette: Palette) -> Any:
     for ax, (name, lines) in zip(rest, groups.items(), strict=True):
         _groups(ax, lines)
         ax.set_title(name, fontsize=9, loc="left", color=palette.color(name))
-    legend_below(made, axes[0])
-    return made
+    legend_below(fig, axes[0])
+    return fig
 
 
 def draw_schedules(arms: Arms, palette: Palette) -> Any:
@@ -97,13 +97,13 @@ def draw_schedules(arms: Arms, palette: Palette) -> Any:
     panels = {name: lines for name, lines in panels.items() if _varies(lines.values())}
     if not panels:
         return None
-    made, axes = panel_figure(len(panels), width=5.4 if len(panels) == 1 else 4.5, height=2.7)
+    fig, axes = panel_figure(len(panels), width=5.4 if len(panels) == 1 else 4.5, height=2.7)
     for ax, (name, lines) in zip(axes, panels.items(), strict=True):
         for arm, line in lines.items():
             ax.plot(*line, palette.line(arm), color=palette.color(arm), label=arm)
         _label_axes(ax, _UNITS.get(name, name))
-    legend_below(made, *axes)
-    return made
+    legend_below(fig, *axes)
+    return fig
 
 
 def _varies(lines: Any) -> bool:

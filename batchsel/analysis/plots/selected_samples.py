@@ -27,12 +27,12 @@ def draw_images(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> An
     images = {name: of_arm for name, of_arm in found.items() if of_arm is not None}
     if not images:
         return None
-    made, axes = figure(columns=2, rows=len(images), width=9.0, height=1.25 * len(images) + 0.3)
+    fig, axes = figure(columns=2, rows=len(images), width=9.0, height=1.25 * len(images) + 0.3)
     for row, (name, selected) in zip(axes, images.items(), strict=True):
         for ax, often, samples in zip(row, ("most", "least"), (selected.most, selected.least), strict=True):
             _strip(ax, samples)
             ax.set_title(f"{name}: {often} often", fontsize=8, loc="left", color=palette.color(name))
-    return made
+    return fig
 
 
 def _strip(ax: Any, samples: ImageSamples) -> None:
@@ -66,13 +66,13 @@ def draw_plane(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any
     if not planes:
         return None
     columns = max(len(plane.stages) for plane in planes.values())
-    made, axes = figure(columns=columns, rows=len(planes), width=9.0, height=2.3 * len(planes) + 0.2)
+    fig, axes = figure(columns=columns, rows=len(planes), width=9.0, height=2.3 * len(planes) + 0.2)
     for row, (name, plane) in zip(axes, planes.items(), strict=True):
         for ax, stage in zip(row, plane.stages, strict=False):
             _stage(ax, plane, stage)
             ax.set_title(f"up to {stage.samples:,} samples", fontsize=8, loc="left")
         row[0].set_ylabel(name, fontsize=8, color=palette.color(name))
-    return made
+    return fig
 
 
 def _stage(ax: Any, plane: Plane, stage: PlaneStage) -> None:

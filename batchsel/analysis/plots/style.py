@@ -63,11 +63,11 @@ def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 
     """
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout="constrained")
-    axes = made.subplots(rows, columns, squeeze=False, **options)
+    fig = Figure(figsize=(width, height), layout="constrained")
+    axes = fig.subplots(rows, columns, squeeze=False, **options)
     for one in axes.flat:
         clean(one)
-    return made, axes
+    return fig, axes
 
 
 def panel_figure(panels: int, width: float, height: float, columns: int = 2, **options: Any) -> tuple[Any, list[Any]]:
@@ -81,16 +81,16 @@ def panel_figure(panels: int, width: float, height: float, columns: int = 2, **o
         **options: Passed to `Figure.subplots`.
 
     Example:
-        >>> made, axes = panel_figure(3, width=4.0, height=3.0)
-        >>> len(axes), float(made.get_figwidth()), float(made.get_figheight())
+        >>> fig, axes = panel_figure(3, width=4.0, height=3.0)
+        >>> len(axes), float(fig.get_figwidth()), float(fig.get_figheight())
         (3, 8.0, 6.0)
     """
     columns = min(columns, panels)
     rows = -(-panels // columns)
-    made, axes = figure(columns, rows, width * columns, height * rows, **options)
+    fig, axes = figure(columns, rows, width * columns, height * rows, **options)
     for blank in axes.flat[panels:]:
         blank.set_axis_off()
-    return made, list(axes.flat[:panels])
+    return fig, list(axes.flat[:panels])
 
 
 def log_scale(axis: Any) -> None:
@@ -149,11 +149,11 @@ def legend(axes: Axes, **options: Any) -> None:
         axes.legend(**{"frameon": False, "fontsize": 8} | options)
 
 
-def legend_below(made: Figure, *axes: Axes) -> None:
+def legend_below(fig: Figure, *axes: Axes) -> None:
     """Add one legend for all panels of a figure below them, with each label once.
 
     Args:
-        made: The figure.
+        fig: The figure.
         *axes: Axes with labeled artists.
     """
     named: dict[str, Any] = {}
@@ -163,10 +163,8 @@ def legend_below(made: Figure, *axes: Axes) -> None:
     if not named:
         return
     more = -(-len(named) // _COLUMNS) - _ROWS
-    made.set_figheight(made.get_figheight() + max(more, 0) * _ROW)  # a long legend must not squeeze the panels
-    made.legend(
-        list(named.values()), list(named), loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8
-    )
+    fig.set_figheight(fig.get_figheight() + max(more, 0) * _ROW)  # a long legend must not squeeze the panels
+    fig.legend(list(named.values()), list(named), loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8)
 
 
 def shades(count: int) -> list[Any]:
@@ -182,11 +180,11 @@ def shades(count: int) -> list[Any]:
     return [colormaps["viridis"](0.85 * place / max(count - 1, 1)) for place in range(count)]
 
 
-def to_svg(made: Figure, caption: str) -> str:
+def to_svg(fig: Figure, caption: str) -> str:
     """Return a figure as an SVG element for a page: without a prolog, with a title for screen readers.
 
     Args:
-        made: The figure.
+        fig: The figure.
         caption: Caption of the figure.
     """
     from matplotlib import rc_context
@@ -194,7 +192,7 @@ def to_svg(made: Figure, caption: str) -> str:
     file = io.StringIO()
     # Text stays text (searchable and small), and the same figure has the same bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": caption}):
-        made.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+        fig.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -203,7 +201,7 @@ def to_svg(made: Figure, caption: str) -> str:
     text = re.sub(r'(\bid="|href="#|url\(#)', lambda found: found[1] + prefix, text)
     opening, rest = text.split(">", 1)
     opening = re.sub(r'\b(width|height)="[^"]*"', "", opening)
-    opening += f' style="max-width: {made.get_figwidth() / _INCHES:.1%}"'
+    opening += f' style="max-width: {fig.get_figwidth() / _INCHES:.1%}"'
     return f'{opening} role="img" aria-label="{_escape(caption)}"><title>{_escape(caption)}</title>{rest}'
 
 

@@ -53,7 +53,7 @@ def draw_time_breakdown(arms: Mapping[str, Sequence[RunRecord]]) -> Any:
     """
     if not all_timed(arms):
         return None
-    made, axes = figure(columns=2, width=9.0, height=1.6 + 0.36 * len(arms), sharey=True)
+    fig, axes = figure(columns=2, width=9.0, height=1.6 + 0.36 * len(arms), sharey=True)
     tables = {name: [time_breakdown(record) for record in records] for name, records in arms.items()}
     for one, parts in ((axes[0, 0], list(_PARTS)[:_ON_CLOCK]), (axes[0, 1], list(_PARTS)[_ON_CLOCK:])):
         for row, table in enumerate(tables.values()):
@@ -68,11 +68,11 @@ def draw_time_breakdown(arms: Mapping[str, Sequence[RunRecord]]) -> Any:
         one.set_ylim(len(arms) - 0.4, -0.6)
     handles = [handle for one in axes.flat for handle in one.get_legend_handles_labels()[0]]
     labels = [label for one in axes.flat for label in one.get_legend_handles_labels()[1]]
-    made.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    fig.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     axes[0, 0].set_title("on the clock", fontsize=9, loc="left")
     axes[0, 1].set_title("off the clock", fontsize=9, loc="left")
     axes[0, 0].set_yticks(range(len(arms)), list(arms))
-    return made
+    return fig
 
 
 def draw_visits(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
@@ -82,7 +82,7 @@ def draw_visits(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> An
         arms: Records of each arm.
         palette: Colors.
     """
-    made, axes = figure(width=7.0, height=3.0)
+    fig, axes = figure(width=7.0, height=3.0)
     one = axes[0, 0]
     for name, records in arms.items():
         length = max(len(record.visits) for record in records)
@@ -94,7 +94,7 @@ def draw_visits(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> An
     one.set_xlabel("times a sample was trained on", fontsize=9)
     one.set_ylabel("share of the samples", fontsize=9)
     legend(one)
-    return made
+    return fig
 
 
 def draw_kept(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
@@ -104,7 +104,7 @@ def draw_kept(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
         arms: Records of each arm.
         palette: Colors.
     """
-    made, axes = figure(width=5.4, height=0.9 + 0.34 * len(arms))
+    fig, axes = figure(width=5.4, height=0.9 + 0.34 * len(arms))
     for row, (name, records) in enumerate(arms.items()):
         value = float(np.mean([record.kept for record in records]))
         axes[0, 0].barh(row, value, color=palette.color(name), height=0.6)
@@ -115,4 +115,4 @@ def draw_kept(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
     axes[0, 0].set_ylim(len(arms) - 0.4, -0.6)
     axes[0, 0].set_xlim(0, 1.12)
     axes[0, 0].set_xlabel("share of the data kept a pass", fontsize=9)
-    return made
+    return fig

@@ -24,7 +24,7 @@ def draw_survival(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> An
         palette: Colors.
     """
     axis_names = _axis_names(arms)
-    made, axes = figure(columns=len(axis_names), width=4.5 * len(axis_names), height=3.6, sharey=True)
+    fig, axes = figure(columns=len(axis_names), width=4.5 * len(axis_names), height=3.6, sharey=True)
     for ax, axis in zip(axes.flat, axis_names, strict=True):
         for name, outcomes in arms.items():
             found = survival.survival_curve(
@@ -38,8 +38,8 @@ def draw_survival(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> An
         ax.set_xlabel("seconds on the clock" if axis == "seconds" else "samples trained on", fontsize=9)
         ax.set_ylim(-0.03, 1.03)
     axes[0, 0].set_ylabel("share of runs that reached it", fontsize=9)
-    legend_below(made, axes[0, 0])
-    return made
+    legend_below(fig, axes[0, 0])
+    return fig
 
 
 def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
@@ -50,9 +50,7 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
         palette: Colors.
     """
     axis_names = _axis_names(arms)
-    made, axes = figure(
-        columns=len(axis_names), width=4.5 * len(axis_names), height=0.9 + 0.36 * len(arms), sharey=True
-    )
+    fig, axes = figure(columns=len(axis_names), width=4.5 * len(axis_names), height=0.9 + 0.36 * len(arms), sharey=True)
     for ax, axis in zip(axes.flat, axis_names, strict=True):
         for row, (name, outcomes) in enumerate(arms.items()):
             for item in outcomes:
@@ -68,7 +66,7 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
         ax.set_xlim(left=0)
     axes[0, 0].set_yticks(range(len(arms)), list(arms))
     axes[0, 0].invert_yaxis()
-    return made
+    return fig
 
 
 def _axis_names(arms: Mapping[str, Sequence[Outcome]]) -> tuple[str, ...]:
@@ -86,7 +84,7 @@ def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
     """
     from matplotlib.ticker import NullLocator
 
-    made, axes = figure(columns=2, width=9.0, height=1.0 + 0.4 * len(comparisons), sharey=True)
+    fig, axes = figure(columns=2, width=9.0, height=1.0 + 0.4 * len(comparisons), sharey=True)
     for ax, axis in zip(axes.flat, ("time", "samples"), strict=True):
         for row, item in enumerate(comparisons):
             ratio = getattr(item, axis)
@@ -103,7 +101,7 @@ def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
         ax.set_xlabel(f"{axis} ratio to the baseline (95 % interval)", fontsize=9)
     axes[0, 0].set_yticks(range(len(comparisons)), [item.arm.arm for item in comparisons])
     axes[0, 0].set_ylim(len(comparisons) - 0.4, -0.6)
-    return made
+    return fig
 
 
 def draw_profiles(profiles: Mapping[str, Profile], palette: Palette) -> Any:
@@ -113,7 +111,7 @@ def draw_profiles(profiles: Mapping[str, Profile], palette: Palette) -> Any:
         profiles: Profile of each arm.
         palette: Colors.
     """
-    made, axes = figure(width=5.4, height=3.0)
+    fig, axes = figure(width=5.4, height=3.0)
     for name, profile in profiles.items():
         axes[0, 0].step(
             profile.taus, profile.shares, palette.line(name), color=palette.color(name), where="post",
@@ -123,4 +121,4 @@ def draw_profiles(profiles: Mapping[str, Profile], palette: Palette) -> Any:
     axes[0, 0].set_ylabel("share of data sets", fontsize=9)
     axes[0, 0].set_ylim(-0.03, 1.03)
     legend(axes[0, 0], loc="lower right", title="arm (mean share)")
-    return made
+    return fig

@@ -12,7 +12,7 @@ from batchsel.analysis.studies.study_parts import split_into_parts
 from batchsel.analysis.verdict import baseline_drifted, format_ratio
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
-KINDS = {"factorial": factorial_study.study, "batch_sizes": batch_sizes_study.study, "budgets": budgets_study.study}
+KINDS = {"factorial": factorial_study.answer, "batch_sizes": batch_sizes_study.answer, "budgets": budgets_study.answer}
 """Function that answers each kind of study that an [analysis] table may name."""
 _OF_TIME = ("time", "time to target", "speed-up in seconds", "training", "throughput")
 """Endings of quantities that depend on seconds."""

@@ -107,7 +107,7 @@ def find_breaking_points(
     size (of equal ones the largest) upwards, through every size that was measured, as long as the mean lies at
     most `within` below the threshold; the last such size is its breaking point. Sizes below its best small one
     do not count: very small batches are worse for other reasons. A size with a failed run is not within, whatever
-    its other runs reached. A mean that misses by chance ends the search, so the point leans to small sizes.
+    its other runs reached. A mean that misses by chance ends the search, so the point is biased toward small sizes.
 
     The interval is a bootstrap over seeds, with the same resamples for all sizes and modes, which accounts for a
     threshold that is estimated from the same seeds; its level is widened as Student's t would.

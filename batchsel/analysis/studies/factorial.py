@@ -168,7 +168,11 @@ def _factors(
         if len(levels) > 2:
             return f"the factor {name} has {len(levels)} levels ({', '.join(levels)}), and a 2 × 2 has two"
         if len(levels) < 2:
-            return f"of the factor {name} only {' '.join(levels) or 'nothing'} has been run"
+            return (
+                f"the factor {name} has runs at only one level ({' '.join(levels)})"
+                if levels
+                else f"no run has a level of the factor {name}"
+            )
         base = base_level(runs, name) or levels[0]
         factors.append(Factor(name, base, next(level for level in levels if level != base)))
     return tuple(factors) or "its arms state no levels of factors"

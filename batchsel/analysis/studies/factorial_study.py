@@ -24,44 +24,48 @@ from batchsel.analysis.studies.study_parts import StudyPart
 from batchsel.analysis.verdict import format_ratio
 
 
-def study(part: StudyPart) -> Study:
+def answer(part: StudyPart) -> Study:
     """Answer the study in one of its parts."""
-    found, unit = factorial(part), study_unit(part.records, part.analysis)
-    if isinstance(found, str):
-        return make_study(part, 0, f"no answer yet: {found}", failure_notes(part.failures))
-    if not found.values:
+    result, unit = factorial(part), study_unit(part.records, part.analysis)
+    if isinstance(result, str):
+        return make_study(part, 0, f"no answer yet: {result}", failure_notes(part.failures))
+    if not result.values:
         return make_study(
-            part, 0, f"no answer yet: {found.missing}", _failure_notes(found, part), [_combination_table(found, unit)]
+            part,
+            0,
+            f"no answer yet: {result.missing}",
+            _failure_notes(result, part),
+            [_combination_table(result, unit)],
         )
     notes, tables = (
-        [*_failure_notes(found, part), *_notes(found)],
-        [_combination_table(found, unit), _effect_table(found, unit)],
+        [*_failure_notes(result, part), *_notes(result)],
+        [_combination_table(result, unit), _effect_table(result, unit)],
     )
-    return make_study(part, len(found.values), _sentence(found, unit), notes, tables, _estimates(found, unit))
+    return make_study(part, len(result.values), _sentence(result, unit), notes, tables, _estimates(result, unit))
 
 
-def _sentence(found: Factorial, unit: MetricUnit) -> str:
-    seeds = len(found.values)
-    words = [factor.word for factor in found.factors]
-    rests = basis(found.effects[-1].estimate, seeds)
+def _sentence(result: Factorial, unit: MetricUnit) -> str:
+    seeds = len(result.values)
+    words = [factor.word for factor in result.factors]
+    rests = basis(result.effects[-1].estimate, seeds)
     if len(words) == 1:
-        (effect,) = found.effects
+        (effect,) = result.effects
         text = f"{words[0]} gave {unit.difference(effect.estimate)} ({rests}){_verdict_suffix(effect)}"
     elif len(words) == 2:
-        alone = [f"{word} alone {unit.format(found.simple[levels], True)}" for word, levels in _alone(words)]
-        effect = found.effects[-1]
+        alone = [f"{word} alone {unit.format(result.simple[levels], True)}" for word, levels in _alone(words)]
+        effect = result.effects[-1]
         text = (
             f"{words[0]} and {words[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their single"
             f" effects (interaction; {rests}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
-            f" both {unit.format(found.simple[(1, 1)], True)}"
+            f" both {unit.format(result.simple[(1, 1)], True)}"
         )
     else:
-        text = _many(found, unit, seeds)
+        text = _many(result, unit, seeds)
     return f"{text}{f'; {ONE_SEED}' if seeds == 1 else ''}"
 
 
-def _many(found: Factorial, unit: MetricUnit, seeds: int) -> str:
-    interactions = [effect for effect in found.effects if len(effect.factors) > 1]
+def _many(result: Factorial, unit: MetricUnit, seeds: int) -> str:
+    interactions = [effect for effect in result.effects if len(effect.factors) > 1]
     if all(effect.estimate.low is None for effect in interactions):
         text = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in interactions]
         return f"interactions ({basis(interactions[0].estimate, seeds)}): {', '.join(text)}"
@@ -82,40 +86,40 @@ def _verdict_suffix(effect: Effect) -> str:
     return f": {words}" if words else ""
 
 
-def _failure_notes(found: Factorial, part: StudyPart) -> list[str]:
+def _failure_notes(result: Factorial, part: StudyPart) -> list[str]:
     """Return a note on runs of the study's combinations that failed."""
     runs = [item for item in part.failures if item.arm.role != "control"]
-    levels = {factor.name: (factor.base, factor.other) for factor in found.factors}
+    levels = {factor.name: (factor.base, factor.other) for factor in result.factors}
     return failure_notes([run for run in runs if all(run.arm.level(name) in of for name, of in levels.items())])
 
 
-def _notes(found: Factorial) -> list[str]:
-    seeds, notes = len(found.values), []
-    runs = sum(len(values) for values in found.combinations.values())
-    used = seeds * len(found.combinations)
+def _notes(result: Factorial) -> list[str]:
+    seeds, notes = len(result.values), []
+    runs = sum(len(values) for values in result.combinations.values())
+    used = seeds * len(result.combinations)
     if runs > used:
         notes.append(
             f"{runs - used} runs of seeds that lack a combination are not among the effects: those are differences"
             " within seeds."
         )
-    for effect in found.effects:
-        notes += weak_evidence_notes(_name(effect), effect.estimate, effect.p_holm, len(found.effects), seeds)
-    if found.missing:
-        notes.append(f"{found.missing}.")
+    for effect in result.effects:
+        notes += weak_evidence_notes(_name(effect), effect.estimate, effect.p_holm, len(result.effects), seeds)
+    if result.missing:
+        notes.append(f"{result.missing}.")
     return notes
 
 
-def _combination_table(found: Factorial, unit: MetricUnit) -> TextTable:
-    head = (*(factor.name for factor in found.factors), "runs", unit.axis, "against none of them")
+def _combination_table(result: Factorial, unit: MetricUnit) -> TextTable:
+    head = (*(factor.name for factor in result.factors), "runs", unit.axis, "against none of them")
     rows = []
-    for levels, values in found.combinations.items():
+    for levels, values in result.combinations.items():
         mean = unit.format(estimates.over_seeds(values)) if values else "–"
-        simple = found.simple.get(levels)
+        simple = result.simple.get(levels)
         rows.append(
-            (*_names(levels, found.factors), str(len(values)), mean, unit.format(simple, True) if simple else "–")
+            (*_names(levels, result.factors), str(len(values)), mean, unit.format(simple, True) if simple else "–")
         )
     caption = (
-        f"Means over seeds{' with 95 % intervals' if len(found.values) >= FEWEST else ''}; differences are paired by"
+        f"Means over seeds{' with 95 % intervals' if len(result.values) >= FEWEST else ''}; differences are paired by"
         f" seed{', in points' if unit.name else ''}."
     )
     return TextTable("Combinations", head, rows, caption)
@@ -125,14 +129,14 @@ def _names(levels: Combination, factors: Sequence[Factor]) -> tuple[str, ...]:
     return tuple(factor.other if on else factor.base for on, factor in zip(levels, factors, strict=True))
 
 
-def _effect_table(found: Factorial, unit: MetricUnit) -> TextTable:
+def _effect_table(result: Factorial, unit: MetricUnit) -> TextTable:
     head: tuple[str, ...] = ("effect", f"on {unit.metric}" + (", points" if unit.name else ""))
-    several = len(found.values) >= FEWEST
-    head += (("p", "p (Holm)") if several else ()) + tuple(f"{name} to target, ratio" for name in found.ratios)
+    several = len(result.values) >= FEWEST
+    head += (("p", "p (Holm)") if several else ()) + tuple(f"{name} to target, ratio" for name in result.ratios)
     rows = []
-    for place, effect in enumerate(found.effects):
+    for place, effect in enumerate(result.effects):
         tested = (f"{effect.p:.2g}", f"{effect.p_holm:.2g}") if several else ()
-        ratios = (format_ratio(of[place].estimate) for of in found.ratios.values())
+        ratios = (format_ratio(of[place].estimate) for of in result.ratios.values())
         rows.append((_name(effect), unit.format(effect.estimate, True), *tested, *ratios))
     caption = (
         "A main effect is the mean difference between the levels of a factor over those of the others; an interaction"
@@ -140,10 +144,10 @@ def _effect_table(found: Factorial, unit: MetricUnit) -> TextTable:
     )
     if several:
         caption += (
-            f" In brackets 95 % intervals over {len(found.values)} paired seeds; p by sign flips, corrected for all"
+            f" In brackets: 95 % intervals over {len(result.values)} paired seeds; p by sign flips, corrected for all"
             " effects on the metric by Holm."
         )
-    if found.ratios:
+    if result.ratios:
         caption += (
             " Ratios below 1 are less samples or time; that of an interaction is over the product of the single ones."
         )
@@ -154,17 +158,17 @@ def _name(effect: Effect) -> str:
     return " × ".join(effect.factors)
 
 
-def _estimates(found: Factorial, unit: MetricUnit) -> tuple[StudyEstimate, ...]:
-    seeds = len(found.values)
-    items = [_estimate(effect, f"on {unit.metric}", unit.name, seeds) for effect in found.effects]
-    for name, of in found.ratios.items():
+def _estimates(result: Factorial, unit: MetricUnit) -> tuple[StudyEstimate, ...]:
+    seeds = len(result.values)
+    items = [_estimate(effect, f"on {unit.metric}", unit.name, seeds) for effect in result.effects]
+    for name, of in result.ratios.items():
         items += [_estimate(effect, f"on {name} to target", "ratio", seeds) for effect in of]
-    for levels, estimate in found.simple.items():
-        item = " and ".join(factor.word for on, factor in zip(levels, found.factors, strict=True) if on)
+    for levels, estimate in result.simple.items():
+        item = " and ".join(factor.word for on, factor in zip(levels, result.factors, strict=True) if on)
         items.append(StudyEstimate(item, f"difference of {unit.metric} to none of them", unit.name, estimate, seeds))
-    for levels, values in found.combinations.items():
+    for levels, values in result.combinations.items():
         if values:
-            item = ", ".join(level_names(levels, found.factors))
+            item = ", ".join(level_names(levels, result.factors))
             items.append(
                 StudyEstimate(item, f"test {unit.metric}", unit.whole, estimates.over_seeds(values), len(values))
             )

@@ -140,7 +140,7 @@ def difference_verdict(estimate: Estimate, p_holm: float, reference: str) -> str
 
     Example:
         >>> difference_verdict(Estimate(1.0, 0.5, 1.5), 0.25, "none")
-        'its interval leaves 0 out, but the evidence is weak: p = 0.25 after Holm'
+        'its interval excludes 0, but the evidence is weak: p = 0.25 after Holm'
         >>> difference_verdict(Estimate(1.0, 0.5, 1.5), 0.02, "none")
         'distinguishable from none'
         >>> difference_verdict(Estimate(1.0, -0.5, 2.5), 0.5, "none")
@@ -151,7 +151,7 @@ def difference_verdict(estimate: Estimate, p_holm: float, reference: str) -> str
     if not excludes_zero(estimate):
         return f"not distinguishable from {reference}"
     if p_holm > _SIGNIFICANT:
-        return f"its interval leaves 0 out, but the evidence is weak: p = {p_holm:.2g} after Holm"
+        return f"its interval excludes 0, but the evidence is weak: p = {p_holm:.2g} after Holm"
     return f"distinguishable from {reference}"
 
 
@@ -169,7 +169,7 @@ def failure_notes(failures: Sequence[object]) -> list[str]:
     """Return a note on runs that failed, or nothing."""
     count = len(failures)
     runs = "1 run failed and is" if count == 1 else f"{count} runs failed and are"
-    return [f"{runs} not among the numbers: they are of the runs that ended."] if count else []
+    return [f"{runs} not included: all numbers are of runs that ended."] if count else []
 
 
 def weak_evidence_notes(item: str, estimate: Estimate, p_holm: float, tests: int, seeds: int) -> list[str]:
@@ -184,7 +184,7 @@ def weak_evidence_notes(item: str, estimate: Estimate, p_holm: float, tests: int
     """
     if not excludes_zero(estimate) or p_holm <= _SIGNIFICANT:
         return []
-    least = f"sign flips of {seeds} seeds give no p below {2 / 2**seeds:.2g}"
+    least = f"the smallest p of sign flips with {seeds} seeds is {2 / 2**seeds:.2g}"
     return [f"{item}: after Holm's correction for {tests} tests p = {p_holm:.2g}: weak evidence ({least})."]
 
 

@@ -1,4 +1,4 @@
-"""Records: one run is one line of JSON. Needs no TensorFlow."""
+"""Append and read records: each run is one line of JSON. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _OF_RUNS = {
     "crossing": _MAYBE, "first_crossing": _MAYBE, "test": dict, "counts": dict, "kept": (int, float), "visits": list,
     "seconds": dict, "selection": dict, "evaluations": list, "history": dict, "contended": bool, "started": str,
 }  # fmt: skip
-"""What a record must have to be read; more may be in it, such as the targets of its data set by level."""
+"""Required keys of a record and their types; records may hold more, such as the targets of the data set."""
 
 
 def append(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Adds a line to the records of a folder.
+    """Append a line to the records of a folder.
 
-    The line is written in one piece under a lock and brought to the disk, so that two writers never mix
-    and a kill leaves at most a last line without its end, which the next writer closes off.
+    The line is written in one piece under a lock and flushed to the disk, so that two writers never interleave
+    and a kill leaves at most an incomplete last line, which the next writer terminates.
 
     Args:
-        folder: Folder of the runs; made if it does not exist.
+        folder: Folder of the runs; created if it does not exist.
         record: The record, JSON.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
         UserError: If the file cannot be written.
@@ -61,42 +61,42 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
             _write_whole(file.fileno(), line, end)
     except OSError as error:
         raise UserError(
-            f"cannot write the record to {path}: {error.strerror or error}. Free some space or choose another"
+            f"cannot write the record to {path}: {error.strerror or error}. Free some space, or choose another"
             " folder with --out."
         ) from error
     return path
 
 
 class Problem(NamedTuple):
-    """A line that is no record, or one that cannot be used."""
+    """A line that is not a usable record."""
 
     path: Path
     line: int
-    what: str
+    description: str
 
     def __str__(self) -> str:
-        return f"{self.path}, line {self.line}: {self.what}"
+        return f"{self.path}, line {self.line}: {self.description}"
 
 
 class Records(NamedTuple):
-    """What was found in files of records."""
+    """Contents of files of records."""
 
     runs: list[dict[str, Any]]
     """Records of runs that ended."""
     failures: list[dict[str, Any]]
-    """Records of runs that failed: their settings and what was said."""
+    """Records of runs that failed: their settings and error messages."""
     problems: list[Problem]
-    """Lines that are left out."""
+    """Lines that were left out."""
 
 
 def read(*paths: Path) -> Records:
-    """The records of files; a line that is damaged or of another schema is left out and told.
+    """Read the records of files; a line that is damaged or has another schema is left out and reported.
 
     Args:
-        *paths: The files; of a folder the file in it.
+        *paths: Files, or folders that hold one.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If a file cannot be read.
     """
     found = Records([], [], [])
     for path in (path / FILE if path.is_dir() else path for path in paths):
@@ -106,28 +106,24 @@ def read(*paths: Path) -> Records:
             raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
         for number, line in enumerate(lines, 1):
             if line.strip():
-                _sort(found, path, number, line)
+                _add_line(found, path, number, line)
     return found
 
 
 def read_folder(folder: Path) -> Records:
-    """The records of a folder of runs, none if nothing was recorded there yet.
-
-    Args:
-        folder: The folder.
-    """
+    """Read the records of a folder of runs; none if nothing has been recorded there yet."""
     return read(folder) if (folder / FILE).is_file() else Records([], [], [])
 
 
-def _sort(found: Records, path: Path, number: int, line: bytes) -> None:
+def _add_line(found: Records, path: Path, number: int, line: bytes) -> None:
     try:
         record = json.loads(line)
     except ValueError:
         found.problems.append(Problem(path, number, "damaged or half written; it is left out"))
         return
-    what = problem(record)
-    if what:
-        found.problems.append(Problem(path, number, f"{what}; it is left out"))
+    description = problem(record)
+    if description:
+        found.problems.append(Problem(path, number, f"{description}; it is left out"))
     elif "failed" in record:
         found.failures.append(record)
     else:
@@ -135,7 +131,7 @@ def _sort(found: Records, path: Path, number: int, line: bytes) -> None:
 
 
 def problem(record: Any) -> str | None:
-    """What is wrong with a record, or None.
+    """Return what is wrong with a record, or None.
 
     Args:
         record: A value read from JSON.
@@ -145,7 +141,7 @@ def problem(record: Any) -> str | None:
         'its schema is 99, expected 2'
     """
     if not isinstance(record, dict):
-        return "it is no record"
+        return "it is not a record"
     if record.get("schema") != SCHEMA:
         return f"its schema is {record.get('schema')!r}, expected {SCHEMA}"
     expected = _OF_FAILURES if "failed" in record else _OF_RUNS
@@ -153,23 +149,23 @@ def problem(record: Any) -> str | None:
         if key not in record:
             return f"it has no {key!r}"
         if not isinstance(record[key], kinds):
-            return f"its {key!r} is {type(record[key]).__name__}"
+            return f"its {key!r} has the type {type(record[key]).__name__}"
     if "failed" in record:
         return None
-    return _problem_of_points(record) or _problem_of_targets(record) or _problem_of_study(record)
+    return _evaluations_problem(record) or _targets_problem(record) or _study_problem(record)
 
 
-def _problem_of_points(record: dict[str, Any]) -> str | None:
+def _evaluations_problem(record: dict[str, Any]) -> str | None:
     points = [*record["evaluations"], *(point for point in (record["crossing"], record["first_crossing"]) if point)]
     for point in points:
         if not isinstance(point, dict) or not all(
             isinstance(point.get(key), int | float) for key in ("steps", "samples", "scored", "seconds")
         ):
             return "an evaluation lacks its counts"
-    return "its run was reached without a crossing" if record["reached"] and not record["crossing"] else None
+    return "its run reached the target without a crossing" if record["reached"] and not record["crossing"] else None
 
 
-def _problem_of_targets(record: dict[str, Any]) -> str | None:
+def _targets_problem(record: dict[str, Any]) -> str | None:
     targets = record.get("targets", {})
     try:
         for text in targets.values():
@@ -179,18 +175,18 @@ def _problem_of_targets(record: dict[str, Any]) -> str | None:
     return None
 
 
-def _problem_of_study(record: dict[str, Any]) -> str | None:
-    """What came later and old records lack: the levels of an arm, and what the runs are made for."""
+def _study_problem(record: dict[str, Any]) -> str | None:
+    """Check keys that old records lack: the levels of the arm, and the experiment of the run."""
     levels, about = record["arm"].get("levels", {}), record.get("about", {})
     if not isinstance(levels, dict) or not all(isinstance(level, str) for level in levels.values()):
         return f"its levels are {levels!r}"
     if not isinstance(about, dict) or not isinstance(about.get("analysis", {}), dict):
-        return f"what it says of its experiment is {about!r}"
+        return f"its description of the experiment is {about!r}"
     return None
 
 
 def _write_whole(descriptor: int, line: bytes, end: int) -> None:
-    """Writes a line to its last byte, or leaves the file as long as it was."""
+    """Write a whole line, or leave the file as long as it was."""
     try:
         written = 0
         while written < len(line):
@@ -202,7 +198,7 @@ def _write_whole(descriptor: int, line: bytes, end: int) -> None:
 
 
 def _lock(file: IO[bytes]) -> None:
-    """Waits until no other process writes; where there is no such lock, lines are short enough to go in whole."""
+    """Wait until no other process writes; without such a lock, lines are short enough to be written in one piece."""
     with contextlib.suppress(ImportError):
         import fcntl
 

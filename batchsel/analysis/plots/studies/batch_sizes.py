@@ -35,50 +35,50 @@ def draw_accuracy(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
     known = _known(arms, failures)
     if not known:
         return None
-    close = any(close_up(found) for _, found in known)
-    made, axes = figure(1 + close, len(known), _WIDTH if close else 6.0, _HEIGHT * len(known))
-    for row, (part, found) in zip(axes, known, strict=True):
+    close = any(close_up(sweep) for _, sweep in known)
+    fig, axes = figure(1 + close, len(known), _WIDTH if close else 6.0, _HEIGHT * len(known))
+    for row, (part, sweep) in zip(axes, known, strict=True):
         for ax in row:
-            _lines(ax, found, lambda result: result.final)
-            _threshold(ax, found)
-            ax.set_ylabel(found.unit.axis, fontsize=9)
+            _lines(ax, sweep, lambda result: result.final)
+            _threshold(ax, sweep)
+            ax.set_ylabel(sweep.unit.axis, fontsize=9)
         _set_title(row[0], part, known)
-        if close and close_up(found):
-            row[1].set_ylim(close_up(found))
+        if close and close_up(sweep):
+            row[1].set_ylim(close_up(sweep))
             row[1].set_title("near the threshold", fontsize=9, loc="left")
         elif close:
             row[1].set_axis_off()
-    legend_below(made, axes[0, 0])
-    return made
+    legend_below(fig, axes[0, 0])
+    return fig
 
 
-def close_up(found: BatchSizes) -> tuple[float, float] | None:
+def close_up(sweep: BatchSizes) -> tuple[float, float] | None:
     """Return the range of values around the threshold, where far values would squeeze the others together.
 
     Args:
-        found: Results of the sweep.
+        sweep: Results of the sweep.
     """
-    if found.breaking is None:
+    if sweep.breaking is None:
         return None
-    level, step = found.breaking.threshold.value, found.within or 1.0
-    values = [result.final.value for result in found.sizes.values()]
+    level, step = sweep.breaking.threshold.value, sweep.within or 1.0
+    values = [result.final.value for result in sweep.sizes.values()]
     if max(abs(value - level) for value in values) <= _FAR * step:
         return None
-    return (level - 3 * step, level + 2 * step) if found.unit.rising else (level - 2 * step, level + 3 * step)
+    return (level - 3 * step, level + 2 * step) if sweep.unit.rising else (level - 2 * step, level + 3 * step)
 
 
-def _threshold(ax: Any, found: BatchSizes) -> None:
+def _threshold(ax: Any, sweep: BatchSizes) -> None:
     """Draw the threshold of small batches, its tolerance, and a ring around the breaking point of each mode."""
-    if found.breaking is None:
+    if sweep.breaking is None:
         return
-    level = found.breaking.threshold.value
-    lowest = level - found.within if found.unit.rising else level + found.within
+    level = sweep.breaking.threshold.value
+    lowest = level - sweep.within if sweep.unit.rising else level + sweep.within
     ax.axhline(level, color=GRAY, linewidth=0.8, label="threshold of small batches")
     ax.axhline(lowest, color=GRAY, linewidth=0.8, linestyle=":", label="lowest mean that is within")
-    palette, label = Palette(found.modes), {"label": "breaking point"}
-    for mode, point in found.breaking.modes.items():
+    palette, label = Palette(sweep.modes), {"label": "breaking point"}
+    for mode, point in sweep.breaking.modes.items():
         if not point.value.bound:  # otherwise it lies beyond the measured sizes
-            y = found.sizes[mode, point.value.batch].final.value
+            y = sweep.sizes[mode, point.value.batch].final.value
             ax.plot(point.value.batch, y, "o", ms=11, mfc="none", mec=palette.color(mode), mew=1.6, ls="none", **label)
             label = {}
 
@@ -96,10 +96,10 @@ def draw_gap(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
     """
     columns = (
         (
-            lambda found: f"train − test {found.unit.metric}{', points' if found.unit.name else ''}",
+            lambda sweep: f"train − test {sweep.unit.metric}{', points' if sweep.unit.name else ''}",
             lambda result: result.gap,
         ),
-        (lambda found: "test − train loss", lambda result: result.loss_gap),
+        (lambda sweep: "test − train loss", lambda result: result.loss_gap),
     )
     return _panels(arms, failures, columns)
 
@@ -116,8 +116,8 @@ def draw_time(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
         The figure, or None if runs shared the device.
     """
     columns = (
-        (lambda found: "seconds to the end of the budget", lambda result: result.seconds),
-        (lambda found: "samples trained on a second", lambda result: result.throughput and Estimate(result.throughput)),
+        (lambda sweep: "seconds to the end of the budget", lambda result: result.seconds),
+        (lambda sweep: "samples trained on a second", lambda result: result.throughput and Estimate(result.throughput)),
     )
     return _panels(arms, failures, columns, log=True)
 
@@ -133,33 +133,33 @@ def draw_speed_up(arms: Arms, palette: Palette, failures: Failures = ()) -> Any:
     Returns:
         The figure, or None if fewer than two sizes reach it.
     """
-    known = [(part, found) for part, found in _known(arms, failures) if len(found.speed_ups) > 1]
+    known = [(part, sweep) for part, sweep in _known(arms, failures) if len(sweep.speed_ups) > 1]
     if not known:
         return None
-    made, axes = figure(columns=2, rows=len(known), width=_WIDTH, height=_HEIGHT * len(known))
-    for row, (part, found) in zip(axes, known, strict=True):
-        for ax, what in zip(row, ("steps", "seconds"), strict=True):
-            _speed(ax, found, what)
-            ax.set_ylabel("speed-up in steps" if what == "steps" else "speed-up in time", fontsize=9)
+    fig, axes = figure(columns=2, rows=len(known), width=_WIDTH, height=_HEIGHT * len(known))
+    for row, (part, sweep) in zip(axes, known, strict=True):
+        for ax, quantity in zip(row, ("steps", "seconds"), strict=True):
+            _speed(ax, sweep, quantity)
+            ax.set_ylabel("speed-up in steps" if quantity == "steps" else "speed-up in time", fontsize=9)
             _set_title(ax, part, known)
-    legend_below(made, axes[0, 0])
-    return made
+    legend_below(fig, axes[0, 0])
+    return fig
 
 
-def _speed(ax: Any, found: BatchSizes, what: str) -> None:
-    points: dict[str, list[SpeedUp]] = {mode: [] for mode in found.modes}
-    for item in found.speed_ups:
-        if getattr(item, what) is not None:
+def _speed(ax: Any, sweep: BatchSizes, quantity: str) -> None:
+    points: dict[str, list[SpeedUp]] = {mode: [] for mode in sweep.modes}
+    for item in sweep.speed_ups:
+        if getattr(item, quantity) is not None:
             points[item.mode].append(item)
     if not any(points.values()):
         ax.set_axis_off()
         return
-    palette = Palette(found.modes)
+    palette = Palette(sweep.modes)
     for mode, items in points.items():
-        estimates = {item.batch: getattr(item, what) for item in items}
+        estimates = {item.batch: getattr(item, quantity) for item in items}
         _line(ax, estimates, palette, mode)
-    sizes = sorted({item.batch for item in found.speed_ups})
-    first = next(item.batch for item in found.speed_ups if item.mode == found.base)
+    sizes = sorted({item.batch for item in sweep.speed_ups})
+    first = next(item.batch for item in sweep.speed_ups if item.mode == sweep.base)
     ax.plot(sizes, [size / first for size in sizes], color=GRAY, linewidth=0.8, label="ideal: the batch size's ratio")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter("{x:g}")
@@ -175,28 +175,28 @@ def _panels(
     """Draw a panel for each quantity that any batch size has."""
     known = _known(arms, failures)
     columns = [
-        item for item in columns if any(item[1](result) for _, found in known for result in found.sizes.values())
+        item for item in columns if any(item[1](result) for _, sweep in known for result in sweep.sizes.values())
     ]
     if not columns:
         return None
-    made, axes = figure(len(columns), len(known), _WIDTH if len(columns) > 1 else 5.4, _HEIGHT * len(known))
-    for row, (part, found) in zip(axes, known, strict=True):
+    fig, axes = figure(len(columns), len(known), _WIDTH if len(columns) > 1 else 5.4, _HEIGHT * len(known))
+    for row, (part, sweep) in zip(axes, known, strict=True):
         for ax, (name, of) in zip(row, columns, strict=True):
-            _lines(ax, found, of)
+            _lines(ax, sweep, of)
             if log:
                 log_scale(ax.yaxis)
-            ax.set_ylabel(name(found), fontsize=9)
+            ax.set_ylabel(name(sweep), fontsize=9)
             _set_title(ax, part, known)
     if axes[0, 0].get_legend_handles_labels()[0]:
-        legend_below(made, axes[0, 0])
-    return made
+        legend_below(fig, axes[0, 0])
+    return fig
 
 
-def _lines(ax: Any, found: BatchSizes, of: Callable[[SizeResult], Any]) -> None:
-    palette = Palette(found.modes)
-    for mode in found.modes:
-        _line(ax, {batch: of(result) for (name, batch), result in found.sizes.items() if name == mode}, palette, mode)
-    _sizes_axis(ax, found.batches)
+def _lines(ax: Any, sweep: BatchSizes, of: Callable[[SizeResult], Any]) -> None:
+    palette = Palette(sweep.modes)
+    for mode in sweep.modes:
+        _line(ax, {batch: of(result) for (name, batch), result in sweep.sizes.items() if name == mode}, palette, mode)
+    _sizes_axis(ax, sweep.batches)
 
 
 def _line(ax: Any, estimates: Mapping[int, Estimate | None], palette: Palette, mode: str) -> None:
@@ -228,8 +228,8 @@ def _set_title(ax: Any, part: StudyPart, known: Sequence[Any]) -> None:
 
 
 def _known(arms: Arms, failures: Failures) -> list[tuple[StudyPart, BatchSizes]]:
-    found = [
+    sweep = [
         (part, batch_sizes(part))
         for part in split_into_parts([run for of in arms.values() for run in of], "batch_sizes", failures)
     ]
-    return [(part, of) for part, of in found if not isinstance(of, str)]
+    return [(part, of) for part, of in sweep if not isinstance(of, str)]

@@ -26,53 +26,53 @@ def draw_budgets(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> A
         The figure, or None if the three do not share a seed.
     """
     records = [record for of in arms.values() for record in of]
-    found = [(part, budgets(part)) for part in split_into_parts(records, "budgets")]
-    known = [(part, of) for part, of in found if not isinstance(of, str) and of.differences]
+    result = [(part, budgets(part)) for part in split_into_parts(records, "budgets")]
+    known = [(part, of) for part, of in result if not isinstance(of, str) and of.differences]
     if not known:
         return None
-    made, axes = figure(columns=2, rows=len(known), width=9.0, height=2.3 * len(known))
+    fig, axes = figure(columns=2, rows=len(known), width=9.0, height=2.3 * len(known))
     for (left, right), (part, of) in zip(axes, known, strict=True):
         _values(left, of)
         _differences(right, of)
         if len(known) > 1:
             left.set_title(part.place, fontsize=9, loc="left")
-    return made
+    return fig
 
 
-def _values(ax: Any, found: Budgets) -> None:
+def _values(ax: Any, result: Budgets) -> None:
     palette = Palette(ROLES)
     for row, role in enumerate(ROLES):
-        values = found.finals[role]
+        values = result.finals[role]
         for seed, value in values.items():
             y = row + 0.16 + 0.14 * np.modf(seed * 0.618)[0]
             ax.plot(value, y, ".", color=palette.color(role), markersize=4, alpha=0.45)
         mean = estimates.over_seeds(list(values.values()))
-        bar(ax, row, mean, palette.color(role), found.unit.number(mean.value))
-    ax.set_yticks(range(len(ROLES)), [found.names[role] for role in ROLES])
+        bar(ax, row, mean, palette.color(role), result.unit.number(mean.value))
+    ax.set_yticks(range(len(ROLES)), [result.names[role] for role in ROLES])
     ax.set_ylim(len(ROLES) - 0.45, -0.7)
     ax.margins(x=0.1)
-    ax.set_xlabel(f"{found.unit.axis}{_interval_label(found)}", fontsize=9)
+    ax.set_xlabel(f"{result.unit.axis}{_interval_label(result)}", fontsize=9)
 
 
-def _differences(ax: Any, found: Budgets) -> None:
+def _differences(ax: Any, result: Budgets) -> None:
     palette = Palette(ROLES)
-    for row, item in enumerate(found.differences.values()):
-        bar(ax, row, item.final, palette.color(item.left), found.unit.number(item.final.value, True))
+    for row, item in enumerate(result.differences.values()):
+        bar(ax, row, item.final, palette.color(item.left), result.unit.number(item.final.value, True))
     ax.axvline(0, color=GRAY, linewidth=1)
-    if found.margin is not None:
-        margin = -found.margin if found.unit.rising else found.margin
+    if result.margin is not None:
+        margin = -result.margin if result.unit.rising else result.margin
         ax.axvline(margin, color=GRAY, linewidth=1, linestyle=":")
         ax.annotate("margin", (margin, -0.7), xytext=(3, -9), textcoords="offset points", fontsize=7, color=GRAY)
-    names = [f"{found.names[item.left]} − {found.names[item.right]}" for item in found.differences.values()]
+    names = [f"{result.names[item.left]} − {result.names[item.right]}" for item in result.differences.values()]
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.45, -0.7)
     ax.margins(x=0.1)
-    unit = f", {found.unit.name}" if found.unit.name else ""
-    ax.set_xlabel(f"difference of test {found.unit.metric}{unit}{_interval_label(found)}", fontsize=9)
+    unit = f", {result.unit.name}" if result.unit.name else ""
+    ax.set_xlabel(f"difference of test {result.unit.metric}{unit}{_interval_label(result)}", fontsize=9)
 
 
-def _interval_label(found: Budgets) -> str:
-    most = max(len(values) for values in found.finals.values())
+def _interval_label(result: Budgets) -> str:
+    most = max(len(values) for values in result.finals.values())
     if most >= FEWEST:
         return " (95 % interval)"
     return " (one seed)" if most == 1 else f" ({most} seeds)"

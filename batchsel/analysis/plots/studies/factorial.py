@@ -28,8 +28,8 @@ def draw_effects(arms: Arms, palette: Palette) -> Any:
     known = _known(arms)
     if not known:
         return None
-    rows = [(part, found, unit, effect) for part, found, unit in known for effect in found.effects]
-    made, axes = figure(width=6.6, height=0.9 + 0.36 * len(rows))
+    rows = [(part, result, unit, effect) for part, result, unit in known for effect in result.effects]
+    fig, axes = figure(width=6.6, height=0.9 + 0.36 * len(rows))
     ax, colors = axes[0, 0], Palette(["", *(part.place for part, *_ in known)])
     for row, (part, _, unit, effect) in enumerate(rows):
         bar(ax, row, effect.estimate, colors.color(part.place), unit.format(effect.estimate, True).split(" ")[0])
@@ -43,7 +43,7 @@ def draw_effects(arms: Arms, palette: Palette) -> Any:
     unit = rows[0][2]
     interval = " (95 % interval)" if any(effect.estimate.low is not None for *_, effect in rows) else " (no intervals)"
     ax.set_xlabel(f"effect on test {unit.metric}{', points' if unit.name else ''}{interval}", fontsize=9)
-    return made
+    return fig
 
 
 def draw_interaction(arms: Arms, palette: Palette) -> Any:
@@ -59,20 +59,20 @@ def draw_interaction(arms: Arms, palette: Palette) -> Any:
     known = [item for item in _known(arms) if len(item[1].factors) == 2]
     if not known:
         return None
-    made, axes = panel_figure(len(known), width=4.2, height=3.3)
-    for ax, (part, found, unit) in zip(axes, known, strict=True):
-        _panel(ax, found, unit)
+    fig, axes = panel_figure(len(known), width=4.2, height=3.3)
+    for ax, (part, result, unit) in zip(axes, known, strict=True):
+        _panel(ax, result, unit)
         ax.set_title(part.place, fontsize=9, loc="left")
-    legend_below(made, axes[0])
-    return made
+    legend_below(fig, axes[0])
+    return fig
 
 
-def _panel(ax: Any, found: Factorial, unit: MetricUnit) -> None:
-    first, second = found.factors
+def _panel(ax: Any, result: Factorial, unit: MetricUnit) -> None:
+    first, second = result.factors
     colors = Palette((second.base, second.other))
     for other, level in enumerate((second.base, second.other)):
         color, shift = colors.color(level), 0.03 * (2 * other - 1)
-        values = [[row[(one, other)] for row in found.values.values()] for one in (0, 1)]
+        values = [[row[(one, other)] for row in result.values.values()] for one in (0, 1)]
         means = [estimates.over_seeds(of) for of in values]
         x = [place + shift for place in (0, 1)]
         style = "-" if other else "--"
@@ -88,11 +88,11 @@ def _panel(ax: Any, found: Factorial, unit: MetricUnit) -> None:
 
 def _known(arms: Arms) -> list[tuple[StudyPart, Factorial, MetricUnit]]:
     records = [record for of in arms.values() for record in of]
-    found = [
+    result = [
         (part, factorial(part), study_unit(part.records, part.analysis))
         for part in split_into_parts(records, "factorial")
     ]
-    return [(part, of, unit) for part, of, unit in found if not isinstance(of, str) and of.effects]
+    return [(part, of, unit) for part, of, unit in result if not isinstance(of, str) and of.effects]
 
 
 def _short(part: StudyPart) -> str:

@@ -28,12 +28,12 @@ def draw_snr(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:
     known = {name: records for name, records in known.items() if records}
     if not known:
         return None
-    made, axes = panel_figure(len(known), width=4.5, height=3.1, sharey=True)
+    fig, axes = panel_figure(len(known), width=4.5, height=3.1, sharey=True)
     for ax, (name, records) in zip(axes, known.items(), strict=True):
         _panel(ax, records)
         ax.set_title(f"{name} (n = {len(records)})", fontsize=9, loc="left", color=palette.color(name))
-    legend_below(made, *axes)
-    return made
+    legend_below(fig, *axes)
+    return fig
 
 
 def _panel(ax: Any, records: Sequence[RunRecord]) -> None:

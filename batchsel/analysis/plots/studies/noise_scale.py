@@ -31,7 +31,7 @@ def draw_noise_scale(arms: Arms, palette: Palette) -> Any:
     modes: dict[str, list[str]] = {}
     for name in curves:
         modes.setdefault(_mode(arms[name][0]), []).append(name)
-    made, axes = figure(columns=len(modes), width=9.0 if len(modes) > 1 else 6.0, height=3.6, sharey=True)
+    fig, axes = figure(columns=len(modes), width=9.0 if len(modes) > 1 else 6.0, height=3.6, sharey=True)
     sizes = sorted({arms[name][0].spec.batch_size for name in curves})
     colors = dict(zip(sizes, shades(len(sizes)), strict=True))
     named: set[str] = set()
@@ -48,8 +48,8 @@ def draw_noise_scale(arms: Arms, palette: Palette) -> Any:
         ax.set_title(mode, fontsize=9, loc="left")
     log_scale(axes[0, 0].yaxis)
     axes[0, 0].set_ylabel("noise scale tr Σ / |G|² (samples)", fontsize=9)
-    legend_below(made, *axes[0])
-    return made
+    legend_below(fig, *axes[0])
+    return fig
 
 
 def _curve(records: Sequence[RunRecord]) -> tuple[np.ndarray, np.ndarray]:

@@ -30,12 +30,12 @@ def draw_pareto(
         The figure, or None if runs shared the device.
     """
     records = [record for of in arms.values() for record in of]
-    found = [(part, batch_sizes(part)) for part in split_into_parts(records, "batch_sizes", failures)]
-    known = [(part, of) for part, of in found if not isinstance(of, str) and of.front]
+    sweep = [(part, batch_sizes(part)) for part in split_into_parts(records, "batch_sizes", failures)]
+    known = [(part, of) for part, of in sweep if not isinstance(of, str) and of.front]
     if not known:
         return None
     close = any(close_up(of) for _, of in known)
-    made, axes = figure(1 + close, len(known), 9.0 if close else 6.0, 3.7 * len(known))
+    fig, axes = figure(1 + close, len(known), 9.0 if close else 6.0, 3.7 * len(known))
     for row, (part, of) in zip(axes, known, strict=True):
         for ax in row:
             _panel(ax, of)
@@ -47,22 +47,22 @@ def draw_pareto(
         elif close:
             row[1].set_axis_off()
         _label(row[-1] if close and close_up(of) else row[0], of)
-    legend_below(made, axes[0, 0])
-    return made
+    legend_below(fig, axes[0, 0])
+    return fig
 
 
-def _panel(ax: Any, found: BatchSizes) -> None:
-    palette, points = Palette(found.modes), [found.sizes[key] for key in found.front]
+def _panel(ax: Any, sweep: BatchSizes) -> None:
+    palette, points = Palette(sweep.modes), [sweep.sizes[key] for key in sweep.front]
     x, y = [result.seconds.value for result in points], [result.final.value for result in points]
     ax.plot(
         x, y, color=GRAY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
     )
-    for mode in found.modes:
+    for mode in sweep.modes:
         label = {"label": "a batch size" if mode == PLAIN else mode}
-        for result in found.sizes.values():
+        for result in sweep.sizes.values():
             if result.mode != mode or result.seconds is None:
                 continue
-            color, first = palette.color(mode), (result.mode, result.batch) in found.front
+            color, first = palette.color(mode), (result.mode, result.batch) in sweep.front
             if result.final.low is not None:
                 ends = [result.final.low, result.final.high]
                 ax.plot([result.seconds.value] * 2, ends, color=color, linewidth=1, alpha=0.35)
@@ -72,16 +72,16 @@ def _panel(ax: Any, found: BatchSizes) -> None:
     ax.margins(x=0.08)
     log_scale(ax.xaxis)
     ax.set_xlabel("seconds to the end of the budget", fontsize=9)
-    ax.set_ylabel(found.unit.axis, fontsize=9)
+    ax.set_ylabel(sweep.unit.axis, fontsize=9)
 
 
-def _label(ax: Any, found: BatchSizes) -> None:
+def _label(ax: Any, sweep: BatchSizes) -> None:
     """Label batch sizes along the front; labels that would overlap are stacked."""
-    seconds = [result.seconds.value for result in found.sizes.values() if result.seconds is not None]
+    seconds = [result.seconds.value for result in sweep.sizes.values() if result.seconds is not None]
     room = _ROOM * math.log(max(seconds) / min(seconds)) if len(seconds) > 1 else 0.0
     low, high = ax.get_ylim()
     last, step = -math.inf, 0
-    for result in (found.sizes[key] for key in found.front):
+    for result in (sweep.sizes[key] for key in sweep.front):
         if not low <= result.final.value <= high:
             continue
         place = math.log(result.seconds.value)
