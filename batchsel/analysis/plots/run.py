@@ -54,7 +54,7 @@ def draw_metric(axes: Any, record: RunRecord, metric: str, threshold: float) -> 
     if crossing:
         axes.plot(crossing.seconds, crossing.values[metric], "o", color=_ORANGE, markersize=9, markerfacecolor="none")
         passes = crossing.samples / record.sizes.train
-        words = f"reached after {crossing['seconds']:.3g} s, {passes:.2f} passes"
+        words = f"reached after {crossing.seconds:.3g} s, {passes:.2f} passes"
         axes.annotate(words, (0.97, 0.05), xycoords="axes fraction", fontsize=9, color=_ORANGE, ha="right")
     axes.set_xlabel("seconds on the clock (planning, scoring, steps)")
     axes.set_ylabel(f"validation {metric}")

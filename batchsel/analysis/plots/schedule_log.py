@@ -115,7 +115,7 @@ def _groups(ax: Any, lines: Mapping[str, Line]) -> None:
     colors = shades(len(lines))
     for place, (name, line) in enumerate(lines.items()):
         ax.plot(*line, color=colors[place], linewidth=1.2, label=name.removeprefix(_GROUP))
-    values = np.array([value for _, of in lines.values() for value in of], float)
+    values = np.array([value for _, column in lines.values() for value in column], float)
     if (values > 0).all() and values.max() / values.min() > _DECADES and math.isfinite(values.max()):
         log_scale(ax.yaxis)
     _label_axes(ax, "rate of a group of layers")

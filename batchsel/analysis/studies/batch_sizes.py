@@ -73,6 +73,12 @@ class BatchSizes(NamedTuple):
         return list(dict.fromkeys([self.base, *(mode for mode, _ in (*self.sizes, *self.failed))]))
 
     @property
+    def front_points(self) -> list[tuple[float, SizeResult]]:
+        """Mean seconds and result of each size on the front."""
+        results = [self.sizes[key] for key in self.front]
+        return [(result.seconds.value, result) for result in results if result.seconds is not None]
+
+    @property
     def batches(self) -> list[int]:
         """All batch sizes, in rising order."""
         return sorted({batch for _, batch in self.sizes})

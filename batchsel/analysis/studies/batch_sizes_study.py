@@ -208,9 +208,10 @@ def _estimates(sweep: BatchSizes) -> tuple[StudyEstimate, ...]:
             StudyEstimate(sweep.base, "threshold of small batches", sweep.unit.whole, Estimate(threshold.value), seeds)
         )
         for mode, point in sweep.breaking.modes.items():
-            value, *ends = (None if of is None else _batch_or_zero(of) for of in (point.value, point.low, point.high))
+            low, high = (size and _batch_or_zero(size) for size in (point.low, point.high))
+            estimate = Estimate(_batch_or_zero(point.value), low, high)
             bound = f"breaking point{', ' if point.value.bound else ''}{point.value.bound}"
-            items.append(StudyEstimate(mode, bound, "samples a batch", Estimate(value, *ends), seeds))
+            items.append(StudyEstimate(mode, bound, "samples a batch", estimate, seeds))
     if sweep.noise is not None and sweep.noise.median is not None:
         items.append(StudyEstimate("all runs", "noise scale, median", "samples", Estimate(sweep.noise.median), None))
     for result in sweep.sizes.values():
@@ -239,4 +240,6 @@ def _size_estimates(result: SizeResult, unit: MetricUnit) -> list[StudyEstimate]
         ("updates", "", Estimate(result.steps)),
         ("throughput", "samples/s", None if result.throughput is None else Estimate(result.throughput)),
     ]
-    return [StudyEstimate(name, quantity, of, estimate, n) for quantity, of, estimate in known if estimate is not None]
+    return [
+        StudyEstimate(name, quantity, label, estimate, n) for quantity, label, estimate in known if estimate is not None
+    ]

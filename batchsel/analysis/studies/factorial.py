@@ -28,11 +28,11 @@ class Factor(NamedTuple):
     other: str
 
     @property
-    def word(self) -> str:
+    def label(self) -> str:
         """Name of the other level: the factor's name where it is switched on.
 
         Example:
-            >>> Factor("blur", "off", "on").word, Factor("selector", "random", "smart").word
+            >>> Factor("blur", "off", "on").label, Factor("selector", "random", "smart").label
             ('blur', 'selector smart')
         """
         return self.name if (self.base, self.other) == ("off", "on") else f"{self.name} {self.other}"
@@ -42,7 +42,7 @@ class Effect(NamedTuple):
     """Effect of one factor, or of several beyond the sum of their single effects."""
 
     factors: tuple[str, ...]
-    """Words of the factors: one for a main effect, several for an interaction."""
+    """Labels of the factors: one for a main effect, several for an interaction."""
     estimate: Estimate
     p: float
     p_holm: float
@@ -88,20 +88,20 @@ def contrast(values: Mapping[Combination, float], positions: Sequence[int]) -> f
     return total / 2 ** (count - len(positions))
 
 
-def effects(values: Values, words: Sequence[str], ratio: bool = False) -> list[Effect]:
+def effects(values: Values, labels: Sequence[str], ratio: bool = False) -> list[Effect]:
     """Estimate all main effects and interactions, with p-values corrected for their number.
 
     Args:
         values: One number for each seed and combination; logarithms if `ratio`.
-        words: Words of the factors.
+        labels: Labels of the factors.
         ratio: True to report effects as ratios.
     """
     found = []
-    for size in range(1, len(words) + 1):
-        for positions in itertools.combinations(range(len(words)), size):
+    for size in range(1, len(labels) + 1):
+        for positions in itertools.combinations(range(len(labels)), size):
             each = [contrast(row, positions) for row in values.values()]
             estimate = estimates.supported(estimates.ratio(each), each) if ratio else estimates.over_seeds(each)
-            found.append(Effect(tuple(words[i] for i in positions), estimate, significance.sign_flip(each), 1.0))
+            found.append(Effect(tuple(labels[i] for i in positions), estimate, significance.sign_flip(each), 1.0))
     corrected = significance.holm([effect.p for effect in found])
     return [effect._replace(p_holm=p) for effect, p in zip(found, corrected, strict=True)]
 
@@ -139,9 +139,9 @@ def factorial(part: StudyPart) -> Factorial | str:
         absent = [" and ".join(level_names(levels, factors)) for levels, values in known.items() if not values]
         problem = f"there is no run with {'; '.join(absent)}" if absent else "no seed has all combinations"
         return Factorial(factors, {}, known, [], {}, {}, problem)
-    words = [factor.word for factor in factors]
-    ratios, missing = _ratios(runs, combinations, complete, words)
-    return Factorial(factors, complete, known, effects(complete, words), _simple(complete), ratios, missing)
+    labels = [factor.label for factor in factors]
+    ratios, missing = _ratios(runs, combinations, complete, labels)
+    return Factorial(factors, complete, known, effects(complete, labels), _simple(complete), ratios, missing)
 
 
 def level_names(combination: Combination, factors: Sequence[Factor]) -> tuple[str, ...]:
@@ -199,7 +199,7 @@ def _simple(values: Values) -> dict[Combination, Estimate]:
 
 
 def _ratios(
-    runs: Sequence[RunRecord], combinations: Sequence[Combination], complete: Values, words: Sequence[str]
+    runs: Sequence[RunRecord], combinations: Sequence[Combination], complete: Values, labels: Sequence[str]
 ) -> tuple[dict[str, list[Effect]], str]:
     """Estimate effects on samples and time to the target; without runs that missed it they would mislead."""
     by_seed: dict[int, dict[Combination, Outcome]] = {}
@@ -213,9 +213,9 @@ def _ratios(
             f"{missed} of {len(outcomes)} runs missed {outcomes[0].record.spec.target}: what they would have"
             " needed is not known, so no effects on samples and time are given"
         )
-    ratios = {"samples": effects(_logs(by_seed, "samples"), words, ratio=True)}
+    ratios = {"samples": effects(_logs(by_seed, "samples"), labels, ratio=True)}
     if all(item.timed for item in outcomes):
-        ratios["time"] = effects(_logs(by_seed, "seconds"), words, ratio=True)
+        ratios["time"] = effects(_logs(by_seed, "seconds"), labels, ratio=True)
     return ratios, "" if "time" in ratios else "runs shared the device, so no effects on time are given"
 
 

@@ -46,17 +46,17 @@ def answer(part: StudyPart) -> Study:
 
 def _sentence(result: Factorial, unit: MetricUnit) -> str:
     seeds = len(result.values)
-    words = [factor.word for factor in result.factors]
-    rests = basis(result.effects[-1].estimate, seeds)
-    if len(words) == 1:
+    labels = [factor.label for factor in result.factors]
+    evidence = basis(result.effects[-1].estimate, seeds)
+    if len(labels) == 1:
         (effect,) = result.effects
-        text = f"{words[0]} gave {unit.difference(effect.estimate)} ({rests}){_verdict_suffix(effect)}"
-    elif len(words) == 2:
-        alone = [f"{word} alone {unit.format(result.simple[levels], True)}" for word, levels in _alone(words)]
+        text = f"{labels[0]} gave {unit.difference(effect.estimate)} ({evidence}){_verdict_suffix(effect)}"
+    elif len(labels) == 2:
+        alone = [f"{label} alone {unit.format(result.simple[levels], True)}" for label, levels in _alone(labels)]
         effect = result.effects[-1]
         text = (
-            f"{words[0]} and {words[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their single"
-            f" effects (interaction; {rests}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
+            f"{labels[0]} and {labels[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their single"
+            f" effects (interaction; {evidence}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
             f" both {unit.format(result.simple[(1, 1)], True)}"
         )
     else:
@@ -67,18 +67,18 @@ def _sentence(result: Factorial, unit: MetricUnit) -> str:
 def _many(result: Factorial, unit: MetricUnit, seeds: int) -> str:
     interactions = [effect for effect in result.effects if len(effect.factors) > 1]
     if all(effect.estimate.low is None for effect in interactions):
-        text = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in interactions]
-        return f"interactions ({basis(interactions[0].estimate, seeds)}): {', '.join(text)}"
+        texts = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in interactions]
+        return f"interactions ({basis(interactions[0].estimate, seeds)}): {', '.join(texts)}"
     known = [effect for effect in interactions if significant(effect.estimate, effect.p_holm)]
-    rests = f"p at most 0.05 after Holm, {seeds} seeds"
+    evidence = f"p at most 0.05 after Holm, {seeds} seeds"
     if not known:
-        return f"none of the {len(interactions)} interactions is distinguishable from none ({rests})"
-    text = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in known]
-    return f"of {len(interactions)} interactions distinguishable from none ({rests}): {', '.join(text)}"
+        return f"none of the {len(interactions)} interactions is distinguishable from none ({evidence})"
+    texts = [f"{_name(effect)} {unit.difference(effect.estimate)}" for effect in known]
+    return f"of {len(interactions)} interactions distinguishable from none ({evidence}): {', '.join(texts)}"
 
 
-def _alone(words: Sequence[str]) -> list[tuple[str, Combination]]:
-    return [(word, tuple(int(i == place) for i in range(len(words)))) for place, word in enumerate(words)]
+def _alone(labels: Sequence[str]) -> list[tuple[str, Combination]]:
+    return [(label, tuple(int(i == place) for i in range(len(labels)))) for place, label in enumerate(labels)]
 
 
 def _verdict_suffix(effect: Effect) -> str:
@@ -90,7 +90,7 @@ def _failure_notes(result: Factorial, part: StudyPart) -> list[str]:
     """Return a note on runs of the study's combinations that failed."""
     runs = [item for item in part.failures if item.arm.role != "control"]
     levels = {factor.name: (factor.base, factor.other) for factor in result.factors}
-    return failure_notes([run for run in runs if all(run.arm.level(name) in of for name, of in levels.items())])
+    return failure_notes([run for run in runs if all(run.arm.level(name) in both for name, both in levels.items())])
 
 
 def _notes(result: Factorial) -> list[str]:
@@ -136,7 +136,7 @@ def _effect_table(result: Factorial, unit: MetricUnit) -> TextTable:
     rows = []
     for place, effect in enumerate(result.effects):
         tested = (f"{effect.p:.2g}", f"{effect.p_holm:.2g}") if several else ()
-        ratios = (format_ratio(of[place].estimate) for of in result.ratios.values())
+        ratios = (format_ratio(effects[place].estimate) for effects in result.ratios.values())
         rows.append((_name(effect), unit.format(effect.estimate, True), *tested, *ratios))
     caption = (
         "A main effect is the mean difference between the levels of a factor over those of the others; an interaction"
@@ -161,10 +161,10 @@ def _name(effect: Effect) -> str:
 def _estimates(result: Factorial, unit: MetricUnit) -> tuple[StudyEstimate, ...]:
     seeds = len(result.values)
     items = [_estimate(effect, f"on {unit.metric}", unit.name, seeds) for effect in result.effects]
-    for name, of in result.ratios.items():
-        items += [_estimate(effect, f"on {name} to target", "ratio", seeds) for effect in of]
+    for name, effects in result.ratios.items():
+        items += [_estimate(effect, f"on {name} to target", "ratio", seeds) for effect in effects]
     for levels, estimate in result.simple.items():
-        item = " and ".join(factor.word for on, factor in zip(levels, result.factors, strict=True) if on)
+        item = " and ".join(factor.label for on, factor in zip(levels, result.factors, strict=True) if on)
         items.append(StudyEstimate(item, f"difference of {unit.metric} to none of them", unit.name, estimate, seeds))
     for levels, values in result.combinations.items():
         if values:

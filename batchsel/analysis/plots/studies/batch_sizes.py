@@ -181,8 +181,8 @@ def _panels(
         return None
     fig, axes = figure(len(columns), len(known), _WIDTH if len(columns) > 1 else 5.4, _HEIGHT * len(known))
     for row, (part, sweep) in zip(axes, known, strict=True):
-        for ax, (name, of) in zip(row, columns, strict=True):
-            _lines(ax, sweep, of)
+        for ax, (name, value) in zip(row, columns, strict=True):
+            _lines(ax, sweep, value)
             if log:
                 log_scale(ax.yaxis)
             ax.set_ylabel(name(sweep), fontsize=9)
@@ -192,10 +192,12 @@ def _panels(
     return fig
 
 
-def _lines(ax: Any, sweep: BatchSizes, of: Callable[[SizeResult], Any]) -> None:
+def _lines(ax: Any, sweep: BatchSizes, value: Callable[[SizeResult], Any]) -> None:
     palette = Palette(sweep.modes)
     for mode in sweep.modes:
-        _line(ax, {batch: of(result) for (name, batch), result in sweep.sizes.items() if name == mode}, palette, mode)
+        _line(
+            ax, {batch: value(result) for (name, batch), result in sweep.sizes.items() if name == mode}, palette, mode
+        )
     _sizes_axis(ax, sweep.batches)
 
 
@@ -228,8 +230,6 @@ def _set_title(ax: Any, part: StudyPart, known: Sequence[Any]) -> None:
 
 
 def _known(arms: Arms, failures: Failures) -> list[tuple[StudyPart, BatchSizes]]:
-    sweep = [
-        (part, batch_sizes(part))
-        for part in split_into_parts([run for of in arms.values() for run in of], "batch_sizes", failures)
-    ]
-    return [(part, of) for part, of in sweep if not isinstance(of, str)]
+    records = [run for runs in arms.values() for run in runs]
+    sweeps = [(part, batch_sizes(part)) for part in split_into_parts(records, "batch_sizes", failures)]
+    return [(part, sweep) for part, sweep in sweeps if not isinstance(sweep, str)]

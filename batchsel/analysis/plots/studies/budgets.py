@@ -25,15 +25,15 @@ def draw_budgets(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> A
     Returns:
         The figure, or None if the three do not share a seed.
     """
-    records = [record for of in arms.values() for record in of]
-    result = [(part, budgets(part)) for part in split_into_parts(records, "budgets")]
-    known = [(part, of) for part, of in result if not isinstance(of, str) and of.differences]
+    records = [record for runs in arms.values() for record in runs]
+    results = [(part, budgets(part)) for part in split_into_parts(records, "budgets")]
+    known = [(part, result) for part, result in results if not isinstance(result, str) and result.differences]
     if not known:
         return None
     fig, axes = figure(columns=2, rows=len(known), width=9.0, height=2.3 * len(known))
-    for (left, right), (part, of) in zip(axes, known, strict=True):
-        _values(left, of)
-        _differences(right, of)
+    for (left, right), (part, result) in zip(axes, known, strict=True):
+        _values(left, result)
+        _differences(right, result)
         if len(known) > 1:
             left.set_title(part.place, fontsize=9, loc="left")
     return fig

@@ -73,26 +73,23 @@ def _panel(ax: Any, result: Factorial, unit: MetricUnit) -> None:
     for other, level in enumerate((second.base, second.other)):
         color, shift = colors.color(level), 0.03 * (2 * other - 1)
         values = [[row[(one, other)] for row in result.values.values()] for one in (0, 1)]
-        means = [estimates.over_seeds(of) for of in values]
+        means = [estimates.over_seeds(runs) for runs in values]
         x = [place + shift for place in (0, 1)]
         style = "-" if other else "--"
         ax.plot(x, [mean.value for mean in means], style, marker="o", color=color, label=f"{second.name} {level}")
-        for place, of, mean in zip(x, values, means, strict=True):
+        for place, runs, mean in zip(x, values, means, strict=True):
             if mean.low is not None:
                 ax.plot([place, place], [mean.low, mean.high], color=color, linewidth=1.6)
-                ax.plot([place + 2.5 * shift] * len(of), of, ".", color=color, markersize=4, alpha=0.45)
+                ax.plot([place + 2.5 * shift] * len(runs), runs, ".", color=color, markersize=4, alpha=0.45)
     ax.set_xticks([0, 1], [f"{first.name} {first.base}", f"{first.name} {first.other}"], color=INK)
     ax.set_xlim(-0.35, 1.35)
     ax.set_ylabel(unit.axis, fontsize=9)
 
 
 def _known(arms: Arms) -> list[tuple[StudyPart, Factorial, MetricUnit]]:
-    records = [record for of in arms.values() for record in of]
-    result = [
-        (part, factorial(part), study_unit(part.records, part.analysis))
-        for part in split_into_parts(records, "factorial")
-    ]
-    return [(part, of, unit) for part, of, unit in result if not isinstance(of, str) and of.effects]
+    parts = split_into_parts([record for runs in arms.values() for record in runs], "factorial")
+    results = [(part, factorial(part), study_unit(part.records, part.analysis)) for part in parts]
+    return [(part, result, unit) for part, result, unit in results if not isinstance(result, str) and result.effects]
 
 
 def _short(part: StudyPart) -> str:

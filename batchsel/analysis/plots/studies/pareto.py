@@ -29,31 +29,31 @@ def draw_pareto(
     Returns:
         The figure, or None if runs shared the device.
     """
-    records = [record for of in arms.values() for record in of]
-    sweep = [(part, batch_sizes(part)) for part in split_into_parts(records, "batch_sizes", failures)]
-    known = [(part, of) for part, of in sweep if not isinstance(of, str) and of.front]
+    records = [record for runs in arms.values() for record in runs]
+    sweeps = [(part, batch_sizes(part)) for part in split_into_parts(records, "batch_sizes", failures)]
+    known = [(part, sweep) for part, sweep in sweeps if not isinstance(sweep, str) and sweep.front]
     if not known:
         return None
-    close = any(close_up(of) for _, of in known)
+    close = any(close_up(sweep) for _, sweep in known)
     fig, axes = figure(1 + close, len(known), 9.0 if close else 6.0, 3.7 * len(known))
-    for row, (part, of) in zip(axes, known, strict=True):
+    for row, (part, sweep) in zip(axes, known, strict=True):
         for ax in row:
-            _panel(ax, of)
+            _panel(ax, sweep)
         if len(known) > 1:
             row[0].set_title(part.place, fontsize=9, loc="left")
-        if close and close_up(of):
-            row[1].set_ylim(close_up(of))
+        if close and close_up(sweep):
+            row[1].set_ylim(close_up(sweep))
             row[1].set_title("near the threshold of small batches", fontsize=9, loc="left")
         elif close:
             row[1].set_axis_off()
-        _label(row[-1] if close and close_up(of) else row[0], of)
+        _label(row[-1] if close and close_up(sweep) else row[0], sweep)
     legend_below(fig, axes[0, 0])
     return fig
 
 
 def _panel(ax: Any, sweep: BatchSizes) -> None:
-    palette, points = Palette(sweep.modes), [sweep.sizes[key] for key in sweep.front]
-    x, y = [result.seconds.value for result in points], [result.final.value for result in points]
+    palette = Palette(sweep.modes)
+    x, y = [seconds for seconds, _ in sweep.front_points], [result.final.value for _, result in sweep.front_points]
     ax.plot(
         x, y, color=GRAY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
     )
@@ -62,11 +62,11 @@ def _panel(ax: Any, sweep: BatchSizes) -> None:
         for result in sweep.sizes.values():
             if result.mode != mode or result.seconds is None:
                 continue
-            color, first = palette.color(mode), (result.mode, result.batch) in sweep.front
+            color, on_front = palette.color(mode), (result.mode, result.batch) in sweep.front
             if result.final.low is not None:
                 ends = [result.final.low, result.final.high]
                 ax.plot([result.seconds.value] * 2, ends, color=color, linewidth=1, alpha=0.35)
-            face = color if first else "white"
+            face = color if on_front else "white"
             ax.plot(result.seconds.value, result.final.value, "o", color=color, mfc=face, markersize=5, **label)
             label = {}
     ax.margins(x=0.08)
@@ -81,13 +81,13 @@ def _label(ax: Any, sweep: BatchSizes) -> None:
     room = _ROOM * math.log(max(seconds) / min(seconds)) if len(seconds) > 1 else 0.0
     low, high = ax.get_ylim()
     last, step = -math.inf, 0
-    for result in (sweep.sizes[key] for key in sweep.front):
+    for x, result in sweep.front_points:
         if not low <= result.final.value <= high:
             continue
-        place = math.log(result.seconds.value)
+        place = math.log(x)
         step = (step + 1) % _STEPS if place - last < room else 0
         last = place
         ax.annotate(
-            f"{result.batch:,}", (result.seconds.value, result.final.value), xytext=(0, 5 + 9 * step), ha="center",
+            f"{result.batch:,}", (x, result.final.value), xytext=(0, 5 + 9 * step), ha="center",
             textcoords="offset points", fontsize=7.5, color=INK,
         )  # fmt: skip
