@@ -55,8 +55,8 @@ def _sentence(result: Factorial, unit: MetricUnit) -> str:
         alone = [f"{label} alone {unit.format(result.simple[levels], True)}" for label, levels in _alone(labels)]
         effect = result.effects[-1]
         text = (
-            f"{labels[0]} and {labels[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their single"
-            f" effects (interaction; {evidence}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
+            f"{labels[0]} and {labels[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their"
+            f" single effects (interaction; {evidence}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
             f" both {unit.format(result.simple[(1, 1)], True)}"
         )
     else:
