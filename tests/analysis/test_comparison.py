@@ -41,7 +41,7 @@ def test_an_outcome_is_the_first_of_two_evaluations_in_a_row():
     assert not outcome(record, "accuracy>=0.99").reached
 
 
-def test_a_run_that_misses_counts_with_all_that_it_used():
+def test_a_run_that_misses_counts_with_its_whole_budget():
     found = outcome(record_of("random", 0, crossing=None, scored=3))
     assert (found.reached, found.samples) == (False, 2000)
     assert found.cost == 2000 + 3 * 2000 / 3
@@ -52,14 +52,14 @@ def test_scored_samples_cost_a_third():
     assert outcome(record_of("random", 0, crossing=400, scored=2)).cost == pytest.approx(400 + 800 / 3)
 
 
-def test_the_value_at_a_limit_is_the_last_one_known_by_then():
+def test_the_value_at_a_limit_is_that_of_the_last_evaluation_before():
     record = record_of("random", 0, crossing=400)
     assert value_at(record, "accuracy", "samples", 399) == record["evaluations"][2]["accuracy"]
     assert value_at(record, "accuracy", "samples", 400) == record["evaluations"][3]["accuracy"]
     assert value_at(record, "accuracy", "samples", 50) is None
 
 
-def test_half_the_samples_are_found_to_be_half():
+def test_half_the_samples_are_estimated_as_half():
     found = compared(runs("better", 0.5))
     assert found.samples.value == pytest.approx(0.5, rel=0.06)
     assert found.samples.low <= 0.5 <= found.samples.high * 1.02
@@ -86,7 +86,7 @@ def test_a_slow_arm_is_called_slower():
 
 
 @pytest.mark.parametrize(("factor", "words"), [(1 / 1.31, "at least 1.2 times"), (1 / 1.6, "at least 1.5 times")])
-def test_a_factor_is_said_only_if_the_near_end_of_the_interval_reaches_it(factor, words):
+def test_a_factor_is_named_only_if_the_near_end_of_the_interval_reaches_it(factor, words):
     # All pairs scatter alike: ratios are spread by a quarter of a grid interval.
     rng = np.random.default_rng(1)
     baseline = [record_of("random", seed, crossing=1000, points=40) for seed in range(SEEDS)]
@@ -109,12 +109,12 @@ def test_one_seed_proves_nothing():
     assert "one seed proves nothing" in sentence(found)
 
 
-def test_only_seeds_that_both_have_are_paired():
+def test_only_shared_seeds_are_paired():
     found = compared(runs("better", 0.5, seeds=6), runs("random", seeds=9))
     assert found.pairs == 6
 
 
-def test_times_that_were_not_had_alone_are_left_out():
+def test_times_on_a_shared_device_are_left_out():
     found = compared(runs("better", 0.5, contended=True))
     assert found.time is None
     assert found.verdict == "faster"
@@ -122,7 +122,7 @@ def test_times_that_were_not_had_alone_are_left_out():
     assert any("shared the device" in text for text in warnings(found))
 
 
-def test_a_disturbed_clock_is_told():
+def test_a_disturbed_clock_is_reported():
     found = compared(runs("better", 1.0, seconds_each=1.3e-3))
     assert found.disturbed
     assert any("time ratio 1.30 and cost ratio 1.00" in text for text in warnings(found))
@@ -137,7 +137,7 @@ def test_an_arm_that_misses_is_not_compared_in_time():
     assert found.arm.median_seconds == math.inf
 
 
-def test_runs_that_missed_are_told_and_never_dropped():
+def test_missed_runs_are_reported_and_never_dropped():
     arm = runs("some", 0.4)
     arm[3] = record_of("some", 3, crossing=None, points=40)
     found = compared(arm)
@@ -155,7 +155,7 @@ def test_holm_weakens_one_of_many():
     assert any("weak evidence" in text for text in warnings(found["same 0"]))
 
 
-def test_another_target_is_read_off_the_same_runs():
+def test_the_same_runs_answer_for_another_target():
     easy, hard = (compared(runs("better", 0.5), targets={"digits": f"accuracy>={level}"}) for level in (0.9, 0.945))
     assert easy.target == "accuracy>=0.9"
     assert hard.arm.median_samples > easy.arm.median_samples
@@ -168,7 +168,7 @@ def test_data_sets_are_kept_apart():
     assert found == {"digits": "faster", "wine": "slower"}
 
 
-def test_controls_speak_last():
+def test_control_sentences_come_last():
     records = runs("random") + runs("better", 0.5)
     records += runs("random again", role="control", against="random")
     records += runs("short", 0.6, role="control", against="random", control_of="better")
@@ -185,7 +185,7 @@ def test_the_baseline_comes_first_and_controls_last():
     assert [item.arm for item in analyze(records).summaries] == ["random", "alpha", "zeta", "random again"]
 
 
-def test_values_and_csv_hold_every_comparison():
+def test_values_and_csv_contain_every_comparison():
     records = runs("random") + runs("better", 0.5) + [record_of("never", seed, None, points=40) for seed in range(3)]
     analysis = analyze(records)
     values = as_values(analysis)
@@ -197,7 +197,7 @@ def test_values_and_csv_hold_every_comparison():
     assert dataclasses.asdict(analysis.comparisons[0])["pairs"] == SEEDS
 
 
-def test_restricted_means_of_all_arms_end_where_the_first_run_was_ended():
+def test_restricted_means_of_all_arms_end_at_the_first_missed_run():
     slow = [record_of("slow", seed, crossing=None if seed == 0 else 3000, points=40) for seed in range(3)]
     early = [record_of("cut", 0, None, points=10, role="control", against="random", control_of="slow")]
     base = [record_of("random", seed, crossing=3800, points=40, seconds_each=2e-3) for seed in range(3)]
@@ -208,7 +208,7 @@ def test_restricted_means_of_all_arms_end_where_the_first_run_was_ended():
     assert found["slow"].middle_seconds == pytest.approx(10 / 3)
 
 
-def test_several_data_sets_are_taken_together():
+def test_several_data_sets_are_aggregated():
     records = runs("random") + runs("a", 0.5) + runs("random", dataset="wine") + runs("a", 2.0, dataset="wine")
     records += [record_of("never", seed, None, points=40) for seed in range(SEEDS)]
     baseline, arm, never = overall(analyze(records))

@@ -1,4 +1,4 @@
-"""The report and its figures: from records alone, in one file, as a browser shows it."""
+"""Report and figures: from records alone, in one file, as a browser shows it."""
 
 import json
 import re
@@ -23,8 +23,8 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on thi
 SEEDS = range(4)
 
 
-def pictured(record):
-    """With pictures of samples, as a record of images has."""
+def with_images(record):
+    """Add images of samples, as records of image data have."""
     part = {
         "pixels": packed(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
         "labels": ["shirt", "coat", "bag"], "visits": [9, 8, 7], "samples": [1, 2, 3],
@@ -32,8 +32,8 @@ def pictured(record):
     return record | {"images": {"most": part, "least": part}}
 
 
-def planar(record):
-    """With a map of a plane, as a record of spirals has."""
+def with_plane(record):
+    """Add a map of a plane, as records of spirals have."""
     rng = np.random.default_rng(0)
     stage = {
         "samples": 100, "visits": packed(rng.integers(0, 9, 50).astype(np.uint16)),
@@ -47,11 +47,11 @@ def planar(record):
 def some_records():
     found = []
     for seed in SEEDS:
-        found.append(pictured(record_of("random", seed, crossing=800 + 100 * seed)))
-        found.append(pictured(record_of("loss_ema", seed, crossing=400 + 50 * seed, contended=False)))
+        found.append(with_images(record_of("random", seed, crossing=800 + 100 * seed)))
+        found.append(with_images(record_of("loss_ema", seed, crossing=400 + 50 * seed, contended=False)))
         found.append(record_of("never <b>", seed, crossing=None, kept=0.6))
         found.append(record_of("random again", seed, crossing=800 + 100 * seed, role="control", against="random"))
-        found.append(planar(record_of("random", seed, crossing=900, dataset="spirals")))
+        found.append(with_plane(record_of("random", seed, crossing=900, dataset="spirals")))
         found.append(record_of("loss_ema", seed, crossing=700 + 100 * seed, dataset="spirals"))
     about = {"question": "Does <loss_ema> help?", "command": "batchsel compare --dataset digits"}
     return [record | {"about": about} for record in found]
@@ -65,7 +65,7 @@ def page(tmp_path_factory):
     return path
 
 
-def test_everything_that_was_asked_for_is_in_it(page):
+def test_the_page_contains_all_sections_and_figures(page):
     text = page.read_text("utf-8")
     for words in (
         "Does &lt;loss_ema&gt; help?", "batchsel compare --dataset digits", "Controls", "random again",
@@ -80,7 +80,7 @@ def test_everything_that_was_asked_for_is_in_it(page):
     assert "<b>" not in text
 
 
-def test_every_figure_is_whole_and_says_what_it_shows(page):
+def test_every_figure_is_valid_and_labeled(page):
     text = page.read_text("utf-8")
     pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(pictures) == 9 + 9 + 1
@@ -98,18 +98,18 @@ def test_every_figure_is_whole_and_says_what_it_shows(page):
 def test_forty_arms_leave_room_for_the_curves():
     records = [record_of("random", seed, crossing=900) for seed in range(2)]
     records += [record_of(f"arm {place}", seed, crossing=500) for place in range(40) for seed in range(2)]
-    page = render_report(records)  # matplotlib warns where nothing is left of a panel
+    page = render_report(records)  # matplotlib warns where a panel has no room
     assert page.count("arm 39 (n = 2)") == 2
 
 
-def test_nothing_comes_from_elsewhere(page):
+def test_the_page_loads_nothing_from_elsewhere(page):
     text = page.read_text("utf-8")
     assert "default-src 'none'" in text
     assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text)
     assert "<script" not in text
 
 
-def test_the_same_records_give_the_same_page():
+def test_the_same_records_make_the_same_page():
     assert render_report(some_records()) == render_report(some_records())
 
 
@@ -128,7 +128,7 @@ def test_a_report_needs_no_tensorflow(tmp_path):
     assert {item["verdict"] for item in json.loads((tmp_path / "r.json").read_text())["comparisons"]} >= {"faster"}
 
 
-def test_one_run_is_a_report_without_claims():
+def test_a_single_run_makes_a_report_without_claims():
     text = render_report([record_of("loss_ema", 0, role="single", against="")])
     assert "No arm is compared with a baseline" in text
 
@@ -160,7 +160,7 @@ def test_single_figures(name, ending, tmp_path):
         (["--dataset", "digits", "--out", "a.gif"], "--out writes .png or .svg"),
     ],
 )
-def test_plot_says_what_is_wrong(words, said, tmp_path):
+def test_plot_reports_errors(words, said, tmp_path):
     from batchsel.cli.main import cli
     from batchsel.errors import UserError
 
@@ -179,7 +179,7 @@ def browse(*words):
 
 @needs_chromium
 @pytest.mark.slow
-def test_a_browser_shows_it_without_errors_and_without_asking_the_network(page, tmp_path):
+def test_a_browser_shows_the_page_without_errors_and_network(page, tmp_path):
     log = tmp_path / "net.json"
     done = browse(
         "--enable-logging=stderr", "--v=0", f"--log-net-log={log}", "--window-size=1100,9000",
@@ -192,13 +192,13 @@ def test_a_browser_shows_it_without_errors_and_without_asking_the_network(page, 
     with Image.open(tmp_path / "page.png") as image:
         picture = np.asarray(image.convert("L"), float)
     rows = picture.std(axis=1) > 1
-    assert rows.mean() > 0.5  # there is something to see on most of the page
+    assert rows.mean() > 0.5  # most of the page has content
 
 
 @needs_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1100])
-def test_it_fits_the_width_of_a_phone(page, width, tmp_path):
+def test_the_page_fits_the_width_of_a_phone(page, width, tmp_path):
     frame = tmp_path / "frame.html"
     frame.write_text(
         f"<iframe id=f src='{page.as_uri()}' width={width} height=800 frameborder=0></iframe><script>"
@@ -209,7 +209,7 @@ def test_it_fits_the_width_of_a_phone(page, width, tmp_path):
     assert int(re.search(r"<title>wide (\d+)</title>", done.stdout)[1]) <= width
 
 
-def test_the_details_of_a_run_are_those_of_its_data(tmp_path):
+def test_details_of_a_run_match_its_data(tmp_path):
     from batchsel.experiments.run.run_record import PackedArray
     from batchsel.experiments.run.runner import RunContext, run
     from batchsel.experiments.spec.spec import RunSpec

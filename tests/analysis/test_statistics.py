@@ -68,7 +68,7 @@ def test_nothing_is_called_faster_without_a_difference(n):
 
 
 @given(st.lists(st.integers(-5, 5), min_size=2, max_size=8).filter(any))
-def test_sign_flips_are_all_patterns(values):
+def test_sign_flips_enumerate_all_patterns(values):
     values = np.array(values, float)
     patterns = np.array(list(itertools.product([-1, 1], repeat=len(values))))
     means = np.abs((patterns * values).mean(axis=1))
@@ -76,7 +76,7 @@ def test_sign_flips_are_all_patterns(values):
     assert significance.sign_flip(values) == pytest.approx(expected)
 
 
-def test_sign_flips_of_nothing_are_no_evidence():
+def test_sign_flips_without_pairs_are_no_evidence():
     assert significance.sign_flip([]) == significance.sign_flip([2.0]) == significance.sign_flip([0.0, 0.0]) == 1
 
 
@@ -123,7 +123,7 @@ def test_the_restricted_mean_is_the_area_under_the_curve_of_those_still_running(
     assert survival.restricted_mean(times, 6.0) == pytest.approx(expected)
 
 
-def test_a_curve_where_nobody_arrives():
+def test_a_curve_without_arrivals_stays_at_zero():
     found = survival.survival_curve([3.0, 3.0], [False, False])
     assert max(found.reached) == 0
     assert survival.median([3.0, 3.0], [False, False]) == math.inf

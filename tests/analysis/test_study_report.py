@@ -61,14 +61,14 @@ def test_the_first_statement_of_the_page_is_the_answer(several):
     assert "No arm is compared" not in page
 
 
-def test_its_figures_are_there_and_whole(several):
+def test_the_page_of_a_study_has_its_figures(several):
     kind, _, page = several
     assert set(re.findall(r'<figure id="digits-(\w+)">', page)) == FIGURES[kind]
     for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(picture)
 
 
-def test_a_scaled_form_says_that_it_is_one_and_tells_its_story(several):
+def test_a_scaled_form_is_marked_and_has_its_story(several):
     kind, results, page = several
     scaled = kind == "factorial"
     assert ("This is the scaled form of the study" in page) == scaled
@@ -76,7 +76,7 @@ def test_a_scaled_form_says_that_it_is_one_and_tells_its_story(several):
     assert ("This is the scaled form of the study." in "\n".join(lines(*results))) == scaled
 
 
-def test_one_seed_says_so_and_has_no_interval_anywhere(single):
+def test_one_seed_is_stated_and_leaves_no_interval(single):
     _, results, page = single
     (study,) = results.studies
     assert "a study of one seed: differences are those of single runs, no interval can be given" in study.sentence
@@ -93,7 +93,7 @@ def test_one_seed_says_so_and_has_no_interval_anywhere(single):
     assert {(item["estimate"]["low"], item["estimate"]["high"], item["p"]) for item in values} == {(None, None, None)}
 
 
-def test_files_hold_the_numbers(several):
+def test_files_contain_the_estimates(several):
     kind, results, _ = several
     (study,) = json.loads(json.dumps(as_values(*results), allow_nan=False))["studies"]
     assert (study["kind"], study["dataset"], study["seeds"]) == (kind, "digits", 3)
@@ -117,12 +117,12 @@ def test_the_terminal_shows_answer_and_tables(several):
 
 
 @pytest.fixture
-def no_pictures(monkeypatch):
+def without_figures(monkeypatch):
     """A page is faster made without them."""
     monkeypatch.setattr(html_report, "render_figures", lambda *_: [])
 
 
-def test_a_plain_comparison_beside_a_study_keeps_its_verdict(no_pictures):
+def test_a_plain_comparison_next_to_a_study_keeps_its_verdict(without_figures):
     records = budget_records(2)
     records += [record_of("random", seed, crossing=900, dataset="wine") for seed in range(4)]
     records += [record_of("smart", seed, crossing=400, dataset="wine") for seed in range(4)]
@@ -155,7 +155,7 @@ def test_single_figures_of_studies(name, kind, tmp_path):
         assert picture.width > 600
 
 
-def test_the_command_writes_all_three_files(tmp_path, no_pictures):
+def test_the_command_writes_all_three_files(tmp_path, without_figures):
     from batchsel.cli.main import cli
 
     for record in factorial_records(2):
@@ -176,7 +176,7 @@ def failures_of(records, size):
     return [r for r in records if r not in lost], failed
 
 
-def test_failures_reach_the_answer_from_every_command(tmp_path, no_pictures, capsys):
+def test_failures_reach_the_answer_from_every_command(tmp_path, without_figures, capsys):
     from batchsel.cli.main import cli
     from batchsel.cli.support.experiment_options import show
     from batchsel.experiments.compare.campaign import Result
@@ -207,7 +207,7 @@ def test_a_ring_marks_the_breaking_point_that_the_answer_names():
     assert (rings(failed), rings(())) == ([32, 128], [32])
 
 
-def test_seconds_of_shared_devices_are_shown_nowhere(no_pictures):
+def test_seconds_of_shared_devices_are_shown_nowhere(without_figures):
     from batchsel.experiments.compare.sweep import said
 
     records = [
@@ -233,7 +233,7 @@ def test_seconds_of_shared_devices_are_shown_nowhere(no_pictures):
 
 
 @pytest.mark.parametrize(("slower", "told"), [(1.3, True), (1.0, False)])
-def test_a_baseline_that_differs_from_itself_is_told_beside_the_times(slower, told, no_pictures):
+def test_a_drifted_baseline_is_reported_with_the_times(slower, told, without_figures):
     records = factorial_records(4)
     for record in records:
         levels = set(record["arm"]["levels"].values())
@@ -253,7 +253,7 @@ def test_a_baseline_that_differs_from_itself_is_told_beside_the_times(slower, to
     assert any(line.startswith(control) for line in lines(*results))
 
 
-def test_the_page_says_when_the_test_part_was_read(no_pictures):
+def test_the_page_states_when_the_test_part_was_measured(without_figures):
     again, once = (
         "the test part was measured once more, at the end of the budget",
         "measured once per run, at the crossing",
@@ -264,13 +264,13 @@ def test_the_page_says_when_the_test_part_was_read(no_pictures):
     assert (again in page, once in page) == (False, True)
 
 
-def test_a_count_of_measurements_is_no_count_of_seeds():
+def test_a_count_of_measurements_is_not_a_count_of_seeds():
     results = compute_results(sweep_records(MODES, 3, noise=0.1))
     rows = [row for row in csv.DictReader(io.StringIO(as_csv(*results))) if "noise scale" in row["quantity"]]
     assert [row["seeds"] for row in rows] == [""]
 
 
-def test_what_was_not_measured_is_not_drawn():
+def test_unmeasured_quantities_are_not_drawn():
     arms = group_by_arm(factorial_records(1))
     palette = Palette(arms)
     drawn = {name for name, (_, draw) in STUDY_FIGURES.items() if draw(arms, palette) is not None}
@@ -291,7 +291,7 @@ def test_rates_of_groups_have_a_panel_only_where_they_differ():
     assert labels == ["stem", "stage 1", "stage 2", "stage 3", "head"]
 
 
-def test_panels_stand_for_the_levels_that_are_answered_by_themselves():
+def test_each_part_of_a_study_has_its_panel():
     analysis = FACTORIAL | {"within": ["model"]}
     records = [
         run for model in ("a", "b", "c") for run in factorial_records(2, analysis=analysis, extra={"model": model})

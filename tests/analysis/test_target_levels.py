@@ -28,7 +28,7 @@ def runs(**options):
     return found
 
 
-def test_every_target_of_the_data_set_is_looked_at_from_easy_to_hard():
+def test_every_target_of_the_data_set_is_compared_from_easy_to_hard():
     (found,) = target_levels(runs()).values()
     assert [(level.name, level.target) for level in found] == [
         ("easy", "accuracy>=0.5"), ("medium", "accuracy>=0.9"), ("hard", "accuracy>=0.99"),
@@ -41,12 +41,12 @@ def test_every_target_of_the_data_set_is_looked_at_from_easy_to_hard():
     assert (hard.reached, hard.verdict) == ((0, 0), "not reached")
 
 
-def test_a_target_that_the_runs_were_made_for_stands_among_them():
+def test_the_target_of_the_runs_is_among_the_levels():
     (found,) = target_levels(runs(target="accuracy>=0.8")).values()
     assert [level.name for level in found] == ["easy", "accuracy>=0.8", "medium", "hard"]
 
 
-def test_runs_that_ended_at_their_target_say_nothing_of_others():
+def test_runs_that_ended_at_their_target_have_no_levels():
     assert target_levels(runs(run_on=False)) == {}
     assert target_levels(runs(targets={})) == {}
     assert target_levels(runs(targets={"other": "recall>=0.5"})) == {}
@@ -69,7 +69,7 @@ def test_page_text_csv_and_json_show_them():
     assert "The same runs at several targets" not in render_report(runs(targets={}))
 
 
-def test_records_carry_the_targets_of_their_data_set(tmp_path):
+def test_records_contain_the_targets_of_their_data_set(tmp_path):
     assert targets_of("./mine.py:load") == {}
     assert targets_of("digits")["hard"] == "accuracy>=0.98"
     for wrong in (["accuracy>=0.9"], {"easy": "soon"}, {"easy": 3}):
