@@ -80,13 +80,13 @@ def test_shared_devices_leave_no_seconds():
 
 
 def test_noise_scales_are_reported_only_where_they_are_bounded():
-    told = noise_scale(sweep_records({"all": {32: 90}}, seeds=1))
-    assert told.median == pytest.approx(np.median([1 + 60 * passes for passes in (0.2, 0.8, 1.4, 2.0)]))
+    scale = noise_scale(sweep_records({"all": {32: 90}}, seeds=1))
+    assert scale.median == pytest.approx(np.median([1 + 60 * passes for passes in (0.2, 0.8, 1.4, 2.0)]))
     assert noise_scale(sweep_records({"all": {32: 90}}, seeds=1, noisy_gradient=True)).median is None
     assert noise_scale([record_of("random", 0)]) is None
     # A measurement that noise drowned is of a large scale: to leave it out would make the median too small.
-    told = summarize_noise([NoiseMeasurement(scale=scale) for scale in (None, 100.0, None, 300.0, 900.0)])
-    assert (told.median, told.high, str(told)) == (900.0, None, "900 (100 to unbounded)")
+    scale = summarize_noise([NoiseMeasurement(scale=scale) for scale in (None, 100.0, None, 300.0, 900.0)])
+    assert (scale.median, scale.high, str(scale)) == (900.0, None, "900 (100 to unbounded)")
     assert summarize_noise([NoiseMeasurement(scale=scale) for scale in (None, 100.0, 300.0, None)]).median is None
     (study,) = answer_studies(sweep_records(MODES, seeds=1, noisy_gradient=True))
     assert "the gradient noise scale is unknown: 32 of 32 measurements" in " ".join(study.notes)

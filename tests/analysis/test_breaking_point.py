@@ -15,7 +15,7 @@ PLAIN = {8: 90.0, 32: 91.0, 64: 90.5, 128: 90.0, 256: 89.9}
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         (PLAIN, "128"),  # 90.0 lies on the line, which is within
         ({8: 91.0, 32: 90.0, 64: 90.0, 128: 90.2}, "at least 128"),
@@ -24,16 +24,16 @@ PLAIN = {8: 90.0, 32: 91.0, 64: 90.5, 128: 90.0, 256: 89.9}
         ({64: 91.0, 128: 90.5, 256: 80.0}, "128"),  # no small size: the smallest takes its place
     ],
 )
-def test_breaking_points_of_the_base_mode(values, told):
+def test_breaking_points_of_the_base_mode(values, expected):
     found = find_breaking_points({"base": points(values)}, "base", 32, 1.0)
-    assert str(found.modes["base"]) == told  # three seeds bear no interval
+    assert str(found.modes["base"]) == expected  # three seeds bear no interval
     found = find_breaking_points({"base": points(values, 0.001, 5)}, "base", 32, 1.0).modes["base"]
-    assert (str(found.low), str(found.high)) == (told, told)
+    assert (str(found.low), str(found.high)) == (expected, expected)
     assert find_breaking_points({"base": points(values, seeds=5)}, "base", 32, 1.0).modes["base"].low is None
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ({8: 85.0, 32: 89.9, 64: 91.0, 256: 80.0}, "none from its small sizes on"),  # though 64 does
         ({8: 90.5, 32: 90.9, 128: 90.5}, "128 (no larger was run)"),  # of its own; the base mode has 256
@@ -41,10 +41,10 @@ def test_breaking_points_of_the_base_mode(values, told):
         ({8: 90.5, 16: 80.0, 32: 90.5, 64: 85.0}, "32"),  # of equal ones from the largest on
     ],
 )
-def test_breaking_points_of_another_mode(values, told):
+def test_breaking_points_of_another_mode(values, expected):
     found = find_breaking_points({"base": points(PLAIN), "other": points(values)}, "base", 32, 1.0)
     assert (found.threshold.value, found.threshold.batch, found.threshold.sizes) == (91.0, 32, (8, 32))
-    assert str(found.modes["other"].value) == told
+    assert str(found.modes["other"].value) == expected
 
 
 def test_the_interval_of_a_breaking_point_covers_disagreement_of_seeds():
@@ -67,7 +67,7 @@ def test_breaking_points_need_a_seed_that_all_sizes_have():
 
 
 @pytest.mark.parametrize(
-    ("lost", "told"),
+    ("failed", "expected"),
     [
         ({"scaled": [256, 512]}, {"base": "at least 512", "scaled": "128"}),  # sizes of which no run ended
         ({"base": [64], "scaled": []}, {"base": "32", "scaled": "128 (no larger was run)"}),  # no jump over a hole
@@ -76,16 +76,16 @@ def test_breaking_points_need_a_seed_that_all_sizes_have():
         ({"other": [8, 64]}, {"base": "at least 512", "other": "none from its small sizes on"}),
     ],
 )
-def test_a_size_with_a_failed_run_is_not_within(lost, told):
+def test_a_size_with_a_failed_run_is_not_within(failed, expected):
     table = {"base": {8: 91, 32: 91, 64: 91, 256: 91, 512: 91}, "scaled": {8: 91, 32: 91, 64: 91, 128: 91}}
     results = {mode: points(values) for mode, values in table.items()}
-    for mode, sizes in lost.items():
+    for mode, sizes in failed.items():
         for size in sizes:  # one seed ended
             if size in results.get(mode, {}):
                 results[mode][size] = {0: 99.0}
-    found = find_breaking_points(results, "base", 32, 1.0, lost)
+    found = find_breaking_points(results, "base", 32, 1.0, failed)
     assert found.seeds == 3
-    assert {mode: str(found.modes[mode]) for mode in told} == told
+    assert {mode: str(found.modes[mode]) for mode in expected} == expected
 
 
 def test_failed_small_sizes_leave_no_threshold():

@@ -1,4 +1,4 @@
-"""Comparisons of made-up records whose truth is known: crossings, ratios, verdicts, warnings."""
+"""Comparisons of made-up records with known truth: crossings, ratios, verdicts, warnings."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ SEEDS = 10
 
 
 def runs(arm, factor=1.0, spread=0.2, seeds=SEEDS, base=1000, **options):
-    """Runs whose crossings scatter about `factor` times the base."""
+    """Return runs whose crossings scatter about `factor` times the base."""
     rng = np.random.default_rng(7)
     steps = rng.normal(0, spread, seeds)
     found = []
@@ -172,12 +172,12 @@ def test_control_sentences_come_last():
     records = runs("random") + runs("better", 0.5)
     records += runs("random again", role="control", against="random")
     records += runs("short", 0.6, role="control", against="random", control_of="better")
-    told = sentences(analyze(records))
-    assert [text.split(":")[0] for text in told] == [
+    texts = sentences(analyze(records))
+    assert [text.split(":")[0] for text in texts] == [
         "on digits, accuracy>=0.9", "control on digits", "control on digits",
     ]  # fmt: skip
-    assert "as expected" in told[1]
-    assert "Only what better gains over this control" in told[2]
+    assert "as expected" in texts[1]
+    assert "Only the gain of better over this control" in texts[2]
 
 
 def test_the_baseline_comes_first_and_controls_last():

@@ -82,17 +82,17 @@ def test_the_page_contains_all_sections_and_figures(page):
 
 def test_every_figure_is_valid_and_labeled(page):
     text = page.read_text("utf-8")
-    pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(pictures) == 9 + 9 + 1
+    svgs = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(svgs) == 9 + 9 + 1
     identifiers: set[str] = set()
-    for picture in pictures:
-        root = ElementTree.fromstring(picture)
+    for image in svgs:
+        root = ElementTree.fromstring(image)
         assert root.get("role") == "img"
         assert len(root.get("aria-label")) > 15
         own = {element.get("id") for element in root.iter() if element.get("id")}
         assert not own & identifiers
         identifiers |= own
-        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', picture)) <= own
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', image)) <= own
 
 
 def test_forty_arms_leave_room_for_the_curves():
@@ -144,14 +144,14 @@ def test_single_figures(name, ending, tmp_path):
 
     cli.main(words, standalone_mode=False)
     if ending == "png":
-        with Image.open(tmp_path / "a.png") as picture:
-            assert picture.width > 600
+        with Image.open(tmp_path / "a.png") as image:
+            assert image.width > 600
     else:
         ElementTree.parse(tmp_path / "a.svg")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--figure", "curve"], "Did you mean 'curves'"),
         (["--dataset", "digit"], "Did you mean 'digits'"),
@@ -160,13 +160,13 @@ def test_single_figures(name, ending, tmp_path):
         (["--dataset", "digits", "--out", "a.gif"], "--out writes .png or .svg"),
     ],
 )
-def test_plot_reports_errors(words, said, tmp_path):
+def test_plot_reports_errors(words, message, tmp_path):
     from batchsel.cli.main import cli
     from batchsel.errors import UserError
 
     for record in some_records():
         files.append(tmp_path, record)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         cli.main(["plot", str(tmp_path), *words], standalone_mode=False)
 
 
@@ -190,8 +190,8 @@ def test_a_browser_shows_the_page_without_errors_and_network(page, tmp_path):
     asked = re.findall(r'"initiator":"file[^"]*","[^}]*"url":"(http[^"]*)"', log.read_text("utf-8", "replace"))
     assert asked == []
     with Image.open(tmp_path / "page.png") as image:
-        picture = np.asarray(image.convert("L"), float)
-    rows = picture.std(axis=1) > 1
+        image = np.asarray(image.convert("L"), float)
+    rows = image.std(axis=1) > 1
     assert rows.mean() > 0.5  # most of the page has content
 
 

@@ -5,9 +5,9 @@ from analysis_of_dicts import answer_studies
 from study_records import BUDGETS, MODES, budget_records, factorial_records, failure_of, split_failures, sweep_records
 
 
-@pytest.mark.parametrize("made", [factorial_records, lambda: sweep_records(MODES), budget_records])
-def test_missing_final_results_leave_no_answer(made):
-    records = made()
+@pytest.mark.parametrize("make", [factorial_records, lambda: sweep_records(MODES), budget_records])
+def test_missing_final_results_leave_no_answer(make):
+    records = make()
     del records[3]["end"]
     assert (
         answer_studies(records)[0].sentence == "on digits: no answer yet: 1 run lacks results of the end of the budget."
@@ -23,13 +23,13 @@ def test_a_run_that_missed_the_target_was_tested_at_the_end():
     assert answer_studies(records)[0].sentence == answer_studies(factorial_records(seeds=1))[0].sentence
 
 
-@pytest.mark.parametrize(("made", "arm"), [(factorial_records, "lerac on, blur off"), (budget_records, "short")])
-def test_failed_runs_are_counted_in_a_note(made, arm):
-    ended, failures = split_failures(made(seeds=4), lambda r: r["arm"]["name"] == arm and r["spec"]["seed"] < 2)
+@pytest.mark.parametrize(("make", "arm"), [(factorial_records, "lerac on, blur off"), (budget_records, "short")])
+def test_failed_runs_are_counted_in_a_note(make, arm):
+    ended, failures = split_failures(make(seeds=4), lambda r: r["arm"]["name"] == arm and r["spec"]["seed"] < 2)
     (study,) = answer_studies(ended, failures)
     assert study.notes[0] == "2 runs failed and are not included: all numbers are of runs that ended."
     # A record of the same arm and seed takes the place of its failure.
-    (study,) = answer_studies(made(seeds=4), failures)
+    (study,) = answer_studies(make(seeds=4), failures)
     assert not any("failed" in note for note in study.notes)
 
 
@@ -60,18 +60,18 @@ def test_a_repeated_run_counts_once_with_its_last_record():
 
 
 @pytest.mark.parametrize(
-    ("made", "words"),
+    ("make", "group"),
     [
         (factorial_records, "lerac off and blur off"),
         (lambda: sweep_records(MODES), "base rate, batch size 8"),
         (budget_records, "full"),
     ],
 )
-def test_runs_of_a_group_with_different_settings_leave_no_answer(made, words):
-    records = made()
+def test_runs_of_a_group_with_different_settings_leave_no_answer(make, group):
+    records = make()
     records[0]["spec"] = records[0]["spec"] | {"learning_rate": 0.5}
     assert answer_studies(records)[0].sentence == (
-        f"on digits: no answer yet: the runs of {words} differ in more than their seed (learning_rate 0.5 and 0.01)."
+        f"on digits: no answer yet: the runs of {group} differ in more than their seed (learning_rate 0.5 and 0.01)."
     )
 
 

@@ -1,4 +1,4 @@
-"""The answer of a study comes first, on the page, in the terminal and in files; nothing is shown that data do not support."""
+"""Answers of studies come first on the page, in the terminal and in files; unsupported numbers are not shown."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module", params=MADE)
 def several(request):
-    """A study of three seeds: its kind, its results and its page."""
+    """Return kind, results and page of a study with three seeds."""
     records = MADE[request.param](3)
     results = compute_results(records)
     return request.param, results, render_report(records, results=results)
@@ -43,7 +43,7 @@ def several(request):
 
 @pytest.fixture(scope="module", params=MADE)
 def single(request):
-    """A study of one seed."""
+    """Return kind, results and page of a study with one seed."""
     records = MADE[request.param](1)
     results = compute_results(records)
     return request.param, results, render_report(records, results=results)
@@ -64,8 +64,8 @@ def test_the_first_statement_of_the_page_is_the_answer(several):
 def test_the_page_of_a_study_has_its_figures(several):
     kind, _, page = several
     assert set(re.findall(r'<figure id="digits-(\w+)">', page)) == FIGURES[kind]
-    for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
-        ElementTree.fromstring(picture)
+    for image in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(image)
 
 
 def test_a_scaled_form_is_marked_and_has_its_story(several):
@@ -118,7 +118,7 @@ def test_the_terminal_shows_answer_and_tables(several):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    """A page is faster made without them."""
+    """Render pages without figures, which is faster."""
     monkeypatch.setattr(html_report, "render_figures", lambda *_: [])
 
 
@@ -151,8 +151,8 @@ def test_single_figures_of_studies(name, kind, tmp_path):
     for record in made:
         files.append(tmp_path, record)
     cli.main(["plot", str(tmp_path), "--figure", name, "--out", str(tmp_path / "a.png")], standalone_mode=False)
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.width > 600
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width > 600
 
 
 def test_the_command_writes_all_three_files(tmp_path, without_figures):
@@ -168,7 +168,7 @@ def test_the_command_writes_all_three_files(tmp_path, without_figures):
 
 
 def failures_of(records, size):
-    """Failures at a size of the scaled mode, and the records of the other runs."""
+    """Return the runs without those at a size of the scaled mode, and these as failures."""
     lost = [r for r in records if r["arm"]["levels"] == {"batch size": str(size), "mode": "scaled"}]
     failed = [
         {"schema": 2, "failed": "went astray", "spec": r["spec"], "digest": r["digest"], "arm": r["arm"]} for r in lost
@@ -232,8 +232,8 @@ def test_seconds_of_shared_devices_are_shown_nowhere(without_figures):
     assert said(record_of("random", 0, crossing=800)) == "reached after 0.8 s"
 
 
-@pytest.mark.parametrize(("slower", "told"), [(1.3, True), (1.0, False)])
-def test_a_drifted_baseline_is_reported_with_the_times(slower, told, without_figures):
+@pytest.mark.parametrize(("slower", "reported"), [(1.3, True), (1.0, False)])
+def test_a_drifted_baseline_is_reported_with_the_times(slower, reported, without_figures):
     records = factorial_records(4)
     for record in records:
         levels = set(record["arm"]["levels"].values())
@@ -247,7 +247,7 @@ def test_a_drifted_baseline_is_reported_with_the_times(slower, told, without_fig
     ]
     results = compute_results(records)
     (study,) = results.studies
-    assert any("times and their ratios are not to be trusted" in note for note in study.notes) == told
+    assert any("times and their ratios are not to be trusted" in note for note in study.notes) == reported
     control = f"control on digits: again against {base}"
     assert control in render_report(records, results=results)
     assert any(line.startswith(control) for line in lines(*results))

@@ -1,4 +1,4 @@
-"""The same runs at several targets: easy ones reached sooner, hard ones missed, none made up."""
+"""The same runs at several targets: easy ones are reached sooner, hard ones are missed."""
 
 import csv
 import io

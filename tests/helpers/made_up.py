@@ -1,4 +1,4 @@
-"""Records of runs that never took place, for tests of what is made of them."""
+"""Made-up records of runs, for tests of their analysis."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def record_of(
     targets=None,
     run_on=True,
 ):
-    """A run whose accuracy first meets the target after `crossing` samples (None: never)."""
+    """Return a run whose accuracy first meets the target after `crossing` samples (None: never)."""
     spec = RunSpec(
         dataset, "mlp", "random", 20, "adam", 0.01, "linear", f"{points * every} samples", target, seed, run_on=run_on
     )

@@ -1,4 +1,4 @@
-"""Records of studies that never took place, with effects that are known."""
+"""Made-up records of studies with known effects."""
 
 import numpy as np
 from made_up import N, record_of
@@ -13,7 +13,7 @@ GROUPS = ("stem", "stage 1", "stage 2", "stage 3", "head")
 
 
 def studied(analysis, levels, seed, value, name=None, train=None, batch_size=20, about=None, **options):
-    """A run of an arm with these levels whose final test accuracy is `value`, a share."""
+    """Return a run of an arm with these levels whose final test accuracy is `value`, a share."""
     name = name or ", ".join(f"{factor} {level}" for factor, level in levels.items())
     record = record_of(name, seed, **{"crossing": 800, "role": "arm", "against": ""} | options)
     record["arm"]["levels"] = levels
@@ -27,7 +27,7 @@ def studied(analysis, levels, seed, value, name=None, train=None, batch_size=20,
 def factorial_records(
     seeds=5, effect=(0.5, -0.2), interaction=0.4, noise=0.0, analysis=FACTORIAL, extra=None, **options
 ):
-    """A 2 × 2 of lerac and blur; effects in points, of each alone, and of both beyond their sum."""
+    """Return a 2 × 2 of lerac and blur; effects in points, of each alone, and of both beyond their sum."""
     rng, found = np.random.default_rng(5), []
     for seed in range(seeds):
         for one in (0, 1):
@@ -42,7 +42,7 @@ def factorial_records(
 
 
 def sweep_records(table, seeds=5, noise=0.0, noisy_gradient=False, analysis=SWEEP, **options):
-    """Runs of {mode: {batch size: points of accuracy}}; larger batches take fewer steps and less time."""
+    """Return runs of {mode: {batch size: points of accuracy}}; larger batches need fewer steps and less time."""
     rng, found = np.random.default_rng(3), []
     for seed in range(seeds):
         for mode, sizes in table.items():
@@ -74,7 +74,7 @@ def measured(passes, scale):
 
 
 def budget_records(seeds=5, full=92.0, pruned=91.8, short=91.3, noise=0.0, **options):
-    """Full data, pruned data with 60 % of the samples, and full data with as many."""
+    """Return runs on full data, on pruned data with 60 % of the samples, and on full data with as many."""
     rng, found = np.random.default_rng(1), []
     for seed in range(seeds):
         for name, points, share in (("full", full, 1.0), ("infobatch", pruned, 0.6), ("short", short, 0.6)):
@@ -84,7 +84,7 @@ def budget_records(seeds=5, full=92.0, pruned=91.8, short=91.3, noise=0.0, **opt
 
 
 def varied(record, groups=GROUPS):
-    """With what varied over the run, and the signal-to-noise ratio of its layers."""
+    """Add schedules that vary over the run, and the signal-to-noise ratio of its layers."""
     samples = np.linspace(0, 2000, 200)
     rate = 0.05 * np.minimum(samples / 300, 1) * (1 - samples / 2100)
     sigma = np.maximum(2 - samples / 600, 0)
@@ -101,11 +101,11 @@ def varied(record, groups=GROUPS):
 
 
 def failure_of(record, **about):
-    """The same run, as if it had failed."""
+    """Return the same run, as if it had failed."""
     made = {"schema": 2, "failed": "went astray", "spec": record["spec"], "digest": record["digest"]}
     return made | {"arm": record["arm"]} | about
 
 
 def split_failures(records, failed):
-    """The records that ended, and the failures of the others."""
+    """Return the records that ended, and the failures of the others."""
     return [r for r in records if not failed(r)], [failure_of(r) for r in records if failed(r)]
