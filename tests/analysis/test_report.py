@@ -190,8 +190,8 @@ def test_a_browser_shows_the_page_without_errors_and_network(page, tmp_path):
     asked = re.findall(r'"initiator":"file[^"]*","[^}]*"url":"(http[^"]*)"', log.read_text("utf-8", "replace"))
     assert asked == []
     with Image.open(tmp_path / "page.png") as image:
-        image = np.asarray(image.convert("L"), float)
-    rows = image.std(axis=1) > 1
+        pixels = np.asarray(image.convert("L"), float)
+    rows = pixels.std(axis=1) > 1
     assert rows.mean() > 0.5  # most of the page has content
 
 
