@@ -105,7 +105,7 @@ def make_study(
         tables=tuple(table for table in tables if table.rows),
         findings=tuple(findings),
         form=first.form,
-        story=(first.about.story if first.about else "") or "",
+        story=first.about.story if first.about else "",
     )
 
 

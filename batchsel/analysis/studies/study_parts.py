@@ -126,7 +126,7 @@ def _experiment_key(record: RunRecord | FailureRecord) -> tuple[str, ...]:
     if record.experiment:
         return (record.experiment, record.form)
     question = record.about.question if record.about else ""
-    return ("", record.form, question or "", record.spec.dataset, str(record.analysis.get("kind", "")))
+    return ("", record.form, question, record.spec.dataset, str(record.analysis.get("kind", "")))
 
 
 def _newest_analyses(records: Sequence[RunRecord]) -> dict[tuple[str, ...], Mapping[str, Any]]:

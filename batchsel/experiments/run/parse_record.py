@@ -105,9 +105,13 @@ def _described(record: Json) -> dict[str, Any]:
     return {
         "spec": RecordedSpec(record["spec"]),
         "digest": record["digest"],
-        "arm": _build(RecordedArm, record["arm"]),
-        "about": _build(About, about) if about else None,
+        "arm": _build(RecordedArm, _without_none(record["arm"])),
+        "about": _build(About, _without_none(about)) if about else None,
     }
+
+
+def _without_none(values: Json) -> Json:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _build(cls: type[_T], values: Json) -> _T:
