@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,11 +70,19 @@ def plot_spirals(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarra
 def _plot_arms(axes: Axes, x: np.ndarray, y: np.ndarray, size: float) -> None:
     for arm in np.unique(y):
         of_arm = x[y == arm]
-        style = {"color": _COLORS[arm % len(_COLORS)], "marker": _MARKERS[arm % len(_MARKERS)]}
-        axes.scatter(*of_arm.T, s=size, linewidths=0, alpha=0.85, label=f"arm {arm} ({len(of_arm):,})", **style)
+        axes.scatter(
+            *of_arm.T,
+            s=size,
+            color=_COLORS[arm % len(_COLORS)],
+            marker=_MARKERS[arm % len(_MARKERS)],
+            linewidths=0,
+            alpha=0.85,
+            label=f"arm {arm} ({len(of_arm):,})",
+        )
 
 
-def _plot_difficulty(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.ndarray, size: float) -> None:
+def _plot_difficulty(axes: Any, x: np.ndarray, y: np.ndarray, difficulty: np.ndarray, size: float) -> None:
+    points = None
     low, high = np.quantile(difficulty, [0.01, 0.99])  # a few outliers would take the contrast from the rest
     for arm in np.unique(y):
         chosen = y == arm
@@ -95,7 +103,7 @@ def _plot_difficulty(axes: Axes, x: np.ndarray, y: np.ndarray, difficulty: np.nd
     bar.ax.tick_params(colors=_INK, length=0)
 
 
-def _add_legend(axes: Axes) -> None:
+def _add_legend(axes: Any) -> None:
     legend = axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, -0.04), ncols=4, frameon=False, labelcolor=_INK, handletextpad=0.2
     )

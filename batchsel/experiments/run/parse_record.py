@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchsel.errors import UserError
 from batchsel.experiments.run.run_record import (
@@ -31,7 +31,10 @@ from batchsel.experiments.run.run_record import (
     SNRStage,
 )
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_T = TypeVar("_T", bound="DataclassInstance")
 _PLAIN = (
     "digest", "versions", "machine", "reached", "test", "kept", "visits", "history", "contended", "started",
 )  # fmt: skip
@@ -116,8 +119,8 @@ def _without_none(values: Json) -> Json:
 
 def _build(cls: type[_T], values: Json) -> _T:
     """Return an instance of a dataclass out of a mapping; keys that it does not know are skipped."""
-    known = {item.name: values[item.name] for item in fields(cls) if item.name in values}  # type: ignore[arg-type]
-    for item in fields(cls):  # type: ignore[arg-type]
+    known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
+    for item in fields(cls):
         if item.name not in known and item.default is MISSING and item.default_factory is MISSING:
             raise UserError(
                 f"a record is incomplete: {cls.__name__} lacks {item.name!r}. Make the run again, or delete the line."
