@@ -1,4 +1,4 @@
-"""`batchsel`: the group of all commands, which are imported when they are called."""
+"""`batchsel`: the group of all commands. A command is imported when it is called."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import click
 from batchsel.errors import UsageError, UserError
 
 _COMMANDS = {
-    "augmentations": ("augmentations:augmentations", "List and show augmentations."),
-    "bench": ("bench:bench", "Measure the loop against model.fit."),
+    "augmentations": ("transforms:augmentations", "List and show augmentations."),
+    "bench": ("bench:bench", "Measure the loop, planning, schedules or streaming."),
     "compare": ("compare:compare", "Compare selectors with shuffling on paired seeds."),
-    "completion": ("completion:completion", "Print the line that switches on completion in a shell."),
-    "curricula": ("curricula:curricula", "List and show curricula."),
+    "completion": ("installation:completion", "Print the line that turns on completion in a shell."),
+    "curricula": ("transforms:curricula", "List and show curricula."),
     "datasets": ("datasets:datasets", "List, show, fetch, verify and convert data sets."),
-    "doctor": ("doctor:doctor", "Show versions, devices and folders, and try a short run."),
-    "experiment": ("experiment:experiment", "Run the experiment that a card states."),
-    "map": ("map:dataset_map", "Train once and write what it says of every sample."),
+    "doctor": ("installation:doctor", "Show versions, devices and folders, and try a short run."),
+    "experiment": ("experiment:experiment", "Run the experiment of a card."),
+    "map": ("map:dataset_map", "Train once and write training statistics of every sample."),
     "models": ("models:models", "List and show models."),
-    "plot": ("report:plot", "Make a figure out of records."),
-    "predict": ("predict:predict", "Say what the model of a run predicts, for texts or test samples."),
-    "report": ("report:report", "Make a report out of records: one HTML file."),
+    "plot": ("report:plot", "Plot a figure from records."),
+    "predict": ("predict:predict", "Predict with the model of a run, for texts or test samples."),
+    "report": ("report:report", "Write a report from records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
-    "schedules": ("schedules:schedules", "List, show and draw schedules of the learning rate."),
+    "schedules": ("schedules:schedules", "List, show and plot learning rate schedules."),
     "selectors": ("selectors:selectors", "List and show selectors."),
-    "tune": ("tune:tune", "Find the best settings of each arm, on seeds that are never scored."),
-    "spirals": ("spirals:spirals", "Make spirals: points, and a picture of them."),
+    "tune": ("tune:tune", "Find the best settings of each arm, on seeds not used for comparison."),
+    "spirals": ("spirals:spirals", "Generate spirals: points, and a plot of them."),
 }
 
 
-class _Lazy(click.Group):
-    """Imports a command when it is needed, so that help is there at once."""
+class _LazyGroup(click.Group):
+    """Group that imports a command only when it is needed, so that help shows at once."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -58,7 +58,7 @@ class _Lazy(click.Group):
 
 
 @click.command(
-    cls=_Lazy,
+    cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n  batchsel run --dataset digits --selector loss_ema\n  batchsel selectors list",
 )
@@ -68,7 +68,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Runs the command line and leaves with its exit code.
+    """Run the command line and exit with its code.
 
     0 done, 1 failed, 2 wrong usage, 3 target not reached, 130 interrupted.
     """
@@ -83,7 +83,7 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         code = 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not try to flush it again.
+        # The reader closed the pipe; the interpreter must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except KeyboardInterrupt:

@@ -61,15 +61,22 @@ def test_doctor_tries_a_run(command):
     assert facts["devices"]
 
 
-def test_bench_gives_every_ratio(command):
-    result = json.loads(command("bench", "--quick", "--task", "mlp", "--json").out)
+def test_bench_alone_lists_its_subcommands(command):
+    shown = command("bench")
+    assert shown.code == 2
+    for name in ("loop", "planning", "schedules", "streaming"):
+        assert f"\n  {name} " in shown.err
+
+
+def test_bench_loop_prints_every_ratio(command):
+    result = json.loads(command("bench", "loop", "--quick", "--task", "mlp", "--json").out)
     (task,) = result["tasks"]
     assert set(task["arms"]) >= {"model.fit", "random", "loss_ema"}
     assert task["arms"]["random"]["times_as_fast_as_fit"]["median"] > 1
 
 
 def test_bench_measures_planning(command):
-    words = "bench --planning --n 2000 --n 4000 --selector random --selector loss_ema --json"
+    words = "bench planning --n 2000 --n 4000 --selector random --selector loss_ema --json"
     costs = json.loads(command(*words.split()).out)["planning"]
     assert [(cost["selector"], cost["n"]) for cost in costs] == [
         ("random", 2000), ("loss_ema", 2000), ("random", 4000), ("loss_ema", 4000),
@@ -77,11 +84,11 @@ def test_bench_measures_planning(command):
     assert [cost["bytes_a_sample"] for cost in costs] == pytest.approx([16, 19.7, 16, 19.7], rel=0.05)
     assert all(0 < cost["microseconds"] < 1000 for cost in costs)
     assert all(cost["peak_megabytes"] is None or 0 <= cost["peak_megabytes"] < 2000 for cost in costs)
-    assert command("bench", "--n", "2000").code == 2
+    assert command("bench", "loop", "--n", "2000").code == 2
 
 
 def test_bench_measures_streaming(command):
-    result = json.loads(command("bench", "--streaming", "--quick", "--json").out)
+    result = json.loads(command("bench", "streaming", "--quick", "--json").out)
     assert result["speed"]["share_of_the_speed_in_memory"]["median"] > 0
     memory = result["memory"]
     assert memory["set_bytes"] >= 19 * memory["buffer_bytes"]
@@ -89,17 +96,17 @@ def test_bench_measures_streaming(command):
 
 
 def test_bench_measures_schedules_in_processes_of_their_own(command):
-    told = command("bench", "--schedules", "--quick", "--processes", "2").out
+    told = command("bench", "schedules", "--quick", "--processes", "2").out
     assert "cosine | lerac" in told
     assert "geometric mean" in told
     assert "2 processes of 1 rounds" in told
-    assert command("bench", "--processes", "2").code == 2
-    assert command("bench", "--schedules", "--task", "mlp").code == 2
+    assert command("bench", "loop", "--processes", "2").code == 2
+    assert command("bench", "schedules", "--task", "mlp").code == 2
 
 
 def test_unknown_commands_tasks_and_shells(command):
     assert "'run'" in command("rnu").err
-    assert "'mlp'" in command("bench", "--task", "mpl").err
+    assert "'mlp'" in command("bench", "loop", "--task", "mpl").err
     assert command("completion", "tcsh").code == 2
     assert "batchsel" in command("completion", "bash").out
 

@@ -1,4 +1,4 @@
-"""`batchsel models`: what models there are."""
+"""`batchsel models`: list and show models, and their groups of layers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import print_json
-from batchsel.cli.support.registry_commands import described, print_described, print_names
+from batchsel.cli.support.output import json_option, print_json
+from batchsel.cli.support.registry_commands import Catalog, list_command, show_command
 from batchsel.errors import UsageError
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group(
@@ -21,30 +19,17 @@ def models() -> None:
     """List and show models."""
 
 
-@models.command("list", epilog="\b\nExample:\n  batchsel models list --json")
-@_as_json
-def list_models(as_json: bool) -> None:
-    """List all models."""
+def _catalog() -> Catalog:
     from batchsel import models as library
 
-    note = "Sizes are given in parentheses, as in --model 'mlp(hidden=[128, 64])'."
-    print_names(library.names(), library.doc, "models", note, as_json)
+    return Catalog(library.names(), library.doc)
 
 
-@models.command("show", epilog="\b\nExample:\n  batchsel models show mlp")
-@click.argument("name")
-@_as_json
-def show_model(name: str, as_json: bool) -> None:
-    """Show what a model is and its parameters."""
-    from batchsel import models as library
-
-    what = described(name, library.doc(name))
-    for given_by_the_data in ("input_shape", "outputs"):
-        what["parameters"].pop(given_by_the_data, None)
-    if as_json:
-        print_json(what)
-    else:
-        print_described(what)
+models.add_command(
+    list_command("models", _catalog, note="Set sizes in parentheses, as in --model 'mlp(hidden=[128, 64])'.")
+)
+# The data set gives these two.
+models.add_command(show_command("models", "a model", _catalog, example="mlp", omit=("input_shape", "outputs")))
 
 
 @models.command(
@@ -54,11 +39,11 @@ def show_model(name: str, as_json: bool) -> None:
 @click.argument("model")
 @click.option("--input-shape", required=True, help="Shape of one sample, as in 32,32,3.")
 @click.option("--outputs", required=True, type=click.IntRange(min=1), help="Classes, or 1 for regression.")
-@click.option("--groups", type=click.IntRange(min=1), help="Merge the depths into so many groups.")
-@click.option("--schedule", help="Show the rates at which the groups start under it, as in 'lerac(0.1)'.")
-@click.option("--learning-rate", default=0.1, show_default=True, help="The rate that the schedule starts from.")
+@click.option("--groups", type=click.IntRange(min=1), help="Merge the depths into this many groups.")
+@click.option("--schedule", help="Also show the learning rate at which each group starts, as in 'lerac(0.1)'.")
+@click.option("--learning-rate", default=0.1, show_default=True, help="Base learning rate of the schedule.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples of an update, if the schedule scales by them.")
-@_as_json
+@json_option
 def show_groups(
     model: str,
     input_shape: str,
@@ -69,10 +54,10 @@ def show_groups(
     batch_size: int | None,
     as_json: bool,
 ) -> None:
-    """Show which layers of a model lie how deep, the groups that learn at rates of their own.
+    """Show the layers of MODEL grouped by depth: the groups that have their own learning rates.
 
-    A model is given as for `batchsel run --model`, as in 'mlp(hidden=[64])'. Rates are those of the first step but for
-    what all groups share, such as a warm-up.
+    MODEL is written as for `batchsel run --model`, as in 'mlp(hidden=[64])'. Rates are those of the first step, without
+    factors that all groups share, such as a warm-up.
     """
     from batchsel import models as library
 
@@ -111,5 +96,5 @@ def _by_layer(text: str) -> Any:
 
     found = schedule(text)
     if not (isinstance(found, Schedule) and found.by_layer):
-        raise UsageError(f"--schedule {text!r} gives all layers the same rate. Expected one such as 'lerac'.")
+        raise UsageError(f"--schedule {text!r} has one rate for all layers. Expected one by layer, such as 'lerac'.")
     return found

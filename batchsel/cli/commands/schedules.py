@@ -1,4 +1,4 @@
-"""`batchsel schedules`: which schedules of the learning rate there are, and what one looks like."""
+"""`batchsel schedules`: list, show and plot learning rate schedules."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import check_picture, print_json, save_picture
-from batchsel.cli.support.registry_commands import described, print_described, print_names
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+from batchsel.cli.support.output import check_picture, json_option, print_json, save_picture
+from batchsel.cli.support.registry_commands import Catalog, describe, list_command, print_description
 
 
 @click.group(
@@ -18,17 +16,22 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
     epilog="\b\nExample:\n  batchsel schedules show 'cosine | warmup(0.05)' --plot rate.png",
 )
 def schedules() -> None:
-    """List, show and draw schedules of the learning rate."""
+    """List, show and plot learning rate schedules."""
 
 
-@schedules.command("list", epilog="\b\nExample:\n  batchsel schedules list --json")
-@_as_json
-def list_schedules(as_json: bool) -> None:
-    """List all schedules."""
+def _catalog() -> Catalog:
     from batchsel.schedules.registry import REGISTRY
 
-    note = "Multiplied with bars, as in --schedule 'cosine | warmup(0.05)'; also ./mine.py:rate."
-    print_names(REGISTRY.targets(), REGISTRY.doc, "schedules", note, as_json)
+    return Catalog(REGISTRY.targets(), REGISTRY.doc)
+
+
+schedules.add_command(
+    list_command(
+        "schedules",
+        _catalog,
+        note="Multiply them with bars, as in --schedule 'cosine | warmup(0.05)'; or use ./mine.py:rate.",
+    )
+)
 
 
 @schedules.command(
@@ -37,12 +40,12 @@ def list_schedules(as_json: bool) -> None:
     "  batchsel schedules show 'cosine | warmup(\"5 passes\")' --passes 90 --plot rate.png",
 )
 @click.argument("text")
-@click.option("--plot", help="FILE.png or .svg to draw it into.")
-@click.option("--passes", type=float, help="Passes of the budget, to draw what counts them.")
-@click.option("--batch-size", type=int, help="Samples of an update, to draw what depends on them.")
-@_as_json
+@click.option("--plot", help="Plot the curve into FILE.png or FILE.svg.")
+@click.option("--passes", type=float, help="Passes of the budget, for schedules that count them.")
+@click.option("--batch-size", type=int, help="Samples of an update, for schedules that depend on them.")
+@json_option
 def show_schedule(text: str, plot: str | None, passes: float | None, batch_size: int | None, as_json: bool) -> None:
-    """Show what the schedules in a text do, where they come from, and their parameters; draw the curve."""
+    """Show summary, formula, source and parameters of the schedules in TEXT, and plot the curve."""
     check_picture(plot, "--plot")
     parts = _parts(text)
     if plot:
@@ -51,7 +54,7 @@ def show_schedule(text: str, plot: str | None, passes: float | None, batch_size:
         print_json({"text": text, "parts": parts, "plot": plot})
         return
     for part in parts:
-        print_described(part)
+        print_description(part)
         click.echo()
     if plot:
         click.echo(f"{plot}: {text}")
@@ -61,8 +64,8 @@ def _parts(text: str) -> list[dict[str, Any]]:
     from batchsel.schedules.registry import REGISTRY
 
     REGISTRY.check(text)
-    named = [call.name for call in REGISTRY.calls(text) if call.path is None]
-    return [described(name, REGISTRY.doc(name)) for name in dict.fromkeys(named)]
+    names = [call.name for call in REGISTRY.calls(text) if call.path is None]
+    return [describe(name, REGISTRY.doc(name)) for name in dict.fromkeys(names)]
 
 
 def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -> None:

@@ -1,4 +1,4 @@
-"""`batchsel selectors`: what selectors there are."""
+"""`batchsel selectors`: list and show selectors, and write the page of all selectors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 import click
 
 from batchsel.cli.support import docstrings
-from batchsel.cli.support.output import print_columns, print_json
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+from batchsel.cli.support.output import json_option, print_columns, print_json
 
 
 @click.group(
@@ -19,13 +17,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 )
 @click.pass_context
 def selectors(context: click.Context) -> None:
-    """List and show selectors, and the parts that pipes are made of."""
+    """List and show selectors, and the parts of pipes."""
     if context.invoked_subcommand is None:
         context.invoke(list_selectors)
 
 
 @selectors.command("list", epilog="\b\nExample:\n  batchsel selectors list --json")
-@_as_json
+@json_option
 def list_selectors(as_json: bool) -> None:
     """List all selectors, modifiers and draws."""
     from batchsel.selectors.registry import entries
@@ -43,7 +41,7 @@ def list_selectors(as_json: bool) -> None:
 
 @selectors.command("show", epilog="\b\nExample:\n  batchsel selectors show smart")
 @click.argument("name")
-@_as_json
+@json_option
 def show_selector(name: str, as_json: bool) -> None:
     """Show formula, parameters, cost and source of a selector."""
     from batchsel.selectors.registry import find
@@ -69,9 +67,9 @@ def show_selector(name: str, as_json: bool) -> None:
 )
 @click.argument("runs", nargs=-1, type=click.Path())
 def page(runs: tuple[str, ...]) -> None:
-    """Print the page of all selectors as Markdown, with what the records in RUNS say of them."""
-    from batchsel.cli.support.selectors_page import page as made
+    """Print the page of all selectors as Markdown, with results from the records in RUNS."""
+    from batchsel.cli.support.selectors_page import render_page
     from batchsel.experiments.run import records
     from batchsel.experiments.run.parse_record import parse_runs
 
-    click.echo(made(parse_runs(records.read(*map(Path, runs)).runs) if runs else ()), nl=False)
+    click.echo(render_page(parse_runs(records.read(*map(Path, runs)).runs) if runs else ()), nl=False)

@@ -13,6 +13,7 @@ from batchsel.errors import UsageError
 
 SCHEMA = 1
 """Schema of the JSON objects that commands print."""
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -1,71 +1,96 @@
-"""How commands list names and show what is behind one: augmentations, curricula, models and schedules."""
+"""Commands that list the names of a registry and show the docstring behind one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import click
 
 from batchsel.cli.support import docstrings
-from batchsel.cli.support.output import print_columns, print_json
+from batchsel.cli.support.output import json_option, print_columns, print_json
 
 
-def print_names(names: Iterable[str], doc: Callable[[str], str], key: str, note: str, as_json: bool) -> None:
-    """Prints names with the first lines of their docstrings.
+class Catalog(NamedTuple):
+    """Names, and the docstring of each."""
+
+    names: Iterable[str]
+    doc: Callable[[str], str]
+
+
+def list_command(key: str, catalog: Callable[[], Catalog], note: str) -> click.Command:
+    """Return the command that lists all names with the first lines of their docstrings.
 
     Args:
-        names: The names, which are sorted.
-        doc: Gives the docstring of a name.
-        key: What they are together, in the JSON.
-        note: A line on how they are written, below the table.
-        as_json: Whether to print one JSON object.
+        key: Name of the group of commands, and key of the rows in the JSON.
+        catalog: Finds the names, when the command runs.
+        note: A line below the table: how to write names in an option.
     """
-    rows = [{"name": name, "summary": docstrings.summary(doc(name))} for name in sorted(names)]
-    if as_json:
-        print_json({key: rows})
-        return
-    print_columns([("NAME", ""), *((row["name"], row["summary"]) for row in rows)])
-    click.echo(f"\n{note}")
+
+    @click.command("list", help=f"List all {key}.", epilog=f"\b\nExample:\n  batchsel {key} list --json")
+    @json_option
+    def list_names(as_json: bool) -> None:
+        names, doc = catalog()
+        rows = [{"name": name, "summary": docstrings.summary(doc(name))} for name in sorted(names)]
+        if as_json:
+            print_json({key: rows})
+            return
+        print_columns([("NAME", ""), *((row["name"], row["summary"]) for row in rows)])
+        click.echo(f"\n{note}")
+
+    return list_names
 
 
-def described(name: str, doc: str) -> dict[str, Any]:
-    r"""What the docstring of a name says.
+def show_command(
+    key: str, kind: str, catalog: Callable[[], Catalog], example: str, omit: Collection[str] = ()
+) -> click.Command:
+    """Return the command that shows the docstring of one name.
 
     Args:
-        name: The name.
+        key: Name of the group of commands.
+        kind: The kind with its article, as in "a curriculum".
+        catalog: Finds the docstring, when the command runs.
+        example: A name for the help.
+        omit: Parameters that users cannot set.
+    """
+
+    @click.command(
+        "show",
+        help=f"Show summary, source and parameters of {kind}.",
+        epilog=f"\b\nExample:\n  batchsel {key} show {example}",
+    )
+    @click.argument("name")
+    @json_option
+    def show_name(name: str, as_json: bool) -> None:
+        description = describe(name, catalog().doc(name))
+        for parameter in omit:
+            description["parameters"].pop(parameter, None)
+        if as_json:
+            print_json(description)
+        else:
+            print_description(description)
+
+    return show_name
+
+
+def describe(name: str, doc: str) -> dict[str, Any]:
+    r"""Return the parts of a docstring by name.
+
+    Args:
+        name: The name that the docstring belongs to.
         doc: A docstring, without indentation.
 
     Example:
-        >>> described("half", "Halves.\n\nSource: folklore.\n\nArgs:\n    x: What to halve.")
-        {'name': 'half', 'summary': 'Halves.', 'source': 'folklore.', 'parameters': {'x': 'What to halve.'}}
+        >>> describe("half", "Halves.\n\nSource: folklore.\n\nArgs:\n    x: Number to halve.")
+        {'name': 'half', 'summary': 'Halves.', 'source': 'folklore.', 'parameters': {'x': 'Number to halve.'}}
     """
     paragraphs = {label.lower(): text for label, text in docstrings.labeled(doc).items()}
     return {"name": name, "summary": docstrings.summary(doc), **paragraphs, "parameters": docstrings.parameters(doc)}
 
 
-def print_described(what: Mapping[str, Any]) -> None:
-    """Prints what `described` found.
-
-    Args:
-        what: That.
-    """
-    click.echo(f"{what['name']}: {what['summary']}\n")
-    paragraphs = {label: text for label, text in what.items() if label not in ("name", "summary", "parameters")}
-    for label, text in (paragraphs | what["parameters"]).items():
+def print_description(description: Mapping[str, Any]) -> None:
+    """Print the result of `describe`."""
+    click.echo(f"{description['name']}: {description['summary']}\n")
+    paragraphs = {label: text for label, text in description.items() if label not in ("name", "summary", "parameters")}
+    for label, text in (paragraphs | description["parameters"]).items():
         click.echo(click.wrap_text(f"{label}: {text}", width=100, initial_indent="  ", subsequent_indent="    "))
-
-
-def print_name(name: str, doc: str, as_json: bool) -> None:
-    """Prints what is behind one name.
-
-    Args:
-        name: The name.
-        doc: Its docstring, without indentation.
-        as_json: Whether to print one JSON object.
-    """
-    what = described(name, doc)
-    if as_json:
-        print_json(what)
-    else:
-        print_described(what)

@@ -30,8 +30,8 @@ comes, nothing tuned; a first map, not a verdict.
 """
 
 
-def page(records: Sequence[RunRecord] = ()) -> str:
-    """The page as Markdown.
+def render_page(records: Sequence[RunRecord] = ()) -> str:
+    """Return the page as Markdown.
 
     Args:
         records: Runs whose arms are named for selectors; what they say of each stands beside it.

@@ -1,4 +1,4 @@
-"""`batchsel doctor`: is everything there, and does it work?"""
+"""`batchsel doctor` and `batchsel completion`: check the installation, and complete commands in a shell."""
 
 from __future__ import annotations
 
@@ -8,22 +8,34 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import print_columns, print_json
+from batchsel.cli.support.output import json_option, print_columns, print_json
 from batchsel.training.runtime.tf_import import import_tensorflow
 
+_HELP = {"help_option_names": ["-h", "--help"]}
+_COMPLETION = {
+    "bash": 'eval "$(_BATCHSEL_COMPLETE=bash_source batchsel)"',
+    "zsh": 'eval "$(_BATCHSEL_COMPLETE=zsh_source batchsel)"',
+    "fish": "_BATCHSEL_COMPLETE=fish_source batchsel | source",
+}
 
-@click.command(
-    context_settings={"help_option_names": ["-h", "--help"]}, epilog="\b\nExample:\n  batchsel doctor --json"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+@click.command(context_settings=_HELP, epilog="\b\nExample:\n  batchsel completion bash >> ~/.bashrc")
+@click.argument("shell", type=click.Choice(sorted(_COMPLETION)))
+def completion(shell: str) -> None:
+    """Print the line that turns on completion, for the start-up file of SHELL."""
+    click.echo(_COMPLETION[shell])
+
+
+@click.command(context_settings=_HELP, epilog="\b\nExample:\n  batchsel doctor --json")
+@json_option
 def doctor(as_json: bool) -> None:
-    """Show versions, devices, threads and folders, and try a run of five seconds at most."""
+    """Show versions, devices, threads and folders, and try a run of at most five seconds."""
     from batchsel.data import data_folder
     from batchsel.experiments.run import environment
 
     facts: dict[str, Any] = {**environment.versions(), **environment.machine()}
     if not as_json:
-        click.echo("looking at devices and trying a short run ...", err=True)
+        click.echo("checking devices and trying a short run ...", err=True)
     import_tensorflow()
     from batchsel.training.runtime.devices import devices, threads
 
