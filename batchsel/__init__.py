@@ -3,11 +3,10 @@
 Public names are imported on first use; importing batchsel does not import TensorFlow.
 """
 
-import importlib.metadata as _metadata
-
 from batchsel.core.lazy_imports import attach as _attach
 
 _PUBLIC = {
+    "__version__": "core.version",
     "SmoothedCrossentropy": "core.label_smoothing",
     "Rng": "core.rng",
     "Target": "core.target",
@@ -21,10 +20,5 @@ _PUBLIC = {
     "schedules": "schedules:",
     "selectors": "selectors:",
 }
-
-try:
-    __version__ = _metadata.version("batchsel")
-except _metadata.PackageNotFoundError:  # a bare checkout
-    __version__ = "0+unknown"
 
 __getattr__, __dir__, __all__ = _attach(__name__, _PUBLIC)

@@ -1,4 +1,4 @@
-"""`batchsel datasets`: what data sets there are, and whether theirs are the right bytes."""
+"""`batchsel datasets`: list, show, fetch, verify and convert data sets."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.support.card_text import facts_of, summaries
-from batchsel.cli.support.fetching import fetch, wanted
-from batchsel.cli.support.output import SCHEMA, check_picture, print_columns, save_picture
+from batchsel.cli.support.card_text import card_facts, summarize_cards
+from batchsel.cli.support.fetching import describe_missing, fetch
+from batchsel.cli.support.output import SCHEMA, check_figure_path, json_option, print_columns, save_figure
 from batchsel.errors import UserError
 
 if TYPE_CHECKING:
     from batchsel.cards.schema import DatasetCard
 
-_LOOKED_AT = 2000
-"""Samples that a picture of data on the disk is drawn from."""
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_PLOTTED = 2000
+"""Samples that a plot of data on disk shows at most."""
 _data_dir = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with one folder for each data set. [default: $BATCHSEL_DATA, else the user's cache]",
+    help="Folder with one folder for each data set. [default: $BATCHSEL_DATA, else the user cache]",
 )
 _offline = click.option("--offline", is_flag=True, help="Never download.")
-_plot = click.option("--plot", type=click.Path(dir_okay=False), help="Also draw it, as PNG or SVG; needs the data.")
+_plot = click.option(
+    "--plot", type=click.Path(dir_okay=False), help="Also plot samples, as PNG or SVG; needs the data."
+)
 _name = click.argument("name")
 
 
@@ -40,7 +41,7 @@ def datasets() -> None:
 
 
 def _command(name: str, *options: Callable[[Any], Any], example: str) -> Callable[[Any], click.Command]:
-    """A command of the group, with its options and an example at the end of its help."""
+    """Return a decorator that adds a command to the group, with options and an example in its help."""
 
     def register(function: Callable[..., None]) -> click.Command:
         for option in reversed(options):
@@ -50,10 +51,10 @@ def _command(name: str, *options: Callable[[Any], Any], example: str) -> Callabl
     return register
 
 
-@_command("list", _as_json, _data_dir, example="batchsel datasets list --json")
+@_command("list", json_option, _data_dir, example="batchsel datasets list --json")
 def list_datasets(as_json: bool, data_dir: Path | None) -> None:
-    """List all data sets, and which of them are there."""
-    rows = summaries(data_dir)
+    """List all data sets and the state of their files."""
+    rows = summarize_cards(data_dir)
     if as_json:
         _print_json({"datasets": rows})
         return
@@ -61,25 +62,25 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
     for row in rows:
         numbers = [f"{size:,}" for size in row["sizes"].values()]
         shape = "x".join(map(str, row["input_shape"]))
-        missing = wanted(row["missing_bytes"]) if row["fetchable"] else "to be put there by hand"
+        missing = describe_missing(row["missing_bytes"]) if row["fetchable"] else "to be put there by hand"
         table.append((row["name"], row["task"], *numbers, shape, row["target"], row["found"] or missing))
     print_columns(table)
 
 
 @_command(
-    "show", _name, _as_json, _data_dir, _offline, _plot, example="batchsel datasets show digits --plot digits.png"
+    "show", _name, json_option, _data_dir, _offline, _plot, example="batchsel datasets show digits --plot digits.png"
 )
 def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool, plot: str | None) -> None:
-    """Show the card of a data set, and draw its samples."""
-    check_picture(plot, "--plot")
-    card = _card(name)
+    """Show the card of a data set, and plot its samples."""
+    check_figure_path(plot, "--plot")
+    card = _load_card(name)
     if plot:
-        _draw(card, data_dir, offline, Path(plot))
+        _plot_samples(card, data_dir, offline, Path(plot))
     if as_json:
         _print_json({**dataclasses.asdict(card), "target": card.target})
         return
     click.echo(f"{card.title} ({card.name})\n\n{card.story}\n")
-    print_columns(facts_of(card))
+    print_columns(card_facts(card))
     click.echo("\nTargets")
     print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
 
@@ -87,16 +88,16 @@ def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool,
 @_command(
     "fetch",
     click.argument("names", nargs=-1, required=True, metavar="NAME..."),
-    _as_json,
+    json_option,
     _data_dir,
     _offline,
     example="batchsel datasets fetch mnist cifar10 --data-dir ~/data",
 )
 def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None, offline: bool) -> None:
-    """Download what is missing of data sets. A download that was interrupted goes on where it stopped."""
+    """Download missing files of data sets. Interrupted downloads resume."""
     rows = []
-    # All cards first: a misspelled name is told before anything is downloaded.
-    for card in [_card(name) for name in dict.fromkeys(names)]:
+    # All cards first: a misspelled name is reported before anything is downloaded.
+    for card in [_load_card(name) for name in dict.fromkeys(names)]:
         try:
             rows.append(fetch(card, data_dir, offline))
         except UserError as error:
@@ -114,14 +115,14 @@ def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None,
         raise UserError(f"{len(failed)} of {len(rows)} data sets were not fetched: {', '.join(failed)}. See above.")
 
 
-@_command("verify", _name, _as_json, _data_dir, example="batchsel datasets verify fashion_mnist")
+@_command("verify", _name, json_option, _data_dir, example="batchsel datasets verify fashion_mnist")
 def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
-    """Read a data set and compare all of it with its card; never downloads."""
+    """Read a data set and compare all of it with its card, without downloading."""
     from batchsel import data
     from batchsel.data.duplicates import repeated
     from batchsel.data.verification import DIFFERENT, verify
 
-    card = _card(name)
+    card = _load_card(name)
     dataset, files = verify(card, folder=data_dir)
     twice = repeated(dataset)
     found = data.find(card, folder=data_dir)
@@ -136,18 +137,18 @@ def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
     click.echo(f"{name} is right: {counts} ({found}; checked: {hashes}).")
     for file, state in files.items():
         if state == DIFFERENT:
-            click.echo(f"{file} differs from the one on the card, but what is in it is right.")
+            click.echo(f"{file} differs from the one on the card, but its content is right.")
     for part, count in twice.items():
         if count:
-            click.echo(f"{count:,} of {sizes[part]:,} {part} samples occur in the training part, too.")
+            click.echo(f"{count:,} of {sizes[part]:,} {part} samples also occur in the training part.")
 
 
-@_command("path", _name, _as_json, _data_dir, example="ls $(batchsel datasets path mnist)")
-def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
-    """Print the folder where the files of a data set lie or will lie."""
+@_command("path", _name, json_option, _data_dir, example="ls $(batchsel datasets path mnist)")
+def print_dataset_path(name: str, as_json: bool, data_dir: Path | None) -> None:
+    """Print the folder for the files of a data set."""
     from batchsel.data.download.fetch import data_folder
 
-    folder = data_folder(_card(name).folder, data_dir)
+    folder = data_folder(_load_card(name).folder, data_dir)
     if as_json:
         _print_json({"name": name, "path": str(folder), "exists": folder.is_dir()})
     else:
@@ -157,14 +158,16 @@ def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
 @_command(
     "convert",
     _name,
-    click.option("--to", "form", required=True, metavar="csv|npz", help="CSV files of samples, or one npz as Keras's."),
+    click.option(
+        "--to", "form", required=True, metavar="csv|npz", help="CSV files of samples, or one npz like those of Keras."
+    ),
     click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Folder for the files; it need not exist. [default: one named like the data set]",
+        help="Folder for the files, created if missing. [default: the name of the data set]",
     ),
-    click.option("--force", is_flag=True, help="Replace files that are there."),
-    _as_json,
+    click.option("--force", is_flag=True, help="Replace existing files."),
+    json_option,
     _data_dir,
     _offline,
     example="batchsel datasets convert mnist --to csv --out mnist_csv",
@@ -172,20 +175,21 @@ def path_of_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
 def convert_dataset(
     name: str, form: str, out: Path | None, force: bool, as_json: bool, data_dir: Path | None, offline: bool
 ) -> None:
-    """Write a data set as other programs read it: training and test part, values as in the files.
+    """Write the training and test parts of a data set as CSV or npz, for other programs.
 
-    The training part holds the rows of the validation part, too, in the order of the official files. CSV: train.csv
-    and test.csv; of images "label,pixel0,pixel1,...", bytes, row by row, the channels of a pixel side by side; of
-    tables "label" and the features, not scaled; of texts "label,text". npz: x_train, y_train, x_test and y_test, with
-    class numbers; of texts word numbers, and "vocabulary", the words from number 2 on (subwords from 0 on).
+    Values are those of the files. The training part includes the rows of the validation part, in the order of the
+    official files. CSV: train.csv and test.csv; for images "label,pixel0,pixel1,...", bytes, row by row, the channels
+    of a pixel side by side; for tables "label" and the features, not scaled; for texts "label,text". npz: x_train,
+    y_train, x_test and y_test, with class numbers; for texts word numbers, and "vocabulary", the words from number 2 on
+    (subwords from 0 on).
     """
     from batchsel.data.convert import convert, files_of
 
-    card, folder = _card(name), out or Path(name)
+    card, folder = _load_card(name), out or Path(name)
     there = [path for path in files_of(card.name, form, folder) if path.exists()]
     if there and not force:
-        raise UserError(f"already there: {', '.join(map(str, there))}. Give --force to replace, or another --out.")
-    dataset = _loaded(card, data_dir, offline)
+        raise UserError(f"already there: {', '.join(map(str, there))}. Give --force to replace them, or another --out.")
+    dataset = _load(card, data_dir, offline)
     files = convert(dataset, form, folder, lambda line: click.echo(line, err=True))
     sizes = {path.name: path.stat().st_size for path in files}
     if as_json:
@@ -194,7 +198,7 @@ def convert_dataset(
         click.echo("\n".join(f"{path}: {sizes[path.name]:,} bytes" for path in files))
 
 
-def _loaded(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
+def _load(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
     from batchsel import data
     from batchsel.data.download.progress import download_progress
 
@@ -205,25 +209,25 @@ def _loaded(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
     return data.load(card, folder=data_dir, offline=offline, progress=download_progress)
 
 
-def _draw(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:
+def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:
     import numpy as np
 
     from batchsel import data
     from batchsel.analysis.plots.dataset import draw_dataset
     from batchsel.experiments.spec.dataset_lookup import some
 
-    dataset = _loaded(card, data_dir, offline)
+    dataset = _load(card, data_dir, offline)
     train, n = dataset.train, len(dataset.train)
     if isinstance(train, data.Part):
         x, y = train.x, train.y
     else:
-        x, y = some(train, np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(int))
-        click.echo(f"drawn from {len(y):,} of {n:,} training samples, which do not lie in memory", err=True)
-    save_picture(draw_dataset(x, y, dataset.class_names, dataset.feature_names), path)
-    click.echo(f"picture: {path}", err=True)
+        x, y = some(train, np.linspace(0, n - 1, min(n, _PLOTTED)).astype(int))
+        click.echo(f"plotted from {len(y):,} of {n:,} training samples, which are not in memory", err=True)
+    save_figure(draw_dataset(x, y, dataset.class_names, dataset.feature_names), path)
+    click.echo(f"figure: {path}", err=True)
 
 
-def _card(name: str) -> DatasetCard:
+def _load_card(name: str) -> DatasetCard:
     from batchsel import cards
 
     return cards.load("datasets", name)

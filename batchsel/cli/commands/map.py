@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import check_picture, save_picture
+from batchsel.cli.support.output import check_figure_path, save_figure
 
 _SUSPECTS = 20
 
@@ -49,7 +49,7 @@ def dataset_map(
     from batchsel.experiments.spec.spec import check_names, resolve
     from batchsel.training.runtime.tf_import import import_tensorflow
 
-    check_picture(plot, "--plot")
+    check_figure_path(plot, "--plot")
     card = dataset_lookup.card_of(dataset, data_dir, offline)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
     spec = resolve({"dataset": dataset, "selector": "mapping", **target, **settings}, {}, card)
@@ -80,4 +80,4 @@ def _plot(path: Path, found: Any, dataset: Any) -> None:
         images = x
         captions = [f"{dataset.class_names[found.label[i]]} ({i})" for i in suspects]
     made = draw_dataset_map(found.confidence, found.variability, found.correctness, images, captions)
-    save_picture(made, path)
+    save_figure(made, path)

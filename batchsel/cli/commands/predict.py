@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.support.output import check_picture, print_columns, print_json, save_picture
+from batchsel.cli.support.output import check_figure_path, print_columns, print_json, save_figure
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def predict(
     from batchsel.experiments.spec.spec import check_names
     from batchsel.training.runtime.tf_import import import_tensorflow
 
-    check_picture(plot, "--plot")
+    check_figure_path(plot, "--plot")
     if texts and (plot or wrong or count):
         raise UsageError("--plot, --wrong and --count are for samples of the test part; leave them or the texts out.")
     given = _given(texts)
@@ -122,7 +122,7 @@ def _draw(trained: TrainedRun, predictions: list[Prediction], number_wrong: int 
     right = [str(one.true) if one.wrong else "" for one in predictions]
     of = f"{len(trained.dataset.test):,} test samples" if number_wrong is None else f"{number_wrong:,} wrong ones"
     title = f"{trained.spec.model} on {trained.spec.dataset}, {len(said)} of {of}: predicted class, its probability"
-    save_picture(draw_predictions(x.reshape(-1, *trained.picture_shape), said, right, title), path)
+    save_figure(draw_predictions(x.reshape(-1, *trained.picture_shape), said, right, title), path)
     click.echo(f"picture: {path}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""`batchsel report` and `batchsel plot`: what records say, as a page or as single pictures."""
+"""`batchsel report` and `batchsel plot`: turn records into an HTML page or single figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import check_picture, save_picture
+from batchsel.cli.support.output import check_figure_path, save_figure
 from batchsel.errors import UsageError, UserError, unknown_name
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -20,16 +20,20 @@ _HELP = {"help_option_names": ["-h", "--help"]}
     "  batchsel report node1/records.jsonl node2/records.jsonl --csv results.csv",
 )
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
-@click.option("--out", type=click.Path(dir_okay=False), help="The page. [default: beside the first records]")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), help="Path of the page. [default: report.html beside the first records]"
+)
 @click.option("--csv", type=click.Path(dir_okay=False), help="Also write the comparisons as CSV.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write all estimates as JSON.")
-@click.option("--target", "targets", multiple=True, help="Also compare at this one, as in 'accuracy>=0.9'.")
+@click.option(
+    "--target", "targets", multiple=True, help="Also compare at this target, as in 'accuracy>=0.9'. Repeatable."
+)
 def report(
     runs: tuple[str, ...], out: str | None, csv: str | None, json_file: str | None, targets: tuple[str, ...]
 ) -> None:
-    """Make one HTML file, with everything in it, from records of runs.
+    """Write one self-contained HTML report from records of runs.
 
-    RUNS are files of records (JSON lines) or folders that hold one. Needs no network and no TensorFlow.
+    RUNS are files of records (JSON lines) or folders that contain one. Needs neither network nor TensorFlow.
     """
     import json
 
@@ -38,8 +42,8 @@ def report(
     from batchsel.analysis.report.tables import as_csv, as_values
     from batchsel.experiments.run.parse_record import parse_failures, parse_runs
 
-    found = _read(runs)
-    _add(targets, found.runs)
+    found = _read_records(runs)
+    _add_targets(targets, found.runs)
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
     records, failed = parse_runs(found.runs), parse_failures(found.failures)
@@ -64,13 +68,13 @@ def report(
     "name",
     default="curves",
     show_default=True,
-    help="Which one: curves, survival, strip, effects, pareto, ...",
+    help="Figure: curves, survival, strip, effects, pareto, ...",
 )
-@click.option("--dataset", help="Data set, if the records hold several.")
-@click.option("--arm", "arms", multiple=True, help="Arm; several may be given, the baseline first. [default: all]")
+@click.option("--dataset", help="Data set, if the records have several.")
+@click.option("--arm", "arms", multiple=True, help="Arm. Repeatable, the baseline first. [default: all]")
 @click.option("--out", type=click.Path(dir_okay=False), help="PNG or SVG. [default: FIGURE.png]")
 def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
-    """Make a single figure of the report as PNG or SVG."""
+    """Plot a single figure of the report as PNG or SVG."""
     from batchsel.analysis.comparison import analyze
     from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm
     from batchsel.analysis.plots.style import Palette
@@ -79,9 +83,9 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     target = Path(out or f"{name}.png")
-    check_picture(str(target), "--out")
-    found = _read(runs)
-    records = parse_runs(_of_dataset(found.runs, dataset))
+    check_figure_path(str(target), "--out")
+    found = _read_records(runs)
+    records = parse_runs(_select_dataset(found.runs, dataset))
     known = [item.arm for item in analyze(records).summaries]
     for arm in arms:
         if arm not in known:
@@ -90,24 +94,26 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     failures = [failure for failure in parse_failures(found.failures) if failure.arm.name in arms or not arms]
     made = draw(name, wanted, Palette(wanted), failures)
     if made is None:
-        raise UserError(f"these records hold nothing to draw {name!r} from.")
-    save_picture(made, target)
-    click.echo(f"picture: {target}")
+        raise UserError(f"these records contain nothing to plot as {name!r}. Choose another --figure.")
+    save_figure(made, target)
+    click.echo(f"figure: {target}")
 
 
-def _read(runs: tuple[str, ...]) -> Any:
+def _read_records(runs: tuple[str, ...]) -> Any:
     from batchsel.experiments.run import records
 
     found = records.read(*map(Path, runs))
     for problem in found.problems:
         click.echo(f"left out: {problem}", err=True)
     if not found.runs:
-        raise UserError(f"no record of a run in {', '.join(runs)}.")
+        raise UserError(
+            f"no record of a run in {', '.join(runs)}. Expected files of records, or folders with a records.jsonl."
+        )
     return found
 
 
-def _add(targets: tuple[str, ...], records: list[dict[str, Any]]) -> None:
-    """Adds targets to those of the data sets, so that the runs are compared at them too."""
+def _add_targets(targets: tuple[str, ...], records: list[dict[str, Any]]) -> None:
+    """Add targets to those of the data sets, so that the runs are also compared at them."""
     from batchsel.core.target import Target
 
     for text in targets:
@@ -117,10 +123,10 @@ def _add(targets: tuple[str, ...], records: list[dict[str, Any]]) -> None:
             record["targets"] = {**record.get("targets", {}), str(target): str(target)}
 
 
-def _of_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict[str, Any]]:
+def _select_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict[str, Any]]:
     known = list(dict.fromkeys(record["spec"]["dataset"] for record in records))
     if dataset is None and len(known) > 1:
-        raise UsageError(f"these records are of {', '.join(known)}; choose one with --dataset.")
+        raise UsageError(f"these records are of {', '.join(known)}. Choose one with --dataset.")
     if dataset is not None and dataset not in known:
         raise unknown_name("data set", dataset, known)
     return [record for record in records if dataset is None or record["spec"]["dataset"] == dataset]

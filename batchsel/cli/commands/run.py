@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from batchsel.cli.support import display
-from batchsel.cli.support.output import check_picture
+from batchsel.cli.support.output import check_figure_path
 from batchsel.cli.support.user_data import OWN, own_data
 from batchsel.errors import UsageError, UserError
 from batchsel.training.runtime.tf_import import import_tensorflow
@@ -185,7 +185,7 @@ def _resumed(resume: str, given: dict[str, Any], config: str | None) -> Any:
 
 
 def _check_plot(plot: str | None) -> None:
-    check_picture(plot, "--plot")
+    check_figure_path(plot, "--plot")
     if plot and not Path(plot).resolve().parent.is_dir():
         raise UsageError(f"--plot {plot!r}: there is no folder {str(Path(plot).parent)!r}.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import check_picture, json_option, print_json, save_picture
+from batchsel.cli.support.output import check_figure_path, json_option, print_json, save_figure
 from batchsel.cli.support.registry_commands import Catalog, describe, list_command, print_description
 
 
@@ -46,7 +46,7 @@ schedules.add_command(
 @json_option
 def show_schedule(text: str, plot: str | None, passes: float | None, batch_size: int | None, as_json: bool) -> None:
     """Show summary, formula, source and parameters of the schedules in TEXT, and plot the curve."""
-    check_picture(plot, "--plot")
+    check_figure_path(plot, "--plot")
     parts = _parts(text)
     if plot:
         _draw(text, Path(plot), passes, batch_size)
@@ -77,4 +77,4 @@ def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -
 
     bound = binding.bound(resolver.schedule(text), batch_size, passes)
     label = "factor of the learning rate" if bound.base_learning_rate is None else "learning rate"
-    save_picture(schedule_figure(*binding.curve(bound, passes=passes), label=label, title=text), path)
+    save_figure(schedule_figure(*binding.curve(bound, passes=passes), label=label, title=text), path)

@@ -1,4 +1,4 @@
-"""`batchsel spirals`: points on Archimedean spirals, as a table and as a picture."""
+"""`batchsel spirals`: generate points on Archimedean spirals, as a table and as a figure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TABLES = (".csv", ".npz")
-_PICTURES = (".png", ".svg", ".pdf")
+_FIGURES = (".png", ".svg", ".pdf")
 
 
 @click.command(
@@ -23,21 +23,21 @@ _PICTURES = (".png", ".svg", ".pdf")
     epilog="\b\nExample:\n  batchsel spirals --arms 3 --out spirals.csv --plot spirals.png --difficulty",
 )
 @click.option("--arms", default=2, help="Number of arms and classes, k.")
-@click.option("--turns", default=2.0, help="How often an arm winds about the center.")
+@click.option("--turns", default=2.0, help="Turns of each arm about the center.")
 @click.option("--samples", default=2000, help="Number of points.")
-@click.option("--noise", default=0.02, help="Deviation of the Gaussian noise, for an outer radius of 1.")
+@click.option("--noise", default=0.02, help="Standard deviation of the Gaussian noise, for an outer radius of 1.")
 @click.option("--seed", default=0, help="Seed of noise and order.")
 @click.option("--difficulty", is_flag=True, help="Add the distance of each point to the nearest other arm.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="FILE.csv or FILE.npz to write.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="FILE.png, .svg or .pdf to draw.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write FILE.csv or FILE.npz.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Plot into FILE.png, .svg or .pdf.")
 def spirals(difficulty: bool, out: Path | None, plot: Path | None, **numbers: Any) -> None:
-    """Make points on Archimedean spirals r = a + b * theta.
+    """Generate points on Archimedean spirals r = a + b * theta.
 
-    Without --out and --plot the table goes to standard output. A CSV file has the columns x1, x2, label and, with
-    --difficulty, difficulty; an npz file has the arrays x, y and difficulty.
+    Without --out and --plot, print the table. A CSV file has the columns x1, x2, label and, with --difficulty,
+    difficulty; an npz file has the arrays x, y and difficulty.
     """
-    _check_ending(out, _TABLES, "--out")
-    _check_ending(plot, _PICTURES, "--plot")
+    _check_suffix(out, _TABLES, "--out")
+    _check_suffix(plot, _FIGURES, "--plot")
     from batchsel.data.sets import spirals as generator
 
     arms, turns = numbers["arms"], numbers["turns"]
@@ -52,11 +52,11 @@ def spirals(difficulty: bool, out: Path | None, plot: Path | None, **numbers: An
         click.echo(f"{out}: {len(x)} points on {arms} arms")
     if plot is not None:
         title = "{arms} arms, {turns:g} turns, noise {noise:g}, n = {samples}, seed {seed}".format(**numbers)
-        _draw(plot, columns, title)
+        _plot(plot, columns, title)
         click.echo(f"{plot}: {title}")
 
 
-def _check_ending(path: Path | None, endings: tuple[str, ...], option: str) -> None:
+def _check_suffix(path: Path | None, endings: tuple[str, ...], option: str) -> None:
     if path is not None and path.suffix.lower() not in endings:
         raise UsageError(f"{option} {path}: expected a file that ends in {' or '.join(endings)}.")
 
@@ -76,12 +76,12 @@ def _write_csv(stream: BinaryIO, x: np.ndarray, y: np.ndarray, difficulty: np.nd
     header = ["x1", "x2", "label", *(["difficulty"] if extra else [])]
     stream.write(f"{','.join(header)}\n".encode())
     for first, second, label, *more in zip(*x.T, y, *extra, strict=True):
-        # Nine digits give a float32 back to the last bit.
+        # Nine digits restore a float32 to the last bit.
         values = [f"{first:.9g}", f"{second:.9g}", str(label), *(f"{value:.9g}" for value in more)]
         stream.write(f"{','.join(values)}\n".encode())
 
 
-def _draw(path: Path, columns: dict[str, np.ndarray], title: str) -> None:
+def _plot(path: Path, columns: dict[str, np.ndarray], title: str) -> None:
     from batchsel.analysis.plots.spirals import spirals_figure
 
     figure = spirals_figure(**columns, title=title)

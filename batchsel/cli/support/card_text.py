@@ -1,4 +1,4 @@
-"""What the lists of data sets say of a card."""
+"""Cards of data sets as rows of a list and as facts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 _NAMED = 20
-"""Classes that are named."""
+"""Classes that are listed by name."""
 
 
-def summaries(data_dir: Path | None) -> list[dict[str, Any]]:
-    """What the list shows of each card; one that is broken is remarked upon, and does not hide the others.
+def summarize_cards(data_dir: Path | None) -> list[dict[str, Any]]:
+    """Return a summary of each card. A broken card is reported and does not hide the others.
 
     Args:
         data_dir: Folder of the data, or None for the usual places.
@@ -30,19 +30,14 @@ def summaries(data_dir: Path | None) -> list[dict[str, Any]]:
     rows = []
     for name in cards.names("datasets"):
         try:
-            rows.append(summary(cards.load("datasets", name), data_dir))
+            rows.append(summarize_card(cards.load("datasets", name), data_dir))
         except UserError as error:
             click.echo(f"left out {name}: {error}", err=True)
     return rows
 
 
-def summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
-    """A card in short, JSON.
-
-    Args:
-        card: The card.
-        data_dir: Folder of the data, or None for the usual places.
-    """
+def summarize_card(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
+    """Return a short form of a card, as JSON values."""
     from batchsel import data
 
     return {
@@ -60,15 +55,12 @@ def summary(card: DatasetCard, data_dir: Path | None) -> dict[str, Any]:
     }
 
 
-def facts_of(card: DatasetCard) -> list[tuple[str, str]]:
-    """Names and values of what a card says.
-
-    Args:
-        card: The card.
+def card_facts(card: DatasetCard) -> list[tuple[str, str]]:
+    """Return the facts on a card, as names and values.
 
     Example:
         >>> from batchsel import cards
-        >>> facts_of(cards.load("datasets", "iris"))[0]
+        >>> card_facts(cards.load("datasets", "iris"))[0]
         ('task', 'classification')
     """
     from batchsel.data.download.disk_space import size_text

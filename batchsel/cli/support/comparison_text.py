@@ -1,4 +1,4 @@
-"""A comparison as text: a table, and a verdict in a sentence each."""
+"""A comparison as text: a table, and a verdict in one sentence for each arm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchsel.analysis.report.tables import NO_LEVELS, Levels
 from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
 from batchsel.analysis.verdict import format_ratio, sentences, warnings
-from batchsel.cli.support.output import columns
+from batchsel.cli.support.output import format_columns
 
 _HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
 _WIDTH = 110
@@ -21,51 +21,51 @@ _WIDTH = 110
 def lines(
     analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[Study] = (), quick: bool = False
 ) -> list[str]:
-    """The table, the verdicts and what must be known before they are believed; before them the answers of studies.
+    """Return the answers of studies, the table, the verdicts and their caveats, as lines.
 
     Args:
         analysis: All comparisons.
         levels: The arms of each data set at its several targets.
         studies: The answers of studies.
-        quick: Whether it was only a first look.
+        quick: True if the comparison used few seeds; the text then says that it proves nothing.
     """
     pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
     plain = exclude_studied(analysis, studies)
     rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in plain.summaries)]
-    told = [*sentences(plain), *_together(plain)]
-    told += [
+    notes = [*sentences(plain), *_over_data_sets(plain)]
+    notes += [
         f"Note on {item.arm.arm} on {item.dataset}: {text}"
         for item in plain.comparisons
         if item.arm.role == "arm"
         for text in warnings(item)
     ]
     if quick:
-        told.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
+        notes.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
     return [
         *(line for study in studies for line in _study(study)),
-        *([*columns(rows), ""] if plain.summaries else []),
-        *_at_levels({name: of for name, of in levels.items() if name not in {study.dataset for study in studies}}),
-        *(line for text in told for line in _wrapped(text)),
+        *([*format_columns(rows), ""] if plain.summaries else []),
+        *_at_levels({name: at for name, at in levels.items() if name not in {study.dataset for study in studies}}),
+        *(line for text in notes for line in _wrap(text)),
     ]
 
 
 def _study(study: Study) -> list[str]:
-    """The answer, its notes and its tables."""
-    found = _wrapped(study.sentence[0].upper() + study.sentence[1:])
+    """Return the answer of a study, its notes and its tables."""
+    found = _wrap(study.sentence[0].upper() + study.sentence[1:])
     if study.form == SCALED:
-        found += _wrapped("This is the scaled form of the study.")
-    found += [line for note in study.notes for line in _wrapped(f"Note: {note}")]
+        found += _wrap("This is the scaled form of the study.")
+    found += [line for note in study.notes for line in _wrap(f"Note: {note}")]
     for table in study.tables:
-        found += ["", f"{table.title}, {study.place}", *columns([table.head, *table.rows])]
+        found += ["", f"{table.title}, {study.place}", *format_columns([table.head, *table.rows])]
     return [*found, ""]
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrap(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
 
 
-def _together(analysis: Analysis) -> list[str]:
-    """What holds over all data sets, if there are several."""
+def _over_data_sets(analysis: Analysis) -> list[str]:
+    """Summarize each arm over all data sets, if there are several."""
     if len({item.dataset for item in analysis.summaries}) < 2:
         return []
     return [
@@ -77,21 +77,21 @@ def _together(analysis: Analysis) -> list[str]:
 
 
 def _at_levels(levels: Levels) -> list[str]:
-    """A table of time ratios at every target of a data set, for each data set that has several."""
+    """Return a table of time ratios at every target, for each data set that has several."""
     found = []
-    for dataset, of in levels.items():
-        head = (dataset, *(level.target for level in of))
-        names = [item.arm.arm for item in of[0].comparisons]
+    for dataset, at_targets in levels.items():
+        head = (dataset, *(level.target for level in at_targets))
+        names = [item.arm.arm for item in at_targets[0].comparisons]
         rows = [
-            (name, *(_ratio(item) for level in of for item in level.comparisons if item.arm.arm == name))
+            (name, *(_ratio(item) for level in at_targets for item in level.comparisons if item.arm.arm == name))
             for name in names
         ]
-        found += [*columns([head, *rows]), ""]
+        found += [*format_columns([head, *rows]), ""]
     return found
 
 
 def _ratio(item: Comparison) -> str:
-    """Reached, and the time ratio; of samples where there are no times."""
+    """Format the number of seeds that reached the target, and the ratio of times (of samples if there are no times)."""
     if item.verdict == "not reached":
         return f"{item.reached[0]}/{item.pairs}"
     return f"{item.reached[0]}/{item.pairs}, {format_ratio(item.decisive, item.bound)}"

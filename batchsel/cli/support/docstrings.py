@@ -1,4 +1,4 @@
-"""What a docstring says, for commands that show selectors and models."""
+"""Parse docstrings, for commands that show selectors, models and the like."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ _LABELS = ("Formula", "Cost", "Source")
 
 
 def summary(doc: str) -> str:
-    r"""The first line.
-
-    Args:
-        doc: A docstring, without indentation.
+    r"""Return the first line of a docstring without indentation.
 
     Example:
         >>> summary("Short.\n\nLong.")
@@ -21,10 +18,7 @@ def summary(doc: str) -> str:
 
 
 def labeled(doc: str) -> dict[str, str]:
-    r"""The paragraphs "Formula: ...", "Cost: ..." and "Source: ..." by name.
-
-    Args:
-        doc: A docstring, without indentation.
+    r"""Return the paragraphs "Formula: ...", "Cost: ..." and "Source: ..." by name.
 
     Example:
         >>> labeled("Short.\n\nFormula: a = b\nover two lines.\nCost: none.")
@@ -38,10 +32,7 @@ def labeled(doc: str) -> dict[str, str]:
 
 
 def parameters(doc: str) -> dict[str, str]:
-    r"""What the section "Args:" says of each parameter.
-
-    Args:
-        doc: A docstring, without indentation.
+    r"""Return the descriptions in the section "Args:" by parameter.
 
     Example:
         >>> parameters("Short.\n\nArgs:\n    a: First,\n        and more.\n    b: Second.\n\nRaises:\n    X: y")

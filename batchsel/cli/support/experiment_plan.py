@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from batchsel.cli.support.output import columns
+from batchsel.cli.support.output import format_columns
 
 _DEPENDING = ("horizon", "rs2")
 """Controls of which nobody knows before the arms have run how many there will be."""
@@ -87,7 +87,7 @@ def lines(stated: Mapping[str, Any]) -> list[str]:
             (f"  {name}", _written({key: of for key, of in settings.items() if key not in same}))
             for name, settings in of_arms.items()
         ]
-        told += ["", f"{dataset}: {_written(same)}", *columns(rows)]
+        told += ["", f"{dataset}: {_written(same)}", *format_columns(rows)]
     return told
 
 

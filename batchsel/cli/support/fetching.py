@@ -1,4 +1,4 @@
-"""Fetching a data set from the command line: how much there is to come, and what was done."""
+"""Fetch a data set from the command line, with sizes and progress on standard error."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def fetch(card: DatasetCard, data_dir: Path | None, offline: bool) -> dict[str, Any]:
-    """Downloads what is missing of a data set, with remarks and progress on standard error.
+    """Download the missing files of a data set, with notes and progress on standard error.
 
     Args:
         card: The card of the data set.
-        data_dir: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
+        data_dir: Folder with one folder for each data set; else BATCHSEL_DATA, else the user cache.
         offline: Whether downloads are forbidden.
 
     Returns:
-        Its name, in which form it is there, and its folder.
+        Its name, the form it was found in, and its folder.
 
     Raises:
-        UserError: If a file cannot be had, or has to be put there by hand.
+        UserError: If a file cannot be downloaded, or has to be put there by hand.
 
     Example:
         >>> from batchsel import cards
@@ -35,24 +35,24 @@ def fetch(card: DatasetCard, data_dir: Path | None, offline: bool) -> dict[str, 
 
     missing = missing_bytes(card, data_dir)
     if missing and not offline:
-        click.echo(f"{card.name}: {wanted(missing)}", err=True)
+        click.echo(f"{card.name}: {describe_missing(missing)}", err=True)
     try:
         found = data.download(card, folder=data_dir, offline=offline, progress=download_progress)
     except KeyboardInterrupt:
-        click.echo(f"{card.name}: what came is kept; the next fetch goes on from there", err=True)
+        click.echo(f"{card.name}: the part downloaded so far is kept; the next fetch resumes from there", err=True)
         raise
     return {"name": card.name, "found": found, "path": str(data.data_folder(card.folder, data_dir))}
 
 
 def missing_bytes(card: DatasetCard, data_dir: Path | None) -> int | None:
-    """How much there is to download.
+    """Return the number of bytes to download.
 
     Args:
         card: The card of the data set.
-        data_dir: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
+        data_dir: Folder with one folder for each data set; else BATCHSEL_DATA, else the user cache.
 
     Returns:
-        Bytes, 0 if the data are there in any form; None where the card does not say, or they come by hand.
+        Bytes, 0 if the data are there in any form; None if the card does not say, or they come by hand.
 
     Example:
         >>> from batchsel import cards
@@ -66,17 +66,11 @@ def missing_bytes(card: DatasetCard, data_dir: Path | None) -> int | None:
     return data.DataFolder(data.data_folder(card.folder, data_dir)).missing_bytes(card.files) if card.files else None
 
 
-def wanted(missing: int | None) -> str:
-    """What is said of data that can be downloaded.
-
-    Args:
-        missing: Bytes, if known.
-
-    Returns:
-        Words.
+def describe_missing(missing: int | None) -> str:
+    """Return a note on data that can be downloaded, with their size in bytes if known.
 
     Example:
-        >>> wanted(11_594_722), wanted(None)
+        >>> describe_missing(11_594_722), describe_missing(None)
         ('11.6 MB to be fetched', 'to be fetched')
     """
     from batchsel.data.download.disk_space import size_text

@@ -1,4 +1,4 @@
-"""How commands print: JSON or columns on standard output."""
+"""Output of commands: JSON, columns, and figures in files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Prints one JSON object.
-
-    Args:
-        value: The object; `schema` is added.
+    """Print one JSON object, with its `schema`.
 
     Example:
         >>> print_json({"names": []})
@@ -30,40 +27,34 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows in columns, the last one ragged.
-
-    Args:
-        rows: Cells.
+    """Print rows of cells in columns, the last one ragged.
 
     Example:
         >>> print_columns([("a", "b"), ("long", "c")])
         a     b
         long  c
     """
-    for line in columns(rows):
+    for line in format_columns(rows):
         click.echo(line)
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines with their cells in columns, the last one ragged.
-
-    Args:
-        rows: Cells.
+def format_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells as lines in columns, the last one ragged.
 
     Example:
-        >>> columns([("a", "b"), ("long", "c")])
+        >>> format_columns([("a", "b"), ("long", "c")])
         ['a     b', 'long  c']
     """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def check_picture(path: str | None, option: str) -> None:
-    """Makes sure that a picture can be written under a name, before anything is computed for it.
+def check_figure_path(path: str | None, option: str) -> None:
+    """Check that a figure can be written under a name, before anything is computed for it.
 
     Args:
         path: The file, or None.
-        option: The option that it was given by.
+        option: Name of the option, for the message.
 
     Raises:
         UsageError: If it ends in neither .png nor .svg.
@@ -72,14 +63,9 @@ def check_picture(path: str | None, option: str) -> None:
         raise UsageError(f"{option} writes .png or .svg, got {path!r}.")
 
 
-def save_picture(made: Any, path: Path) -> None:
-    """Writes a figure as what its name ends in.
-
-    Args:
-        made: The figure.
-        path: The file.
-    """
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a Matplotlib figure in the format of its suffix."""
     from batchsel.core.files import atomic_write
 
     with atomic_write(path) as beside:
-        made.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)
+        figure.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)

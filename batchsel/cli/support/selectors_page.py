@@ -1,4 +1,4 @@
-"""The page `docs/selectors.md`: every selector and part with what its docstring says of it."""
+"""The page `docs/selectors.md`: every selector and part, from its docstring and from records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def render_page(records: Sequence[RunRecord] = ()) -> str:
     """Return the page as Markdown.
 
     Args:
-        records: Runs whose arms are named for selectors; what they say of each stands beside it.
+        records: Runs whose arms are named for selectors; their results stand beside each.
     """
     known, measured = entries(), _measured(records)
     parts = [_HEAD]
