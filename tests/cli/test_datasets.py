@@ -216,7 +216,7 @@ def test_verify_names_the_file_that_is_wrong(folder):
         name = f"{IDX_NAMES['x_test']}.gz"
         plain = gzip.decompress((place / name).read_bytes())
         (place / name).write_bytes(gzip.compress(plain, 1))
-        assert f"{name} differs from the one on the card, but what is in it is right." in run("verify", "tiny").stdout
+        assert f"{name} differs from the one on the card, but its content is right." in run("verify", "tiny").stdout
         write_card(folder, card_values("tiny", files=served(server)))
         with pytest.raises(UserError, match=rf"tiny is not right\. Not as on the card: .*{name}\. Delete"):
             run("verify", "tiny")
@@ -269,7 +269,7 @@ def test_data_and_cards_work_without_tensorflow():
 @pytest.mark.parametrize("name", ["digits", "spirals", "iris"])
 def test_show_draws_a_picture(folder, name):
     result = run("show", name, "--plot", "picture.png")
-    assert "picture: picture.png" in result.stderr
+    assert "figure: picture.png" in result.stderr
     with Image.open(folder / "picture.png") as picture:
         assert picture.size[0] > 800
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
@@ -284,4 +284,4 @@ def test_verify_counts_what_is_tested_on_and_trained_on(folder):
         same = (part.x[:, None] == dataset.train.x[None]).all(axis=2).any(axis=1)
         assert found[name] == same.sum()
     assert sum(found.values()) > 0
-    assert "samples occur in the training part, too" in run("verify", "iris").stdout
+    assert "samples also occur in the training part" in run("verify", "iris").stdout
