@@ -155,7 +155,7 @@ def test_single_figures(name, ending, tmp_path):
     [
         (["--figure", "curve"], "Did you mean 'curves'"),
         (["--dataset", "digit"], "Did you mean 'digits'"),
-        ([], "choose one with --dataset"),
+        ([], "Choose one with --dataset"),
         (["--dataset", "digits", "--arm", "los_ema"], "Did you mean 'loss_ema'"),
         (["--dataset", "digits", "--out", "a.gif"], "--out writes .png or .svg"),
     ],
