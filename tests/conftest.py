@@ -16,8 +16,8 @@ settings.load_profile("batchsel")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forgetful(request):
-    """Lets go of what a module keeps for its tests: trainers hold compiled programs, gigabytes in the whole suite."""
+def _clear_caches(request):
+    """Clear the caches of a test module: trainers hold compiled programs, gigabytes in the whole suite."""
     yield
     for value in list(vars(request.module).values()):
         if hasattr(value, "cache_clear"):
@@ -27,7 +27,7 @@ def _forgetful(request):
 
 @pytest.fixture
 def policy():
-    """Sets Keras's precision policy for one test."""
+    """Return a function that sets Keras's precision policy for one test."""
     import keras
 
     before = keras.mixed_precision.dtype_policy()

@@ -35,26 +35,26 @@ _COMMANDS = {
 class _LazyGroup(click.Group):
     """Group that imports a command only when it is needed, so that help shows at once."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
             return None
-        module, attribute = _COMMANDS[name][0].split(":")
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
         return getattr(importlib.import_module(f"batchsel.cli.commands.{module}"), attribute)
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(context)])
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
-    def resolve_command(self, context: click.Context, arguments: list[str]) -> tuple:
-        name = arguments[0]
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
             from batchsel.errors import unknown_name
 
             raise unknown_name("command", name, _COMMANDS)
-        return super().resolve_command(context, arguments)
+        return super().resolve_command(ctx, args)
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""Runs the command line in this process, as its entry point does."""
+"""The command line, run in this process as its entry point does."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class CommandLine:
     def __call__(self, *words: str) -> Result:
         self._capfd.readouterr()
         self._monkeypatch.setattr("sys.argv", ["batchsel", *words])
-        with pytest.raises(SystemExit) as leave:
+        with pytest.raises(SystemExit) as exit_:
             entry.main()
         captured = self._capfd.readouterr()
-        return Result(leave.value.code, captured.out, captured.err)
+        return Result(exit_.value.code, captured.out, captured.err)

@@ -58,7 +58,7 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
     if as_json:
         _print_json({"datasets": rows})
         return
-    table = [("NAME", "TASK", "TRAIN", "VALID", "TEST", "SHAPE", "TARGET", "DATA")]
+    table: list[tuple[str, ...]] = [("NAME", "TASK", "TRAIN", "VALID", "TEST", "SHAPE", "TARGET", "DATA")]
     for row in rows:
         numbers = [f"{size:,}" for size in row["sizes"].values()]
         shape = "x".join(map(str, row["input_shape"]))

@@ -9,6 +9,7 @@ import click
 
 from batchsel.cli.support.output import check_figure_path, json_option, print_json, save_figure
 from batchsel.cli.support.registry_commands import Catalog, describe, list_command, print_description
+from batchsel.errors import UsageError
 
 
 @click.group(
@@ -75,6 +76,9 @@ def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -
     import_tensorflow()
     from batchsel.schedules import binding, resolver
 
-    bound = binding.bound(resolver.schedule(text), batch_size, passes)
+    schedule = resolver.schedule(text)
+    if schedule is None:
+        raise UsageError("no schedule to plot. Expected a name, as in 'cosine'.")
+    bound = binding.bound(schedule, batch_size, passes)
     label = "factor of the learning rate" if bound.base_learning_rate is None else "learning rate"
     save_figure(schedule_figure(*binding.curve(bound, passes=passes), label=label, title=text), path)

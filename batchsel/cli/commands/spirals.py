@@ -61,7 +61,7 @@ def _check_suffix(path: Path | None, endings: tuple[str, ...], option: str) -> N
         raise UsageError(f"{option} {path}: expected a file that ends in {' or '.join(endings)}.")
 
 
-def _write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
+def _write_table(path: Path, columns: dict[str, Any]) -> None:
     import numpy as np
 
     with atomic_write(path) as beside, beside.open("wb") as stream:

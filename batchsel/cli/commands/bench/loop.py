@@ -57,7 +57,7 @@ def _print(result: Mapping[str, Any]) -> None:
         f"{result['title']}, n = {result['n']:,}, b = {result['batch_size']}, {result['passes']} passes a call,"
         f" medians of {result['rounds']} rounds [min, max]"
     )
-    rows = [("", "us/step", "as fast as fit", "time / random", "time / floor")]
+    rows: list[tuple[str, ...]] = [("", "us/step", "as fast as fit", "time / random", "time / floor")]
     keys = ("times_as_fast_as_fit", "time_over_random", "time_over_floor")
     for name, figures in result["arms"].items():
         ratios = [format_spread(figures[key], 2) for key in keys]
