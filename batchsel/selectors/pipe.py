@@ -1,25 +1,124 @@
-"""Composition: score | modifiers | draw."""
+"""Composition of a selector from parts: score | modifiers | draw."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import tensorflow as tf
 
 from batchsel.errors import UsageError
-from batchsel.selectors.base import Draw, Modifier, Part, Score, Selector, State
-from batchsel.selectors.draws.proportional import Proportional
+from batchsel.selectors.base import Part, Selector, State
+from batchsel.selectors.ops.plan_interval import interval_in_steps
+from batchsel.selectors.ops.sampling import plan_in_proportion
 from batchsel.selectors.types import Context, Plan, SampleStats, TrainAuxiliary
+
+
+class Score(Part):
+    """The first part of a pipe: assigns every sample a score, from which a `Draw` samples batches.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA
+        >>> LossEMA().init(3).shape.as_list()
+        [3, 2]
+    """
+
+    signals: ClassVar[tuple[str, ...]] = ()
+    """As in `Selector`."""
+    uses_training_losses: ClassVar[bool] = True
+    """As in `Selector`."""
+
+    def __or__(self, other: Part) -> Pipe:
+        return Pipe(self) | other
+
+    def init(self, n: int) -> State:
+        """Return the state before the first step, as `Selector.init` does."""
+        return ()
+
+    def prepare(self, state: State, train_auxiliary: TrainAuxiliary, seed: int) -> State:
+        """Train auxiliary models before the first step, as `Selector.prepare` does."""
+        return state
+
+    def update(self, state: State, stats: SampleStats, context: Context) -> State:
+        """Update the state from the batch that was trained on, as `Selector.update` does."""
+        return state
+
+    def score(self, state: State, context: Context) -> tf.Tensor:
+        """Return ``float32[n]`` scores, not negative; samples with an infinite score are drawn before all others."""
+        raise NotImplementedError
+
+
+class Modifier(Part):
+    """A middle part of a pipe: changes scores on their way to the draw.
+
+    Modifiers compute in float64: compilers differ in the last bits of a formula, and the draw rounds scores to 24
+    bits, so that the plan is the same in every mode.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA, Warmup
+        >>> LossEMA() | Warmup(passes=1)
+        loss_ema(decay=0.9) | warmup(passes=1)
+    """
+
+    uses_training_losses: ClassVar[bool] = False
+    """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
+
+    def init(self, n: int) -> State:
+        """Return the state before the first step, as `Selector.init` does; most modifiers have none."""
+        return ()
+
+    def update(self, state: State, stats: SampleStats, context: Context) -> State:
+        """Update the state from the batch that was trained on, as `Selector.update` does."""
+        return state
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """Return modified scores.
+
+        Args:
+            scores: ``float64[n]``, not negative, infinite for samples that come first.
+            context: The run at this step.
+            state: The modifier's state.
+
+        Returns:
+            ``float64[n]`` of the same kind.
+        """
+        raise NotImplementedError
+
+
+class Draw(Part):
+    """The last part of a pipe: samples a plan from scores.
+
+    Example:
+        >>> from batchsel.selectors import Proportional
+        >>> Proportional().steps_per_plan(60_000, 128)
+        32
+    """
+
+    uses_training_losses: ClassVar[bool] = False
+    """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
+
+    def steps_per_plan(self, n: int, batch_size: int) -> int:
+        """Return the number of steps that are planned at once, as `Selector.steps_per_plan` does."""
+        raise NotImplementedError
+
+    def draw(self, scores: tf.Tensor, context: Context) -> Plan:
+        """Sample the next plan.
+
+        Args:
+            scores: ``float64[n]``, not negative, infinite for samples that come first.
+            context: The run at this step.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, repr=False)
 class Pipe(Selector):
-    """A score, changed by modifiers, drawn from by a draw.
+    """A selector composed of a score, modifiers and a draw.
 
     Args:
-        score: What a sample is worth.
+        score: The score.
         modifiers: Applied to the scores from left to right.
-        draw: How the plan is drawn; `Proportional` if None.
+        draw: The draw; None draws as `Proportional()` does.
 
     Example:
         >>> from batchsel.selectors import LossEMA, Mix, Warmup
@@ -32,81 +131,75 @@ class Pipe(Selector):
     modifiers: tuple[Modifier, ...] = ()
     draw: Draw | None = None
 
+    def __or__(self, other: Part) -> Pipe:
+        """Append a modifier or a draw.
+
+        Raises:
+            UsageError: If `other` is neither, or the pipe has a draw already.
+        """
+        text = f"{self!r} | {other!r}"
+        if self.draw is not None:
+            raise UsageError(f"{text}: nothing can follow a draw ({self.draw.name!r}); put it last.")
+        if isinstance(other, Modifier):
+            return Pipe(self.score, (*self.modifiers, other))
+        if isinstance(other, Draw):
+            return Pipe(self.score, self.modifiers, other)
+        raise UsageError(
+            f"{text}: {other.name!r} is neither a modifier nor a draw; a pipe is score | modifiers | draw."
+        )
+
     def __repr__(self) -> str:
-        drawn = () if self.draw is None else (self.draw,)
-        return " | ".join(map(repr, (self.score, *self.modifiers, *drawn)))
+        return " | ".join(map(repr, self._parts))
+
+    @property
+    def _parts(self) -> tuple[Score | Modifier | Draw, ...]:
+        return (self.score, *self.modifiers, *(() if self.draw is None else (self.draw,)))
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """What the score reads besides the loss."""
+        """Signals that the score reads."""
         return self.score.signals
 
     @property
     def uses_training_losses(self) -> bool:
-        """Whether any of its parts does."""
-        return any(part.uses_training_losses for part in (self.score, *self.modifiers, self.draw or Proportional()))
+        """True if one of its parts uses them."""
+        return any(part.uses_training_losses for part in self._parts)
 
     @property
     def prepares(self) -> bool:
-        """Whether the score wants other models to be trained first."""
-        return self.score.prepares
+        """True if the score overrides `prepare`."""
+        return type(self.score).prepare is not Score.prepare
 
-    def prepare(self, state: State, learn: TrainAuxiliary, seed: int) -> State:
-        """What the score finds out before the first step."""
-        return (self.score.prepare(state[0], learn, seed), *state[1:])
+    def prepare(self, state: State, train_auxiliary: TrainAuxiliary, seed: int) -> State:
+        """Train the auxiliary models of the score."""
+        return (self.score.prepare(state[0], train_auxiliary, seed), *state[1:])
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """As the draw wants it."""
-        return (self.draw or Proportional()).steps_per_plan(n, batch_size)
+        """Return the number of steps that the draw plans."""
+        if self.draw is None:
+            return interval_in_steps(None, n, batch_size)
+        return self.draw.steps_per_plan(n, batch_size)
 
     def init(self, n: int) -> State:
-        """The states of the score and of each modifier."""
+        """Return the states of the score and of each modifier."""
         return tuple(part.init(n) for part in (self.score, *self.modifiers))
 
-    def update(self, state: State, seen: SampleStats, context: Context) -> State:
-        """The updates of the score and of each modifier."""
+    def update(self, state: State, stats: SampleStats, context: Context) -> State:
+        """Update the states of the score and of each modifier."""
         parts = zip((self.score, *self.modifiers), state, strict=True)
-        return tuple(part.update(own, seen, context) for part, own in parts)
+        return tuple(part.update(own, stats, context) for part, own in parts)
 
     def scores(self, state: State, context: Context) -> tf.Tensor:
-        """``float64[n]`` what is drawn from: the scores behind all modifiers."""
+        """Return the ``float64[n]`` scores after all modifiers, from which the draw samples."""
         scores = tf.cast(self.score.score(state[0], context), tf.float64)
         for modifier, own in zip(self.modifiers, state[1:], strict=True):
             scores = modifier.modify(scores, context, own)
         return scores
 
     def plan(self, state: State, context: Context) -> Plan:
-        """Scores, modifies, draws."""
-        return (self.draw or Proportional()).draw(self.scores(state, context), context)
-
-
-def join(left: Part, right: Part) -> Pipe:
-    """What ``left | right`` means.
-
-    Args:
-        left: A score, or a pipe without a draw.
-        right: A modifier or a draw.
-
-    Raises:
-        UsageError: If the two do not fit, saying what may stand where.
-
-    Example:
-        >>> from batchsel.selectors import Mix, Random
-        >>> Random() | Mix()
-        Traceback (most recent call last):
-        batchsel.errors.UsageError: random | mix(uniform=0.1): 'random' gives no scores, so nothing can ...
-    """
-    pipe = Pipe(left) if isinstance(left, Score) else left
-    words = f"{left!r} | {right!r}"
-    if not isinstance(pipe, Pipe):
-        raise UsageError(
-            f"{words}: {left.name!r} gives no scores, so nothing can follow it. A pipe starts with a score,"
-            " as in 'loss_ema(0.9) | warmup(1)'."
-        )
-    if pipe.draw is not None:
-        raise UsageError(f"{words}: nothing can follow a draw ({pipe.draw.name!r}); put it last.")
-    if isinstance(right, Modifier):
-        return Pipe(pipe.score, (*pipe.modifiers, right), None)
-    if isinstance(right, Draw):
-        return Pipe(pipe.score, pipe.modifiers, right)
-    raise UsageError(f"{words}: {right.name!r} is no modifier and no draw; a pipe is score | modifiers | draw.")
+        """Score, modify, draw."""
+        scores = self.scores(state, context)
+        if self.draw is None:
+            steps = self.steps_per_plan(context.n, context.batch_size)
+            return plan_in_proportion(scores, steps, context.batch_size, context.rng)
+        return self.draw.draw(scores, context)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from batchsel.errors import UsageError
-from batchsel.selectors.base import Draw, Modifier, Score, Selector
+from batchsel.selectors.base import Selector
 from batchsel.selectors.function import Function
-from batchsel.selectors.pipe import Pipe
+from batchsel.selectors.pipe import Draw, Modifier, Pipe, Score
 from batchsel.selectors.text import parse
 
 

@@ -110,7 +110,7 @@ def test_a_user_can_bring_model_and_selector_in_files(command, tmp_path):
         (["--dataset", "iris", "--selector", "randon"], ["randon", "random"]),
         (["--dataset", "iris", "--selector", "loss_ema(0.9"], ["cannot read", "loss_ema(0.9"]),
         (["--dataset", "iris", "--selector", "loss_ema(2)"], ["decay", "[0, 1)"]),
-        (["--dataset", "iris", "--selector", "random | mix"], ["gives no scores"]),
+        (["--dataset", "iris", "--selector", "random | mix"], ["has no scores"]),
         (["--dataset", "iris", "--optimizer", "adamm"], ["adamm", "adam"]),
         (["--dataset", "iris", "--schedule", "cosin"], ["cosin", "cosine"]),
         (["--dataset", "iris", "--schedule", ""], ["schedule is empty", "'constant'"]),

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from command_line import CommandLine
 from PIL import Image
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel import Trainer, data
 from batchsel.experiments.inspect import dataset_map
@@ -25,7 +25,7 @@ def test_the_course_of_a_sample_is_what_numpy_says():
     state, rows = selector.init(N), [[] for _ in range(N)]
     for step in range(12):
         indices = generator.choice(N, 10, replace=False)
-        batch = seen(indices, np.ones(10), selector.signals, seed=step)
+        batch = sample_stats(indices, np.ones(10), selector.signals, seed=step)
         state = selector.update(state, batch, timestamp(N, 10, step=step, progress=step / 12))
         for place, i in enumerate(indices):
             values = (batch.probability, batch.correct, batch.gradient_norm)

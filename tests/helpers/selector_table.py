@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from selectors_for_tests import AllSignals, EveryK, Pool, Pruning, seen, timestamp
+from selectors_for_tests import AllSignals, EveryK, Pool, Pruning, sample_stats, timestamp
 
 from batchsel.selectors import Function, NumpyFunction, resolve
 from batchsel.selectors.registry import entries
@@ -65,7 +65,7 @@ def learned_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False, spoil
             values[generator.uniform(size=len(values)) < 0.3] = np.nan
         losses[indices] = values
         context = timestamp(n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses)
-        state = chosen.update(state, seen(indices, values, signals, seed=step), context)
+        state = chosen.update(state, sample_stats(indices, values, signals, seed=step), context)
     # Half a pass, so that a warm-up of one pass is still on.
     context = timestamp(n, batch_size, step=steps, samples=n // 2, progress=0.3, seed=5, losses=losses)
     return state, context
@@ -79,7 +79,7 @@ def pool_of(chosen, n, batch_size):
     values = np.append(generator.exponential(size=size - 2), [99.0, 99.0])
     valid = tf.range(size) < size - 2
     signals = tuple(dict.fromkeys(("probability", "gradient_norm", *chosen.signals)))
-    return seen(np.arange(size) % n, values, signals)._replace(valid=valid)
+    return sample_stats(np.arange(size) % n, values, signals)._replace(valid=valid)
 
 
 def in_all_modes(chosen):

@@ -31,7 +31,7 @@ def timestamp(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, s
     )
 
 
-def seen(indices, losses, signals=(), width=8, seed=0):
+def sample_stats(indices, losses, signals=(), width=8, seed=0):
     """Signals of a batch; those besides the loss are random numbers of the right kind."""
     generator = np.random.default_rng(seed)
     size = len(indices)
@@ -73,8 +73,8 @@ class Pruning(Selector):
         order, kept = partition_kept(context.rng.permutation(context.n, "pruning"), keep)
         return padded_plan(order, kept, context.batch_size, tf.where(low, 1 / (1 - self.drop), 1.0))
 
-    def update(self, state, seen, context):
-        return scatter_update(state, seen.indices, seen.loss)
+    def update(self, state, stats, context):
+        return scatter_update(state, stats.indices, stats.loss)
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,11 +112,11 @@ class AllSignals(Selector):
         order = context.rng.permutation(context.n, "all_signals")
         return padded_plan(order, tf.constant(context.n), context.batch_size)
 
-    def update(self, state, seen, context):
-        news = {name: getattr(seen, name) for name in state if name != "visits"}
-        kept = {name: scatter_update(state[name], seen.indices, value) for name, value in news.items()}
-        visits = tf.gather(state["visits"], seen.indices) + 1
-        return kept | {"visits": scatter_update(state["visits"], seen.indices, visits)}
+    def update(self, state, stats, context):
+        news = {name: getattr(stats, name) for name in state if name != "visits"}
+        kept = {name: scatter_update(state[name], stats.indices, value) for name, value in news.items()}
+        visits = tf.gather(state["visits"], stats.indices) + 1
+        return kept | {"visits": scatter_update(state["visits"], stats.indices, visits)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,5 +146,5 @@ class Pool(Selector):
         valid = tf.gather(candidates.valid, positions)
         return Selection(positions, tf.where(first & valid, 2.0, 0.0))
 
-    def update(self, state, seen, context):
-        return scatter_update(state, seen.indices, tf.gather(state, seen.indices) + 1)
+    def update(self, state, stats, context):
+        return scatter_update(state, stats.indices, tf.gather(state, stats.indices) + 1)

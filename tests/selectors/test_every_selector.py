@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from selector_table import NAMES, OF_TESTS, REGISTERED, in_all_modes, learned_state, pool_of, selector
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.experiments.spec.spec import RunSpec, read_file, to_toml
 from batchsel.selectors import Pipe, Selector
@@ -59,7 +59,7 @@ def test_shapes_and_types_never_change(name):
     @tf.function(autograph=False)
     def both(state, moving):
         context = timestamp(N, B)._replace(**moving)
-        batch = seen(np.arange(B), np.ones(B), chosen.signals)
+        batch = sample_stats(np.arange(B), np.ones(B), chosen.signals)
         return chosen.plan(state, context), chosen.update(state, batch, context)
 
     traced = both.get_concrete_function(state, as_tensors(timestamp(N, B)))
@@ -124,7 +124,7 @@ def test_update_touches_the_seen_rows_alone(name):
     chosen = selector(name)
     state, context = learned_state(chosen, N, B)
     indices = np.array([3, 17, 49, 20, 8, 0, 31, 44])
-    new_state = chosen.update(state, seen(indices, np.arange(1.0, 9.0), chosen.signals, seed=77), context)
+    new_state = chosen.update(state, sample_stats(indices, np.arange(1.0, 9.0), chosen.signals, seed=77), context)
     others = np.setdiff1d(np.arange(N), indices)
     for before, after in zip(tf.nest.flatten(state), tf.nest.flatten(new_state), strict=True):
         if before.shape.rank and before.shape[0] == N:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.selectors import resolve
 
@@ -18,7 +18,7 @@ def simulated(gain, plans=400, noise=0.05, block=4):
 
     @tf.function(autograph=False)
     def update(state, losses, samples, plans):
-        batch = seen(np.arange(B), np.ones(B))._replace(loss=losses)
+        batch = sample_stats(np.arange(B), np.ones(B))._replace(loss=losses)
         return gate.update(state, batch, timestamp(N, B)._replace(samples=samples, plans=plans))
 
     for plan in range(plans):

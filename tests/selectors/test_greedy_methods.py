@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from problems import classes, mlp
 from scipy import linalg
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel import Trainer
 from batchsel.selectors import resolve
@@ -90,7 +90,7 @@ def test_rows_that_are_all_alike_or_too_few_are_still_picked_once(toward):
 
 
 def pool_with(**given):
-    pool = seen(np.arange(POOL), np.ones(POOL), SIGNALS)
+    pool = sample_stats(np.arange(POOL), np.ones(POOL), SIGNALS)
     return pool._replace(**{name: tf.constant(value, tf.float32) for name, value in given.items()})
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
@@ -209,7 +209,7 @@ def state_after(text, rounds=9, signal="loss", seed=0):
     state = selector.init(N)
     for round_ in range(rounds):
         indices = generator.choice(N - 2, N // 2, replace=False)  # two samples are never seen
-        batch = seen(indices, generator.exponential(size=len(indices)), selector.signals, seed=round_)
+        batch = sample_stats(indices, generator.exponential(size=len(indices)), selector.signals, seed=round_)
         table[round_, indices] = getattr(batch, signal)
         state = selector.update(state, batch, timestamp(N, B, step=round_))
     return selector, state, table
@@ -293,7 +293,9 @@ def test_ada_boundary_is_closeness_to_the_boundary(side):
 def test_memory_importance_is_unbiased():
     selector = resolve("memory_importance(every=4)")
     norms = np.random.default_rng(4).exponential(size=N)
-    batch = seen(np.arange(N), np.ones(N), selector.signals)._replace(gradient_norm=tf.constant(norms, tf.float32))
+    batch = sample_stats(np.arange(N), np.ones(N), selector.signals)._replace(
+        gradient_norm=tf.constant(norms, tf.float32)
+    )
     state = selector.update(selector.init(N), batch, timestamp(N, B))
     found = plans("memory_importance(every=4)", 1500, state=state)
     chances = 0.9 * norms / norms.mean() + 0.1
@@ -317,7 +319,7 @@ def test_a_sample_below_the_threshold_comes_back():
 
 def test_self_paced_lets_in_more_with_every_pass():
     pipe = resolve("self_paced(start=0.5, growth=1.3)")
-    batch, first = seen(np.arange(B), LOSSES[:B]), np.quantile(LOSSES, 0.5, method="inverted_cdf")
+    batch, first = sample_stats(np.arange(B), LOSSES[:B]), np.quantile(LOSSES, 0.5, method="inverted_cdf")
     state = pipe.update(pipe.init(N), batch, timestamp(N, B, samples=N - 1, losses=LOSSES))
     assert np.isinf(state[1])  # the first pass has not ended
     state = pipe.update(state, batch, timestamp(N, B, samples=N, losses=LOSSES))
@@ -442,7 +444,7 @@ def test_under_a_coverage_floor_every_sample_is_visited_in_time(text):
             samples += len(indices)
             losses[indices] = np.where(indices < 50, 1e-6, 3.0)
             last[indices] = samples
-            batch = seen(indices, losses[indices], selector.signals)
+            batch = sample_stats(indices, losses[indices], selector.signals)
             state = selector.update(state, batch, timestamp(N, B, step=samples, samples=samples, losses=losses))
             longest = max(longest, (samples - last).max())
     # A draw that takes one pool in two may meet more samples that wait than a pool has room for.

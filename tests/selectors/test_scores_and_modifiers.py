@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.selectors import Anneal, LossEMA, Mix, Warmup, resolve
 
@@ -44,7 +44,7 @@ def test_the_moving_average_is_that_of_the_formula(decay):
         losses = generator.exponential(size=4).astype(np.float32)
         average[indices] = decay * average[indices] + (1 - decay) * losses
         correction[indices] = decay * correction[indices] + (1 - decay)
-        state = score.update(state, seen(indices, losses), timestamp(n, 4))
+        state = score.update(state, sample_stats(indices, losses), timestamp(n, 4))
     expected = np.divide(average, correction, out=np.full(n, INFINITE), where=correction > 0)
     np.testing.assert_allclose(score.score(state, timestamp(n, 4)), expected, rtol=2e-5)
     assert np.isinf(expected[n - 1])
@@ -52,7 +52,7 @@ def test_the_moving_average_is_that_of_the_formula(decay):
 
 def test_the_first_loss_is_the_first_average():
     score = LossEMA(0.99)
-    state = score.update(score.init(3), seen([1], [7.0]), timestamp(3, 1))
+    state = score.update(score.init(3), sample_stats([1], [7.0]), timestamp(3, 1))
     np.testing.assert_allclose(score.score(state, timestamp(3, 1)), [INFINITE, 7.0, INFINITE], rtol=1e-6)
 
 

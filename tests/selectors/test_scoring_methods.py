@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import classes, mlp, two_outputs, weights_of
-from selectors_for_tests import seen, timestamp
+from selectors_for_tests import sample_stats, timestamp
 
 from batchsel import Trainer
 from batchsel.errors import UsageError, UserError
@@ -23,7 +23,7 @@ LOSSES = np.random.default_rng(3).exponential(size=N).astype(np.float32)
 def pool_of(size, seed=0, real=None, **given):
     """A scored pool of the first samples."""
     generator = np.random.default_rng(seed)
-    found = seen(
+    found = sample_stats(
         np.arange(size), 0.2 + generator.exponential(size=size), ("gradient_norm", "probability", "features"), seed=seed
     )
     found = found._replace(**{name: tf.constant(value, tf.float32) for name, value in given.items()})
@@ -226,7 +226,9 @@ def test_ordered_sgd_measures_accuracy_over_a_pass():
     selector = resolve("ordered_sgd")
     state = selector.init(N)
     for step in range(N // B):
-        batch = seen(np.arange(B), np.ones(B), ("correct",))._replace(correct=tf.cast(tf.range(B) < 3, tf.float32))
+        batch = sample_stats(np.arange(B), np.ones(B), ("correct",))._replace(
+            correct=tf.cast(tf.range(B) < 3, tf.float32)
+        )
         state = selector.update(state, batch, timestamp(N, B, step=step))
     assert state.numpy().tolist() == [0, 0, 0.5]
 
@@ -258,7 +260,7 @@ def test_ies_leaves_out_what_no_longer_bends():
         losses = np.where(np.arange(N) < 20, straight, 1 / (1 + step))
         for first in range(0, N, B):
             rows = np.arange(first, first + B)
-            state = selector.update(state, seen(rows, losses[rows]), timestamp(N, B, step=step))
+            state = selector.update(state, sample_stats(rows, losses[rows]), timestamp(N, B, step=step))
     trained, hidden = hidden_of(selector.plan(state, timestamp(N, B)))
     assert hidden == set(range(20))
     assert trained == set(range(20, N))
@@ -271,7 +273,7 @@ def test_repb_compares_losses_of_the_same_window():
     state = selector.init(N)
     for step, level in enumerate(np.geomspace(100, 1, N // B)):  # all losses fall as training goes on
         rows = np.arange(step * B, (step + 1) * B)
-        state = selector.update(state, seen(rows, level * np.arange(1, B + 1)), timestamp(N, B, step=step + 1))
+        state = selector.update(state, sample_stats(rows, level * np.arange(1, B + 1)), timestamp(N, B, step=step + 1))
     low = np.arange(N) % B < 3  # the lower half of every batch, whenever it was
     assert (state.low.numpy() == low).all()
     counts, weights = np.zeros(N), []

@@ -51,8 +51,8 @@ def test_a_file_of_the_users(mine):
         ("./mine.py:", "cannot read"),
         ("./mine.py", "cannot read"),
         ("./mine.py:number", "selector must be a name"),
-        ("./mine.py:hardest | mix", "gives no scores"),
-        ("loss_ema | ./mine.py:hardest", "is no modifier and no draw"),
+        ("./mine.py:hardest | mix", "has no scores"),
+        ("loss_ema | ./mine.py:hardest", "is neither a modifier nor a draw"),
         ("./broken.py:Mine", "broken.py"),
     ],
 )

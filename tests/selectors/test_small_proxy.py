@@ -10,7 +10,7 @@ from selectors_for_tests import timestamp
 from batchsel import Trainer
 from batchsel.errors import UserError
 from batchsel.selectors import resolve
-from batchsel.selectors.ops.plan_interval import steps_between_plans
+from batchsel.selectors.ops.plan_interval import interval_in_steps
 
 N, B = 50, 8
 X, Y = classes(N)
@@ -115,13 +115,13 @@ def test_what_cannot_be_narrowed_says_so():
 
 
 def test_how_often_plans_are_made():
-    assert steps_between_plans(None, 60_000, 64) == 47  # a twentieth of a pass
-    assert steps_between_plans(None, 4_000_000, 64) == 15625  # a quarter
-    assert steps_between_plans(0.5, 60_000, 64) == 468  # half a pass, at most
-    assert steps_between_plans(0.001, 60_000, 64) == 32  # at least
-    assert steps_between_plans(None, 640, 64) == 5  # but half a pass
-    assert steps_between_plans(700, 640, 64) == 700  # as the user wants it
-    assert steps_between_plans(None, 1, 8) == 1
+    assert interval_in_steps(None, 60_000, 64) == 47  # a twentieth of a pass
+    assert interval_in_steps(None, 4_000_000, 64) == 15625  # a quarter
+    assert interval_in_steps(0.5, 60_000, 64) == 468  # half a pass, at most
+    assert interval_in_steps(0.001, 60_000, 64) == 32  # at least
+    assert interval_in_steps(None, 640, 64) == 5  # but half a pass
+    assert interval_in_steps(700, 640, 64) == 700  # as the user wants it
+    assert interval_in_steps(None, 1, 8) == 1
 
 
 def test_every_head_of_a_narrower_model_keeps_its_size():

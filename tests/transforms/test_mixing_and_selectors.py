@@ -11,8 +11,9 @@ from selectors_for_tests import Pool
 
 from batchsel import Trainer, UserError
 from batchsel.selectors import Keep, LastLoss, Pacing, PrecomputedScores, RePB
-from batchsel.selectors.base import Draw, Modifier, Score, Selector
+from batchsel.selectors.base import Selector
 from batchsel.selectors.draws.hardest import Hardest
+from batchsel.selectors.pipe import Draw, Modifier, Score
 from batchsel.training.inputs.mixing import check_mixing
 from batchsel.transforms.augmentation import resolve
 
@@ -65,9 +66,11 @@ def test_those_allowed_choose_the_same_whatever_training_found(name):
     assert not chosen.weighs
 
 
-@pytest.mark.parametrize("kind", [Selector, Score, Modifier, Draw])
-def test_what_does_not_say_is_refused(kind):
-    assert kind.uses_training_losses
+def test_selectors_and_scores_use_training_losses_unless_they_say_no():
+    assert Selector.uses_training_losses
+    assert Score.uses_training_losses
+    assert not Modifier.uses_training_losses
+    assert not Draw.uses_training_losses
     with pytest.raises(UserError, match="goes by the losses of training"):
         check_mixing(MIXUP, Pool())
 
@@ -75,6 +78,7 @@ def test_what_does_not_say_is_refused(kind):
 @dataclasses.dataclass(frozen=True, repr=False)
 class Peeping(Modifier):
     name = "peeping"
+    uses_training_losses = True
 
     def modify(self, scores, context, state=()):
         return tf.cast(context.losses, tf.float64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer
-from batchsel.selectors.base import Draw
+from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
 
 
@@ -33,7 +33,6 @@ class Hardest(Draw):
     """
 
     name = "hardest"
-    uses_training_losses = False
     pool: int = 2
 
     def __post_init__(self) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Draw
 from batchsel.selectors.ops.sampling import bernoulli, padded_plan, partition_kept
+from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
 
 
@@ -37,7 +37,6 @@ class Keep(Draw):
     """
 
     name = "keep"
-    uses_training_losses = False
     rescale: bool = False
     until: float = 1.0
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Draw
-from batchsel.selectors.ops.plan_interval import check_every, steps_between_plans
-from batchsel.selectors.ops.sampling import deal_into_batches, first_then_shares, systematic
+from batchsel.selectors.ops.plan_interval import check_interval, interval_in_steps
+from batchsel.selectors.ops.sampling import plan_in_proportion
+from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
 
 
@@ -34,19 +34,16 @@ class Proportional(Draw):
     """
 
     name = "proportional"
-    uses_training_losses = False
     every: float | None = None
 
     def __post_init__(self) -> None:
-        check_every(self)
+        check_interval(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """`every`, or the default given there."""
-        return steps_between_plans(self.every, n, batch_size)
+        return interval_in_steps(self.every, n, batch_size)
 
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
         """The next plan, all weights 1."""
         steps = self.steps_per_plan(context.n, context.batch_size)
-        rows = steps * context.batch_size
-        drawn = systematic(first_then_shares(scores, rows), rows, context.rng, "proportional")
-        return Plan(deal_into_batches(drawn, steps), tf.ones([rows]), tf.constant(steps))
+        return plan_in_proportion(scores, steps, context.batch_size, context.rng)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Draw
 from batchsel.selectors.ops.ranking import mean_of_finite
 from batchsel.selectors.ops.sampling import padded_plan
+from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
 
 
@@ -29,7 +29,6 @@ class Reweigh(Draw):
     """
 
     name = "reweigh"
-    uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

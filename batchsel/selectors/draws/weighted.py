@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range, one_of
-from batchsel.selectors.base import Draw
-from batchsel.selectors.ops.plan_interval import check_every, steps_between_plans
+from batchsel.selectors.ops.plan_interval import check_interval, interval_in_steps
 from batchsel.selectors.ops.sampling import deal_into_batches, first_then_shares, systematic
+from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
 
 
@@ -40,7 +40,6 @@ class Weighted(Draw):
     """
 
     name = "weighted"
-    uses_training_losses = False
     beta: float = 1.0
     end: float | None = None
     scale: str = "none"
@@ -51,11 +50,11 @@ class Weighted(Draw):
         if self.end is not None:
             in_range(self, "end", 0, 1)
         one_of(self, "scale", ("none", "mean", "max"))
-        check_every(self)
+        check_interval(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """`every`, or the default of `Proportional`."""
-        return steps_between_plans(self.every, n, batch_size)
+        return interval_in_steps(self.every, n, batch_size)
 
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
         """The next plan."""

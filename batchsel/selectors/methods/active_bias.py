@@ -6,7 +6,7 @@ from batchsel.core.checks import one_word
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.draws.reweigh import Reweigh
-from batchsel.selectors.modifiers.warmup import Warmup
+from batchsel.selectors.modifiers.blending import Warmup
 from batchsel.selectors.scores.prediction_variance import PredictionVariance
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
-from batchsel.selectors.modifiers.pressure import Pressure
-from batchsel.selectors.modifiers.warmup import Warmup
+from batchsel.selectors.modifiers.blending import Warmup
+from batchsel.selectors.modifiers.pressures import Pressure
 from batchsel.selectors.scores.boundary import Boundary
 
 

@@ -71,25 +71,25 @@ class DataMap(Selector):
         zero = tf.zeros([n])
         return Course(zero, zero, zero, zero, zero, tf.zeros([n], tf.bool), zero, zero)
 
-    def update(self, state: Course, seen: SampleStats, context: Context) -> Course:
+    def update(self, state: Course, stats: SampleStats, context: Context) -> Course:
         """Notes how it went with the samples just trained on."""
-        old = Course(*(tf.gather(leaf, seen.indices) for leaf in state))
-        right = seen.correct > 0.5
-        times, step = old.times + 1, seen.probability - old.confidence
+        old = Course(*(tf.gather(leaf, stats.indices) for leaf in state))
+        right = stats.correct > 0.5
+        times, step = old.times + 1, stats.probability - old.confidence
         confidence = old.confidence + step / times
         early = tf.cast(context.progress <= self.early, tf.float32)
         counted = old.early + early
         new = Course(
             times,
             confidence,
-            old.squares + step * (seen.probability - confidence),
-            old.right + seen.correct,
+            old.squares + step * (stats.probability - confidence),
+            old.right + stats.correct,
             old.forgotten + tf.cast(old.was_right & ~right, tf.float32),
             right,
-            old.error + early * (seen.gradient_norm - old.error) / tf.maximum(counted, 1.0),
+            old.error + early * (stats.gradient_norm - old.error) / tf.maximum(counted, 1.0),
             counted,
         )
-        return Course(*(scatter_update(leaf, seen.indices, rows) for leaf, rows in zip(state, new, strict=True)))
+        return Course(*(scatter_update(leaf, stats.indices, rows) for leaf, rows in zip(state, new, strict=True)))
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass."""

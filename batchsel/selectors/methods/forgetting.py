@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Score
 from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
 
 
@@ -45,13 +45,13 @@ class Forgetting(Score):
         """``int32[n, 2]``: events, and the last outcome: -1 unseen, 0 never right, 1 wrong after right, 2 right."""
         return tf.tile(tf.constant([[0, -1]]), [n, 1])
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Counts the events of the samples just trained on."""
-        events, last = tf.unstack(tf.gather(state, seen.indices), axis=1)
-        right = seen.correct > 0.5
+        events, last = tf.unstack(tf.gather(state, stats.indices), axis=1)
+        right = stats.correct > 0.5
         events += tf.cast((last == 2) & ~right, tf.int32)
         last = tf.where(right, 2, tf.where(last > 0, 1, 0))
-        return scatter_update(state, seen.indices, tf.stack([events, last], axis=1))
+        return scatter_update(state, stats.indices, tf.stack([events, last], axis=1))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """Events and what every sample gets, infinite for unseen samples."""

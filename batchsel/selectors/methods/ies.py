@@ -52,13 +52,13 @@ class IES(Selector):
         return tf.zeros([n, _LOSSES]), tf.zeros([n], tf.int32)
 
     def update(
-        self, state: tuple[tf.Tensor, tf.Tensor], seen: SampleStats, context: Context
+        self, state: tuple[tf.Tensor, tf.Tensor], stats: SampleStats, context: Context
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Puts the newest losses in front."""
         losses, count = state
-        rows = tf.concat([seen.loss[:, None], tf.gather(losses, seen.indices)[:, :-1]], axis=1)
-        return scatter_update(losses, seen.indices, rows), scatter_update(
-            count, seen.indices, tf.gather(count, seen.indices) + 1
+        rows = tf.concat([stats.loss[:, None], tf.gather(losses, stats.indices)[:, :-1]], axis=1)
+        return scatter_update(losses, stats.indices, rows), scatter_update(
+            count, stats.indices, tf.gather(count, stats.indices) + 1
         )
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:

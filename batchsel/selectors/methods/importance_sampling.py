@@ -83,16 +83,16 @@ class ImportanceSampling(Pooled):
 
     def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> tuple:
         """Follows τ on the pool, which is a uniform sample."""
-        return self._followed(state[0], candidates), tf.constant(True)
+        return self._follow(state[0], candidates), tf.constant(True)
 
-    def update(self, state: tuple[tf.Tensor, tf.Tensor], seen: SampleStats, context: Context) -> tuple:
+    def update(self, state: tuple[tf.Tensor, tf.Tensor], stats: SampleStats, context: Context) -> tuple:
         """Follows τ on a plain batch; a batch drawn by gradient norm says nothing about a uniform one."""
-        return tf.where(state[1], state[0], self._followed(state[0], seen)), tf.constant(False)
+        return tf.where(state[1], state[0], self._follow(state[0], stats)), tf.constant(False)
 
     def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> Selection:
         """Rows drawn by their gradient norm."""
         valid, norms = candidates.valid, candidates.gradient_norm
         return taken_in_proportion(norms, valid, context.batch_size, context.rng, unbiased=True)
 
-    def _followed(self, tau: tf.Tensor, seen: SampleStats) -> tf.Tensor:
-        return self.momentum * tau + (1 - self.momentum) * variance_ratio(seen.gradient_norm, seen.valid)
+    def _follow(self, tau: tf.Tensor, stats: SampleStats) -> tf.Tensor:
+        return self.momentum * tau + (1 - self.momentum) * variance_ratio(stats.gradient_norm, stats.valid)

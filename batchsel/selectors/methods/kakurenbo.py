@@ -57,9 +57,9 @@ class Kakurenbo(Selector):
         """``float32[n]``: the probability of the true class where it was predicted, 0 elsewhere."""
         return tf.zeros([n])
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Notes the confidence of right predictions."""
-        return scatter_update(state, seen.indices, seen.probability * seen.correct)
+        return scatter_update(state, stats.indices, stats.probability * stats.correct)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """A pass, and a batch more where both parts end in the middle of one."""

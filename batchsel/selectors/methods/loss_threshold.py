@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
-from batchsel.selectors.modifiers.coverage import Coverage
-from batchsel.selectors.modifiers.threshold import Threshold
+from batchsel.selectors.modifiers.guards import Coverage
+from batchsel.selectors.modifiers.pruning import Threshold
 from batchsel.selectors.scores.last_loss import LastLoss
 
 

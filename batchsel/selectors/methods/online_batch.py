@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
-from batchsel.selectors.modifiers.rank_pressure import RankPressure
-from batchsel.selectors.modifiers.warmup import Warmup
-from batchsel.selectors.ops.plan_interval import SORTING
+from batchsel.selectors.modifiers.blending import Warmup
+from batchsel.selectors.modifiers.pressures import RankPressure
+from batchsel.selectors.ops.plan_interval import SORTED_PLAN_INTERVAL
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def online_batch(start: float = 100.0, end: float = 1.0, warmup: float = 1, every: float | None = SORTING) -> Part:
+def online_batch(
+    start: float = 100.0, end: float = 1.0, warmup: float = 1, every: float | None = SORTED_PLAN_INTERVAL
+) -> Part:
     """Draws samples by the rank of their last loss, with a pressure that fades to none.
 
     Formula: ``last_loss | rank_pressure(start, end) | warmup(passes) | proportional(every)``: the sample of highest

@@ -41,7 +41,6 @@ class OrderedSGD(Selector):
     name = "ordered_sgd"
     share: float | None = None
     signals = ("correct",)
-    weighs = True
 
     def __post_init__(self) -> None:
         if self.share is not None:
@@ -51,10 +50,10 @@ class OrderedSGD(Selector):
         """``float32[3]``: seen and right in this pass, and the accuracy over the last one."""
         return tf.zeros([3])
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Counts right predictions."""
-        real = tf.cast(seen.valid, tf.float32)
-        count, right = state[0] + tf.reduce_sum(real), state[1] + tf.reduce_sum(real * seen.correct)
+        real = tf.cast(stats.valid, tf.float32)
+        count, right = state[0] + tf.reduce_sum(real), state[1] + tf.reduce_sum(real * stats.correct)
         ended = count >= context.n
         kept = tf.where(ended, 0.0, 1.0)
         return tf.stack([kept * count, kept * right, tf.where(ended, right / tf.maximum(count, 1.0), state[2])])

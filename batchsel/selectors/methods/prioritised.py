@@ -5,9 +5,8 @@ from __future__ import annotations
 from batchsel.core.checks import one_word
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.weighted import Weighted
-from batchsel.selectors.modifiers.power import Power
-from batchsel.selectors.modifiers.rank_power import RankPower
-from batchsel.selectors.ops.plan_interval import SORTING
+from batchsel.selectors.modifiers.powers import Power, RankPower
+from batchsel.selectors.ops.plan_interval import SORTED_PLAN_INTERVAL
 from batchsel.selectors.scores.last_loss import LastLoss
 
 _PLUS = 1e-6
@@ -53,5 +52,5 @@ def prioritised(
     one_word("prioritised", "by", by, ("loss", "rank"))
     chances = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
     if every is None and by == "rank":
-        every = SORTING
+        every = SORTED_PLAN_INTERVAL
     return LastLoss() | chances | Weighted(beta, end, scale, every)

@@ -64,16 +64,16 @@ class RePB(Selector):
         """Nothing is low, nothing was there."""
         return _State(tf.zeros([n], tf.bool), tf.zeros([n], tf.int32), tf.zeros([]))
 
-    def update(self, state: _State, seen: SampleStats, context: Context) -> _State:
+    def update(self, state: _State, stats: SampleStats, context: Context) -> _State:
         """Compares the losses of the batch with those of its window."""
-        valid = tf.cast(seen.valid, tf.float32)
-        batch = tf.reduce_sum(valid * seen.loss) / tf.maximum(tf.reduce_sum(valid), 1.0)
+        valid = tf.cast(stats.valid, tf.float32)
+        batch = tf.reduce_sum(valid * stats.loss) / tf.maximum(tf.reduce_sum(valid), 1.0)
         # The window's mean as a moving average over as many batches as there are, up to `window`.
         size = tf.cast(tf.clip_by_value(context.step, 1, self.window), tf.float32)
         mean = state.mean + (batch - state.mean) / size
         return _State(
-            scatter_update(state.low, seen.indices, seen.loss < mean),
-            scatter_update(state.visits, seen.indices, tf.gather(state.visits, seen.indices) + 1),
+            scatter_update(state.low, stats.indices, stats.loss < mean),
+            scatter_update(state.visits, stats.indices, tf.gather(state.visits, stats.indices) + 1),
             mean,
         )
 

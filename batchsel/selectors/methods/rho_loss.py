@@ -56,7 +56,6 @@ class RHOLoss(Pooled):
     pool: int = 3
     passes: float = 1.0
     irreducible: str | None = None
-    prepares = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,21 +69,17 @@ class RHOLoss(Pooled):
             return _State(PrecomputedScores(self.irreducible).init(n), tf.constant(True))
         return _State(tf.zeros([n]), tf.constant(False))
 
-    def prepare(self, state: _State, learn: TrainAuxiliary, seed: int) -> _State:
-        """Finds the irreducible losses, if they are not known yet.
-
-        Args:
-            state: The state before the first step.
-            learn: Trains the models.
-            seed: Seed of the run.
-        """
+    def prepare(self, state: _State, train_auxiliary: TrainAuxiliary, seed: int) -> _State:
+        """Compute the irreducible losses, unless they are known already."""
         if bool(state.ready):
             return state
         n = state.irreducible.shape[0]
         first = np.zeros(n, bool)
         first[np.random.default_rng(seed).permutation(n)[: (n + 1) // 2]] = True
         halves = [np.flatnonzero(first), np.flatnonzero(~first)]
-        by_first, by_second = (learn(half, seed + 1 + place, self.passes) for place, half in enumerate(halves))
+        by_first, by_second = (
+            train_auxiliary(half, seed + 1 + place, self.passes) for place, half in enumerate(halves)
+        )
         return _State(tf.constant(np.where(first, by_second, by_first), tf.float32), tf.constant(True))
 
     def choose(self, state: _State, candidates: SampleStats, context: Context) -> Selection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
-from batchsel.selectors.modifiers.rising_limit import RisingLimit
+from batchsel.selectors.modifiers.pruning import RisingLimit
 from batchsel.selectors.scores.last_loss import LastLoss
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.difficulty_window import DifficultyWindow
-from batchsel.selectors.modifiers.random_drop import RandomDrop
+from batchsel.selectors.modifiers.pruning import RandomDrop
 from batchsel.selectors.scores.last_loss import LastLoss
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
-from batchsel.selectors.modifiers.keep_share import KeepShare
+from batchsel.selectors.modifiers.probabilities import KeepShare
 from batchsel.selectors.scores.last_loss import LastLoss
 
 

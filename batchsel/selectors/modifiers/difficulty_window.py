@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, in_range
-from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile
 from batchsel.selectors.ops.sampling import quantize
+from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
 _ROUNDS = 10
@@ -38,7 +39,6 @@ class DifficultyWindow(Modifier):
     """
 
     name = "difficulty_window"
-    uses_training_losses = False
     groups: int = 10
     width: float = 0.5
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer
-from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.base import State
+from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context, SampleStats
 
 _MEMORY = 0.8
@@ -58,6 +59,7 @@ class Gate(Modifier):
     """
 
     name = "gate"
+    uses_training_losses = True
     block: int = 4
 
     def __post_init__(self) -> None:
@@ -74,15 +76,15 @@ class Gate(Modifier):
         equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
         return tf.where(through, scores, equal)
 
-    def update(self, state: _State, seen: SampleStats, context: Context) -> _State:
+    def update(self, state: _State, stats: SampleStats, context: Context) -> _State:
         """Measures the first plan of each block, and decides what the block does when it begins."""
         plan = context.plans - 1
         place, first_step = plan % self.block, plan != state.plan
         state = _chosen(state, first_step & (place == 1), context.samples)
         began = first_step & (place == 0)
         tried = tf.where(began, _tries(state, plan // self.block), state.tried)
-        real = tf.cast(seen.valid, tf.float32)
-        more = tf.stack([tf.reduce_sum(real * seen.loss), tf.reduce_sum(real)])
+        real = tf.cast(stats.valid, tf.float32)
+        more = tf.stack([tf.reduce_sum(real * stats.loss), tf.reduce_sum(real)])
         total = tf.where(began, more, tf.where(place == 0, state.total + more, state.total))
         return state._replace(plan=plan, tried=tried, total=total)
 

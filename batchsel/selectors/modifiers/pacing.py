@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range, one_of
-from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile, upper_quantile
+from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
 FORMS = ("exponential", "linear", "step")
@@ -65,7 +66,6 @@ class Pacing(Modifier):
     """
 
     name = "pacing"
-    uses_training_losses = False
     start: float = 0.1
     end: float = 0.5
     form: str = "exponential"

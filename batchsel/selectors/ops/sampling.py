@@ -188,6 +188,25 @@ def deal_into_batches(rows: tf.Tensor, steps: int) -> tf.Tensor:
     return tf.gather(rows, places % batch_size * steps + places // batch_size)
 
 
+def plan_in_proportion(scores: tf.Tensor, steps: int, batch_size: int, rng: Rng) -> Plan:
+    """Draw a plan in proportion to scores; samples of infinite score come first, and all weights are 1.
+
+    Args:
+        scores: ``float64[n]``, not negative.
+        steps: Number of batches.
+        batch_size: b.
+        rng: Random numbers.
+
+    Example:
+        >>> scores = tf.constant([0.0, 1.0, 0.0], tf.float64)
+        >>> plan_in_proportion(scores, steps=1, batch_size=2, rng=Rng(0, 0)).indices.numpy().tolist()
+        [1, 1]
+    """
+    rows = steps * batch_size
+    drawn = systematic(first_then_shares(scores, rows), rows, rng, "proportional")
+    return Plan(deal_into_batches(drawn, steps), tf.ones([rows]), tf.constant(steps))
+
+
 def partition_kept(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Moves the kept samples to the front, in their order, and the others behind them.
 

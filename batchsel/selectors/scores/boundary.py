@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import one_of
-from batchsel.selectors.base import Score
 from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
 
 
@@ -45,9 +45,9 @@ class Boundary(Score):
         """``float32[n]``: distances, infinite for unseen samples."""
         return tf.fill([n], float("inf"))
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Notes the distances of the samples just trained on."""
-        return scatter_update(state, seen.indices, seen.boundary_distance)
+        return scatter_update(state, stats.indices, stats.boundary_distance)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """The closeness, infinite for unseen samples."""

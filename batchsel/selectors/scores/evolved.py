@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Score
 from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
 
 
@@ -47,13 +47,13 @@ class Evolved(Score):
         """``float32[n, 2]``: score and average, infinite for unseen samples."""
         return tf.fill([n, 2], float("inf"))
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Moves score and average of the samples just trained on."""
-        average = tf.gather(state, seen.indices)[:, 1]
-        average = tf.where(tf.math.is_inf(average), seen.loss, average)
-        score = self.fast * average + (1 - self.fast) * seen.loss
-        rows = tf.stack([score, self.slow * average + (1 - self.slow) * seen.loss], axis=1)
-        return scatter_update(state, seen.indices, rows)
+        average = tf.gather(state, stats.indices)[:, 1]
+        average = tf.where(tf.math.is_inf(average), stats.loss, average)
+        score = self.fast * average + (1 - self.fast) * stats.loss
+        rows = tf.stack([score, self.slow * average + (1 - self.slow) * stats.loss], axis=1)
+        return scatter_update(state, stats.indices, rows)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """The scores, infinite for unseen samples."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.base import Score, State
+from batchsel.selectors.base import State
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UsageError, UserError
-from batchsel.selectors.base import Score
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context
 
 

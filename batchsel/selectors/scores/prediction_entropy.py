@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer
-from batchsel.selectors.base import Score
 from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
 
 
@@ -48,13 +48,13 @@ class PredictionEntropy(Score):
         """``int32[n, window + 1]``: how many predictions there were, and the last of them, -1 where there are fewer."""
         return tf.concat([tf.zeros([n, 1], tf.int32), tf.fill([n, self.window], -1)], axis=1)
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Puts the newest prediction in the place of the oldest."""
-        rows = tf.gather(state, seen.indices)
+        rows = tf.gather(state, stats.indices)
         place = rows[:, :1] % self.window + 1
         columns = tf.range(self.window + 1)[None]
-        rows = tf.where(columns == place, tf.cast(seen.predicted, tf.int32)[:, None], rows)
-        return scatter_update(state, seen.indices, tf.where(columns == 0, rows + 1, rows))
+        rows = tf.where(columns == place, tf.cast(stats.predicted, tf.int32)[:, None], rows)
+        return scatter_update(state, stats.indices, tf.where(columns == 0, rows + 1, rows))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """The entropies, infinite for unseen samples."""

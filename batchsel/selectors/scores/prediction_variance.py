@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Score
 from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
 
 
@@ -44,14 +44,14 @@ class PredictionVariance(Score):
         """``float32[n, 3]``: count, mean and sum of squared deviations (Welford's)."""
         return tf.zeros([n, 3])
 
-    def update(self, state: tf.Tensor, seen: SampleStats, context: Context) -> tf.Tensor:
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
         """Takes the probabilities of the samples just trained on in."""
-        count, mean, squares = tf.unstack(tf.gather(state, seen.indices), axis=1)
+        count, mean, squares = tf.unstack(tf.gather(state, stats.indices), axis=1)
         count += 1
-        step = seen.probability - mean
+        step = stats.probability - mean
         mean += step / count
-        squares += step * (seen.probability - mean)
-        return scatter_update(state, seen.indices, tf.stack([count, mean, squares], axis=1))
+        squares += step * (stats.probability - mean)
+        return scatter_update(state, stats.indices, tf.stack([count, mean, squares], axis=1))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
         """The spreads, infinite for unseen samples."""

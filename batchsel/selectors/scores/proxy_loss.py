@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, in_range
-from batchsel.selectors.base import Score
+from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, TrainAuxiliary
 
 
@@ -47,7 +47,6 @@ class ProxyLoss(Score):
     uses_training_losses = False
     passes: int = 1
     width: float = 0.5
-    prepares = True
 
     def __post_init__(self) -> None:
         check_integer(self, "passes", 1)
@@ -57,18 +56,12 @@ class ProxyLoss(Score):
         """No losses yet."""
         return _State(tf.zeros([self.passes, n]), tf.constant(False))
 
-    def prepare(self, state: _State, learn: TrainAuxiliary, seed: int) -> _State:
-        """Trains the small model, if that was not done yet.
-
-        Args:
-            state: The state before the first step.
-            learn: Trains it.
-            seed: Seed of the run.
-        """
+    def prepare(self, state: _State, train_auxiliary: TrainAuxiliary, seed: int) -> _State:
+        """Train the small model, unless that has been done already."""
         if bool(state.ready):
             return state
         everything = np.arange(state.losses.shape[1])
-        losses = learn(everything, seed + 1, self.passes, width=self.width, every_pass=True)
+        losses = train_auxiliary(everything, seed + 1, self.passes, width=self.width, every_pass=True)
         return _State(tf.constant(losses, tf.float32), tf.constant(True))
 
     def score(self, state: _State, context: Context) -> tf.Tensor:

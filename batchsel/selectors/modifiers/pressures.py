@@ -1,4 +1,4 @@
-"""Chances that fall off exponentially with the score itself."""
+"""Modifiers that set how strongly scores, or their ranks, count: exponentials whose pressure fades."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.ranking import descending_ranks
+from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
 
@@ -34,7 +36,6 @@ class Pressure(Modifier):
     """
 
     name = "pressure"
-    uses_training_losses = False
     start: float = 100.0
     end: float = 1.0
 
@@ -58,3 +59,41 @@ def log_pressure(start: float, end: float, context: Context) -> tf.Tensor:
     """
     progress = tf.cast(context.progress, tf.float64)
     return math.log(start) * (1 - progress) + math.log(end) * progress
+
+
+@dataclass(frozen=True, repr=False)
+class RankPressure(Modifier):
+    """Scores that fall off exponentially with the rank, however large the scores are.
+
+    Formula: with rank r_i = 1 ... n from the highest score down (ties in random order),
+    s_i ← exp(−r_i ln(e) / n), so that the first is drawn e^((n − 1) / n) times as often as the last; the pressure
+    e goes geometrically from `start` to `end` over the run, e = start (end / start)^progress.
+    Cost: O(n log n) for each plan.
+    Source: I. Loshchilov and F. Hutter, *Online Batch Selection for Faster Training of Neural Networks*, ICLR 2016
+    workshop, https://arxiv.org/abs/1511.06343
+
+    Args:
+        start: Pressure at the start of the run, at least 1.
+        end: Pressure at its end, at least 1; 1 is equal chances.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> RankPressure(start=10.0)
+        rank_pressure(start=10.0, end=1.0)
+    """
+
+    name = "rank_pressure"
+    start: float = 100.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "start", 1, float("inf"), upper_open=True)
+        in_range(self, "end", 1, float("inf"), upper_open=True)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """Chances by rank, infinities kept."""
+        ranks = tf.cast(descending_ranks(scores, context.rng), tf.float64) + 1
+        pressure = log_pressure(self.start, self.end, context)
+        return tf.where(tf.math.is_inf(scores), scores, tf.exp(-ranks * pressure / context.n))

@@ -1,4 +1,4 @@
-"""How strongly scores count."""
+"""Modifiers that set how strongly scores, or their ranks, count: powers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Modifier, State
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.ranking import descending_ranks
+from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
 
@@ -34,7 +36,6 @@ class Power(Modifier):
     """
 
     name = "power"
-    uses_training_losses = False
     exponent: float = 0.6
     plus: float = 0.0
 
@@ -45,3 +46,35 @@ class Power(Modifier):
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """The powers, infinities kept."""
         return tf.where(tf.math.is_inf(scores), scores, tf.pow(scores + self.plus, self.exponent))
+
+
+@dataclass(frozen=True, repr=False)
+class RankPower(Modifier):
+    """Scores by rank alone, so that outliers weigh no more than their place.
+
+    Formula: with rank r_i = 1 ... n from the highest score down (ties in random order), s_i ← r_i^(−exponent).
+    Cost: O(n log n) for each plan.
+    Source: rank-based prioritization of T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016,
+    https://arxiv.org/abs/1511.05952
+
+    Args:
+        exponent: At least 0; 0 is equal chances.
+
+    Raises:
+        UsageError: If `exponent` is negative.
+
+    Example:
+        >>> RankPower()
+        rank_power(exponent=0.7)
+    """
+
+    name = "rank_power"
+    exponent: float = 0.7
+
+    def __post_init__(self) -> None:
+        in_range(self, "exponent", 0, float("inf"), upper_open=True)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """Powers of the ranks, infinities kept."""
+        ranks = tf.cast(descending_ranks(scores, context.rng), tf.float64) + 1
+        return tf.where(tf.math.is_inf(scores), scores, tf.pow(ranks, -self.exponent))

@@ -1,4 +1,4 @@
-"""Chances by place among the scores, from the lowest up."""
+"""Modifiers that turn scores into probabilities of being kept."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.base import Modifier, State
-from batchsel.selectors.ops.ranking import descending_ranks
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.ranking import descending_ranks, mean_of_finite
+from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
 
@@ -35,7 +36,6 @@ class Percentile(Modifier):
     """
 
     name = "percentile"
-    uses_training_losses = False
     power: float = 1.0
     floor: float = 0.0
 
@@ -47,4 +47,39 @@ class Percentile(Modifier):
         """Probabilities, infinities kept."""
         place = 1 - tf.cast(descending_ranks(scores, context.rng), tf.float64) / context.n
         chances = tf.maximum(tf.pow(place, self.power), self.floor)
+        return tf.where(tf.math.is_inf(scores), scores, chances)
+
+
+@dataclass(frozen=True, repr=False)
+class KeepShare(Modifier):
+    """Makes probabilities of scores: a floor for all, and more for those above the mean.
+
+    Formula: s_i ← min(1, floor + slope · s_i / mean(s)).
+    Cost: O(n) for each plan.
+    Source: the plain soft-keep rule of batchsel.
+
+    Args:
+        floor: Least probability, in [0, 1].
+        slope: What a sample of mean score gets on top, at least 0.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> KeepShare(0.1, 0.5).modify(tf.constant([0.0, 1.0, 2.0], tf.float64), context=None).numpy().tolist()
+        [0.1, 0.6, 1.0]
+    """
+
+    name = "keep_share"
+    floor: float = 0.1
+    slope: float = 0.5
+
+    def __post_init__(self) -> None:
+        in_range(self, "floor", 0, 1)
+        in_range(self, "slope", 0, float("inf"), upper_open=True)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """Probabilities, infinities kept."""
+        chances = tf.minimum(self.floor + self.slope * scores / mean_of_finite(scores), 1)
         return tf.where(tf.math.is_inf(scores), scores, chances)

@@ -1,0 +1,122 @@
+"""Modifiers that blend scores with equal chances: at the start, toward the end, or throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of
+from batchsel.errors import UsageError
+from batchsel.selectors.base import State
+from batchsel.selectors.pipe import Modifier
+from batchsel.selectors.types import Context
+
+
+@dataclass(frozen=True, repr=False)
+class Warmup(Modifier):
+    """Gives all samples the same score for the first passes; unseen ones still come first.
+
+    Formula: s_i ← 1 while samples trained on < passes · n.
+    Cost: none.
+    Source: the warm-up epochs of I. Loshchilov and F. Hutter, *Online Batch Selection*, 2015, and others.
+
+    Args:
+        passes: Length of the warm-up in passes over the data, at least 0.
+
+    Raises:
+        UsageError: If `passes` is negative.
+
+    Example:
+        >>> Warmup(2)
+        warmup(passes=2)
+    """
+
+    name = "warmup"
+    passes: float = 1
+
+    def __post_init__(self) -> None:
+        in_range(self, "passes", 0, float("inf"), upper_open=True)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """Ones (infinities kept) during the warm-up, the scores after it."""
+        equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
+        return tf.where(context.passes < self.passes, equal, scores)
+
+
+@dataclass(frozen=True, repr=False)
+class Anneal(Modifier):
+    """Lowers the pressure of selection geometrically until all samples have equal chances.
+
+    Formula: s_i ← s_i^(1 − t), where t rises from 0 at progress `start` to 1 at progress `end`; the ratio
+    of any two chances shrinks to 1 geometrically.
+    Cost: none.
+    Source: the annealed selection pressure of I. Loshchilov and F. Hutter, *Online Batch Selection for
+    Faster Training of Neural Networks*, 2015.
+
+    Args:
+        to: What is approached; "uniform".
+        start: Progress (samples trained on over samples budgeted) at which it begins, in [0, 1].
+        end: Progress at which it is reached, in [0, 1], above `start`.
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> Anneal(end=0.5)
+        anneal(to='uniform', start=0.0, end=0.5)
+    """
+
+    name = "anneal"
+    to: str = "uniform"
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        one_of(self, "to", ("uniform",))
+        in_range(self, "start", 0, 1)
+        in_range(self, "end", 0, 1)
+        if self.end <= self.start:
+            raise UsageError(f"anneal: end must be above start, got start={self.start}, end={self.end}.")
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """The scores to the power of 1 − t, infinities kept."""
+        t = (tf.cast(context.progress, tf.float64) - self.start) / (self.end - self.start)
+        powers = tf.pow(scores, 1 - tf.clip_by_value(t, 0, 1))
+        return tf.where(tf.math.is_inf(scores), scores, powers)
+
+
+@dataclass(frozen=True, repr=False)
+class Mix(Modifier):
+    """Mixes the distribution with the uniform one, so that no sample is left out for ever.
+
+    Formula: s_i ← (1 − u) s_i / mean(s) + u, hence P(i) ≥ u / n.
+    Cost: O(n) for each plan.
+    Source: the defensive mixture of T. Hesterberg, *Weighted Average Importance Sampling and Defensive
+    Mixture Distributions*, Technometrics 37 (1995).
+
+    Args:
+        uniform: u in [0, 1].
+
+    Raises:
+        UsageError: If `uniform` lies outside [0, 1].
+
+    Example:
+        >>> import tensorflow as tf
+        >>> Mix(0.5).modify(tf.constant([0.0, 2.0], tf.float64), context=None).numpy().tolist()
+        [0.5, 1.5]
+    """
+
+    name = "mix"
+    uniform: float = 0.1
+
+    def __post_init__(self) -> None:
+        in_range(self, "uniform", 0, 1)
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """The mixture, infinities kept; equal chances where no score is positive."""
+        finite = tf.math.is_finite(scores)
+        count = tf.maximum(tf.reduce_sum(tf.cast(finite, tf.float64)), 1)
+        mean = tf.reduce_sum(tf.where(finite, scores, 0)) / count
+        mixed = (1 - self.uniform) * scores / tf.where(mean > 0, mean, 1) + self.uniform
+        return tf.where(finite, mixed, scores)

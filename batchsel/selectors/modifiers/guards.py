@@ -1,0 +1,92 @@
+"""Guards: against outliers at the top of the scores, and against leaving a sample out for too long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from batchsel.core.checks import in_range, one_of
+from batchsel.selectors.base import State
+from batchsel.selectors.ops.ranking import quantile
+from batchsel.selectors.ops.sampling import scatter_update
+from batchsel.selectors.pipe import Modifier
+from batchsel.selectors.types import Context, SampleStats
+
+
+@dataclass(frozen=True, repr=False)
+class Cap(Modifier):
+    """Cuts scores off at a quantile, or leaves the samples above it out.
+
+    Formula: with q the quantile of the known scores, s_i ← min(s_i, q), or with `above` "skip" s_i ← 0 where s_i > q.
+    Cost: O(n) for each plan.
+    Source: the loss percentile above which samples are dropped in L. Jiang et al., *MentorNet*, ICML 2018,
+    https://arxiv.org/abs/1712.05055
+
+    Args:
+        quantile: In (0, 1].
+        above: "clip" or "skip".
+
+    Raises:
+        UsageError: If a parameter is not of that kind.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> Cap(0.5).modify(tf.constant([1.0, 2.0, 3.0, 4.0], tf.float64), context=None).numpy().tolist()
+        [1.0, 2.0, 2.0, 2.0]
+    """
+
+    name = "cap"
+    quantile: float = 0.95
+    above: str = "clip"
+
+    def __post_init__(self) -> None:
+        in_range(self, "quantile", 0, 1, lower_open=True)
+        one_of(self, "above", ("clip", "skip"))
+
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
+        """The scores below the quantile, infinities kept."""
+        limit = quantile(scores, self.quantile)
+        high = tf.math.is_finite(scores) & (tf.cast(scores, tf.float32) > limit)
+        return tf.where(high, tf.cast(limit, tf.float64) if self.above == "clip" else tf.zeros_like(scores), scores)
+
+
+@dataclass(frozen=True, repr=False)
+class Coverage(Modifier):
+    """Puts samples first that have not been trained on for some passes.
+
+    Formula: s_i ← ∞ if sample i was trained on last more than `passes` · n samples ago (or never, and as many have gone
+    by). As long as these fit into the next plan, every sample is trained on within `passes` passes and a plan.
+    Cost: a number a sample, O(n) for each plan.
+    Source: the coverage guard of batchsel; sampling that never stops is what M. Raju et al., *Accelerating Deep
+    Learning with Dynamic Data Pruning*, 2021, https://arxiv.org/abs/2111.12621, use random draws for.
+
+    Args:
+        passes: Passes over the data, above 0.
+
+    Raises:
+        UsageError: If `passes` is not above 0.
+
+    Example:
+        >>> Coverage()
+        coverage(passes=3)
+    """
+
+    name = "coverage"
+    passes: float = 3
+
+    def __post_init__(self) -> None:
+        in_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
+
+    def init(self, n: int) -> tf.Tensor:
+        """``int64[n]``: samples trained on when each was trained on last."""
+        return tf.zeros([n], tf.int64)
+
+    def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
+        """Notes when."""
+        return scatter_update(state, stats.indices, tf.fill(stats.indices.shape, context.samples))
+
+    def modify(self, scores: tf.Tensor, context: Context, state: tf.Tensor) -> tf.Tensor:
+        """The scores, infinite for samples that have waited too long."""
+        waited = tf.cast(context.samples - state, tf.float64) / context.n
+        return tf.where(waited > self.passes, tf.constant(float("inf"), tf.float64), scores)
