@@ -19,6 +19,7 @@ _PUBLIC = {
     "optimizers": "optimizers:",
     "schedules": "schedules:",
     "selectors": "selectors:",
+    "testing": "testing:",
 }
 
 __getattr__, __dir__, __all__ = _attach(__name__, _PUBLIC)

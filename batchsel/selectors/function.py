@@ -1,4 +1,4 @@
-"""The first rung: a bare function as a selector."""
+"""Selectors made from a plain function."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ChooseIndices = Callable[[tf.Tensor, int, Rng], tf.Tensor]
 
 @dataclass(frozen=True, repr=False)
 class Function(Selector):
-    """A selector that asks a function ``(losses, batch_size, rng) -> indices``.
+    """A selector that calls a function ``(losses, batch_size, rng) -> indices``.
 
-    The function is TensorFlow code, traced once. It gets the last known loss of every sample
-    (``float32[n]``, infinite for samples not seen yet) and returns ``int32[batch_size]`` sample numbers.
-    Cost: whatever the function costs, at every plan.
+    The function is TensorFlow code, traced once. It receives the last known loss of every sample
+    (``float32[n]``, infinite for unseen samples) and returns ``int32[batch_size]`` sample numbers.
+    Cost: that of the function, for every plan.
 
     Args:
-        function: The function. A bare function given as ``selector=`` is wrapped so.
-        every: Steps from plan to plan; the function is asked for ``every * batch_size`` indices at once.
+        function: The function. ``selector=function`` is short for ``selector=Function(function)``.
+        every: Steps from plan to plan; the function returns ``every * batch_size`` indices at once.
 
     Raises:
         UsageError: If `every` is not a positive whole number.
@@ -53,13 +53,13 @@ class Function(Selector):
         return f"{self.name}({getattr(self.function, '__name__', self.function)}, every={self.every})"
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """`every`."""
+        """Return `every`."""
         return self.every
 
     def plan(self, state: State, context: Context) -> Plan:
-        """Asks the function, and deals its indices out to the batches."""
+        """Call the function and deal its indices to the batches."""
         rows = self.every * context.batch_size
-        indices = tf.cast(tf.convert_to_tensor(self._ask(context.losses, rows, context.rng)), tf.int32)
+        indices = tf.cast(tf.convert_to_tensor(self._call(context.losses, rows, context.rng)), tf.int32)
         if indices.shape != [rows]:
             raise ValueError(
                 f"selector function {self.function!r} must return {rows} indices, shape [{rows}];"
@@ -67,12 +67,12 @@ class Function(Selector):
             )
         return Plan(deal_into_batches(indices, self.every), tf.ones([rows]), tf.constant(self.every))
 
-    def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
+    def _call(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
         try:
             return self.function(losses, rows, rng)
         except NotImplementedError as error:
             raise UsageError(
-                f"selector function {self.function!r} is no TensorFlow code ({error}). Write it with tf.*, or wrap it:"
+                f"selector function {self.function!r} is not TensorFlow code ({error}). Write it with tf.*, or wrap it:"
                 " batchsel.selectors.NumpyFunction(function)."
             ) from error
 
@@ -82,7 +82,7 @@ class NumpyFunction(Function):
     """A `Function` in NumPy: ``(losses, batch_size, rng)`` with an array and a `numpy.random.Generator`.
 
     Slower than TensorFlow code: every plan leaves the compiled loop for Python, and XLA is ruled out. Use
-    it to try an idea, with `every` as large as the idea bears.
+    it to try an idea, with `every` as large as possible.
 
     Args:
         function: The function.
@@ -99,8 +99,8 @@ class NumpyFunction(Function):
     requires_nonnegative_losses = False
     traceable = False
 
-    def _ask(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
-        def ask(losses: np.ndarray, key: np.ndarray) -> np.ndarray:
+    def _call(self, losses: tf.Tensor, rows: int, rng: Rng) -> tf.Tensor:
+        def call(losses: np.ndarray, key: np.ndarray) -> np.ndarray:
             generator = np.random.default_rng(key.view(np.uint32))
             indices = np.asarray(self.function(losses, rows, generator))
             if indices.shape != (rows,):
@@ -110,5 +110,5 @@ class NumpyFunction(Function):
                 )
             return indices.astype(np.int32)
 
-        indices = tf.numpy_function(ask, [losses, rng.bits([4], "numpy")], tf.int32)
+        indices = tf.numpy_function(call, [losses, rng.bits([4], "numpy")], tf.int32)
         return tf.ensure_shape(indices, [rows])

@@ -1,4 +1,4 @@
-"""What selectors that take batches from scored pools share: how pools are laid out, how rows are taken."""
+"""Base class of selectors that score pools, and ways to choose a batch from a pool."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batchsel.selectors.types import Context, Plan, Selection
 class Pooled(Selector):
     """A selector that cuts shuffled passes into pools of `pool` batches.
 
-    Subclasses are frozen dataclasses with a field `pool`, and define `choose`. Those that set `can_skip_scoring` define
-    `active` too: where it is false the plan is one of plain batches, which are not scored.
+    Subclasses are frozen dataclasses with a field `pool`, and define `choose`. Those that set `can_skip_scoring` also
+    define `active`: where it is false, batches are planned directly and not scored.
 
     Example:
         >>> from batchsel.selectors import Candidates
@@ -29,24 +29,19 @@ class Pooled(Selector):
         check_integer(self, "pool", 1)
 
     def pool_size(self, batch_size: int) -> int:
-        """B."""
+        """Return B."""
         return self.pool * batch_size
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass over the data, a pool each step."""
+        """Return the steps of a pass, with a pool for each step."""
         return -(-n // self.pool_size(batch_size))
 
     def active(self, state: State, context: Context) -> tf.Tensor:
-        """``bool[steps]`` which of the next steps take their batch from a scored pool; only if `can_skip_scoring`.
-
-        Args:
-            state: The selector's state.
-            context: Where the run stands.
-        """
+        """Return ``bool[steps]``, true for steps that score a pool; called only if `can_skip_scoring`."""
         raise NotImplementedError
 
     def plan(self, state: State, context: Context) -> Plan:
-        """The data in random order, cut into pools, or into batches while the selector is not active."""
+        """Shuffle the data and cut them into pools, or into batches while the selector is not active."""
         size = self.pool_size(context.batch_size)
         order = context.rng.permutation(context.n, self.name)
         pools = padded_plan(order, tf.constant(context.n), size)
@@ -56,32 +51,32 @@ class Pooled(Selector):
         active = self.active(state, context)
         plain = tf.tile((tf.range(size) < context.batch_size)[None], [steps, 1])
         rows = tf.where(active[:, None], tf.reshape(pools.weights, [steps, size]), tf.cast(plain, tf.float32))
-        indices = tf.where(tf.reduce_any(active), pools.indices, self._in_turn(context, steps, size))
+        indices = tf.where(tf.reduce_any(active), pools.indices, self._plain_rows(context, steps, size))
         return Plan(indices, tf.reshape(rows, [-1]), pools.steps)
 
-    def _in_turn(self, context: Context, steps: int, size: int) -> tf.Tensor:
-        """Plain batches, so that consecutive plans go through the data in one random order after the other."""
+    def _plain_rows(self, context: Context, steps: int, size: int) -> tf.Tensor:
+        """Return the rows of plain batches: consecutive plans go through one random order after another."""
         b, n = context.batch_size, context.n
         first = context.plans * steps * b
         places = first + tf.cast(tf.range(steps)[:, None] * b + tf.range(size)[None] % b, tf.int64)
-        turns = places // n
+        passes = places // n
         # A plan of pools of one batch may reach from the end of one order through a whole one into a third.
-        orders = [Rng(context.seed, turns[0, 0] + later).permutation(n, f"{self.name}/plain") for later in range(3)]
+        orders = [Rng(context.seed, passes[0, 0] + later).permutation(n, f"{self.name}/plain") for later in range(3)]
         table = tf.reshape(tf.stack(orders), [-1])
-        return tf.reshape(tf.gather(table, (turns - turns[0, 0]) * n + places % n), [-1])
+        return tf.reshape(tf.gather(table, (passes - passes[0, 0]) * n + places % n), [-1])
 
 
-def taken_first(positions: tf.Tensor, count: tf.Tensor, batch_size: int) -> Selection:
-    """The first rows of an order of the pool, as many as are wanted and there is room for.
+def take_first(positions: tf.Tensor, count: tf.Tensor, batch_size: int) -> Selection:
+    """Choose the first rows of an order of the pool, up to a batch.
 
     Args:
-        positions: ``int32[B]`` the pool's rows, the wanted ones first.
-        count: ``int32[]`` how many are wanted; one is taken in any case.
+        positions: ``int32[B]`` rows of the pool, the wanted ones first.
+        count: ``int32[]`` number of wanted rows; at least one is chosen.
         batch_size: b.
 
     Example:
-        >>> choice = taken_first(tf.constant([3, 1, 0, 2]), tf.constant(1), batch_size=2)
-        >>> choice.positions.numpy().tolist(), choice.weights.numpy().tolist()
+        >>> selection = take_first(tf.constant([3, 1, 0, 2]), tf.constant(1), batch_size=2)
+        >>> selection.positions.numpy().tolist(), selection.weights.numpy().tolist()
         ([3, 1], [1.0, 0.0])
     """
     places = tf.range(batch_size)
@@ -89,7 +84,7 @@ def taken_first(positions: tf.Tensor, count: tf.Tensor, batch_size: int) -> Sele
 
 
 def top_k(scores: tf.Tensor, valid: tf.Tensor, batch_size: int) -> Selection:
-    """The rows of highest score; rows that only fill up the pool come last and weigh nothing.
+    """Choose the rows of highest score; padding rows come last and have weight 0.
 
     Args:
         scores: ``float32[B]``.
@@ -104,21 +99,21 @@ def top_k(scores: tf.Tensor, valid: tf.Tensor, batch_size: int) -> Selection:
     return Selection(positions, tf.cast(tf.gather(valid, positions), tf.float32))
 
 
-def taken_in_proportion(
+def take_in_proportion(
     scores: tf.Tensor, valid: tf.Tensor, batch_size: int, rng: Rng, unbiased: bool = False
 ) -> Selection:
-    """Rows drawn in proportion to their scores; one whose share is more than a row's may be drawn twice.
+    """Draw rows in proportion to their scores; a row may be drawn twice if its share exceeds one row.
 
     Args:
         scores: ``float32[B]``, not negative.
         valid: ``bool[B]``.
         batch_size: b.
         rng: Random numbers.
-        unbiased: Whether the weights make up for the chances, w = 1 / (B P), with B real rows.
+        unbiased: Whether weights correct for the probabilities, w = 1 / (B P), with B real rows.
 
     Example:
         >>> scores, valid = tf.constant([0.0, 3.0, 1.0]), tf.constant([True, True, True])
-        >>> taken_in_proportion(scores, valid, 4, Rng(0, 0), unbiased=True).weights.numpy().round(2)
+        >>> take_in_proportion(scores, valid, 4, Rng(0, 0), unbiased=True).weights.numpy().round(2)
         array([0.44, 0.44, 0.44, 1.33], dtype=float32)
     """
     levels = quantize(tf.where(valid, tf.cast(scores, tf.float64), tf.zeros([], tf.float64)))
@@ -132,15 +127,15 @@ def taken_in_proportion(
     return Selection(positions, tf.cast(1 / (count * chances), tf.float32))
 
 
-def taken_rows(rows: tf.Tensor, valid: tf.Tensor) -> Selection:
-    """Rows that were picked, those that only fill up the pool last and with weight 0.
+def take_rows(rows: tf.Tensor, valid: tf.Tensor) -> Selection:
+    """Choose given rows; padding rows have weight 0 and must come last.
 
     Args:
         rows: ``int32[b]``.
         valid: ``bool[B]``.
 
     Example:
-        >>> taken_rows(tf.constant([2, 0]), tf.constant([False, True, True])).weights.numpy().tolist()
+        >>> take_rows(tf.constant([2, 0]), tf.constant([False, True, True])).weights.numpy().tolist()
         [1.0, 0.0]
     """
     return Selection(rows, tf.cast(tf.gather(valid, rows), tf.float32))

@@ -1,4 +1,4 @@
-"""Whatever a user gives as ``selector=`` becomes a `Selector`."""
+"""Conversion of the argument ``selector=`` to a `Selector`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from batchsel.selectors.text import parse
 
 
 def resolve(selector: Any) -> Selector:
-    """The selector that a name, a pipe in text, an object or a function stands for.
+    """Return the selector for a name, a pipe in text form, an object or a function.
 
     Args:
-        selector: ``"loss_ema(0.9) | warmup(1)"``, ``"./mine.py:Mine"``, an object of the protocol, or a
+        selector: ``"loss_ema(0.9) | warmup(1)"``, ``"./mine.py:Mine"``, a selector object, or a
             function ``(losses, batch_size, rng) -> indices``.
 
     Raises:
@@ -35,7 +35,7 @@ def resolve(selector: Any) -> Selector:
         return Pipe(selector)
     if isinstance(selector, Modifier | Draw):
         raise UsageError(
-            f"{selector!r} alone is no selector: a pipe starts with a score, as in 'loss_ema | {selector!r}'."
+            f"{selector!r} alone is not a selector: a pipe starts with a score, as in 'loss_ema | {selector!r}'."
         )
     if callable(selector):
         return Function(selector)

@@ -1,6 +1,6 @@
 """The text form of a selector: ``loss_ema(0.9) | warmup(1) | mix(uniform=0.1)``.
 
-`repr` of a selector prints it back.
+`repr` of a selector returns its text form.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ _EXAMPLE = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) |
 
 
 def parse(text: str) -> Any:
-    """Builds the selector that a text describes.
+    """Build a selector from its text form.
 
-    A part of the pipe may also be ``./mine.py:Mine`` or ``./mine.py:Mine(0.5)``: that file is run.
-
-    Args:
-        text: The text form.
+    A part of the pipe may also be ``./mine.py:Mine`` or ``./mine.py:Mine(0.5)``, which runs that file.
 
     Returns:
-        A part, or a composition of parts, or a function from a file.
+        A selector, a part of a pipe, or a function from a file.
 
     Raises:
-        UsageError: If the text cannot be read, or names what does not exist.
+        UsageError: If the text cannot be parsed, or a name is unknown.
 
     Example:
         >>> parse("loss_ema | mix(0.2)")
@@ -40,13 +37,10 @@ def parse(text: str) -> Any:
 
 
 def check(text: str) -> None:
-    """Reads a text and looks up its names, without importing any selector.
-
-    Args:
-        text: The text form.
+    """Check the syntax and the names of a text form without importing any selector.
 
     Raises:
-        UsageError: If the text cannot be read, or names what does not exist.
+        UsageError: If the text cannot be parsed, or a name is unknown.
 
     Example:
         >>> check("loss_ema | warmpu(1)")

@@ -1,4 +1,4 @@
-"""What the loop and a selector tell each other: where the run stands, which rows next, what was seen.
+"""Data that the training loop and a selector exchange: plans, statistics of samples, and the context of the run.
 
 Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 """
@@ -14,7 +14,7 @@ from batchsel.core.rng import Rng
 
 
 class Plan(NamedTuple):
-    """The batches chosen ahead: rows in the order of their use, a batch (or pool) after the other.
+    """The next batches: rows in the order of their use, batch (or pool) after batch.
 
     Example:
         >>> plan = Plan(tf.constant([2, 0, 1, 1]), tf.constant([1.0, 1.0, 1.0, 0.0]), tf.constant(2))
@@ -25,17 +25,17 @@ class Plan(NamedTuple):
     indices: tf.Tensor
     """``int32[m]`` sample numbers; m is static."""
     weights: tf.Tensor
-    """``float32[m]`` factors of the loss; 0 marks a row that only fills up a batch, behind real ones; -1 a row of a
-    batch that is only scored, if the selector has such."""
+    """``float32[m]`` factors of the loss. 0 marks padding rows, which come after the real rows of a batch; -1 marks the
+    rows of a batch that is only scored (see `Selector.scores_excluded`)."""
     steps: tf.Tensor
-    """``int32[]`` how many batches of the plan are in use, at least 1."""
+    """``int32[]`` number of batches of the plan that are used, at least 1."""
 
 
 class SampleStats(NamedTuple):
-    """What one step, or one scoring pass over a pool, found out about its samples.
+    """Statistics of the samples of one training step, or of one scored pool.
 
-    Rows that only fill up a batch repeat its first row, so writing them changes nothing; `valid` tells
-    them apart for whoever counts. A signal that nobody asked for is None.
+    Padding rows repeat the first row of the batch, so writing them changes nothing; `valid` marks the real rows
+    for selectors that count. A signal that the selector does not ask for is None.
     """
 
     indices: tf.Tensor
@@ -43,7 +43,7 @@ class SampleStats(NamedTuple):
     loss: tf.Tensor
     """``float32[b]`` unreduced, unweighted loss."""
     valid: tf.Tensor
-    """``bool[b]`` false for rows that fill up the batch."""
+    """``bool[b]`` false for padding rows."""
     probability: tf.Tensor | None = None
     """``float32[b]`` predicted probability of the true class."""
     correct: tf.Tensor | None = None
@@ -63,22 +63,22 @@ class SampleStats(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The batch taken from a scored pool.
+    """The batch chosen from a scored pool.
 
     Example:
-        >>> choice = Selection(tf.constant([3, 1]), tf.ones([2]))
-        >>> choice.positions.numpy().tolist()
+        >>> selection = Selection(tf.constant([3, 1]), tf.ones([2]))
+        >>> selection.positions.numpy().tolist()
         [3, 1]
     """
 
     positions: tf.Tensor
     """``int32[b]`` rows of the pool."""
     weights: tf.Tensor
-    """``float32[b]`` factors of the loss; 0 marks a row that only fills up the batch."""
+    """``float32[b]`` factors of the loss; 0 marks padding rows."""
 
 
 class Context(NamedTuple):
-    """Where the run stands when a selector is asked."""
+    """The state of the run when a selector is called."""
 
     step: tf.Tensor
     """``int64[]`` optimizer updates so far."""
@@ -87,7 +87,7 @@ class Context(NamedTuple):
     progress: tf.Tensor
     """``float32[]`` samples trained on over samples budgeted, in [0, 1]."""
     plans: tf.Tensor
-    """``int64[]`` plans made so far."""
+    """``int64[]`` number of plans so far."""
     seed: tf.Tensor
     """``int32[]`` seed of the run."""
     n: int
@@ -95,11 +95,11 @@ class Context(NamedTuple):
     batch_size: int
     """b."""
     losses: tf.Tensor
-    """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
+    """``float32[n]`` the last known loss of every sample, infinite for unseen samples."""
     labels: tf.Tensor | None = None
     """The targets of all samples, first axis n; None for streamed data."""
     inputs: tf.Tensor | None = None
-    """The inputs of all samples, first axis n, for selectors that see them; None for streamed data."""
+    """The inputs of all samples, first axis n, if the selector has `needs_inputs`; None for streamed data."""
 
     @property
     def passes(self) -> tf.Tensor:
@@ -113,19 +113,19 @@ class Context(NamedTuple):
 
 
 class TrainAuxiliary(Protocol):
-    """Trains a model beside the one that matters, on the clock; what `Selector.prepare` is given."""
+    """A function that trains an auxiliary model, on the clock; an argument of `Selector.prepare`."""
 
     def __call__(
         self, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
     ) -> np.ndarray:
-        """Trains a fresh model of the same form, and scores all samples by it.
+        """Train a fresh model of the same architecture and return the losses of all samples.
 
         Args:
             rows: ``int[k]`` samples to train on.
             seed: Seed of the model.
             passes: Passes over them.
-            width: Units and filters of its layers against those of the model.
-            every_pass: Whether to score after every pass rather than at the end alone.
+            width: Factor of the units and filters of its layers.
+            every_pass: Whether to score after every pass rather than only at the end.
 
         Returns:
             ``float32[n]`` losses; ``float32[passes, n]`` with `every_pass`.

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from command_line import CommandLine
 from PIL import Image
-from selectors_for_tests import sample_stats, timestamp
 
 from batchsel import Trainer, data
 from batchsel.experiments.inspect import dataset_map
@@ -16,6 +15,7 @@ from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.spec import RunSpec
 from batchsel.selectors import resolve
+from batchsel.testing.fixtures import example_context, example_stats
 
 N = 30
 
@@ -25,8 +25,8 @@ def test_the_course_of_a_sample_is_what_numpy_says():
     state, rows = selector.init(N), [[] for _ in range(N)]
     for step in range(12):
         indices = generator.choice(N, 10, replace=False)
-        batch = sample_stats(indices, np.ones(10), selector.signals, seed=step)
-        state = selector.update(state, batch, timestamp(N, 10, step=step, progress=step / 12))
+        batch = example_stats(indices, np.ones(10), selector.signals, seed=step)
+        state = selector.update(state, batch, example_context(N, 10, step=step, progress=step / 12))
         for place, i in enumerate(indices):
             values = (batch.probability, batch.correct, batch.gradient_norm)
             rows[i].append([float(value[place]) for value in values] + [step / 12 <= 0.5])

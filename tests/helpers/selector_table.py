@@ -2,9 +2,8 @@
 
 import functools
 
-import numpy as np
 import tensorflow as tf
-from selectors_for_tests import AllSignals, EveryK, Pool, Pruning, sample_stats, timestamp
+from selectors_for_tests import AllSignals, EveryK, Pool, Pruning
 
 from batchsel.selectors import Function, NumpyFunction, resolve
 from batchsel.selectors.registry import entries
@@ -50,43 +49,3 @@ NAMES = [*REGISTERED, *OF_TESTS]
 @functools.cache
 def selector(name):
     return OF_TESTS[name] if name in OF_TESTS else resolve(name)
-
-
-@functools.cache
-def learned_state(chosen, n, batch_size, steps=12, scale=1.0, equal=False, spoilt=False):
-    """A state after some made-up steps that go through the data in one random order, and the context it stands in."""
-    generator = np.random.default_rng(1)
-    state, losses, signals = chosen.init(n), np.full(n, np.inf), chosen.signals
-    order = np.resize(generator.permutation(n), steps * batch_size)
-    for step in range(steps):
-        indices = order[step * batch_size : (step + 1) * batch_size]
-        values = np.ones(len(indices)) if equal else scale * generator.exponential(size=len(indices))
-        if spoilt:
-            values[generator.uniform(size=len(values)) < 0.3] = np.nan
-        losses[indices] = values
-        context = timestamp(n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses)
-        state = chosen.update(state, sample_stats(indices, values, signals, seed=step), context)
-    # Half a pass, so that a warm-up of one pass is still on.
-    context = timestamp(n, batch_size, step=steps, samples=n // 2, progress=0.3, seed=5, losses=losses)
-    return state, context
-
-
-def pool_of(chosen, n, batch_size):
-    """A scored pool, its last two rows filled up."""
-    size = chosen.pool_size(batch_size)
-    generator = np.random.default_rng(2)
-    # The rows that fill up would be chosen first if anyone looked at them.
-    values = np.append(generator.exponential(size=size - 2), [99.0, 99.0])
-    valid = tf.range(size) < size - 2
-    signals = tuple(dict.fromkeys(("probability", "gradient_norm", *chosen.signals)))
-    return sample_stats(np.arange(size) % n, values, signals)._replace(valid=valid)
-
-
-def in_all_modes(chosen):
-    """Ways to call ``function(*tensors)``: eager, graph, XLA."""
-    modes = {
-        "eager": lambda function: function,
-        "graph": lambda function: tf.function(function, autograph=False),
-        "xla": lambda function: tf.function(function, autograph=False, jit_compile=True),
-    }
-    return modes if chosen.traceable else {name: modes[name] for name in ("eager", "graph")}

@@ -1,55 +1,11 @@
-"""Selectors that use the corners of the protocol, and the context that a selector is asked in."""
+"""Selectors that use the corners of the protocol."""
 
 from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
-from batchsel.selectors import Context, Plan, SampleStats, Selection, Selector
+from batchsel.selectors import Plan, Selection, Selector
 from batchsel.selectors.ops.sampling import padded_plan, partition_kept, scatter_update
-
-
-def tokens(n, length=12):
-    """``int32[n, length]``: sequences of all lengths from 1 on, padded with zeros behind."""
-    lengths = np.arange(n) * 7 % length + 1
-    return np.where(np.arange(length) < lengths[:, None], 3 + np.arange(n)[:, None] % 5, 0).astype(np.int32)
-
-
-def timestamp(n=50, batch_size=8, *, step=0, samples=0, progress=0.0, plans=0, seed=0, losses=None, labels=None):
-    """A context; what is not given is as at the start of a run, with three classes in turn and sequences as inputs."""
-    return Context(
-        step=tf.constant(step, tf.int64),
-        samples=tf.constant(samples, tf.int64),
-        progress=tf.constant(progress, tf.float32),
-        plans=tf.constant(plans, tf.int64),
-        seed=tf.constant(seed, tf.int32),
-        n=n,
-        batch_size=batch_size,
-        losses=tf.fill([n], float("inf")) if losses is None else tf.constant(losses, tf.float32),
-        labels=tf.range(n) % 3 if labels is None else labels,
-        inputs=tf.constant(tokens(n)),
-    )
-
-
-def sample_stats(indices, losses, signals=(), width=8, seed=0):
-    """Signals of a batch; those besides the loss are random numbers of the right kind."""
-    generator = np.random.default_rng(seed)
-    size = len(indices)
-    values = {
-        "probability": generator.uniform(0.01, 1, size),
-        "correct": generator.integers(0, 2, size),
-        "predicted": generator.integers(0, 3, size),
-        "boundary_distance": generator.uniform(-0.4, 0.4, size),
-        "gradient_norm": generator.uniform(0, 1.4, size),
-        "residuals": generator.uniform(-1, 1, (size, 3)),
-        "features": generator.normal(size=(size, width)),
-        "inputs": generator.normal(size=(size, width)),
-    }
-    kinds = {"predicted": tf.int32}
-    given = {name: tf.constant(values[name], kinds.get(name, tf.float32)) for name in signals}
-    return SampleStats(
-        tf.constant(indices, tf.int32), tf.constant(losses, tf.float32), tf.ones([size], tf.bool), **given
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)

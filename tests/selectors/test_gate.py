@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.selectors import resolve
+from batchsel.testing.fixtures import example_context, example_stats
 
 N, B, STEPS = 100, 5, 4
 
@@ -18,11 +18,11 @@ def simulated(gain, plans=400, noise=0.05, block=4):
 
     @tf.function(autograph=False)
     def update(state, losses, samples, plans):
-        batch = sample_stats(np.arange(B), np.ones(B))._replace(loss=losses)
-        return gate.update(state, batch, timestamp(N, B)._replace(samples=samples, plans=plans))
+        batch = example_stats(np.arange(B), np.ones(B))._replace(loss=losses)
+        return gate.update(state, batch, example_context(N, B)._replace(samples=samples, plans=plans))
 
     for plan in range(plans):
-        chances = gate.modify(scores, timestamp(N, B, samples=samples, plans=plan), state)
+        chances = gate.modify(scores, example_context(N, B, samples=samples, plans=plan), state)
         through.append(bool(tf.reduce_any(chances != 1)))
         for _ in range(STEPS):
             samples += B
@@ -54,6 +54,6 @@ def test_the_first_plan_of_every_block_is_plain():
 def test_unseen_samples_come_first_in_any_case():
     gate = resolve("last_loss | gate").modifiers[0]
     scores = tf.constant([np.inf, 3.0, 1.0], tf.float64)
-    assert gate.modify(scores, timestamp(3, 1), gate.init(3)).numpy().tolist() == [np.inf, 1, 1]
+    assert gate.modify(scores, example_context(3, 1), gate.init(3)).numpy().tolist() == [np.inf, 1, 1]
     tried = gate.init(3)._replace(tried=tf.constant(True))
-    assert gate.modify(scores, timestamp(3, 1, plans=2), tried).numpy().tolist() == [np.inf, 3, 1]
+    assert gate.modify(scores, example_context(3, 1, plans=2), tried).numpy().tolist() == [np.inf, 3, 1]

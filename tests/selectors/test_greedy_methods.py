@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 from problems import classes, mlp
 from scipy import linalg
-from selectors_for_tests import sample_stats, timestamp
 
 from batchsel import Trainer
 from batchsel.selectors import resolve
 from batchsel.selectors.ops.greedy import farthest, graph_cut, last_layer_products, orthogonal
+from batchsel.testing.fixtures import example_context, example_stats
 
 GENERATOR = np.random.default_rng(0)
 POOL, B = 24, 8
@@ -90,7 +90,7 @@ def test_rows_that_are_all_alike_or_too_few_are_still_picked_once(toward):
 
 
 def pool_with(**given):
-    pool = sample_stats(np.arange(POOL), np.ones(POOL), SIGNALS)
+    pool = example_stats(np.arange(POOL), np.ones(POOL), SIGNALS)
     return pool._replace(**{name: tf.constant(value, tf.float32) for name, value in given.items()})
 
 
@@ -99,7 +99,7 @@ def test_divbs_represents_the_mean_gradient_better_than_chance():
     gradients = np.einsum(
         "ic,id->icd", pool.residuals, np.hstack([pool.features, np.ones((POOL, 1))])
     ).reshape(POOL, -1)  # fmt: skip
-    rows = resolve("divbs").choose((), pool, timestamp(100, B)).positions.numpy()
+    rows = resolve("divbs").choose((), pool, example_context(100, B)).positions.numpy()
     mean = gradients.mean(axis=0)
 
     def rest(rows):
@@ -114,7 +114,7 @@ def test_great_does_not_take_the_same_direction_twice():
     features = np.zeros((POOL, 8), np.float32)
     features[:16, 0], features[16:, 1:] = 9.0, np.eye(8, 7)  # sixteen long ones that point the same way
     pool = pool_with(features=features, residuals=np.ones((POOL, 1)))
-    rows = resolve("great").choose((), pool, timestamp(100, B)).positions.numpy()
+    rows = resolve("great").choose((), pool, example_context(100, B)).positions.numpy()
     assert (rows < 16).sum() == 1
 
 
@@ -123,7 +123,7 @@ def test_k_centre_takes_one_of_each_cluster(on):
     centers = np.repeat(10 * np.eye(8), 3, axis=0)
     points = centers + 0.1 * GENERATOR.normal(size=(POOL, 8))
     pool = pool_with(**{"features" if on == "features" else "inputs": points})
-    rows = resolve(f"k_centre(on={on!r})").choose((), pool, timestamp(100, B)).positions.numpy()
+    rows = resolve(f"k_centre(on={on!r})").choose((), pool, example_context(100, B)).positions.numpy()
     assert sorted(rows // 3) == list(range(8))
 
 
@@ -132,7 +132,7 @@ def test_milo_goes_from_typical_to_diverse():
     points += 0.01 * GENERATOR.normal(size=points.shape)
     pool = pool_with(features=points)
     early, late = (
-        resolve("milo").choose((), pool, timestamp(100, 6, progress=progress)).positions.numpy()
+        resolve("milo").choose((), pool, example_context(100, 6, progress=progress)).positions.numpy()
         for progress in (0.0, 0.5)
     )
     assert (early < 18).sum() == 6

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
 from batchsel.selectors.ops.ranking import below_quantile, descending_ranks, quantile, upper_quantile
 from batchsel.selectors.registry import entries
+from batchsel.testing.fixtures import example_context, example_stats
 
 N, B = 60, 6
 LOSSES = np.random.default_rng(3).exponential(size=N).astype(np.float32)
@@ -24,7 +24,7 @@ def planner(text, n, batch_size):
 
     @tf.function(autograph=False)
     def plan(state, losses, step, samples, plans, progress):
-        context = timestamp(n, batch_size)._replace(
+        context = example_context(n, batch_size)._replace(
             losses=losses, step=step, samples=samples, plans=plans, progress=progress
         )
         return selector.plan(state, context)
@@ -72,7 +72,7 @@ def assert_unbiased(found, rows=None):
 
 def test_ranks_break_ties_at_random():
     scores = tf.constant([5.0, 1.0, 5.0, 9.0])
-    orders = {tuple(descending_ranks(scores, timestamp(4, 1, step=step).rng).numpy()) for step in range(40)}
+    orders = {tuple(descending_ranks(scores, example_context(4, 1, step=step).rng).numpy()) for step in range(40)}
     assert orders == {(1, 3, 2, 0), (2, 3, 1, 0)}
 
 
@@ -209,14 +209,14 @@ def state_after(text, rounds=9, signal="loss", seed=0):
     state = selector.init(N)
     for round_ in range(rounds):
         indices = generator.choice(N - 2, N // 2, replace=False)  # two samples are never seen
-        batch = sample_stats(indices, generator.exponential(size=len(indices)), selector.signals, seed=round_)
+        batch = example_stats(indices, generator.exponential(size=len(indices)), selector.signals, seed=round_)
         table[round_, indices] = getattr(batch, signal)
-        state = selector.update(state, batch, timestamp(N, B, step=round_))
+        state = selector.update(state, batch, example_context(N, B, step=round_))
     return selector, state, table
 
 
 def scores_of(selector, state):
-    return selector.score.score(state[0], timestamp(N, B)).numpy()
+    return selector.score.score(state[0], example_context(N, B)).numpy()
 
 
 def test_evolved_is_a_fast_and_a_slow_average():
@@ -277,7 +277,9 @@ def test_recency_is_the_entropy_of_the_last_predictions():
 def test_pressure_is_the_largest_ratio_of_two_chances():
     pipe = resolve("boundary | pressure(start=32.0, end=2.0)")
     for progress, ratio in ((0.0, 32), (0.5, 8), (1.0, 2)):
-        chances = pipe.modifiers[0].modify(tf.constant([0.0, 1.0], tf.float64), timestamp(2, 1, progress=progress))
+        chances = pipe.modifiers[0].modify(
+            tf.constant([0.0, 1.0], tf.float64), example_context(2, 1, progress=progress)
+        )
         assert float(chances[1] / chances[0]) == pytest.approx(ratio)
 
 
@@ -293,10 +295,10 @@ def test_ada_boundary_is_closeness_to_the_boundary(side):
 def test_memory_importance_is_unbiased():
     selector = resolve("memory_importance(every=4)")
     norms = np.random.default_rng(4).exponential(size=N)
-    batch = sample_stats(np.arange(N), np.ones(N), selector.signals)._replace(
+    batch = example_stats(np.arange(N), np.ones(N), selector.signals)._replace(
         gradient_norm=tf.constant(norms, tf.float32)
     )
-    state = selector.update(selector.init(N), batch, timestamp(N, B))
+    state = selector.update(selector.init(N), batch, example_context(N, B))
     found = plans("memory_importance(every=4)", 1500, state=state)
     chances = 0.9 * norms / norms.mean() + 0.1
     assert_rates(found, 4 * B * chances / chances.sum())
@@ -319,11 +321,11 @@ def test_a_sample_below_the_threshold_comes_back():
 
 def test_self_paced_lets_in_more_with_every_pass():
     pipe = resolve("self_paced(start=0.5, growth=1.3)")
-    batch, first = sample_stats(np.arange(B), LOSSES[:B]), np.quantile(LOSSES, 0.5, method="inverted_cdf")
-    state = pipe.update(pipe.init(N), batch, timestamp(N, B, samples=N - 1, losses=LOSSES))
+    batch, first = example_stats(np.arange(B), LOSSES[:B]), np.quantile(LOSSES, 0.5, method="inverted_cdf")
+    state = pipe.update(pipe.init(N), batch, example_context(N, B, samples=N - 1, losses=LOSSES))
     assert np.isinf(state[1])  # the first pass has not ended
-    state = pipe.update(state, batch, timestamp(N, B, samples=N, losses=LOSSES))
-    later = pipe.update(state, batch, timestamp(N, B, samples=2 * N, losses=9 * LOSSES))
+    state = pipe.update(state, batch, example_context(N, B, samples=N, losses=LOSSES))
+    later = pipe.update(state, batch, example_context(N, B, samples=2 * N, losses=9 * LOSSES))
     assert state[1].numpy() == later[1].numpy() == first
     for passes in range(1, 6):
         ((indices, _),) = plans("self_paced(start=0.5, growth=1.3)", samples=passes * N, state=state)
@@ -379,7 +381,7 @@ def test_growing_has_one_order_for_a_run_and_shuffles_within():
 
 @pytest.mark.parametrize(("n", "batch_size"), [(60, 6), (61, 8), (17, 8), (7, 7), (5, 8)])
 def test_stratified_batches_mirror_the_classes(n, batch_size):
-    context = timestamp(n, batch_size)
+    context = example_context(n, batch_size)
     made = resolve("stratified").plan((), context)
     rows = made.indices.numpy().reshape(-1, batch_size)
     real = made.weights.numpy().reshape(-1, batch_size) > 0
@@ -398,11 +400,11 @@ def test_stratified_by_loss_gives_every_batch_its_quantiles():
 
 
 def test_stratified_without_labels_says_so():
-    context = timestamp(N, B)._replace(labels=None)
+    context = example_context(N, B)._replace(labels=None)
     with pytest.raises(UsageError, match="no labels to sort by"):
         resolve("stratified").plan((), context)
-    one_hot = timestamp(N, B, labels=tf.one_hot(tf.range(N) % 3, 3))
-    same = timestamp(N, B)
+    one_hot = example_context(N, B, labels=tf.one_hot(tf.range(N) % 3, 3))
+    same = example_context(N, B)
     np.testing.assert_array_equal(resolve("stratified").plan((), one_hot)[0], resolve("stratified").plan((), same)[0])
 
 
@@ -436,7 +438,7 @@ def test_under_a_coverage_floor_every_sample_is_visited_in_time(text):
     state, losses = selector.init(N), np.full(N, np.inf)
     last, samples, longest = np.zeros(N), 0, 0
     while samples < 12 * N:
-        context = timestamp(N, B, step=samples, samples=samples, losses=losses)
+        context = example_context(N, B, step=samples, samples=samples, losses=losses)
         made = selector.plan(state, context)
         for place in range(int(made.steps)):
             rows = slice(place * B, (place + 1) * B)
@@ -444,8 +446,8 @@ def test_under_a_coverage_floor_every_sample_is_visited_in_time(text):
             samples += len(indices)
             losses[indices] = np.where(indices < 50, 1e-6, 3.0)
             last[indices] = samples
-            batch = sample_stats(indices, losses[indices], selector.signals)
-            state = selector.update(state, batch, timestamp(N, B, step=samples, samples=samples, losses=losses))
+            batch = example_stats(indices, losses[indices], selector.signals)
+            state = selector.update(state, batch, example_context(N, B, step=samples, samples=samples, losses=losses))
             longest = max(longest, (samples - last).max())
     # A draw that takes one pool in two may meet more samples that wait than a pool has room for.
     assert longest <= (2 + (3 if "hardest" in text else 1)) * N
@@ -485,7 +487,7 @@ def test_weights_are_those_of_chance_among_the_samples_already_known(text):
         else state
     )
     losses = np.where(unseen, np.inf, 1.0).astype(np.float32)
-    plan = selector.plan(state, timestamp(n, b, losses=losses))
+    plan = selector.plan(state, example_context(n, b, losses=losses))
     indices, weights = plan.indices.numpy(), plan.weights.numpy()
     assert unseen[indices].sum() == rows - 5
     np.testing.assert_allclose(weights[unseen[indices]], 1)
@@ -495,7 +497,7 @@ def test_weights_are_those_of_chance_among_the_samples_already_known(text):
 def test_of_equal_losses_kakurenbo_hides_as_many_as_of_others():
     selector = resolve("kakurenbo(hide=0.3)")
     sure, losses = tf.ones([N]), np.where(np.arange(N) < 40, 0.0, 1.0).astype(np.float32)
-    plan = selector.plan(sure, timestamp(N, B, losses=losses))
+    plan = selector.plan(sure, example_context(N, B, losses=losses))
     hidden = plan.indices.numpy()[plan.weights.numpy() < 0]
     assert len(hidden) == int(0.3 * N)
     assert (losses[hidden] == 0).all()
@@ -504,7 +506,7 @@ def test_of_equal_losses_kakurenbo_hides_as_many_as_of_others():
 @pytest.mark.parametrize("step", range(3))
 def test_strata_of_losses_have_no_hardest_batch(step):
     losses = np.arange(N, dtype=np.float32)
-    plan = resolve("stratified(by='loss')").plan((), timestamp(N, B, step=step, losses=losses))
+    plan = resolve("stratified(by='loss')").plan((), example_context(N, B, step=step, losses=losses))
     batches = losses[plan.indices.numpy()].reshape(-1, B)
     strata = batches // (N // B)
     assert (np.sort(strata, axis=1) == np.arange(B)).all()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from selectors_for_tests import sample_stats, timestamp
 
 from batchsel.selectors import Anneal, LossEMA, Mix, Warmup, resolve
+from batchsel.testing.fixtures import example_context, example_stats
 
 INFINITE = float("inf")
 SCORES = tf.constant([0.0, 1.0, 4.0, INFINITE, 0.25], tf.float64)
@@ -26,7 +26,7 @@ def plans(text, scores, batch_size, times=200, **where):
 
     @tf.function
     def plan(state, step):
-        context = timestamp(n, batch_size, losses=np.zeros(n), **where)._replace(step=step)
+        context = example_context(n, batch_size, losses=np.zeros(n), **where)._replace(step=step)
         return selector.plan(state, context).indices
 
     state = (state_of(scores), *(modifier.init(n) for modifier in getattr(selector, "modifiers", ())))
@@ -44,16 +44,16 @@ def test_the_moving_average_is_that_of_the_formula(decay):
         losses = generator.exponential(size=4).astype(np.float32)
         average[indices] = decay * average[indices] + (1 - decay) * losses
         correction[indices] = decay * correction[indices] + (1 - decay)
-        state = score.update(state, sample_stats(indices, losses), timestamp(n, 4))
+        state = score.update(state, example_stats(indices, losses), example_context(n, 4))
     expected = np.divide(average, correction, out=np.full(n, INFINITE), where=correction > 0)
-    np.testing.assert_allclose(score.score(state, timestamp(n, 4)), expected, rtol=2e-5)
+    np.testing.assert_allclose(score.score(state, example_context(n, 4)), expected, rtol=2e-5)
     assert np.isinf(expected[n - 1])
 
 
 def test_the_first_loss_is_the_first_average():
     score = LossEMA(0.99)
-    state = score.update(score.init(3), sample_stats([1], [7.0]), timestamp(3, 1))
-    np.testing.assert_allclose(score.score(state, timestamp(3, 1)), [INFINITE, 7.0, INFINITE], rtol=1e-6)
+    state = score.update(score.init(3), example_stats([1], [7.0]), example_context(3, 1))
+    np.testing.assert_allclose(score.score(state, example_context(3, 1)), [INFINITE, 7.0, INFINITE], rtol=1e-6)
 
 
 def test_loss_ema_draws_in_proportion_to_its_scores():
@@ -128,19 +128,19 @@ def test_smart_explores_at_every_batch_size(batch_size):
 
 
 def test_warmup_gives_equal_chances_until_it_ends():
-    early = Warmup(2).modify(SCORES, timestamp(5, 1, samples=9))
-    late = Warmup(2).modify(SCORES, timestamp(5, 1, samples=10))
+    early = Warmup(2).modify(SCORES, example_context(5, 1, samples=9))
+    late = Warmup(2).modify(SCORES, example_context(5, 1, samples=10))
     assert early.numpy().tolist() == [1, 1, 1, INFINITE, 1]
     assert late.numpy().tolist() == SCORES.numpy().tolist()
 
 
 def test_no_warmup_changes_nothing():
-    assert Warmup(0).modify(SCORES, timestamp(5, 1)).numpy().tolist() == SCORES.numpy().tolist()
+    assert Warmup(0).modify(SCORES, example_context(5, 1)).numpy().tolist() == SCORES.numpy().tolist()
 
 
 @pytest.mark.parametrize(("progress", "power"), [(0.0, 1.0), (0.25, 1.0), (0.5, 0.5), (0.75, 0.0), (1.0, 0.0)])
 def test_anneal_raises_to_a_falling_power(progress, power):
-    scores = Anneal(start=0.25, end=0.75).modify(SCORES, timestamp(5, 1, progress=progress)).numpy()
+    scores = Anneal(start=0.25, end=0.75).modify(SCORES, example_context(5, 1, progress=progress)).numpy()
     np.testing.assert_allclose(scores[[1, 2, 4]], np.power([1.0, 4.0, 0.25], power), rtol=1e-12)
     assert scores[0] == (1 if power == 0 else 0)
     assert scores[3] == INFINITE
@@ -152,7 +152,7 @@ def test_anneal_ends_in_equal_chances():
 
 
 def test_mix_is_the_mixture_of_the_formula():
-    scores = Mix(0.2).modify(SCORES, timestamp(5, 1)).numpy()
+    scores = Mix(0.2).modify(SCORES, example_context(5, 1)).numpy()
     mean = (0 + 1 + 4 + 0.25) / 4
     np.testing.assert_allclose(scores[[0, 1, 2, 4]], 0.8 * np.array([0, 1, 4, 0.25]) / mean + 0.2)
     assert scores[3] == INFINITE
@@ -166,14 +166,14 @@ def test_mix_gives_every_sample_its_share():
 
 
 def test_mix_of_nothing_is_uniform():
-    assert Mix(0.1).modify(tf.zeros([3], tf.float64), timestamp(3, 1)).numpy().tolist() == [0.1, 0.1, 0.1]
+    assert Mix(0.1).modify(tf.zeros([3], tf.float64), example_context(3, 1)).numpy().tolist() == [0.1, 0.1, 0.1]
 
 
 def test_modifiers_apply_from_left_to_right():
     scores = np.array([1.0, 9.0])
     first = resolve("loss_ema | anneal(end=1.0) | mix(0.5)")
     second = resolve("loss_ema | mix(0.5) | anneal(end=1.0)")
-    context = timestamp(2, 1, progress=0.5, losses=scores)
+    context = example_context(2, 1, progress=0.5, losses=scores)
     values = []
     for pipe in (first, second):
         value = tf.cast(pipe.score.score(state_of(scores), context), tf.float64)

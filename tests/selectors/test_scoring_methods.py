@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import classes, mlp, two_outputs, weights_of
-from selectors_for_tests import sample_stats, timestamp
 
 from batchsel import Trainer
 from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
 from batchsel.selectors.methods.importance_sampling import variance_ratio
-from batchsel.selectors.pooled import taken_in_proportion
+from batchsel.selectors.pooled import take_in_proportion
+from batchsel.testing.fixtures import example_context, example_stats
 from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.train_step import Rows
 
@@ -23,7 +23,7 @@ LOSSES = np.random.default_rng(3).exponential(size=N).astype(np.float32)
 def pool_of(size, seed=0, real=None, **given):
     """A scored pool of the first samples."""
     generator = np.random.default_rng(seed)
-    found = sample_stats(
+    found = example_stats(
         np.arange(size), 0.2 + generator.exponential(size=size), ("gradient_norm", "probability", "features"), seed=seed
     )
     found = found._replace(**{name: tf.constant(value, tf.float32) for name, value in given.items()})
@@ -37,7 +37,7 @@ def chosen(text, pool, times, state=None, **where):
 
     @tf.function(autograph=False)
     def choose(step):
-        return selector.choose(state, pool, timestamp(N, B, **where)._replace(step=step))
+        return selector.choose(state, pool, example_context(N, B, **where)._replace(step=step))
 
     made = [choose(tf.constant(step, tf.int64)) for step in range(times)]
     return [(choice.positions.numpy(), choice.weights.numpy()) for choice in made]
@@ -91,7 +91,7 @@ def test_a_pool_drawn_from_in_proportion_can_be_unbiased(of):
 
 
 def test_a_pool_without_scores_is_drawn_from_evenly():
-    choice = taken_in_proportion(tf.zeros([12]), tf.range(12) < 8, 4, timestamp().rng, unbiased=True)
+    choice = take_in_proportion(tf.zeros([12]), tf.range(12) < 8, 4, example_context().rng, unbiased=True)
     assert len(set(choice.positions.numpy())) == 4
     assert (choice.positions.numpy() < 8).all()
     np.testing.assert_allclose(choice.weights, 1)
@@ -111,7 +111,7 @@ def test_tau_is_1_for_equal_norms_and_grows_with_their_spread():
 
 def test_importance_sampling_is_on_only_while_tau_is_above_the_threshold():
     selector = resolve("importance_sampling")
-    context = timestamp(N, B)
+    context = example_context(N, B)
     for tau, on in ((1.0, False), (1.99, False), (2.01, True)):  # (3 b + 3 b) / (3 b) = 2
         weights = selector.plan((tf.constant(tau), tf.constant(False)), context).weights.numpy().reshape(-1, 3 * B)
         assert ((weights != 0).sum(axis=1) > B).any() == on
@@ -127,7 +127,7 @@ def test_plain_batches_go_through_the_data_in_one_order_after_the_other():
     selector = resolve("importance_sampling(pool=4)")
     rows = []
     for plans in range(9):
-        made = selector.plan(selector.init(N), timestamp(N, B, plans=plans, step=plans))
+        made = selector.plan(selector.init(N), example_context(N, B, plans=plans, step=plans))
         rows += made.indices.numpy()[made.weights.numpy() > 0].tolist()
     passes = [rows[start : start + N] for start in range(0, len(rows) - N + 1, N)]
     assert len(passes) >= 2
@@ -140,7 +140,7 @@ def test_selective_backprop_keeps_one_in_beta_plus_one(beta):
     selector = resolve(f"selective_backprop(beta={beta}, history=600)")
     size, history = selector.pool_size(400), np.random.default_rng(1).exponential(size=600).astype(np.float32)
     state = (tf.constant(history), tf.constant(0))
-    context = timestamp(5000, 400, samples=5000)
+    context = example_context(5000, 400, samples=5000)
     kept, losses = 0, np.zeros(2)
     for seed in range(20):
         pool = pool_of(size, seed=seed)
@@ -157,12 +157,14 @@ def test_selective_backprop_remembers_the_latest_losses():
     state = selector.init(N)
     for seed in range(4):
         pool = pool_of(4, loss=np.arange(4) + 4.0 * seed)
-        state = selector.observe(state, pool, timestamp(N, 2))
+        state = selector.observe(state, pool, example_context(N, 2))
     assert sorted(state[0].numpy()) == list(range(6, 16))
 
 
 def test_selective_backprop_shuffles_in_the_first_pass():
-    made = resolve("selective_backprop").plan(resolve("selective_backprop").init(N), timestamp(N, B, samples=N - 1))
+    made = resolve("selective_backprop").plan(
+        resolve("selective_backprop").init(N), example_context(N, B, samples=N - 1)
+    )
     assert ((made.weights.numpy().reshape(-1, 2 * B) != 0).sum(axis=1) == B).all()
 
 
@@ -186,10 +188,10 @@ def test_composer_draws_without_replacement_by_the_place_in_the_pool():
 def test_composer_is_on_in_the_middle_of_the_run_but_for_every_second_step():
     selector = resolve("composer_backprop")
     for progress, on in ((0.49, False), (0.5, True), (0.89, True), (0.9, False)):
-        weights = selector.plan((), timestamp(N, B, progress=progress)).weights.numpy().reshape(-1, 2 * B)
+        weights = selector.plan((), example_context(N, B, progress=progress)).weights.numpy().reshape(-1, 2 * B)
         scored = (weights != 0).sum(axis=1) > B
         assert scored.tolist() == [on, False, on, False, on]
-    always = resolve("composer_backprop(interrupt=0)").plan((), timestamp(N, B, progress=0.7))
+    always = resolve("composer_backprop(interrupt=0)").plan((), example_context(N, B, progress=0.7))
     assert (always.weights.numpy() == 1).all()
     with pytest.raises(UsageError, match="end must be above start"):
         resolve("composer_backprop(start=0.9, end=0.5)")
@@ -202,7 +204,7 @@ def test_ordered_sgd_follows_the_rule_for_q(accuracy, part):
     losses = np.random.default_rng(0).exponential(size=32).astype(np.float32)
     selector = resolve("ordered_sgd")
     factors = selector.loss_weights(
-        tf.constant([0.0, 0.0, accuracy]), tf.constant(losses), tf.ones([32], tf.bool), timestamp(N, 32)
+        tf.constant([0.0, 0.0, accuracy]), tf.constant(losses), tf.ones([32], tf.bool), example_context(N, 32)
     )
     top = np.argsort(-losses)[: 32 // part]
     np.testing.assert_allclose(factors.numpy()[top], part)
@@ -226,10 +228,10 @@ def test_ordered_sgd_measures_accuracy_over_a_pass():
     selector = resolve("ordered_sgd")
     state = selector.init(N)
     for step in range(N // B):
-        batch = sample_stats(np.arange(B), np.ones(B), ("correct",))._replace(
+        batch = example_stats(np.arange(B), np.ones(B), ("correct",))._replace(
             correct=tf.cast(tf.range(B) < 3, tf.float32)
         )
-        state = selector.update(state, batch, timestamp(N, B, step=step))
+        state = selector.update(state, batch, example_context(N, B, step=step))
     assert state.numpy().tolist() == [0, 0, 0.5]
 
 
@@ -243,7 +245,7 @@ def hidden_of(plan):
 def test_kakurenbo_hides_easy_samples_that_are_predicted_with_confidence(progress, share):
     selector = resolve("kakurenbo(hide=0.3)")
     confidence = np.where(np.arange(N) % 2, 0.95, 0.5).astype(np.float32)
-    plan = selector.plan(tf.constant(confidence), timestamp(N, B, losses=LOSSES, progress=progress))
+    plan = selector.plan(tf.constant(confidence), example_context(N, B, losses=LOSSES, progress=progress))
     trained, hidden = hidden_of(plan)
     easy = set(np.argsort(LOSSES)[: int(np.ceil(share * N - 1e-6)) - 1])
     assert hidden == {i for i in easy if i % 2}
@@ -260,11 +262,11 @@ def test_ies_leaves_out_what_no_longer_bends():
         losses = np.where(np.arange(N) < 20, straight, 1 / (1 + step))
         for first in range(0, N, B):
             rows = np.arange(first, first + B)
-            state = selector.update(state, sample_stats(rows, losses[rows]), timestamp(N, B, step=step))
-    trained, hidden = hidden_of(selector.plan(state, timestamp(N, B)))
+            state = selector.update(state, example_stats(rows, losses[rows]), example_context(N, B, step=step))
+    trained, hidden = hidden_of(selector.plan(state, example_context(N, B)))
     assert hidden == set(range(20))
     assert trained == set(range(20, N))
-    alone = resolve("ies(threshold=0.01, refresh=False)").plan(state, timestamp(N, B))
+    alone = resolve("ies(threshold=0.01, refresh=False)").plan(state, example_context(N, B))
     assert hidden_of(alone) == (set(range(20, N)), set())
 
 
@@ -273,12 +275,14 @@ def test_repb_compares_losses_of_the_same_window():
     state = selector.init(N)
     for step, level in enumerate(np.geomspace(100, 1, N // B)):  # all losses fall as training goes on
         rows = np.arange(step * B, (step + 1) * B)
-        state = selector.update(state, sample_stats(rows, level * np.arange(1, B + 1)), timestamp(N, B, step=step + 1))
+        state = selector.update(
+            state, example_stats(rows, level * np.arange(1, B + 1)), example_context(N, B, step=step + 1)
+        )
     low = np.arange(N) % B < 3  # the lower half of every batch, whenever it was
     assert (state.low.numpy() == low).all()
     counts, weights = np.zeros(N), []
     for step in range(400):
-        plan = selector.plan(state, timestamp(N, B, step=step, plans=1))
+        plan = selector.plan(state, example_context(N, B, step=step, plans=1))
         trained, _ = hidden_of(plan)
         counts[list(trained)] += 1
         weights.append(plan.weights.numpy().max())
@@ -289,10 +293,10 @@ def test_repb_compares_losses_of_the_same_window():
 def test_repb_weighs_by_how_often_a_sample_was_there():
     selector = resolve("repb(delta=0.9)")
     state = selector.init(N)._replace(visits=tf.range(N) % 4)
-    plan = selector.plan(state, timestamp(N, B, plans=3))
+    plan = selector.plan(state, example_context(N, B, plans=3))
     expected = 4 / (np.arange(N) % 4 + 1)
     np.testing.assert_allclose(plan.weights.numpy()[:N], expected[plan.indices.numpy()[:N]])
-    at_end = selector.plan(state, timestamp(N, B, plans=3, progress=0.9))
+    at_end = selector.plan(state, example_context(N, B, plans=3, progress=0.9))
     assert (at_end.weights.numpy() == 1).all()
 
 
@@ -443,14 +447,14 @@ def test_a_batch_may_be_larger_than_half_of_the_data():
 def test_plain_batches_of_pools_of_one_go_through_all_orders(text):
     selector, n, b = resolve(text), 50, 8
     for plans in range(20):
-        plan = selector.plan(selector.init(n), timestamp(n, b, plans=plans))
+        plan = selector.plan(selector.init(n), example_context(n, b, plans=plans))
         assert ((plan.indices.numpy() >= 0) & (plan.indices.numpy() < n)).all()
 
 
 def test_rows_that_fill_up_leave_no_mark_in_the_history_of_losses():
     selector = resolve("selective_backprop(history=64)")
     pool = pool_of(3 * B, real=5)
-    history, _ = selector.observe(selector.init(N), pool, timestamp(N, B))
+    history, _ = selector.observe(selector.init(N), pool, example_context(N, B))
     assert np.isfinite(history.numpy()).sum() == 5
 
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import classes, compiled, mlp, sparse, two_outputs
-from selectors_for_tests import timestamp
 
 from batchsel import Trainer
 from batchsel.errors import UserError
 from batchsel.selectors import resolve
 from batchsel.selectors.ops.plan_interval import interval_in_steps
+from batchsel.testing.fixtures import example_context
 
 N, B = 50, 8
 X, Y = classes(N)
@@ -19,7 +19,7 @@ X, Y = classes(N)
 def hardest(pool, scores, step=0):
     n = len(scores)
     selector = resolve(f"loss_ema | hardest(pool={pool})")
-    plan = selector.draw.draw(tf.constant(scores, tf.float64), timestamp(n, B, step=step))
+    plan = selector.draw.draw(tf.constant(scores, tf.float64), example_context(n, B, step=step))
     return plan.indices.numpy().reshape(-1, B), plan.weights.numpy().reshape(-1, B), int(plan.steps)
 
 
@@ -29,7 +29,7 @@ def test_every_batch_holds_the_highest_scores_of_its_pool(pool):
     rows, weights, steps = hardest(pool, scores)
     assert steps == -(-N // (pool * B))
     # The pools are the shuffled pass in order; what they did not give away scores less than all that they did.
-    order = timestamp(N, B).rng.permutation(N, "hardest").numpy()
+    order = example_context(N, B).rng.permutation(N, "hardest").numpy()
     for place in range(steps):
         members = order[place * pool * B : (place + 1) * pool * B]
         real = rows[place][weights[place] > 0]
@@ -61,7 +61,9 @@ def test_the_small_model_is_asked_at_the_same_progress():
 
     state = selector.prepare(selector.init(N), learn, 7)
     assert asked == [(N, 8, 4, 0.5, True)]
-    found = [selector.score.score(state[0], timestamp(N, B, progress=at))[0].numpy() for at in (0, 0.24, 0.26, 0.9, 1)]
+    found = [
+        selector.score.score(state[0], example_context(N, B, progress=at))[0].numpy() for at in (0, 0.24, 0.26, 0.9, 1)
+    ]
     assert found == [0, 0, 1, 3, 3]
     assert selector.prepare(state, None, 7)[0] is state[0]
 

@@ -136,8 +136,8 @@ def test_what_cannot_be_read_is_shown_with_an_example(text, words):
         ("loss_ema | random", "'random' is neither a modifier nor a draw; a pipe is score | modifiers | draw"),
         ("loss_ema | loss_ema", "'loss_ema' is neither a modifier nor a draw"),
         ("mix | loss_ema", "'mix' has no scores"),
-        ("mix", "mix(uniform=0.1) alone is no selector: a pipe starts with a score"),
-        ("proportional", "alone is no selector"),
+        ("mix", "mix(uniform=0.1) alone is not a selector: a pipe starts with a score"),
+        ("proportional", "alone is not a selector"),
         ("./no/such.py:Mine", "there is no file 'no/such.py' to take 'Mine' from"),
     ],
 )

@@ -226,7 +226,7 @@ def test_numpy_code_without_its_wrapper_is_told_of_it():
         return np.argsort(losses)[-batch_size:]
 
     x, y = classes(N)
-    with pytest.raises(UserError, match=r"is no TensorFlow code .*NumpyFunction\(function\)"):
+    with pytest.raises(UserError, match=r"is not TensorFlow code .*NumpyFunction\(function\)"):
         Trainer(mlp(), hardest, batch_size=B).fit(x, y, verbose=0)
 
 

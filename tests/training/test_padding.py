@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import compiled, sparse
-from selectors_for_tests import timestamp, tokens
 
 from batchsel import Trainer
 from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
 from batchsel.selectors.methods.length_buckets import sequence_lengths
+from batchsel.testing.fixtures import example_context, padded_sequences
 from batchsel.training.diagnostics.selection_cost import selection_seconds
 from batchsel.training.inputs.padding import cut
 from batchsel.training.loop.train_step import Rows
 
 N, B, LENGTH = 50, 8, 12
-X = tokens(N)
+X = padded_sequences(N)
 Y = np.arange(N) % 3
 LENGTHS = np.count_nonzero(X, axis=1)
 
@@ -34,7 +34,9 @@ def lstm(mask=True, length=LENGTH):
 
 
 def planned(text, n=N, step=0, inputs=None):
-    context = timestamp(n, B, step=step)._replace(inputs=tf.constant(tokens(n) if inputs is None else inputs))
+    context = example_context(n, B, step=step)._replace(
+        inputs=tf.constant(padded_sequences(n) if inputs is None else inputs)
+    )
     plan = resolve(text).plan((), context)
     return plan.indices.numpy().reshape(-1, B), plan.weights.numpy().reshape(-1, B)
 
@@ -51,7 +53,7 @@ def test_batches_hold_similar_lengths_and_pools_say_how_similar():
         means = []
         for step in range(20):
             rows, _ = planned(f"length_buckets(pool={pool})", 960, step)
-            lengths = np.count_nonzero(tokens(960), axis=1)[rows]
+            lengths = np.count_nonzero(padded_sequences(960), axis=1)[rows]
             means.append((lengths.max(axis=1) - lengths.min(axis=1)).mean())
         return np.mean(means)
 
@@ -63,7 +65,7 @@ def test_batches_hold_similar_lengths_and_pools_say_how_similar():
 
 def test_the_order_of_batches_does_not_follow_the_length():
     rows, _ = planned("length_buckets", 960)
-    lengths = np.count_nonzero(tokens(960), axis=1)[rows].mean(axis=1)
+    lengths = np.count_nonzero(padded_sequences(960), axis=1)[rows].mean(axis=1)
     assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.3
     other, _ = planned("length_buckets", 960, step=1)
     assert (rows != other).any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import mlp
-from selector_table import NAMES, REGISTERED, learned_state, pool_of, selector
+from selector_table import NAMES, REGISTERED, selector
 from selectors_for_tests import Pool
 
 from batchsel import Trainer, UserError
@@ -14,6 +14,7 @@ from batchsel.selectors import Keep, LastLoss, Pacing, PrecomputedScores, RePB
 from batchsel.selectors.base import Selector
 from batchsel.selectors.draws.hardest import Hardest
 from batchsel.selectors.pipe import Draw, Modifier, Score
+from batchsel.testing.fixtures import example_pool, example_state
 from batchsel.training.inputs.mixing import check_mixing
 from batchsel.transforms.augmentation import resolve
 
@@ -52,14 +53,14 @@ def test_a_refusal_names_selector_and_remedy(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if allowed(name)])
 def test_those_allowed_choose_the_same_whatever_training_found(name):
     chosen = selector(name)
-    histories = [learned_state(chosen, N, B, equal=equal, scale=scale) for equal, scale in ((True, 1), (False, 9))]
+    histories = [example_state(chosen, N, B, equal=equal, scale=scale) for equal, scale in ((True, 1), (False, 9))]
     (state, context), (other_state, other_context) = histories
     assert (context.losses != other_context.losses).numpy().any()
     plans = [chosen.plan(state, context), chosen.plan(other_state, other_context)]
     for first, second in zip(*plans, strict=True):
         np.testing.assert_array_equal(first, second)
     if chosen.pool_size(B):
-        pool = pool_of(chosen, N, B)
+        pool = example_pool(chosen, N, B)
         choices = [chosen.choose(state, pool, context), chosen.choose(other_state, pool, other_context)]
         for first, second in zip(*choices, strict=True):
             np.testing.assert_array_equal(first, second)

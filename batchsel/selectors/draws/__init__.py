@@ -1,1 +1,1 @@
-"""Draws: the part of a pipe that turns scores into batches."""
+"""Draws: the last part of a pipe, which samples batches from scores."""

@@ -1,4 +1,4 @@
-"""A draw that takes the highest scores of every few batches."""
+"""A draw of the highest scores of every few batches."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class Hardest(Draw):
-    """Shuffles all samples, and of every few batches trains on the samples of highest score.
+    """A draw of the samples of highest score from every few batches of a shuffled pass.
 
-    Formula: of each pool · b samples of a shuffled pass, the b of largest s_i, ties in random order; of fewer left at
-    the end of the pass, one in `pool`, rounded up.
+    Formula: of each pool · b samples of a shuffled pass, the b of largest s_i, ties in random order; at the end of the
+    pass, one in `pool` of the samples that are left, rounded up.
     Cost: O(n) for each pass, no extra forward pass.
     Source: ranking within pools as in A. Shrivastava, A. Gupta and R. Girshick, *Training Region-based Object Detectors
-    with Online Hard Example Mining*, CVPR 2016, https://arxiv.org/abs/1604.03540, by scores known before.
+    with Online Hard Example Mining*, CVPR 2016, https://arxiv.org/abs/1604.03540, here by scores known in advance.
 
     Args:
-        pool: Batches of which one is trained on, at least 1, where all samples are.
+        pool: Batches of which one is trained on, at least 1, which trains on all samples.
 
     Raises:
         UsageError: If `pool` is not a positive whole number.
@@ -39,19 +39,19 @@ class Hardest(Draw):
         check_integer(self, "pool", 1)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass, of which one sample in `pool` is trained on."""
+        """Return the steps of a pass that trains on one sample in `pool`."""
         return -(-n // (self.pool * batch_size))
 
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
-        """The next plan, all weights 1."""
+        """Sample the next plan; all weights are 1."""
         n, b = context.n, context.batch_size
         steps = self.steps_per_plan(n, b)
         places = tf.range(steps * self.pool * b)
         order = tf.gather(context.rng.permutation(n, "hardest"), places % n)
         known = tf.cast(tf.gather(scores, order), tf.float32)
         pools = tf.reshape(tf.where(places < n, known, float("-inf")), [steps, self.pool * b])
-        taken = tf.math.top_k(pools, b).indices
-        rows = tf.gather(tf.reshape(order, [steps, self.pool * b]), taken, batch_dims=1)
+        top = tf.math.top_k(pools, b).indices
+        rows = tf.gather(tf.reshape(order, [steps, self.pool * b]), top, batch_dims=1)
         left = n - (steps - 1) * self.pool * b
         real = tf.minimum(-(-left // self.pool), b)
         last = tf.range(steps)[:, None] == steps - 1

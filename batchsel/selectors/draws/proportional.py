@@ -1,4 +1,4 @@
-"""The plain draw: samples in proportion to their score."""
+"""The default draw: samples in proportion to their scores."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class Proportional(Draw):
-    """Draws each batch in proportion to the scores; samples of infinite score come first.
+    """A draw in proportion to the scores; samples of infinite score come first.
 
-    Formula: of the m rows of a plan, sample i gets m s_i / Σ s in expectation, rounded down or up. The
-    rows are dealt out to the batches, so copies of a sample land in different batches.
+    Formula: of the m rows of a plan, sample i gets m s_i / Σ s in expectation, rounded down or up. The rows are dealt
+    to the batches, so copies of a sample land in different batches.
     Cost: O(n) for each plan.
     Source: random-order systematic sampling, R. Goodman and L. Kish, *Controlled Selection*, JASA 1950.
 
     Args:
-        every: Steps from plan to plan, or the part of a pass if below 1; None for a twentieth of a pass. Parts are at
-            least 32 steps, so that planning is cheap where steps are tiny, and at most half a pass.
+        every: Steps from plan to plan, or a share of a pass if below 1; None for a twentieth of a pass. Shares are
+            at least 32 steps, so that planning is cheap where steps are tiny, and at most half a pass.
 
     Raises:
-        UsageError: If `every` is no number of that kind.
+        UsageError: If `every` is not such a number.
 
     Example:
         >>> Proportional().steps_per_plan(2048, 32)
@@ -40,10 +40,10 @@ class Proportional(Draw):
         check_interval(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """`every`, or the default given there."""
+        """Return `every` in steps."""
         return interval_in_steps(self.every, n, batch_size)
 
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
-        """The next plan, all weights 1."""
+        """Sample the next plan; all weights are 1."""
         steps = self.steps_per_plan(context.n, context.batch_size)
         return plan_in_proportion(scores, steps, context.batch_size, context.rng)

@@ -1,4 +1,4 @@
-"""A draw in proportion to scores whose weights make up for it."""
+"""A draw in proportion to scores, with importance weights."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class Weighted(Draw):
-    """Draws in proportion to the scores and weighs each sample by one over its chance, to a power.
+    """A draw in proportion to the scores, with weights of one over the probability, to a power.
 
     Formula: P(i) ∝ s_i as in `proportional`; w_i = (n P(i))^(−β), where β goes linearly from `beta` to `end` over the
     run. With β = 1 and scale "none" the weighted mean gradient is unbiased. Samples of infinite score, which come
-    before all others, have weight 1; n and P are then those of the others. Scale "mean" divides the weights by their
-    mean over the plan, which keeps the step length; "max" by their maximum, as in prioritised replay, which shortens
-    steps.
+    before all others, have weight 1; n and P are then those of the other samples. Scale "mean" divides the weights
+    by their mean over the plan, which keeps the step length; "max" by their maximum, as in prioritized replay, which
+    shortens steps.
     Cost: O(n) for each plan.
     Source: T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016, https://arxiv.org/abs/1511.05952
 
     Args:
-        beta: β at the start, in [0, 1].
-        end: β at the end of the run, in [0, 1]; None for the same.
+        beta: β at the start of the run, in [0, 1].
+        end: β at the end of the run, in [0, 1]; None for `beta`.
         scale: "none", "mean" or "max".
         every: Steps from plan to plan, as in `Proportional`.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> Weighted(beta=0.4, end=1.0, scale="max")
@@ -53,16 +53,16 @@ class Weighted(Draw):
         check_interval(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """`every`, or the default of `Proportional`."""
+        """Return `every` in steps."""
         return interval_in_steps(self.every, n, batch_size)
 
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
-        """The next plan."""
+        """Sample the next plan."""
         steps = self.steps_per_plan(context.n, context.batch_size)
         count = steps * context.batch_size
         shares = first_then_shares(scores, count)
         rows = deal_into_batches(systematic(shares, count, context.rng, "weighted"), steps)
-        # Samples of infinite score are not drawn by chance; chances are those among the others.
+        # Samples of infinite score are not drawn at random; probabilities are those among the other samples.
         others = tf.where(tf.math.is_inf(scores), tf.zeros([], tf.int64), shares)
         known = tf.cast(tf.math.count_nonzero(~tf.math.is_inf(scores)), tf.float64)
         chances = tf.cast(tf.gather(others, rows), tf.float64) / tf.cast(

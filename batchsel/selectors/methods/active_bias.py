@@ -1,4 +1,4 @@
-"""Active Bias, as a composition."""
+"""Active Bias."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchsel.selectors.scores.prediction_variance import PredictionVariance
 
 
 def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) -> Part:
-    """Emphasizes samples whose prediction moves, by drawing them more often or by weighing them more.
+    """Emphasize samples whose prediction varies, by drawing them more often or by larger weights.
 
     Formula: ``prediction_variance(floor) | warmup(passes) | proportional``, or ``... | reweigh``.
     Cost: three floats a sample, O(n) for each plan, no extra forward pass. Biased toward uncertain samples.
@@ -21,14 +21,11 @@ def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) ->
 
     Args:
         by: "sampling" or "weighing".
-        floor: What every sample's score gets, above 0.
-        warmup: Passes with equal chances first.
-
-    Returns:
-        The composition.
+        floor: Added to every score, above 0.
+        warmup: Passes of uniform draws first.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> active_bias("weighing")

@@ -1,4 +1,4 @@
-"""Ada-Boundary, as a composition."""
+"""Ada-Boundary."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ from batchsel.selectors.scores.boundary import Boundary
 
 
 def ada_boundary(side: str = "near", pressure: float = 32.0, warmup: float = 1) -> Part:
-    """Draws samples near the decision boundary.
+    """Draw samples near the decision boundary.
 
     Formula: ``boundary(side) | pressure(pressure, pressure) | warmup(passes) | proportional``.
     Cost: one float a sample, O(n) for each plan, no extra forward pass. Biased toward the boundary.
     Source: H. Song et al., *Ada-Boundary: Accelerating DNN Training via Adaptive Boundary Batch Selection*, Machine
     Learning 109 (2020), https://doi.org/10.1007/s10994-020-05903-6, with pressure 32 on Fashion-MNIST and 2 on
-    CIFAR-10. Its own
-    comparison: the side "hard" helps easy sets such as MNIST only and harms CIFAR-10.
+    CIFAR-10. Its own comparison: the side "hard" helps only on easy data such as MNIST and harms CIFAR-10.
 
     Args:
         side: "near", "hard" or "easy".
-        pressure: Largest ratio of two chances, at least 1.
-        warmup: Passes with equal chances first; the paper has fifteen.
-
-    Returns:
-        The composition.
+        pressure: Largest ratio of two probabilities, at least 1.
+        warmup: Passes of uniform draws first; the paper has fifteen.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> ada_boundary(pressure=2.0)

@@ -1,4 +1,4 @@
-"""Pools that are scored by a forward pass before the batch is taken from them."""
+"""Online hard example mining: pools that are scored by a forward pass before a batch is chosen from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import one_of
 from batchsel.selectors.base import State
-from batchsel.selectors.pooled import Pooled, taken_in_proportion, top_k
+from batchsel.selectors.pooled import Pooled, take_in_proportion, top_k
 from batchsel.selectors.types import Context, SampleStats, Selection
 
 _SIGNALS = {"loss": (), "gradient_norm": ("gradient_norm",), "probability": ("probability",)}
@@ -17,15 +17,15 @@ _LAST_LAYER = ("gradient_norm", "features")
 
 @dataclass(frozen=True, repr=False)
 class Candidates(Pooled):
-    """Scores a shuffled pool of several batches with a forward pass and trains on its hardest batch.
+    """The hardest batch of a shuffled pool of several batches, scored by a forward pass.
 
     Formula: of each pool of B = pool · b samples, the b with the largest score are trained on. The score is the loss
     (online hard example mining), the norm of the loss gradient at the outputs, that of the gradient of the last layer's
     kernel and bias, ‖p − y‖ sqrt(‖h‖² + 1) with h its input, or 1 − the probability of the true class. With `take`
-    "proportional" b rows are drawn in proportion to their scores, with "unbiased" and weighed 1 / (B P).
-    Cost: B forward passes a step, counted as samples scored; no state. Biased toward the score, but for "unbiased".
-    Source: A. Shrivastava, A. Gupta and R. Girshick, *Training Region-based Object Detectors with Online
-    Hard Example Mining*, CVPR 2016, https://arxiv.org/abs/1604.03540
+    "proportional" b rows are drawn in proportion to their scores, with "unbiased" and the weights 1 / (B P).
+    Cost: B forward passes a step, counted as samples scored; no state. Biased toward the score, except "unbiased".
+    Source: A. Shrivastava, A. Gupta and R. Girshick, *Training Region-based Object Detectors with Online Hard Example
+    Mining*, CVPR 2016, https://arxiv.org/abs/1604.03540
 
     Args:
         pool: Size of a pool in batches, at least 1.
@@ -33,7 +33,7 @@ class Candidates(Pooled):
         take: "top", "proportional" or "unbiased".
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> Candidates(pool=4).pool_size(batch_size=32)
@@ -53,16 +53,16 @@ class Candidates(Pooled):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """The signals that the score is made of."""
+        """Signals that the score is computed from."""
         return _SIGNALS.get(self.of, _LAST_LAYER)
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
-        """The rows of highest score, or rows drawn by their scores."""
+        """Choose the rows of highest score, or draw rows by their scores."""
         scores = self._scores(candidates)
         if self.take == "top":
             return top_k(scores, candidates.valid, context.batch_size)
         unbiased = self.take == "unbiased"
-        return taken_in_proportion(scores, candidates.valid, context.batch_size, context.rng, unbiased)
+        return take_in_proportion(scores, candidates.valid, context.batch_size, context.rng, unbiased)
 
     def _scores(self, candidates: SampleStats) -> tf.Tensor:
         if self.of == "last_layer":

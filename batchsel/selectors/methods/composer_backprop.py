@@ -1,4 +1,4 @@
-"""Selective backpropagation in the form of MosaicML Composer."""
+"""Selective backpropagation as MosaicML Composer implements it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import tensorflow as tf
 from batchsel.core.checks import check_integer, in_range
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
-from batchsel.selectors.pooled import Pooled, taken_in_proportion
+from batchsel.selectors.pooled import Pooled, take_in_proportion
 from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
 class ComposerBackprop(Pooled):
-    """Draws a batch from each scored pool by a power of the percentile within it, in the middle of the run.
+    """A batch drawn from each scored pool by a power of the loss percentile, in the middle of the run.
 
-    Formula: of a pool of b / keep samples (rounded up to whole batches), b are drawn without replacement with chances
-    in proportion to F(ℓ_i)^(1 / keep − 1), F the distribution within the pool; from the short pool at the end of a pass
-    some may be drawn twice. It is on from progress `start` to `end`, and off for every `interrupt`-th step between,
-    where Composer's text and code disagree and this is its text.
+    Formula: of a pool of b / keep samples (rounded up to whole batches), b are drawn without replacement in
+    proportion to F(ℓ_i)^(1 / keep − 1), with F the distribution within the pool; from the short pool at the end of a
+    pass some may be drawn twice. It is on from progress `start` to `end`, except for every `interrupt`-th step.
+    Composer's documentation and code disagree on the latter; this follows the documentation.
     Cost: ⌈1 / keep⌉ b forward passes a step while it is on, counted as samples scored; no state. Biased.
     Source: MosaicML Composer, *Selective Backprop*, after A. Jiang et al., 2019, https://arxiv.org/abs/1910.00762;
     reported there: ImageNet 1.06 times and CIFAR-10 1.09 times faster at the same accuracy. Its scoring at a smaller
-    resolution (scale_factor) is not here.
+    resolution (scale_factor) is not implemented.
 
     Args:
         keep: Share of a pool that is trained on, in (0, 1].
-        start: Progress at which it begins, in [0, 1].
+        start: Progress at which it starts, in [0, 1].
         end: Progress at which it ends, in [0, 1].
-        interrupt: Every how many steps one is plain; 0 for none.
+        interrupt: Steps from one step without selection to the next; 0 for none.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> ComposerBackprop().pool_size(batch_size=10)
@@ -63,17 +63,17 @@ class ComposerBackprop(Pooled):
         return math.ceil(1 / self.keep - 1e-9)
 
     def active(self, state: State, context: Context) -> tf.Tensor:
-        """Between `start` and `end`, but for the steps of interruption."""
+        """Return true between `start` and `end`, except for the interrupted steps."""
         steps = tf.range(self.steps_per_plan(context.n, context.batch_size))
         on = (context.progress >= self.start) & (context.progress < self.end)
         plain = steps % self.interrupt == self.interrupt - 1 if self.interrupt else tf.zeros(steps.shape, tf.bool)
         return on & ~plain
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
-        """Rows drawn by their place in the pool."""
+        """Draw rows by the percentile of their loss in the pool."""
         losses = tf.where(candidates.valid, candidates.loss, float("inf"))
         below = tf.reduce_sum(tf.cast(losses[None] <= losses[:, None], tf.float64), axis=1)
-        chances = tf.pow(
+        weights = tf.pow(
             below / tf.cast(tf.maximum(tf.math.count_nonzero(candidates.valid), 1), tf.float64), 1 / self.keep - 1
         )
-        return taken_in_proportion(chances, candidates.valid, context.batch_size, context.rng)
+        return take_in_proportion(weights, candidates.valid, context.batch_size, context.rng)

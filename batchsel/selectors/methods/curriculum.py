@@ -1,4 +1,4 @@
-"""A curriculum by loss or by given difficulty, as a composition."""
+"""A curriculum by loss or by given difficulty."""
 
 from __future__ import annotations
 
@@ -16,27 +16,24 @@ def curriculum(
     order: str = "easy",
     difficulty: str | None = None,
 ) -> Part:
-    """Trains on the easiest samples first, and lets in harder ones as training goes on.
+    """Train on the easiest samples first, and add harder ones as training goes on.
 
     Formula: ``last_loss | pacing(start, end, form, order) | keep``, or ``given(difficulty) | ...``.
-    Cost: O(n) a pass, no extra forward pass. Biased until progress `end`. By its own loss the first pass holds all
-    samples, since their losses are not known before.
+    Cost: O(n) a pass, no extra forward pass. Biased until progress `end`. Without given difficulties the first pass
+    holds all samples, since their losses are not known yet.
     Source: G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in Training Deep Networks*, ICML 2019,
     https://arxiv.org/abs/1904.03626. X. Wu, E. Dyer and B. Neyshabur, *When Do Curricula Work?*, ICLR 2021, find
-    curricula no better than a random order but for short budgets and noisy labels; compare with `growing`.
+    curricula no better than a random order, except for short budgets and noisy labels; compare with `growing`.
 
     Args:
         start: Share of the data at the start, in (0, 1].
-        end: Progress from which all of the data are in use, in (0, 1].
+        end: Progress from which all data are in use, in (0, 1].
         form: "exponential", "linear" or "step".
         order: "easy" or "hard" first.
-        difficulty: File of given difficulties, as for `PrecomputedScores`; None for the model's own last losses.
-
-    Returns:
-        The composition.
+        difficulty: File of difficulties, as for `PrecomputedScores`; None for the last losses of the model itself.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> curriculum(order="hard")

@@ -1,4 +1,4 @@
-"""Evolved Sampling, as a composition."""
+"""Evolved Sampling."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from batchsel.selectors.scores.evolved import Evolved
 
 
 def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: float | None = None) -> Part:
-    """Draws samples by their loss and by how it moves.
+    """Draw samples by their loss and its trend.
 
     Formula: ``evolved(fast, slow) | proportional(every)``.
     Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased toward high and rising loss.
     Source: *Evolved Sampling*, 2025, https://arxiv.org/abs/2509.23461, known here from its abstract; reported there: up
-    to 45 % less time. A port of the idea: the paper draws within batches, here from all of the data.
+    to 45 % less time. A port of the idea: the paper draws within batches, this from all data.
 
     Args:
-        fast: How much of the score is the average, in [0, 1).
-        slow: How slowly the average moves, in [0, 1).
+        fast: Weight of the average in the score, in [0, 1).
+        slow: Decay of the average, in [0, 1).
         every: Steps from plan to plan; None for the default of `Proportional`.
-
-    Returns:
-        The composition.
 
     Raises:
         UsageError: If a parameter lies outside its range.

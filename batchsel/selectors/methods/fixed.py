@@ -1,4 +1,4 @@
-"""The data in the order in which they lie."""
+"""The fixed order of the data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class Fixed(Selector):
-    """The same order in every pass, 0 ... n-1: the lower anchor of a comparison.
+    """The same order in every pass, 0 ... n-1: the lower bound of a comparison.
 
     Formula: batch k of a pass is kb, ..., kb + b − 1.
-    Cost: none. A bad choice for data that are sorted by class.
+    Cost: none. A bad choice for data sorted by class.
     Source: the sequential order of incremental gradient methods; see D. Bertsekas, *Incremental Gradient,
     Subgradient, and Proximal Methods for Convex Optimization*, 2011.
 
@@ -31,9 +31,9 @@ class Fixed(Selector):
     uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass."""
+        """Return the steps of a pass."""
         return -(-n // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """A pass in the order of the data."""
+        """Plan a pass in the order of the data."""
         return padded_plan(tf.range(context.n), tf.constant(context.n), context.batch_size)

@@ -1,4 +1,4 @@
-"""Samples by how often they were learned and forgotten again."""
+"""A score by forgetting events: how often a sample was learned and forgotten again."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class Forgetting(Score):
-    """Score of a sample: its forgetting events; samples that were never learned count with the most of all.
+    """Forgetting events of a sample; samples that were never learned get the highest score.
 
-    Formula: sample i is forgotten when it is misclassified and was classified rightly the time before. The score is
-    plus + the number of such events, and plus + 1 + the largest number of any sample where i was never classified
-    rightly. Unseen samples come first.
+    Formula: sample i is forgotten when its prediction is wrong and was correct the time before. The score is plus + the
+    number of such events, and plus + 1 + the largest number of any sample if i was never predicted correctly. Unseen
+    samples come first.
     Cost: two numbers a sample, O(n) for each plan, no extra forward pass. Needs class labels.
     Source: M. Toneva et al., *An Empirical Study of Example Forgetting during Deep Neural Network Learning*, ICLR 2019,
-    https://arxiv.org/abs/1812.05159. There the least forgotten are removed once and for all; here they are drawn less.
+    https://arxiv.org/abs/1812.05159. There the least forgotten samples are removed for good; here they are drawn less
+    often.
 
     Args:
-        plus: What every sample gets, above 0, so that unforgettable ones are drawn at all.
+        plus: Added to every score, above 0, so that samples that are never forgotten can be drawn.
 
     Raises:
         UsageError: If `plus` is not above 0.
@@ -42,11 +43,11 @@ class Forgetting(Score):
         in_range(self, "plus", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``int32[n, 2]``: events, and the last outcome: -1 unseen, 0 never right, 1 wrong after right, 2 right."""
+        """Return ``int32[n, 2]``: events, and last outcome (-1 unseen, 0 never right, 1 wrong after right, 2 right)."""
         return tf.tile(tf.constant([[0, -1]]), [n, 1])
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Counts the events of the samples just trained on."""
+        """Count the events of the samples just trained on."""
         events, last = tf.unstack(tf.gather(state, stats.indices), axis=1)
         right = stats.correct > 0.5
         events += tf.cast((last == 2) & ~right, tf.int32)
@@ -54,7 +55,7 @@ class Forgetting(Score):
         return scatter_update(state, stats.indices, tf.stack([events, last], axis=1))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
-        """Events and what every sample gets, infinite for unseen samples."""
+        """Return the number of events and `plus`, infinite for unseen samples."""
         events, last = state[:, 0], state[:, 1]
         events = tf.where(last == 0, tf.reduce_max(events) + 1, events)
         return tf.where(last < 0, float("inf"), tf.cast(events, tf.float32) + self.plus)

@@ -1,4 +1,4 @@
-"""Orthogonal greedy batches: each row adds the longest new direction."""
+"""GREAT, orthogonal greedy batches: each row adds the longest new direction."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import last_layer_products, orthogonal
-from batchsel.selectors.pooled import Pooled, taken_rows
+from batchsel.selectors.pooled import Pooled, take_rows
 from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
 class GREAT(Pooled):
-    """Takes from a scored pool the rows whose gradients are long and point in different directions.
+    """The rows of a scored pool whose gradients are long and point in different directions.
 
-    Formula: with g_i the gradient of the last layer, the row with the longest rest of g_i is next, when the projection
-    on the rows before is taken away.
+    Formula: with g_i the gradient of the last layer, the next row is the one with the longest residual of g_i after
+    projection on the rows picked before.
     Cost: B forward passes a step, counted as samples scored, and O(b² B) for the choice; no state. Biased toward hard
-    and toward odd samples.
-    Source: the selector "GREAT" as Training-Batch-Selection (Human Augment Analytics Group) describes it; its code runs
-    another one.
+    samples and outliers.
+    Source: the selector "GREAT" as Training-Batch-Selection (Human Augment Analytics Group) describes it; its code
+    implements another one.
 
     Args:
         pool: Size of a pool in batches, at least 1.
@@ -38,6 +38,6 @@ class GREAT(Pooled):
     signals = ("residuals", "features")
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
-        """The rows picked greedily."""
+        """Pick rows greedily."""
         products = last_layer_products(candidates.residuals, candidates.features)
-        return taken_rows(orthogonal(products, None, candidates.valid, context.batch_size), candidates.valid)
+        return take_rows(orthogonal(products, None, candidates.valid, context.batch_size), candidates.valid)

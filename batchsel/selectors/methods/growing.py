@@ -1,4 +1,4 @@
-"""A random part of the data that grows: what a curriculum is without its order."""
+"""A growing random subset of the data: the control of a curriculum."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class Growing(Selector):
-    """Trains on a random part of the data that grows to the whole: the control of every curriculum.
+    """A random subset that grows to all data: a curriculum without its order, the control of every curriculum.
 
     Formula: with one random order of the samples for the whole run, a pass holds the first ⌈g(t) n⌉ of them,
-    shuffled anew; g rises from `start` at progress 0 to 1 at progress `end`, as in `pacing`.
+    reshuffled; g rises from `start` at progress 0 to 1 at progress `end`, as in `pacing`.
     Cost: O(n) a pass, no state, no extra forward pass.
     Source: the random curriculum of X. Wu, E. Dyer and B. Neyshabur, *When Do Curricula Work?*, ICLR 2021,
     https://arxiv.org/abs/2012.03107
 
     Args:
         start: Share of the data at the start, in (0, 1].
-        end: Progress from which all of the data are in use, in (0, 1].
+        end: Progress from which all data are in use, in (0, 1].
         form: "exponential", "linear" or "step".
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> Growing(start=0.2)
@@ -50,11 +50,11 @@ class Growing(Selector):
         one_of(self, "form", FORMS)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass over all of the data."""
+        """Return the steps of a pass over all data."""
         return -(-n // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """The part of the data in use, in random order."""
+        """Plan a pass over the subset in use, in random order."""
         share = share_in_use(self.form, self.start, self.end, context.progress)
         count = tf.cast(tf.math.ceil(share * context.n - 1e-6), tf.int32)
         ranks = Rng(context.seed, tf.zeros([], tf.int64)).permutation(context.n, "growing/part")

@@ -1,4 +1,4 @@
-"""Stops with each sample when its loss no longer bends."""
+"""Instance-dependent early stopping."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter
 from batchsel.selectors.types import Context, Plan, SampleStats
 
 _LOSSES = 5
-_SEEN_ENOUGH = 3
+_FEWEST = 3
 
 
 @dataclass(frozen=True, repr=False)
 class IES(Selector):
-    """Leaves out samples whose loss has settled, and goes on looking at them.
+    """A pass without the samples whose loss has settled, which are only scored.
 
-    Formula: with the last losses ℓ of sample i, the second difference is Δ² = ℓ₋₀ − 2 ℓ₋₁ + ℓ₋₂; where the mean of the
+    Formula: with the last losses ℓ of sample i, the second difference is Δ² = ℓ₋₀ − 2 ℓ₋₁ + ℓ₋₂; if the mean of the
     last three of them (fewer at first) lies within ±threshold, the sample is mastered and left out of the next pass.
-    Mastered samples are scored at the end of each pass and come back when their loss moves.
-    Cost: six numbers a sample, O(n) a pass; a forward pass for each mastered sample, counted as scored, unless
-    `refresh` is false, when they never come back. Biased.
+    Mastered samples are scored at the end of each pass and come back when their loss changes.
+    Cost: six numbers a sample, O(n) a pass; a forward pass for each mastered sample, counted as scored. If
+    `refresh` is false, they are not scored and never come back. Biased.
     Source: S. Yuan et al., *Instance-dependent Early Stopping*, ICLR 2025, https://arxiv.org/abs/2502.07547; reported
     there: 10 to 50 % fewer backward passes.
 
     Args:
         threshold: Above 0; the paper has 0.001 on CIFAR-10 and 0.002 on CIFAR-100.
-        refresh: Whether samples that are left out are scored.
+        refresh: Whether to score the samples that are left out.
 
     Raises:
         UsageError: If `threshold` is not above 0.
@@ -48,13 +48,13 @@ class IES(Selector):
         in_range(self, "threshold", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """``float32[n, 5]`` losses, the latest first, and ``int32[n]`` how many there were."""
+        """Return ``float32[n, 5]`` losses, the latest first, and their ``int32[n]`` number so far."""
         return tf.zeros([n, _LOSSES]), tf.zeros([n], tf.int32)
 
     def update(
         self, state: tuple[tf.Tensor, tf.Tensor], stats: SampleStats, context: Context
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Puts the newest losses in front."""
+        """Add the latest losses at the front."""
         losses, count = state
         rows = tf.concat([stats.loss[:, None], tf.gather(losses, stats.indices)[:, :-1]], axis=1)
         return scatter_update(losses, stats.indices, rows), scatter_update(
@@ -62,19 +62,19 @@ class IES(Selector):
         )
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass, and a batch more where both parts end in the middle of one."""
+        """Return the steps of a pass and one more, in case both parts end with a partial batch."""
         return -(-n // batch_size) + 1
 
     def plan(self, state: tuple[tf.Tensor, tf.Tensor], context: Context) -> Plan:
-        """The samples to train on, then those that are only scored."""
+        """Plan the samples to train on, then those that are only scored."""
         order = context.rng.permutation(context.n, "ies")
         rows, kept = partition_kept(order, ~self._mastered(*state))
         rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
         return rest_scored(rows, kept, context.batch_size, tf.ones([]), tf.constant(self.refresh))
 
     def _mastered(self, losses: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        bends = losses[:, :-2] - 2 * losses[:, 1:-1] + losses[:, 2:]
+        curvatures = losses[:, :-2] - 2 * losses[:, 1:-1] + losses[:, 2:]
         known = tf.range(_LOSSES - 2)[None] < count[:, None] - 2
-        total = tf.reduce_sum(tf.where(known, bends, 0.0), axis=1)
+        total = tf.reduce_sum(tf.where(known, curvatures, 0.0), axis=1)
         mean = total / tf.cast(tf.clip_by_value(count - 2, 1, _LOSSES - 2), tf.float32)
-        return (count >= _SEEN_ENOUGH) & (tf.abs(mean) < self.threshold)
+        return (count >= _FEWEST) & (tf.abs(mean) < self.threshold)

@@ -1,4 +1,4 @@
-"""Importance sampling by the bound of the gradient norm, where it pays."""
+"""Importance sampling by an upper bound of the gradient norm."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import in_range
-from batchsel.selectors.pooled import Pooled, taken_in_proportion
+from batchsel.selectors.pooled import Pooled, take_in_proportion
 from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 def variance_ratio(norms: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """τ: by what factor a batch would have to grow for uniform draws to have as small a variance.
+    """Return τ, the factor by which a batch of uniform draws must grow to have as small a variance.
 
     Args:
         norms: ``float32[B]`` gradient norms of a uniform sample.
@@ -36,12 +36,12 @@ def variance_ratio(norms: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True, repr=False)
 class ImportanceSampling(Pooled):
-    """Draws batches from scored pools by gradient norm, with weights, as soon as that promises to pay.
+    """Batches drawn from scored pools by gradient norm, with weights, once the gain exceeds the cost of scoring.
 
-    Formula: a pool of B = pool · b samples is scored by G_i = ‖∂ℓ/∂z‖ at the outputs z; b rows are drawn with chances
-    P(i) ∝ G_i and weigh 1 / (B P(i)). With p = G / Σ G and u = 1 / B, τ = (1 − Σ (p − u)² / Σ p²)^(−1/2), averaged
-    with `momentum`. A pass is scored if τ is above (B + 3 b) / (3 b), the point from which scoring costs less than
-    a larger uniform batch; else it is plain shuffling, and τ is followed on its batches.
+    Formula: a pool of B = pool · b samples is scored by G_i = ‖∂ℓ/∂z‖ at the outputs z; b rows are drawn with
+    probabilities P(i) ∝ G_i and have the weights 1 / (B P(i)). With p = G / Σ G and u = 1 / B, τ = (1 − Σ (p − u)² / Σ
+    p²)^(−1/2), averaged with `momentum`. A pass is scored if τ is above (B + 3 b) / (3 b), the point from which scoring
+    costs less than a larger uniform batch; otherwise it is plain shuffling, and τ is tracked on its batches.
     Cost: B forward passes a step while it is on, counted as samples scored; one float. Unbiased.
     Source: A. Katharopoulos and F. Fleuret, *Not All Samples Are Created Equal: Deep Learning with Importance
     Sampling*, ICML 2018, https://arxiv.org/abs/1803.00942
@@ -49,10 +49,10 @@ class ImportanceSampling(Pooled):
     Args:
         pool: Size of a pool in batches, at least 1.
         threshold: τ above which it is on; None for the formula above, 0 for always.
-        momentum: Of the average of τ, in [0, 1).
+        momentum: Momentum of the average of τ, in [0, 1).
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> ImportanceSampling()
@@ -73,26 +73,26 @@ class ImportanceSampling(Pooled):
         in_range(self, "momentum", 0, 1, upper_open=True)
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """``float32[]`` τ, and ``bool[]`` whether the last step was scored."""
+        """Return ``float32[]`` τ, and ``bool[]``, true if the last step was scored."""
         return tf.ones([]), tf.constant(False)
 
     def active(self, state: tuple[tf.Tensor, tf.Tensor], context: Context) -> tf.Tensor:
-        """Whether τ is above the threshold, for a whole pass."""
+        """Return true if τ is above the threshold, for a whole pass."""
         limit = (self.pool + 3) / 3 if self.threshold is None else self.threshold
         return tf.fill([self.steps_per_plan(context.n, context.batch_size)], state[0] > limit)
 
     def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> tuple:
-        """Follows τ on the pool, which is a uniform sample."""
-        return self._follow(state[0], candidates), tf.constant(True)
+        """Update τ from the pool, which is a uniform sample."""
+        return self._average(state[0], candidates), tf.constant(True)
 
     def update(self, state: tuple[tf.Tensor, tf.Tensor], stats: SampleStats, context: Context) -> tuple:
-        """Follows τ on a plain batch; a batch drawn by gradient norm says nothing about a uniform one."""
-        return tf.where(state[1], state[0], self._follow(state[0], stats)), tf.constant(False)
+        """Update τ from a plain batch; a batch drawn by gradient norm says nothing about a uniform one."""
+        return tf.where(state[1], state[0], self._average(state[0], stats)), tf.constant(False)
 
     def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> Selection:
-        """Rows drawn by their gradient norm."""
+        """Draw rows by their gradient norm."""
         valid, norms = candidates.valid, candidates.gradient_norm
-        return taken_in_proportion(norms, valid, context.batch_size, context.rng, unbiased=True)
+        return take_in_proportion(norms, valid, context.batch_size, context.rng, unbiased=True)
 
-    def _follow(self, tau: tf.Tensor, stats: SampleStats) -> tf.Tensor:
+    def _average(self, tau: tf.Tensor, stats: SampleStats) -> tf.Tensor:
         return self.momentum * tau + (1 - self.momentum) * variance_ratio(stats.gradient_norm, stats.valid)

@@ -9,18 +9,19 @@ import tensorflow as tf
 from batchsel.core.checks import check_integer, one_of
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
-from batchsel.selectors.pooled import Pooled, taken_rows
+from batchsel.selectors.pooled import Pooled, take_rows
 from batchsel.selectors.types import Context, SampleStats, Selection
 
 
 @dataclass(frozen=True, repr=False)
 class KCentre(Pooled):
-    """Takes from a pool rows that lie far from each other, so that none of the pool is far from all of them.
+    """Rows of a pool that lie far from each other, so that no row of the pool is far from all of them.
 
-    Formula: the most central row, then always the row that is farthest from its nearest picked one. Distances are those
-    of the inputs, of their first `dimensions` principal components within the pool, or of the inputs of the last layer.
-    Cost: B forward passes a step, counted as samples scored (on inputs they are made all the same), and O(b B) for the
-    choice; no state. Biased toward the rim of the data.
+    Formula: first the most central row, then always the row that is farthest from its nearest picked row. Distances are
+    those of the inputs, of their first `dimensions` principal components within the pool, or of the inputs of the last
+    layer.
+    Cost: B forward passes a step, counted as samples scored (even if the distances are those of inputs), and O(b B) for
+    the choice; no state. Biased toward the boundary of the data.
     Source: the selector "CORSET" of Training-Batch-Selection (Human Augment Analytics Group); k-center as in O. Sener
     and S. Savarese, *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018,
     https://arxiv.org/abs/1708.00489
@@ -31,7 +32,7 @@ class KCentre(Pooled):
         dimensions: Principal components, at least 1.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> KCentre(on="pca").signals
@@ -51,13 +52,13 @@ class KCentre(Pooled):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """What distances are measured on."""
+        """Signals that distances are measured on."""
         return ("features",) if self.on == "features" else ("inputs",)
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
-        """The rows picked greedily."""
+        """Pick rows greedily."""
         points = candidates.features if self.on == "features" else candidates.inputs
-        # Rows that only fill up the pool are in the middle, where they move no component.
+        # Padding rows are moved to the center, where they affect no component.
         real = tf.cast(candidates.valid, points.dtype)[:, None]
         points = real * (points - tf.reduce_sum(real * points, axis=0) / tf.maximum(tf.reduce_sum(real), 1))
         products = tf.matmul(points, points, transpose_b=True)
@@ -67,4 +68,4 @@ class KCentre(Pooled):
             first = min(self.dimensions, products.shape[0])
             points = vectors[:, -first:] * tf.sqrt(tf.maximum(values[-first:], 0.0))
             products = tf.matmul(points, points, transpose_b=True)
-        return taken_rows(farthest(products, candidates.valid, context.batch_size), candidates.valid)
+        return take_rows(farthest(products, candidates.valid, context.batch_size), candidates.valid)

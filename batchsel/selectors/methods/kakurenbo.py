@@ -1,4 +1,4 @@
-"""Hides what is learned and predicted with confidence, and looks at it once a pass."""
+"""KAKURENBO: hides samples that are learned and predicted with confidence."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter
 from batchsel.selectors.types import Context, Plan, SampleStats
 
 _FADING = ((0.3, 0.8), (0.6, 0.6), (0.8, 0.4))
-"""From which progress on which factor of the share is hidden: the authors' steps, at 60, 120 and 160 of 200 passes."""
+"""Progress and factor of the hidden share from then on: the authors' steps, at 60, 120 and 160 of 200 passes."""
 
 
 @dataclass(frozen=True, repr=False)
 class Kakurenbo(Selector):
-    """Trains on all samples but those of lowest loss that are predicted rightly and with confidence.
+    """A pass without the samples of lowest loss that are predicted correctly and with confidence.
 
-    Formula: of the samples whose last loss is among the lowest F_t n, those that were predicted rightly with a
+    Formula: of the samples whose last loss is among the lowest F_t n, those that were predicted correctly with a
     probability of at least τ are hidden for a pass; F_t is `hide` times 1, 0.8, 0.6 and 0.4 from progress 0, 0.3, 0.6
-    and 0.8 on. The hidden ones are scored at the end of the pass, so that they can come back. The loss of the others
-    is weighed 1 / (1 − h) with h the share that is hidden, which stands for the learning rate that the authors raise
-    by that factor; under Adam it does next to nothing.
+    and 0.8 on. The hidden samples are scored at the end of the pass, so that they can come back. The others have
+    the weight 1 / (1 − h), with h the hidden share, in place of the learning rate that the authors raise by that
+    factor; with Adam it has almost no effect.
     Cost: two floats a sample, O(n) a pass; a forward pass for each hidden sample, counted as scored. Biased.
     Source: T. T. Nguyen et al., *KAKURENBO: Adaptively Hiding Samples in Deep Neural Network Training*, NeurIPS 2023,
-    https://arxiv.org/abs/2310.10102; reported there: up to 22 % less time at 0.4 points less.
+    https://arxiv.org/abs/2310.10102; reported there: up to 22 % less time at 0.4 points less accuracy.
 
     Args:
         hide: F, the largest share that is hidden, in [0, 1].
         tau: τ, in [0, 1].
-        rescale: Whether the others are weighed up.
+        rescale: Whether the other samples get larger weights.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -54,23 +54,23 @@ class Kakurenbo(Selector):
         in_range(self, "tau", 0, 1)
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[n]``: the probability of the true class where it was predicted, 0 elsewhere."""
+        """Return ``float32[n]``: the probability of the true class where it was predicted, 0 elsewhere."""
         return tf.zeros([n])
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Notes the confidence of right predictions."""
+        """Record the confidence of correct predictions."""
         return scatter_update(state, stats.indices, stats.probability * stats.correct)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass, and a batch more where both parts end in the middle of one."""
+        """Return the steps of a pass and one more, in case both parts end with a partial batch."""
         return -(-n // batch_size) + 1
 
     def plan(self, state: tf.Tensor, context: Context) -> Plan:
-        """The samples to train on, then those that are only scored."""
+        """Plan the samples to train on, then those that are only scored."""
         share = tf.constant(self.hide, tf.float64)
         for progress, factor in _FADING:
             share = tf.where(context.progress >= progress, tf.constant(self.hide * factor, tf.float64), share)
-        # Samples not seen yet rank first, being infinite, and are never hidden. Of equal losses chance decides.
+        # Unseen samples have infinite losses, hence rank first, and are never hidden. Ties are broken at random.
         ranks = descending_ranks(context.losses, context.rng)
         hidden = tf.cast(share * context.n + 1e-6, tf.int32)
         easy = (ranks >= context.n - hidden) & tf.math.is_finite(context.losses)

@@ -15,18 +15,18 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class LengthBuckets(Selector):
-    """Puts sequences of similar length into one batch, in an order that stays random.
+    """Shuffled batches of sequences of similar length.
 
     Formula: a shuffled pass is cut into pools of pool · b samples; within each, samples are sorted by their length
-    without the zeros behind, ties in random order, and cut into batches; the batches of the whole pass are shuffled.
-    Each sample is trained on exactly once a pass. It saves time where padding is cut (`cut_padding`).
-    Cost: O(n length + n log n) a pass, no extra forward pass. Within a batch lengths are alike, so batches are less
-    alike than random ones; small pools keep more of the randomness.
+    without padding, ties in random order, and cut into batches; the batches of the whole pass are shuffled.
+    Each sample is trained on exactly once a pass. It saves time if padding is cut (`cut_padding`).
+    Cost: O(n length + n log n) a pass, no extra forward pass. Within a batch lengths are similar, so batches differ
+    more than random ones; smaller pools are closer to random batches.
     Source: V. Khomenko, O. Shyshkov, O. Radyvonenko and K. Bokhan, *Accelerating Recurrent Neural Network Training
     Using Sequence Bucketing and Multi-GPU Data Parallelization*, DSMP 2016, https://arxiv.org/abs/1708.05604
 
     Args:
-        pool: Batches that are sorted together, at least 1, which is plain shuffling.
+        pool: Batches sorted together, at least 1, which is plain shuffling.
 
     Raises:
         UsageError: If `pool` is not a positive whole number.
@@ -46,20 +46,20 @@ class LengthBuckets(Selector):
         check_integer(self, "pool", 1)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass."""
+        """Return the steps of a pass."""
         return -(-n // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """All samples, those of similar length together."""
+        """Plan a pass with samples of similar length together."""
         if not isinstance(context.inputs, tf.Tensor) or context.inputs.shape.rank < 2:
             raise UserError(
-                "length_buckets needs the sequences in memory, as one array [n, length, ...] padded with zeros behind."
+                "length_buckets needs the sequences in memory, one array [n, length, ...] padded with zeros at the end."
             )
         n, b = context.n, context.batch_size
         steps = self.steps_per_plan(n, b)
         order = context.rng.permutation(n, "length_buckets")
         lengths = tf.gather(sequence_lengths(context.inputs), order)
-        # Pools behind each other, in each the longest last; batches are cut from this at multiples of b.
+        # Pool after pool, in each the longest last; batches are cut from this at multiples of b.
         pools = tf.range(n) // (self.pool * b)
         places = tf.argsort(pools * (tf.reduce_max(lengths) + 1) + lengths, stable=True)
         plan = padded_plan(tf.gather(order, places), tf.constant(n), b)
@@ -71,10 +71,10 @@ class LengthBuckets(Selector):
 
 
 def sequence_lengths(x: tf.Tensor) -> tf.Tensor:
-    """How long sequences are without the padding behind them.
+    """Return the lengths of sequences without their padding.
 
     Args:
-        x: ``[n, length, ...]``, padded with zeros behind.
+        x: ``[n, length, ...]``, padded with zeros at the end.
 
     Returns:
         ``int32[n]``.

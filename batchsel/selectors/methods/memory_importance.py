@@ -1,4 +1,4 @@
-"""Importance sampling from a memory of gradient norms, as a composition."""
+"""Importance sampling from a memory of gradient norms."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from batchsel.selectors.scores.moving_averages import GradientEMA
 
 
 def memory_importance(decay: float = 0.9, uniform: float = 0.1, every: float | None = None) -> Part:
-    """Draws samples by a remembered gradient norm, and weighs each by one over its chance.
+    """Draw samples by their remembered gradient norm, with weights of one over the probability.
 
     Formula: ``gradient_ema(decay) | mix(uniform) | weighted``: P(i) ∝ the moving average of ‖∂ℓ/∂z‖, mixed with
-    equal chances so that no weight exceeds 1 / uniform; w_i = 1 / (n P(i)).
+    a uniform distribution so that no weight exceeds 1 / uniform; w_i = 1 / (n P(i)).
     Cost: two floats a sample, O(n) for each plan, no extra forward pass. Unbiased once every sample was seen.
     Source: C. Salaün et al., *Online Importance Sampling for Stochastic Gradient Optimization*, ICPRAM 2025,
     https://arxiv.org/abs/2311.14468
 
     Args:
         decay: Decay of the moving average, in [0, 1).
-        uniform: Share of equal chances, in [0, 1].
+        uniform: Share of the uniform distribution, in [0, 1].
         every: Steps from plan to plan; None for the default of `Proportional`.
-
-    Returns:
-        The composition.
 
     Raises:
         UsageError: If a parameter lies outside its range.

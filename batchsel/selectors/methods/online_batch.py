@@ -1,4 +1,4 @@
-"""Online batch selection, as a composition."""
+"""Online batch selection."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from batchsel.selectors.scores.last_loss import LastLoss
 def online_batch(
     start: float = 100.0, end: float = 1.0, warmup: float = 1, every: float | None = SORTED_PLAN_INTERVAL
 ) -> Part:
-    """Draws samples by the rank of their last loss, with a pressure that fades to none.
+    """Draw samples by the rank of their last loss, with a selection pressure that decays to none.
 
     Formula: ``last_loss | rank_pressure(start, end) | warmup(passes) | proportional(every)``: the sample of highest
     loss is drawn e^((n − 1) / n) times as often as that of lowest, with e from `start` to `end` over the run.
     Cost: no state of its own, O(n log n) for each plan, no extra forward pass. Biased toward high loss. The paper also
-    recomputes all losses now and then; here they stay as they were when a sample was last trained on.
+    recomputes all losses from time to time; here they stay as they were when a sample was last trained on.
     Source: I. Loshchilov and F. Hutter, *Online Batch Selection for Faster Training of Neural Networks*, ICLR 2016
     workshop, https://arxiv.org/abs/1511.06343; reported there: MNIST about five times faster with AdaDelta and
     Adam at constant learning rates.
@@ -26,11 +26,8 @@ def online_batch(
     Args:
         start: Pressure at the start, at least 1.
         end: Pressure at the end, at least 1.
-        warmup: Passes with equal chances first.
-        every: Steps from plan to plan, or the part of a pass, as in `Proportional`; an eighth, because each plan sorts.
-
-    Returns:
-        The composition.
+        warmup: Passes of uniform draws first.
+        every: Steps from plan to plan, or the share of a pass, as in `Proportional`; an eighth, since each plan sorts.
 
     Raises:
         UsageError: If a parameter lies outside its range.

@@ -12,23 +12,23 @@ from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan, SampleStats
 
 _RULE = ((0.8, 2), (0.9, 4), (0.95, 8), (0.995, 16))
-"""From which training accuracy on which part of a batch counts."""
+"""Training accuracy, and one over the share of a batch that counts from then on."""
 
 
 @dataclass(frozen=True, repr=False)
 class OrderedSGD(Selector):
-    """Shuffles, and takes the mean of the q largest losses of each batch in place of the mean of all.
+    """Plain shuffling with the mean of the q largest losses of each batch in place of the mean of all.
 
     Formula: the loss of a batch is (1 / q) Σ of its q largest losses; q is b, and b/2, b/4, b/8, b/16 from a training
     accuracy of 80, 90, 95, 99.5 % on, measured over the last pass, or a fixed share of b.
-    Cost: nothing is saved and nothing is added: the whole batch goes forward and backward. Unbiased for the ordered
-    risk, biased for the mean.
+    Cost: none, but nothing is saved: the whole batch goes forward and backward. Unbiased for the ordered risk, biased
+    for the mean.
     Source: K. Kawaguchi and H. Lu, *Ordered SGD: A New Stochastic Optimization Framework for Empirical Risk
     Minimization*, AISTATS 2020, https://arxiv.org/abs/1907.04371; reported there: WRN-28-10 on CIFAR-10 3.06 against
     3.24 % error.
 
     Args:
-        share: q / b, in (0, 1]; None for the rule.
+        share: q / b, in (0, 1]; None for the rule by accuracy.
 
     Raises:
         UsageError: If `share` lies outside (0, 1].
@@ -47,33 +47,33 @@ class OrderedSGD(Selector):
             in_range(self, "share", 0, 1, lower_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[3]``: seen and right in this pass, and the accuracy over the last one."""
+        """Return ``float32[3]``: samples and correct predictions of this pass, and the accuracy of the last pass."""
         return tf.zeros([3])
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Counts right predictions."""
+        """Count correct predictions."""
         real = tf.cast(stats.valid, tf.float32)
-        count, right = state[0] + tf.reduce_sum(real), state[1] + tf.reduce_sum(real * stats.correct)
+        count, correct = state[0] + tf.reduce_sum(real), state[1] + tf.reduce_sum(real * stats.correct)
         ended = count >= context.n
         kept = tf.where(ended, 0.0, 1.0)
-        return tf.stack([kept * count, kept * right, tf.where(ended, right / tf.maximum(count, 1.0), state[2])])
+        return tf.stack([kept * count, kept * correct, tf.where(ended, correct / tf.maximum(count, 1.0), state[2])])
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass."""
+        """Return the steps of a pass."""
         return -(-n // batch_size)
 
     def plan(self, state: tf.Tensor, context: Context) -> Plan:
-        """A pass in random order."""
+        """Plan a pass in random order."""
         order = context.rng.permutation(context.n, "ordered_sgd")
         return padded_plan(order, tf.constant(context.n), context.batch_size)
 
     def loss_weights(self, state: tf.Tensor, losses: tf.Tensor, valid: tf.Tensor, context: Context) -> tf.Tensor:
-        """Count / q for the q largest losses of the batch, 0 for the others."""
+        """Return count / q for the q largest losses of the batch, 0 for the others."""
         count = tf.cast(tf.math.count_nonzero(valid), tf.float32)
         share = tf.ones([]) if self.share is None else tf.constant(float(self.share))
         if self.share is None:
-            for accuracy, part in _RULE:
-                share = tf.where(state[2] >= accuracy, 1 / part, share)
+            for accuracy, divisor in _RULE:
+                share = tf.where(state[2] >= accuracy, 1 / divisor, share)
         q = tf.maximum(tf.math.ceil(share * count - 1e-4), 1.0)
         order = tf.argsort(-tf.where(valid, losses, float("-inf")), stable=True)
         ranks = tf.scatter_nd(order[:, None], tf.range(losses.shape[0]), losses.shape)

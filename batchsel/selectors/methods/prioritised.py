@@ -1,4 +1,4 @@
-"""Prioritised sampling with importance weights, as a composition."""
+"""Prioritized sampling with importance weights."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def prioritised(
     scale: str = "mean",
     every: float | None = None,
 ) -> Part:
-    """Draws samples by a power of their last loss, or of its rank, and corrects the bias more and more.
+    """Draw samples by a power of their last loss, or of its rank, with weights that increasingly correct the bias.
 
     Formula: ``last_loss | power(alpha) | weighted(beta, end, scale)``: P(i) ∝ (ℓ_i + 10⁻⁶)^α, or rank_i^(−α);
     w_i ∝ (n P(i))^(−β) with β from `beta` to `end` over the run. Unseen samples come first.
-    Cost: no state of its own, O(n) (by rank O(n log n)) for each plan, no extra forward pass. Unbiased where β = 1 and
+    Cost: no state of its own, O(n) (by rank O(n log n)) for each plan, no extra forward pass. Unbiased if β = 1 and
     the scale is "none".
     Source: T. Schaul et al., *Prioritized Experience Replay*, ICLR 2016, https://arxiv.org/abs/1511.05952, for
     transitions in place of samples. There weights are divided by their maximum (scale "max"), which makes steps
@@ -36,21 +36,18 @@ def prioritised(
         end: β at the end, in [0, 1].
         by: "loss" or "rank".
         scale: As in `Weighted`.
-        every: Steps from plan to plan, or the part of a pass, as in `Proportional`; None for its default, but by rank
-            for an eighth of a pass, because each plan sorts.
-
-    Returns:
-        The composition.
+        every: Steps from plan to plan, or the share of a pass, as in `Proportional`; None for its default, or by rank
+            for an eighth of a pass, since each plan sorts.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> prioritised(by="rank")
         last_loss | rank_power(exponent=0.6) | weighted(beta=0.4, end=1.0, scale='mean', every=0.125)
     """
     one_word("prioritised", "by", by, ("loss", "rank"))
-    chances = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
+    power = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
     if every is None and by == "rank":
         every = SORTED_PLAN_INTERVAL
-    return LastLoss() | chances | Weighted(beta, end, scale, every)
+    return LastLoss() | power | Weighted(beta, end, scale, every)

@@ -1,4 +1,4 @@
-"""The shuffled pass: the baseline of every comparison."""
+"""Shuffling: the baseline of every comparison."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class Random(Selector):
-    """A new random order every pass; each sample is trained on exactly once a pass.
+    """A new random order every pass, with each sample exactly once.
 
-    Formula: batch k of a pass is π(kb), ..., π(kb + b − 1) for a uniformly random permutation π. This is
-    what `model.fit` does, never a draw with replacement.
+    Formula: batch k of a pass is π(kb), ..., π(kb + b − 1) for a uniformly random permutation π. `model.fit`
+    does the same; it does not draw with replacement.
     Cost: O(n) a pass, no state, no extra forward pass. Unbiased over a pass.
-    Source: random reshuffling; see K. Mishchenko, A. Khaled and P. Richtárik, *Random Reshuffling:
-    Simple Analysis with Vast Improvements*, NeurIPS 2020.
+    Source: random reshuffling; see K. Mishchenko, A. Khaled and P. Richtárik, *Random Reshuffling: Simple Analysis with
+    Vast Improvements*, NeurIPS 2020.
 
     Example:
         >>> import batchsel
@@ -32,10 +32,10 @@ class Random(Selector):
     uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass."""
+        """Return the steps of a pass."""
         return -(-n // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """A pass in random order."""
+        """Plan a pass in random order."""
         order = context.rng.permutation(context.n, "random")
         return padded_plan(order, tf.constant(context.n), context.batch_size)

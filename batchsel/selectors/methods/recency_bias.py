@@ -1,4 +1,4 @@
-"""Recency Bias, as a composition."""
+"""Recency Bias."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchsel.selectors.scores.prediction_entropy import PredictionEntropy
 def recency_bias(
     window: int = 10, classes: int = 10, start: float = 100.0, end: float = 1.0, warmup: float = 1
 ) -> Part:
-    """Draws samples whose latest predictions disagree with each other, under a pressure that fades.
+    """Draw samples whose latest predictions disagree with each other, with a selection pressure that decays.
 
     Formula: ``prediction_entropy(window, classes) | pressure(start, end) | warmup(passes) | proportional``.
     Cost: window + 1 integers a sample, O(n · window²) for each plan, no extra forward pass. Biased toward uncertainty.
@@ -21,17 +21,14 @@ def recency_bias(
     baselines.
 
     Args:
-        window: Predictions of a sample that count, at least 2.
+        window: Number of latest predictions, at least 2.
         classes: Number of classes, at least 2.
         start: Pressure at the start, at least 1.
         end: Pressure at the end, at least 1.
-        warmup: Passes with equal chances first; the paper has ten.
-
-    Returns:
-        The composition.
+        warmup: Passes of uniform draws first; the paper has ten.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> recency_bias(classes=3)

@@ -1,4 +1,4 @@
-"""Reducible holdout loss: what is not learned yet, worth learning and learnable."""
+"""Reducible holdout loss (RHO-LOSS): samples that are learnable, worth learning and not learned yet."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from batchsel.selectors.types import Context, SampleStats, Selection, TrainAuxil
 
 class _State(NamedTuple):
     irreducible: tf.Tensor
-    """``float32[n]``: loss of each sample under a model that was not trained on it."""
+    """``float32[n]`` loss of each sample under a model that was not trained on it."""
     ready: tf.Tensor
-    """``bool[]``: whether these losses are known."""
+    """``bool[]`` true if these losses are known."""
 
 
 @dataclass(frozen=True, repr=False)
 class RHOLoss(Pooled):
-    """Takes from a scored pool the samples whose loss lies most above what it would be for a model trained elsewhere.
+    """The samples of a scored pool whose loss exceeds most their loss under a model that was not trained on them.
 
     Formula: of each pool of B = pool · b samples, the b with the largest ℓ_i − IL_i are trained on, where the
-    irreducible loss IL_i is that of sample i under a model that was not trained on it. Unless it is given, it is found
-    before the first step: one model of the same form is trained on each half of the data, and each half is scored by
-    the model of the other.
+    irreducible loss IL_i is that of sample i under a model that was not trained on it. Unless it is given, it is
+    computed before the first step: a model of the same architecture is trained on each half of the data, and scores the
+    other half.
     Cost: B forward passes a step, counted as samples scored; before that, `passes` passes over the data (counted as
     three forward passes a sample) and a forward pass for each sample, on the clock; one float a sample. Biased.
     Source: S. Mindermann et al., *Prioritized Training on Points that are Learnable, Worth Learning, and Not Yet
     Learned*, ICML 2022, https://arxiv.org/abs/2206.07137; there on a held-out set, with two models on halves as a
-    variant; reported
-    there: 18 times fewer steps on Clothing-1M, 2 times fewer passes on CIFAR-10 at a constant learning rate.
+    variant; reported there: 18 times fewer steps on Clothing-1M, 2 times fewer passes on CIFAR-10 at a constant
+    learning rate.
 
     Args:
         pool: Size of a pool in batches, at least 1; the paper has 10.
-        passes: Passes that the models for the irreducible loss are trained, above 0. The model cannot learn much more
-            than they did: on Fashion-MNIST one pass holds it at 89 %, where shuffling reaches 92 %.
-        irreducible: File of given losses, as for `PrecomputedScores`; None to find them.
+        passes: Passes of training of the models for the irreducible loss, above 0. The model cannot learn much more
+            than they did: on Fashion-MNIST one pass limits it to 89 %, where shuffling reaches 92 %.
+        irreducible: File of losses, as for `PrecomputedScores`; None to compute them.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> RHOLoss(pool=10).pool_size(batch_size=32)
@@ -64,7 +64,7 @@ class RHOLoss(Pooled):
             raise UsageError(f"rho_loss: irreducible must be the name of a .npy file, got {self.irreducible!r}.")
 
     def init(self, n: int) -> _State:
-        """The given losses, or none."""
+        """Return the given losses, or a state without losses."""
         if self.irreducible is not None:
             return _State(PrecomputedScores(self.irreducible).init(n), tf.constant(True))
         return _State(tf.zeros([n]), tf.constant(False))
@@ -83,6 +83,6 @@ class RHOLoss(Pooled):
         return _State(tf.constant(np.where(first, by_second, by_first), tf.float32), tf.constant(True))
 
     def choose(self, state: _State, candidates: SampleStats, context: Context) -> Selection:
-        """The rows of largest reducible loss."""
+        """Choose the rows of largest reducible loss."""
         reducible = candidates.loss - tf.gather(state.irreducible, candidates.indices)
         return top_k(reducible, candidates.valid, context.batch_size)

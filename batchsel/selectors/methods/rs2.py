@@ -1,4 +1,4 @@
-"""A random part of the data each pass: the control of every selector that prunes."""
+"""RS2, a random subset each pass: the control of every selector that prunes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class RS2(Selector):
-    """Each pass a fresh random subset of the data, without regard to any loss.
+    """A new random subset of the data every pass.
 
-    Formula: a pass is π(0), ..., π(⌈keep n⌉ − 1) for a new uniformly random permutation π. Whatever a selector
-    that trains on the same share of the data gains over this, it gains by its choice.
+    Formula: a pass is π(0), ..., π(⌈keep n⌉ − 1) for a new uniformly random permutation π. The gain of a
+    selector over this one at the same share of the data is the gain of its choice.
     Cost: O(n) a pass, no state, no extra forward pass. Unbiased over passes.
-    Source: P. Okanovic et al., *Repeated Random Sampling for Minimizing the Time-to-Accuracy of Learning*,
-    ICLR 2024, https://arxiv.org/abs/2305.18424
+    Source: P. Okanovic et al., *Repeated Random Sampling for Minimizing the Time-to-Accuracy of Learning*, ICLR 2024,
+    https://arxiv.org/abs/2305.18424
 
     Args:
         keep: Share of the data in a pass, in (0, 1].
@@ -42,11 +42,11 @@ class RS2(Selector):
         in_range(self, "keep", 0, 1, lower_open=True)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass over the part."""
+        """Return the steps of a pass over the subset."""
         return -(-self._size(n) // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """The part in random order."""
+        """Plan a pass over a random subset."""
         size = self._size(context.n)
         order = context.rng.permutation(context.n, "rs2")[:size]
         return padded_plan(order, tf.constant(size), context.batch_size)

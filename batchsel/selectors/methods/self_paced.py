@@ -1,4 +1,4 @@
-"""Self-paced learning, as a composition."""
+"""Self-paced learning."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from batchsel.selectors.scores.last_loss import LastLoss
 
 
 def self_paced(start: float = 0.5, growth: float = 1.3) -> Part:
-    """Trains on samples whose last loss lies below a limit that grows with every pass.
+    """Train on samples whose last loss lies below a limit that grows with every pass.
 
     Formula: ``last_loss | rising_limit(start, growth) | keep``.
-    Cost: a number, O(n) a pass, no extra forward pass. Biased toward low loss at first. A sample that is
-    left out keeps the loss it had.
+    Cost: one float, O(n) a pass, no extra forward pass. Biased toward low loss at first. A sample that is left out
+    keeps its last loss.
     Source: M. P. Kumar, B. Packer and D. Koller, *Self-Paced Learning for Latent Variable Models*, NIPS 2010.
 
     Args:
         start: Quantile of the losses after the first pass that is the first limit, in (0, 1].
         growth: Factor of the limit for each pass, at least 1.
-
-    Returns:
-        The composition.
 
     Raises:
         UsageError: If a parameter lies outside its range.

@@ -1,4 +1,4 @@
-"""SeTa, as a composition."""
+"""SeTa."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from batchsel.selectors.scores.last_loss import LastLoss
 
 
 def seta(r: float = 0.1, groups: int = 10, alpha: float = 0.7, delta: float = 0.875) -> Part:
-    """Slides a window over groups of like loss from easy to hard, and leaves a random part out.
+    """Slide a window over groups of similar loss from easy to hard, and leave out a random share.
 
     Formula: ``last_loss | difficulty_window(groups, alpha) | thin(r) | keep(until=delta)``.
-    Cost: no state of its own, O(n · groups) a pass, no extra forward pass. Biased, in turn toward each range.
+    Cost: no state of its own, O(n · groups) a pass, no extra forward pass. Biased toward each range of losses in turn.
     Source: *SeTa: scale efficient training*, CVPR 2025, https://arxiv.org/abs/2503.13385; reported there: up to half of
-    the cost without loss. There the last phase trains on a random subset; here on all of the data.
+    the cost saved without loss of accuracy. There the last phase trains on a random subset; here on all data.
 
     Args:
         r: Share left out at random, in [0, 1).
-        groups: Groups of like loss, at least 1.
+        groups: Groups of similar loss, at least 1.
         alpha: Share of the groups in the window, in (0, 1].
-        delta: Progress from which all of the data are used, in [0, 1].
-
-    Returns:
-        The composition.
+        delta: Progress from which all data are used, in [0, 1].
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> seta(groups=5)

@@ -1,4 +1,4 @@
-"""The hardest part of every few batches, in the eyes of a small model, as a composition."""
+"""The hardest samples of every few batches, as rated by a small model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from batchsel.selectors.scores.proxy_loss import ProxyLoss
 
 
 def small_proxy(pool: int = 2, passes: int = 1, width: float = 0.5) -> Part:
-    """Trains on the samples of every few batches that a small model, trained first, finds hardest.
+    """Train on the samples of every few batches with the largest loss under a small model, which is trained first.
 
     Formula: ``proxy_loss(passes, width) | hardest(pool)``: of each pool · b samples of a shuffled pass, the b of
-    largest loss under a narrower model of the same form, as it was at the same progress of its own training.
+    largest loss under a narrower model of the same architecture, at the same progress of its own training.
     Cost: before the first step `passes` passes of the narrower model over the data and as many forward passes over all
     samples, on the clock; planning O(n) a pass; `passes` floats a sample. No forward pass of the model itself. Biased
     toward high loss.
@@ -21,11 +21,8 @@ def small_proxy(pool: int = 2, passes: int = 1, width: float = 0.5) -> Part:
 
     Args:
         pool: Batches of which one is trained on, at least 2 to select anything.
-        passes: Passes that the small model is trained.
-        width: Units and filters of its layers against those of the model, in (0, 1].
-
-    Returns:
-        The composition.
+        passes: Passes of training of the small model.
+        width: Factor of the units and filters of its layers, in (0, 1].
 
     Raises:
         UsageError: If a parameter lies outside its range.

@@ -1,4 +1,4 @@
-"""The plainest selector from losses: keep what is hard more often, as a composition."""
+"""A plain selector by losses: hard samples are kept more often."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from batchsel.selectors.scores.last_loss import LastLoss
 
 
 def soft_keep(floor: float = 0.1, slope: float = 0.5, until: float = 1.0, rescale: bool = False) -> Part:
-    """Keeps each sample for the next pass with a probability that is linear in its last loss.
+    """Keep each sample for the next pass with a probability that is linear in its last loss.
 
     Formula: ``last_loss | keep_share(floor, slope) | keep(rescale, until)``: p_i = min(1, floor + slope · ℓ_i / mean
     ℓ).
     Cost: no state of its own, O(n) a pass, no extra forward pass. Biased toward high loss, unless `rescale`.
-    Source: a plain rule of batchsel, without which nobody knows what an elaborate one adds.
+    Source: a plain rule of batchsel, a baseline for elaborate ones.
 
     Args:
         floor: Least probability, in [0, 1].
-        slope: What a sample of mean loss gets on top, at least 0.
-        until: Progress from which all of the data are used, in [0, 1].
-        rescale: Whether a kept sample weighs 1 / p_i, which is unbiased.
-
-    Returns:
-        The composition.
+        slope: Added to the floor for a sample of mean loss, at least 0.
+        until: Progress from which all data are used, in [0, 1].
+        rescale: Whether a kept sample has the weight 1 / p_i, which is unbiased.
 
     Raises:
         UsageError: If a parameter lies outside its range.

@@ -1,4 +1,4 @@
-"""Selective backpropagation from remembered losses, as a composition."""
+"""Selective backpropagation by remembered losses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from batchsel.selectors.scores.last_loss import LastLoss
 
 
 def stale_backprop(beta: float = 1.0, floor: float = 0.05, refresh: float | None = 3) -> Part:
-    """Keeps each sample with a power of its loss's percentile, judged by the loss it had when it was trained on last.
+    """Keep each sample with a power of the percentile of its last loss as the probability.
 
     Formula: ``last_loss | percentile(beta, floor) | coverage(refresh) | keep``: p_i = max(floor, F(ℓ_i)^β), which keeps
     about 1 / (β + 1) of the data.
-    Cost: a number a sample, O(n log n) a pass, no extra forward pass. Biased toward high loss.
+    Cost: one integer a sample, O(n log n) a pass, no extra forward pass. Biased toward high loss.
     Source: Stale-SB of A. Jiang et al., *Accelerating Deep Learning by Focusing on the Biggest Losers*, 2019,
     https://arxiv.org/abs/1910.00762, which reuses losses for three passes; here they are those of the last visit, and a
     sample is visited after `refresh` passes at the latest.
@@ -24,9 +24,6 @@ def stale_backprop(beta: float = 1.0, floor: float = 0.05, refresh: float | None
         floor: Least probability, in [0, 1].
         refresh: Passes after which a sample that was left out is trained on again; None for never.
 
-    Returns:
-        The composition.
-
     Raises:
         UsageError: If a parameter lies outside its range.
 
@@ -34,5 +31,5 @@ def stale_backprop(beta: float = 1.0, floor: float = 0.05, refresh: float | None
         >>> stale_backprop(refresh=None)
         last_loss | percentile(power=1.0, floor=0.05) | keep(rescale=False, until=1.0)
     """
-    chances = LastLoss() | Percentile(beta, floor)
-    return (chances if refresh is None else chances | Coverage(refresh)) | Keep()
+    kept = LastLoss() | Percentile(beta, floor)
+    return (kept if refresh is None else kept | Coverage(refresh)) | Keep()

@@ -1,4 +1,4 @@
-"""Batches that mirror the whole: the same share of every class, or of every range of losses, in each."""
+"""Stratified batches: the same share of every class, or of every range of losses, in each."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from batchsel.selectors.types import Context, Plan
 class Stratified(Selector):
     """A shuffled pass whose batches all have the same mixture of classes, or of easy and hard samples.
 
-    Formula: the samples are sorted by class (or by last known loss), in random order within a class, and dealt out to
-    the batches like cards. Each sample is trained on exactly once a pass; the count of a class in two batches differs
-    by at most one. Batches differ in size by one where b does not divide n.
+    Formula: the samples are sorted by class (or by last known loss), in random order within a class, and dealt to the
+    batches like cards. Each sample is trained on exactly once a pass; the count of a class in two batches differs
+    by at most one. Batches differ in size by one if b does not divide n.
     Cost: O(n log n) a pass, no state, no extra forward pass. Unbiased over a pass.
     Source: P. Zhao and T. Zhang, *Accelerating Minibatch Stochastic Gradient Descent using Stratified Sampling*, 2014,
     https://arxiv.org/abs/1405.3080
@@ -43,37 +43,37 @@ class Stratified(Selector):
 
     @property
     def requires_nonnegative_losses(self) -> bool:
-        """Only if it sorts by them."""
+        """True if it sorts by losses."""
         return self.by == "loss"
 
     @property
     def uses_training_losses(self) -> bool:
-        """Only if it sorts by losses."""
+        """True if it sorts by losses."""
         return self.by == "loss"
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """A pass."""
+        """Return the steps of a pass."""
         return -(-n // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """A pass, dealt out."""
+        """Plan a pass, dealt to batches."""
         n, b = context.n, context.batch_size
         steps = self.steps_per_plan(n, b)
         order = context.rng.permutation(n, "stratified")
         places = tf.argsort(tf.gather(self._keys(context), order), stable=True)
         rows = tf.gather(order, places)
         if self.by == "loss":
-            # Within a stratum of one row a batch the hardest is not to go to the last batch each time.
+            # In a stratum of one row per batch, the hardest row must not always go to the last batch.
             mixed = context.rng.permutation(n, "stratified/strata")
             rows = tf.gather(rows, tf.gather(mixed, tf.argsort(mixed // steps, stable=True)))
-        # Which batches get one row less is drawn anew: the rows that fill up are dealt out last.
+        # The batches with one row less are drawn at random: padding rows are dealt last, and the batches rotated.
         spare = steps * b - n
         filled = tf.concat([rows, tf.gather(rows, tf.range(spare) % n)], axis=0)
         real = tf.concat([tf.ones([n]), tf.zeros([spare])], axis=0)
-        turn = context.rng.integer_below(tf.constant(steps, tf.int64), "stratified/turn")
+        shift = context.rng.integer_below(tf.constant(steps, tf.int64), "stratified/turn")
         return Plan(
-            _turned(deal_into_batches(filled, steps), steps, turn),
-            _turned(deal_into_batches(real, steps), steps, turn),
+            _rotate(deal_into_batches(filled, steps), steps, shift),
+            _rotate(deal_into_batches(real, steps), steps, shift),
             tf.constant(steps),
         )
 
@@ -86,13 +86,13 @@ class Stratified(Selector):
         labels = tf.reshape(labels, [context.n, -1])
         if labels.shape[1] > 1 and labels.dtype.is_integer:
             raise UsageError(
-                "stratified: each sample has several whole numbers for a target, and no class to sort by. Give classes"
-                " as one number or as one-hot floats; for a language model take stratified(by='loss')."
+                "stratified: each sample has several whole numbers as its target, and no class to sort by. Pass classes"
+                " as one number or as one-hot floats; for a language model use stratified(by='loss')."
             )
         return labels[:, 0] if labels.shape[1] == 1 else tf.argmax(labels, axis=1)
 
 
-def _turned(rows: tf.Tensor, steps: int, turn: tf.Tensor) -> tf.Tensor:
-    """The batches in another order, turned by some places."""
-    order = (tf.range(steps) + tf.cast(turn, tf.int32)) % steps
+def _rotate(rows: tf.Tensor, steps: int, shift: tf.Tensor) -> tf.Tensor:
+    """Rotate the order of the batches."""
+    order = (tf.range(steps) + tf.cast(shift, tf.int32)) % steps
     return tf.reshape(tf.gather(tf.reshape(rows, [steps, -1]), order), [-1])

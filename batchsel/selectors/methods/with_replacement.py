@@ -1,4 +1,4 @@
-"""Independent uniform draws: what shuffling is better than."""
+"""Independent uniform draws, with replacement."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from batchsel.selectors.types import Context, Plan
 
 @dataclass(frozen=True, repr=False)
 class WithReplacement(Selector):
-    """Every row of every batch is an independent uniform draw from all samples.
+    """An independent uniform draw from all samples for every row of every batch.
 
-    Formula: i ~ U{0, ..., n − 1} for each row. A pass misses a share 1/e of the samples; importance sampling with
-    replacement starts from here and not from shuffling.
+    Formula: i ~ U{0, ..., n − 1} for each row. A pass misses a share 1/e of the samples; this, not shuffling, is the
+    baseline of importance sampling with replacement.
     Cost: O(b) a step, no state, no extra forward pass. Unbiased.
-    Source: stochastic gradient descent as its theory has it; see K. Mishchenko, A. Khaled and P. Richtárik,
+    Source: stochastic gradient descent as its theory assumes; see K. Mishchenko, A. Khaled and P. Richtárik,
     *Random Reshuffling: Simple Analysis with Vast Improvements*, NeurIPS 2020.
 
     Example:
@@ -31,11 +31,11 @@ class WithReplacement(Selector):
     uses_training_losses = False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
-        """About a pass."""
+        """Return the steps of about a pass."""
         return -(-n // batch_size)
 
     def plan(self, state: State, context: Context) -> Plan:
-        """Rows drawn independently."""
+        """Draw rows independently."""
         steps = self.steps_per_plan(context.n, context.batch_size)
         words = context.rng.bits([steps * context.batch_size], "with_replacement")
         # The upper part of a 31-bit number times n: the bias is below n / 2^31.

@@ -15,14 +15,14 @@ from batchsel.selectors.types import Context
 
 @dataclass(frozen=True, repr=False)
 class Warmup(Modifier):
-    """Gives all samples the same score for the first passes; unseen ones still come first.
+    """Equal scores for all samples during the first passes; unseen samples still come first.
 
     Formula: s_i ← 1 while samples trained on < passes · n.
     Cost: none.
-    Source: the warm-up epochs of I. Loshchilov and F. Hutter, *Online Batch Selection*, 2015, and others.
+    Source: the warmup epochs of I. Loshchilov and F. Hutter, *Online Batch Selection*, 2015, and others.
 
     Args:
-        passes: Length of the warm-up in passes over the data, at least 0.
+        passes: Length of the warmup in passes over the data, at least 0.
 
     Raises:
         UsageError: If `passes` is negative.
@@ -39,28 +39,28 @@ class Warmup(Modifier):
         in_range(self, "passes", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Ones (infinities kept) during the warm-up, the scores after it."""
+        """Return ones (infinities kept) during the warmup, the scores after it."""
         equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
         return tf.where(context.passes < self.passes, equal, scores)
 
 
 @dataclass(frozen=True, repr=False)
 class Anneal(Modifier):
-    """Lowers the pressure of selection geometrically until all samples have equal chances.
+    """A selection pressure that decays geometrically until all samples are equally likely.
 
-    Formula: s_i ← s_i^(1 − t), where t rises from 0 at progress `start` to 1 at progress `end`; the ratio
-    of any two chances shrinks to 1 geometrically.
+    Formula: s_i ← s_i^(1 − t), where t rises from 0 at progress `start` to 1 at progress `end`; the ratio of any two
+    scores decays to 1 geometrically.
     Cost: none.
-    Source: the annealed selection pressure of I. Loshchilov and F. Hutter, *Online Batch Selection for
-    Faster Training of Neural Networks*, 2015.
+    Source: the annealed selection pressure of I. Loshchilov and F. Hutter, *Online Batch Selection for Faster Training
+    of Neural Networks*, 2015.
 
     Args:
-        to: What is approached; "uniform".
-        start: Progress (samples trained on over samples budgeted) at which it begins, in [0, 1].
-        end: Progress at which it is reached, in [0, 1], above `start`.
+        to: The limit, "uniform".
+        start: Progress (samples trained on over samples budgeted) at which the decay begins, in [0, 1].
+        end: Progress at which the limit is reached, in [0, 1], above `start`.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> Anneal(end=0.5)
@@ -80,7 +80,7 @@ class Anneal(Modifier):
             raise UsageError(f"anneal: end must be above start, got start={self.start}, end={self.end}.")
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """The scores to the power of 1 − t, infinities kept."""
+        """Return the scores to the power of 1 − t, infinities kept."""
         t = (tf.cast(context.progress, tf.float64) - self.start) / (self.end - self.start)
         powers = tf.pow(scores, 1 - tf.clip_by_value(t, 0, 1))
         return tf.where(tf.math.is_inf(scores), scores, powers)
@@ -88,12 +88,12 @@ class Anneal(Modifier):
 
 @dataclass(frozen=True, repr=False)
 class Mix(Modifier):
-    """Mixes the distribution with the uniform one, so that no sample is left out for ever.
+    """A mixture with the uniform distribution, so that no sample is left out forever.
 
     Formula: s_i ← (1 − u) s_i / mean(s) + u, hence P(i) ≥ u / n.
     Cost: O(n) for each plan.
-    Source: the defensive mixture of T. Hesterberg, *Weighted Average Importance Sampling and Defensive
-    Mixture Distributions*, Technometrics 37 (1995).
+    Source: the defensive mixture of T. Hesterberg, *Weighted Average Importance Sampling and Defensive Mixture
+    Distributions*, Technometrics 37 (1995).
 
     Args:
         uniform: u in [0, 1].
@@ -114,7 +114,7 @@ class Mix(Modifier):
         in_range(self, "uniform", 0, 1)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """The mixture, infinities kept; equal chances where no score is positive."""
+        """Return the mixture, infinities kept; equal scores if no score is positive."""
         finite = tf.math.is_finite(scores)
         count = tf.maximum(tf.reduce_sum(tf.cast(finite, tf.float64)), 1)
         mean = tf.reduce_sum(tf.where(finite, scores, 0)) / count

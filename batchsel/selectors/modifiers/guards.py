@@ -16,7 +16,7 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class Cap(Modifier):
-    """Cuts scores off at a quantile, or leaves the samples above it out.
+    """An upper limit of scores at a quantile: scores above it are clipped, or their samples skipped.
 
     Formula: with q the quantile of the known scores, s_i ← min(s_i, q), or with `above` "skip" s_i ← 0 where s_i > q.
     Cost: O(n) for each plan.
@@ -28,7 +28,7 @@ class Cap(Modifier):
         above: "clip" or "skip".
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> import tensorflow as tf
@@ -45,7 +45,7 @@ class Cap(Modifier):
         one_of(self, "above", ("clip", "skip"))
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """The scores below the quantile, infinities kept."""
+        """Return the limited scores, infinities kept."""
         limit = quantile(scores, self.quantile)
         high = tf.math.is_finite(scores) & (tf.cast(scores, tf.float32) > limit)
         return tf.where(high, tf.cast(limit, tf.float64) if self.above == "clip" else tf.zeros_like(scores), scores)
@@ -53,13 +53,13 @@ class Cap(Modifier):
 
 @dataclass(frozen=True, repr=False)
 class Coverage(Modifier):
-    """Puts samples first that have not been trained on for some passes.
+    """A priority for samples that have not been trained on for some passes.
 
-    Formula: s_i ← ∞ if sample i was trained on last more than `passes` · n samples ago (or never, and as many have gone
-    by). As long as these fit into the next plan, every sample is trained on within `passes` passes and a plan.
+    Formula: s_i ← ∞ if sample i was trained on last more than `passes` · n samples ago (or never, and as many have been
+    trained on). As long as these fit into the next plan, every sample is trained on within `passes` passes and a plan.
     Cost: a number a sample, O(n) for each plan.
-    Source: the coverage guard of batchsel; sampling that never stops is what M. Raju et al., *Accelerating Deep
-    Learning with Dynamic Data Pruning*, 2021, https://arxiv.org/abs/2111.12621, use random draws for.
+    Source: the coverage guard of batchsel; M. Raju et al., *Accelerating Deep Learning with Dynamic Data Pruning*,
+    2021, https://arxiv.org/abs/2111.12621, keep visiting all samples by random draws.
 
     Args:
         passes: Passes over the data, above 0.
@@ -79,14 +79,14 @@ class Coverage(Modifier):
         in_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``int64[n]``: samples trained on when each was trained on last."""
+        """Return ``int64[n]``: number of samples trained on when each sample was trained on last."""
         return tf.zeros([n], tf.int64)
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Notes when."""
+        """Record when the samples were trained on."""
         return scatter_update(state, stats.indices, tf.fill(stats.indices.shape, context.samples))
 
     def modify(self, scores: tf.Tensor, context: Context, state: tf.Tensor) -> tf.Tensor:
-        """The scores, infinite for samples that have waited too long."""
+        """Return the scores, infinite for samples that have waited too long."""
         waited = tf.cast(context.samples - state, tf.float64) / context.n
         return tf.where(waited > self.passes, tf.constant(float("inf"), tf.float64), scores)

@@ -1,4 +1,4 @@
-"""How much of the data is in use, as a function of progress, and which part."""
+"""Curriculum pacing: the share of the data in use, as a function of progress."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FORMS = ("exponential", "linear", "step")
 
 
 def share_in_use(form: str, start: float, end: float, progress: tf.Tensor) -> tf.Tensor:
-    """The pacing function: the share of the data in use.
+    """Return the share of the data in use, the pacing function.
 
     Args:
         form: "exponential": start^(1 − t / end); "linear": straight from start to 1; "step": start, then 1.
         start: Share at the start, in (0, 1].
-        end: Progress from which all of the data are in use, in (0, 1].
+        end: Progress from which all data are in use, in (0, 1].
         progress: ``[]`` t, in [0, 1].
 
     Returns:
@@ -42,10 +42,10 @@ def share_in_use(form: str, start: float, end: float, progress: tf.Tensor) -> tf
 
 @dataclass(frozen=True, repr=False)
 class Pacing(Modifier):
-    """Lets in the easiest samples first and more of them as training goes on.
+    """A share of the samples in use that grows with progress, from the easiest (or hardest) on.
 
-    Formula: s_i ← 1 for the ⌈g(t) n⌉ samples of lowest score (of highest with order "hard"; all that tie with the
-    last), else 0, where g rises from `start` at progress 0 to 1 at progress `end`. Unseen samples are let in.
+    Formula: s_i ← 1 for the ⌈g(t) n⌉ samples of lowest score (of highest with order "hard"; with all that tie with
+    the last), else 0, where g rises from `start` at progress 0 to 1 at progress `end`. Unseen samples are in use.
     Cost: O(n) for each plan.
     Source: G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in Training Deep Networks*, ICML 2019,
     https://arxiv.org/abs/1904.03626; forms of X. Wu, E. Dyer and B. Neyshabur, *When Do Curricula Work?*, ICLR 2021,
@@ -53,12 +53,12 @@ class Pacing(Modifier):
 
     Args:
         start: Share of the data at the start, in (0, 1].
-        end: Progress from which all of the data are in use, in (0, 1].
+        end: Progress from which all data are in use, in (0, 1].
         form: "exponential", "linear" or "step".
         order: "easy" or "hard" first.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> Pacing(order="hard")
@@ -78,9 +78,9 @@ class Pacing(Modifier):
         one_of(self, "order", ("easy", "hard"))
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """1 for samples in use and 0 for others, infinities kept."""
+        """Return 1 for samples in use and 0 for others, infinities kept."""
         share = share_in_use(self.form, self.start, self.end, context.progress)
         values = tf.cast(scores, tf.float32)
         easy = self.order == "easy"
-        wanted = values <= quantile(scores, share) if easy else values >= upper_quantile(scores, share)
-        return tf.where(tf.math.is_inf(scores), scores, tf.cast(wanted, tf.float64))
+        used = values <= quantile(scores, share) if easy else values >= upper_quantile(scores, share)
+        return tf.where(tf.math.is_inf(scores), scores, tf.cast(used, tf.float64))

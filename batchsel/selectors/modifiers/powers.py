@@ -1,4 +1,4 @@
-"""Modifiers that set how strongly scores, or their ranks, count: powers."""
+"""Powers of scores, or of their ranks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchsel.selectors.types import Context
 
 @dataclass(frozen=True, repr=False)
 class Power(Modifier):
-    """Raises scores to a power: below 1 differences count less, above 1 more.
+    """A power of the scores: below 1 differences count less, above 1 more.
 
     Formula: s_i ← (s_i + plus)^exponent.
     Cost: none.
@@ -23,8 +23,8 @@ class Power(Modifier):
     https://arxiv.org/abs/1511.05952
 
     Args:
-        exponent: The power, at least 0; 0 makes all chances equal.
-        plus: What is added first, at least 0, so that samples of score 0 can be drawn.
+        exponent: The power, at least 0; 0 makes all samples equally likely.
+        plus: Added to the scores first, at least 0, so that samples of score 0 can be drawn.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -44,13 +44,13 @@ class Power(Modifier):
         in_range(self, "plus", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """The powers, infinities kept."""
+        """Return the powers, infinities kept."""
         return tf.where(tf.math.is_inf(scores), scores, tf.pow(scores + self.plus, self.exponent))
 
 
 @dataclass(frozen=True, repr=False)
 class RankPower(Modifier):
-    """Scores by rank alone, so that outliers weigh no more than their place.
+    """A power of the rank of scores, so that outliers count by their rank only.
 
     Formula: with rank r_i = 1 ... n from the highest score down (ties in random order), s_i ← r_i^(−exponent).
     Cost: O(n log n) for each plan.
@@ -58,7 +58,7 @@ class RankPower(Modifier):
     https://arxiv.org/abs/1511.05952
 
     Args:
-        exponent: At least 0; 0 is equal chances.
+        exponent: At least 0; 0 makes all samples equally likely.
 
     Raises:
         UsageError: If `exponent` is negative.
@@ -75,6 +75,6 @@ class RankPower(Modifier):
         in_range(self, "exponent", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Powers of the ranks, infinities kept."""
+        """Return powers of the ranks, infinities kept."""
         ranks = tf.cast(descending_ranks(scores, context.rng), tf.float64) + 1
         return tf.where(tf.math.is_inf(scores), scores, tf.pow(ranks, -self.exponent))

@@ -1,4 +1,4 @@
-"""Modifiers that set how strongly scores, or their ranks, count: exponentials whose pressure fades."""
+"""Exponentials of scores, or of their ranks, under a selection pressure that changes over the run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from batchsel.selectors.types import Context
 
 @dataclass(frozen=True, repr=False)
 class Pressure(Modifier):
-    """Turns scores between 0 and 1 into chances whose largest ratio is the pressure, which fades.
+    """An exponential of scores between 0 and 1; the largest ratio of two results is the pressure, which decays.
 
     Formula: s_i ← e^(−(1 − s_i)), with the pressure e = start (end / start)^progress.
     Cost: none.
-    Source: the quantized exponential chances of H. Song et al., *Carpe Diem*, CIKM 2020,
-    https://arxiv.org/abs/1911.08050, there in n steps, here without.
+    Source: the quantized exponential probabilities of H. Song et al., *Carpe Diem*, CIKM 2020,
+    https://arxiv.org/abs/1911.08050, there in n steps, here not quantized.
 
     Args:
         start: Pressure at the start of the run, at least 1.
-        end: Pressure at its end, at least 1; 1 is equal chances.
+        end: Pressure at its end, at least 1; 1 makes all samples equally likely.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -44,37 +44,31 @@ class Pressure(Modifier):
         in_range(self, "end", 1, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Chances, infinities kept."""
+        """Return the exponentials, infinities kept."""
         pressure = log_pressure(self.start, self.end, context)
         return tf.where(tf.math.is_inf(scores), scores, tf.exp((tf.clip_by_value(scores, 0, 1) - 1) * pressure))
 
 
 def log_pressure(start: float, end: float, context: Context) -> tf.Tensor:
-    """``float64[]`` logarithm of a pressure that goes geometrically from start to end over the run.
-
-    Args:
-        start: Pressure at the start of the run.
-        end: Pressure at its end.
-        context: Where the run stands.
-    """
+    """Return the ``float64[]`` logarithm of a pressure that goes geometrically from start to end over the run."""
     progress = tf.cast(context.progress, tf.float64)
     return math.log(start) * (1 - progress) + math.log(end) * progress
 
 
 @dataclass(frozen=True, repr=False)
 class RankPressure(Modifier):
-    """Scores that fall off exponentially with the rank, however large the scores are.
+    """An exponential of the rank of scores, however large the scores are.
 
-    Formula: with rank r_i = 1 ... n from the highest score down (ties in random order),
-    s_i ← exp(−r_i ln(e) / n), so that the first is drawn e^((n − 1) / n) times as often as the last; the pressure
-    e goes geometrically from `start` to `end` over the run, e = start (end / start)^progress.
+    Formula: with rank r_i = 1 ... n from the highest score down (ties in random order), s_i ← exp(−r_i ln(e) / n), so
+    that the first is drawn e^((n − 1) / n) times as often as the last; the pressure e goes geometrically from `start`
+    to `end` over the run, e = start (end / start)^progress.
     Cost: O(n log n) for each plan.
     Source: I. Loshchilov and F. Hutter, *Online Batch Selection for Faster Training of Neural Networks*, ICLR 2016
     workshop, https://arxiv.org/abs/1511.06343
 
     Args:
         start: Pressure at the start of the run, at least 1.
-        end: Pressure at its end, at least 1; 1 is equal chances.
+        end: Pressure at its end, at least 1; 1 makes all samples equally likely.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -93,7 +87,7 @@ class RankPressure(Modifier):
         in_range(self, "end", 1, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Chances by rank, infinities kept."""
+        """Return the exponentials of the ranks, infinities kept."""
         ranks = tf.cast(descending_ranks(scores, context.rng), tf.float64) + 1
         pressure = log_pressure(self.start, self.end, context)
         return tf.where(tf.math.is_inf(scores), scores, tf.exp(-ranks * pressure / context.n))

@@ -1,4 +1,4 @@
-"""Modifiers that turn scores into probabilities of being kept."""
+"""Probabilities of being kept, made from scores; for the draw `keep`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchsel.selectors.types import Context
 
 @dataclass(frozen=True, repr=False)
 class Percentile(Modifier):
-    """The share of scores that are not higher, raised to a power: a probability for every sample.
+    """A power of the share of scores that are not higher, as a probability for every sample.
 
     Formula: s_i ← max(floor, F(s_i)^power), where F is the empirical distribution of the scores (ties in random order).
     Followed by `keep`, the expected share kept is 1 / (power + 1) where the floor is 0.
@@ -24,7 +24,7 @@ class Percentile(Modifier):
     https://arxiv.org/abs/1910.00762
 
     Args:
-        power: β, at least 0; 0 keeps everything.
+        power: β, at least 0; 0 keeps all samples.
         floor: Least probability, in [0, 1].
 
     Raises:
@@ -44,15 +44,15 @@ class Percentile(Modifier):
         in_range(self, "floor", 0, 1)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Probabilities, infinities kept."""
-        place = 1 - tf.cast(descending_ranks(scores, context.rng), tf.float64) / context.n
-        chances = tf.maximum(tf.pow(place, self.power), self.floor)
-        return tf.where(tf.math.is_inf(scores), scores, chances)
+        """Return probabilities, infinities kept."""
+        percentiles = 1 - tf.cast(descending_ranks(scores, context.rng), tf.float64) / context.n
+        probabilities = tf.maximum(tf.pow(percentiles, self.power), self.floor)
+        return tf.where(tf.math.is_inf(scores), scores, probabilities)
 
 
 @dataclass(frozen=True, repr=False)
 class KeepShare(Modifier):
-    """Makes probabilities of scores: a floor for all, and more for those above the mean.
+    """A probability that is linear in the score, with a floor.
 
     Formula: s_i ← min(1, floor + slope · s_i / mean(s)).
     Cost: O(n) for each plan.
@@ -60,7 +60,7 @@ class KeepShare(Modifier):
 
     Args:
         floor: Least probability, in [0, 1].
-        slope: What a sample of mean score gets on top, at least 0.
+        slope: Added to the floor for a sample of mean score, at least 0.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -80,6 +80,6 @@ class KeepShare(Modifier):
         in_range(self, "slope", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Probabilities, infinities kept."""
-        chances = tf.minimum(self.floor + self.slope * scores / mean_of_finite(scores), 1)
-        return tf.where(tf.math.is_inf(scores), scores, chances)
+        """Return probabilities, infinities kept."""
+        probabilities = tf.minimum(self.floor + self.slope * scores / mean_of_finite(scores), 1)
+        return tf.where(tf.math.is_inf(scores), scores, probabilities)

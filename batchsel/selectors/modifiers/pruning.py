@@ -1,4 +1,4 @@
-"""Modifiers that leave samples out: at random, or on one side of a threshold."""
+"""Pruning: samples left out at random, or on one side of a threshold; for the draw `keep`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class Prune(Modifier):
-    """Keeps every sample of high score, and each of low score with one and the same probability.
+    """A probability of 1 for samples of high score, and a smaller one for all samples of low score.
 
     Formula: s_i ← 1 − share where s_i lies below the threshold, else 1. The threshold is the mean of the known scores,
     or a quantile of them.
@@ -27,10 +27,10 @@ class Prune(Modifier):
 
     Args:
         share: r, the probability that a sample of low score is left out, in [0, 1].
-        below: "mean", or the quantile that is the threshold, in [0, 1].
+        below: The threshold: "mean", or a quantile in [0, 1].
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> import tensorflow as tf
@@ -50,15 +50,15 @@ class Prune(Modifier):
             in_range(self, "below", 0, 1)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Probabilities, infinities kept."""
+        """Return probabilities, infinities kept."""
         low = below_mean(scores) if self.below == "mean" else below_quantile(scores, self.below)
-        chances = tf.where(low, tf.constant(1 - self.share, tf.float64), 1)
-        return tf.where(tf.math.is_inf(scores), scores, chances)
+        probabilities = tf.where(low, tf.constant(1 - self.share, tf.float64), 1)
+        return tf.where(tf.math.is_inf(scores), scores, probabilities)
 
 
 @dataclass(frozen=True, repr=False)
 class Threshold(Modifier):
-    """Wants the samples whose score lies above a threshold, at least a batch of them, and no others.
+    """A fixed threshold: only samples of higher score are used, and at least a batch of them.
 
     Formula: s_i ← 1 where s_i > at, or where s_i is among the b largest; else 0.
     Cost: O(n) for each plan.
@@ -82,7 +82,7 @@ class Threshold(Modifier):
         in_range(self, "at", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """1 for the samples wanted and 0 for others, infinities kept."""
+        """Return 1 for the samples in use and 0 for others, infinities kept."""
         values = tf.cast(scores, tf.float32)
         above, least = values > self.at, min(context.batch_size, context.n)
         wanted = tf.cond(
@@ -95,11 +95,11 @@ class Threshold(Modifier):
 
 @dataclass(frozen=True, repr=False)
 class RisingLimit(Modifier):
-    """Lets in the samples whose score lies below a limit that grows with every pass; for scores that are losses.
+    """A limit that grows with every pass: only samples of lower score are used; for scores that are losses.
 
     Formula: s_i ← 1 where s_i ≤ λ, else 0, with λ = λ₀ · growth^(k − 1) after k passes over the data. λ₀ is the
-    quantile `start` of the losses at the end of the first pass, until when everything is let in.
-    Cost: a number, O(n) for each plan.
+    quantile `start` of the losses at the end of the first pass; until then all samples are used.
+    Cost: one float, O(n) for each plan.
     Source: M. P. Kumar, B. Packer and D. Koller, *Self-Paced Learning for Latent Variable Models*, NIPS 2010. There λ₀
     is a number that the user finds; here a quantile, so that it suits any loss.
 
@@ -125,17 +125,17 @@ class RisingLimit(Modifier):
         in_range(self, "growth", 1, float("inf"), upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[]``: λ₀, infinite until it is known."""
+        """Return ``float32[]``: λ₀, infinite until it is known."""
         return tf.constant(float("inf"))
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Takes λ₀ from the losses when the first pass has ended."""
+        """Set λ₀ from the losses at the end of the first pass."""
         due = tf.math.is_inf(state) & (context.samples >= context.n)
         losses = tf.cast(context.losses, tf.float64)
         return tf.cond(due, lambda: quantile(losses, self.start), lambda: state)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """1 for samples in use and 0 for others, infinities kept."""
+        """Return 1 for the samples in use and 0 for others, infinities kept."""
         passes = tf.maximum(tf.cast(context.passes, tf.float64) - 1, 0)
         limit = tf.cast(state, tf.float64) * tf.pow(tf.constant(self.growth, tf.float64), passes)
         return tf.where(tf.math.is_inf(scores), scores, tf.cast(scores <= limit, tf.float64))
@@ -143,7 +143,7 @@ class RisingLimit(Modifier):
 
 @dataclass(frozen=True, repr=False)
 class RandomDrop(Modifier):
-    """Lowers all probabilities alike, those of unseen samples too.
+    """A random share of samples left out, whatever their scores, unseen samples included.
 
     Formula: s_i ← (1 − share) · min(1, s_i).
     Cost: none.
@@ -168,5 +168,5 @@ class RandomDrop(Modifier):
         in_range(self, "share", 0, 1, upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
-        """Lower probabilities."""
+        """Return the reduced probabilities."""
         return (1 - self.share) * tf.minimum(scores, 1)

@@ -1,4 +1,4 @@
-"""Rows of a pool one after the other, each for what it adds to those before it."""
+"""Greedy subset selection: rows of a pool, each picked for what it adds to the rows before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TINY = 1e-6
 
 
 def last_layer_products(residuals: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-    """Inner products of the gradients of the last layer's kernel and bias, without writing the gradients down.
+    """Return inner products of the last layer's gradients (kernel and bias) without computing the gradients.
 
     The gradient of sample i is (p − y) ⊗ (h, 1), so the product of two is that of their residuals times that of (h, 1).
 
@@ -27,10 +27,10 @@ def last_layer_products(residuals: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
 
 
 def orthogonal(products: tf.Tensor, toward: tf.Tensor | None, valid: tf.Tensor, count: int) -> tf.Tensor:
-    """Rows picked greedily by what is left of them when their projection on the rows before is taken away.
+    """Pick rows greedily by their residuals after projection on the rows picked before.
 
-    It is a pivoted Cholesky factorization of the matrix of inner products. Without `toward` the row with the longest
-    rest is next; with it the row whose rest points most along what is left of that vector.
+    It is a pivoted Cholesky factorization of the matrix of inner products. Without `toward` it picks the row with the
+    longest residual; with it the row whose residual points most along the residual of that vector.
 
     Args:
         products: ``float32[B, B]`` inner products of the rows.
@@ -50,27 +50,27 @@ def orthogonal(products: tf.Tensor, toward: tf.Tensor | None, valid: tf.Tensor, 
     size = products.shape[0]
     lengths = tf.linalg.diag_part(products)
     tiny = _TINY * tf.maximum(tf.reduce_max(lengths), 1e-30)
-    left = tf.zeros([size]) if toward is None else toward
+    target = tf.zeros([size]) if toward is None else toward
 
-    def pick(place: tf.Tensor, rests: tf.Tensor, left: tf.Tensor, factor: tf.Tensor, picked: tf.Tensor) -> tuple:
-        gain = rests if toward is None else tf.square(left) / tf.maximum(rests, tiny)
+    def pick(i: tf.Tensor, rests: tf.Tensor, target: tf.Tensor, factor: tf.Tensor, picked: tf.Tensor) -> tuple:
+        gain = rests if toward is None else tf.square(target) / tf.maximum(rests, tiny)
         gain = tf.where(rests > tiny, gain, 0.0)
-        row = _best(gain, picked, place, valid)
+        row = _best(gain, picked, i, valid)
         rest = tf.gather(rests, row)
         length = tf.sqrt(tf.maximum(rest, tiny))
         before = tf.linalg.matvec(factor, tf.gather(factor, row, axis=1), transpose_a=True)
         along = tf.where(rest > tiny, (tf.gather(products, row) - before) / length, 0.0)
-        rests, left = tf.maximum(rests - tf.square(along), 0.0), left - along * tf.gather(left, row) / length
-        factor = tf.tensor_scatter_nd_update(factor, [[place]], along[None])
-        return place + 1, rests, left, factor, tf.tensor_scatter_nd_update(picked, [[place]], [row])
+        rests, target = tf.maximum(rests - tf.square(along), 0.0), target - along * tf.gather(target, row) / length
+        factor = tf.tensor_scatter_nd_update(factor, [[i]], along[None])
+        return i + 1, rests, target, factor, tf.tensor_scatter_nd_update(picked, [[i]], [row])
 
-    start = (tf.constant(0), lengths, left, tf.zeros([count, size]), tf.fill([count], -1))
-    *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)
+    start = (tf.constant(0), lengths, target, tf.zeros([count, size]), tf.fill([count], -1))
+    *_, picked = tf.while_loop(lambda i, *_: i < count, pick, start)
     return picked
 
 
 def farthest(products: tf.Tensor, valid: tf.Tensor, count: int) -> tf.Tensor:
-    """Rows picked greedily, each farthest from its nearest neighbor among those before; the most central one first.
+    """Pick rows greedily, each farthest from its nearest picked neighbor; the most central row first.
 
     Source: T. F. Gonzalez, *Clustering to Minimize the Maximum Intercluster Distance*, 1985.
 
@@ -92,25 +92,25 @@ def farthest(products: tf.Tensor, valid: tf.Tensor, count: int) -> tf.Tensor:
     to_center = lengths - 2 * tf.linalg.matvec(products, real) / tf.maximum(tf.reduce_sum(real), 1.0)
     nearest = tf.reduce_max(to_center) - to_center  # in the first round the most central row has the largest
 
-    def pick(place: tf.Tensor, nearest: tf.Tensor, picked: tf.Tensor) -> tuple:
-        row = _best(nearest, picked, place, valid)
+    def pick(i: tf.Tensor, nearest: tf.Tensor, picked: tf.Tensor) -> tuple:
+        row = _best(nearest, picked, i, valid)
         distances = tf.maximum(lengths + tf.gather(lengths, row) - 2 * tf.gather(products, row), 0.0)
-        nearest = tf.where(place == 0, distances, tf.minimum(nearest, distances))
-        return place + 1, nearest, tf.tensor_scatter_nd_update(picked, [[place]], [row])
+        nearest = tf.where(i == 0, distances, tf.minimum(nearest, distances))
+        return i + 1, nearest, tf.tensor_scatter_nd_update(picked, [[i]], [row])
 
     start = (tf.constant(0), nearest, tf.fill([count], -1))
-    *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)
+    *_, picked = tf.while_loop(lambda i, *_: i < count, pick, start)
     return picked
 
 
 def graph_cut(similarities: tf.Tensor, valid: tf.Tensor, count: int, redundancy: float) -> tf.Tensor:
-    """Rows picked greedily by how alike they are to all rows, less how alike to those picked before.
+    """Pick rows greedily by their similarity to all rows, minus their similarity to the rows picked before.
 
     Args:
         similarities: ``float32[B, B]``, symmetric.
-        valid: ``bool[B]`` rows that may be picked, and that count.
+        valid: ``bool[B]`` rows that may be picked; others do not count as similar either.
         count: How many are picked, at most B.
-        redundancy: λ, how much likeness to picked rows counts, at least 0.
+        redundancy: λ, weight of the similarity to picked rows, at least 0.
 
     Returns:
         ``int32[count]``, all different.
@@ -122,18 +122,18 @@ def graph_cut(similarities: tf.Tensor, valid: tf.Tensor, count: int, redundancy:
     """
     gains = tf.linalg.matvec(similarities, tf.cast(valid, tf.float32))
 
-    def pick(place: tf.Tensor, gains: tf.Tensor, picked: tf.Tensor) -> tuple:
-        row = _best(gains, picked, place, valid)
-        picked = tf.tensor_scatter_nd_update(picked, [[place]], [row])
-        return place + 1, gains - 2 * redundancy * tf.gather(similarities, row), picked
+    def pick(i: tf.Tensor, gains: tf.Tensor, picked: tf.Tensor) -> tuple:
+        row = _best(gains, picked, i, valid)
+        picked = tf.tensor_scatter_nd_update(picked, [[i]], [row])
+        return i + 1, gains - 2 * redundancy * tf.gather(similarities, row), picked
 
     start = (tf.constant(0), gains, tf.fill([count], -1))
-    *_, picked = tf.while_loop(lambda place, *_: place < count, pick, start)
+    *_, picked = tf.while_loop(lambda i, *_: i < count, pick, start)
     return picked
 
 
-def _best(gain: tf.Tensor, picked: tf.Tensor, place: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """The row of highest gain that is not picked yet; rows that are not valid come last of all."""
-    taken = tf.reduce_any((picked[None] == tf.range(gain.shape[0])[:, None]) & (tf.range(picked.shape[0]) < place), 1)
-    wanted = tf.where(valid, gain, -1e30)
-    return tf.argmax(tf.where(taken, float("-inf"), wanted), output_type=tf.int32)
+def _best(gain: tf.Tensor, picked: tf.Tensor, count: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Return the row of highest gain that is not picked yet; invalid rows come last."""
+    taken = tf.reduce_any((picked[None] == tf.range(gain.shape[0])[:, None]) & (tf.range(picked.shape[0]) < count), 1)
+    gain = tf.where(valid, gain, -1e30)
+    return tf.argmax(tf.where(taken, float("-inf"), gain), output_type=tf.int32)

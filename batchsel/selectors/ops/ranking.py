@@ -1,4 +1,4 @@
-"""Where a score stands among all: ranks, means and quantiles, the same in every mode."""
+"""Ranks, means and quantiles of scores, the same in every mode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchsel.selectors.ops.sampling import kth_largest, quantize
 
 
 def descending_ranks(scores: tf.Tensor, rng: Rng) -> tf.Tensor:
-    """The rank of every score from the highest down, ties in random order.
+    """Rank all scores in descending order, ties in random order.
 
     Args:
         scores: ``[n]``, compared in float32.
@@ -24,12 +24,14 @@ def descending_ranks(scores: tf.Tensor, rng: Rng) -> tf.Tensor:
     """
     n = scores.shape[0]
     order = rng.permutation(n, "ties")
-    places = tf.argsort(-tf.gather(tf.cast(scores, tf.float32), order), stable=True)
-    return tf.scatter_nd(tf.gather(order, places)[:, None], tf.range(n), [n])
+    descending = tf.argsort(-tf.gather(tf.cast(scores, tf.float32), order), stable=True)
+    return tf.scatter_nd(tf.gather(order, descending)[:, None], tf.range(n), [n])
 
 
 def below_mean(scores: tf.Tensor) -> tf.Tensor:
-    """Which of the finite scores lie below their mean; sums of integers do not depend on their order.
+    """Mark the finite scores below their mean.
+
+    It sums integers, so that the result does not depend on the order of summation.
 
     Args:
         scores: ``float64[n]``, not negative.
@@ -49,7 +51,7 @@ def below_mean(scores: tf.Tensor) -> tf.Tensor:
 
 
 def quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
-    """The smallest of the finite scores that at least `share` of them do not exceed.
+    """Return the smallest finite score that at least a share of the finite scores do not exceed.
 
     Args:
         scores: ``float64[n]``, not negative.
@@ -63,11 +65,11 @@ def quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
         2.0
     """
     unknown, known = _counts(scores)
-    return kth_largest(_unknown_first(scores), unknown + known - _part(known, share) + 1)
+    return kth_largest(_unknown_as_inf(scores), unknown + known - _share_of(known, share) + 1)
 
 
 def upper_quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
-    """The largest of the finite scores that at least `share` of them reach.
+    """Return the largest finite score that at least a share of the finite scores reach.
 
     Args:
         scores: ``float64[n]``, not negative.
@@ -81,26 +83,28 @@ def upper_quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
         3.0
     """
     unknown, known = _counts(scores)
-    return kth_largest(_unknown_first(scores), tf.where(known > 0, unknown + _part(known, share), 1))
+    return kth_largest(_unknown_as_inf(scores), tf.where(known > 0, unknown + _share_of(known, share), 1))
 
 
 def _counts(scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Count the scores that are not finite, and those that are."""
     known = tf.math.count_nonzero(tf.math.is_finite(scores), dtype=tf.int32)
     return scores.shape[0] - known, known
 
 
-def _part(known: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
-    """A share of a number, rounded up, at least 1; a little less, so that rounding cannot step over a whole number."""
-    part = tf.math.ceil(tf.cast(share, tf.float64) * tf.cast(known, tf.float64) - 1e-6)
-    return tf.clip_by_value(tf.cast(part, tf.int32), 1, tf.maximum(known, 1))
+def _share_of(count: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
+    """Return a share of a count, rounded up, at least 1."""
+    # A little less, so that rounding cannot step over a whole number.
+    rounded = tf.math.ceil(tf.cast(share, tf.float64) * tf.cast(count, tf.float64) - 1e-6)
+    return tf.clip_by_value(tf.cast(rounded, tf.int32), 1, tf.maximum(count, 1))
 
 
-def _unknown_first(scores: tf.Tensor) -> tf.Tensor:
+def _unknown_as_inf(scores: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_finite(scores), scores, float("inf"))
 
 
 def below_quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
-    """Which of the finite scores lie below their quantile.
+    """Mark the finite scores below their quantile.
 
     Args:
         scores: ``float64[n]``, not negative.
@@ -117,7 +121,7 @@ def below_quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
 
 
 def mean_of_finite(scores: tf.Tensor) -> tf.Tensor:
-    """The mean of the finite scores; 1 if it is 0 or there are none, so that one can divide by it.
+    """Return the mean of the finite scores, a safe divisor: 1 if it is 0 or no score is finite.
 
     Args:
         scores: ``float64[n]``, not negative.

@@ -1,4 +1,4 @@
-"""How selectors turn wishes into rows: systematic draws, rows kept, batches filled up."""
+"""Sampling primitives: systematic draws, filtering, padding."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from batchsel.selectors.types import Plan
 
 _LEVELS = 2.0**24
 _FEW = 8
-"""Points are looked up one by one if they are fewer than a part of the samples, else all in one sweep."""
+"""Up to one point for so many samples, each point is looked up by bisection; more are found in one sweep."""
 _SLACK = 2.0**-8
-"""Added before a fraction is cut off: compilers differ in last bits, and many formulas give round numbers."""
+"""Added before a fraction is cut off: compilers differ in the last bits, and many formulas yield whole numbers."""
 
 
 def quantize(scores: tf.Tensor) -> tf.Tensor:
-    """Scores as integers, so that their sums do not depend on the order of summation.
+    """Quantize scores to integers, so that sums do not depend on the order of summation.
 
     Args:
-        scores: ``float64[n]``; what is infinite, negative or NaN counts as 0.
+        scores: ``float64[n]``; infinite, negative and NaN scores count as 0.
 
     Returns:
         ``int64[n]``: 2^24 for the largest score, at least 1 for any positive one, and all ones where no
@@ -38,7 +38,7 @@ def quantize(scores: tf.Tensor) -> tf.Tensor:
 
 
 def bernoulli(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
-    """Whether events of given probability happen, independently of each other.
+    """Draw independent events of given probabilities.
 
     Args:
         chances: ``float64[n]`` in [0, 1], cut to 23 bits; an event of probability 1 happens.
@@ -58,7 +58,9 @@ def bernoulli(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
 
 
 def kth_largest(scores: tf.Tensor, k: int | tf.Tensor) -> tf.Tensor:
-    """The k-th largest score, in float32, found bit by bit: in XLA on a CPU a tenth of the time of sorting.
+    """Return the k-th largest score in float32.
+
+    It is found bit by bit, which takes a tenth of the time of sorting in XLA on a CPU.
 
     Args:
         scores: ``[n]``, not negative; infinity counts as a number, NaN as 0.
@@ -84,7 +86,7 @@ def kth_largest(scores: tf.Tensor, k: int | tf.Tensor) -> tf.Tensor:
 
 
 def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor:
-    """Draws rows so that sample i is expected `rows * shares[i] / sum(shares)` times.
+    """Draw rows so that sample i is expected `rows * shares[i] / sum(shares)` times.
 
     Random-order systematic sampling: the samples are laid in random order on a line, each as long as its
     share, and `rows` evenly spaced points with a random start pick them. A sample appears the expected
@@ -96,7 +98,7 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
         shares: ``int64[n]``, not negative, with a positive sum of at most 2^62, and at most 2^48 * rows.
         rows: Number of rows to draw, static.
         rng: Random numbers.
-        stream: Name of the stream, for draws that are to be independent.
+        stream: Name of the stream; draws with different names are independent.
 
     Returns:
         ``int32[rows]``; neighbors may be the same sample, see `deal_into_batches`.
@@ -107,19 +109,19 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
         [0, 2]
     """
     order = rng.permutation(shares.shape[0], stream)
-    # Drawn out, so that rounding the spacing down to an integer costs nothing even where shares are few and small.
+    # Scaled up, so that rounding the spacing down to an integer has no effect even if shares are few and small.
     shares *= tf.maximum((1 << 47) // tf.reduce_sum(shares), 1)
     ends = tf.cumsum(tf.gather(shares, order))
     spacing = ends[-1] // rows
     start = rng.integer_below(ends[-1] - spacing * (rows - 1), stream + "/start")
     if rows * _FEW >= shares.shape[0]:
-        return tf.gather(order, _counted(ends, start, spacing, rows))
+        return tf.gather(order, _count_at_most_evenly(ends, start, spacing, rows))
     points = start + spacing * tf.range(rows, dtype=tf.int64)
     return tf.gather(order, _count_at_most(ends, points))
 
 
-def _counted(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor, rows: int) -> tf.Tensor:
-    """As `_count_at_most` of the points ``start + spacing j``: every end says at which point it is passed."""
+def _count_at_most_evenly(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor, rows: int) -> tf.Tensor:
+    """Return `_count_at_most` of the points ``start + spacing j``, by counting the ends between two points."""
     passed = tf.maximum(ends - start + spacing - 1, 0) // spacing
     passed = tf.cast(tf.minimum(passed, rows), tf.int32)
     ended = tf.scatter_nd(passed[:, None], tf.ones(passed.shape, tf.int32), [rows + 1])
@@ -127,7 +129,7 @@ def _counted(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor, rows: int) -
 
 
 def _count_at_most(ends: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """How many of the sorted `ends` are <= each point, by bisection (tf.searchsorted is slow in XLA)."""
+    """Count the sorted `ends` that are <= each point, by bisection (tf.searchsorted is slow in XLA)."""
     n = ends.shape[0]
     counts = tf.zeros(points.shape, tf.int32)
     jump = 1 << (n.bit_length() - 1)
@@ -140,13 +142,13 @@ def _count_at_most(ends: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
 
 
 def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
-    """Shares for `systematic` in which samples of infinite score come before all others.
+    """Convert scores to shares for `systematic`, with samples of infinite score before all others.
 
-    If they fill the plan it is drawn from them alone; else each is expected exactly once and the rest of
-    the rows is left to the others in proportion to their scores.
+    If they fill the plan, it is drawn from them alone. Otherwise each is expected exactly once, and the rest of
+    the rows goes to the others in proportion to their scores.
 
     Args:
-        scores: ``float64[n]``, infinite for the samples that are wanted first.
+        scores: ``float64[n]``, infinite for samples that come first.
         rows: Number of rows that will be drawn.
 
     Returns:
@@ -164,20 +166,20 @@ def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
     levels = tf.where(levels > 0, tf.maximum(tf.bitwise.right_shift(levels, tf.constant(excess, tf.int64)), 1), 0)
     shares = tf.where(first, tf.zeros([], tf.int64), levels)
     left = tf.maximum(rows - waiting, 1)
-    each = (tf.reduce_sum(shares) + left - 1) // left
-    some = tf.where(first, tf.maximum(each, 1), shares)
-    return tf.where(waiting >= rows, tf.cast(first, tf.int64), some)
+    once = (tf.reduce_sum(shares) + left - 1) // left
+    mixed = tf.where(first, tf.maximum(once, 1), shares)
+    return tf.where(waiting >= rows, tf.cast(first, tf.int64), mixed)
 
 
 def deal_into_batches(rows: tf.Tensor, steps: int) -> tf.Tensor:
-    """Deals rows out to the batches like cards, so that each batch is a systematic sample itself.
+    """Deal rows to batches in turn, like cards, so that each batch is itself a systematic sample.
 
     Args:
         rows: ``int32[steps * b]`` in the order in which they were drawn.
         steps: Number of batches.
 
     Returns:
-        ``int32[steps * b]``, a batch after the other.
+        ``int32[steps * b]``, batch after batch.
 
     Example:
         >>> deal_into_batches(tf.constant([5, 5, 7, 7]), steps=2).numpy().tolist()
@@ -208,7 +210,7 @@ def plan_in_proportion(scores: tf.Tensor, steps: int, batch_size: int, rng: Rng)
 
 
 def partition_kept(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Moves the kept samples to the front, in their order, and the others behind them.
+    """Move the kept samples to the front and the others behind them, each in their order.
 
     Args:
         order: ``int32[n]`` sample numbers.
@@ -229,13 +231,13 @@ def partition_kept(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 
 
 def padded_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf.Tensor | None = None) -> Plan:
-    """A plan of the first `count` rows; the last batch is filled up with rows of weight 0.
+    """Plan the first `count` rows, with padding rows of weight 0 at the end of the last batch.
 
-    The rows that fill up are real samples, so that batch normalization sees nothing odd.
+    Padding rows are real samples, so that batch normalization sees nothing unusual.
 
     Args:
         order: ``int32[n]`` sample numbers in the order of their use.
-        count: ``int32[]`` how many of them are trained on; at least one is.
+        count: ``int32[]`` number of them to train on; at least one is.
         batch_size: b.
         weights: ``float32[n]`` weights of the samples by sample number; ones if None.
 
@@ -257,14 +259,14 @@ def padded_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf
 
 
 def rest_scored(order: tf.Tensor, count: tf.Tensor, batch_size: int, weight: tf.Tensor, score: tf.Tensor) -> Plan:
-    """A plan of the first `count` rows to train on; the others follow in batches that are only scored.
+    """Plan to train on the first `count` rows and to score the others in batches behind them.
 
     Args:
         order: ``int32[n]`` sample numbers in the order of their use.
-        count: ``int32[]`` how many of them are trained on; at least one is.
+        count: ``int32[]`` number of them to train on; at least one is.
         batch_size: b.
         weight: ``float32[]`` weight of the samples trained on.
-        score: ``bool[]`` whether the others are scored, or left out.
+        score: ``bool[]`` whether the others are scored; otherwise they are left out.
 
     Returns:
         A plan of (ceil(n / b) + 1) * b rows.
@@ -277,16 +279,17 @@ def rest_scored(order: tf.Tensor, count: tf.Tensor, batch_size: int, weight: tf.
     n = order.shape[0]
     count = tf.maximum(tf.cast(count, tf.int32), 1)
     training = (count + batch_size - 1) // batch_size
-    behind = tf.range((-(-n // batch_size) + 1) * batch_size) - training * batch_size
-    indices = tf.gather(order, tf.where(behind < 0, behind + training * batch_size, count + behind) % n)
-    trained = tf.where(behind + training * batch_size < count, weight, 0.0)
+    places = tf.range((-(-n // batch_size) + 1) * batch_size)
+    behind = places - training * batch_size
+    indices = tf.gather(order, tf.where(behind < 0, places, count + behind) % n)
+    trained = tf.where(places < count, weight, 0.0)
     weights = tf.where(behind < 0, trained, tf.where(count + behind < n, -1.0, 0.0))
     scoring = (n - count + batch_size - 1) // batch_size
     return Plan(indices, weights, training + tf.where(score, scoring, 0))
 
 
 def scatter_update(state: tf.Tensor, indices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Writes rows into per-sample state, in place where TensorFlow can.
+    """Write rows into per-sample state, in place where TensorFlow can.
 
     Args:
         state: ``[n, ...]``.

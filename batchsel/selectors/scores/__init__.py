@@ -1,1 +1,1 @@
-"""Scores: the first part of a pipe, a number for each sample."""
+"""Scores: the first part of a pipe, which assigns a number to each sample."""

@@ -1,4 +1,4 @@
-"""Samples by how close to the decision boundary they lie."""
+"""A score by the distance to the decision boundary."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class Boundary(Score):
-    """Score of a sample: 1 at the decision boundary, 0 as far from it as any sample; unseen samples come first.
+    """Closeness of a sample to the decision boundary: 1 on it, 0 at the largest distance; unseen samples come first.
 
-    Formula: the distance d_i is the standard deviation of the predicted class probabilities, taken positive where the
-    class is right and negative where it is wrong. The score is 1 − |d_i| / max |d|; on the side "hard" (1 − d_i / max
-    |d|) / 2, on the side "easy" (1 + d_i / max |d|) / 2.
+    Formula: the distance d_i is the standard deviation of the predicted class probabilities, positive where the
+    prediction is correct and negative where it is wrong. The score is 1 − |d_i| / max |d|; on the side "hard" (1 − d_i
+    / max |d|) / 2, on the side "easy" (1 + d_i / max |d|) / 2.
     Cost: one float a sample, O(n) for each plan, no extra forward pass. Needs class labels.
     Source: H. Song et al., *Ada-Boundary: Accelerating DNN Training via Adaptive Boundary Batch Selection*, Machine
     Learning 109 (2020), https://doi.org/10.1007/s10994-020-05903-6
@@ -27,7 +27,7 @@ class Boundary(Score):
         side: "near", "hard" or "easy".
 
     Raises:
-        UsageError: If `side` is none of them.
+        UsageError: If `side` is none of these.
 
     Example:
         >>> Boundary().signals
@@ -42,18 +42,18 @@ class Boundary(Score):
         one_of(self, "side", ("near", "hard", "easy"))
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[n]``: distances, infinite for unseen samples."""
+        """Return ``float32[n]``: distances, infinite for unseen samples."""
         return tf.fill([n], float("inf"))
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Notes the distances of the samples just trained on."""
+        """Record the distances of the samples just trained on."""
         return scatter_update(state, stats.indices, stats.boundary_distance)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
-        """The closeness, infinite for unseen samples."""
+        """Return the closeness, infinite for unseen samples."""
         known = tf.math.is_finite(state)
         distance = tf.where(known, state, 0.0)
         largest = tf.reduce_max(tf.abs(distance))
         distance /= tf.where(largest > 0, largest, 1.0)
-        close = {"near": 1 - tf.abs(distance), "hard": (1 - distance) / 2, "easy": (1 + distance) / 2}[self.side]
-        return tf.where(known, close, float("inf"))
+        closeness = {"near": 1 - tf.abs(distance), "hard": (1 - distance) / 2, "easy": (1 + distance) / 2}[self.side]
+        return tf.where(known, closeness, float("inf"))

@@ -1,4 +1,4 @@
-"""Samples by their loss, and by how it moves."""
+"""A score by the loss and its trend."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class Evolved(Score):
-    """Score of a sample: its loss beside its average, so that a loss that rises or falls counts; unseen come first.
+    """Mix of a sample's loss and its moving average, so that trends count; unseen samples come first.
 
-    Formula: each time sample i is trained on with loss ℓ, its score is w_i = β₁ m_i + (1 − β₁) ℓ with the average m_i
-    of before, which then becomes m_i ← β₂ m_i + (1 − β₂) ℓ. Written out, w is the average plus (β₂ − β₁) times the
+    Formula: each time sample i is trained on with loss ℓ, its score is w_i = β₁ m_i + (1 − β₁) ℓ with its previous
+    average m_i, which then becomes m_i ← β₂ m_i + (1 − β₂) ℓ. Written out, w is the average plus (β₂ − β₁) times the
     latest difference between loss and average. The first loss is the first average.
     Cost: two floats a sample, O(n) for each plan, no extra forward pass.
     Source: *Evolved Sampling*, 2025, https://arxiv.org/abs/2509.23461, known here from its abstract: the form with two
     decay rates is a port of the idea.
 
     Args:
-        fast: β₁ in [0, 1), how much of the score is the average.
-        slow: β₂ in [0, 1), how slowly the average moves.
+        fast: β₁ in [0, 1), weight of the average in the score.
+        slow: β₂ in [0, 1), decay of the average.
 
     Raises:
         UsageError: If a parameter lies outside [0, 1).
@@ -44,11 +44,11 @@ class Evolved(Score):
         in_range(self, "slow", 0, 1, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[n, 2]``: score and average, infinite for unseen samples."""
+        """Return ``float32[n, 2]``: score and average, infinite for unseen samples."""
         return tf.fill([n, 2], float("inf"))
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Moves score and average of the samples just trained on."""
+        """Update score and average of the samples just trained on."""
         average = tf.gather(state, stats.indices)[:, 1]
         average = tf.where(tf.math.is_inf(average), stats.loss, average)
         score = self.fast * average + (1 - self.fast) * stats.loss
@@ -56,5 +56,5 @@ class Evolved(Score):
         return scatter_update(state, stats.indices, rows)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
-        """The scores, infinite for unseen samples."""
+        """Return the scores, infinite for unseen samples."""
         return state[:, 0]

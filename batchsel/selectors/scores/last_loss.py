@@ -1,4 +1,4 @@
-"""Samples by their last known loss."""
+"""A score by the last known loss."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from batchsel.selectors.types import Context
 
 @dataclass(frozen=True, repr=False)
 class LastLoss(Score):
-    """Score of a sample: the loss it had when it was trained on last; unseen samples come first.
+    """Loss of a sample when it was last trained on; unseen samples come first.
 
-    Formula: s_i = ℓ_i as of the last step that sample i was in, infinite before the first. Losses of samples that
-    are left out grow stale: they say what the model of that time made of them.
-    Cost: none; the loop keeps the last losses for all selectors.
+    Formula: s_i = ℓ_i of the last step that sample i was in, infinite before the first. Losses of samples that are left
+    out grow stale: they are those under the model of that time.
+    Cost: none; the training loop keeps the last losses for all selectors.
     Source: the loss history of I. Loshchilov and F. Hutter, *Online Batch Selection for Faster Training of Neural
     Networks*, ICLR 2016 workshop, https://arxiv.org/abs/1511.06343
 
@@ -30,5 +30,5 @@ class LastLoss(Score):
     name = "last_loss"
 
     def score(self, state: State, context: Context) -> tf.Tensor:
-        """The last losses, infinite for unseen samples."""
+        """Return the last losses, infinite for unseen samples."""
         return context.losses

@@ -14,16 +14,16 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class LossEMA(Score):
-    """Score of a sample: the bias-corrected moving average of its loss; unseen samples come first.
+    """Bias-corrected moving average of a sample's loss; unseen samples come first.
 
-    Formula: each time sample i is trained on with loss ℓ, m_i ← β m_i + (1 − β) ℓ and
-    c_i ← β c_i + (1 − β), both from 0; the score is m_i / c_i, and infinite while c_i = 0. Drawn with
-    `proportional` unless another draw follows in the pipe: P(i) ∝ score.
+    Formula: each time sample i is trained on with loss ℓ, m_i ← β m_i + (1 − β) ℓ and c_i ← β c_i + (1 − β), both from
+    0; the score is m_i / c_i, and infinite while c_i = 0. Drawn with `proportional` unless another draw follows in the
+    pipe: P(i) ∝ score.
     Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased toward high loss.
     Source: loss-proportional sampling with the bias correction of D. Kingma and J. Ba, *Adam*, ICLR 2015.
 
     Args:
-        decay: β in [0, 1); 0 keeps the last loss alone.
+        decay: β in [0, 1); 0 keeps only the last loss.
 
     Raises:
         UsageError: If `decay` lies outside [0, 1).
@@ -42,24 +42,24 @@ class LossEMA(Score):
         in_range(self, "decay", 0, 1, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[n, 2]``: m and c."""
+        """Return ``float32[n, 2]``: m and c."""
         return tf.zeros([n, 2])
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Moves the averages of the samples just trained on."""
-        news = tf.stack([stats.loss, tf.ones_like(stats.loss)], axis=1)
-        rows = self.decay * tf.gather(state, stats.indices) + (1 - self.decay) * news
+        """Update the averages of the samples just trained on."""
+        latest = tf.stack([stats.loss, tf.ones_like(stats.loss)], axis=1)
+        rows = self.decay * tf.gather(state, stats.indices) + (1 - self.decay) * latest
         return scatter_update(state, stats.indices, rows)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
-        """M / c, infinite for unseen samples."""
+        """Return m / c, infinite for unseen samples."""
         average, correction = state[:, 0], state[:, 1]
         return tf.where(correction > 0, average / tf.where(correction > 0, correction, 1.0), float("inf"))
 
 
 @dataclass(frozen=True, repr=False)
 class GradientEMA(LossEMA):
-    """Score of a sample: the moving average of its gradient norm at the outputs; unseen samples come first.
+    """Moving average of a sample's gradient norm at the outputs; unseen samples come first.
 
     Formula: as `loss_ema`, with ‖∂ℓ/∂z‖ at the outputs z (for cross-entropy ‖p − y‖₂) in place of the loss. It bounds
     the norm of the whole gradient up to a factor that hardly differs between samples.
@@ -69,7 +69,7 @@ class GradientEMA(LossEMA):
     Created Equal*, ICML 2018, https://arxiv.org/abs/1803.00942
 
     Args:
-        decay: β in [0, 1); 0 keeps the last norm alone.
+        decay: β in [0, 1); 0 keeps only the last norm.
 
     Raises:
         UsageError: If `decay` lies outside [0, 1).
@@ -86,5 +86,5 @@ class GradientEMA(LossEMA):
     signals = ("gradient_norm",)
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Moves the averages of the samples just trained on."""
+        """Update the averages of the samples just trained on."""
         return super().update(state, stats._replace(loss=stats.gradient_norm), context)

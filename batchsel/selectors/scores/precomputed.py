@@ -1,4 +1,4 @@
-"""Scores that were computed elsewhere."""
+"""A score that was computed elsewhere."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from batchsel.selectors.types import Context
 
 @dataclass(frozen=True, repr=False)
 class PrecomputedScores(Score):
-    """Score of a sample: a number out of a file, such as the loss under another model.
+    """Number of a sample in a file, such as its loss under another model.
 
     Formula: s_i = the i-th number of the file.
-    Cost: one float a sample, no extra forward pass; what the numbers cost is not on the clock.
-    Source: difficulties by a teacher in G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in Training
-    Deep Networks*, ICML 2019, https://arxiv.org/abs/1904.03626
+    Cost: one float a sample, no extra forward pass; computing the numbers is not on the clock.
+    Source: difficulties under a teacher model in G. Hacohen and D. Weinshall, *On The Power of Curriculum Learning in
+    Training Deep Networks*, ICML 2019, https://arxiv.org/abs/1904.03626
 
     Args:
         path: A NumPy file (.npy) of n numbers, not negative, in the order of the training samples.
 
     Raises:
-        UsageError: If `path` is no text.
+        UsageError: If `path` is not a string.
         UserError: If the file cannot be read, or its numbers do not fit the data.
 
     Example:
@@ -42,18 +42,18 @@ class PrecomputedScores(Score):
             raise UsageError(f"given: path must be the name of a .npy file, got {self.path!r}.")
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[n]``: the numbers."""
+        """Return ``float32[n]``: the numbers."""
         try:
             values = np.load(self.path, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise UserError(f"given: cannot read {self.path}: {error}. Expected a .npy file of {n} numbers.") from None
         if values.shape != (n,):
-            raise UserError(f"given: {self.path} has the shape {values.shape}, expected {(n,)}, one number a sample.")
+            raise UserError(f"given: {self.path} has the shape {values.shape}, expected {(n,)}, one number per sample.")
         values = np.asarray(values, np.float32)
         if not (np.isfinite(values).all() and (values >= 0).all()):
             raise UserError(f"given: {self.path} holds numbers that are negative or not finite.")
         return tf.constant(values)
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
-        """The numbers."""
+        """Return the numbers."""
         return state

@@ -1,4 +1,4 @@
-"""Samples by how much the prediction of their class has moved."""
+"""A score by how much the predicted probability of the true class varies."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from batchsel.selectors.types import Context, SampleStats
 
 @dataclass(frozen=True, repr=False)
 class PredictionVariance(Score):
-    """Score of a sample: the spread of the probability that its true class was given; unseen samples come first.
+    """Spread of the predicted probability of a sample's true class; unseen samples come first.
 
-    Formula: with the variance v_i of the k_i probabilities that sample i's class got when it was trained on,
-    s_i = sqrt(v_i + v_i² / (k_i − 1)) + floor; the floor alone up to the second time.
+    Formula: with the variance v_i of the k_i probabilities of sample i's class when it was trained on, s_i = sqrt(v_i +
+    v_i² / (k_i − 1)) + floor; the floor alone up to the second time.
     Cost: three floats a sample, O(n) for each plan, no extra forward pass. Needs class labels.
     Source: H.-S. Chang, E. Learned-Miller and A. McCallum, *Active Bias: Training More Accurate Neural Networks by
     Emphasizing High Variance Samples*, NIPS 2017, https://arxiv.org/abs/1704.07433
 
     Args:
-        floor: What every sample gets, above 0.
+        floor: Added to every score, above 0.
 
     Raises:
         UsageError: If `floor` is not above 0.
@@ -41,11 +41,11 @@ class PredictionVariance(Score):
         in_range(self, "floor", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
-        """``float32[n, 3]``: count, mean and sum of squared deviations (Welford's)."""
+        """Return ``float32[n, 3]``: count, mean and sum of squared deviations (Welford's algorithm)."""
         return tf.zeros([n, 3])
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:
-        """Takes the probabilities of the samples just trained on in."""
+        """Add the probabilities of the samples just trained on."""
         count, mean, squares = tf.unstack(tf.gather(state, stats.indices), axis=1)
         count += 1
         step = stats.probability - mean
@@ -54,7 +54,7 @@ class PredictionVariance(Score):
         return scatter_update(state, stats.indices, tf.stack([count, mean, squares], axis=1))
 
     def score(self, state: tf.Tensor, context: Context) -> tf.Tensor:
-        """The spreads, infinite for unseen samples."""
+        """Return the spreads, infinite for unseen samples."""
         count, squares = state[:, 0], tf.maximum(state[:, 2], 0.0)
         variance = squares / tf.maximum(count - 1, 1.0)
         spread = tf.sqrt(variance + tf.square(variance) / tf.maximum(count - 1, 1.0)) + self.floor

@@ -1,4 +1,4 @@
-"""The loss under a smaller model that was trained first."""
+"""A score by the loss under a smaller model that is trained first."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from batchsel.selectors.types import Context, TrainAuxiliary
 
 class _State(NamedTuple):
     losses: tf.Tensor
-    """``float32[passes, n]``: losses under the small model after each of its passes."""
+    """``float32[passes, n]`` losses under the small model after each of its passes."""
     ready: tf.Tensor
-    """``bool[]``: whether they are known."""
+    """``bool[]`` true if they are known."""
 
 
 @dataclass(frozen=True, repr=False)
 class ProxyLoss(Score):
-    """Score of a sample: its loss under a narrower model of the same form, at the same progress of its training.
+    """Loss of a sample under a narrower model of the same architecture, at the same progress of its training.
 
     Formula: at progress t, s_i = ℓ_i after pass ⌊t · passes⌋ + 1 of the small model.
     Cost: before the first step `passes` passes of the small model over the data, counted as three forward passes a
-    sample, and as many forward passes over all samples, each counted by the share of the parameters that it has; on the
-    clock. `passes` floats a sample.
+    sample, and as many forward passes over all samples, all counted in proportion to its number of parameters; on
+    the clock. `passes` floats a sample.
     Source: the small network of airbench, K. Jordan, *94% on CIFAR-10 in 3.29 Seconds on a Single GPU*, 2024,
     https://arxiv.org/abs/2404.00498
 
     Args:
-        passes: Passes that the small model is trained, at least 1.
-        width: Units and filters of its layers against those of the model, in (0, 1].
+        passes: Passes of training of the small model, at least 1.
+        width: Factor of the units and filters of its layers, in (0, 1].
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -53,18 +53,18 @@ class ProxyLoss(Score):
         in_range(self, "width", 0, 1, lower_open=True)
 
     def init(self, n: int) -> _State:
-        """No losses yet."""
+        """Return a state without losses."""
         return _State(tf.zeros([self.passes, n]), tf.constant(False))
 
     def prepare(self, state: _State, train_auxiliary: TrainAuxiliary, seed: int) -> _State:
         """Train the small model, unless that has been done already."""
         if bool(state.ready):
             return state
-        everything = np.arange(state.losses.shape[1])
-        losses = train_auxiliary(everything, seed + 1, self.passes, width=self.width, every_pass=True)
+        rows = np.arange(state.losses.shape[1])
+        losses = train_auxiliary(rows, seed + 1, self.passes, width=self.width, every_pass=True)
         return _State(tf.constant(losses, tf.float32), tf.constant(True))
 
     def score(self, state: _State, context: Context) -> tf.Tensor:
-        """The losses of the pass that is as far in its training."""
-        place = tf.cast(context.progress * self.passes, tf.int32)
-        return tf.gather(state.losses, tf.minimum(place, self.passes - 1))
+        """Return the losses after the pass at the same progress."""
+        done = tf.cast(context.progress * self.passes, tf.int32)
+        return tf.gather(state.losses, tf.minimum(done, self.passes - 1))

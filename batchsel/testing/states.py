@@ -1,0 +1,142 @@
+"""Checks of a selector's configuration, text form and state."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.core import call_syntax
+from batchsel.selectors import Function, Part, Pipe, SampleStats, Selector
+from batchsel.testing.failure import fail
+from batchsel.testing.fixtures import example_context, example_pool, example_state, example_stats, tensors_of
+from batchsel.testing.plans import B, N, describe, equal_nests
+
+
+def _parts(selector: Selector) -> tuple[Part, ...]:
+    if not isinstance(selector, Pipe):
+        return (selector,)
+    return tuple(part for part in (selector.score, *selector.modifiers, selector.draw) if part is not None)
+
+
+def check_config(selector: Selector) -> None:
+    """Check that it is a named frozen dataclass, equal to its copies and hashable."""
+    for part in _parts(selector):
+        kind = type(part).__name__
+        if not isinstance(getattr(part, "name", None), str):
+            fail(selector, "config", f"{kind} must have a name.", f'Write `name = "..."` in the class {kind}.')
+        if not (dataclasses.is_dataclass(part) and type(part).__dataclass_params__.frozen):  # type: ignore[attr-defined]
+            fail(
+                selector,
+                "config",
+                f"{kind} must be a frozen dataclass.",
+                "Decorate the class with @dataclass(frozen=True, repr=False), and keep what it remembers in the state.",
+            )
+        try:
+            hash(part)
+        except TypeError as error:
+            fail(selector, "config", f"{kind} must be hashable ({error}).", "Use tuples in place of lists in fields.")
+        if dataclasses.replace(part) != part:
+            fail(selector, "config", f"a copy of {kind} must be equal to it.", "Leave __eq__ to the dataclass.")
+
+
+def check_text_form(selector: Selector) -> None:
+    """Check that the text form of each part, which records and config files hold, builds an equal part."""
+    for part in _parts(selector):
+        if isinstance(part, Function):  # shows the name of a function, which no text can build
+            continue
+        try:
+            same = call_syntax.read(repr(part)).apply(type(part)) == part
+        except ValueError as error:
+            fail(selector, "text form", f"{part!r} cannot be read back ({error}).", _TEXT)
+        if not same:
+            fail(selector, "text form", f"{part!r} read back is not equal to the part.", _TEXT)
+
+
+_TEXT = "Use @dataclass(frozen=True, repr=False), with fields that are numbers, strings, None or lists of these."
+
+
+def check_state(selector: Selector) -> None:
+    """Check that all methods that return a state keep its structure, types and static shapes."""
+    state = selector.init(N)
+    for leaf in tf.nest.flatten(state):
+        if not isinstance(leaf, tf.Tensor):
+            problem = f"init must return a nest of tensors, it holds {type(leaf).__name__} {leaf!r}."
+            fail(selector, "state", problem, "Use tf.constant or tf.zeros.")
+    batch = example_stats(np.arange(B), np.ones(B), selector.signals)
+    calls: dict[str, SampleStats] = {"update": batch}
+    if selector.scores_excluded:
+        calls["rescore"] = batch
+    if selector.pool_size(B) is not None:
+        calls["observe"] = example_pool(selector, N, B)
+    for method, stats in calls.items():
+        _check_same_structure(selector, method, state, stats)
+
+
+def _check_same_structure(selector: Selector, method: str, state: Any, stats: SampleStats) -> None:
+    def call(state: Any, tensors: dict[str, tf.Tensor]) -> Any:
+        return getattr(selector, method)(state, stats, example_context(N, B)._replace(**tensors))
+
+    traced = tf.function(call, autograph=False).get_concrete_function(state, tensors_of(example_context(N, B)))
+    after = traced.structured_outputs
+    try:
+        tf.nest.assert_same_structure(state, after)
+    except (TypeError, ValueError) as error:
+        problem = f"{method} must return a state of the same structure as init ({str(error).splitlines()[0]})."
+        fail(selector, "state", problem, "Return all parts of the state in the same order.")
+    leaves = [(leaf.dtype, leaf.shape.as_list()) for leaf in tf.nest.flatten(after)]
+    if leaves != [(leaf.dtype, leaf.shape.as_list()) for leaf in tf.nest.flatten(state)]:
+        problem = f"{method} must keep types and shapes of the state, {', '.join(describe(state))}, got"
+        found = ", ".join(f"{dtype.name}{shape}" for dtype, shape in leaves)
+        fail(selector, "state", f"{problem} {found}.", "Use tf.cast and static shapes.")
+
+
+def check_update(selector: Selector) -> None:
+    """Check that `update` is pure and that padding rows change nothing."""
+    state, context = example_state(selector, N, B)
+    real = example_stats(np.array([3, 17, 49, 20, 8]), np.arange(1.0, 6.0), selector.signals, seed=77)
+    after = selector.update(state, real, context)
+    if not equal_nests(after, selector.update(state, real, context)):
+        problem = "two calls of update with the same arguments must return the same state, and do not."
+        fail(selector, "update", problem, "Keep everything it remembers in the state.")
+    rows = tf.constant([0, 1, 2, 3, 4, 0, 0, 0])
+    padded = SampleStats(*(None if field is None else tf.gather(field, rows) for field in real))
+    padded = padded._replace(valid=tf.range(B) < 5)
+    for one, other in zip(
+        tf.nest.flatten(after), tf.nest.flatten(selector.update(state, padded, context)), strict=True
+    ):
+        if not np.allclose(one, other, rtol=1e-5, equal_nan=True):
+            problem = "padding rows, copies of the first row with valid = False, must not change the state, and do."
+            fail(selector, "update", problem, "Count with stats.valid, and write rows by ops.sampling.scatter_update.")
+
+
+def check_prepare(selector: Selector) -> None:
+    """Check that `prepare` keeps the structure of the state."""
+    if not selector.prepares:
+        return
+    state = selector.init(N)
+
+    def train_auxiliary(
+        rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+    ) -> np.ndarray:
+        shape = (int(passes), N) if every_pass else (N,)
+        return np.random.default_rng(seed).exponential(size=shape).astype(np.float32)
+
+    after = selector.prepare(state, train_auxiliary, 0)
+    if describe(after) != describe(state):
+        problem = f"prepare must keep types and shapes of the state, {describe(state)}, got {describe(after)}."
+        fail(selector, "prepare", problem, "Use tf.cast and static shapes.")
+
+
+def check_loss_weights(selector: Selector) -> None:
+    """Check the factors of the losses of a batch with padding rows."""
+    if not selector.weighs:
+        return
+    state, context = example_state(selector, N, B)
+    losses, valid = tf.linspace(0.5, 2.0, B), tf.range(B) < B - 3
+    weights = selector.loss_weights(state, losses, valid, context)
+    if describe(weights) != [f"float32[{B}]"] or not np.isfinite(weights).all() or not np.any(weights[: B - 3]):
+        problem = f"loss_weights must return finite float32[{B}], not all 0 on real rows, got {weights}."
+        fail(selector, "loss weights", problem, "Guard divisions, and ignore rows that are not valid.")
