@@ -1,4 +1,4 @@
-"""Every selector there is, once; the battery of `test_every_selector*.py` runs over this table."""
+"""The table of all selectors, over which the battery of `test_every_selector*.py` runs."""
 
 import functools
 
@@ -10,19 +10,19 @@ from batchsel.selectors.registry import entries
 
 
 def lowest_and_random(losses, batch_size, rng):
-    """Half the samples of lowest known loss, half a random draw; TensorFlow code."""
+    """Return half the samples of lowest known loss, half a random draw; TensorFlow code."""
     half = batch_size // 2
     order = rng.permutation(losses.shape[0])
     return tf.concat([tf.math.top_k(-losses, half).indices, order[: batch_size - half]], axis=0)
 
 
 def uniform_in_numpy(losses, batch_size, rng):
-    """A draw with replacement by NumPy."""
+    """Draw with replacement in NumPy."""
     return rng.integers(len(losses), size=batch_size)
 
 
 def registered():
-    """Texts of all registered names: modifiers and draws behind `loss_ema`, the others alone.
+    """Return texts of all registered names: modifiers and draws behind `loss_ema`, the others alone.
 
     `given` needs a file of the right length and has tests of its own.
     """
@@ -32,7 +32,7 @@ def registered():
 
 
 REGISTERED = registered()
-OF_TESTS = {
+TEST_SELECTORS = {
     "function": Function(lowest_and_random, every=2),
     "numpy_function": NumpyFunction(uniform_in_numpy, every=3),
     "pruning": Pruning(),
@@ -43,9 +43,9 @@ OF_TESTS = {
         "loss_ema | warmup(1) | anneal | mix | explore_exploit(every=2)"
     ),
 }
-NAMES = [*REGISTERED, *OF_TESTS]
+NAMES = [*REGISTERED, *TEST_SELECTORS]
 
 
 @functools.cache
 def selector(name):
-    return OF_TESTS[name] if name in OF_TESTS else resolve(name)
+    return TEST_SELECTORS[name] if name in TEST_SELECTORS else resolve(name)

@@ -10,7 +10,7 @@ from batchsel.selectors.ops.sampling import padded_plan, partition_kept, scatter
 
 @dataclass(frozen=True, repr=False)
 class Pruning(Selector):
-    """Drops half of the samples of low loss and weighs the others of low loss double: shorter plans with weights."""
+    """Half of the samples of low loss are dropped and the others weighted double: shorter plans with weights."""
 
     name = "pruning"
     drop: float = 0.5
@@ -35,7 +35,7 @@ class Pruning(Selector):
 
 @dataclass(frozen=True, repr=False)
 class EveryK(Selector):
-    """Plans k batches at a time: the samples of highest loss, unseen ones first, by their last known losses."""
+    """The samples of highest last loss, unseen ones first, in plans of k batches."""
 
     name = "every_k"
     k: int = 3
@@ -51,7 +51,7 @@ class EveryK(Selector):
 
 @dataclass(frozen=True, repr=False)
 class AllSignals(Selector):
-    """Remembers every signal of every sample, and its number of visits; shuffles."""
+    """Shuffling that records every signal of every sample, and its number of visits."""
 
     name = "all_signals"
     width: int = 8
@@ -77,7 +77,7 @@ class AllSignals(Selector):
 
 @dataclass(frozen=True, repr=False)
 class Pool(Selector):
-    """Takes from pools of three batches the samples that the model finds least probable, at most b − 2 of them."""
+    """The least probable samples of pools of three batches, at most b − 2 of them."""
 
     name = "pool"
     signals = ("probability",)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from selector_table import NAMES, OF_TESTS, REGISTERED, selector
+from selector_table import NAMES, REGISTERED, TEST_SELECTORS, selector
 
 from batchsel.experiments.spec.spec import RunSpec, read_file, to_toml
 from batchsel.selectors import Pipe
@@ -38,7 +38,7 @@ def test_other_seeds_and_steps_give_other_plans(name):
 
 
 @every_selector
-def test_update_touches_the_seen_rows_alone(name):
+def test_update_changes_only_the_rows_of_the_batch(name):
     chosen = selector(name)
     state, context = example_state(chosen, N, B)
     indices = np.array([3, 17, 49, 20, 8, 0, 31, 44])
@@ -50,7 +50,7 @@ def test_update_touches_the_seen_rows_alone(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if isinstance(selector(name), Pipe)])
-def test_permuting_the_data_permutes_what_is_drawn_from(name):
+def test_permuting_the_data_permutes_the_scores(name):
     pipe = selector(name)
     state, context = example_state(pipe, N, B, steps=20)
     order = np.random.default_rng(8).permutation(N)
@@ -92,7 +92,7 @@ def test_choices_are_valid_for_pools_with_nan_losses(name):
 
 
 @every_selector
-def test_the_plan_of_a_golden_state(name):
+def test_the_plan_equals_the_golden_plan(name):
     chosen = selector(name)
     state, context = example_state(chosen, MANY, B, steps=40)
     indices, weights, used = (part.numpy() for part in chosen.plan(state, context))
@@ -107,13 +107,13 @@ def test_the_plan_of_a_golden_state(name):
 
 
 @pytest.mark.parametrize("name", REGISTERED)
-def test_the_text_form_gives_the_selector_back(name):
+def test_the_text_form_round_trips(name):
     assert parse(repr(parse(name))) == parse(name)
     assert repr(parse(repr(parse(name)))) == repr(parse(name))
 
 
 @pytest.mark.parametrize("name", REGISTERED)
-def test_a_run_s_settings_keep_it_as_toml(name, tmp_path):
+def test_run_settings_round_trip_as_toml(name, tmp_path):
     path = tmp_path / "run.toml"
     form = repr(parse(name))
     spec = RunSpec("digits", "mlp", form, 32, "adam", 1e-3, "linear", "2 passes", "accuracy>=0.9")
@@ -122,7 +122,7 @@ def test_a_run_s_settings_keep_it_as_toml(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", entries())
-def test_the_docstring_says_what_it_does_and_where_it_is_from(name):
+def test_the_docstring_has_formula_cost_source_and_example(name):
     entry = entries()[name]
     text = entry.doc()
     sections = [text.find(word) for word in ("Formula:", "Cost:", "Source:", "Example:")]
@@ -135,4 +135,4 @@ def test_the_docstring_says_what_it_does_and_where_it_is_from(name):
 
 def test_no_golden_plan_is_left_over():
     assert set(json.loads(GOLDEN.read_text())) == set(NAMES)
-    assert not set(REGISTERED) & set(OF_TESTS)
+    assert not set(REGISTERED) & set(TEST_SELECTORS)

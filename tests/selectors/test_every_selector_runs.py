@@ -1,4 +1,4 @@
-"""The battery that every selector passes in training: one trace, the same run however it is cut, resume."""
+"""The battery that every selector passes in training: one trace, the same run for any call length, resume."""
 
 import functools
 import itertools
@@ -22,12 +22,12 @@ every_selector = pytest.mark.parametrize("name", NAMES)
 
 @functools.cache
 def trainer_of(name, compile="auto"):
-    """One trainer for all tests of a selector: what is compiled once is used again after `reset`."""
+    """Return one trainer for all tests of a selector, compiled once and used again after `reset`."""
     return Trainer(mlp(), selector(name), batch_size=8, compile=compile)
 
 
 def run(trainer, epochs=3, seed=1, **options):
-    """A run from the start; its history, weights, losses, selector state and counts."""
+    """Run from the start; return history, weights, loop state and counts."""
     trainer.reset(seed)
     return finish(trainer, epochs, **options)
 
@@ -46,7 +46,7 @@ def assert_same_run(first, second):
 
 
 class EachBatch(keras.callbacks.Callback):
-    """Wants every batch, and notes them."""
+    """Callback that records every batch."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +57,7 @@ class EachBatch(keras.callbacks.Callback):
 
 
 class SaveAt(keras.callbacks.Callback):
-    """Saves at a step and stops there."""
+    """Callback that saves at a step and stops there."""
 
     def __init__(self, trainer, step, path):
         super().__init__()
@@ -86,8 +86,8 @@ def test_one_trace_serves_several_fits_and_seeds(name):
 
 
 @every_selector
-def test_xla_does_not_compile_again_for_another_seed(name):
-    """It would for each value of what it takes for a constant, such as a position in ``rows[position]``."""
+def test_xla_does_not_recompile_for_another_seed(name):
+    """It would for each value of a compile-time constant, such as a position in ``rows[position]``."""
     trainer = trainer_of(name)
     run(trainer, epochs=4, seed=20)
     seconds = []
@@ -99,7 +99,7 @@ def test_xla_does_not_compile_again_for_another_seed(name):
 
 
 @every_selector
-def test_the_run_is_the_same_for_any_number_of_steps_a_call(name, monkeypatch):
+def test_the_run_is_the_same_for_any_number_of_steps_per_call(name, monkeypatch):
     trainer = trainer_of(name)
     expected = run(trainer)
     batches = EachBatch()
@@ -116,7 +116,7 @@ def print_nothing(epoch, logs):
 
 
 @every_selector
-def test_resumed_in_the_middle_of_a_plan_it_is_bit_equal(name, tmp_path):
+def test_a_run_resumed_in_the_middle_of_a_plan_is_bit_equal(name, tmp_path):
     trainer = trainer_of(name)
     expected = run(trainer)
     step = expected[3]["steps"] // 2
@@ -128,7 +128,7 @@ def test_resumed_in_the_middle_of_a_plan_it_is_bit_equal(name, tmp_path):
 
 
 @every_selector
-def test_a_seed_gives_one_run_and_another_seed_another(name):
+def test_runs_are_equal_for_equal_seeds_only(name):
     trainer = trainer_of(name)
     first, again, other = (run(trainer, epochs=2, seed=seed) for seed in (4, 4, 5))
     assert_same_run(first, again)
@@ -136,7 +136,7 @@ def test_a_seed_gives_one_run_and_another_seed_another(name):
 
 
 @every_selector
-def test_the_loss_of_what_was_trained_on_is_known(name):
+def test_losses_of_trained_samples_are_known(name):
     trainer = trainer_of(name)
     run(trainer, epochs=2)
     last = trainer.loop.state.last_indices.numpy()
@@ -146,7 +146,7 @@ def test_the_loss_of_what_was_trained_on_is_known(name):
 
 
 class Plans(keras.callbacks.Callback):
-    """Notes the plan in use at the end of each epoch."""
+    """Callback that records the plan in use at the end of each epoch."""
 
     def __init__(self, trainer):
         super().__init__()
@@ -157,7 +157,7 @@ class Plans(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("name", ORDER)
-def test_what_does_not_look_at_losses_chooses_the_same_in_graph_and_xla(name):
+def test_selectors_that_ignore_losses_plan_the_same_in_graph_and_xla(name):
     chosen = []
     for mode in ("graph", "xla"):
         trainer = trainer_of(name, mode)

@@ -1,4 +1,4 @@
-"""Batches picked row by row: against plain NumPy that writes everything out."""
+"""Batches picked row by row, compared with plain NumPy."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def products(rows):
 
 
 def gram_schmidt(rows, target, count):
-    """Rows by how much of what is left of the target their rest takes; plain and slow."""
+    """Pick rows by how much of the target's residual their residual explains; plain and slow."""
     left, basis, picked = target.astype(float), [], []
     for _ in range(count):
         rests = rows.astype(float)

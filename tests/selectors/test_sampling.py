@@ -1,4 +1,4 @@
-"""How wishes become rows: expectations, rounding, unseen samples first, dealing and filling up."""
+"""Sampling primitives: expectations, rounding, unseen samples first, dealing and padding."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def draw(shares, rows, step=0):
 
 
 def counts_of_draws(shares, rows, times):
-    """``int[times, n]``: how often each sample was drawn."""
+    """Return ``int[times, n]``, the number of draws of each sample."""
     shares = tf.constant(shares, tf.int64)
 
     @tf.function(jit_compile=True)
@@ -50,7 +50,7 @@ def counts_of_draws(shares, rows, times):
         ([1, 0, 1, 1], 7),
     ],
 )
-def test_samples_are_drawn_as_often_as_they_should_be(shares, rows):
+def test_systematic_draws_have_the_expected_rates(shares, rows):
     counts = counts_of_draws(shares, rows, times=6000)
     expected = rows * np.array(shares) / np.sum(shares)
     part = expected % 1
@@ -74,7 +74,7 @@ def test_few_shares_and_many_rows_do_not_collapse_onto_one_sample():
     assert sorted(draw([1, 0, 1], 4)) == [0, 0, 2, 2]
 
 
-def test_pairs_of_equal_samples_are_drawn_alike():
+def test_pairs_of_equal_samples_are_equally_likely():
     counts = counts_of_draws([1] * 8, 2, times=8000)
     pairs = counts.T @ counts
     observed = pairs[np.triu_indices(8, 1)]
@@ -112,7 +112,7 @@ def test_unseen_samples_come_first(unseen, finite, rows, step):
         assert counts[:unseen].sum() <= unseen + 1
 
 
-def test_what_unseen_samples_leave_goes_by_score():
+def test_rows_left_by_unseen_samples_are_drawn_by_score():
     scores = tf.constant([INFINITE, INFINITE, 1.0, 2.0, 1.0], tf.float64)
     counts = counts_of_draws(first_then_shares(scores, 4).numpy(), 4, times=4000)
     assert (np.abs(counts.mean(axis=0) - [1, 1, 0.5, 1, 0.5]) < 0.04).all()
@@ -121,7 +121,7 @@ def test_what_unseen_samples_leave_goes_by_score():
 @given(
     st.lists(st.floats(0, width=32, allow_nan=False) | st.just(INFINITE), min_size=1, max_size=40), st.integers(1, 40)
 )
-def test_the_kth_largest_is_that_of_sorting(scores, k):
+def test_kth_largest_equals_sorting(scores, k):
     k = min(k, len(scores))
     found = kth_largest(tf.constant(scores, tf.float32), k)
     assert float(found) == sorted(map(float, np.float32(scores)), reverse=True)[k - 1]
@@ -134,13 +134,13 @@ def test_long_plans_of_large_sets_do_not_overflow():
     assert (np.bincount(drawn, minlength=499_999)[:499_999] >= 1).all()
 
 
-def test_no_score_at_all_means_equal_chances():
+def test_samples_without_scores_are_equally_likely():
     assert first_then_shares(tf.zeros([4], tf.float64), 2).numpy().tolist() == [1, 1, 1, 1]
     assert first_then_shares(tf.fill([3], tf.constant(INFINITE, tf.float64)), 7).numpy().tolist() == [1, 1, 1]
 
 
 @given(steps=st.integers(1, 9), batch_size=st.integers(1, 9))
-def test_dealing_keeps_every_row_and_parts_neighbors(steps, batch_size):
+def test_dealing_keeps_all_rows_and_separates_neighbors(steps, batch_size):
     rows = tf.range(steps * batch_size)
     batches = deal_into_batches(rows, steps).numpy().reshape(steps, batch_size)
     assert sorted(batches.ravel()) == rows.numpy().tolist()
@@ -169,7 +169,7 @@ def test_kept_samples_move_to_the_front_in_their_order(flags, seed):
 
 
 @given(n=st.integers(1, 40), batch_size=st.integers(1, 12), share=st.floats(0, 1), weighted=st.booleans())
-def test_a_filled_plan_trains_on_the_first_rows_alone(n, batch_size, share, weighted):
+def test_a_padded_plan_trains_only_on_the_first_rows(n, batch_size, share, weighted):
     count = round(share * n)
     order = np.random.default_rng(n).permutation(n).astype(np.int32)
     weights = np.linspace(1, 2, n).astype(np.float32) if weighted else None
@@ -184,14 +184,14 @@ def test_a_filled_plan_trains_on_the_first_rows_alone(n, batch_size, share, weig
     assert ((indices >= 0) & (indices < n)).all()
 
 
-def test_writing_rows_leaves_the_others():
+def test_scatter_update_leaves_other_rows():
     state = tf.reshape(tf.range(8.0), [4, 2])
     rows = scatter_update(state, tf.constant([3, 1]), tf.constant([[9.0, 9.0], [7.0, 7.0]])).numpy()
     assert rows.tolist() == [[0.0, 1.0], [7.0, 7.0], [4.0, 5.0], [9.0, 9.0]]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_sweep_finds_what_a_search_finds(seed, monkeypatch):
+def test_sweep_and_bisection_draw_the_same_rows(seed, monkeypatch):
     generator = np.random.default_rng(seed)
     n = int(generator.integers(1, 400))
     shares = generator.integers(0, 2**24, n) * (generator.uniform(size=n) < 0.5)

@@ -92,7 +92,7 @@ def test_half_of_every_smart_batch_is_from_the_top_fifth():
     assert stats.chisquare(exploiting).pvalue > 1e-4
 
 
-def test_smart_takes_unseen_samples_before_others():
+def test_smart_draws_unseen_samples_first():
     scores = np.where(np.arange(200) % 2, INFINITE, 5.0)
     drawn = plans("smart(every=2)", scores, batch_size=20, times=100)
     assert ((drawn % 2).sum(axis=2) >= 10).all()
@@ -127,14 +127,14 @@ def test_smart_explores_at_every_batch_size(batch_size):
     assert share < 0.85
 
 
-def test_warmup_gives_equal_chances_until_it_ends():
+def test_warmup_is_uniform_until_it_ends():
     early = Warmup(2).modify(SCORES, example_context(5, 1, samples=9))
     late = Warmup(2).modify(SCORES, example_context(5, 1, samples=10))
     assert early.numpy().tolist() == [1, 1, 1, INFINITE, 1]
     assert late.numpy().tolist() == SCORES.numpy().tolist()
 
 
-def test_no_warmup_changes_nothing():
+def test_warmup_of_0_passes_changes_nothing():
     assert Warmup(0).modify(SCORES, example_context(5, 1)).numpy().tolist() == SCORES.numpy().tolist()
 
 
@@ -146,7 +146,7 @@ def test_anneal_raises_to_a_falling_power(progress, power):
     assert scores[3] == INFINITE
 
 
-def test_anneal_ends_in_equal_chances():
+def test_anneal_ends_uniform():
     drawn = plans("loss_ema | anneal", np.linspace(0, 9, 60), batch_size=6, times=300, progress=1.0)
     assert stats.chisquare(np.bincount(drawn.ravel(), minlength=60)).pvalue > 1e-4
 
@@ -165,7 +165,7 @@ def test_mix_gives_every_sample_its_share():
     assert (np.abs(rate - 0.5 / 30) < 4.5 * np.sqrt(0.5 / 30 / drawn.size)).all()
 
 
-def test_mix_of_nothing_is_uniform():
+def test_mix_of_zero_scores_is_uniform():
     assert Mix(0.1).modify(tf.zeros([3], tf.float64), example_context(3, 1)).numpy().tolist() == [0.1, 0.1, 0.1]
 
 

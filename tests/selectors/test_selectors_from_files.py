@@ -1,4 +1,4 @@
-"""Selectors out of a file of the user's, in the text form."""
+"""Selectors from a user file, in the text form."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def mine(tmp_path, monkeypatch):
     return tmp_path / "mine.py"
 
 
-def test_a_file_of_the_users(mine):
+def test_selectors_are_loaded_from_a_user_file(mine):
     assert repr(resolve("./mine.py:Mine")) == "mine(share=0.5)"
     assert resolve("./mine.py:Mine(0.25)").share == 0.25
     assert resolve(f"{mine}:Mine(share=1)").share == 1
@@ -56,7 +56,7 @@ def test_a_file_of_the_users(mine):
         ("./broken.py:Mine", "broken.py"),
     ],
 )
-def test_a_file_of_the_users_with_a_mistake(mine, text, words):
+def test_mistakes_in_a_user_file_are_named(mine, text, words):
     mine.with_name("broken.py").write_text("import (")
     with pytest.raises(UsageError) as caught:
         resolve(text)

@@ -28,7 +28,7 @@ def test_every_batch_holds_the_highest_scores_of_its_pool(pool):
     scores = np.random.default_rng(0).exponential(size=N)
     rows, weights, steps = hardest(pool, scores)
     assert steps == -(-N // (pool * B))
-    # The pools are the shuffled pass in order; what they did not give away scores less than all that they did.
+    # The pools are the shuffled pass in order; rows not chosen score less than all chosen ones.
     order = example_context(N, B).rng.permutation(N, "hardest").numpy()
     for place in range(steps):
         members = order[place * pool * B : (place + 1) * pool * B]
@@ -41,7 +41,7 @@ def test_every_batch_holds_the_highest_scores_of_its_pool(pool):
     assert pool > 1 or len(taken) == N
 
 
-def test_equal_scores_are_a_random_part():
+def test_hardest_breaks_ties_at_random():
     counts = np.zeros(N)
     for step in range(400):
         rows, weights, _ = hardest(2, np.ones(N), step)
@@ -51,15 +51,15 @@ def test_equal_scores_are_a_random_part():
     assert np.abs(counts - 200).max() < 45
 
 
-def test_the_small_model_is_asked_at_the_same_progress():
+def test_proxy_losses_are_those_of_the_same_progress():
     selector = resolve("proxy_loss(passes=4, width=0.5)")
     asked = []
 
-    def learn(rows, seed, passes, *, width, every_pass):
+    def train_auxiliary(rows, seed, passes, *, width, every_pass):
         asked.append((len(rows), seed, passes, width, every_pass))
         return np.arange(4.0)[:, None] + np.zeros([4, N])
 
-    state = selector.prepare(selector.init(N), learn, 7)
+    state = selector.prepare(selector.init(N), train_auxiliary, 7)
     assert asked == [(N, 8, 4, 0.5, True)]
     found = [
         selector.score.score(state[0], example_context(N, B, progress=at))[0].numpy() for at in (0, 0.24, 0.26, 0.9, 1)
@@ -80,7 +80,7 @@ def test_it_is_trained_on_the_clock_and_counted_by_its_size():
     np.testing.assert_array_equal(trainer.loop.state.state[0].losses.numpy(), losses)
 
 
-def test_what_the_small_model_finds_hard_is_trained_on_more():
+def test_samples_hard_for_the_small_model_are_trained_on_more():
     trainer = Trainer(mlp(), "small_proxy(pool=4)", batch_size=B, compile="graph")
     trainer.fit(X, Y, epochs=8, verbose=0)
     losses = trainer.loop.state.state[0].losses.numpy()[0]
@@ -98,7 +98,7 @@ def conv_net():
     return compiled(keras.Model(inputs, outputs), loss=sparse(from_logits=False))
 
 
-def test_narrower_networks_keep_their_form():
+def test_narrower_networks_keep_their_architecture():
     x = np.random.default_rng(0).normal(size=(N, 6, 6, 1)).astype(np.float32)
     trainer = Trainer(conv_net(), "small_proxy(width=0.25)", batch_size=B, compile="graph")
     trainer.fit(x, Y, epochs=1, verbose=0)
@@ -108,7 +108,7 @@ def test_narrower_networks_keep_their_form():
     assert (widths, units) == ([2, 2], [2, 3])
 
 
-def test_what_cannot_be_narrowed_says_so():
+def test_models_that_cannot_be_narrowed_are_refused():
     inputs = keras.Input((4,))
     both = keras.layers.Concatenate()([keras.layers.Dense(2)(inputs), keras.layers.Dense(2)(inputs)])
     trainer = Trainer(compiled(keras.Model(inputs, both)), "small_proxy", batch_size=B, compile="graph")
@@ -116,7 +116,7 @@ def test_what_cannot_be_narrowed_says_so():
         trainer.fit(X, Y, verbose=0)
 
 
-def test_how_often_plans_are_made():
+def test_interval_in_steps_has_bounds():
     assert interval_in_steps(None, 60_000, 64) == 47  # a twentieth of a pass
     assert interval_in_steps(None, 4_000_000, 64) == 15625  # a quarter
     assert interval_in_steps(0.5, 60_000, 64) == 468  # half a pass, at most
@@ -126,14 +126,14 @@ def test_how_often_plans_are_made():
     assert interval_in_steps(None, 1, 8) == 1
 
 
-def test_every_head_of_a_narrower_model_keeps_its_size():
+def test_every_output_of_a_narrower_model_keeps_its_size():
     trainer = Trainer(two_outputs(), "small_proxy", batch_size=B, compile="graph")
     trainer.fit(X, {"kind": Y, "size": X[:, :1]}, epochs=1, verbose=0)
     narrow, _ = trainer.reference._inner[0.5, B]
     assert [layer.units for layer in narrow.model.layers if hasattr(layer, "units")] == [4, 3, 1]
 
 
-def test_settings_of_the_run_are_those_of_the_small_model():
+def test_the_small_model_uses_the_settings_of_the_run():
     trainer = Trainer(mlp(), "small_proxy", batch_size=B, compile="graph")
     trainer.fit(X, Y, epochs=1, verbose=0)
     narrow, _ = trainer.reference._inner[0.5, B]

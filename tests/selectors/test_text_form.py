@@ -1,4 +1,4 @@
-"""The text form of selectors: what is read, what is refused and with which words, and nothing is evaluated."""
+"""The text form of selectors: parsing, error messages, and no evaluation of code."""
 
 import contextlib
 
@@ -47,7 +47,7 @@ SMART = LossEMA(0.9) | ExploreExploit(0.5, 0.2)
         ("loss_ema | proportional(every=None)", Pipe(LossEMA(), (), Proportional())),
     ],
 )
-def test_what_is_read(text, expected):
+def test_text_forms_are_parsed(text, expected):
     chosen = resolve(text)
     assert chosen == expected
     assert resolve(repr(chosen)) == chosen
@@ -84,7 +84,7 @@ def test_what_is_read(text, expected):
         ("(" * 2000, "cannot read"),
     ],
 )
-def test_what_cannot_be_read_is_shown_with_an_example(text, words):
+def test_unreadable_text_is_shown_with_an_example(text, words):
     for reader in (parse, check):
         with pytest.raises(UsageError) as caught:
             reader(text)
@@ -141,14 +141,14 @@ def test_what_cannot_be_read_is_shown_with_an_example(text, words):
         ("./no/such.py:Mine", "there is no file 'no/such.py' to take 'Mine' from"),
     ],
 )
-def test_what_is_wrong_is_named(text, words):
+def test_errors_name_the_mistake(text, words):
     with pytest.raises(UsageError) as caught:
         resolve(text)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, 0.5, b"random", ["random"], {}])
-def test_what_is_no_selector_is_refused(wrong):
+def test_objects_that_are_not_selectors_are_refused(wrong):
     with pytest.raises(UsageError, match="selector must be a name, a pipe in text"):
         resolve(wrong)
 
@@ -190,16 +190,16 @@ SELECTORS = st.one_of(
 
 @given(SELECTORS)
 @example(Pipe(LossEMA(5e-324), (Warmup(10**22),)))
-def test_every_selector_is_read_back_from_its_print(chosen):
+def test_every_selector_is_parsed_from_its_repr(chosen):
     assert resolve(repr(chosen)) == chosen
 
 
 @given(st.text(max_size=40) | st.text(alphabet="loss_ema()|mix,=0.9'\"[]{}*\\ \n", max_size=40))
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_parsed_or_refused(text):
     with contextlib.suppress(UsageError):
         parse(text)
 
 
-def test_numbers_of_numpy_are_read_back_too():
+def test_numpy_numbers_are_parsed_from_their_repr():
     chosen = LossEMA(np.float64(0.5)) | Mix(np.float64(0.25))
     assert resolve(repr(chosen)) == chosen
