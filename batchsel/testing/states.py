@@ -38,8 +38,10 @@ def check_config(selector: Selector) -> None:
             hash(part)
         except TypeError as error:
             fail(selector, "config", f"{kind} must be hashable ({error}).", "Use tuples in place of lists in fields.")
-        if dataclasses.replace(part) != part:
-            fail(selector, "config", f"a copy of {kind} must be equal to it.", "Leave __eq__ to the dataclass.")
+        copy = dataclasses.replace(part)
+        if copy != part or hash(copy) != hash(part):
+            problem = f"a copy of {kind} must be equal to it and have the same hash."
+            fail(selector, "config", problem, "Leave __eq__ and __hash__ to the dataclass.")
 
 
 def check_text_form(selector: Selector) -> None:
@@ -48,7 +50,8 @@ def check_text_form(selector: Selector) -> None:
         if isinstance(part, Function):  # shows the name of a function, which no text can build
             continue
         try:
-            same = call_syntax.read(repr(part)).apply(type(part)) == part
+            call = call_syntax.read(repr(part))
+            same = call.name == part.name and call.apply(type(part)) == part
         except ValueError as error:
             fail(selector, "text form", f"{part!r} cannot be read back ({error}).", _TEXT)
         if not same:
