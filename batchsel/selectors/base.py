@@ -63,21 +63,21 @@ class Selector(Part):
         first_samples
     """
 
-    signals: ClassVar[tuple[str, ...]] = ()
+    signals: tuple[str, ...] = ()
     """Fields of `SampleStats`, other than the loss, that it reads."""
-    scores_excluded: ClassVar[bool] = False
+    scores_excluded: bool = False
     """True if plans may hold batches that are only scored: their rows have weight -1."""
-    can_skip_scoring: ClassVar[bool] = False
+    can_skip_scoring: bool = False
     """True if a pool may hold no more real rows than a batch has; such a pool is trained on without being scored."""
-    requires_nonnegative_losses: ClassVar[bool] = True
+    requires_nonnegative_losses: bool = True
     """False if losses below 0 are fine."""
-    needs_inputs: ClassVar[bool] = False
+    needs_inputs: bool = False
     """True if it reads `Context.inputs`."""
-    uses_training_losses: ClassVar[bool] = True
+    uses_training_losses: bool = True
     """False if it ignores the results of training: it reads neither `Context.losses` nor anything but the indices of
     `SampleStats` in `update` and `loss_weights`. Only such a selector may be combined with augmentations that mix two
     samples (mixup, CutMix), whose common loss says little of either."""
-    traceable: ClassVar[bool] = True
+    traceable: bool = True
     """False if it calls NumPy code, which rules out XLA."""
 
     @property

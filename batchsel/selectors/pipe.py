@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import tensorflow as tf
 
@@ -23,9 +22,9 @@ class Score(Part):
         [3, 2]
     """
 
-    signals: ClassVar[tuple[str, ...]] = ()
+    signals: tuple[str, ...] = ()
     """As in `Selector`."""
-    uses_training_losses: ClassVar[bool] = True
+    uses_training_losses: bool = True
     """As in `Selector`."""
 
     def __or__(self, other: Part) -> Pipe:
@@ -60,7 +59,7 @@ class Modifier(Part):
         loss_ema(decay=0.9) | warmup(passes=1)
     """
 
-    uses_training_losses: ClassVar[bool] = False
+    uses_training_losses: bool = False
     """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
 
     def init(self, n: int) -> State:
@@ -94,7 +93,7 @@ class Draw(Part):
         32
     """
 
-    uses_training_losses: ClassVar[bool] = False
+    uses_training_losses: bool = False
     """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
@@ -131,6 +130,10 @@ class Pipe(Selector):
     modifiers: tuple[Modifier, ...] = ()
     draw: Draw | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signals", self.score.signals)
+        object.__setattr__(self, "uses_training_losses", any(part.uses_training_losses for part in self._parts))
+
     def __or__(self, other: Part) -> Pipe:
         """Append a modifier or a draw.
 
@@ -154,16 +157,6 @@ class Pipe(Selector):
     @property
     def _parts(self) -> tuple[Score | Modifier | Draw, ...]:
         return (self.score, *self.modifiers, *(() if self.draw is None else (self.draw,)))
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """Signals that the score reads."""
-        return self.score.signals
-
-    @property
-    def uses_training_losses(self) -> bool:
-        """True if one of its parts uses them."""
-        return any(part.uses_training_losses for part in self._parts)
 
     @property
     def prepares(self) -> bool:

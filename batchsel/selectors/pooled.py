@@ -24,6 +24,7 @@ class Pooled(Selector):
     """
 
     pool: int
+    """Batches in a pool."""
 
     def __post_init__(self) -> None:
         check_integer(self, "pool", 1)

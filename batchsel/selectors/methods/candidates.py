@@ -11,8 +11,12 @@ from batchsel.selectors.base import State
 from batchsel.selectors.pooled import Pooled, take_in_proportion, top_k
 from batchsel.selectors.types import Context, SampleStats, Selection
 
-_SIGNALS = {"loss": (), "gradient_norm": ("gradient_norm",), "probability": ("probability",)}
-_LAST_LAYER = ("gradient_norm", "features")
+_SIGNALS = {
+    "loss": (),
+    "gradient_norm": ("gradient_norm",),
+    "probability": ("probability",),
+    "last_layer": ("gradient_norm", "features"),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,13 +52,9 @@ class Candidates(Pooled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of(self, "of", (*_SIGNALS, "last_layer"))
+        one_of(self, "of", tuple(_SIGNALS))
         one_of(self, "take", ("top", "proportional", "unbiased"))
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """Signals that the score is computed from."""
-        return _SIGNALS.get(self.of, _LAST_LAYER)
+        object.__setattr__(self, "signals", _SIGNALS[self.of])
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Choose the rows of highest score, or draw rows by their scores."""

@@ -56,11 +56,7 @@ class ComposerBackprop(Pooled):
         check_integer(self, "interrupt", 0)
         if self.end <= self.start:
             raise UsageError(f"composer_backprop: end must be above start, got start={self.start}, end={self.end}.")
-
-    @property
-    def pool(self) -> int:
-        """Batches in a pool."""
-        return math.ceil(1 / self.keep - 1e-9)
+        object.__setattr__(self, "pool", math.ceil(1 / self.keep - 1e-9))
 
     def active(self, state: State, context: Context) -> tf.Tensor:
         """Return true between `start` and `end`, except for the interrupted steps."""

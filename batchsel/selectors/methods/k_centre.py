@@ -49,11 +49,7 @@ class KCentre(Pooled):
         super().__post_init__()
         one_of(self, "on", ("features", "inputs", "pca"))
         check_integer(self, "dimensions", 1)
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """Signals that distances are measured on."""
-        return ("features",) if self.on == "features" else ("inputs",)
+        object.__setattr__(self, "signals", ("features",) if self.on == "features" else ("inputs",))
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Pick rows greedily."""

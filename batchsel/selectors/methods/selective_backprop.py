@@ -48,11 +48,7 @@ class SelectiveBackprop(Pooled):
         in_range(self, "beta", 0, float("inf"), upper_open=True)
         in_range(self, "floor", 0, 1)
         check_integer(self, "history", 1)
-
-    @property
-    def pool(self) -> int:
-        """Batches in a pool."""
-        return math.ceil(self.beta + 1)
+        object.__setattr__(self, "pool", math.ceil(self.beta + 1))
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Return ``float32[history]`` latest losses, infinite where unknown, and the position of the next one."""

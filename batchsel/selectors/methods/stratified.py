@@ -40,16 +40,8 @@ class Stratified(Selector):
 
     def __post_init__(self) -> None:
         one_of(self, "by", ("class", "loss"))
-
-    @property
-    def requires_nonnegative_losses(self) -> bool:
-        """True if it sorts by losses."""
-        return self.by == "loss"
-
-    @property
-    def uses_training_losses(self) -> bool:
-        """True if it sorts by losses."""
-        return self.by == "loss"
+        object.__setattr__(self, "requires_nonnegative_losses", self.by == "loss")
+        object.__setattr__(self, "uses_training_losses", self.by == "loss")
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass."""
