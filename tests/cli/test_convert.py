@@ -50,7 +50,7 @@ def numbers(path):
     return header, np.array(rows, np.int64)
 
 
-def test_images_become_the_well_known_csv(command, tmp_path):
+def test_images_become_label_and_pixel_columns(command, tmp_path):
     write_digit_card(tmp_path, ARRAYS)
     write_idx_files(tmp_path / "data" / "tiny", ARRAYS, packed=True)
     done = command("datasets", "convert", "tiny", "--to", "csv", "--out", "here/there")
@@ -64,7 +64,7 @@ def test_images_become_the_well_known_csv(command, tmp_path):
         np.testing.assert_array_equal(table[:, 1:].reshape(-1, 28, 28), ARRAYS[f"x_{part}"])
 
 
-def test_the_npz_of_an_image_set_is_a_container_that_is_read_again(command, tmp_path):
+def test_npz_of_an_image_set_can_be_loaded_again(command, tmp_path):
     write_digit_card(tmp_path, ARRAYS)
     write_idx_files(tmp_path / "data" / "tiny", ARRAYS, packed=False)
     done = command("datasets", "convert", "tiny", "--to", "npz", "--out", "again/tiny", "--json")
@@ -78,7 +78,7 @@ def test_the_npz_of_an_image_set_is_a_container_that_is_read_again(command, tmp_
     assert "npz file; checked: SHA-256 of x_test" in verified.out
 
 
-def test_color_images_stand_pixel_by_pixel(tmp_path):
+def test_color_images_are_written_pixel_by_pixel(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (6, 2, 3, 3), np.uint8)
     part = Part(x, np.arange(6, dtype=np.int32) % 2)
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"))
@@ -122,7 +122,7 @@ def test_every_digit_of_a_table_is_kept(name, tmp_path):
         assert arrays["y_test"].tolist() == dataset.test.y.tolist()
 
 
-def test_texts_stand_in_csv_and_their_words_in_npz(command, tmp_path):
+def test_csv_has_texts_and_npz_has_word_numbers(command, tmp_path):
     write_tweets(tmp_path)
     for form in ("csv", "npz"):
         done = command("datasets", "convert", "tweets", "--to", form, "--out", "out")
@@ -138,7 +138,7 @@ def test_texts_stand_in_csv_and_their_words_in_npz(command, tmp_path):
     assert len(spoken) == 20
 
 
-def test_files_are_replaced_only_when_that_is_wanted(command, tmp_path):
+def test_files_are_replaced_only_with_force(command, tmp_path):
     assert command("datasets", "convert", "wine", "--to", "npz", "--out", ".").code == 0
     (tmp_path / "wine.npz").write_text("mine")
     done = command("datasets", "convert", "wine", "--to", "npz", "--out", ".")
@@ -157,14 +157,14 @@ def test_files_are_replaced_only_when_that_is_wanted(command, tmp_path):
         (["wine"], "Missing option '--to'"),
     ],
 )
-def test_wrong_usage_is_said_before_anything_is_written(command, tmp_path, words, said):
+def test_wrong_usage_is_reported_before_anything_is_written(command, tmp_path, words, said):
     done = command("datasets", "convert", *words)
     assert done.code == 2
     assert said in done.err
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path):
+def test_full_disk_leaves_no_partial_file(tmp_path):
     dataset = data.load(cards.load("datasets", "digits"))
     old = convert(dataset, "csv", tmp_path)[1].read_bytes()
     (tmp_path / "train.csv").unlink()
@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     assert (tmp_path / "test.csv").read_bytes() == old
 
 
-def test_names_that_cannot_be_told_apart_are_refused(tmp_path):
+def test_ambiguous_names_are_rejected(tmp_path):
     part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"), feature_names=("label", "size"))
     with pytest.raises(UserError, match="mine: the features label, size need names of their own"):
@@ -183,7 +183,7 @@ def test_names_that_cannot_be_told_apart_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_data_made_rare_know_where_they_came_from():
+def test_imbalanced_data_keep_the_indices_of_their_rows():
     dataset = data.load(cards.load("datasets", "iris"))
     rare = with_rare_classes(dataset, 10.0)
     every = load_iris().data

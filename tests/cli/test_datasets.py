@@ -79,7 +79,7 @@ def test_a_broken_card_does_not_hide_the_others(folder):
     assert "broken" not in result.stdout
 
 
-def test_show_tells_what_the_card_says(folder):
+def test_show_prints_the_card(folder):
     text = run("show", "fashion_mnist").stdout
     for words in (
         "Fashion-MNIST (fashion_mnist)",
@@ -103,7 +103,7 @@ def test_show_as_json_is_the_card(folder):
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_an_unknown_name_gets_the_nearest(folder, command):
+def test_unknown_name_suggests_the_nearest(folder, command):
     with pytest.raises(UsageError, match=r"unknown dataset 'irsi'\. Did you mean 'iris'"):
         run(command, "irsi")
 
@@ -164,7 +164,7 @@ def test_fetch_downloads_with_progress_on_standard_error(folder):
         server.close()
 
 
-def test_fetch_goes_on_after_one_that_fails(folder):
+def test_fetch_continues_after_a_failed_set(folder):
     with RangeServer() as server:
         files = served(server)
         write_digit_card(folder, ARRAYS, files=files)
@@ -183,7 +183,7 @@ def test_fetch_goes_on_after_one_that_fails(folder):
         assert rows[1] == {"name": "tiny", "found": "idx files", "path": str(place / "tiny")}
 
 
-def test_fetch_asks_for_the_space_of_all_files_first(folder, monkeypatch):
+def test_fetch_checks_the_disk_space_of_all_files_first(folder, monkeypatch):
     monkeypatch.setattr(
         "batchsel.data.download.disk_space.shutil.disk_usage", lambda path: SimpleNamespace(free=10_000_000)
     )
@@ -192,13 +192,13 @@ def test_fetch_asks_for_the_space_of_all_files_first(folder, monkeypatch):
     assert not (folder / "data").exists()
 
 
-def test_fetch_stops_at_a_misspelt_name_before_it_begins(folder):
+def test_fetch_stops_at_a_misspelled_name_before_it_begins(folder):
     result = CliRunner().invoke(datasets, ["fetch", "iris", "irsi"])
     assert isinstance(result.exception, UsageError)
     assert result.stdout == ""
 
 
-def test_list_and_show_say_how_much_there_is_to_fetch(folder):
+def test_list_and_show_report_bytes_to_fetch(folder):
     assert "11.6 MB to be fetched" in run("list").stdout
     rows = {row["name"]: row for row in run_json("list")["datasets"]}
     assert rows["mnist"]["missing_bytes"] == 11_594_722
@@ -207,7 +207,7 @@ def test_list_and_show_say_how_much_there_is_to_fetch(folder):
     assert "train-images-idx3-ubyte.gz (9.9 MB)" in run("show", "mnist").stdout
 
 
-def test_verify_names_the_file_that_is_wrong(folder):
+def test_verify_names_the_wrong_file(folder):
     with RangeServer() as server:
         write_digit_card(folder, ARRAYS, files=served(server))
         run("fetch", "tiny")
@@ -267,7 +267,7 @@ def test_data_and_cards_work_without_tensorflow():
 
 
 @pytest.mark.parametrize("name", ["digits", "spirals", "iris"])
-def test_show_draws_a_picture(folder, name):
+def test_show_plots_samples(folder, name):
     result = run("show", name, "--plot", "picture.png")
     assert "figure: picture.png" in result.stderr
     with Image.open(folder / "picture.png") as picture:
@@ -277,7 +277,7 @@ def test_show_draws_a_picture(folder, name):
         run("show", name, "--plot", "picture.gif")
 
 
-def test_verify_counts_what_is_tested_on_and_trained_on(folder):
+def test_verify_counts_test_samples_in_the_training_part(folder):
     found = run_json("verify", "iris")["also in training"]
     dataset = data.load(cards.load("datasets", "iris"))
     for name, part in (("validation", dataset.validation), ("test", dataset.test)):

@@ -31,7 +31,7 @@ def test_every_selector_shows_formula_cost_and_source(command, name):
     assert shown["source"]
 
 
-def test_selectors_alone_lists_them(command):
+def test_selectors_without_subcommand_lists_them(command):
     assert command("selectors").out == command("selectors", "list").out
 
 
@@ -55,13 +55,13 @@ def test_models_are_listed_and_shown(command):
     assert command("models", "show", "mpl").code == 2
 
 
-def test_doctor_tries_a_run(command):
+def test_doctor_reports_devices_and_a_short_run(command):
     facts = json.loads(command("doctor", "--json").out)
     assert facts["steps per second"] > 0
     assert facts["devices"]
 
 
-def test_bench_alone_lists_its_subcommands(command):
+def test_bench_without_subcommand_lists_its_subcommands(command):
     shown = command("bench")
     assert shown.code == 2
     for name in ("loop", "planning", "schedules", "streaming"):
@@ -75,7 +75,7 @@ def test_bench_loop_prints_every_ratio(command):
     assert task["arms"]["random"]["times_as_fast_as_fit"]["median"] > 1
 
 
-def test_bench_measures_planning(command):
+def test_bench_planning_reports_cost_by_selector_and_size(command):
     words = "bench planning --n 2000 --n 4000 --selector random --selector loss_ema --json"
     costs = json.loads(command(*words.split()).out)["planning"]
     assert [(cost["selector"], cost["n"]) for cost in costs] == [
@@ -87,7 +87,7 @@ def test_bench_measures_planning(command):
     assert command("bench", "loop", "--n", "2000").code == 2
 
 
-def test_bench_measures_streaming(command):
+def test_bench_streaming_uses_less_memory_than_the_data(command):
     result = json.loads(command("bench", "streaming", "--quick", "--json").out)
     assert result["speed"]["share_of_the_speed_in_memory"]["median"] > 0
     memory = result["memory"]
@@ -95,21 +95,21 @@ def test_bench_measures_streaming(command):
     assert memory["rise_bytes"] is None or memory["rise_bytes"] < 0.5 * memory["set_bytes"]
 
 
-def test_bench_measures_schedules_in_processes_of_their_own(command):
-    told = command("bench", "schedules", "--quick", "--processes", "2").out
-    assert "cosine | lerac" in told
-    assert "geometric mean" in told
-    assert "2 processes of 1 rounds" in told
+def test_bench_schedules_pools_several_processes(command):
+    shown = command("bench", "schedules", "--quick", "--processes", "2").out
+    assert "cosine | lerac" in shown
+    assert "geometric mean" in shown
+    assert "2 processes of 1 rounds" in shown
     assert command("bench", "loop", "--processes", "2").code == 2
     assert command("bench", "schedules", "--task", "mlp").code == 2
 
 
-def test_unknown_commands_tasks_and_shells(command):
+def test_unknown_commands_tasks_and_shells_are_usage_errors(command):
     assert "'run'" in command("rnu").err
     assert "'mlp'" in command("bench", "loop", "--task", "mpl").err
     assert command("completion", "tcsh").code == 2
     assert "batchsel" in command("completion", "bash").out
 
 
-def test_names_that_are_known_without_tensorflow_are_those_that_exist():
+def test_compile_modes_of_a_spec_are_those_of_the_loop():
     assert spec_problems.COMPILE == MODES

@@ -1,4 +1,4 @@
-"""`batchsel schedules`: the list, what is said of each, and the picture of a curve."""
+"""`batchsel schedules`: list, show, and plot of a curve."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_every_schedule_is_listed_with_a_line(command):
     assert "one_cycle  " in command("schedules", "list").out
 
 
-def test_the_parts_of_a_text_are_shown(command):
+def test_show_describes_each_part_of_a_text(command):
     shown = json.loads(command("schedules", "show", "cosine | warmup(0.1) | ./mine.py:rate", "--json").out)
     assert [part["name"] for part in shown["parts"]] == ["cosine", "warmup"]
     assert all(part["formula"] and part["source"] for part in shown["parts"])
@@ -33,13 +33,13 @@ def test_the_parts_of_a_text_are_shown(command):
     assert "Did you mean 'cosine'" in command("schedules", "show", "cosin").err
 
 
-def test_curves_are_drawn(command, tmp_path):
+def test_show_plots_the_curve(command, tmp_path):
     text = "one_cycle(peak=0.1, momenta=[0.85, 0.95]) | warmup('2 passes', 'base') | scale"
     drawn = command("schedules", "show", text, "--plot", "rate.png", "--passes", "20", "--batch-size", "512")
     assert drawn.code == 0
     assert f"rate.png: {text}" in drawn.out
-    with Image.open(tmp_path / "rate.png") as picture:
-        assert picture.height > picture.width / 2
+    with Image.open(tmp_path / "rate.png") as figure:
+        assert figure.height > figure.width / 2
     assert command("schedules", "show", "linear", "--plot", "rate.svg", "--json").code == 0
     assert "<svg" in (tmp_path / "rate.svg").read_text("utf-8")
 
@@ -53,7 +53,7 @@ def test_curves_are_drawn(command, tmp_path):
         (["warmup(2)", "--plot", "rate.png"], "warmup: share must be a share of the budget"),
     ],
 )
-def test_what_cannot_be_drawn(command, tmp_path, words, message):
+def test_curves_that_cannot_be_plotted_are_errors(command, tmp_path, words, message):
     result = command("schedules", "show", *words)
     assert result.code in (1, 2)
     assert message in result.err

@@ -30,7 +30,7 @@ def run(*arguments):
     return result
 
 
-def test_csv(folder):
+def test_csv_has_points_and_labels(folder):
     assert run(*FEW, "--out", "spirals.csv").stdout == "spirals.csv: 90 points on 3 arms\n"
     text = (folder / "spirals.csv").read_text()
     assert text.startswith("x1,x2,label\n")
@@ -59,7 +59,7 @@ def test_without_files_the_table_goes_to_standard_output(folder):
 
 
 @pytest.mark.parametrize("extra", [[], ["--difficulty"]])
-def test_the_picture_shows_the_points(folder, extra):
+def test_plot_shows_the_points(folder, extra):
     line = run("--plot", "spirals.png", *extra).stdout
     assert line == "spirals.png: 2 arms, 2 turns, noise 0.02, n = 2000, seed 0\n"
     with Image.open(folder / "spirals.png") as image:
@@ -71,7 +71,7 @@ def test_the_picture_shows_the_points(folder, extra):
     assert len(hues) >= (6 if extra else 2)
 
 
-def test_a_plot_on_axes_of_ones_own():
+def test_plot_on_given_axes():
     from matplotlib.figure import Figure
 
     from batchsel.analysis.plots.spirals import plot_spirals
@@ -86,7 +86,7 @@ def test_a_plot_on_axes_of_ones_own():
     assert len(colors) == 3
 
 
-def test_svg_is_a_picture_too(folder):
+def test_plot_can_be_svg(folder):
     run(*FEW, "--plot", "spirals.svg")
     assert "<svg" in (folder / "spirals.svg").read_text()
 
@@ -108,21 +108,21 @@ def test_wrong_usage_leaves_no_file(folder, arguments, sentence):
     assert list(folder.iterdir()) == []
 
 
-def test_a_word_for_a_number_is_wrong_usage(folder):
+def test_word_instead_of_a_number_is_a_usage_error(folder):
     result = CliRunner().invoke(spirals, ["--arms", "two"])
     assert result.exit_code == 2
     assert "'two' is not a valid integer" in result.stderr
 
 
 @pytest.mark.parametrize("option", ["--out=missing/a.csv", "--plot=missing/a.png"])
-def test_a_folder_that_is_not_there(folder, option):
+def test_missing_folder_is_an_error(folder, option):
     with pytest.raises(UserError, match=r"cannot write missing/a\.\w+: No such file or directory"):
         run(*FEW, option)
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.npz", "a.png"])
-def test_a_full_disk_leaves_the_old_file(folder, name):
+def test_full_disk_leaves_the_old_file(folder, name):
     old = folder / name
     old.write_text("old")
     option = "--plot" if name == "a.png" else "--out"
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_the_old_file(folder, name):
     assert list(folder.iterdir()) == [old]
 
 
-def test_a_read_only_folder():
+def test_read_only_folder_is_an_error():
     with read_only_folder() as folder, pytest.raises(UserError, match=r"cannot write .*Permission denied"):
         run(*FEW, "--out", str(folder / "a.csv"))
 
