@@ -36,7 +36,7 @@ def target_levels(records: Sequence[RunRecord]) -> dict[str, list[TargetLevel]]:
     for dataset in dict.fromkeys(record.spec.dataset for record in records):
         own = [record for record in records if record.spec.dataset == dataset]
         targets = _targets(own)
-        if len(targets) > 1 and all(record.spec.run_on for record in own):
+        if len(targets) > 1 and not any(record.spec.stop_at_target for record in own):
             found[dataset] = [
                 TargetLevel(name, text, _comparisons(own, dataset, text)) for text, name in targets.items()
             ]

@@ -57,9 +57,9 @@ class RecordedSpec:
         return self.values["seed"]
 
     @property
-    def run_on(self) -> bool:
-        """True if the run went on to the end of its budget after it reached the target."""
-        return self.values["run_on"]
+    def stop_at_target(self) -> bool:
+        """True if the run was to end at its target rather than at the end of its budget."""
+        return not self.values["run_on"]
 
 
 @dataclass(frozen=True)
