@@ -15,7 +15,7 @@ from study_records import (
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.batch_sizes import batch_sizes
 from batchsel.analysis.studies.noise_scale import summarize_noise
-from batchsel.experiments.run.run_record import NoiseMeasurement
+from batchsel.experiments.run.record_parts import NoiseMeasurement
 
 
 def swept(**options):

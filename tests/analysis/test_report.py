@@ -210,7 +210,7 @@ def test_the_page_fits_the_width_of_a_phone(page, width, tmp_path):
 
 
 def test_details_of_a_run_match_its_data(tmp_path):
-    from batchsel.experiments.run.run_record import PackedArray
+    from batchsel.experiments.run.record_parts import PackedArray
     from batchsel.experiments.run.runner import RunContext, run
     from batchsel.experiments.spec.spec import RunSpec
 

@@ -11,7 +11,8 @@ from batchsel.analysis.outcomes import all_timed
 from batchsel.analysis.plots.style import GRAY, Palette, figure, legend_below
 from batchsel.analysis.stats import estimates
 from batchsel.core.target import Target
-from batchsel.experiments.run.run_record import Evaluation, RunRecord
+from batchsel.experiments.run.record_parts import Evaluation
+from batchsel.experiments.run.run_record import RunRecord
 
 AXES = {"seconds": "seconds on the clock", "samples": "samples trained on", "passes": "passes (samples / n)"}
 

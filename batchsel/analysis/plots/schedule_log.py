@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from batchsel.analysis.plots.style import Palette, legend_below, log_scale, panel_figure, shades
-from batchsel.experiments.run.run_record import LoggedSchedules, RunRecord
+from batchsel.experiments.run.record_parts import LoggedSchedules
+from batchsel.experiments.run.run_record import RunRecord
 
 Arms = Mapping[str, Sequence[RunRecord]]
 _RATE, _GROUP = ("learning rate", "learning_rate"), "rate of "

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from batchsel.analysis.plots.style import INK, Palette, figure
-from batchsel.experiments.run.run_record import ImageSamples, Plane, PlaneStage, RunRecord
+from batchsel.experiments.run.record_parts import ImageSamples, Plane, PlaneStage
+from batchsel.experiments.run.run_record import RunRecord
 
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 

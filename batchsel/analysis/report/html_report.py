@@ -17,7 +17,8 @@ from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
 from batchsel.analysis.target_levels import TargetLevel
 from batchsel.analysis.verdict import sentence, sentences, warnings
-from batchsel.experiments.run.run_record import About, FailureRecord, RunRecord
+from batchsel.experiments.run.record_parts import About
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 _TEMPLATE = "report.html.j2"
 _MANY = 2

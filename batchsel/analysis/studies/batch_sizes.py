@@ -13,7 +13,8 @@ from batchsel.analysis.studies.breaking_point import BreakingPoints, find_breaki
 from batchsel.analysis.studies.noise_scale import NoiseScale, noise_scale
 from batchsel.analysis.studies.speed_up import ModeAndSize, SpeedUp, small_batch_value, speed_ups
 from batchsel.analysis.studies.study_parts import StudyPart, base_level, settings_conflict
-from batchsel.experiments.run.run_record import EndResults, FailureRecord, RunRecord
+from batchsel.experiments.run.record_parts import EndResults
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 SMALL, POINTS = 32, 1.0
 """Defaults of a card: largest batch size that counts as small, and largest distance of a mean below the threshold."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from batchsel.experiments.run.run_record import NoiseMeasurement, RunRecord
+from batchsel.experiments.run.record_parts import NoiseMeasurement
+from batchsel.experiments.run.run_record import RunRecord
 
 
 class NoiseScale(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from batchsel.experiments.run.run_record import About, FailureRecord, RunRecord
+from batchsel.experiments.run.record_parts import About
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 
 class StudyPart(NamedTuple):

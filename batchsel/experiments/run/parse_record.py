@@ -7,13 +7,12 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchsel.errors import UserError
-from batchsel.experiments.run.run_record import (
+from batchsel.experiments.run.record_parts import (
     About,
     ClockSeconds,
     Counts,
     EndResults,
     Evaluation,
-    FailureRecord,
     FeatureSNR,
     ImageSamples,
     Json,
@@ -24,12 +23,12 @@ from batchsel.experiments.run.run_record import (
     PlaneStage,
     RecordedArm,
     RecordedSpec,
-    RunRecord,
     SelectedImages,
     SelectionSeconds,
     Sizes,
     SNRStage,
 )
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
