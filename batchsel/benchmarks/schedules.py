@@ -93,7 +93,7 @@ def _updates(task: Task, settings: dict[str, Any]) -> Callable[[], Any]:
     gradients = [tf.random.stateless_normal(variable.shape, (0, 0)) for variable in model.trainable_variables]
 
     def step(done: tf.Tensor) -> tuple[tf.Tensor]:
-        lr_controller.update(gradients, Timestamp.of(done / _UPDATES))
+        lr_controller.update(gradients, Timestamp.from_progress(done / _UPDATES))
         return (done + 1,)
 
     def repeat() -> tf.Tensor:
@@ -110,7 +110,7 @@ def _blurring(batch: np.ndarray) -> float:
 
     @tf.function(jit_compile=blur.suits_xla, autograph=False)
     def once(x: tf.Tensor) -> tf.Tensor:
-        return blur(x, Rng(tf.constant(0), tf.constant(0)), Timestamp.of(0.0))
+        return blur(x, Rng(tf.constant(0), tf.constant(0)), Timestamp.from_progress(0.0))
 
     x = tf.constant(batch)
     once(x).numpy()

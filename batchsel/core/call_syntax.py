@@ -51,7 +51,7 @@ class Call:
             UsageError: If an argument is unknown, or one is missing.
 
         Example:
-            >>> read("pow(2)").apply(lambda base, exponent=3: base**exponent)
+            >>> parse_call("pow(2)").apply(lambda base, exponent=3: base**exponent)
             8
         """
         parameters = inspect.signature(target).parameters
@@ -72,7 +72,7 @@ class Call:
         Raises:
             UsageError: If there is no such file, or no such name in it.
         """
-        return object_in_file(self.path, self.name)
+        return load_from_file(self.path, self.name)
 
     def make(self, load: Callable[[str], Any]) -> Any:
         """What a part of a pipe stands for: a name is called, an object in a file is taken as it is if it is bare.
@@ -84,7 +84,7 @@ class Call:
             UsageError: If there is no such thing, or an argument is unknown or missing.
 
         Example:
-            >>> read("pow(2)").make({"pow": lambda base, exponent=3: base**exponent}.get)
+            >>> parse_call("pow(2)").make({"pow": lambda base, exponent=3: base**exponent}.get)
             8
         """
         if self.path is None:
@@ -93,7 +93,7 @@ class Call:
         return target if self.bare and not inspect.isclass(target) else self.apply(target)
 
 
-def read(text: str) -> Call:
+def parse_call(text: str) -> Call:
     """Reads a name with literal arguments.
 
     Args:
@@ -103,7 +103,7 @@ def read(text: str) -> Call:
         UsageError: If the text is not of that form.
 
     Example:
-        >>> read("mlp(hidden=[8, 8])").keywords
+        >>> parse_call("mlp(hidden=[8, 8])").keywords
         {'hidden': [8, 8]}
     """
     in_file = _FILE.match(text.strip())
@@ -130,14 +130,14 @@ def read(text: str) -> Call:
     )
 
 
-def pieces(text: str) -> list[str]:
+def split_pipe(text: str) -> list[str]:
     """Cuts a pipe at the bars that stand outside parentheses and quotes.
 
     Args:
         text: Names with arguments, with ``|`` between them.
 
     Example:
-        >>> pieces("loss_ema(0.9) | given('a|b.npy')")
+        >>> split_pipe("loss_ema(0.9) | given('a|b.npy')")
         ['loss_ema(0.9) ', " given('a|b.npy')"]
     """
     found, depth, quote = [""], 0, ""
@@ -175,7 +175,7 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def read_pipe(text: str, example: str) -> list[Call]:
+def parse_pipe(text: str, example: str) -> list[Call]:
     """Reads the pieces of a pipe.
 
     Args:
@@ -183,23 +183,23 @@ def read_pipe(text: str, example: str) -> list[Call]:
         example: A sentence with an example, the end of the message.
 
     Raises:
-        UsageError: If a piece is not of the form that `read` takes.
+        UsageError: If a piece is not of the form that `parse_call` takes.
 
     Example:
-        >>> [call.name for call in read_pipe("crop(4) | flip", "")]
+        >>> [call.name for call in parse_pipe("crop(4) | flip", "")]
         ['crop', 'flip']
     """
     found = []
-    for piece in pieces(text):
+    for piece in split_pipe(text):
         try:
-            found.append(read(piece))
+            found.append(parse_call(piece))
         except UsageError as error:
             whole = "" if piece.strip() == text.strip() else f" in {text!r}"
             raise UsageError(f"{error}{whole} {example}") from None
     return found
 
 
-def object_in_file(path: Path, name: str) -> Any:
+def load_from_file(path: Path, name: str) -> Any:
     """Runs a Python file of the user's and takes an object out of it.
 
     Args:

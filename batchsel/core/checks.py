@@ -7,7 +7,7 @@ from typing import Any
 from batchsel.errors import UsageError
 
 
-def in_range(
+def check_range(
     part: Any, field: str, lower: float, upper: float, *, lower_open: bool = False, upper_open: bool = False
 ) -> None:
     """Checks that a number of a selector or an augmentation lies in its range.
@@ -38,7 +38,7 @@ def in_range(
         raise UsageError(f"{part.name}: {field} must be a number in {interval}, got {value!r}.")
 
 
-def one_of(part: Any, field: str, allowed: tuple[str, ...]) -> None:
+def check_choice(part: Any, field: str, allowed: tuple[str, ...]) -> None:
     """Checks that a word of a selector or an augmentation is one of those it knows.
 
     Args:
@@ -55,10 +55,10 @@ def one_of(part: Any, field: str, allowed: tuple[str, ...]) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: anneal: to must be one of 'uniform', got 'nowhere'.
     """
-    one_word(part.name, field, getattr(part, field), allowed)
+    check_choice_value(part.name, field, getattr(part, field), allowed)
 
 
-def one_word(name: str, field: str, value: Any, allowed: tuple[str, ...]) -> None:
+def check_choice_value(name: str, field: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Checks that a word is one of those that a selector, or a function that composes one, knows.
 
     Args:
@@ -71,7 +71,7 @@ def one_word(name: str, field: str, value: Any, allowed: tuple[str, ...]) -> Non
         UsageError: Naming the parameter, its value and the words.
 
     Example:
-        >>> one_word("prioritised", "by", "age", ("loss", "rank"))
+        >>> check_choice_value("prioritised", "by", "age", ("loss", "rank"))
         Traceback (most recent call last):
         batchsel.errors.UsageError: prioritised: by must be one of 'loss', 'rank', got 'age'.
     """

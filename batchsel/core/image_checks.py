@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.errors import UserError
 
 
-def one_array(part: Any, x: Any) -> tf.Tensor:
+def require_single_array(part: Any, x: Any) -> tf.Tensor:
     """The inputs, which must be one array.
 
     Args:
@@ -27,7 +27,7 @@ def one_array(part: Any, x: Any) -> tf.Tensor:
     return x
 
 
-def images(part: Any, x: Any) -> tf.Tensor:
+def require_images(part: Any, x: Any) -> tf.Tensor:
     """The inputs, which must be images.
 
     Args:
@@ -40,7 +40,7 @@ def images(part: Any, x: Any) -> tf.Tensor:
     Raises:
         UserError: If they are something else.
     """
-    x = one_array(part, x)
+    x = require_single_array(part, x)
     if x.shape.rank != 4:
         raise UserError(
             f"{part!r} is for images, [batch, height, width, channels]; the inputs have the shape {x.shape.as_list()}."
@@ -49,7 +49,7 @@ def images(part: Any, x: Any) -> tf.Tensor:
     return x
 
 
-def numbers(part: Any, x: Any) -> tf.Tensor:
+def require_numeric(part: Any, x: Any) -> tf.Tensor:
     """The inputs, which must be 8-bit or floating-point numbers, of which there are means.
 
     Args:
@@ -59,7 +59,7 @@ def numbers(part: Any, x: Any) -> tf.Tensor:
     Raises:
         UserError: If they are something else, such as numbers of words.
     """
-    x = one_array(part, x)
+    x = require_single_array(part, x)
     if not (x.dtype == tf.uint8 or x.dtype.is_floating):
         raise UserError(f"{part!r} is for inputs of uint8 or of floating point, these are of {x.dtype.name}.")
     return x

@@ -37,7 +37,7 @@ class PipeRegistry(Registry):
         Raises:
             UsageError: If the text cannot be read.
         """
-        return call_syntax.read_pipe(text, self.example)
+        return call_syntax.parse_pipe(text, self.example)
 
     def check(self, text: str) -> None:
         """Reads a text and looks up its names, without importing any. Parameters are checked by building them.

@@ -25,7 +25,7 @@ class Timestamp(NamedTuple):
     """``float32[]`` samples trained on over samples in the data."""
 
     @classmethod
-    def of(cls, progress: Any, passes: Any = None) -> Timestamp:
+    def from_progress(cls, progress: Any, passes: Any = None) -> Timestamp:
         """A moment out of plain numbers.
 
         Args:
@@ -33,7 +33,7 @@ class Timestamp(NamedTuple):
             passes: Passes trained; None for those of a budget of one pass.
 
         Example:
-            >>> float(Timestamp.of(0.25).passes)
+            >>> float(Timestamp.from_progress(0.25).passes)
             0.25
         """
         import tensorflow as tf
@@ -42,14 +42,14 @@ class Timestamp(NamedTuple):
         return cls(progress, progress if passes is None else tf.cast(passes, tf.float32))
 
 
-def passes_of(duration: float | str) -> float | None:
+def parse_passes(duration: float | str) -> float | None:
     """The passes that a duration names, or None if it is a share of the budget.
 
     Args:
         duration: A share, or a text such as "5 passes".
 
     Example:
-        >>> passes_of("5 passes"), passes_of(0.1)
+        >>> parse_passes("5 passes"), parse_passes(0.1)
         (5.0, None)
     """
     match = _PASSES.match(duration) if isinstance(duration, str) else None
@@ -69,7 +69,7 @@ def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
     """
     value = getattr(part, field)
     share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    passes = passes_of(value)
+    passes = parse_passes(value)
     if not (share or passes is not None) or (positive and not (passes if passes is not None else value) > 0):
         bracket = "(" if positive else "["
         raise UsageError(
@@ -78,7 +78,7 @@ def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
         )
 
 
-def elapsed(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
+def elapsed_share(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
     """The share of a duration, counted from the start of the run, that is over.
 
     Args:
@@ -89,12 +89,14 @@ def elapsed(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
         ``float32[]`` in [0, 1].
 
     Example:
-        >>> float(elapsed(0.5, Timestamp.of(0.25))), float(elapsed("2 passes", Timestamp.of(0.1, passes=3)))
-        (0.5, 1.0)
+        >>> float(elapsed_share(0.5, Timestamp.from_progress(0.25)))
+        0.5
+        >>> float(elapsed_share("2 passes", Timestamp.from_progress(0.1, passes=3)))
+        1.0
     """
     import tensorflow as tf
 
-    passes = passes_of(duration)
+    passes = parse_passes(duration)
     at, end = (timestamp.progress, duration) if passes is None else (timestamp.passes, passes)
     # Compared, not divided: compilers turn the quotient into a product that misses 1 by a bit.
     return tf.where(at >= end, 1.0, tf.minimum(at / end, 1.0))
@@ -113,4 +115,4 @@ def longest_passes(parts: Iterable[Any]) -> float:
     """
     values = [getattr(part, field) for part in parts for field in getattr(part, "__dataclass_fields__", {})]
     single = [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
-    return max((passes_of(one) or 0.0 for one in single), default=0.0)
+    return max((parse_passes(one) or 0.0 for one in single), default=0.0)

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from batchsel.core.call_syntax import object_in_file
+from batchsel.core.call_syntax import load_from_file
 from batchsel.data.builders.user_images import folder_of, is_folder, load_folder
 from batchsel.data.builders.user_table import is_table, load_table
 from batchsel.data.dataset import Dataset
@@ -139,7 +139,7 @@ def load_named(
     if is_folder(reference):
         return load_folder(reference, seed, progress)[0]
     path, _, function = reference.rpartition(":")
-    dataset = object_in_file(Path(path), function)(seed)
+    dataset = load_from_file(Path(path), function)(seed)
     if not isinstance(dataset, Dataset):
         raise UserError(
             f"{reference} returned {type(dataset).__name__}. Expected a batchsel.data.Dataset; "

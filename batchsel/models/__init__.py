@@ -61,7 +61,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown model 'mpl'. Did you mean 'mlp'? Known: ...
     """
-    call = call_syntax.read(text)
+    call = call_syntax.parse_call(text)
     if call.path is None:
         _NAMES.target(call.name)
 
@@ -81,7 +81,7 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
         >>> build("mlp(hidden=[8])", (2,), 3).count_params()
         51
     """
-    call = call_syntax.read(text)
+    call = call_syntax.parse_call(text)
     function = _NAMES.load(call.name) if call.path is None else call.load()
     prepared = call_syntax.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
     return prepared.apply(function)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.optimizers.layer_wise import LayerWise, dense, norm, where_both
 
 
@@ -63,9 +63,9 @@ class LARS(LayerWise):
         self.nesterov = nesterov
         self.trust_coefficient = trust_coefficient
         self.epsilon = epsilon
-        in_range(self, "momentum", 0, 1)
-        in_range(self, "trust_coefficient", 0, float("inf"), lower_open=True, upper_open=True)
-        in_range(self, "epsilon", 0, float("inf"), upper_open=True)
+        check_range(self, "momentum", 0, 1)
+        check_range(self, "trust_coefficient", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "epsilon", 0, float("inf"), upper_open=True)
 
     def build(self, variables: list[Any]) -> None:
         """Makes the velocity of each variable, unless momentum is 0.

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.errors import UsageError, UserError
 
 
@@ -32,7 +32,7 @@ class LayerWise(keras.optimizers.Optimizer):
         self.min_rank = min_rank
         if not (isinstance(self.decay, int | float) and 0 <= self.decay < float("inf")):
             raise UsageError(f"{self.name}: weight_decay must be a number of at least 0, got {weight_decay!r}.")
-        in_range(self, "min_rank", 0, float("inf"), upper_open=True)
+        check_range(self, "min_rank", 0, float("inf"), upper_open=True)
 
     def scales(self, variable: Any) -> bool:
         """Whether a variable is decayed and scaled.

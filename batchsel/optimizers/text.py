@@ -52,7 +52,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown optimizer 'adma'. Did you mean ...
     """
-    call = call_syntax.read(text)
+    call = call_syntax.parse_call(text)
     if call.name not in _CLASSES:
         raise unknown_name("optimizer", call.name, _CLASSES)
     if call.arguments or "learning_rate" in call.keywords:
@@ -79,7 +79,7 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
         0.9
     """
     check(text)
-    call = call_syntax.read(text)
+    call = call_syntax.parse_call(text)
     keywords = {**call.keywords, "learning_rate": learning_rate}
     for name, value in call.keywords.items():
         if isinstance(value, str):

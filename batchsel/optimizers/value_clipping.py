@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 
 
 @functools.cache
@@ -34,7 +34,7 @@ def clamping(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Op
             super().__init__(*arguments, **options)
             self.clipvalue = clipvalue
             if clipvalue is not None:
-                in_range(self, "clipvalue", 0, float("inf"), lower_open=True)
+                check_range(self, "clipvalue", 0, float("inf"), lower_open=True)
 
         def _clip_gradients(self, grads: list[Any]) -> list[Any]:
             # Where Keras clips: after it has taken loss scales out and summed what is accumulated.

@@ -41,7 +41,7 @@ class AccumulationSchedule:
 
     Example:
         >>> growth = AccumulationSchedule(factor=5, at=[0.3, 0.6])
-        >>> [int(growth.batches(Timestamp.of(p))) for p in (0.0, 0.3, 0.9)], growth.most
+        >>> [int(growth.batches(Timestamp.from_progress(p))) for p in (0.0, 0.3, 0.9)], growth.most
         ([1, 5, 25], 25)
     """
 
@@ -136,7 +136,7 @@ def _read(text: str) -> Any:
     if text.strip().lstrip("-").isdecimal():
         return int(text)
     try:
-        call = call_syntax.read(text)
+        call = call_syntax.parse_call(text)
     except UsageError:
         raise _unusable(text) from None
     if call.name != AccumulationSchedule.name or call.path is not None:

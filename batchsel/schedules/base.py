@@ -85,9 +85,9 @@ class Schedule:
 
         Args:
             progress: In [0, 1].
-            passes: As for `Timestamp.of`.
+            passes: As for `Timestamp.from_progress`.
         """
-        return self.factor(Timestamp.of(progress, passes))
+        return self.factor(Timestamp.from_progress(progress, passes))
 
     def __or__(self, other: Schedule) -> Product:
         return Product((self,)) | other
@@ -119,7 +119,7 @@ class Product(Schedule):
         stating = [part for part in self.parts if part.base_learning_rate is not None]
         if len(stating) > 1:
             raise UsageError(f"{self!r}: {stating[0].name} and {stating[1].name} both state the learning rate.")
-        steering = [part for part in self.parts if part.momentum(Timestamp.of(0.0)) is not None]
+        steering = [part for part in self.parts if part.momentum(Timestamp.from_progress(0.0)) is not None]
         if len(steering) > 1:
             raise UsageError(f"{self!r}: {steering[0].name} and {steering[1].name} both set the momentum.")
 

@@ -74,7 +74,7 @@ def curve(schedule: Schedule, points: int = 401, passes: float | None = None) ->
         Curve(progress=[0.0, 1.0], rates=[0.125, 0.125], momenta=None)
     """
     progress = [point / (points - 1) for point in range(points)]
-    moments = [Timestamp.of(share, None if passes is None else share * passes) for share in progress]
+    moments = [Timestamp.from_progress(share, None if passes is None else share * passes) for share in progress]
     rate = 1.0 if schedule.base_learning_rate is None else schedule.base_learning_rate
     momenta = [schedule.momentum(timestamp) for timestamp in moments]
     return Curve(

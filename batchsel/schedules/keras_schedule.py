@@ -72,7 +72,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         """
         share = tf.minimum(tf.cast(step, tf.float64) / self.steps, 1.0)  # float64, so that no point is missed by a hair
         passes = None if self.passes is None else share * self.passes
-        return self._rate * self._bound.factor(Timestamp.of(share, passes))
+        return self._rate * self._bound.factor(Timestamp.from_progress(share, passes))
 
     def get_config(self) -> dict[str, Any]:
         """What Keras saves.
@@ -93,7 +93,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def _single(schedule: Schedule | None) -> Schedule:
     if schedule is None:
         raise UsageError("KerasSchedule needs a schedule, such as 'cosine | warmup(0.05)'; got None.")
-    if schedule.momentum(Timestamp.of(0.0)) is not None:
+    if schedule.momentum(Timestamp.from_progress(0.0)) is not None:
         raise UserError(
             f"{schedule!r} sets the momentum too, which a learning-rate schedule of Keras cannot. Leave that out, or"
             " train with batchsel, schedule=."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from batchsel.core.timestamp import Timestamp, elapsed, passes_of
+from batchsel.core.timestamp import Timestamp, elapsed_share, parse_passes
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,15 +42,15 @@ def passed(points: Sequence[float | str], timestamp: Timestamp) -> tf.Tensor:
         ``int32[]``.
 
     Example:
-        >>> int(passed([0.25, "1 pass", 0.75], Timestamp.of(0.5, passes=10)))
+        >>> int(passed([0.25, "1 pass", 0.75], Timestamp.from_progress(0.5, passes=10)))
         2
     """
     import tensorflow as tf
 
-    reached = [tf.cast(elapsed(point, timestamp) >= 1.0, tf.int32) for point in points]
+    reached = [tf.cast(elapsed_share(point, timestamp) >= 1.0, tf.int32) for point in points]
     return tf.add_n([tf.zeros_like(timestamp.progress, tf.int32), *reached])
 
 
 def _is_point(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return 0 < value <= 1 if number else (passes_of(value) or 0) > 0
+    return 0 < value <= 1 if number else (parse_passes(value) or 0) > 0

@@ -29,7 +29,7 @@ def parse(text: str) -> Any:
         >>> parse("loss_ema | mix(0.2)")
         loss_ema(decay=0.9) | mix(uniform=0.2)
     """
-    parts = [_part(call) for call in call_syntax.read_pipe(text, _EXAMPLE)]
+    parts = [_part(call) for call in call_syntax.parse_pipe(text, _EXAMPLE)]
     result = parts[0]
     for part in parts[1:]:
         result = result | part
@@ -47,7 +47,7 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? There are ...
     """
-    for call in call_syntax.read_pipe(text, _EXAMPLE):
+    for call in call_syntax.parse_pipe(text, _EXAMPLE):
         if call.path is None:
             find(call.name)
 

@@ -50,7 +50,7 @@ def check_text_form(selector: Selector) -> None:
         if isinstance(part, Function):  # shows the name of a function, which no text can build
             continue
         try:
-            call = call_syntax.read(repr(part))
+            call = call_syntax.parse_call(repr(part))
             same = call.name == part.name and call.apply(type(part)) == part
         except ValueError as error:
             fail(selector, "text form", f"{part!r} cannot be read back ({error}).", _TEXT)

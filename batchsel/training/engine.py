@@ -163,7 +163,7 @@ class Engine:
         if self.curricula is not None:
             self.curricula.check(one.x, self.batch_size)
             if self.curricula.resizes:
-                check_sizes(self.model, one.x, self.curricula(one.x, Rng(0, 0), Timestamp.of(0.0)))
+                check_sizes(self.model, one.x, self.curricula(one.x, Rng(0, 0), Timestamp.from_progress(0.0)))
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()

@@ -76,7 +76,7 @@ def test_batches_of_an_update_over_a_run(jit_compile):
     grow = AccumulationSchedule(2, 3, [0.25, "15 passes", 0.5])
 
     def batches(progress):
-        return grow.batches(Timestamp.of(progress, progress * 20))
+        return grow.batches(Timestamp.from_progress(progress, progress * 20))
 
     found = batches if jit_compile is None else tf.function(batches, jit_compile=jit_compile, autograph=False)
     numbers = [found(tf.constant(p)) for p in (0.0, 0.24, 0.25, 0.49, 0.5, 0.74, 0.75, 1.0)]

@@ -20,7 +20,7 @@ def places(groups):
 
 
 def factors(lerac, groups, progress, passes=None, rate=RATE):
-    return lerac.layers(Timestamp.of(progress, passes), places(groups), tf.constant(rate)).numpy()
+    return lerac.layers(Timestamp.from_progress(progress, passes), places(groups), tf.constant(rate)).numpy()
 
 
 def paper(groups, t, eta, eta_min, c):
@@ -145,7 +145,7 @@ def test_however_a_run_is_cut_a_moment_has_its_factors(form):
     by_samples = {}
     for batch in (1, 7, 32):
         for samples in range(0, budget, batch):
-            timestamp = Timestamp.of(tf.constant(samples / budget), tf.constant(samples / n))
+            timestamp = Timestamp.from_progress(tf.constant(samples / budget), tf.constant(samples / n))
             eager = lerac.layers(timestamp, places(5), tf.constant(RATE)).numpy()
             assert by_samples.setdefault(samples, eager.tolist()) == eager.tolist()
             if batch == 32:
@@ -157,7 +157,7 @@ def test_it_multiplies_with_others_and_is_read_from_text():
     assert lerac == LeRaC("5 passes", form="multiplicative", updates=2)
     assert schedule(repr(lerac)) == lerac
     both = lerac | LeRaC(0.5, 1e-4)
-    timestamp = Timestamp.of(0.1, 1.0)
+    timestamp = Timestamp.from_progress(0.1, 1.0)
     product = lerac.layers(timestamp, places(4), tf.constant(RATE)) * factors(LeRaC(0.5, 1e-4), 4, 0.1)
     assert both.by_layer
     np.testing.assert_allclose(both.layers(timestamp, places(4), tf.constant(RATE)), product)

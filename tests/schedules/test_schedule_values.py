@@ -139,13 +139,13 @@ def test_one_cycle_is_pytorchs(n):
 
 def test_one_cycle_moves_the_momentum_the_other_way():
     cycle = OneCycle(momenta=[0.85, 0.95])
-    found = cycle.momentum(Timestamp.of(P)).numpy()
+    found = cycle.momentum(Timestamp.from_progress(P)).numpy()
     expected = np.where(P < 0.3, annealed(0.95, 0.85, P / 0.3), annealed(0.85, 0.95, (P - 0.3) / 0.7))
     np.testing.assert_allclose(found, expected, atol=1e-7)
     assert (found[0], found[30], found[100]) == (np.float32(0.95), np.float32(0.85), np.float32(0.95))
-    assert OneCycle().momentum(Timestamp.of(0.5)) is None
+    assert OneCycle().momentum(Timestamp.from_progress(0.5)) is None
     product = schedule("one_cycle(momenta=[0.85, 0.95]) | warmup(0.1)")
-    assert product.momentum(Timestamp.of(0.3)) == np.float32(0.85)
+    assert product.momentum(Timestamp.from_progress(0.3)) == np.float32(0.85)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_point_is_reached_when_it_is_reached(point):
 @given(st.lists(parts, min_size=2, max_size=4), shares)
 def test_a_product_is_the_product_of_its_parts(several, progress):
     alone = [np.float32(part(progress)) for part in several]
-    steering = [part for part in several if part.momentum(Timestamp.of(0.0)) is not None]
+    steering = [part for part in several if part.momentum(Timestamp.from_progress(0.0)) is not None]
     if len(steering) > 1:
         with pytest.raises(UserError, match="both set the momentum"):
             Product(tuple(several))

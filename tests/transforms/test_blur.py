@@ -52,11 +52,11 @@ def test_it_is_the_blur_of_scipy(sigma, height, width, channels):
     x = np.random.default_rng(1).integers(0, 256, (3, height, width, channels), np.uint8)
     radius = int(np.ceil(3 * sigma))
     expected = reference(x, sigma, radius)
-    levels = Blur(sigma)(tf.constant(x), Rng(0, 0), Timestamp.of(0.0)).numpy()
+    levels = Blur(sigma)(tf.constant(x), Rng(0, 0), Timestamp.from_progress(0.0)).numpy()
     assert levels.dtype == np.uint8
     assert np.abs(levels - np.round(expected)).max() <= 1
     for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-5), (np.float16, 2e-3)):
-        found = Blur(sigma)(tf.constant((x / 256).astype(dtype)), Rng(0, 0), Timestamp.of(0.0)).numpy()
+        found = Blur(sigma)(tf.constant((x / 256).astype(dtype)), Rng(0, 0), Timestamp.from_progress(0.0)).numpy()
         assert found.dtype == dtype
         np.testing.assert_allclose(found, expected / 256, atol=tolerance)
 
@@ -148,7 +148,7 @@ def test_falling_sigma_is_that_of_scipy_and_leaves_more_and_more():
     variances = []
     for progress in (0.0, 0.1, 0.2, 0.3, 0.35):
         found = applied(blur, progress=progress)
-        sigma = float(blur.logged_values(Timestamp.of(progress))["blur sigma"])
+        sigma = float(blur.logged_values(Timestamp.from_progress(progress))["blur sigma"])
         assert sigma == pytest.approx(2.0 * (1 - progress / 0.4), abs=2.0 / 256)
         assert np.abs(found - np.round(reference(IMAGES, sigma, 6))).max() <= 1
         variances.append(found.astype(float).var())
@@ -164,7 +164,7 @@ def test_behind_the_phase_images_are_untouched(form, until):
     assert (applied(blur, progress=0.3 * end, jit=None) != IMAGES).any()
     for progress in (end, np.nextafter(np.float32(end), np.float32(1)), 0.9, 1.0):
         np.testing.assert_array_equal(applied(blur, progress=progress, jit=None), IMAGES)
-        shown = blur.logged_values(Timestamp.of(progress, 10 * progress))
+        shown = blur.logged_values(Timestamp.from_progress(progress, 10 * progress))
         assert float(shown["blur sigma"]) == float(shown["blur chance"]) == 0
 
 
@@ -178,7 +178,7 @@ def test_behind_the_phase_nothing_is_computed():
 def test_what_is_shown_is_what_is_done():
     for form, sigma, chance in (("fixed", 1.5, 0.8), ("chance", 1.5, 0.4), ("sigma", 0.75, 0.8)):
         blur = Blur(1.5, until=0.4, form=form, chance=0.8)
-        shown = blur.logged_values(Timestamp.of(0.2))
+        shown = blur.logged_values(Timestamp.from_progress(0.2))
         assert set(shown) == {"blur sigma", "blur chance"}
         assert all(value.dtype == tf.float32 and value.shape == () for value in shown.values())
         assert float(shown["blur sigma"]) == pytest.approx(sigma)
@@ -192,8 +192,8 @@ def test_the_draw_hangs_on_seed_step_and_place_alone():
     np.testing.assert_array_equal(first, applied(blur, x))
     assert (first != applied(blur, x, seed=4)).any()
     assert (first != applied(blur, x, step=6)).any()
-    both = Curricula((Blur(0.5, chance=0.5), blur))(tf.constant(x), Rng(3, 5), Timestamp.of(0.0)).numpy()
-    alone = Curricula((blur,))(tf.constant(x), Rng(3, 5), Timestamp.of(0.0)).numpy()
+    both = Curricula((Blur(0.5, chance=0.5), blur))(tf.constant(x), Rng(3, 5), Timestamp.from_progress(0.0)).numpy()
+    alone = Curricula((blur,))(tf.constant(x), Rng(3, 5), Timestamp.from_progress(0.0)).numpy()
     assert ((both == x).all(axis=(1, 2, 3)) != (alone == x).all(axis=(1, 2, 3))).any()
 
 
@@ -202,7 +202,7 @@ def test_several_steps_in_one_call_are_those_of_single_calls():
     images, steps = tf.constant(IMAGES), 6
 
     def once(step):
-        return blur(images, Rng(tf.constant(3), step), Timestamp.of(tf.cast(step, tf.float32) / 10))
+        return blur(images, Rng(tf.constant(3), step), Timestamp.from_progress(tf.cast(step, tf.float32) / 10))
 
     together = tf.function(lambda: tf.map_fn(once, tf.range(steps), tf.uint8), autograph=False)()
     for step in range(steps):
@@ -238,12 +238,12 @@ def test_wrong_numbers_are_refused_in_words(settings, words):
 )
 def test_what_is_no_image_is_refused_in_words(x, words):
     with pytest.raises(UserError) as caught:
-        Blur()(tf.constant(x), Rng(0, 0), Timestamp.of(0.0))
+        Blur()(tf.constant(x), Rng(0, 0), Timestamp.from_progress(0.0))
     assert words in str(caught.value)
 
 
 def test_images_of_a_size_that_is_not_known_are_refused_in_words():
-    blur = tf.function(lambda x: Blur()(x, Rng(0, 0), Timestamp.of(0.0)), autograph=False)
+    blur = tf.function(lambda x: Blur()(x, Rng(0, 0), Timestamp.from_progress(0.0)), autograph=False)
     with pytest.raises(UserError, match=r"is for images of one size, the inputs have the shape \[2, None, None, 3\]"):
         blur.get_concrete_function(tf.TensorSpec([2, None, None, 3]))
 
@@ -254,8 +254,11 @@ def test_the_phase_is_counted_in_parts_that_no_last_bit_moves():
     for steps in (10, 64, 100, 128, 1000, 1024, 5000):
         shares = np.arange(steps + 1, dtype=np.float32) / np.float32(steps)
         found = [
-            [int(parts_over(1.0, Timestamp.of(np.clip(np.nextafter(share, np.float32(way)), 0, 1)))) for way in (0, 1)]
+            [
+                int(parts_over(1.0, Timestamp.from_progress(np.clip(np.nextafter(share, np.float32(way)), 0, 1))))
+                for way in (0, 1)
+            ]
             for share in shares[:: max(1, steps // 50)]
         ]
         assert all(low == high for low, high in found)
-    assert int(parts_over(0.5, Timestamp.of(0.5))) == PARTS
+    assert int(parts_over(0.5, Timestamp.from_progress(0.5))) == PARTS

@@ -15,7 +15,7 @@ from batchsel.transforms.curricula import Blur, Curricula, Curriculum, Resolutio
 from batchsel.transforms.curricula.registry import REGISTRY
 
 RNG = Rng(tf.constant(0), tf.constant(0))
-START = Timestamp.of(0.0)
+START = Timestamp.from_progress(0.0)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -94,7 +94,7 @@ def test_what_a_file_holds(tmp_path):
         "twice = Add(2.0)\n"
     )
     text = f"{path}:Add | {path}:Add(0.5) | {path}:twice"
-    found = resolve(text)(tf.zeros([2, 3]), RNG, Timestamp.of(0.5))
+    found = resolve(text)(tf.zeros([2, 3]), RNG, Timestamp.from_progress(0.5))
     assert found.numpy().tolist() == [[1.75] * 3] * 2
     assert len(REGISTRY.parse(text)) == 3
     assert resolve(text).logged_values(START) == {}

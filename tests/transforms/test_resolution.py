@@ -19,7 +19,7 @@ RNG = Rng(tf.constant(0), tf.constant(0))
 
 
 def applied(curriculum, progress, x=IMAGES):
-    return curriculum(tf.constant(x), RNG, Timestamp.of(progress)).numpy()
+    return curriculum(tf.constant(x), RNG, Timestamp.from_progress(progress)).numpy()
 
 
 def sizes(curriculum, points, height=32, width=32):
@@ -94,7 +94,7 @@ def test_one_trace_serves_all_sizes_and_gives_what_eager_gives():
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.float32)])
     def made(progress):
         traces.append(0)
-        found = resolve("resolution")(tf.constant(IMAGES), RNG, Timestamp.of(progress))
+        found = resolve("resolution")(tf.constant(IMAGES), RNG, Timestamp.from_progress(progress))
         assert found.shape.as_list() == [4, None, None, 3]
         return found
 
@@ -106,7 +106,7 @@ def test_one_trace_serves_all_sizes_and_gives_what_eager_gives():
 def test_the_scale_is_shown():
     curriculum = Resolution(0.25, 0.2, 0.6)
     for progress, scale in ((0.0, 0.25), (0.2, 0.25), (0.4, 0.625), (0.6, 1.0), (1.0, 1.0)):
-        shown = curriculum.logged_values(Timestamp.of(progress))
+        shown = curriculum.logged_values(Timestamp.from_progress(progress))
         assert list(shown) == ["picture scale"]
         assert shown["picture scale"].dtype == tf.float32
         assert float(shown["picture scale"]) == pytest.approx(scale, abs=2e-3)
@@ -187,7 +187,7 @@ def test_a_model_trains_on_the_sizes_in_one_trace():
     def step(progress):
         traces.append(0)
         with tf.GradientTape() as tape:
-            logits = model(resolve("resolution")(x, RNG, Timestamp.of(progress)), training=True)
+            logits = model(resolve("resolution")(x, RNG, Timestamp.from_progress(progress)), training=True)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True))
         return loss, tape.gradient(loss, model.trainable_variables)
 

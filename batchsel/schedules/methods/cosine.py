@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above, eased
@@ -36,7 +36,7 @@ class Cosine(Schedule):
     name: ClassVar[str] = "cosine"
 
     def __post_init__(self) -> None:
-        in_range(self, "end", 0, 1)
+        check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 
@@ -33,7 +33,7 @@ class Exponential(Schedule):
     name: ClassVar[str] = "exponential"
 
     def __post_init__(self) -> None:
-        in_range(self, "end", 0, 1, lower_open=True)
+        check_range(self, "end", 0, 1, lower_open=True)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
-from batchsel.core.timestamp import Timestamp, check_duration, elapsed, passes_of
+from batchsel.core.checks import check_range
+from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share, parse_passes
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
 
@@ -43,10 +43,10 @@ class InverseSqrt(Schedule):
 
     def __post_init__(self) -> None:
         check_duration(self, "warmup")
-        in_range(self, "start", 0, 1)
+        check_range(self, "start", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
-        passes = passes_of(self.warmup)
+        passes = parse_passes(self.warmup)
         times = timestamp.progress / self.warmup if passes is None else timestamp.passes / passes
-        return above(self.start, elapsed(self.warmup, timestamp)) / tf.sqrt(tf.maximum(times, 1.0))
+        return above(self.start, elapsed_share(self.warmup, timestamp)) / tf.sqrt(tf.maximum(times, 1.0))

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range, one_of
-from batchsel.core.timestamp import Timestamp, check_duration, elapsed
+from batchsel.core.checks import check_choice, check_integer, check_range
+from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share
 from batchsel.schedules.base import Schedule
 
 FORMS = ("geometric", "multiplicative")
@@ -61,11 +61,11 @@ class LeRaC(Schedule):
 
     Example:
         >>> lerac, places, rate = LeRaC("5 passes", 1e-5), tf.constant([0.0, 0.5, 1.0]), tf.constant(0.1)
-        >>> [f"{factor:.0e}" for factor in lerac.layers(Timestamp.of(0.0), places, rate).numpy()]
+        >>> [f"{factor:.0e}" for factor in lerac.layers(Timestamp.from_progress(0.0), places, rate).numpy()]
         ['1e+00', '1e-02', '1e-04']
-        >>> [f"{factor:.0e}" for factor in lerac.layers(Timestamp.of(0.1, passes=2.5), places, rate).numpy()]
+        >>> [f"{factor:.0e}" for factor in lerac.layers(Timestamp.from_progress(0.1, passes=2.5), places, rate).numpy()]
         ['1e+00', '1e-01', '1e-02']
-        >>> lerac.layers(Timestamp.of(0.2, passes=5), places, rate).numpy().tolist()
+        >>> lerac.layers(Timestamp.from_progress(0.2, passes=5), places, rate).numpy().tolist()
         [1.0, 1.0, 1.0]
     """
 
@@ -80,11 +80,11 @@ class LeRaC(Schedule):
 
     def __post_init__(self) -> None:
         check_duration(self, "k")
-        in_range(self, "eta_min", _LEAST, 1)
-        one_of(self, "form", FORMS)
-        in_range(self, "c", 1, math.inf, lower_open=True, upper_open=True)
+        check_range(self, "eta_min", _LEAST, 1)
+        check_choice(self, "form", FORMS)
+        check_range(self, "c", 1, math.inf, lower_open=True, upper_open=True)
         if self.head is not None:
-            in_range(self, "head", _LEAST, 1)
+            check_range(self, "head", _LEAST, 1)
         check_integer(self, "updates", 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
@@ -102,7 +102,7 @@ class LeRaC(Schedule):
         Returns:
             ``float32[n]`` in (0, 1].
         """
-        done = elapsed(self.k, timestamp)
+        done = elapsed_share(self.k, timestamp)
         # Where the rate is at most eta_min there is nothing to start lower; at a rate of 0 the quotient is no number.
         least = tf.where(rate > self.eta_min, self.eta_min / rate, 1.0)
         form = self._geometric if self.form == "geometric" else self._multiplicative

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
@@ -43,7 +43,7 @@ class OneCycle(Schedule):
         >>> cycle = OneCycle(div=4.0, momenta=[0.85, 0.95])
         >>> [round(float(cycle(p)), 6) for p in (0.0, 0.15, 0.3, 1.0)]
         [0.25, 0.625, 1.0, 2.5e-05]
-        >>> [round(float(cycle.momentum(Timestamp.of(p))), 6) for p in (0.0, 0.3, 1.0)]
+        >>> [round(float(cycle.momentum(Timestamp.from_progress(p))), 6) for p in (0.0, 0.3, 1.0)]
         [0.95, 0.85, 0.95]
     """
 
@@ -56,10 +56,10 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         if self.peak is not None:
-            in_range(self, "peak", 0, math.inf, lower_open=True, upper_open=True)
-        in_range(self, "div", 1, math.inf, upper_open=True)
-        in_range(self, "final_div", 1, math.inf, upper_open=True)
-        in_range(self, "rise", 0, 1, lower_open=True, upper_open=True)
+            check_range(self, "peak", 0, math.inf, lower_open=True, upper_open=True)
+        check_range(self, "div", 1, math.inf, upper_open=True)
+        check_range(self, "final_div", 1, math.inf, upper_open=True)
+        check_range(self, "rise", 0, 1, lower_open=True, upper_open=True)
         if self.momenta is not None:
             object.__setattr__(self, "momenta", _pair(self.momenta))  # a tuple, so that equal ones are equal
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
@@ -40,8 +40,8 @@ class Polynomial(Schedule):
     name: ClassVar[str] = "polynomial"
 
     def __post_init__(self) -> None:
-        in_range(self, "power", 0, math.inf, lower_open=True, upper_open=True)
-        in_range(self, "end", 0, 1)
+        check_range(self, "power", 0, math.inf, lower_open=True, upper_open=True)
+        check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""

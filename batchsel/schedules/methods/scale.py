@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range, one_of
+from batchsel.core.checks import check_choice, check_integer, check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules.base import Schedule
@@ -46,10 +46,10 @@ class Scale(Schedule):
     name: ClassVar[str] = "scale"
 
     def __post_init__(self) -> None:
-        one_of(self, "rule", ("linear", "sqrt", "none"))
+        check_choice(self, "rule", ("linear", "sqrt", "none"))
         check_integer(self, "batch", 1)
         if self.rate is not None:
-            in_range(self, "rate", 0, math.inf, lower_open=True, upper_open=True)
+            check_range(self, "rate", 0, math.inf, lower_open=True, upper_open=True)
 
     @property
     def base_learning_rate(self) -> float | None:

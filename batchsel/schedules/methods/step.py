@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
@@ -43,7 +43,7 @@ class Step(Schedule):
         object.__setattr__(self, "at", checked_points(self, "at"))  # a tuple, so that equal ones are equal
         if not self.at:
             raise UsageError("step: at must list at least one point, as in step(at=[0.5, 0.75]).")
-        in_range(self, "times", 0, 1000, lower_open=True)
+        check_range(self, "times", 0, 1000, lower_open=True)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""

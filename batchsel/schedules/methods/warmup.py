@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
-from batchsel.core.timestamp import Timestamp, check_duration, elapsed
+from batchsel.core.checks import check_choice, check_range
+from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.methods.curves import above
@@ -55,13 +55,13 @@ class Warmup(Schedule):
         if isinstance(self.start, str) and self.start != _BASE:
             raise UsageError(f"warmup: start must be a number in [0, 1] or 'base', got {self.start!r}.")
         if self.start != _BASE:
-            in_range(self, "start", 0, 1)
-        one_of(self, "form", ("linear", "constant"))
+            check_range(self, "start", 0, 1)
+        check_choice(self, "form", ("linear", "constant"))
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """The factor."""
         start = 1.0 if self.start == _BASE else self.start
-        done = elapsed(self.share, timestamp)
+        done = elapsed_share(self.share, timestamp)
         return above(start, done if self.form == "linear" else tf.floor(done))
 
     def bound(self, batch_size: int, multiple: float) -> Warmup:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
+from batchsel.core.checks import check_choice, check_range
 from batchsel.selectors.ops.plan_interval import check_interval, interval_in_steps
 from batchsel.selectors.ops.sampling import deal_into_batches, first_then_shares, systematic
 from batchsel.selectors.pipe import Draw
@@ -46,10 +46,10 @@ class Weighted(Draw):
     every: float | None = None
 
     def __post_init__(self) -> None:
-        in_range(self, "beta", 0, 1)
+        check_range(self, "beta", 0, 1)
         if self.end is not None:
-            in_range(self, "end", 0, 1)
-        one_of(self, "scale", ("none", "mean", "max"))
+            check_range(self, "end", 0, 1)
+        check_choice(self, "scale", ("none", "mean", "max"))
         check_interval(self)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchsel.core.checks import one_word
+from batchsel.core.checks import check_choice_value
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.draws.reweigh import Reweigh
@@ -31,5 +31,5 @@ def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) ->
         >>> active_bias("weighing")
         prediction_variance(floor=0.02) | warmup(passes=1) | reweigh
     """
-    one_word("active_bias", "by", by, ("sampling", "weighing"))
+    check_choice_value("active_bias", "by", by, ("sampling", "weighing"))
     return PredictionVariance(floor) | Warmup(warmup) | (Proportional() if by == "sampling" else Reweigh())

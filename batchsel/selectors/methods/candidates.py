@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import one_of
+from batchsel.core.checks import check_choice
 from batchsel.selectors.base import State
 from batchsel.selectors.pooled import Pooled, take_in_proportion, top_k
 from batchsel.selectors.types import Context, SampleStats, Selection
@@ -52,8 +52,8 @@ class Candidates(Pooled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of(self, "of", tuple(_SIGNALS))
-        one_of(self, "take", ("top", "proportional", "unbiased"))
+        check_choice(self, "of", tuple(_SIGNALS))
+        check_choice(self, "take", ("top", "proportional", "unbiased"))
         object.__setattr__(self, "signals", _SIGNALS[self.of])
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:

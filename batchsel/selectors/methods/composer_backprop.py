@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range
+from batchsel.core.checks import check_integer, check_range
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.pooled import Pooled, take_in_proportion
@@ -50,9 +50,9 @@ class ComposerBackprop(Pooled):
     can_skip_scoring = True
 
     def __post_init__(self) -> None:
-        in_range(self, "keep", 0, 1, lower_open=True)
-        in_range(self, "start", 0, 1)
-        in_range(self, "end", 0, 1)
+        check_range(self, "keep", 0, 1, lower_open=True)
+        check_range(self, "start", 0, 1)
+        check_range(self, "end", 0, 1)
         check_integer(self, "interrupt", 0)
         if self.end <= self.start:
             raise UsageError(f"composer_backprop: end must be above start, got start={self.start}, end={self.end}.")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.sampling import padded_plan, scatter_update
 from batchsel.selectors.types import Context, Plan, SampleStats
@@ -64,7 +64,7 @@ class DataMap(Selector):
     signals = ("probability", "correct", "gradient_norm")
 
     def __post_init__(self) -> None:
-        in_range(self, "early", 0, 1, lower_open=True)
+        check_range(self, "early", 0, 1, lower_open=True)
 
     def init(self, n: int) -> TrainingDynamics:
         """Return statistics of samples not trained on yet."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -40,7 +40,7 @@ class Forgetting(Score):
     signals = ("correct",)
 
     def __post_init__(self) -> None:
-        in_range(self, "plus", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "plus", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``int32[n, 2]``: events, and last outcome (-1 unseen, 0 never right, 1 wrong after right, 2 right)."""

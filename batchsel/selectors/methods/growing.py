@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
+from batchsel.core.checks import check_choice, check_range
 from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.modifiers.pacing import FORMS, share_in_use
@@ -45,9 +45,9 @@ class Growing(Selector):
     form: str = "exponential"
 
     def __post_init__(self) -> None:
-        in_range(self, "start", 0, 1, lower_open=True)
-        in_range(self, "end", 0, 1, lower_open=True)
-        one_of(self, "form", FORMS)
+        check_range(self, "start", 0, 1, lower_open=True)
+        check_range(self, "end", 0, 1, lower_open=True)
+        check_choice(self, "form", FORMS)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass over all data."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.pooled import Pooled, take_in_proportion
 from batchsel.selectors.types import Context, SampleStats, Selection
 
@@ -69,8 +69,8 @@ class ImportanceSampling(Pooled):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.threshold is not None:
-            in_range(self, "threshold", 0, float("inf"), upper_open=True)
-        in_range(self, "momentum", 0, 1, upper_open=True)
+            check_range(self, "threshold", 0, float("inf"), upper_open=True)
+        check_range(self, "momentum", 0, 1, upper_open=True)
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Return ``float32[]`` τ, and ``bool[]``, true if the last step was scored."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, one_of
+from batchsel.core.checks import check_choice, check_integer
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
 from batchsel.selectors.pooled import Pooled, take_rows
@@ -47,7 +47,7 @@ class KCentre(Pooled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of(self, "on", ("features", "inputs", "pca"))
+        check_choice(self, "on", ("features", "inputs", "pca"))
         check_integer(self, "dimensions", 1)
         object.__setattr__(self, "signals", ("features",) if self.on == "features" else ("inputs",))
 

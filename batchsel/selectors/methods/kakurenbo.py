@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.ranking import descending_ranks
 from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter_update
@@ -50,8 +50,8 @@ class Kakurenbo(Selector):
     scores_excluded = True
 
     def __post_init__(self) -> None:
-        in_range(self, "hide", 0, 1)
-        in_range(self, "tau", 0, 1)
+        check_range(self, "hide", 0, 1)
+        check_range(self, "tau", 0, 1)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n]``: the probability of the true class where it was predicted, 0 elsewhere."""

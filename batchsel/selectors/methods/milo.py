@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest, graph_cut
 from batchsel.selectors.pooled import Pooled, take_rows
@@ -45,7 +45,7 @@ class MILO(Pooled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        in_range(self, "switch", 0, 1)
+        check_range(self, "switch", 0, 1)
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Pick rows greedily."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchsel.core.checks import one_word
+from batchsel.core.checks import check_choice_value
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.weighted import Weighted
 from batchsel.selectors.modifiers.powers import Power, RankPower
@@ -46,7 +46,7 @@ def prioritised(
         >>> prioritised(by="rank")
         last_loss | rank_power(exponent=0.6) | weighted(beta=0.4, end=1.0, scale='mean', every=0.125)
     """
-    one_word("prioritised", "by", by, ("loss", "rank"))
+    check_choice_value("prioritised", "by", by, ("loss", "rank"))
     power = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
     if every is None and by == "rank":
         every = SORTED_PLAN_INTERVAL

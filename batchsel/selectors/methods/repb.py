@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range
+from batchsel.core.checks import check_integer, check_range
 from batchsel.selectors.base import Selector
 from batchsel.selectors.draws.keep import plan_kept
 from batchsel.selectors.ops.sampling import scatter_update
@@ -56,9 +56,9 @@ class RePB(Selector):
     delta: float = 0.875
 
     def __post_init__(self) -> None:
-        in_range(self, "r", 0, 1, upper_open=True)
+        check_range(self, "r", 0, 1, upper_open=True)
         check_integer(self, "window", 1)
-        in_range(self, "delta", 0, 1)
+        check_range(self, "delta", 0, 1)
 
     def init(self, n: int) -> _State:
         """Return the state of samples that have not been used yet."""

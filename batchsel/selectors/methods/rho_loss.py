@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.errors import UsageError
 from batchsel.selectors.pooled import Pooled, top_k
 from batchsel.selectors.scores.precomputed import PrecomputedScores
@@ -59,7 +59,7 @@ class RHOLoss(Pooled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        in_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
         if self.irreducible is not None and not isinstance(self.irreducible, str):
             raise UsageError(f"rho_loss: irreducible must be the name of a .npy file, got {self.irreducible!r}.")
 

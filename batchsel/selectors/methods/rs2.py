@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
@@ -39,7 +39,7 @@ class RS2(Selector):
     uses_training_losses = False
 
     def __post_init__(self) -> None:
-        in_range(self, "keep", 0, 1, lower_open=True)
+        check_range(self, "keep", 0, 1, lower_open=True)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass over the subset."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range
+from batchsel.core.checks import check_integer, check_range
 from batchsel.selectors.ops.sampling import bernoulli, partition_kept
 from batchsel.selectors.pooled import Pooled, take_first
 from batchsel.selectors.types import Context, SampleStats, Selection
@@ -45,8 +45,8 @@ class SelectiveBackprop(Pooled):
     can_skip_scoring = True
 
     def __post_init__(self) -> None:
-        in_range(self, "beta", 0, float("inf"), upper_open=True)
-        in_range(self, "floor", 0, 1)
+        check_range(self, "beta", 0, float("inf"), upper_open=True)
+        check_range(self, "floor", 0, 1)
         check_integer(self, "history", 1)
         object.__setattr__(self, "pool", math.ceil(self.beta + 1))
 

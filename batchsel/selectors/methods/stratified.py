@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import one_of
+from batchsel.core.checks import check_choice
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import deal_into_batches
@@ -39,7 +39,7 @@ class Stratified(Selector):
     by: str = "class"
 
     def __post_init__(self) -> None:
-        one_of(self, "by", ("class", "loss"))
+        check_choice(self, "by", ("class", "loss"))
         object.__setattr__(self, "requires_nonnegative_losses", self.by == "loss")
         object.__setattr__(self, "uses_training_losses", self.by == "loss")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
+from batchsel.core.checks import check_choice, check_range
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.pipe import Modifier
@@ -36,7 +36,7 @@ class Warmup(Modifier):
     passes: float = 1
 
     def __post_init__(self) -> None:
-        in_range(self, "passes", 0, float("inf"), upper_open=True)
+        check_range(self, "passes", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return ones (infinities kept) during the warmup, the scores after it."""
@@ -73,9 +73,9 @@ class Anneal(Modifier):
     end: float = 1.0
 
     def __post_init__(self) -> None:
-        one_of(self, "to", ("uniform",))
-        in_range(self, "start", 0, 1)
-        in_range(self, "end", 0, 1)
+        check_choice(self, "to", ("uniform",))
+        check_range(self, "start", 0, 1)
+        check_range(self, "end", 0, 1)
         if self.end <= self.start:
             raise UsageError(f"anneal: end must be above start, got start={self.start}, end={self.end}.")
 
@@ -111,7 +111,7 @@ class Mix(Modifier):
     uniform: float = 0.1
 
     def __post_init__(self) -> None:
-        in_range(self, "uniform", 0, 1)
+        check_range(self, "uniform", 0, 1)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the mixture, infinities kept; equal scores if no score is positive."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range
+from batchsel.core.checks import check_integer, check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile
 from batchsel.selectors.ops.sampling import quantize
@@ -44,7 +44,7 @@ class DifficultyWindow(Modifier):
 
     def __post_init__(self) -> None:
         check_integer(self, "groups", 1)
-        in_range(self, "width", 0, 1, lower_open=True)
+        check_range(self, "width", 0, 1, lower_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return 1 for the samples of the window and 0 for others, infinities kept."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
+from batchsel.core.checks import check_choice, check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile
 from batchsel.selectors.ops.sampling import scatter_update
@@ -41,8 +41,8 @@ class Cap(Modifier):
     above: str = "clip"
 
     def __post_init__(self) -> None:
-        in_range(self, "quantile", 0, 1, lower_open=True)
-        one_of(self, "above", ("clip", "skip"))
+        check_range(self, "quantile", 0, 1, lower_open=True)
+        check_choice(self, "above", ("clip", "skip"))
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the limited scores, infinities kept."""
@@ -76,7 +76,7 @@ class Coverage(Modifier):
     passes: float = 3
 
     def __post_init__(self) -> None:
-        in_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``int64[n]``: number of samples trained on when each sample was trained on last."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
+from batchsel.core.checks import check_choice, check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile, upper_quantile
 from batchsel.selectors.pipe import Modifier
@@ -72,10 +72,10 @@ class Pacing(Modifier):
     order: str = "easy"
 
     def __post_init__(self) -> None:
-        in_range(self, "start", 0, 1, lower_open=True)
-        in_range(self, "end", 0, 1, lower_open=True)
-        one_of(self, "form", FORMS)
-        one_of(self, "order", ("easy", "hard"))
+        check_range(self, "start", 0, 1, lower_open=True)
+        check_range(self, "end", 0, 1, lower_open=True)
+        check_choice(self, "form", FORMS)
+        check_choice(self, "order", ("easy", "hard"))
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return 1 for samples in use and 0 for others, infinities kept."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import descending_ranks
 from batchsel.selectors.pipe import Modifier
@@ -40,8 +40,8 @@ class Power(Modifier):
     plus: float = 0.0
 
     def __post_init__(self) -> None:
-        in_range(self, "exponent", 0, float("inf"), upper_open=True)
-        in_range(self, "plus", 0, float("inf"), upper_open=True)
+        check_range(self, "exponent", 0, float("inf"), upper_open=True)
+        check_range(self, "plus", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the powers, infinities kept."""
@@ -72,7 +72,7 @@ class RankPower(Modifier):
     exponent: float = 0.7
 
     def __post_init__(self) -> None:
-        in_range(self, "exponent", 0, float("inf"), upper_open=True)
+        check_range(self, "exponent", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return powers of the ranks, infinities kept."""

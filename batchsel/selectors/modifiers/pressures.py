@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import descending_ranks
 from batchsel.selectors.pipe import Modifier
@@ -40,8 +40,8 @@ class Pressure(Modifier):
     end: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "start", 1, float("inf"), upper_open=True)
-        in_range(self, "end", 1, float("inf"), upper_open=True)
+        check_range(self, "start", 1, float("inf"), upper_open=True)
+        check_range(self, "end", 1, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the exponentials, infinities kept."""
@@ -83,8 +83,8 @@ class RankPressure(Modifier):
     end: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "start", 1, float("inf"), upper_open=True)
-        in_range(self, "end", 1, float("inf"), upper_open=True)
+        check_range(self, "start", 1, float("inf"), upper_open=True)
+        check_range(self, "end", 1, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the exponentials of the ranks, infinities kept."""

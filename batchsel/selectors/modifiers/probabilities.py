@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import descending_ranks, mean_of_finite
 from batchsel.selectors.pipe import Modifier
@@ -40,8 +40,8 @@ class Percentile(Modifier):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        in_range(self, "power", 0, float("inf"), upper_open=True)
-        in_range(self, "floor", 0, 1)
+        check_range(self, "power", 0, float("inf"), upper_open=True)
+        check_range(self, "floor", 0, 1)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""
@@ -76,8 +76,8 @@ class KeepShare(Modifier):
     slope: float = 0.5
 
     def __post_init__(self) -> None:
-        in_range(self, "floor", 0, 1)
-        in_range(self, "slope", 0, float("inf"), upper_open=True)
+        check_range(self, "floor", 0, 1)
+        check_range(self, "slope", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import below_mean, below_quantile, quantile
@@ -43,11 +43,11 @@ class Prune(Modifier):
     below: str | float = "mean"
 
     def __post_init__(self) -> None:
-        in_range(self, "share", 0, 1)
+        check_range(self, "share", 0, 1)
         if self.below != "mean":
             if isinstance(self.below, str):
                 raise UsageError(f"prune: below must be 'mean' or a quantile in [0, 1], got {self.below!r}.")
-            in_range(self, "below", 0, 1)
+            check_range(self, "below", 0, 1)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""
@@ -79,7 +79,7 @@ class Threshold(Modifier):
     at: float = 0.5
 
     def __post_init__(self) -> None:
-        in_range(self, "at", 0, float("inf"), upper_open=True)
+        check_range(self, "at", 0, float("inf"), upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return 1 for the samples in use and 0 for others, infinities kept."""
@@ -121,8 +121,8 @@ class RisingLimit(Modifier):
     growth: float = 1.3
 
     def __post_init__(self) -> None:
-        in_range(self, "start", 0, 1, lower_open=True)
-        in_range(self, "growth", 1, float("inf"), upper_open=True)
+        check_range(self, "start", 0, 1, lower_open=True)
+        check_range(self, "growth", 1, float("inf"), upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[]``: λ₀, infinite until it is known."""
@@ -165,7 +165,7 @@ class RandomDrop(Modifier):
     share: float = 0.1
 
     def __post_init__(self) -> None:
-        in_range(self, "share", 0, 1, upper_open=True)
+        check_range(self, "share", 0, 1, upper_open=True)
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the reduced probabilities."""

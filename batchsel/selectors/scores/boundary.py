@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import one_of
+from batchsel.core.checks import check_choice
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -39,7 +39,7 @@ class Boundary(Score):
     signals = ("boundary_distance",)
 
     def __post_init__(self) -> None:
-        one_of(self, "side", ("near", "hard", "easy"))
+        check_choice(self, "side", ("near", "hard", "easy"))
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n]``: distances, infinite for unseen samples."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -39,7 +39,7 @@ class LossEMA(Score):
     decay: float = 0.9
 
     def __post_init__(self) -> None:
-        in_range(self, "decay", 0, 1, upper_open=True)
+        check_range(self, "decay", 0, 1, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n, 2]``: m and c."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
+from batchsel.core.checks import check_range
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -38,7 +38,7 @@ class PredictionVariance(Score):
     signals = ("probability",)
 
     def __post_init__(self) -> None:
-        in_range(self, "floor", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "floor", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n, 3]``: count, mean and sum of squared deviations (Welford's algorithm)."""

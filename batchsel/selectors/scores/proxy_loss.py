@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range
+from batchsel.core.checks import check_integer, check_range
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, TrainAuxiliary
 
@@ -50,7 +50,7 @@ class ProxyLoss(Score):
 
     def __post_init__(self) -> None:
         check_integer(self, "passes", 1)
-        in_range(self, "width", 0, 1, lower_open=True)
+        check_range(self, "width", 0, 1, lower_open=True)
 
     def init(self, n: int) -> _State:
         """Return a state without losses."""

@@ -25,7 +25,7 @@ class Accumulation:
     Example:
         >>> accumulation = Accumulation(AccumulationSchedule(2), [tf.Variable([0.0])])
         >>> for gradient, count in ((1.0, 3.0), (5.0, 1.0)):
-        ...     accumulation.add([tf.constant([gradient])], tf.constant(count), Timestamp.of(0.0))
+        ...     accumulation.add([tf.constant([gradient])], tf.constant(count), Timestamp.from_progress(0.0))
         >>> bool(accumulation.due()), accumulation.take()[0].numpy().tolist()
         (True, [2.0])
     """

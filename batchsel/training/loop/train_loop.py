@@ -66,7 +66,7 @@ class Loop:
         self.augmentation = augmentation
         preparation = BatchTransforms.of(augmentation, curricula, compilation.augmenting)
         self._turn = BatchTurn(step, selector, batch_size, self.choose, preparation)
-        names = list(self._turn.logged_values(Timestamp.of(0.0)))
+        names = list(self._turn.logged_values(Timestamp.from_progress(0.0)))
         self.schedule_log = ScheduleLog(names) if names else None
         step.after_update = None if self.schedule_log is None else self._note
         self.plan_steps = selector.steps_per_plan(n, batch_size)

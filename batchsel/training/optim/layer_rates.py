@@ -130,7 +130,9 @@ def rates_at_start(schedule: Schedule, groups: LayerGroups, rate: float, batch_s
     multiple = 1.0 if batch_size is None else schedule.multiple(batch_size)
     common = tf.constant(multiple * (rate if schedule.base_learning_rate is None else schedule.base_learning_rate))
     places = tf.constant(groups.places)
-    factors = schedule.layers(Timestamp.of(0.0), places, common) if schedule.by_layer else tf.ones_like(places)
+    factors = (
+        schedule.layers(Timestamp.from_progress(0.0), places, common) if schedule.by_layer else tf.ones_like(places)
+    )
     return [float(common * factor) for factor in factors]
 
 

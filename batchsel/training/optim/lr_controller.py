@@ -40,7 +40,7 @@ class LRController:
         self._groups: LayerGroups | None = None
         if schedule is not None:
             check_factors(self.schedule)
-        if schedule is not None and schedule.momentum(Timestamp.of(0.0)) is not None:
+        if schedule is not None and schedule.momentum(Timestamp.from_progress(0.0)) is not None:
             _steered(optimizer)  # refuses what cannot be steered before anything is built
         if self.by_layer:
             check_layer_rates(optimizer)

@@ -35,7 +35,7 @@ class Curriculum:
         ...         return x * self.brightness(timestamp)
         ...     def shown(self, timestamp):
         ...         return {"brightness": self.brightness(timestamp)}
-        >>> float(Dawn(0.1)(tf.constant(10.0), Rng(0, 0), Timestamp.of(0.0)))
+        >>> float(Dawn(0.1)(tf.constant(10.0), Rng(0, 0), Timestamp.from_progress(0.0)))
         1.0
     """
 
@@ -160,7 +160,7 @@ class Curricula:
 
         @tf.function(autograph=False)
         def changed(x: Any) -> Any:
-            return self(x, Rng(tf.constant(0), tf.constant(0)), Timestamp.of(0.0))
+            return self(x, Rng(tf.constant(0), tf.constant(0)), Timestamp.from_progress(0.0))
 
         found = changed.get_concrete_function(forms).structured_outputs
         before, after = ([leaf.shape for leaf in tf.nest.flatten(nest)] for nest in (forms, found))

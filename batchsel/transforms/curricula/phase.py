@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.core.timestamp import Timestamp, elapsed
+from batchsel.core.timestamp import Timestamp, elapsed_share
 
 PARTS = 1 << 10
 """Parts of a phase."""
@@ -40,7 +40,7 @@ def parts_over(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
         ``int32[]``.
 
     Example:
-        >>> int(parts_over(0.5, Timestamp.of(0.25)))
+        >>> int(parts_over(0.5, Timestamp.from_progress(0.25)))
         512
     """
-    return in_parts(elapsed(duration, timestamp))
+    return in_parts(elapsed_share(duration, timestamp))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, one_of
-from batchsel.core.image_checks import images
+from batchsel.core.checks import check_choice, check_integer
+from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
@@ -40,11 +40,11 @@ class Crop(Augmentation):
 
     def __post_init__(self) -> None:
         check_integer(self, "padding", 1)
-        one_of(self, "fill", ("zero", "reflect"))
+        check_choice(self, "fill", ("zero", "reflect"))
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """The crops."""
-        x = images(self, x)
+        x = require_images(self, x)
         batch, height, width, _ = x.shape
         if self.fill == "reflect" and self.padding >= min(height, width):
             raise UserError(f"{self!r}: images of {height} x {width} pixels have too few to reflect {self.padding}.")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
-from batchsel.core.image_checks import images
+from batchsel.core.checks import check_range
+from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
@@ -46,12 +46,12 @@ class CutMix(Mixing):
     chance: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
-        in_range(self, "chance", 0, 1)
+        check_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "chance", 0, 1)
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
         """The mixed images, and of what they are made."""
-        x = images(self, x)
+        x = require_images(self, x)
         height, width = x.shape[1], x.shape[2]
         share = drawn_share(self.alpha, self.chance, rng)
         top, rows = _span(height, share, rng.integers([], height, "row"))

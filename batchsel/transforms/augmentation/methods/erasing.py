@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
-from batchsel.core.image_checks import images
+from batchsel.core.checks import check_choice, check_range
+from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.augmentation.base import Augmentation
@@ -52,16 +52,16 @@ class Erasing(Augmentation):
     fill: str = "random"
 
     def __post_init__(self) -> None:
-        in_range(self, "chance", 0, 1)
+        check_range(self, "chance", 0, 1)
         for field in ("smallest", "largest", "aspect"):
-            in_range(self, field, 0, 1, lower_open=True)
-        one_of(self, "fill", ("random", "mean", "zero"))
+            check_range(self, field, 0, 1, lower_open=True)
+        check_choice(self, "fill", ("random", "mean", "zero"))
         if self.smallest > self.largest:
             raise UsageError(f"erasing: smallest must not be above largest, got {self.smallest} and {self.largest}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """The images, some of them with a rectangle overwritten."""
-        x = images(self, x)
+        x = require_images(self, x)
         batch, height, width, _ = x.shape
         sizes = fitting_sizes(height, width, self.smallest, self.largest, self.aspect)
         if not len(sizes):

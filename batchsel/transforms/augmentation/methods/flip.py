@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
-from batchsel.core.image_checks import images
+from batchsel.core.checks import check_choice, check_range
+from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Augmentation
 
@@ -38,11 +38,11 @@ class Flip(Augmentation):
     direction: str = "horizontal"
 
     def __post_init__(self) -> None:
-        in_range(self, "chance", 0, 1)
-        one_of(self, "direction", tuple(_AXES))
+        check_range(self, "chance", 0, 1)
+        check_choice(self, "direction", tuple(_AXES))
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """The images, some of them mirrored."""
-        x = images(self, x)
+        x = require_images(self, x)
         turned = rng.uniform([x.shape[0], 1, 1, 1], "flip") < self.chance
         return tf.where(turned, tf.reverse(x, [_AXES[self.direction]]), x)

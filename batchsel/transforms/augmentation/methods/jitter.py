@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
-from batchsel.core.image_checks import images, numbers
+from batchsel.core.checks import check_range
+from batchsel.core.image_checks import require_images, require_numeric
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
@@ -45,13 +45,13 @@ class Jitter(Augmentation):
 
     def __post_init__(self) -> None:
         for field in ("brightness", "contrast", "saturation"):
-            in_range(self, field, 0, 100)
+            check_range(self, field, 0, 100)
         if self.white is not None:
-            in_range(self, "white", 0, float("inf"), lower_open=True, upper_open=True)
+            check_range(self, "white", 0, float("inf"), lower_open=True, upper_open=True)
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """The images in another light."""
-        x = numbers(self, images(self, x))
+        x = require_numeric(self, require_images(self, x))
         white = 255 if x.dtype == tf.uint8 else self.white
         if white is None:
             raise UserError(

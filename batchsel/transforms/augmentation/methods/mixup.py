@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range
-from batchsel.core.image_checks import numbers
+from batchsel.core.checks import check_range
+from batchsel.core.image_checks import require_numeric
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
@@ -41,12 +41,12 @@ class Mixup(Mixing):
     chance: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
-        in_range(self, "chance", 0, 1)
+        check_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
+        check_range(self, "chance", 0, 1)
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
         """The mixed samples, and of what they are made."""
-        x = numbers(self, x)
+        x = require_numeric(self, x)
         share = drawn_share(self.alpha, self.chance, rng)
         mixture = Mixture(drawn_partners(valid, rng), tf.cast(share, tf.float32) / ONE)
         values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x

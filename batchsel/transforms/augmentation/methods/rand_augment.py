@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range
-from batchsel.core.image_checks import images
+from batchsel.core.checks import check_integer, check_range
+from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
@@ -57,11 +57,11 @@ class RandAugment(Augmentation):
 
     def __post_init__(self) -> None:
         check_integer(self, "ops", 1)
-        in_range(self, "magnitude", 0, 30)
+        check_range(self, "magnitude", 0, 30)
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """The images after all operations."""
-        x = images(self, x)
+        x = require_images(self, x)
         if x.dtype != tf.uint8:
             raise UserError(
                 f"{self!r} is for 8-bit images, these are of {x.dtype.name}. Give them as uint8, and scale them in the"

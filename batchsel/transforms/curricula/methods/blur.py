@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import in_range, one_of
-from batchsel.core.image_checks import images, numbers
+from batchsel.core.checks import check_choice, check_range
+from batchsel.core.image_checks import require_images, require_numeric
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp, check_duration
 from batchsel.errors import UsageError, UserError
@@ -48,8 +48,9 @@ class Blur(Curriculum):
 
     Example:
         >>> x = tf.constant([0, 80, 0], tf.uint8, [1, 1, 3, 1])
-        >>> [Blur(1.0, until=0.2)(x, Rng(0, 0), Timestamp.of(p)).numpy().ravel().tolist() for p in (0.1, 0.2)]
-        [[24, 33, 24], [0, 80, 0]]
+        >>> early, late = (Blur(1.0, until=0.2)(x, Rng(0, 0), Timestamp.from_progress(p)) for p in (0.1, 0.2))
+        >>> early.numpy().ravel().tolist(), late.numpy().ravel().tolist()
+        ([24, 33, 24], [0, 80, 0])
     """
 
     name = "blur"
@@ -60,17 +61,17 @@ class Blur(Curriculum):
     size: int | None = None
 
     def __post_init__(self) -> None:
-        in_range(self, "sigma", 0, _LARGEST, lower_open=True)
+        check_range(self, "sigma", 0, _LARGEST, lower_open=True)
         check_duration(self, "until")
-        one_of(self, "form", _FORMS)
-        in_range(self, "chance", 0, 1, lower_open=True)
+        check_choice(self, "form", _FORMS)
+        check_range(self, "chance", 0, 1, lower_open=True)
         odd = isinstance(self.size, int) and self.size >= 3 and self.size % 2 == 1
         if self.size is not None and not odd:
             raise UsageError(f"blur: size must be an odd whole number of at least 3, got {self.size!r}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
         """The images, blurred as they are at that moment."""
-        x = numbers(self, images(self, x))
+        x = require_numeric(self, require_images(self, x))
         if not x.shape.is_fully_defined():
             raise UserError(f"{self!r} is for images of one size, the inputs have the shape {x.shape.as_list()}.")
         over = parts_over(self.until, timestamp)

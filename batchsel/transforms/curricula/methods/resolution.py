@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, in_range, one_of
-from batchsel.core.image_checks import images, numbers
+from batchsel.core.checks import check_choice, check_integer, check_range
+from batchsel.core.image_checks import require_images, require_numeric
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
@@ -43,7 +43,7 @@ class Resolution(Curriculum):
 
     Example:
         >>> x = tf.zeros([2, 32, 24, 3])
-        >>> [Resolution()(x, Rng(0, 0), Timestamp.of(p)).shape.as_list()[1:3] for p in (0.0, 0.65, 0.8)]
+        >>> [Resolution()(x, Rng(0, 0), Timestamp.from_progress(p)).shape.as_list()[1:3] for p in (0.0, 0.65, 0.8)]
         [[16, 12], [24, 20], [32, 24]]
     """
 
@@ -58,17 +58,17 @@ class Resolution(Curriculum):
     method: str = "bilinear"
 
     def __post_init__(self) -> None:
-        in_range(self, "start", 0, 1, lower_open=True)
-        in_range(self, "delay", 0, 1)
-        in_range(self, "finish", 0, 1)
+        check_range(self, "start", 0, 1, lower_open=True)
+        check_range(self, "delay", 0, 1)
+        check_range(self, "finish", 0, 1)
         check_integer(self, "multiple", 1)
-        one_of(self, "method", _METHODS)
+        check_choice(self, "method", _METHODS)
         if self.delay > self.finish:
             raise UsageError(f"resolution: delay must not be above finish, got {self.delay} and {self.finish}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
         """The images in the size of that moment, ``[b, height, width, c]``."""
-        x = numbers(self, images(self, x))
+        x = require_numeric(self, require_images(self, x))
         scale, full = self._scale(timestamp), tf.shape(x)[1:3]
         size = tf.where(scale < PARTS, self._rounded(scale, full), full)
         found = tf.cond(tf.reduce_all(size == full), lambda: x, lambda: self._resized(x, size))
