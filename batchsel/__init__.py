@@ -22,4 +22,4 @@ _PUBLIC = {
     "testing": "testing:",
 }
 
-__getattr__, __dir__, __all__ = _attach(__name__, _PUBLIC)
+__getattr__, __dir__ = _attach(__name__, _PUBLIC)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from batchsel.selectors import Context, resolve
-from batchsel.selectors.registry import entries
+from batchsel.selectors.registry import REGISTRY
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 _BATCH_SIZE = 128
@@ -39,7 +39,7 @@ class PlanningCost(NamedTuple):
 
 def history_methods() -> list[str]:
     """The methods that choose from what they remember, `random` first."""
-    return ["random", *(entry.name for entry in entries().values() if entry.family == "history")]
+    return ["random", *(entry.name for entry in REGISTRY.entries().values() if entry.family == "history")]
 
 
 def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> PlanningCost:

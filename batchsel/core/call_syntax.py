@@ -74,7 +74,7 @@ class Call:
         """
         return load_from_file(self.path, self.name)
 
-    def make(self, load: Callable[[str], Any]) -> Any:
+    def resolve(self, load: Callable[[str], Any]) -> Any:
         """What a part of a pipe stands for: a name is called, an object in a file is taken as it is if it is bare.
 
         Args:
@@ -84,7 +84,7 @@ class Call:
             UsageError: If there is no such thing, or an argument is unknown or missing.
 
         Example:
-            >>> parse_call("pow(2)").make({"pow": lambda base, exponent=3: base**exponent}.get)
+            >>> parse_call("pow(2)").resolve({"pow": lambda base, exponent=3: base**exponent}.get)
             8
         """
         if self.path is None:

@@ -1,15 +1,52 @@
-"""Names of things in modules that are imported only when they are wanted, and of those that packages register."""
+"""Names that users write for selectors, schedules, models and the like, and the code behind each name.
+
+A name stands once, beside its class (see `batchsel.core.catalogue`): adding a file to a folder adds its names.
+Installed packages add names through entry points. Nothing is imported before it is used.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
-import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from batchsel.core.docstrings import docstring
+from batchsel.core import call_syntax, catalogue
 from batchsel.errors import unknown_name
+
+PLUGIN = "plugin"
+"""Family of the names that installed packages register."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name and its place.
+
+    Args:
+        name: The name.
+        target: Its place, as ``module:attribute``, or ``module:`` for a module itself.
+        family: A heading to list it under.
+    """
+
+    name: str
+    target: str
+    family: str = ""
+
+    @property
+    def attribute(self) -> str:
+        """Name of the class or function in its module."""
+        return self.target.partition(":")[2]
+
+    def load(self) -> Any:
+        """Import the class, function or module."""
+        module, _, attribute = self.target.partition(":")
+        found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
+
+    def doc(self) -> str:
+        """Return the docstring, read from the source."""
+        return catalogue.docstring(self.target)
 
 
 @dataclass(frozen=True)
@@ -17,61 +54,120 @@ class Registry:
     """The names of one kind of thing.
 
     Args:
-        kind: What they are, for messages.
-        package: Where the built-in ones are.
-        built_in: ``module:attribute`` in that package, by name.
-        group: Entry-point group under which installed packages register theirs.
+        kind: The kind, for messages.
+        folders: Packages whose modules hold the built-in ones.
+        group: Entry-point group under which installed packages register theirs; empty for none.
+        rule: Finds the names in a module.
+        families: Built-in names by family, in the order of listing. Others follow, with their folder as family.
+        built_in: Places of names from other packages, as ``module:attribute``.
+        example: A sentence with an example, the end of messages on texts that cannot be read.
 
     Example:
-        >>> Registry("model", "batchsel.models", {"mlp": "mlp:mlp"}, "batchsel.models").targets()["mlp"]
-        'batchsel.models.mlp:mlp'
+        >>> scores = Registry("score", ["batchsel.selectors.scores"])
+        >>> scores.find("last_loss").target
+        'batchsel.selectors.scores.last_loss:LastLoss'
     """
 
     kind: str
-    package: str
-    built_in: Mapping[str, str]
-    group: str
+    folders: Sequence[str] = ()
+    group: str = ""
+    rule: catalogue.Rule = catalogue.named_parts
+    families: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    built_in: Mapping[str, str] = field(default_factory=dict)
+    example: str = ""
 
-    def targets(self) -> dict[str, str]:
-        """Where each is, as ``module:attribute``, by name."""
-        known = {name: f"{self.package}.{target}" for name, target in self.built_in.items()}
-        for point in importlib.metadata.entry_points(group=self.group):
-            known.setdefault(point.name, point.value)
+    def entries(self) -> dict[str, Entry]:
+        """Return all entries by name: the built-in ones and those of installed packages."""
+        import importlib.metadata  # slow, so not at import
+
+        known = dict(self.built_in_entries)
+        for point in importlib.metadata.entry_points(group=self.group) if self.group else ():
+            known.setdefault(point.name, Entry(point.name, point.value, PLUGIN))
         return known
 
-    def target(self, name: str) -> str:
-        """Where the thing of that name is.
+    @functools.cached_property
+    def built_in_entries(self) -> dict[str, Entry]:
+        """The entries that need no other package to be installed, in the order of listing."""
+        family = {name: family for family, names in self.families.items() for name in names}
+        found = {name: Entry(name, target, family.get(name, "")) for name, target in self.built_in.items()}
+        for folder in self.folders:
+            for name, target in catalogue.scan(folder, self.rule).items():
+                found[name] = Entry(name, target, family.get(name, folder.rpartition(".")[2]))
+        return {name: found[name] for name in (*family, *found) if name in found}
 
-        Args:
-            name: The name.
+    def find(self, name: str) -> Entry:
+        """Return the entry of a name.
 
         Raises:
-            UsageError: If there is none, with the nearest names.
+            UsageError: If there is none; the message suggests the nearest names.
+
+        Example:
+            >>> from batchsel.selectors.registry import REGISTRY
+            >>> REGISTRY.find("rendom")
+            Traceback (most recent call last):
+            batchsel.errors.UsageError: unknown selector 'rendom'. Did you mean 'random'? There are ...
         """
-        known = self.targets()
+        known = self.entries()
         if name not in known:
             raise unknown_name(self.kind, name, known)
         return known[name]
 
     def load(self, name: str) -> Any:
-        """Imports the thing of that name.
-
-        Args:
-            name: The name.
+        """Import the class or function of a name.
 
         Raises:
             UsageError: If there is none.
         """
-        module, attribute = self.target(name).split(":")
-        return getattr(importlib.import_module(module), attribute)
+        return self.find(name).load()
 
     def doc(self, name: str) -> str:
-        """Its docstring, read from the source, so that listing imports no TensorFlow.
-
-        Args:
-            name: The name.
+        """Return the docstring of a name, read from the source.
 
         Raises:
             UsageError: If there is none.
         """
-        return docstring(self.target(name))
+        return self.find(name).doc()
+
+    def parse_calls(self, text: str) -> list[call_syntax.Call]:
+        """Parse a pipe into names and arguments, without looking the names up.
+
+        Args:
+            text: Names with arguments, with ``|`` between them.
+
+        Raises:
+            UsageError: If the text cannot be read.
+        """
+        return call_syntax.parse_pipe(text, self.example)
+
+    def check(self, text: str) -> None:
+        """Check the syntax and the names of a pipe, without importing anything. Parameters are checked by `parse`.
+
+        Args:
+            text: Names with arguments, with ``|`` between them.
+
+        Raises:
+            UsageError: If the text cannot be read, or a name is unknown.
+        """
+        known = self.entries()
+        for call in self.parse_calls(text):
+            if call.path is None and call.name not in known:
+                raise unknown_name(self.kind, call.name, known)
+
+    def parse(self, text: str) -> list[Any]:
+        """Build the parts of a pipe.
+
+        A part may also be ``./mine.py:mine``, an object or a function, which is used as it is, or a class with
+        arguments as in ``./mine.py:Mine(0.5)``, which is called: that file is run.
+
+        Args:
+            text: Names with arguments, with ``|`` between them.
+
+        Raises:
+            UsageError: If the text cannot be read, a name is unknown, or a parameter is impossible.
+
+        Example:
+            >>> from batchsel.schedules.registry import REGISTRY
+            >>> REGISTRY.parse("cosine | warmup(0.05)")
+            [cosine(end=0.0), warmup(share=0.05, start=0.0, form='linear')]
+        """
+        return [call.resolve(self.load) for call in self.parse_calls(text)]

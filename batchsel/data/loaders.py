@@ -9,25 +9,22 @@ with the seed.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import os
-import pkgutil
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from batchsel.core.call_syntax import load_from_file
+from batchsel.core.catalogue import modules_with
+from batchsel.core.registry import Registry
 from batchsel.data.builders.user_images import folder_of, is_folder, load_folder
 from batchsel.data.builders.user_table import is_table, load_table
 from batchsel.data.dataset import Dataset
 from batchsel.data.sets.lm_text import is_text, load_text
 from batchsel.data.sets.tfds_sets import is_tfds, load_tfds
-from batchsel.errors import UserError, unknown_name
+from batchsel.errors import UserError
 
-GROUP = "batchsel.datasets"
-_SETS = "batchsel.data.sets"
+REGISTRY = Registry("loader of a data set", ["batchsel.data.sets"], "batchsel.datasets", modules_with("load"))
 # Cards name loaders; these names stay when a module is renamed.
 _RENAMED = {"class_folders": "image_folder"}
 
@@ -48,14 +45,7 @@ def find_loader(name: str) -> Any:
         >>> find_loader("iris").__name__
         'batchsel.data.sets.iris'
     """
-    module_name = _RENAMED.get(name, name)
-    if module_name in _module_names():
-        module = importlib.import_module(f"{_SETS}.{module_name}")
-        if hasattr(module, "load"):
-            return module
-    for entry in metadata.entry_points(group=GROUP, name=name):
-        return entry.load()
-    raise unknown_name("loader of a data set", name, _known())
+    return REGISTRY.load(_RENAMED.get(name, name))
 
 
 def has_no_card(name: str) -> bool:
@@ -146,12 +136,3 @@ def load_named(
             "batchsel.data.builders.tables shows how to make one from arrays."
         )
     return dataset
-
-
-def _module_names() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(importlib.import_module(_SETS).__path__)}
-
-
-def _known() -> list[str]:
-    modules = [name for name in _module_names() if hasattr(importlib.import_module(f"{_SETS}.{name}"), "load")]
-    return modules + [entry.name for entry in metadata.entry_points(group=GROUP)]

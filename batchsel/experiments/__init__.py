@@ -4,4 +4,4 @@ from batchsel.core.lazy_imports import attach
 
 _PUBLIC = {"RunSpec": "spec", "append": "records", "read": "records", "run": "runner:run"}
 
-__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
+__getattr__, __dir__ = attach(__name__, _PUBLIC)

@@ -8,43 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchsel.core import call_syntax
+from batchsel.core.catalogue import functions_with
 from batchsel.core.registry import Registry
 
 if TYPE_CHECKING:
     import keras
 
-_BUILT_IN = {
-    "mlp": "mlp:mlp",
-    "cnn": "cnn:cnn",
-    "simple_cnn": "simple_cnn:simple_cnn",
-    "cnn3": "cnn3:cnn3",
-    "resnet18": "resnet:resnet18",
-    "resnet34": "resnet:resnet34",
-    "resnet50": "resnet:resnet50",
-    "resnet101": "resnet:resnet101",
-    "wide_resnet": "wide_resnet:wide_resnet",
-    "convnext_tiny": "convnext:convnext_tiny",
-    "cvt13": "cvt:cvt13",
-    "lstm": "recurrent:lstm",
-    "bilstm": "recurrent:bilstm",
-    "simple_rnn": "recurrent:simple_rnn",
-    "text_cnn": "text_cnn:text_cnn",
-    "transformer_classifier": "transformer_classifier:transformer_classifier",
-    "tiny_lm": "tiny_lm:tiny_lm",
-}
-_NAMES = Registry("model", __name__, _BUILT_IN, "batchsel.models")
+REGISTRY = Registry("model", [__name__], "batchsel.models", functions_with("input_shape", "outputs"))
+"""Installed packages add theirs under the entry-point group ``batchsel.models``."""
 
 
-def names() -> dict[str, str]:
-    """Where each model is, as ``module:function``, by name.
-
-    Installed packages register theirs under the entry-point group ``batchsel.models``.
+def names() -> list[str]:
+    """Return the names of all models.
 
     Example:
         >>> sorted(names())[:2]
         ['bilstm', 'cnn']
     """
-    return _NAMES.targets()
+    return list(REGISTRY.entries())
 
 
 def check(text: str) -> None:
@@ -63,7 +44,7 @@ def check(text: str) -> None:
     """
     call = call_syntax.parse_call(text)
     if call.path is None:
-        _NAMES.target(call.name)
+        REGISTRY.find(call.name)
 
 
 def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
@@ -82,7 +63,7 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
         51
     """
     call = call_syntax.parse_call(text)
-    function = _NAMES.load(call.name) if call.path is None else call.load()
+    function = REGISTRY.load(call.name) if call.path is None else call.load()
     prepared = call_syntax.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
     return prepared.apply(function)
 
@@ -100,4 +81,4 @@ def doc(name: str) -> str:
         >>> doc("mlp").splitlines()[0]
         'A feed-forward network: dense layers with ReLU.'
     """
-    return _NAMES.doc(name)
+    return REGISTRY.doc(name)

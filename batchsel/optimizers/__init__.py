@@ -10,4 +10,4 @@ _PUBLIC = {
     "names": "text",
 }
 
-__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
+__getattr__, __dir__ = attach(__name__, _PUBLIC)

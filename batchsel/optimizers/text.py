@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from batchsel.core import call_syntax
-from batchsel.errors import UsageError, unknown_name
+from batchsel.core.registry import Registry
+from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
 
-_CLASSES = {
-    "adadelta": "keras.optimizers:Adadelta",
-    "adagrad": "keras.optimizers:Adagrad",
-    "adam": "keras.optimizers:Adam",
-    "adamax": "keras.optimizers:Adamax",
-    "adamw": "keras.optimizers:AdamW",
-    "lamb": "batchsel.optimizers.lamb:LAMB",
-    "lars": "batchsel.optimizers.lars:LARS",
-    "lion": "keras.optimizers:Lion",
-    "nadam": "keras.optimizers:Nadam",
-    "rmsprop": "keras.optimizers:RMSprop",
-    "sgd": "keras.optimizers:SGD",
-}
+_KERAS = ("Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "Nadam", "RMSprop", "SGD")
+_OWN = {"lamb": "batchsel.optimizers.lamb:LAMB", "lars": "batchsel.optimizers.lars:LARS"}
+REGISTRY = Registry("optimizer", built_in=_OWN | {name.lower(): f"keras.optimizers:{name}" for name in _KERAS})
 
 
-def names() -> dict[str, str]:
-    """Where each optimizer is, as ``module:class``, by name.
+def names() -> list[str]:
+    """Return the names of all optimizers.
 
     Example:
-        >>> names()["lars"]
-        'batchsel.optimizers.lars:LARS'
+        >>> "lars" in names()
+        True
     """
-    return dict(_CLASSES)
+    return sorted(REGISTRY.entries())
 
 
 def check(text: str) -> None:
@@ -53,8 +43,7 @@ def check(text: str) -> None:
         batchsel.errors.UsageError: unknown optimizer 'adma'. Did you mean ...
     """
     call = call_syntax.parse_call(text)
-    if call.name not in _CLASSES:
-        raise unknown_name("optimizer", call.name, _CLASSES)
+    REGISTRY.find(call.name)
     if call.arguments or "learning_rate" in call.keywords:
         raise UsageError(f"optimizer {text!r}: give its parameters by name, and the rate by --learning-rate.")
     if _given(call.keywords, "clipnorm") and _given(call.keywords, "global_clipnorm"):
@@ -91,8 +80,7 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
 
 
 def _class(call: call_syntax.Call) -> Any:
-    module, name = _CLASSES[call.name].split(":")
-    found = getattr(importlib.import_module(module), name)
+    found = REGISTRY.load(call.name)
     if _given(call.keywords, "clipvalue") and (
         _given(call.keywords, "clipnorm") or _given(call.keywords, "global_clipnorm")
     ):

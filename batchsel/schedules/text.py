@@ -38,7 +38,7 @@ def base_learning_rate(text: str) -> float | None:
         >>> base_learning_rate("one_cycle(peak=0.05) | warmup(0.1)"), base_learning_rate("cosine")
         (0.05, None)
     """
-    for call in REGISTRY.calls(text):
+    for call in REGISTRY.parse_calls(text):
         name, place = _STATING.get(call.name, ("", 0)) if call.path is None else ("", 0)
         given = call.keywords.get(name, call.arguments[place] if name and len(call.arguments) > place else None)
         if isinstance(given, int | float):
@@ -59,4 +59,4 @@ def is_constant(text: str) -> bool:
         >>> is_constant("constant()"), is_constant("constant | warmup(0.1)")
         (True, False)
     """
-    return all(call.path is None and call.name == "constant" for call in REGISTRY.calls(text))
+    return all(call.path is None and call.name == "constant" for call in REGISTRY.parse_calls(text))

@@ -9,9 +9,7 @@ import inspect
 from typing import Any
 
 from batchsel.core import call_syntax
-from batchsel.selectors.registry import find
-
-_EXAMPLE = "A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'."
+from batchsel.selectors.registry import REGISTRY
 
 
 def parse(text: str) -> Any:
@@ -29,7 +27,7 @@ def parse(text: str) -> Any:
         >>> parse("loss_ema | mix(0.2)")
         loss_ema(decay=0.9) | mix(uniform=0.2)
     """
-    parts = [_part(call) for call in call_syntax.parse_pipe(text, _EXAMPLE)]
+    parts = [_part(call) for call in REGISTRY.parse_calls(text)]
     result = parts[0]
     for part in parts[1:]:
         result = result | part
@@ -47,13 +45,11 @@ def check(text: str) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: unknown selector 'warmpu'. Did you mean 'warmup'? There are ...
     """
-    for call in call_syntax.parse_pipe(text, _EXAMPLE):
-        if call.path is None:
-            find(call.name)
+    REGISTRY.check(text)
 
 
 def _part(call: call_syntax.Call) -> Any:
-    target = find(call.name).load() if call.path is None else call.load()
+    target = REGISTRY.load(call.name) if call.path is None else call.load()
     if call.path is not None and call.bare and inspect.isfunction(target):
         from batchsel.selectors.function import Function
 

@@ -7,4 +7,4 @@ _PUBLIC = {
     "check_selector": "battery",
 }
 
-__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
+__getattr__, __dir__ = attach(__name__, _PUBLIC)

@@ -9,4 +9,4 @@ _PUBLIC = {
     "fit": "fit_model",
 }
 
-__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
+__getattr__, __dir__ = attach(__name__, _PUBLIC)

@@ -7,7 +7,7 @@ import pytest
 from command_line import CommandLine
 
 from batchsel.experiments.spec import spec_problems
-from batchsel.selectors.registry import entries
+from batchsel.selectors.registry import REGISTRY
 from batchsel.training.loop.compilation import MODES
 
 
@@ -19,11 +19,11 @@ def command(monkeypatch, capfd, tmp_path):
 
 def test_every_selector_is_listed_with_a_line(command):
     rows = json.loads(command("selectors", "list", "--json").out)["selectors"]
-    assert {row["name"] for row in rows} == set(entries())
+    assert {row["name"] for row in rows} == set(REGISTRY.entries())
     assert all(row["summary"].endswith(".") for row in rows)
 
 
-@pytest.mark.parametrize("name", sorted(entries()))
+@pytest.mark.parametrize("name", sorted(REGISTRY.entries()))
 def test_every_selector_shows_formula_cost_and_source(command, name):
     shown = json.loads(command("selectors", "show", name, "--json").out)
     assert shown["formula"]
@@ -40,7 +40,7 @@ def test_the_page_of_all_selectors_is_up_to_date(command):
     recorded = [str(repository / "experiments" / f"methods_on_{name}") for name in ("digits", "fashion_mnist")]
     page = command("selectors", "page", *recorded).out
     assert page == (repository / "docs" / "selectors.md").read_text("utf-8"), "make docs brings it up to date"
-    for entry in entries().values():
+    for entry in REGISTRY.entries().values():
         assert f"### {entry.name}\n" in page
     assert "Measured here" in page
 

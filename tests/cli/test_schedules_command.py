@@ -6,7 +6,7 @@ import pytest
 from command_line import CommandLine
 from PIL import Image
 
-from batchsel.schedules import NAMES
+from batchsel.schedules.registry import REGISTRY
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def command(monkeypatch, capfd, tmp_path):
 
 def test_every_schedule_is_listed_with_a_line(command):
     rows = json.loads(command("schedules", "list", "--json").out)["schedules"]
-    assert [row["name"] for row in rows] == sorted(NAMES)
+    assert [row["name"] for row in rows] == sorted(REGISTRY.built_in_entries)
     assert all(row["summary"].endswith(".") for row in rows)
     assert "one_cycle  " in command("schedules", "list").out
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from selectors_for_tests import AllSignals, EveryK, Pool, Pruning
 
 from batchsel.selectors import Function, NumpyFunction, resolve
-from batchsel.selectors.registry import entries
+from batchsel.selectors.registry import REGISTRY
 
 
 def lowest_and_random(losses, batch_size, rng):
@@ -27,7 +27,7 @@ def registered():
     `given` needs a file of the right length and has tests of its own.
     """
     behind = {"modifier", "draw"}
-    names = {name: entry.family for name, entry in entries().items() if name != "given"}
+    names = {name: entry.family for name, entry in REGISTRY.entries().items() if name != "given"}
     return [f"loss_ema | {name}" if family in behind else name for name, family in names.items()]
 
 

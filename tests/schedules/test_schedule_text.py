@@ -14,7 +14,6 @@ from batchsel import cards, schedules
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.spec.spec import resolve
 from batchsel.schedules import (
-    NAMES,
     AccumulationSchedule,
     Constant,
     Cosine,
@@ -33,6 +32,7 @@ from batchsel.schedules import (
     check,
     schedule,
 )
+from batchsel.schedules.registry import REGISTRY
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_texts_are_checked_without_tensorflow():
     code = (
         "import sys; from batchsel import schedules; from batchsel.schedules.registry import REGISTRY\n"
         "schedules.check('cosine | warmup(0.05)'); schedules.check_growth('grow(at=[0.5])'); REGISTRY.doc('cosine')\n"
-        "assert schedules.NAMES; sys.exit('tensorflow' in sys.modules)"
+        "assert schedules.__all__; sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -168,7 +168,7 @@ def test_every_class_is_public():
     public = [getattr(schedules, name) for name in schedules.__all__]
     classes = [value for value in public if isinstance(value, type) and value is not Schedule]
     named = {value.name for value in classes if issubclass(value, Schedule)}
-    assert named == {*NAMES, "product", "function"}
+    assert named == {*REGISTRY.built_in_entries, "product", "function"}
 
 
 shares = st.floats(0, 1)

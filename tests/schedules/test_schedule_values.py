@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from batchsel import UserError
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import (
-    NAMES,
     Constant,
     Cosine,
     Exponential,
@@ -26,6 +25,7 @@ from batchsel.schedules import (
     Warmup,
     schedule,
 )
+from batchsel.schedules.registry import REGISTRY
 
 P = np.linspace(0, 1, 101)  # holds every point at which one of the schedules below has a corner
 PASSES = 20 * P
@@ -98,7 +98,7 @@ def test_values(text):
 
 
 def test_every_schedule_is_among_them_but_those_that_differ_by_layer():
-    assert {text.split("(")[0] for text in FORMULAS} >= set(NAMES) - {"lerac"}
+    assert {text.split("(")[0] for text in FORMULAS} >= set(REGISTRY.built_in_entries) - {"lerac"}
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

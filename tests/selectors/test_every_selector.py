@@ -13,7 +13,7 @@ from selector_table import NAMES, REGISTERED, TEST_SELECTORS, selector
 
 from batchsel.experiments.spec.spec import RunSpec, read_file, to_toml
 from batchsel.selectors import Pipe
-from batchsel.selectors.registry import entries
+from batchsel.selectors.registry import REGISTRY
 from batchsel.selectors.text import parse
 from batchsel.testing.battery import CHECKS
 from batchsel.testing.fixtures import example_pool, example_state, example_stats
@@ -121,9 +121,9 @@ def test_run_settings_round_trip_as_toml(name, tmp_path):
     assert parse(read_file(path)["selector"]) == parse(name)
 
 
-@pytest.mark.parametrize("name", entries())
+@pytest.mark.parametrize("name", REGISTRY.entries())
 def test_the_docstring_has_formula_cost_source_and_example(name):
-    entry = entries()[name]
+    entry = REGISTRY.entries()[name]
     text = entry.doc()
     sections = [text.find(word) for word in ("Formula:", "Cost:", "Source:", "Example:")]
     assert min(sections) >= 0

@@ -12,11 +12,11 @@ from problems import assert_same, classes, mlp, weights_of
 from selector_table import NAMES, selector
 
 from batchsel import Trainer
-from batchsel.selectors.registry import entries
+from batchsel.selectors.registry import REGISTRY
 from batchsel.training.fit import fit_loop
 
 X, Y = classes(50)
-ORDER = [name for name, entry in entries().items() if entry.family == "order"]
+ORDER = [name for name, entry in REGISTRY.entries().items() if entry.family == "order"]
 every_selector = pytest.mark.parametrize("name", NAMES)
 
 

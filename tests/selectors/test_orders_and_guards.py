@@ -10,7 +10,7 @@ from scipy import stats
 
 from batchsel.errors import UsageError, UserError
 from batchsel.selectors import resolve
-from batchsel.selectors.registry import entries
+from batchsel.selectors.registry import REGISTRY
 from batchsel.testing.fixtures import example_context, example_stats
 
 
@@ -132,8 +132,12 @@ def test_cap_clips_or_skips():
 
 
 PIPES = ["smart(explore=0.0)", "last_loss | power(8.0)", "loss_threshold(1.0, readmit=None)"]
-SCORES = [name for name, entry in entries().items() if entry.family == "score" and name not in ("given", "proxy_loss")]
-DRAWS = [name for name, entry in entries().items() if entry.family == "draw" and name != "reweigh"]
+SCORES = [
+    name
+    for name, entry in REGISTRY.entries().items()
+    if entry.family == "score" and name not in ("given", "proxy_loss")
+]
+DRAWS = [name for name, entry in REGISTRY.entries().items() if entry.family == "draw" and name != "reweigh"]
 
 
 @pytest.mark.parametrize("text", [*PIPES, *SCORES, *(f"last_loss | power(8.0) | {draw}" for draw in DRAWS)])

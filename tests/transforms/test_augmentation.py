@@ -357,7 +357,7 @@ def test_what_a_file_holds(tmp_path):
 
 
 def test_every_name_says_where_it_comes_from():
-    for name in REGISTRY.targets():
+    for name in REGISTRY.entries():
         doc = REGISTRY.doc(name)
         assert "Source:" in doc
         assert "https://" in doc

@@ -49,7 +49,7 @@ def test_a_run_with_a_function_of_ones_own(monkeypatch, capfd, tmp_path):
 def test_augmentations_are_listed_and_shown(monkeypatch, capfd):
     command = CommandLine(monkeypatch, capfd)
     rows = json.loads(command("augmentations", "list", "--json").out)["augmentations"]
-    assert {row["name"] for row in rows} == set(REGISTRY.targets())
+    assert {row["name"] for row in rows} == set(REGISTRY.entries())
     assert all(row["summary"].endswith(".") for row in rows)
     shown = json.loads(command("augmentations", "show", "erasing", "--json").out)
     assert set(shown["parameters"]) == {"chance", "smallest", "largest", "aspect", "fill"}

@@ -150,7 +150,7 @@ def test_a_check_traces_once_and_refuses_other_shapes():
 def test_curricula_are_listed_and_shown(monkeypatch, capfd):
     command = CommandLine(monkeypatch, capfd)
     rows = json.loads(command("curricula", "list", "--json").out)["curricula"]
-    assert {row["name"] for row in rows} == set(REGISTRY.targets())
+    assert {row["name"] for row in rows} == set(REGISTRY.entries())
     assert all(row["summary"].endswith(".") for row in rows)
     assert "--curriculum 'blur(until=0.2) | resolution(0.5)'" in command("curricula", "list").out
     shown = json.loads(command("curricula", "show", "blur", "--json").out)
@@ -161,5 +161,5 @@ def test_curricula_are_listed_and_shown(monkeypatch, capfd):
 
 
 def test_every_name_says_where_it_comes_from():
-    for name in REGISTRY.targets():
+    for name in REGISTRY.entries():
         assert all(word in REGISTRY.doc(name) for word in ("Formula:", "Cost:", "Source:", "https://", "Example:"))

@@ -100,9 +100,11 @@ def compare(
 
 def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
     if _ALL in selectors:
-        from batchsel.selectors.registry import entries
+        from batchsel.selectors.registry import REGISTRY
 
-        methods = [entry.name for entry in entries().values() if entry.family in ("order", "history", "candidates")]
+        methods = [
+            entry.name for entry in REGISTRY.entries().values() if entry.family in ("order", "history", "candidates")
+        ]
         selectors = tuple(name for name in methods if name not in ("random", "mapping"))  # which choose alike
     return {text: {"selector": text} for text in selectors or ("loss_ema", "smart")}
 

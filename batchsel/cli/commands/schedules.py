@@ -23,7 +23,7 @@ def schedules() -> None:
 def _catalog() -> Catalog:
     from batchsel.schedules.registry import REGISTRY
 
-    return Catalog(REGISTRY.targets(), REGISTRY.doc)
+    return Catalog(REGISTRY.entries(), REGISTRY.doc)
 
 
 schedules.add_command(
@@ -65,7 +65,7 @@ def _parts(text: str) -> list[dict[str, Any]]:
     from batchsel.schedules.registry import REGISTRY
 
     REGISTRY.check(text)
-    names = [call.name for call in REGISTRY.calls(text) if call.path is None]
+    names = [call.name for call in REGISTRY.parse_calls(text) if call.path is None]
     return [describe(name, REGISTRY.doc(name)) for name in dict.fromkeys(names)]
 
 

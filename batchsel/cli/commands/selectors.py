@@ -26,11 +26,11 @@ def selectors(context: click.Context) -> None:
 @json_option
 def list_selectors(as_json: bool) -> None:
     """List all selectors, modifiers and draws."""
-    from batchsel.selectors.registry import entries
+    from batchsel.selectors.registry import REGISTRY
 
     rows = [
         {"name": entry.name, "family": entry.family, "summary": docstrings.summary(entry.doc())}
-        for entry in entries().values()
+        for entry in REGISTRY.entries().values()
     ]
     if as_json:
         print_json({"selectors": rows})
@@ -44,9 +44,9 @@ def list_selectors(as_json: bool) -> None:
 @json_option
 def show_selector(name: str, as_json: bool) -> None:
     """Show formula, parameters, cost and source of a selector."""
-    from batchsel.selectors.registry import find
+    from batchsel.selectors.registry import REGISTRY
 
-    entry = find(name)
+    entry = REGISTRY.find(name)
     doc = entry.doc()
     facts, parameters = docstrings.labeled(doc), docstrings.parameters(doc)
     if as_json:

@@ -22,13 +22,13 @@ def curricula() -> None:
 def _augmentations() -> Catalog:
     from batchsel.transforms.augmentation.registry import REGISTRY
 
-    return Catalog(REGISTRY.targets(), REGISTRY.doc)
+    return Catalog(REGISTRY.entries(), REGISTRY.doc)
 
 
 def _curricula() -> Catalog:
     from batchsel.transforms.curricula.registry import REGISTRY
 
-    return Catalog(REGISTRY.targets(), REGISTRY.doc)
+    return Catalog(REGISTRY.entries(), REGISTRY.doc)
 
 
 augmentations.add_command(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from batchsel.analysis.comparison import analyze
 from batchsel.analysis.verdict import format_ratio
 from batchsel.cli.support import docstrings
+from batchsel.core.registry import Entry
 from batchsel.experiments.run.run_record import RunRecord
-from batchsel.selectors.registry import Entry, entries
+from batchsel.selectors.registry import REGISTRY
 
 FAMILIES = {
     "order": "Order and controls",
@@ -36,7 +37,7 @@ def render_page(records: Sequence[RunRecord] = ()) -> str:
     Args:
         records: Runs whose arms are named for selectors; their results stand beside each.
     """
-    known, measured = entries(), _measured(records)
+    known, measured = REGISTRY.entries(), _measured(records)
     parts = [_HEAD]
     for family, title in FAMILIES.items():
         parts.append(f"## {title}\n")

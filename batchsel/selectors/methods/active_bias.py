@@ -33,3 +33,6 @@ def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) ->
     """
     check_choice_value("active_bias", "by", by, ("sampling", "weighing"))
     return PredictionVariance(floor) | Warmup(warmup) | (Proportional() if by == "sampling" else Reweigh())
+
+
+ActiveBias = active_bias

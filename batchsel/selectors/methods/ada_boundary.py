@@ -31,3 +31,6 @@ def ada_boundary(side: str = "near", pressure: float = 32.0, warmup: float = 1) 
         boundary(side='near') | pressure(start=2.0, end=2.0) | warmup(passes=1) | proportional(every=None)
     """
     return Boundary(side) | Pressure(pressure, pressure) | Warmup(warmup) | Proportional()
+
+
+AdaBoundary = ada_boundary

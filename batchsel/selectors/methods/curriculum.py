@@ -41,3 +41,6 @@ def curriculum(
     """
     score = LastLoss() if difficulty is None else PrecomputedScores(difficulty)
     return score | Pacing(start, end, form, order) | Keep()
+
+
+Curriculum = curriculum

@@ -28,3 +28,6 @@ def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: float | None =
         evolved(fast=0.2, slow=0.9) | proportional(every=None)
     """
     return Evolved(fast, slow) | Proportional(every)
+
+
+EvolvedSampling = evolved_sampling

@@ -36,3 +36,6 @@ def infobatch(r: float = 0.5, delta: float = 0.875, threshold: str | float = "me
         last_loss | prune(share=0.5, below='mean') | keep(rescale=True, until=0.875)
     """
     return LastLoss() | Prune(r, threshold) | Keep(rescale, delta)
+
+
+InfoBatch = infobatch

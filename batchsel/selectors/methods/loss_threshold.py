@@ -30,3 +30,6 @@ def loss_threshold(at: float = 0.5, readmit: float | None = 3) -> Part:
     """
     kept = LastLoss() | Threshold(at)
     return (kept if readmit is None else kept | Coverage(readmit)) | Keep()
+
+
+LossThreshold = loss_threshold

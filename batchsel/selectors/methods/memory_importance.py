@@ -30,3 +30,6 @@ def memory_importance(decay: float = 0.9, uniform: float = 0.1, every: float | N
         gradient_ema(decay=0.9) | mix(uniform=0.1) | weighted(beta=1.0, end=None, scale='none', every=None)
     """
     return GradientEMA(decay) | Mix(uniform) | Weighted(every=every)
+
+
+MemoryImportance = memory_importance

@@ -37,3 +37,6 @@ def online_batch(
         last_loss | rank_pressure(start=100.0, end=1.0) | warmup(passes=1) | proportional(every=0.125)
     """
     return LastLoss() | RankPressure(start, end) | Warmup(warmup) | Proportional(every)
+
+
+OnlineBatch = online_batch

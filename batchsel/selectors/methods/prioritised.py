@@ -51,3 +51,6 @@ def prioritised(
     if every is None and by == "rank":
         every = SORTED_PLAN_INTERVAL
     return LastLoss() | power | Weighted(beta, end, scale, every)
+
+
+Prioritised = prioritised

@@ -35,3 +35,6 @@ def recency_bias(
         prediction_entropy(window=10, classes=3) | pressure(start=100.0, end=1.0) | warmup(passes=1) | proportional(...)
     """
     return PredictionEntropy(window, classes) | Pressure(start, end) | Warmup(warmup) | Proportional()
+
+
+RecencyBias = recency_bias

@@ -28,3 +28,6 @@ def self_paced(start: float = 0.5, growth: float = 1.3) -> Part:
         last_loss | rising_limit(start=0.5, growth=1.3) | keep(rescale=False, until=1.0)
     """
     return LastLoss() | RisingLimit(start, growth) | Keep()
+
+
+SelfPaced = self_paced

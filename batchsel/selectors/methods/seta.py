@@ -31,3 +31,6 @@ def seta(r: float = 0.1, groups: int = 10, alpha: float = 0.7, delta: float = 0.
         last_loss | difficulty_window(groups=5, width=0.7) | thin(share=0.1) | keep(rescale=False, until=0.875)
     """
     return LastLoss() | DifficultyWindow(groups, alpha) | RandomDrop(r) | Keep(until=delta)
+
+
+SeTa = seta

@@ -32,3 +32,6 @@ def small_proxy(pool: int = 2, passes: int = 1, width: float = 0.5) -> Part:
         proxy_loss(passes=1, width=0.5) | hardest(pool=2)
     """
     return ProxyLoss(passes, width) | Hardest(pool)
+
+
+SmallProxy = small_proxy

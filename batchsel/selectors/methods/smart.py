@@ -29,3 +29,6 @@ def smart(explore: float = 0.5, top: float = 0.2, decay: float = 0.9, every: flo
         loss_ema(decay=0.9) | explore_exploit(explore=0.5, top=0.2, every=None)
     """
     return LossEMA(decay) | ExploreExploit(explore, top, every)
+
+
+Smart = smart

@@ -30,3 +30,6 @@ def soft_keep(floor: float = 0.1, slope: float = 0.5, until: float = 1.0, rescal
         last_loss | keep_share(floor=0.1, slope=0.5) | keep(rescale=False, until=0.8)
     """
     return LastLoss() | KeepShare(floor, slope) | Keep(rescale, until)
+
+
+SoftKeep = soft_keep

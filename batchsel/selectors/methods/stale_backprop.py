@@ -33,3 +33,6 @@ def stale_backprop(beta: float = 1.0, floor: float = 0.05, refresh: float | None
     """
     kept = LastLoss() | Percentile(beta, floor)
     return (kept if refresh is None else kept | Coverage(refresh)) | Keep()
+
+
+StaleBackprop = stale_backprop

@@ -1,25 +1,16 @@
-"""The names of all augmentations and their text form, without importing any of them."""
+"""The names of all augmentations. An augmentation is one file in `methods`; several are written as a pipe."""
 
 from __future__ import annotations
 
-from batchsel.core.pipe_registry import PipeRegistry
+from batchsel.core.registry import Registry
 
-REGISTRY = PipeRegistry(
+REGISTRY = Registry(
     "augmentation",
-    __package__,
-    {
-        "crop": "methods.crop:Crop",
-        "flip": "methods.flip:Flip",
-        "jitter": "methods.jitter:Jitter",
-        "erasing": "methods.erasing:Erasing",
-        "rand_augment": "methods.rand_augment:RandAugment",
-        "mixup": "methods.mixup:Mixup",
-        "cutmix": "methods.cutmix:CutMix",
-    },
+    [f"{__package__}.methods"],
     "batchsel.augmentations",
     example="Augmentations are names with | between them, as in 'crop(4) | flip | erasing(0.25)'.",
 )
-"""With those that installed packages register, under the entry-point group ``batchsel.augmentations``.
+"""Installed packages add theirs under the entry-point group ``batchsel.augmentations``.
 
 Example:
     >>> REGISTRY.parse("crop(4) | flip")

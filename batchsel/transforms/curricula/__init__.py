@@ -1,13 +1,8 @@
-"""Curricula: what samples look like over time. One file for each method."""
+"""Curricula: how samples look at each time of a run. One file for each method."""
 
 from batchsel.core.lazy_imports import attach
+from batchsel.transforms.curricula.registry import REGISTRY
 
-_PUBLIC = {
-    "Blur": "methods.blur",
-    "Curricula": "base",
-    "Curriculum": "base",
-    "Resolution": "methods.resolution",
-    "resolve": "resolver",
-}
+_PUBLIC = {"Curricula": "base", "Curriculum": "base", "resolve": "resolver"}
 
-__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
+__getattr__, __dir__ = attach(__name__, _PUBLIC, REGISTRY)

@@ -1,20 +1,16 @@
-"""The names of all curricula and their text form, without importing any of them."""
+"""The names of all curricula. A curriculum is one file in `methods`; several are written as a pipe."""
 
 from __future__ import annotations
 
-from batchsel.core.pipe_registry import PipeRegistry
+from batchsel.core.registry import Registry
 
-REGISTRY = PipeRegistry(
+REGISTRY = Registry(
     "curriculum",
-    __package__,
-    {
-        "blur": "methods.blur:Blur",
-        "resolution": "methods.resolution:Resolution",
-    },
+    [f"{__package__}.methods"],
     "batchsel.curricula",
     example="Curricula are names with | between them, as in 'blur(sigma=1.0, until=0.2) | resolution(0.5)'.",
 )
-"""With those that installed packages register, under the entry-point group ``batchsel.transforms.curricula``.
+"""Installed packages add theirs under the entry-point group ``batchsel.curricula``.
 
 Example:
     >>> REGISTRY.parse("resolution(0.25)")
