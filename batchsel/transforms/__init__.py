@@ -1,1 +1,1 @@
-"""Changes of the samples of a batch on their way into a training step."""
+"""Transforms of training batches: augmentations, and curricula, which depend on time."""

@@ -1,5 +1,7 @@
 """Augmentations by themselves: what they do to pixels, how often, and the same in every mode."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,8 +10,20 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from batchsel.core.rng import Rng
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
-from batchsel.transforms.augmentation import Crop, CutMix, Erasing, Flip, Jitter, Mixup, Pipeline, RandAugment, resolve
+from batchsel.transforms.augmentation import (
+    Augmentation,
+    Crop,
+    CutMix,
+    Erasing,
+    Flip,
+    Jitter,
+    Mixup,
+    Pipeline,
+    RandAugment,
+    resolve,
+)
 from batchsel.transforms.augmentation.methods.erasing import fitting_sizes
 from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
 from batchsel.transforms.augmentation.pixels import ONE
@@ -18,6 +32,7 @@ from batchsel.transforms.augmentation.registry import REGISTRY
 MANY = 4000
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 9, 7, 3), np.uint8)
 RNG = Rng(tf.constant(3), tf.constant(5))
+START = Timestamp.from_progress(0.0)
 MODES = {
     "eager": lambda function: function,
     "graph": lambda function: tf.function(function, autograph=False),
@@ -32,7 +47,7 @@ PARTS = [
 def applied(augment, x, rng=RNG, valid=None):
     pipeline = resolve(augment)
     valid = tf.ones([len(x)], tf.bool) if valid is None else tf.constant(valid)
-    return pipeline(tf.constant(x), valid, rng)
+    return pipeline(tf.constant(x), valid, rng, START)
 
 
 def repeated(shape, count=MANY):
@@ -47,7 +62,7 @@ def test_eager_graph_and_xla_agree_to_the_last_bit(part):
     for mode, compiled in MODES.items():
 
         def change(x, seed, step):
-            return resolve(part)(x, tf.ones([6], tf.bool), Rng(seed, step))
+            return resolve(part)(x, tf.ones([6], tf.bool), Rng(seed, step), START)
 
         made = compiled(change)
         found[mode] = [made(tf.constant(IMAGES), tf.constant(3), tf.constant(step)) for step in range(8)]
@@ -250,7 +265,7 @@ def test_partners_are_uniform():
 def test_of_several_that_mix_one_is_drawn_for_each_batch():
     change = tf.function(
         lambda step: resolve("mixup(1.0) | cutmix")(
-            tf.constant(IMAGES), tf.ones([6], tf.bool), Rng(tf.constant(0), step)
+            tf.constant(IMAGES), tf.ones([6], tf.bool), Rng(tf.constant(0), step), START
         ),
         autograph=False,
     )
@@ -275,7 +290,7 @@ def test_of_several_that_mix_one_is_drawn_for_each_batch():
         ("rand_augment", np.zeros([2, 8, 8, 1], np.float32), "is for 8-bit images, these are of float32"),
         ("erasing", np.zeros([2, 1, 1, 1]), "no such rectangle fits into images of 1 x 1 pixels"),
         ("crop(4, fill='reflect')", np.zeros([2, 4, 9, 1]), "images of 4 x 9 pixels have too few to reflect 4"),
-        ("mixup", np.zeros([2, 8], np.int32), "is for inputs of uint8 or of floating point, these are of int32"),
+        ("mixup", np.zeros([2, 8], np.int32), "is for uint8 or floating-point inputs, these are int32"),
         ("cutmix", np.zeros([2, 8]), "is for images"),
     ],
 )
@@ -287,9 +302,9 @@ def test_inputs_that_do_not_suit_are_refused_in_words(augment, x, words):
 
 def test_several_inputs_are_refused_in_words():
     with pytest.raises(
-        UserError, match="is for models with one array of inputs, these have 2. Leave it out, or give one"
+        UserError, match="is for models with one array of inputs, this one has 2. Leave it out, or write a transform"
     ):
-        resolve("flip")({"a": tf.zeros([2, 4, 4, 1]), "b": tf.zeros([2])}, tf.ones([2], tf.bool), RNG)
+        resolve("flip")({"a": tf.zeros([2, 4, 4, 1]), "b": tf.zeros([2])}, tf.ones([2], tf.bool), RNG, START)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +335,7 @@ def test_the_text_form_is_read_and_printed_back(text, expected):
         ("rand_augment(magnitude=31)", "magnitude must be a number in [0, 30], got 31"),
         ("jitter(white=0)", "jitter: white must be a number in (0, inf), got 0"),
         ("mixup(0)", "mixup: alpha must be a number in (0, inf), got 0"),
-        ("mixup | flip", "'mixup' mixes samples that are finished; put it last"),
+        ("mixup | flip", "'mixup' mixes finished samples; put it last"),
         ("./no/such.py:f", "there is no file 'no/such.py' to take 'f' from"),
     ],
 )
@@ -362,3 +377,22 @@ def test_every_name_says_where_it_comes_from():
         assert "Source:" in doc
         assert "https://" in doc
         assert "Example:" in doc
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Fading(Augmentation):
+    name = "fading"
+
+    def __call__(self, x, rng, timestamp):
+        return x * (1 - timestamp.progress)
+
+
+def test_augmentations_and_functions_may_depend_on_time():
+    def brighter(x, timestamp):
+        return x + timestamp.progress
+
+    pipeline = resolve([Fading(), brighter, lambda x, rng: x + 0 * rng.uniform(x.shape)])
+    changed, mixture = pipeline(tf.ones([2, 3]), tf.ones([2], tf.bool), RNG, Timestamp.from_progress(0.25))
+    assert changed.numpy().tolist() == [[1.0] * 3] * 2
+    assert mixture is None
+    pipeline.check(tf.ones([1, 3]), 2)

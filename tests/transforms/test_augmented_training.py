@@ -10,6 +10,7 @@ from problems import assert_same, classes, compiled, mlp, sparse, two_outputs, w
 import batchsel
 from batchsel import Trainer, UserError
 from batchsel.core.rng import Rng
+from batchsel.core.timestamp import Timestamp
 from batchsel.training.loop.compilation import compilation_of
 from batchsel.transforms.augmentation import resolve
 
@@ -110,7 +111,9 @@ def test_pools_are_scored_as_plain_samples(selector):
 def mixture_of(text, x, step=0, seed=0, valid=None):
     valid = tf.ones([len(x)], tf.bool) if valid is None else tf.constant(valid)
     rng = Rng(tf.constant(seed), tf.constant(step, tf.int64))
-    return tf.nest.map_structure(lambda leaf: leaf.numpy(), resolve(text)(tf.constant(x), valid, rng))
+    return tf.nest.map_structure(
+        lambda leaf: leaf.numpy(), resolve(text)(tf.constant(x), valid, rng, Timestamp.from_progress(0.0))
+    )
 
 
 def cross_entropy(model, x, y, smoothing=0.0):

@@ -233,7 +233,7 @@ def test_wrong_numbers_are_refused_in_words(settings, words):
     ("x", "words"),
     [
         (np.zeros([2, 64]), "is for images, [batch, height, width, channels]; the inputs have the shape [2, 64]"),
-        (np.zeros([2, 8, 8, 1], np.int32), "is for inputs of uint8 or of floating point, these are of int32"),
+        (np.zeros([2, 8, 8, 1], np.int32), "is for uint8 or floating-point inputs, these are int32"),
     ],
 )
 def test_what_is_no_image_is_refused_in_words(x, words):

@@ -61,7 +61,7 @@ def test_the_text_form_is_read_and_printed_back(text, expected):
         ("blur | ", "cannot read ' '"),
         ("blur(sigm=1.0)", "unknown parameter of blur 'sigm'. Did you mean 'sigma'?"),
         ("blur(-1)", "blur: sigma must be a number in (0, 20], got -1"),
-        ("resolution | blur", "behind 'resolution' pictures have a size that is known only when the step runs"),
+        ("resolution | blur", "after 'resolution' the size of images is known only when the step runs"),
         ("./no/such.py:f", "there is no file 'no/such.py' to take 'f' from"),
     ],
 )
@@ -143,7 +143,9 @@ def test_a_check_traces_once_and_refuses_other_shapes():
     assert calls == [[4, 6, 6, 1]]
     with pytest.raises(UserError, match="is for images"):
         resolve("blur").check(tf.zeros([1, 6]), 4)
-    with pytest.raises(UserError, match="is for models with one array of inputs, these have 2. Leave it out, or give"):
+    with pytest.raises(
+        UserError, match="is for models with one array of inputs, this one has 2. Leave it out, or write"
+    ):
         resolve("blur").check({"a": tf.zeros([1, 6, 6, 1]), "b": tf.zeros([1])}, 4)
 
 
@@ -163,3 +165,18 @@ def test_curricula_are_listed_and_shown(monkeypatch, capfd):
 def test_every_name_says_where_it_comes_from():
     for name in REGISTRY.entries():
         assert all(word in REGISTRY.doc(name) for word in ("Formula:", "Cost:", "Source:", "https://", "Example:"))
+
+
+def test_curricula_written_for_version_0_1_still_record_what_they_show():
+    class Dusk(Curriculum):
+        name = "dusk"
+
+        def __call__(self, x, rng, moment):
+            return x * (1 - moment.progress)
+
+        def shown(self, moment):
+            return {"light": 1 - moment.progress}
+
+    curricula = Curricula((Dusk(),))
+    assert float(curricula.logged_values(Timestamp.from_progress(0.25))["light"]) == 0.75
+    assert float(curricula(tf.ones([]), RNG, Timestamp.from_progress(0.25))) == 0.75

@@ -116,13 +116,13 @@ def test_it_comes_last_and_checks_what_it_is_given():
     assert (Blur() | Resolution()).resizes
     assert not (Blur() | Resolution()).supports_jit
     (Blur() | Resolution()).check(tf.constant(IMAGES[:1]), 5)
-    with pytest.raises(UsageError, match="behind 'resolution' pictures have a size that is known only when the step"):
+    with pytest.raises(UsageError, match="after 'resolution' the size of images is known only when the step"):
         Resolution() | Blur()
     with pytest.raises(UsageError, match="put it last, and only once"):
         Resolution() | Resolution()
     with pytest.raises(UserError, match=r"is for images, \[batch, height, width, channels\]"):
         resolve("resolution").check(tf.zeros([1, 8]), 5)
-    with pytest.raises(UserError, match="is for inputs of uint8 or of floating point, these are of int32"):
+    with pytest.raises(UserError, match="is for uint8 or floating-point inputs, these are int32"):
         resolve("resolution").check(tf.zeros([1, 8, 8, 1], tf.int32), 5)
 
 

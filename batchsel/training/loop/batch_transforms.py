@@ -64,7 +64,7 @@ class BatchTransforms:
     ) -> tuple[Any, Mixture | None]:
         rng, mixture = Rng(seed, step), None
         if self._augmentation is not None:
-            x, mixture = self._augmentation(x, valid, rng)
+            x, mixture = self._augmentation(x, valid, rng, timestamp)
         if self._curricula is not None and not self._apart:
             x = self._curricula(x, rng, timestamp)
         return x, mixture

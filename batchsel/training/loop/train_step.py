@@ -108,7 +108,7 @@ class Step:
             total = tf.reduce_sum(weights * weighted) / count + self.objective.regularization_loss()
             scaled = self.optimizer.scale_loss(total)
         self._apply(tape.gradient(scaled, self.model.trainable_variables), count, timestamp, left)
-        targets = rows.y if mixture is None else mixture.larger(rows.y)
+        targets = rows.y if mixture is None else mixture.gather_larger(rows.y)
         losses = self.objective.unsmoothed_losses(rows.y, outputs, losses, mixture)
         self.metrics.update(total, losses, targets, outputs, valid, rows.sample_weight)
         return self._seen(rows, indices, valid > 0, losses, outputs, features)

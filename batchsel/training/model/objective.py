@@ -142,10 +142,10 @@ class Objective:
         if mixture is None:
             return losses
         own = [caught.values for caught in self._caught]
-        others = self._compiled(mixture.others(y), y_pred, sample_weight)
+        others = self._compiled(mixture.gather_partners(y), y_pred, sample_weight)
         for caught, values in zip(self._caught, own, strict=True):
-            caught.values = None if values is None else mixture.of(values, caught.values)
-        return mixture.of(losses, others)
+            caught.values = None if values is None else mixture.weighted_mean(values, caught.values)
+        return mixture.weighted_mean(losses, others)
 
     def unsmoothed_losses(self, y: Any, y_pred: Any, losses: tf.Tensor, mixture: Mixture | None = None) -> tf.Tensor:
         """The loss of each sample without label smoothing, which would rank the surest samples among the hard ones.
@@ -162,7 +162,11 @@ class Objective:
         if self._sharp is None:
             return losses
         own = self._sharp(y, y_pred, None)
-        return own if mixture is None else mixture.of(own, self._sharp(mixture.others(y), y_pred, None))
+        return (
+            own
+            if mixture is None
+            else mixture.weighted_mean(own, self._sharp(mixture.gather_partners(y), y_pred, None))
+        )
 
     def evaluated(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The loss of each sample as evaluations report it: as compiled, but for losses that smooth in training alone.

@@ -12,10 +12,11 @@ import keras
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
+from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 
-_MISTAKES = (
+_USER_ERRORS = (
     ArithmeticError,
     AttributeError,
     LookupError,
@@ -24,17 +25,17 @@ _MISTAKES = (
     ValueError,
     tf.errors.OpError,
 )
-_OF_NO_IMPORT = ("name", "trainable", "dtype", "seed", "data_format")
+_OMITTED = ("name", "trainable", "dtype", "seed", "data_format")
 
 
 @dataclass(frozen=True, repr=False)
 class Function(Augmentation):
-    """A function on the batch, ``x -> x``, or ``(x, rng) -> x`` if it has a parameter `rng`.
+    """A function on the batch, ``x -> x``; it may also have parameters named `rng` and `timestamp`.
 
-    It is TensorFlow code, traced once; random numbers are to come from `rng`, a `batchsel.core.rng.Rng` of this step.
+    It is TensorFlow code, traced once; random numbers must come from `rng`, a `batchsel.core.rng.Rng` of this step.
 
     Args:
-        function: The function. A bare function among the augmentations is wrapped so.
+        function: The function. A bare function among the augmentations is wrapped automatically.
 
     Example:
         >>> def darker(x, rng):
@@ -50,26 +51,27 @@ class Function(Augmentation):
     def __repr__(self) -> str:
         return f"{self.name}({getattr(self.function, '__name__', self.function)})"
 
-    def __call__(self, x: Any, rng: Rng) -> Any:
-        """What the function returns."""
+    def __call__(self, x: Any, rng: Rng, timestamp: Timestamp | None = None) -> Any:
+        """Return the result of the function."""
         try:
-            named = {"rng": rng} if "rng" in inspect.signature(self.function).parameters else {}
-            return self.function(x, **named)
+            parameters = inspect.signature(self.function).parameters
+            named = {"rng": rng, "timestamp": timestamp}
+            return self.function(x, **{name: value for name, value in named.items() if name in parameters})
         except UserError:
             raise
-        except _MISTAKES as error:
-            raise _unusable(self, x, error) from error
+        except _USER_ERRORS as error:
+            raise _inapplicable(self, x, error) from error
 
 
 @dataclass(frozen=True, repr=False)
 class KerasLayer(Augmentation):
     """A Keras layer, called with ``training=True``.
 
-    Its generators are variables of the run: they follow the run's seed, whatever seed the layer was made with, and are
-    in every checkpoint. Weights that it has are not trained.
+    Its generators are variables of the run: they follow the seed of the run, whatever seed the layer was created with,
+    and are in every checkpoint. Its weights, if any, are not trained.
 
     Args:
-        layer: The layer. A bare layer among the augmentations is wrapped so.
+        layer: The layer. A bare layer among the augmentations is wrapped automatically.
 
     Example:
         >>> KerasLayer(keras.layers.RandomFlip("horizontal"))
@@ -85,21 +87,21 @@ class KerasLayer(Augmentation):
             config = self.layer.get_config()
         except NotImplementedError:
             config = {}
-        own = ", ".join(f"{key}={value!r}" for key, value in config.items() if key not in _OF_NO_IMPORT)
+        own = ", ".join(f"{key}={value!r}" for key, value in config.items() if key not in _OMITTED)
         return f"{type(self.layer).__name__}({own})"
 
     @property
     def supports_jit(self) -> bool:
-        """As the layer says of itself and of the layers in it."""
+        """True if the layer and all layers in it support XLA."""
         return all(layer.supports_jit for layer in self.layer._flatten_layers())
 
     @property
     def variables(self) -> list[Any]:
-        """Generators, and what else the layer remembers."""
+        """Generators and other state of the layer."""
         return list({id(variable): variable for variable in self.layer.variables}.values())
 
     def seed(self, seed: int, place: int) -> None:
-        """Starts the layer's generators over."""
+        """Restart the generators of the layer."""
         weights = {id(weight) for weight in self.layer.weights}
         generators = [variable for variable in self.variables if id(variable) not in weights]
         for number, generator in enumerate(generators):
@@ -107,16 +109,16 @@ class KerasLayer(Augmentation):
             generator.assign([word, 0])
 
     def __call__(self, x: Any, rng: Rng) -> Any:
-        """What the layer makes of the batch."""
+        """Return the output of the layer."""
         try:
             return self.layer(x, training=True)
-        except _MISTAKES as error:
-            raise _unusable(self, x, error) from error
+        except _USER_ERRORS as error:
+            raise _inapplicable(self, x, error) from error
 
 
-def _unusable(part: Augmentation, x: Any, error: Exception) -> UserError:
-    forms = ", ".join(f"{leaf.dtype.name}{leaf.shape.as_list()}" for leaf in tf.nest.flatten(x))
+def _inapplicable(part: Augmentation, x: Any, error: Exception) -> UserError:
+    specs = ", ".join(f"{leaf.dtype.name}{leaf.shape.as_list()}" for leaf in tf.nest.flatten(x))
     return UserError(
-        f"the augmentation {part!r} cannot be applied to {forms}: {type(error).__name__}: {error} It must be TensorFlow"
-        " code on a batch."
+        f"the augmentation {part!r} cannot be applied to {specs}: {type(error).__name__}: {error} It must be TensorFlow"
+        " code that accepts a batch."
     )

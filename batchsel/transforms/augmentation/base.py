@@ -1,4 +1,4 @@
-"""The protocol of an augmentation: an immutable config with a pure function of a batch and random numbers.
+"""Augmentations: transforms that change each sample by a draw of its own, or mix two.
 
 Shapes use b = batch size, h = height, w = width, c = channels.
 """
@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.call_syntax import to_text
 from batchsel.core.rng import Rng
+from batchsel.transforms.base import Transform
 
 if TYPE_CHECKING:
     from batchsel.transforms.augmentation.pipeline import Pipeline
 
 
-class Augmentation:
-    """Changes the samples of a batch, each by a draw of its own. Subclasses are frozen dataclasses.
-
-    Give a subclass a `name`, and define `__call__`, which is traced by TensorFlow once: TensorFlow code whose random
-    numbers come from the `Rng` that it is handed. Then the seed and the step of a run say all that is drawn.
+class Augmentation(Transform):
+    """A random change of each sample of a batch. Subclasses are frozen dataclasses.
 
     Example:
         >>> import dataclasses, tensorflow as tf
@@ -35,37 +32,20 @@ class Augmentation:
         negative(chance=0.1)
     """
 
-    name: ClassVar[str]
     mixes: ClassVar[bool] = False
-    """Whether it is a `Mixing`."""
-    supports_jit: ClassVar[bool] = True
-    """Whether XLA can compile it."""
-    suits_xla: ClassVar[bool] = True
-    """Whether it is known to be fast under XLA on a CPU."""
-
-    def __call__(self, x: Any, rng: Rng) -> Any:
-        """The samples, changed.
-
-        Args:
-            x: ``[b, ...]`` inputs of a batch.
-            rng: Random numbers of this step.
-
-        Returns:
-            As many samples of the same shape.
-        """
-        raise NotImplementedError
+    """True for a `Mixing`."""
 
     @property
     def variables(self) -> list[Any]:
-        """What it remembers from step to step besides: the generators of Keras layers."""
+        """State that is kept from step to step: the generators of Keras layers."""
         return []
 
     def seed(self, seed: int, place: int) -> None:
-        """Starts over with another seed, where it has generators of its own.
+        """Restart generators of its own, if any.
 
         Args:
             seed: Seed of the run.
-            place: Where it stands in its pipeline.
+            place: Position in the pipeline.
         """
 
     def __or__(self, other: Augmentation | Pipeline) -> Pipeline:
@@ -73,43 +53,40 @@ class Augmentation:
 
         return Pipeline((self,)) | other
 
-    def __repr__(self) -> str:
-        return to_text(self)
-
 
 class Mixture(NamedTuple):
-    """Of which two samples each row of a mixed batch is made.
+    """The two samples that each row of a mixed batch is made from, and their shares.
 
     Example:
         >>> mixture = Mixture(tf.constant([1, 0]), tf.constant(0.75))
-        >>> mixture.of(tf.constant([4.0, 8.0]), tf.constant([8.0, 4.0])).numpy().tolist()
+        >>> mixture.weighted_mean(tf.constant([4.0, 8.0]), tf.constant([8.0, 4.0])).numpy().tolist()
         [5.0, 7.0]
     """
 
     partners: tf.Tensor
     """``int32[b]`` the row that each row is mixed with, which may be itself."""
     share: tf.Tensor
-    """``float32[]`` λ, the share of the row itself; the partner's is 1 − λ."""
+    """``float32[]`` λ, the share of the row itself; that of the partner is 1 − λ."""
 
-    def of(self, own: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-        """The mean, weighed by the shares, λ · own + (1 − λ) · others.
+    def weighted_mean(self, own: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+        """Return λ · own + (1 − λ) · others.
 
         Args:
             own: ``float32[b]`` of each row.
-            others: ``float32[b]`` of each row's partner.
+            others: ``float32[b]`` of the partner of each row.
         """
         return self.share * own + (1 - self.share) * others
 
-    def others(self, rows: Any) -> Any:
-        """Those of the partners.
+    def gather_partners(self, rows: Any) -> Any:
+        """Return the rows of the partners.
 
         Args:
             rows: A nest of ``[b, ...]``.
         """
         return tf.nest.map_structure(lambda leaf: tf.gather(leaf, self.partners), rows)
 
-    def larger(self, rows: Any) -> Any:
-        """Those of the sample that has the larger share in each row.
+    def gather_larger(self, rows: Any) -> Any:
+        """Return for each row that of the sample with the larger share.
 
         Args:
             rows: A nest of ``[b, ...]``.
@@ -120,7 +97,7 @@ class Mixture(NamedTuple):
 
 
 class Mixing(Augmentation):
-    """Makes each row of a batch of two samples; the loss is mixed in the same shares.
+    """An augmentation that makes each row of a batch from two samples; the loss is mixed in the same shares.
 
     Subclasses are frozen dataclasses, and define `mix`.
 
@@ -133,11 +110,11 @@ class Mixing(Augmentation):
     mixes = True
 
     def mix(self, x: Any, valid: tf.Tensor, rng: Rng) -> tuple[Any, Mixture]:
-        """The mixed rows, and of what they are made.
+        """Return the mixed rows, and how they are mixed.
 
         Args:
             x: ``[b, ...]`` inputs of a batch.
-            valid: ``bool[b]`` false for rows that only fill up the batch; no real row has one of them as partner.
+            valid: ``bool[b]`` false for rows of padding; no real row has one of them as partner.
             rng: Random numbers of this step.
         """
         raise NotImplementedError

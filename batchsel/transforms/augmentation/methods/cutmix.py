@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_range
-from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
 from batchsel.transforms.augmentation.pixels import ONE, within
+from batchsel.transforms.input_checks import require_images
 
 _FINE = 1 << 24
 
@@ -60,7 +60,7 @@ class CutMix(Mixing):
         # In whole numbers, since XLA multiplies by the reciprocal instead of dividing.
         kept = tf.cast((kept * _FINE + height * width // 2) // (height * width), tf.float32) / _FINE
         mixture = Mixture(drawn_partners(valid, rng), kept)
-        return tf.where(within(x, top, left, rows, columns), mixture.others(x), x), mixture
+        return tf.where(within(x, top, left, rows, columns), mixture.gather_partners(x), x), mixture
 
 
 def _span(size: int, share: tf.Tensor, center: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

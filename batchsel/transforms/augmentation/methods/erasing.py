@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_range
-from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import within
+from batchsel.transforms.input_checks import require_images
 
 _GRID = 64
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_range
-from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Augmentation
+from batchsel.transforms.input_checks import require_images
 
 _AXES = {"horizontal": 2, "vertical": 1}
 

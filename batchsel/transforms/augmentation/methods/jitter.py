@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_range
-from batchsel.core.image_checks import require_images, require_numeric
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import ONE, blend, gray, mean_gray
+from batchsel.transforms.input_checks import require_images, require_numeric
 
 
 @dataclass(frozen=True, repr=False)

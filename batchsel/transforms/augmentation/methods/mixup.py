@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_range
-from batchsel.core.image_checks import require_numeric
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
 from batchsel.transforms.augmentation.pixels import ONE, blend
+from batchsel.transforms.input_checks import require_numeric
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,4 +50,4 @@ class Mixup(Mixing):
         share = drawn_share(self.alpha, self.chance, rng)
         mixture = Mixture(drawn_partners(valid, rng), tf.cast(share, tf.float32) / ONE)
         values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x
-        return tf.cast(blend(values, mixture.others(values), share), x.dtype), mixture
+        return tf.cast(blend(values, mixture.gather_partners(values), share), x.dtype), mixture

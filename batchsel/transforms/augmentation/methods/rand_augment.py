@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, check_range
-from batchsel.core.image_checks import require_images
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.lookup_tables import auto_contrasted, contrasted, equalized, smoothed
 from batchsel.transforms.augmentation.pixels import ONE, blend, gray, taken
+from batchsel.transforms.input_checks import require_images
 
 OPERATIONS = (
     "identity", "brightness", "posterize", "solarize", "contrast", "autocontrast", "equalize", "color", "sharpness",

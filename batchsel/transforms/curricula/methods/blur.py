@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_range
-from batchsel.core.image_checks import require_images, require_numeric
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp, check_duration
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.gaussian import blurred
 from batchsel.transforms.curricula.phase import PARTS, parts_over
+from batchsel.transforms.input_checks import require_images, require_numeric
 
 _FORMS = ("fixed", "chance", "sigma")
 _LARGEST = 20

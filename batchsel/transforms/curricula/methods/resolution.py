@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_integer, check_range
-from batchsel.core.image_checks import require_images, require_numeric
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.phase import PARTS, in_parts
+from batchsel.transforms.input_checks import require_images, require_numeric
 
 _METHODS = ("bilinear", "area")
 
