@@ -1,4 +1,4 @@
-"""What a user did wrong, said so that it can be mended."""
+"""Exceptions for user mistakes, with actionable messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """A mistake in what batchsel was given: a name, a value, a file.
+    """A mistake in user input: a name, a value, a file.
 
-    The message says what happened, what was expected and what to do; the command line prints it
+    The message says what is wrong, what was expected and what to do; the command line prints it
     without a traceback.
 
     Example:
@@ -23,23 +23,23 @@ class UserError(ValueError):
 
 
 class UsageError(UserError):
-    """A `UserError` that is visible in the words of the call alone (exit code 2 on the command line)."""
+    """A `UserError` that is visible in the call alone, before any file is read (exit code 2 on the command line)."""
 
 
 _MANY = 20
-"""More names are not listed where a near one is known."""
+"""Longer lists of names are left out of the message if a near name is known."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """The error for a name that is not known, with the nearest names that are.
+    """Return the error for an unknown name, with the nearest known names.
 
     Args:
-        kind: What the name stands for, as in ``"selector"``.
-        name: The name that was given.
-        known: All names that would have been right.
+        kind: The kind of thing named, as in ``"selector"``.
+        name: The unknown name.
+        known: All known names.
 
     Returns:
-        The error, to be raised by the caller.
+        The error, for the caller to raise.
 
     Example:
         >>> print(unknown_name("selector", "randon", ["random", "smart"]))

@@ -1,1 +1,1 @@
-"""Building blocks of every package: text forms, registries, checks, random numbers, targets."""
+"""Building blocks of all packages: registries, text forms, checks, random numbers, time and targets."""

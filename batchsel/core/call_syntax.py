@@ -1,6 +1,6 @@
 """Names with literal arguments, as in ``loss_ema(0.9)``, ``mlp(hidden=[64, 64])`` or ``./mine.py:Mine(2)``.
 
-Read with `ast`, literals only: nothing in the text is evaluated.
+Parsed with `ast`, literals only: nothing in the text is evaluated.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Call:
     """A name and its arguments.
 
     Args:
-        text: The text it was read from.
+        text: The text that was parsed.
         name: The name.
-        arguments: Literals given by position.
-        keywords: Literals given by name.
-        path: The file that the name is to be taken from, or None.
-        bare: Whether there were no parentheses.
+        arguments: Positional arguments.
+        keywords: Keyword arguments.
+        path: The file that defines the name, or None for a registry name.
+        bare: True if there were no parentheses.
     """
 
     text: str
@@ -42,96 +42,96 @@ class Call:
     bare: bool = True
 
     def apply(self, target: Callable[..., Any]) -> Any:
-        """Calls a class or function with the arguments, which are checked first.
+        """Call a class or function with the arguments, after checking them against its signature.
 
         Args:
-            target: What the name stands for.
+            target: The class or function.
 
         Raises:
-            UsageError: If an argument is unknown, or one is missing.
+            UsageError: If an argument is unknown or missing.
 
         Example:
             >>> parse_call("pow(2)").apply(lambda base, exponent=3: base**exponent)
             8
         """
-        parameters = inspect.signature(target).parameters
+        signature = inspect.signature(target)
+        parameters = signature.parameters
         kinds = {parameter.kind for parameter in parameters.values()}
         for keyword in self.keywords:
             if keyword not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
                 raise unknown_name(f"parameter of {self.name}", keyword, parameters)
         try:
-            inspect.signature(target).bind(*self.arguments, **self.keywords)
+            signature.bind(*self.arguments, **self.keywords)
         except TypeError as error:
             usage = f"{self.name}({', '.join(parameters)})"
             raise UsageError(f"cannot build {self.text!r}: {error}. Expected {usage}.") from None
         return target(*self.arguments, **self.keywords)
 
-    def load(self) -> Any:
-        """The object of that name in the file; the file is run.
-
-        Raises:
-            UsageError: If there is no such file, or no such name in it.
-        """
-        return load_from_file(self.path, self.name)
-
-    def resolve(self, load: Callable[[str], Any]) -> Any:
-        """What a part of a pipe stands for: a name is called, an object in a file is taken as it is if it is bare.
+    def load(self, lookup: Callable[[str], Any]) -> Any:
+        """Return the class, function or object behind the name; a file is run.
 
         Args:
-            load: Gives the class of a name.
+            lookup: Returns the class or function of a registry name.
 
         Raises:
-            UsageError: If there is no such thing, or an argument is unknown or missing.
+            UsageError: If there is no such name or file.
+        """
+        return lookup(self.name) if self.path is None else load_from_file(self.path, self.name)
+
+    def resolve(self, lookup: Callable[[str], Any]) -> Any:
+        """Return the object that a part of a pipe stands for.
+
+        Registry names and classes are called; a bare function or object from a file is returned as it is.
+
+        Args:
+            lookup: Returns the class or function of a registry name.
+
+        Raises:
+            UsageError: If there is no such name or file, or an argument is unknown or missing.
 
         Example:
             >>> parse_call("pow(2)").resolve({"pow": lambda base, exponent=3: base**exponent}.get)
             8
         """
-        if self.path is None:
-            return self.apply(load(self.name))
-        target = self.load()
-        return target if self.bare and not inspect.isclass(target) else self.apply(target)
+        target = self.load(lookup)
+        from_file = self.path is not None
+        return target if from_file and self.bare and not inspect.isclass(target) else self.apply(target)
 
 
 def parse_call(text: str) -> Call:
-    """Reads a name with literal arguments.
+    """Parse a name with literal arguments.
 
     Args:
-        text: ``name``, ``name(literals)``, or either behind ``./file.py:``.
+        text: ``name`` or ``name(literals)``, or either after ``./file.py:``.
 
     Raises:
-        UsageError: If the text is not of that form.
+        UsageError: If the text does not have that form.
 
     Example:
         >>> parse_call("mlp(hidden=[8, 8])").keywords
         {'hidden': [8, 8]}
     """
     in_file = _FILE.match(text.strip())
-    words = in_file["call"] if in_file else text
     try:
-        node = ast.parse(words.strip(), mode="eval").body
+        node = ast.parse((in_file["call"] if in_file else text).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise _unreadable(text) from None
+        raise _syntax_error(text) from None
     name = node.func if isinstance(node, ast.Call) else node
     if not isinstance(name, ast.Name):
-        raise _unreadable(text)
+        raise _syntax_error(text)
     arguments = node.args if isinstance(node, ast.Call) else []
-    keywords = node.keywords if isinstance(node, ast.Call) else []
-    names = [keyword.arg for keyword in keywords]
-    if None in names or len(set(names)) < len(names):
-        raise _unreadable(text)
     return Call(
         text,
         name.id,
         tuple(_literal(argument, text) for argument in arguments),
-        {keyword.arg: _literal(keyword.value, text) for keyword in keywords},
+        _keywords(node.keywords, text) if isinstance(node, ast.Call) else {},
         Path(in_file["path"].strip()) if in_file else None,
         bare=not isinstance(node, ast.Call),
     )
 
 
 def split_pipe(text: str) -> list[str]:
-    """Cuts a pipe at the bars that stand outside parentheses and quotes.
+    """Split a pipe at the bars outside parentheses and quotes.
 
     Args:
         text: Names with arguments, with ``|`` between them.
@@ -140,7 +140,7 @@ def split_pipe(text: str) -> list[str]:
         >>> split_pipe("loss_ema(0.9) | given('a|b.npy')")
         ['loss_ema(0.9) ', " given('a|b.npy')"]
     """
-    found, depth, quote = [""], 0, ""
+    parts, depth, quote = [""], 0, ""
     for character in text:
         if quote:
             quote = "" if character == quote else quote
@@ -148,14 +148,38 @@ def split_pipe(text: str) -> list[str]:
             quote = character
         depth += not quote and {"(": 1, ")": -1}.get(character, 0)
         if character == "|" and depth == 0 and not quote:
-            found.append("")
+            parts.append("")
         else:
-            found[-1] += character
-    return found
+            parts[-1] += character
+    return parts
+
+
+def parse_pipe(text: str, example: str) -> list[Call]:
+    """Parse the parts of a pipe.
+
+    Args:
+        text: Names with arguments, with ``|`` between them.
+        example: A sentence with an example, the end of the error message.
+
+    Raises:
+        UsageError: If a part does not have the form that `parse_call` accepts.
+
+    Example:
+        >>> [call.name for call in parse_pipe("crop(4) | flip", "")]
+        ['crop', 'flip']
+    """
+    calls = []
+    for part in split_pipe(text):
+        try:
+            calls.append(parse_call(part))
+        except UsageError as error:
+            place = "" if part.strip() == text.strip() else f" in {text!r}"
+            raise UsageError(f"{error}{place} {example}") from None
+    return calls
 
 
 def to_text(part: Any) -> str:
-    """A frozen dataclass with a `name` as text that can be read again.
+    """Return the text form of a frozen dataclass with a `name`; parsing it builds an equal object.
 
     Args:
         part: The dataclass.
@@ -165,54 +189,27 @@ def to_text(part: Any) -> str:
         >>> to_text(batchsel.selectors.LossEMA())
         'loss_ema(decay=0.9)'
     """
-    values = [(field.name, _plain(getattr(part, field.name))) for field in fields(part)]
+    values = [(field.name, _to_python(getattr(part, field.name))) for field in fields(part)]
     arguments = ", ".join(f"{key}={value!r}" for key, value in values)
     return f"{part.name}({arguments})" if arguments else part.name
 
 
-def _plain(value: Any) -> Any:
-    """A NumPy number as a Python number, which prints as it is written."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def parse_pipe(text: str, example: str) -> list[Call]:
-    """Reads the pieces of a pipe.
-
-    Args:
-        text: Names with arguments, with ``|`` between them.
-        example: A sentence with an example, the end of the message.
-
-    Raises:
-        UsageError: If a piece is not of the form that `parse_call` takes.
-
-    Example:
-        >>> [call.name for call in parse_pipe("crop(4) | flip", "")]
-        ['crop', 'flip']
-    """
-    found = []
-    for piece in split_pipe(text):
-        try:
-            found.append(parse_call(piece))
-        except UsageError as error:
-            whole = "" if piece.strip() == text.strip() else f" in {text!r}"
-            raise UsageError(f"{error}{whole} {example}") from None
-    return found
-
-
 def load_from_file(path: Path, name: str) -> Any:
-    """Runs a Python file of the user's and takes an object out of it.
+    """Run a user's Python file and return an object from it.
 
     Args:
         path: The file.
-        name: The name in it.
+        name: Name of the object.
 
     Raises:
-        UsageError: If there is no such file, it cannot be run, or has no such name.
+        UsageError: If there is no such file, it cannot be run, or it has no such name.
     """
     if not path.is_file():
         raise UsageError(f"there is no file {str(path)!r} to take {name!r} from. Expected ./FILE.py:NAME.")
     module_name = f"batchsel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be imported as a Python file. Expected ./FILE.py:NAME.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -226,13 +223,27 @@ def load_from_file(path: Path, name: str) -> Any:
     return getattr(module, name)
 
 
+def _to_python(value: Any) -> Any:
+    """Return a NumPy number as a Python number, whose repr is a literal."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _keywords(nodes: list[ast.keyword], text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for node in nodes:
+        if node.arg is None or node.arg in found:  # **unpacked, or given twice
+            raise _syntax_error(text)
+        found[node.arg] = _literal(node.value, text)
+    return found
+
+
 def _literal(node: ast.expr, text: str) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError):
-        shown = ast.unparse(node)
-        raise UsageError(f"cannot read {text!r}: {shown!r} is no number, text in quotes, or list of these.") from None
+        value = ast.unparse(node)
+        raise UsageError(f"cannot read {text!r}: {value!r} is not a number, quoted text, or list of these.") from None
 
 
-def _unreadable(text: str) -> UsageError:
+def _syntax_error(text: str) -> UsageError:
     return UsageError(f"cannot read {text!r}. Expected a name, or a name with literal arguments: name(0.9, key='x').")

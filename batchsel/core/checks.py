@@ -1,4 +1,4 @@
-"""Checks of the parameters of selectors, augmentations and optimizers, with one wording."""
+"""Checks of parameters of selectors, schedules, transforms and optimizers, with uniform messages."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from batchsel.errors import UsageError
 def check_range(
     part: Any, field: str, lower: float, upper: float, *, lower_open: bool = False, upper_open: bool = False
 ) -> None:
-    """Checks that a number of a selector or an augmentation lies in its range.
+    """Check that a parameter is a number in a range.
 
     Args:
-        part: The selector or augmentation, or part of one.
+        part: The object, with a `name` for the message.
         field: Name of the parameter.
-        lower: Least value.
-        upper: Greatest value.
-        lower_open: Whether the least value itself is outside.
-        upper_open: Whether the greatest value itself is outside.
+        lower: Lower end.
+        upper: Upper end.
+        lower_open: Exclude the lower end.
+        upper_open: Exclude the upper end.
 
     Raises:
-        UsageError: Naming the parameter, its value and the range.
+        UsageError: If it is not; the message gives the parameter, its value and the range.
 
     Example:
         >>> import batchsel
@@ -38,16 +38,38 @@ def check_range(
         raise UsageError(f"{part.name}: {field} must be a number in {interval}, got {value!r}.")
 
 
-def check_choice(part: Any, field: str, allowed: tuple[str, ...]) -> None:
-    """Checks that a word of a selector or an augmentation is one of those it knows.
+def check_integer(part: Any, field: str, lower: int) -> None:
+    """Check that a parameter is an integer of at least `lower`.
 
     Args:
-        part: The selector or augmentation, or part of one.
+        part: The object, with a `name` for the message.
+        field: Name of the parameter.
+        lower: Smallest value.
+
+    Raises:
+        UsageError: If it is not; the message gives the parameter and its value.
+
+    Example:
+        >>> import batchsel
+        >>> batchsel.selectors.Candidates(pool=0)
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: candidates: pool must be a whole number of at least 1, got 0.
+    """
+    value = getattr(part, field)
+    if not isinstance(value, int) or isinstance(value, bool) or value < lower:
+        raise UsageError(f"{part.name}: {field} must be a whole number of at least {lower}, got {value!r}.")
+
+
+def check_choice(part: Any, field: str, allowed: tuple[str, ...]) -> None:
+    """Check that a parameter is one of the allowed words.
+
+    Args:
+        part: The object, with a `name` for the message.
         field: Name of the parameter.
         allowed: The words.
 
     Raises:
-        UsageError: Naming the parameter, its value and the words.
+        UsageError: If it is not; the message gives the parameter, its value and the words.
 
     Example:
         >>> import batchsel
@@ -59,16 +81,16 @@ def check_choice(part: Any, field: str, allowed: tuple[str, ...]) -> None:
 
 
 def check_choice_value(name: str, field: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Checks that a word is one of those that a selector, or a function that composes one, knows.
+    """Check that an argument of a function is one of the allowed words.
 
     Args:
-        name: Name of the selector.
-        field: Name of the parameter.
-        value: The word.
+        name: Name of the selector that the function builds.
+        field: Name of the argument.
+        value: Its value.
         allowed: The words.
 
     Raises:
-        UsageError: Naming the parameter, its value and the words.
+        UsageError: If it is not; the message gives the argument, its value and the words.
 
     Example:
         >>> check_choice_value("prioritised", "by", "age", ("loss", "rank"))
@@ -78,25 +100,3 @@ def check_choice_value(name: str, field: str, value: Any, allowed: tuple[str, ..
     if value not in allowed:
         words = ", ".join(repr(word) for word in allowed)
         raise UsageError(f"{name}: {field} must be one of {words}, got {value!r}.")
-
-
-def check_integer(part: Any, field: str, lower: int) -> None:
-    """Checks that a parameter is a whole number of at least `lower`.
-
-    Args:
-        part: The selector or augmentation, or part of one.
-        field: Name of the parameter.
-        lower: Least value.
-
-    Raises:
-        UsageError: Naming the parameter and its value.
-
-    Example:
-        >>> import batchsel
-        >>> batchsel.selectors.Candidates(pool=0)
-        Traceback (most recent call last):
-        batchsel.errors.UsageError: candidates: pool must be a whole number of at least 1, got 0.
-    """
-    value = getattr(part, field)
-    if not isinstance(value, int) or isinstance(value, bool) or value < lower:
-        raise UsageError(f"{part.name}: {field} must be a whole number of at least {lower}, got {value!r}.")

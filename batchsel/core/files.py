@@ -1,4 +1,4 @@
-"""Files of results: whole or not at all."""
+"""Atomic writes: a file of results is complete or not written at all."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from batchsel.errors import UserError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A name beside a file to write to; the file is replaced only when all went well.
+    """Yield a temporary path beside a file; the file is replaced only if the block succeeds.
 
     Args:
-        path: The file to be written.
+        path: The file to write.
 
     Yields:
-        A path in the same folder with the same ending.
+        A path in the same folder with the same suffix.
 
     Raises:
-        UserError: If the folder is missing or not writable, or the disk is full. What was there stays.
+        UserError: If the folder is missing or not writable, or the disk is full. An existing file stays as it was.
 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     with atomic_write(Path(folder, "a.txt")) as beside:
-        ...         _ = beside.write_text("done")
+        ...     with atomic_write(Path(folder, "a.txt")) as temporary:
+        ...         _ = temporary.write_text("done")
         ...     Path(folder, "a.txt").read_text(), len(os.listdir(folder))
         ('done', 1)
     """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
     try:
         try:
-            yield beside
-            os.replace(beside, path)
+            yield temporary
+            os.replace(temporary, path)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror or error}. What was there is unharmed; name a file in a folder "

@@ -1,4 +1,4 @@
-"""Label smoothing for class numbers, which Keras has for one-hot labels only."""
+"""Label smoothing for integer labels, which Keras offers for one-hot labels only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchsel.errors import UsageError
 
 @keras.saving.register_keras_serializable("batchsel")
 def smoothed_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Any:
-    """Cross-entropy with labels that leave a share to every class.
+    """Return the cross-entropy with smoothed labels.
 
     (1 − e) · (−log p of the class) + e · (mean of −log p over all classes).
 
@@ -20,10 +20,10 @@ def smoothed_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, l
     Vision*, CVPR 2016, arXiv:1512.00567.
 
     Args:
-        y_true: ``[b]``, ``[b, 1]`` or ``[b, length]`` class numbers.
+        y_true: ``[b]``, ``[b, 1]`` or ``[b, length]`` integer labels.
         y_pred: ``float32[b, ..., classes]`` logits or probabilities.
-        from_logits: Whether they are logits.
-        label_smoothing: e, in [0, 1); 0 is `keras.losses.sparse_categorical_crossentropy` itself.
+        from_logits: True if `y_pred` are logits.
+        label_smoothing: e, in [0, 1); 0 for `keras.losses.sparse_categorical_crossentropy`.
 
     Returns:
         ``float32[b]`` or ``float32[b, length]``.
@@ -48,18 +48,18 @@ def smoothed_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, l
 
 @keras.saving.register_keras_serializable("batchsel")
 class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
-    """Cross-entropy with label smoothing for class numbers.
+    """Cross-entropy with label smoothing for integer labels.
 
-    Smoothing belongs to training: batchsel shows selectors, language-model metrics and evaluations the cross-entropy
-    without it, so that losses of runs that smooth and of runs that do not compare. `model.fit` and `model.evaluate` of
-    Keras know one loss and report the smoothed one.
+    Label smoothing applies to the training loss only: batchsel shows selectors, language-model metrics and evaluations
+    the plain cross-entropy, so that losses of runs with and without smoothing are comparable. `model.fit` and
+    `model.evaluate` of Keras know one loss only and report the smoothed one.
 
     Args:
-        label_smoothing: The share of a label that all classes have together, in [0, 1).
-        from_logits: Whether outputs are logits.
-        reduction: As of every Keras loss.
-        name: A name for it.
-        dtype: As of every Keras loss.
+        label_smoothing: The share of a label that is spread over all classes, in [0, 1).
+        from_logits: True if outputs are logits.
+        reduction: As for every Keras loss.
+        name: Name of the loss.
+        dtype: As for every Keras loss.
 
     Raises:
         UsageError: If `label_smoothing` is out of range.
@@ -74,7 +74,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
     """
 
     plain_in_evaluation = True
-    """What `batchsel.training.model.objective` goes by."""
+    """Tells `batchsel.training.model.objective` to evaluate without smoothing."""
 
     def __init__(
         self,
@@ -92,6 +92,6 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         self._fn_kwargs = {"from_logits": from_logits, "label_smoothing": label_smoothing}
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same loss."""
+        """Return the arguments that build the same loss."""
         config = {**super().get_config(), "label_smoothing": self.label_smoothing}
         return {name: value for name, value in config.items() if name != "ignore_class"}

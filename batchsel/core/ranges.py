@@ -1,4 +1,4 @@
-"""A range of numbers to search in, as in ``1e-4..1e-1``."""
+"""Ranges of numbers to search, as in ``1e-4..1e-1``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from batchsel.errors import UsageError
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from low to high, searched on a logarithmic scale; whole numbers if both ends are.
+    """A range from low to high, searched on a logarithmic scale; a range of integers if both ends are integers.
 
     Args:
         low: The smallest, above 0.
         high: The largest.
 
     Raises:
-        UsageError: If there is nothing between them.
+        UsageError: If the range is empty or reaches down to 0.
 
     Example:
-        >>> Range.parse("1e-4..1e-1"), Range.parse("16..256").whole
+        >>> Range.parse("1e-4..1e-1"), Range.parse("16..256").is_integer
         (Range(low=0.0001, high=0.1), True)
     """
 
@@ -34,19 +34,19 @@ class Range:
         return f"{self.low}..{self.high}"
 
     @property
-    def whole(self) -> bool:
-        """Whether it is of whole numbers."""
+    def is_integer(self) -> bool:
+        """True for a range of integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @classmethod
     def parse(cls, text: str) -> Range:
-        """Reads the text form.
+        """Parse the text form.
 
         Args:
             text: ``LOW..HIGH``.
 
         Raises:
-            UsageError: If the text is not of that form.
+            UsageError: If the text does not have that form.
         """
         low, _, high = text.partition("..")
         try:

@@ -1,8 +1,8 @@
-"""Random numbers that are the same everywhere: integer bits keyed by (seed, stream, step).
+"""Reproducible random numbers: integer bits keyed by (seed, stream, step).
 
 TensorFlow's float draws differ between XLA and graph mode, integer bits do not. So every random number
-here starts as bits of the counter-based generator Philox, and whatever must be equal to the last bit
-(permutations, offsets) is made from them with integer arithmetic alone.
+here starts as bits of the counter-based generator Philox, and whatever must be bit-equal
+(permutations, offsets) is computed from them with integer arithmetic alone.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import NamedTuple
 import tensorflow as tf
 
 _ROUNDS = 8
-_SIDE = 2**16  # of a grid, at most
-_SORTED = 64  # a grid of few cells has too few round functions to mix; sorting so few keys costs nothing
+_SIDE = 2**16  # longest side of a grid
+_SORTED = 64  # up to here keys are sorted: small grids have too few round functions to mix well
 
 
 def bits(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
-    """Uniform 32-bit integers, a pure function of their key.
+    """Return uniform 32-bit integers, a pure function of the key (seed, stream, step).
 
     Args:
         shape: Static shape of the result.
         seed: Seed of the run, an integer scalar.
-        stream: What the numbers are for; different names give independent numbers.
-        step: When they are drawn, a non-negative integer scalar below 2^31.
+        stream: Purpose of the numbers; different names give independent numbers.
+        step: Step of the draw, a non-negative integer scalar below 2^31.
 
     Returns:
         ``int32[shape]`` over the full range, equal in eager, graph and XLA mode.
@@ -43,16 +43,16 @@ def bits(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) ->
 
 
 def uniform(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
-    """Uniform numbers in the open interval (0, 1), on a grid of 2^-24.
+    """Return uniform numbers in the open interval (0, 1), on a grid of 2^-24.
 
     Args:
         shape: Static shape of the result.
         seed: Seed of the run.
         stream: Name of the stream.
-        step: When they are drawn.
+        step: Step of the draw.
 
     Returns:
-        ``float32[shape]``, equal to the last bit in eager, graph and XLA mode.
+        ``float32[shape]``, bit-equal in eager, graph and XLA mode.
 
     Example:
         >>> u = uniform([1000], seed=0, stream="example", step=0)
@@ -66,16 +66,16 @@ def uniform(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor)
 
 
 def gumbel(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
-    """Standard Gumbel numbers, -log(-log(u)).
+    """Return standard Gumbel numbers, -log(-log(u)).
 
     The logarithm may differ in its last bit between compilers; use `permutation` or integer arithmetic
-    where equality to the last bit matters.
+    where bit-equality matters.
 
     Args:
         shape: Static shape of the result.
         seed: Seed of the run.
         stream: Name of the stream.
-        step: When they are drawn.
+        step: Step of the draw.
 
     Returns:
         ``float32[shape]``.
@@ -88,13 +88,13 @@ def gumbel(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) 
 
 
 def integer_below(bound: tf.Tensor, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
-    """One uniform integer in [0, bound), for a bound up to 2^48 (bias below 2^-14).
+    """Return one uniform integer in [0, bound), for a bound up to 2^48 (bias below 2^-14).
 
     Args:
         bound: ``int64[]``, at least 1.
         seed: Seed of the run.
         stream: Name of the stream.
-        step: When it is drawn.
+        step: Step of the draw.
 
     Returns:
         ``int64[]``.
@@ -108,14 +108,14 @@ def integer_below(bound: tf.Tensor, seed: tf.Tensor, stream: str, step: tf.Tenso
 
 
 def integers(shape: Sequence[int], bound: int | tf.Tensor, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
-    """Uniform integers in [0, bound), for bounds up to 2^20 (bias below 2^-11).
+    """Return uniform integers in [0, bound), for bounds up to 2^20 (bias below 2^-11).
 
     Args:
         shape: Static shape of the result.
-        bound: At least 1, or ``int32[shape]`` of such bounds.
+        bound: At least 1; or ``int32[shape]``, one bound for each.
         seed: Seed of the run.
         stream: Name of the stream.
-        step: When they are drawn.
+        step: Step of the draw.
 
     Returns:
         ``int32[shape]``, equal in eager, graph and XLA mode.
@@ -125,15 +125,15 @@ def integers(shape: Sequence[int], bound: int | tf.Tensor, seed: tf.Tensor, stre
         [0, 0, 0]
     """
     words = tf.bitwise.bitwise_and(tf.cast(bits(shape, seed, stream, step), tf.int64), (1 << 31) - 1)
-    # The upper part of a 31-bit number times the bound.
+    # The upper bits of a 31-bit number times the bound.
     return tf.cast(tf.bitwise.right_shift(words * tf.cast(bound, tf.int64), tf.constant(31, tf.int64)), tf.int32)
 
 
 def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:
-    """A random order of 0 ... n-1, without sorting the whole.
+    """Return a random order of 0 ... n-1, without sorting.
 
-    A Feistel network over a grid a x b that holds n cells, and as few more as can be, maps cells one to one
-    onto cells; a cell outside 0 ... n-1 is mapped on until it falls inside (cycle walking: Black and
+    A Feistel network over a grid a x b of n cells, or as few more as possible, maps cells one to one
+    onto cells; a cell outside 0 ... n-1 is mapped again until it falls inside (cycle walking: Black and
     Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002). The round function is the 32-bit mixer `lowbias32`
     of C. Wellons. Linear in n, and under XLA on a CPU twenty times faster than sorting random keys.
 
@@ -141,7 +141,7 @@ def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Ten
         n: Number of elements, static, at least 1.
         seed: Seed of the run.
         stream: Name of the stream.
-        step: When it is drawn.
+        step: Step of the draw.
 
     Returns:
         ``int32[n]``, equal in eager, graph and XLA mode.
@@ -167,15 +167,15 @@ def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Ten
 
 @functools.cache
 def _grid(n: int) -> tuple[int, int]:
-    """Rows and columns, neither more than about twice the other, with the fewest cells beyond n."""
+    """Return rows and columns, neither more than about twice the other, with the fewest cells beyond n."""
     root = math.isqrt(n - 1) + 1
-    fitting = (rows for rows in range(root, root * 2 // 3, -1) if -(-n // rows) <= _SIDE)
-    rows = min(fitting, key=lambda rows: -(-n // rows) * rows)
+    candidates = (rows for rows in range(root, root * 2 // 3, -1) if -(-n // rows) <= _SIDE)
+    rows = min(candidates, key=lambda rows: -(-n // rows) * rows)
     return rows, -(-n // rows)
 
 
 def _feistel(cells: tf.Tensor, keys: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
-    """Maps the cells of the grid one to one; each half is shifted by a keyed hash of the other."""
+    """Permute the cells of the grid: each half is shifted by a keyed hash of the other."""
     row = cells // tf.constant(columns, tf.uint32)
     column = cells - row * tf.constant(columns, tf.uint32)
     for round_ in range(0, _ROUNDS, 2):
@@ -185,7 +185,7 @@ def _feistel(cells: tf.Tensor, keys: tf.Tensor, rows: int, columns: int) -> tf.T
 
 
 def _shift(values: tf.Tensor, hashes: tf.Tensor, size: int) -> tf.Tensor:
-    """(values + hashes scaled to 0 ... size-1) modulo size, for size at most 2^16."""
+    """Return (values + hashes scaled to 0 ... size-1) modulo size, for size at most 2^16."""
     upper = tf.bitwise.right_shift(hashes, tf.constant(16, tf.uint32))
     values += tf.bitwise.right_shift(upper * tf.constant(size, tf.uint32), tf.constant(16, tf.uint32))
     limit = tf.constant(size, tf.uint32)
@@ -200,12 +200,12 @@ def _mix(words: tf.Tensor) -> tf.Tensor:
 
 
 class Rng(NamedTuple):
-    """The random numbers of one moment of one run.
+    """Random numbers of one step of a run.
 
     Args:
         seed: Seed of the run, an integer scalar.
-        step: The moment, an integer scalar.
-        scope: What the names of streams begin with, so that two who draw under one name get different numbers.
+        step: The step, an integer scalar.
+        scope: Prefix of the stream names, so that two users of one name get different numbers.
 
     Example:
         >>> rng = Rng(seed=0, step=3)
@@ -218,25 +218,25 @@ class Rng(NamedTuple):
     scope: str = ""
 
     def bits(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
-        """Uniform ``int32[shape]`` over the full range."""
+        """Return uniform ``int32[shape]`` over the full range."""
         return bits(shape, self.seed, self.scope + stream, self.step)
 
     def uniform(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
-        """Uniform ``float32[shape]`` in (0, 1)."""
+        """Return uniform ``float32[shape]`` in (0, 1)."""
         return uniform(shape, self.seed, self.scope + stream, self.step)
 
     def gumbel(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
-        """Standard Gumbel ``float32[shape]``."""
+        """Return standard Gumbel ``float32[shape]``."""
         return gumbel(shape, self.seed, self.scope + stream, self.step)
 
     def permutation(self, n: int, stream: str = "default") -> tf.Tensor:
-        """A random order ``int32[n]`` of 0 ... n-1."""
+        """Return a random order ``int32[n]`` of 0 ... n-1."""
         return permutation(n, self.seed, self.scope + stream, self.step)
 
     def integers(self, shape: Sequence[int], bound: int | tf.Tensor, stream: str = "default") -> tf.Tensor:
-        """Uniform ``int32[shape]`` in [0, bound)."""
+        """Return uniform ``int32[shape]`` in [0, bound)."""
         return integers(shape, bound, self.seed, self.scope + stream, self.step)
 
     def integer_below(self, bound: tf.Tensor, stream: str = "default") -> tf.Tensor:
-        """One uniform ``int64[]`` in [0, bound)."""
+        """Return one uniform ``int64[]`` in [0, bound)."""
         return integer_below(bound, self.seed, self.scope + stream, self.step)

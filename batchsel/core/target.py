@@ -1,4 +1,4 @@
-"""What is to be reached: a metric and a threshold, as in ``accuracy>=0.91``."""
+"""Targets: a metric and a threshold to reach, as in ``accuracy>=0.91``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from batchsel.errors import UsageError, unknown_name
 
 HOLD = 2
-"""Evaluations in a row that must meet a target before it counts as reached."""
+"""Consecutive evaluations that must meet a target before it counts as reached."""
 _FALLING = ("loss", "perplexity")
 _FORM = re.compile(r"^\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sign>>=|<=)\s*(?P<value>[-+0-9.eE]+)\s*$")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A metric that is to rise to, or fall to, a threshold.
+    """A threshold that a metric must rise or fall to.
 
     Args:
-        metric: Name of a compiled metric, or "loss", of the evaluation data.
-        threshold: The value to be reached.
+        metric: Name of a compiled metric, or "loss", on the evaluation data.
+        threshold: The value to reach.
         rising: True for ``>=``.
 
     Example:
@@ -34,13 +34,13 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Reads the text form.
+        """Parse the text form.
 
         Args:
             text: ``metric>=value`` or ``metric<=value``.
 
         Raises:
-            UsageError: If the text is not of that form.
+            UsageError: If the text does not have that form.
         """
         match = _FORM.match(text)
         try:
@@ -57,13 +57,13 @@ class Target:
         return f"{self.metric}{'>=' if self.rising else '<='}{value}"
 
     def check(self, metrics: Iterable[str]) -> None:
-        """Makes sure that the metric exists and can take the value.
+        """Check that the metric exists and can reach the threshold.
 
         Args:
-            metrics: Names that an evaluation gives.
+            metrics: Names of the metrics of an evaluation.
 
         Raises:
-            UsageError: If the metric is unknown or the threshold is out of its reach.
+            UsageError: If the metric is unknown or cannot reach the threshold.
 
         Example:
             >>> Target.parse("accuracy>=91").check(["loss", "accuracy"])
@@ -77,13 +77,13 @@ class Target:
             hint = f"; did you mean {self.threshold / 100:g}?" if 1 < self.threshold <= 100 else "."
             raise UsageError(f"target {self}: {self.metric} lies between 0 and 1{hint}")
         if ("accuracy" in self.metric and not self.rising) or (self.metric in _FALLING and self.rising):
-            raise UsageError(f"target {self}: turn the sign round, {self.metric} should {self._verb()}.")
+            raise UsageError(f"target {self}: reverse the sign, {self.metric} should {self._verb()}.")
 
     def _verb(self) -> str:
         return "fall" if self.metric in _FALLING else "rise"
 
     def met(self, results: dict[str, float]) -> bool:
-        """Whether an evaluation meets the target.
+        """Return True if an evaluation meets the target.
 
         Args:
             results: Metrics by name.
@@ -93,24 +93,24 @@ class Target:
 
 
 def first_reached(met: list[bool], hold: int = HOLD) -> int | None:
-    """The first evaluation of the first `hold` in a row that meet the target.
+    """Return the first of the first `hold` consecutive evaluations that meet the target.
 
-    One lucky evaluation is no arrival; time is charged to the first of the row.
+    One lucky evaluation does not reach a target. Time is charged up to the first of the consecutive ones.
 
     Args:
-        met: For each evaluation whether it met the target.
-        hold: How many in a row are asked for.
+        met: For each evaluation, True if it met the target.
+        hold: Number of consecutive evaluations required.
 
     Returns:
-        Its position, or None.
+        The position, or None.
 
     Example:
         >>> first_reached([False, True, False, True, True])
         3
     """
-    row = 0
+    streak = 0
     for position, value in enumerate(met):
-        row = row + 1 if value else 0
-        if row == hold:
+        streak = streak + 1 if value else 0
+        if streak == hold:
             return position - hold + 1
     return None

@@ -1,4 +1,4 @@
-"""Where in its budget a run stands, and durations measured by that."""
+"""Time in a run, counted in samples trained on, and durations measured in it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ _PASSES = re.compile(
 
 
 class Timestamp(NamedTuple):
-    """A moment of a run; counts samples trained on, so that pruning, growing batches and short runs change nothing."""
+    """A point in time of a run.
+
+    It counts samples trained on, so that pruning, growing batches and short runs do not shift schedules.
+    """
 
     progress: tf.Tensor
-    """``float32[]`` samples trained on over samples budgeted, in [0, 1]."""
+    """``float32[]`` samples trained on divided by samples in the budget, in [0, 1]."""
     passes: tf.Tensor
-    """``float32[]`` samples trained on over samples in the data."""
+    """``float32[]`` samples trained on divided by samples in the data."""
 
     @classmethod
     def from_progress(cls, progress: Any, passes: Any = None) -> Timestamp:
-        """A moment out of plain numbers.
+        """Return a timestamp from plain numbers.
 
         Args:
-            progress: In [0, 1].
-            passes: Passes trained; None for those of a budget of one pass.
+            progress: Share of the budget, in [0, 1].
+            passes: Passes trained; None to assume a budget of one pass.
 
         Example:
             >>> float(Timestamp.from_progress(0.25).passes)
@@ -43,7 +46,7 @@ class Timestamp(NamedTuple):
 
 
 def parse_passes(duration: float | str) -> float | None:
-    """The passes that a duration names, or None if it is a share of the budget.
+    """Return the passes in a duration such as "5 passes", or None if it is a share of the budget.
 
     Args:
         duration: A share, or a text such as "5 passes".
@@ -57,15 +60,15 @@ def parse_passes(duration: float | str) -> float | None:
 
 
 def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
-    """Checks that a parameter is a duration: a share of the budget, or a text such as "5 passes".
+    """Check that a parameter is a duration: a share of the budget, or a text such as "5 passes".
 
     Args:
-        part: What it is a parameter of; has a `name`.
+        part: The object, with a `name` for the message.
         field: Name of the parameter.
-        positive: Whether it must be above 0.
+        positive: Exclude 0.
 
     Raises:
-        UsageError: Naming the parameter, its value and what was expected.
+        UsageError: If it is not; the message gives the parameter, its value and the expected form.
     """
     value = getattr(part, field)
     share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
@@ -79,11 +82,11 @@ def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
 
 
 def elapsed_share(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
-    """The share of a duration, counted from the start of the run, that is over.
+    """Return the elapsed share of a duration that starts with the run.
 
     Args:
         duration: A share of the budget, or a text such as "5 passes"; above 0.
-        timestamp: Where the run stands.
+        timestamp: Time of the step.
 
     Returns:
         ``float32[]`` in [0, 1].
@@ -98,15 +101,15 @@ def elapsed_share(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
 
     passes = parse_passes(duration)
     at, end = (timestamp.progress, duration) if passes is None else (timestamp.passes, passes)
-    # Compared, not divided: compilers turn the quotient into a product that misses 1 by a bit.
+    # The end is compared, not divided: compilers turn the quotient into a product that misses 1 by a bit.
     return tf.where(at >= end, 1.0, tf.minimum(at / end, 1.0))
 
 
 def longest_passes(parts: Iterable[Any]) -> float:
-    """The passes after which the last duration in passes is over; 0 if there is none.
+    """Return the longest of the durations in passes; 0 if there is none.
 
     Args:
-        parts: Frozen dataclasses whose fields may be durations, or lists of them.
+        parts: Frozen dataclasses whose fields may be durations, or lists of durations.
 
     Example:
         >>> from batchsel.schedules import Step, Warmup

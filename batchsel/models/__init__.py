@@ -1,10 +1,11 @@
 """Models: one file for each architecture, a function ``(input_shape, outputs, ...) -> keras.Model``.
 
-Classification models end in logits, one for each class; regression models in one number.
+Classification models end in logits, one for each class; regression models end in one number.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from batchsel.core import call_syntax
@@ -29,7 +30,7 @@ def names() -> list[str]:
 
 
 def check(text: str) -> None:
-    """Makes sure that a model is known, without importing it.
+    """Check that a model is known, without importing it.
 
     Args:
         text: As for `build`.
@@ -48,31 +49,27 @@ def check(text: str) -> None:
 
 
 def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
-    """Builds a model from its text form.
+    """Build a model from its text form.
 
     Args:
         text: A name, a name with sizes as in ``"mlp(hidden=[64, 64])"``, or ``"./mine.py:build"``.
         input_shape: Shape of one sample.
-        outputs: Classes, or 1 for regression.
+        outputs: Number of classes, or 1 for regression.
 
     Raises:
-        UsageError: If the text cannot be read, or names what does not exist.
+        UsageError: If the text cannot be read, or the name is unknown.
 
     Example:
         >>> build("mlp(hidden=[8])", (2,), 3).count_params()
         51
     """
     call = call_syntax.parse_call(text)
-    function = REGISTRY.load(call.name) if call.path is None else call.load()
-    prepared = call_syntax.Call(call.text, call.name, (input_shape, outputs, *call.arguments), call.keywords, call.path)
-    return prepared.apply(function)
+    complete = dataclasses.replace(call, arguments=(input_shape, outputs, *call.arguments))
+    return complete.apply(call.load(REGISTRY.load))
 
 
 def doc(name: str) -> str:
-    """The docstring of a model, read from its source, so that listing models imports no TensorFlow.
-
-    Args:
-        name: The model.
+    """Return the docstring of a model, read from its source, so that listing models imports no TensorFlow.
 
     Raises:
         UsageError: If the name is unknown.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from batchsel.core import call_syntax
@@ -28,11 +28,11 @@ def names() -> list[str]:
 
 
 def check(text: str) -> None:
-    """Makes sure that an optimizer is known, without importing Keras.
+    """Check that an optimizer is known, without importing Keras.
 
     Args:
-        text: A name, or a name with parameters of its class. `clipvalue` may stand beside `clipnorm` or
-            `global_clipnorm`: gradients are then clamped value by value before their norm is clipped.
+        text: A name, or a name with parameters of its class. `clipvalue` may be combined with `clipnorm` or
+            `global_clipnorm`: gradients are then clipped by value before they are clipped by norm.
 
     Raises:
         UsageError: If the text cannot be read or the name is unknown.
@@ -45,23 +45,23 @@ def check(text: str) -> None:
     call = call_syntax.parse_call(text)
     REGISTRY.find(call.name)
     if call.arguments or "learning_rate" in call.keywords:
-        raise UsageError(f"optimizer {text!r}: give its parameters by name, and the rate by --learning-rate.")
-    if _given(call.keywords, "clipnorm") and _given(call.keywords, "global_clipnorm"):
+        raise UsageError(f"optimizer {text!r}: give its parameters by name, and the learning rate by --learning-rate.")
+    if _is_set(call, "clipnorm") and _is_set(call, "global_clipnorm"):
         raise UsageError(
             f"optimizer {text!r}: clipnorm clips the gradient of each variable by its norm, global_clipnorm those of"
-            " all together; give one of the two. clipvalue may stand beside it and comes first."
+            " all variables together; give one of the two. clipvalue may be combined with it and is applied first."
         )
 
 
 def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
-    """The optimizer that a text describes.
+    """Build the optimizer that a text describes.
 
     Args:
         text: As for `check`.
-        learning_rate: Its learning rate.
+        learning_rate: The learning rate.
 
     Raises:
-        UsageError: If the text cannot be read, or names what does not exist.
+        UsageError: If the text cannot be read, or a name or parameter is unknown.
 
     Example:
         >>> build("sgd(momentum=0.9)", 0.1).momentum
@@ -72,23 +72,21 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
     keywords = {**call.keywords, "learning_rate": learning_rate}
     for name, value in call.keywords.items():
         if isinstance(value, str):
-            raise UsageError(f"optimizer {text!r}: {name} cannot be a text, got {value!r}.")
+            raise UsageError(f"optimizer {text!r}: {name} must not be a text, got {value!r}.")
     try:
-        return call_syntax.Call(text, call.name, (), keywords).apply(_class(call))
+        return dataclasses.replace(call, keywords=keywords).apply(_load_class(call))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"cannot make the optimizer {text!r}: {error}") from error
+        raise UsageError(f"cannot build the optimizer {text!r}: {error}") from error
 
 
-def _class(call: call_syntax.Call) -> Any:
-    found = REGISTRY.load(call.name)
-    if _given(call.keywords, "clipvalue") and (
-        _given(call.keywords, "clipnorm") or _given(call.keywords, "global_clipnorm")
-    ):
+def _load_class(call: call_syntax.Call) -> Any:
+    loaded = REGISTRY.load(call.name)
+    if _is_set(call, "clipvalue") and (_is_set(call, "clipnorm") or _is_set(call, "global_clipnorm")):
         from batchsel.optimizers.value_clipping import clamping
 
-        return clamping(found)
-    return found
+        return clamping(loaded)
+    return loaded
 
 
-def _given(keywords: Mapping[str, Any], name: str) -> bool:
-    return keywords.get(name) is not None
+def _is_set(call: call_syntax.Call, parameter: str) -> bool:
+    return call.keywords.get(parameter) is not None

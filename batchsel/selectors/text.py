@@ -49,7 +49,7 @@ def check(text: str) -> None:
 
 
 def _part(call: call_syntax.Call) -> Any:
-    target = REGISTRY.load(call.name) if call.path is None else call.load()
+    target = call.load(REGISTRY.load)
     if call.path is not None and call.bare and inspect.isfunction(target):
         from batchsel.selectors.function import Function
 

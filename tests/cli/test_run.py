@@ -281,8 +281,8 @@ def test_a_user_can_bring_data_in_a_file(command, tmp_path):
     ("words", "said"),
     [
         (["--target", "accuracy=0.9", "--progress", "rich"], "cannot read the target 'accuracy=0.9'"),
-        (["--optimizer", "sgd(momentum=2)"], "cannot make the optimizer 'sgd(momentum=2)'"),
-        (["--optimizer", "adam(beta_1='x')"], "beta_1 cannot be a text"),
+        (["--optimizer", "sgd(momentum=2)"], "cannot build the optimizer 'sgd(momentum=2)'"),
+        (["--optimizer", "adam(beta_1='x')"], "beta_1 must not be a text"),
         (["--model", "mlp(hidden=[-1])"], "cannot build the model 'mlp(hidden=[-1])'"),
         (["--model", "mlp(hidden=5)"], "cannot build the model 'mlp(hidden=5)'"),
         (["--model", "cnn"], "cannot build the model 'cnn' for inputs of shape (4,)"),

@@ -179,8 +179,8 @@ def test_options_that_make_no_sense(case, trainer):
         ("val_accuracy>=0.9", "unknown target metric 'val_accuracy'. Did you mean 'accuracy'?"),
         ("accuracy>=91", "accuracy lies between 0 and 1; did you mean 0.91?"),
         ("accuracy>=-0.1", "accuracy lies between 0 and 1."),
-        ("accuracy<=0.9", "turn the sign round, accuracy should rise"),
-        ("loss>=0.3", "turn the sign round, loss should fall"),
+        ("accuracy<=0.9", "reverse the sign, accuracy should rise"),
+        ("loss>=0.3", "reverse the sign, loss should fall"),
     ],
 )
 def test_targets_that_cannot_be_reached(target, words, trainer):

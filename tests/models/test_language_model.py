@@ -135,4 +135,4 @@ def test_files_that_are_no_text(command):
 def test_a_target_of_perplexity_falls(command, tmp_path):
     write_book(tmp_path / "book.txt")
     result = command("run", "--dataset", "./book.txt", "--target", "perplexity>=25")
-    assert "turn the sign round, perplexity should fall" in result.err
+    assert "reverse the sign, perplexity should fall" in result.err

@@ -199,7 +199,7 @@ def test_what_is_wrong_in_a_text_is_said_before_keras_is_there(text, said):
         ("lars(momentum=2)", "lars: momentum must be a number in"),
         ("lars(trust_coefficient=0)", "lars: trust_coefficient must be a number in"),
         ("lamb(weight_decay=-0.1)", "lamb: weight_decay must be a number of at least 0, got -0.1"),
-        ("lars(min_rank='two')", "min_rank cannot be a text"),
+        ("lars(min_rank='two')", "min_rank must not be a text"),
         ("lars(momentun=0.9)", "momentun"),
         ("sgd(clipvalue=-1.0, clipnorm=1.0)", "clipvalue must be a number in"),
     ],

@@ -61,7 +61,7 @@ class Search:
 def _distribution(optuna: Any, values: Sequence[Any] | Range) -> Any:
     if not isinstance(values, Range):
         return optuna.distributions.CategoricalDistribution(list(values))
-    kind = optuna.distributions.IntDistribution if values.whole else optuna.distributions.FloatDistribution
+    kind = optuna.distributions.IntDistribution if values.is_integer else optuna.distributions.FloatDistribution
     return kind(values.low, values.high, log=True)
 
 
