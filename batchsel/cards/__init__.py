@@ -1,8 +1,8 @@
-"""Cards: TOML files that say what a data set or an experiment is.
+"""Cards: TOML files that describe data sets and experiments.
 
-The cards of batchsel lie in the folders `datasets/` and `experiments/` of the repository; a wheel holds them
-as the packages `batchsel.cards.datasets` and `batchsel.cards.experiments`. A card of the same name in the
-folder of that name in the working directory wins, and a new name there is a new data set.
+The cards of batchsel are in the folders `datasets/` and `experiments/` of the repository; a wheel holds them
+as the packages `batchsel.cards.datasets` and `batchsel.cards.experiments`. A card in a folder of that name in the
+working directory replaces the card of the same name, or adds a new one.
 """
 
 from __future__ import annotations
@@ -25,13 +25,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def names(kind: str) -> list[str]:
-    """The names of all cards of a kind, those of the working directory included.
+    """Return the sorted names of all cards of a kind, including those of the working directory.
 
     Args:
-        kind: The folder of the cards, as in ``"datasets"``.
-
-    Returns:
-        The names, sorted.
+        kind: Folder of the cards, as in ``"datasets"``.
 
     Example:
         >>> "fashion_mnist" in names("datasets")
@@ -41,19 +38,19 @@ def names(kind: str) -> list[str]:
 
 
 def load(kind: str, name: str) -> Any:
-    """Reads and checks a card.
+    """Read and check a card.
 
     Args:
-        kind: The folder of the cards: ``"datasets"`` or ``"experiments"``.
-        name: The name of the card.
+        kind: Folder of the cards: ``"datasets"`` or ``"experiments"``.
+        name: Name of the card.
 
     Returns:
         The card; for ``"datasets"`` a `batchsel.cards.schema.DatasetCard`, for ``"experiments"`` a
         `batchsel.cards.experiment_cards.ExperimentCard`.
 
     Raises:
-        UsageError: If no card has this name; the nearest names are given.
-        UserError: If the card is not right; all its problems are listed.
+        UsageError: If no card has this name; the message suggests the nearest names.
+        UserError: If the card is invalid; the message lists all problems.
 
     Example:
         >>> load("datasets", "iris").class_names
@@ -66,17 +63,17 @@ def load(kind: str, name: str) -> Any:
 
 
 def load_file(kind: str, path: Path) -> Any:
-    """Reads and checks a card that lies anywhere.
+    """Read and check a card from any file.
 
     Args:
-        kind: As in `load`.
-        path: The file; its name without the ending is that of the card.
+        kind: As for `load`.
+        path: The file; its stem is the name of the card.
 
     Raises:
-        UserError: If there is no such file, or the card is not right.
+        UserError: If there is no such file, or the card is invalid.
     """
     if not path.is_file():
-        raise UserError(f"there is no card {path}.")
+        raise UserError(f"there is no card {path}. Expected the path of a TOML file.")
     return _reader(kind)(_parse(path), path.stem, str(path))
 
 
@@ -109,7 +106,7 @@ def _parse(file: Traversable) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_bytes().decode("utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"the card {file} is not valid TOML: {error}. Mend the line that is named.") from error
+        raise UserError(f"the card {file} is not valid TOML: {error}. Correct that line.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"the card {file} is not UTF-8 text: {error}. Save it in UTF-8.") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From the TOML of a data-set card to the card, with the check that it says everything rightly."""
+"""Read and validate data-set cards."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from batchsel.cards.reader import Table, refuse
 from batchsel.cards.schema import CardFile, CardTarget, DatasetCard, Defaults, Sizes
+from batchsel.cards.toml_table import Table, raise_problems
 
 TASKS = ("classification", "regression", "language_model")
 LEVELS = ("easy", "medium", "hard")
@@ -17,19 +17,16 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_dataset_card(values: dict[str, Any], name: str, source: str) -> DatasetCard:
-    """Checks the content of a card.
+    """Validate a card and return it.
 
     Args:
-        values: The card as tomllib gives it.
-        name: The name of its file, without the ending.
-        source: Where the card was found, for errors.
-
-    Returns:
-        The card.
+        values: The card as tomllib returns it.
+        name: Stem of its file.
+        source: Path of the card, for errors.
 
     Raises:
-        UserError: If anything is wrong: keys missing or unknown, values of the wrong type or out of range.
-            All problems are listed.
+        UserError: If keys are missing or unknown, or values have the wrong type or are out of range. The message
+            lists all problems.
 
     Example:
         >>> read_dataset_card({"name": "mine"}, "iris", "mine.toml")
@@ -39,13 +36,13 @@ def read_dataset_card(values: dict[str, Any], name: str, source: str) -> Dataset
     """
     problems: list[str] = []
     card = _card(Table(values, "", problems), name)
-    refuse(problems, source)
+    raise_problems(problems, source)
     return card
 
 
 def _card(table: Table, name: str) -> DatasetCard:
     table.read("name", f"{name!r}, as its file is named", lambda value: value == name)
-    task = table.one_of("task", TASKS)
+    task = table.choice("task", TASKS)
     card = DatasetCard(
         name=name,
         title=table.text("title"),
@@ -54,7 +51,7 @@ def _card(table: Table, name: str) -> DatasetCard:
         licence=table.text("licence"),
         citation=table.text("citation"),
         homepage=table.text("homepage"),
-        input_shape=table.listed("input_shape", int),
+        input_shape=table.sequence("input_shape", int),
         sizes=_sizes(table.table("sizes")),
         defaults=_defaults(table.table("defaults")),
         targets=_targets(table.table("targets")),
@@ -66,13 +63,13 @@ def _card(table: Table, name: str) -> DatasetCard:
         folder=table.read("folder", "a plain relative name", _is_plain_name, name),
         by_hand=table.text("by_hand", default=""),
     )
-    table.finish()
+    table.report_unknown_keys()
     return card
 
 
 def _sizes(table: Table) -> Sizes:
     sizes = Sizes(*(table.integer(part, minimum=1) for part in ("train", "validation", "test")))
-    table.finish()
+    table.report_unknown_keys()
     return sizes
 
 
@@ -84,17 +81,17 @@ def _defaults(table: Table) -> Defaults:
         batch_size=table.integer("batch_size", minimum=1),
         schedule=table.text("schedule"),
         budget=table.positive("budget"),
-        target=table.one_of("target", LEVELS),
+        target=table.choice("target", LEVELS),
         cut_padding=table.read("cut_padding", "true or false", lambda value: isinstance(value, bool), False),
         augment=table.text("augment", default=""),
     )
-    table.finish()
+    table.report_unknown_keys()
     return defaults
 
 
 def _targets(table: Table) -> dict[str, CardTarget]:
     targets = {level: _target(table.table(level)) for level in LEVELS}
-    table.finish()
+    table.report_unknown_keys()
     return targets
 
 
@@ -102,14 +99,14 @@ def _target(table: Table) -> CardTarget:
     expected = "metric and threshold, as in 'accuracy>=0.91' or 'loss<=0.3'"
     text = table.read("target", expected, lambda value: isinstance(value, str) and _TARGET.fullmatch(value))
     target = CardTarget(text=text, reason=table.text("reason"))
-    table.finish()
+    table.report_unknown_keys()
     return target
 
 
 def _class_names(table: Table, task: str | None) -> tuple[str, ...]:
-    class_names = table.listed("class_names", str, default=())
+    class_names = table.sequence("class_names", str, default=())
     if task == "classification" and class_names is not None and len(class_names) < 2:
-        table.problem("class_names", "expected two or more names, because the task is classification.")
+        table.problem("class_names", "expected at least two names, because the task is classification.")
     if task in TASKS[1:] and class_names:
         table.problem("class_names", f"expected none, because the task is {task}. Leave the key out.")
     return class_names or ()
@@ -122,7 +119,7 @@ def _file(table: Table) -> CardFile:
         urls=tuple(table.read("urls", "a list of addresses that begin with https:// or http://", _are_urls) or ()),
         bytes=table.integer("bytes", minimum=1, default=None),
     )
-    table.finish()
+    table.report_unknown_keys()
     return file
 
 

@@ -1,24 +1,24 @@
-"""From the TOML of an experiment card to the card: what is asked and how it will be answered, before any run.
+"""Read and validate experiment cards: the question and how it will be answered, stated before any run.
 
-A card names ``question``, ``story``, ``datasets`` and either arms or factors::
+A card has ``question``, ``story``, ``datasets`` and either arms or factors::
 
     [arms.NAME]                                 # settings of an arm, at least its selector
     selector = "loss_ema"
 
     [factors.warmup]                            # or: every combination of levels is an arm
     off = {}                                    # the arm of all first levels is the baseline
-    on = { "schedule+" = "warmup(0.1)" }        # appended to what the schedule is without it, with | between
+    on = { "schedule+" = "warmup(0.1)" }        # appended to the schedule that applies otherwise, with | between
     [factors]
-    batch_size = [32, 64]                       # a list: values of the setting that the factor is named for
-    [[without]]                                 # combinations that are left out
+    batch_size = [32, 64]                       # a list: values of the setting with the name of the factor
+    [[without]]                                 # combinations to leave out
     batch_size = 32
     warmup = "on"
 
-and may name ``seeds``, ``controls``, ``measure`` (what is measured of each run besides; "end" where there is an
-analysis), ``baseline`` (of arms), ``[settings]`` of all arms, ``[tuning]``, ``[analysis]`` (its kind and what that
-wants to know; without it, arms are compared with the baseline), and ``[scaled]``, a form of the study for a small
-machine: a ``story`` that says what is smaller, and whatever of these is otherwise; of settings, factors and analysis
-only what differs.
+and may have ``seeds``, ``controls``, ``measure`` (additional measures of each run; "end" is required for an
+analysis), ``baseline`` (of arms), ``[settings]`` of all arms, ``[tuning]``, ``[analysis]`` (its kind and parameters;
+without it, arms are compared with the baseline), and ``[scaled]``, a form of the study for a small machine: a
+``story`` that says what is smaller, and the keys that differ; of settings, factors and analysis only the entries that
+differ.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchsel.cards.analyses import read_analysis
+from batchsel.cards.analysis_table import read_analysis
 from batchsel.cards.factors import Arms, check_appended, read_factors
-from batchsel.cards.reader import Table, refuse
 from batchsel.cards.scaled_form import scaled_values
+from batchsel.cards.toml_table import Table, raise_problems
 from batchsel.core.ranges import Range
 from batchsel.errors import UsageError
 
 BASELINE = "random"
-"""The name of the baseline where a card names none."""
+"""Default name of the baseline."""
 CONTROLS = ("again", "horizon", "rs2")
-"""The baseline once more; it with its horizon cut to an arm's samples; a random part as large as an arm keeps."""
+"""The baseline again; the baseline with the horizon of an arm; a random subset as large as an arm keeps."""
 MEASURES = ("end", "noise_scale", "snr")
-"""Losses of the parts at the end of a run; the gradient noise scale; the signal-to-noise of features by layer."""
+"""Losses of the parts at the end of a run; gradient noise scale; signal-to-noise ratio of features by layer."""
 SCORES = ("target", "end")
-"""What trials of tuning are scored by: how soon they reach the target; how good they are at the end of their budget."""
+"""Scores of tuning trials: time to the target; result at the end of the budget."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """How every arm is tuned before it is compared.
+    """Tuning of every arm before the comparison.
 
     Args:
         grid: Values, or a range, of each setting.
-        seeds: How many seeds a combination is tried on; they are never scored.
-        trials: How many combinations each arm tries, found by a search; None for all of them.
-        score: Of `SCORES` what decides between them.
+        seeds: Number of seeds per combination; they are never scored.
+        trials: Number of combinations per arm, found by a search; None for all combinations.
+        score: Score of trials, one of `SCORES`.
     """
 
     grid: Mapping[str, tuple[Any, ...] | Range]
@@ -63,24 +63,24 @@ class Tuning:
 
 @dataclass(frozen=True)
 class ExperimentCard:
-    """An experiment as it is stated before it is run.
+    """An experiment as stated before it is run.
 
     Args:
-        name: Its name, and that of its file.
-        question: What it is to answer.
-        story: Why it is asked, and what would be an answer.
+        name: Name of the experiment, and of its file.
+        question: The question to answer.
+        story: Motivation, and what would count as an answer.
         datasets: Names of the data sets.
         arms: Settings of each arm by name.
-        seeds: How many seeds are scored.
+        seeds: Number of scored seeds.
         settings: Settings of all arms.
-        controls: Which controls are run.
-        tuning: How the arms are tuned, or None to take the settings as they are.
+        controls: Controls to run.
+        tuning: Tuning of the arms, or None to use the settings as they are.
         baseline: Name of the arm that the others are compared with; "random" need not be among the arms.
-        levels: Of each arm made by factors, the level of each factor.
-        measure: What is measured of each run besides.
-        analysis: The kind of the analysis and what it wants to know, plain values; empty for the comparison of arms.
+        levels: Level of each factor by arm, if the card has factors.
+        measure: Additional measures of each run.
+        analysis: Kind and parameters of the analysis, plain values; empty to compare arms.
         form: "full" or "scaled".
-        scaled: Its scaled form, or None.
+        scaled: The scaled form, or None.
     """
 
     name: str
@@ -101,15 +101,15 @@ class ExperimentCard:
 
 
 def read_experiment_card(values: dict[str, Any], name: str, source: str) -> ExperimentCard:
-    """Checks the content of a card.
+    """Validate a card and return it.
 
     Args:
-        values: The card as tomllib gives it.
-        name: The name of its file, without the ending.
-        source: Where the card was found, for errors.
+        values: The card as tomllib returns it.
+        name: Stem of its file.
+        source: Path of the card, for errors.
 
     Raises:
-        UserError: If anything is wrong; all problems are listed.
+        UserError: If the card is invalid; the message lists all problems.
 
     Example:
         >>> read_experiment_card({"name": "mine"}, "mine", "mine.toml")
@@ -120,30 +120,27 @@ def read_experiment_card(values: dict[str, Any], name: str, source: str) -> Expe
     problems: list[str] = []
     table = Table(values, "", problems)
     smaller = scaled_values(table, values, problems)
-    scaled = None
-    if smaller is not None:
-        of_both: list[str] = []
-        scaled = _form(Table(smaller, "", of_both), name, "scaled", None)
+    scaled_problems: list[str] = []
+    scaled = None if smaller is None else _form(Table(smaller, "", scaled_problems), name, "scaled", None)
     card = _form(table, name, "full", scaled)
-    if smaller is not None:
-        problems += [f"scaled.{problem}" for problem in of_both if problem not in problems]
-    refuse(problems, source)
+    problems += [f"scaled.{problem}" for problem in scaled_problems if problem not in problems]
+    raise_problems(problems, source)
     return card
 
 
 def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> ExperimentCard:
     table.read("name", f"{name!r}, as its file is named", lambda value: value == name)
     settings = table.read("settings", "a table of settings", lambda value: isinstance(value, dict), {}) or {}
-    before = table.found
+    before = table.problem_count
     arms = _arms(table, settings)
-    # Of arms that are wrong, an analysis could only be told the same once more.
-    analyzed = arms if table.found == before else None
+    # An analysis of invalid arms would only repeat their problems.
+    valid_arms = arms if table.problem_count == before else None
     measure = _known(table, "measure", MEASURES, ())
     card = ExperimentCard(
         name=name,
         question=table.text("question"),
         story=table.text("story"),
-        datasets=table.listed("datasets", str),
+        datasets=table.sequence("datasets", str),
         arms=arms.settings,
         seeds=table.integer("seeds", minimum=1, default=10),
         settings=settings,
@@ -152,22 +149,22 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
         baseline=arms.baseline,
         levels=arms.levels,
         measure=measure,
-        analysis=read_analysis(table, analyzed, measure),
+        analysis=read_analysis(table, valid_arms, measure),
         form=form,
         scaled=scaled,
     )
     for setting in settings:
         if setting.endswith("+"):
-            table.problem("settings", f"{setting!r}: only a level or an arm can append; say {setting[:-1]!r} here.")
-    table.finish()
+            table.problem("settings", f"{setting!r}: only a level or an arm can append; set {setting[:-1]!r} here.")
+    table.report_unknown_keys()
     return card
 
 
 def _known(table: Table, key: str, known: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
-    found = table.listed(key, str, default) or ()
+    found = table.sequence(key, str, default) or ()
     for name in found:
         if name not in known:
-            table.problem(key, f"{name!r} is none; known: {', '.join(known)}.")
+            table.problem(key, f"unknown name {name!r}; known: {', '.join(known)}.")
     return found
 
 
@@ -175,7 +172,10 @@ def _arms(table: Table, settings: Mapping[str, Any]) -> Arms:
     if _has_factors(table):
         for key in ("arms", "baseline"):
             if table.read(key, "nothing", lambda value: True, None) is not None:
-                table.problem(key, "none with [factors]: levels make the arms, and all first levels the baseline.")
+                table.problem(
+                    key,
+                    "not allowed with [factors]: arms are combinations of levels, the baseline has all first levels.",
+                )
         return read_factors(table, settings.get("selector", BASELINE))
     arms = table.read("arms", "a table [arms.NAME] for each arm", lambda value: isinstance(value, dict) and bool(value))
     for name, arm in (arms or {}).items():
@@ -185,7 +185,7 @@ def _arms(table: Table, settings: Mapping[str, Any]) -> Arms:
             check_appended(table, f"arms.{name}", arm)
     baseline = table.text("baseline", BASELINE)
     if arms and baseline not in (BASELINE, None, *arms):
-        table.problem("baseline", f"{baseline!r} is none of the arms: {', '.join(arms)}.")
+        table.problem("baseline", f"{baseline!r} is not one of the arms {', '.join(arms)}.")
     return Arms(arms or {}, {}, baseline)
 
 
@@ -200,8 +200,8 @@ def _tuning(table: Table) -> Tuning | None:
     trials = inner.integer("trials", minimum=1, default=None)
     grid = inner.read("grid", "lists of values by setting" + (", or ranges" if trials else ""), _is_grid)
     seeds = inner.integer("seeds", minimum=1, default=3)
-    score = inner.one_of("score", SCORES, SCORES[0])
-    inner.finish()
+    score = inner.choice("score", SCORES, SCORES[0])
+    inner.report_unknown_keys()
     return Tuning({key: _values(inner, key, of, trials) for key, of in (grid or {}).items()}, seeds, trials, score)
 
 

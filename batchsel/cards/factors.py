@@ -1,8 +1,8 @@
 """Factors of an experiment card: every combination of their levels is an arm.
 
-A level is a table of settings, and an arm has the settings of all its levels. Two levels of one arm may not set the
-same thing differently. What is a pipe can be shared instead: ``"schedule+" = "warmup(0.1)"`` appends to whatever the
-schedule is without it (that of another level, of the card, of the data set), with ``|`` between.
+A level is a table of settings, and an arm has the settings of all its levels. Two levels of one arm must not set
+the same setting to different values. Settings that are pipes can be extended instead: ``"schedule+" = "warmup(0.1)"``
+appends to the schedule that applies otherwise (of another level, of the card, of the data set), with ``|`` between.
 """
 
 from __future__ import annotations
@@ -11,39 +11,39 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from batchsel.cards.reader import Table
+from batchsel.cards.toml_table import Table
 
 APPENDABLE = ("schedule", "curriculum", "augment", "selector")
-"""Settings that are pipes, so that levels and arms may append to them."""
+"""Settings that are pipes, which levels and arms may append to."""
 
 Levels = dict[str, dict[str, Any]]
 
 
 class Arms(NamedTuple):
-    """The arms that factors make."""
+    """Arms, one for each combination of levels."""
 
     settings: dict[str, dict[str, Any]]
-    """Of each arm by its name, as in "lerac on, blur off"."""
+    """Settings of each arm by name, as in "lerac on, blur off"."""
     levels: dict[str, dict[str, str]]
-    """Of each arm the level of each factor."""
+    """Level of each factor by arm."""
     baseline: str
-    """The arm of all first levels."""
+    """Name of the arm of all first levels."""
 
 
 def read_factors(table: Table, selector: str) -> Arms:
-    """Reads ``[factors]`` and ``[[without]]``.
+    """Read ``[factors]`` and ``[[without]]``; problems are added to those of the card.
 
     Args:
         table: The card.
-        selector: That of arms whose levels do not name one.
+        selector: Selector of arms whose levels set none.
 
     Returns:
-        The arms; none where the card has problems, which are added to those of the table.
+        The arms; none if the card has problems.
 
     Example:
         >>> blur = {"off": {}, "on": {"augment+": "blur"}}
-        >>> made = read_factors(Table({"factors": {"batch_size": [2, 4], "blur": blur}}, "", []), "random")
-        >>> made.baseline, made.settings["batch_size 4, blur on"]
+        >>> arms = read_factors(Table({"factors": {"batch_size": [2, 4], "blur": blur}}, "", []), "random")
+        >>> arms.baseline, arms.settings["batch_size 4, blur on"]
         ('batch_size 2, blur off', {'selector': 'random', 'batch_size': 4, 'augment+': 'blur'})
     """
     stated = table.read("factors", "a table [factors.NAME] for each factor", lambda of: isinstance(of, dict) and of)
@@ -64,22 +64,25 @@ def read_factors(table: Table, selector: str) -> Arms:
 
 
 def check_appended(table: Table, key: str, settings: Mapping[str, Any]) -> None:
-    """Notes what is wrong with the settings that end in "+".
+    """Record problems of settings that end in "+".
 
     Args:
         table: The card.
-        key: Where they stand in it.
+        key: Key of the settings in the card.
         settings: The settings.
     """
     for name, value in settings.items():
         if name.endswith("+") and name[:-1] not in APPENDABLE:
-            table.problem(key, f"{name!r} appends to what is no pipe; one can append to {', '.join(APPENDABLE)}.")
+            table.problem(
+                key,
+                f"{name!r} appends to a setting that is not a pipe; settings to append to are {', '.join(APPENDABLE)}.",
+            )
         elif name.endswith("+") and not (isinstance(value, str) and value.strip()):
             table.problem(key, f"{name!r} must be a text such as 'warmup(0.1)', got {value!r}.")
 
 
 def _levels(table: Table, name: str, stated: Any) -> Levels:
-    """The levels of a factor; a list holds values of the setting that the factor is named for."""
+    """Return the levels of a factor; a list holds values of the setting with the name of the factor."""
     key = f"factors.{name}"
     if isinstance(stated, list) and all(map(_is_plain, stated)):
         found = {str(value): {name: value} for value in stated}
@@ -108,15 +111,15 @@ def _are_levels(value: Any) -> bool:
 
 
 def _left_out(table: Table, factors: Mapping[str, Levels]) -> dict[str, list[str]]:
-    """Which levels of which factors, together, are left out; a level or a list of them for each factor."""
+    """Return the levels by factor of combinations to leave out."""
     found = {}
     for name, levels in factors.items():
         stated = table.read(name, "a level or a list of levels", _are_levels, [])
         found[name] = list(map(str, stated if isinstance(stated, list) else [stated]))
         for level in found[name] if stated is not None else ():
             if level not in levels:
-                table.problem(name, f"{level!r} is no level of it; it has {', '.join(levels)}.")
-    table.finish()
+                table.problem(name, f"{level!r} is not one of its levels {', '.join(levels)}.")
+    table.report_unknown_keys()
     return {name: levels for name, levels in found.items() if levels}
 
 
@@ -129,7 +132,7 @@ def _name(cell: Mapping[str, str]) -> str:
 
 
 def _union(cell: Mapping[str, str], factors: Mapping[str, Levels], conflicts: dict[str, None]) -> dict[str, Any]:
-    """The settings of all levels of an arm; what they disagree on is added to the conflicts."""
+    """Return the settings of all levels of an arm; disagreements are added to the conflicts."""
     found: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for factor, level in cell.items():

@@ -1,26 +1,26 @@
-"""The scaled form of an experiment card: the same study, made small enough for two cores and an hour."""
+"""Scaled forms of experiment cards: the same study, small enough for two cores and an hour."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from batchsel.cards.reader import Table
+from batchsel.cards.toml_table import Table
 
 _MERGED = ("settings", "factors", "analysis")
-"""Tables of which a scaled form names only what is different; what else it names takes the place of the card's."""
+"""Tables in which a scaled form overrides single keys; other keys of it replace those of the card."""
 _KEYS = (*_MERGED, "datasets", "seeds", "arms", "without", "tuning", "controls", "measure")
 
 
 def scaled_values(table: Table, values: dict[str, Any], problems: list[str]) -> dict[str, Any] | None:
-    """The card that the scaled form is, as TOML.
+    """Return the values of the scaled form of a card.
 
     Args:
         table: The card.
-        values: The same as tomllib gives it.
-        problems: To which those of ``[scaled]`` itself are added.
+        values: The card as tomllib returns it.
+        problems: List that problems of ``[scaled]`` itself are added to.
 
     Returns:
-        The values of the card with those of ``[scaled]`` over them, and both stories; None without ``[scaled]``.
+        The values of the card, overridden by those of ``[scaled]``, and both stories; None without ``[scaled]``.
 
     Example:
         >>> card = {"story": "Why.", "seeds": 9, "settings": {"model": "cnn", "budget": 8}}
@@ -34,8 +34,8 @@ def scaled_values(table: Table, values: dict[str, Any], problems: list[str]) -> 
     inner = Table(own, "scaled.", problems)
     story = inner.text("story")
     for key in _KEYS:
-        inner.read(key, "anything", lambda value: True, None)  # what is wrong with it is told of the whole form
-    inner.finish()
+        inner.read(key, "anything", lambda value: True, None)  # its problems are reported with the whole form
+    inner.report_unknown_keys()
     found = {key: value for key, value in values.items() if key != "scaled"}
     for key in (key for key in _KEYS if key in own):
         both = key in _MERGED and isinstance(found.get(key), dict) and isinstance(own[key], dict)

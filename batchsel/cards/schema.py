@@ -1,4 +1,4 @@
-"""What a card says."""
+"""Contents of a data-set card."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class CardFile:
     """A file that can be downloaded.
 
     Args:
-        name: Its name in the data folder, a plain relative one.
+        name: Relative path in the data folder.
         sha256: SHA-256 of its bytes, 64 hexadecimal digits.
-        urls: Where it can be had, tried in this order.
-        bytes: How large it is, to be told before a download; None if the card does not say. The SHA-256 decides.
+        urls: Addresses, tried in this order.
+        bytes: Size, reported before a download; None if unknown. The SHA-256 decides.
 
     Example:
         >>> CardFile("a.gz", "0" * 64, ("https://example.org/a.gz",)).name
@@ -30,7 +30,7 @@ class CardFile:
 
 @dataclass(frozen=True)
 class CardTarget:
-    """A target and why it is where it is.
+    """A target and the reason for its threshold.
 
     Args:
         text: Metric and threshold, as in ``"accuracy>=0.91"``.
@@ -47,12 +47,12 @@ class CardTarget:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many samples each part has; documents, where a sample is a piece of one.
+    """Number of samples of each part; number of documents where a sample is a piece of a document.
 
     Args:
         train: Samples to train on.
-        validation: Samples carved from the training data, to decide on.
-        test: Samples to report on; never trained or tuned on.
+        validation: Samples split off the training data, for decisions.
+        test: Samples to report results on; never used for training or tuning.
 
     Example:
         >>> Sizes(55000, 5000, 10000).total
@@ -65,23 +65,23 @@ class Sizes:
 
     @property
     def total(self) -> int:
-        """Samples of all parts together."""
+        """Number of samples of all parts together."""
         return self.train + self.validation + self.test
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """How the data set is trained unless the user says otherwise.
+    """Default settings of runs on the data set.
 
     Args:
         model: Name of the model.
         optimizer: Name of the optimizer.
-        learning_rate: Its peak learning rate.
-        batch_size: Samples a step.
-        schedule: Name of the learning-rate schedule.
+        learning_rate: Peak learning rate.
+        batch_size: Samples per step.
+        schedule: Learning-rate schedule in text form.
         budget: Passes after which a run ends.
-        target: Which of the three targets is meant: ``"easy"``, ``"medium"`` or ``"hard"``.
-        cut_padding: Whether batches of padded sequences are cut to the longest in them.
+        target: Level of the default target: ``"easy"``, ``"medium"`` or ``"hard"``.
+        cut_padding: Cut batches of padded sequences to the longest sequence in them.
         augment: Augmentations in text form; empty for none.
 
     Example:
@@ -102,28 +102,28 @@ class Defaults:
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """Everything that is known about a data set before its data are there.
+    """Everything known about a data set before its data are loaded.
 
     Args:
         name: Name of the data set, and of its file.
-        title: Name in prose.
+        title: Name in text.
         task: ``"classification"``, ``"regression"`` or ``"language_model"``.
-        story: What the data are and where they come from.
-        licence: Under which terms they may be used.
-        citation: How to cite them.
-        homepage: Where they are at home.
+        story: Description and origin of the data.
+        licence: Terms of use.
+        citation: Reference to cite.
+        homepage: Address of the official page.
         input_shape: Shape of one sample.
-        sizes: Samples of each part.
-        defaults: How to train on them.
-        targets: The target of each level.
+        sizes: Number of samples of each part.
+        defaults: Default settings of runs.
+        targets: Target of each level.
         class_names: Names of the classes; empty for regression.
-        loader: Name of the module in `batchsel.data`, or of the entry point in the group
-            ``batchsel.datasets``, that loads the data; the card's name unless given.
-        files: What can be downloaded; empty where the data come with a package or are computed.
-        content: SHA-256 of arrays, whatever file they came in; the loader says which names it looks at.
+        loader: Name of the module in `batchsel.data.sets`, or of the entry point in the group
+            ``batchsel.datasets``, that loads the data; by default the name of the card.
+        files: Files to download; empty if the data come with a package or are computed.
+        content: SHA-256 of arrays, whatever file they came in; the loader defines the names.
         options: Parameters of the loader.
-        folder: Folder of the files below the data folder; the card's name unless it shares that of another set.
-        by_hand: Which file to get where and how, for data that cannot be downloaded freely.
+        folder: Folder of the files below the data folder; by default the name of the card.
+        by_hand: Instructions for data that cannot be downloaded freely.
 
     Example:
         >>> from batchsel import cards

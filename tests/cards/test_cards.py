@@ -7,7 +7,7 @@ import pytest
 from data_files import card_values, write_card
 
 from batchsel import cards
-from batchsel.cards.plain import plain_card
+from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import DatasetCard, Sizes
 from batchsel.errors import UsageError, UserError
 
@@ -111,7 +111,7 @@ def test_all_problems_are_told_at_once(folder):
         ({"sizes": {"train": 0, "validation": 1, "test": 1}}, "sizes.train: expected a whole number of at least 1"),
         ({"sizes": {"train": True, "validation": 1, "test": 1}}, "sizes.train: expected a whole number"),
         ({"sizes": 7}, "sizes: expected a table, got 7."),
-        ({"class_names": ["only"]}, "class_names: expected two or more names"),
+        ({"class_names": ["only"]}, "class_names: expected at least two names"),
         ({"task": "regression"}, "class_names: expected none, because the task is regression."),
         ({"class_names": "abc"}, "class_names: expected a list of texts, got 'abc'."),
         ({"content": {"x": "abc"}}, "content: expected a table of SHA-256 sums"),
@@ -172,6 +172,6 @@ def test_a_card_that_is_not_utf8(folder):
 
 
 def test_a_plain_card_needs_no_file():
-    card = plain_card("mine", "classification", (8, 8, 3), Sizes(6, 2, 2), class_names=("a", "b"))
+    card = default_card("mine", "classification", (8, 8, 3), Sizes(6, 2, 2), class_names=("a", "b"))
     assert card.defaults.model == "cnn"
     assert card.target is None

@@ -147,7 +147,7 @@ def test_a_card_of_arms_may_name_its_baseline():
     assert {name: (arm.role, arm.against) for name, arm in arms.items()} == {
         "full": ("baseline", ""), "short": ("arm", "full"), "full again": ("control", "full"),
     }  # fmt: skip
-    with pytest.raises(UserError, match="baseline: 'whole' is none of the arms: full, short"):
+    with pytest.raises(UserError, match="baseline: 'whole' is not one of the arms full, short"):
         read_experiment_card(ARMS | {"baseline": "whole"}, "mine", "mine.toml")
 
 
@@ -156,21 +156,21 @@ def test_a_card_of_arms_may_name_its_baseline():
     [
         (("plain = {}", 'plain = { schedule = "linear" }\n"b" = 3'), "factors.rate: expected a table of settings for each"),
         (("plain = {}\n", ""), "factors.rate: a factor has at least two levels, got 1"),
-        (("[factors.rate]", "[factors.rate]\nslow = { 'rate+' = 'x' }"), "'rate+' appends to what is no pipe"),
+        (("[factors.rate]", "[factors.rate]\nslow = { 'rate+' = 'x' }"), "'rate+' appends to a setting that is not a pipe"),
         (('"exponential(0.5)"', "3"), "factors.rate.cut: 'schedule+' must be a text"),
         (
             ('"schedule+" = "exponential(0.5)" }', 'schedule = "linear" }\n[factors.end]\na = {}\nb = { schedule = "cosine" }'),
             "factors: rate cut and end b both set schedule, to 'linear' and to 'cosine'. Only one of them may; append",
         ),
         (("[settings]", "[settings]\n'augment+' = 'jitter'"), "only a level or an arm can append; say 'augment' here"),
-        (("[settings]", "[arms.a]\nselector = 'smart'\n[settings]"), "arms: none with [factors]"),
-        (("[settings]", "[[without]]\nrate = 'fast'\n[settings]"), "without[0].rate: 'fast' is no level of it; it has"),
+        (("[settings]", "[arms.a]\nselector = 'smart'\n[settings]"), "arms: not allowed with [factors]"),
+        (("[settings]", "[[without]]\nrate = 'fast'\n[settings]"), "without[0].rate: 'fast' is not one of its levels"),
         (("[settings]", "[[without]]\nrate = 'plain'\n[settings]"), "the baseline, cannot be left out"),
         (("[settings]", "[[without]]\nrat = 'plain'\n[settings]"), "without[0].rat: unknown key. Did you mean 'rate'?"),
-        (('"end", "snr"', '"end", "noise"'), "measure: 'noise' is none; known: end, noise_scale, snr."),
+        (('"end", "snr"', '"end", "noise"'), "measure: unknown name 'noise'; known: end, noise_scale, snr."),
         (('kind = "factorial"', 'kind = "factors"'), "analysis.kind: expected 'factorial' or 'batch_sizes'"),
-        (('"end", "snr"', '"snr"'), "measure: an [analysis] is of results at the end of the budget; add 'end'."),
-        (('measure = ["end"]', "measure = []"), "scaled.measure: an [analysis] is of results at the end of the budget"),
+        (('"end", "snr"', '"snr"'), "measure: an [analysis] needs results at the end of the budget; add 'end'."),
+        (('measure = ["end"]', "measure = []"), "scaled.measure: an [analysis] needs results at the end of the budget"),
         (("[settings]", "points = 0.5\n[settings]"), "analysis.points: unknown key. Known: kind, metric, within, factors."),
         (('metric = "accuracy"', 'metric = "acuracy"'), "analysis.metric: unknown metric 'acuracy'. Did you mean 'accuracy'"),
         (('["warmup", "rate"]', '["warmup", "rat"]'), "analysis.factors: unknown factor 'rat'. Did you mean 'rate'?"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from batchsel import cards, data
-from batchsel.cards.plain import plain_card
+from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
 from batchsel.data.builders.user_table import ENDINGS
@@ -38,7 +38,7 @@ def card_of(name: str, folder: str | None = None, offline: bool = False) -> Any:
         return _card(name)
     dataset = data.load(name, folder=folder, offline=offline)
     sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
-    return plain_card(
+    return default_card(
         name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names, source=fingerprint_of(name)
     )
 

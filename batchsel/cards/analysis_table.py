@@ -1,7 +1,7 @@
-"""What an [analysis] table of an experiment card may hold, by kind; checked before any run, for it is read after all.
+"""Validate the ``[analysis]`` table of an experiment card before any run.
 
-Factors and levels that it names are looked up among those of the card: a name that no run has would leave hours of runs
-without an answer.
+Its factors and levels are looked up among those of the card: an unknown name would leave hours of runs without an
+answer.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from batchsel.cards.factors import Arms
-from batchsel.cards.reader import Table
+from batchsel.cards.toml_table import Table
 from batchsel.errors import unknown_name
 
 KINDS = ("factorial", "batch_sizes", "budgets")
 METRICS = ("accuracy", "loss", "mae", "perplexity")
-"""What models are compiled with."""
+"""Metrics that models are compiled with."""
 END = "end"
-"""What must be measured of runs that are analyzed: results at the end of the budget."""
+"""Measure that an analysis requires: results at the end of the budget."""
 ROLES = ("full", "pruned", "short")
 _ARM = "arm"
-"""Stands for the arms' names where a factor is asked for."""
+"""Pseudo-factor whose levels are the names of the arms."""
 
 
 def read_analysis(table: Table, arms: Arms | None, measured: Sequence[str]) -> dict[str, Any]:
-    """Reads ``[analysis]``.
+    """Read ``[analysis]``; problems are added to those of the card.
 
     Args:
         table: The card.
-        arms: What it compares, or None if that is wrong: then no name is looked up.
-        measured: What it measures of each run besides.
+        arms: Arms of the card, or None if they are invalid: then no name is looked up.
+        measured: Additional measures of each run.
 
     Returns:
-        The table, empty without one; problems are added to those of the card.
+        The table; empty if there is none.
 
     Example:
         >>> problems = []
@@ -47,33 +47,33 @@ def read_analysis(table: Table, arms: Arms | None, measured: Sequence[str]) -> d
     if stated is None:
         return {}
     inner = table.table("analysis")
-    kind = inner.one_of("kind", KINDS)
+    kind = inner.choice("kind", KINDS)
     if kind is None:
         return stated
     if END not in measured:
-        table.problem("measure", f"an [analysis] is of results at the end of the budget; add {END!r}.")
+        table.problem("measure", f"an [analysis] needs results at the end of the budget; add {END!r}.")
     if arms is None:
         return stated
     _known(inner, "metric", "metric", inner.text("metric", None), METRICS)
     levels = _levels(arms)
-    within = inner.listed("within", str, ()) or ()
+    within = inner.sequence("within", str, ()) or ()
     for name in within:
         _known(inner, "within", "factor", name, levels)
     _READERS[kind](inner, levels, arms, within)
-    inner.finish()
+    inner.report_unknown_keys()
     return stated
 
 
 def _factorial(table: Table, levels: Mapping[str, list[str]], arms: Arms, within: Sequence[str]) -> None:
     if not levels:
-        table.problem("kind", "'factorial' is for the effects of factors; the card has none.")
+        table.problem("kind", "'factorial' needs factors; the card has none.")
         return
-    stated = table.listed("factors", str, ())
+    stated = table.sequence("factors", str, ())
     for name in stated or [name for name in levels if name not in within]:
         if _known(table, "factors", "factor", name, levels) and len(levels[name]) != 2:
-            found = f"{name} has {len(levels[name])}, {', '.join(levels[name])}"
+            count = f"{name} has {len(levels[name])}, {', '.join(levels[name])}"
             table.problem(
-                "factors", f"a factorial compares two levels of a factor; {found}. Leave it out, or levels of it."
+                "factors", f"a factorial compares two levels of a factor; {count}. Leave it out, or levels of it."
             )
 
 
@@ -92,7 +92,7 @@ def _batch_sizes(table: Table, levels: Mapping[str, list[str]], arms: Arms, with
 def _budgets(table: Table, levels: Mapping[str, list[str]], arms: Arms, within: Sequence[str]) -> None:
     factor = table.text("factor", _ARM)
     known = {**levels, _ARM: list(arms.settings)}
-    names = [table.text(role, role) for role in ROLES]  # before lookups, so that all are known keys
+    names = [table.text(role, role) for role in ROLES]  # read first, so that all are known keys
     if factor is not None and _known(table, "factor", "factor", factor, known):
         for role, name in zip(ROLES, names, strict=True):
             _known(table, role, _ARM if factor == _ARM else f"level of {factor}", name, known[factor])
@@ -111,7 +111,7 @@ def _is_margin(value: Any) -> bool:
 
 
 def _levels(arms: Arms) -> dict[str, list[str]]:
-    """The levels of each factor that arms have."""
+    """Return the levels of each factor that occur in arms."""
     found: dict[str, dict[str, None]] = {}
     for of_arm in arms.levels.values():
         for factor, level in of_arm.items():
@@ -120,7 +120,7 @@ def _levels(arms: Arms) -> dict[str, list[str]]:
 
 
 def _known(table: Table, key: str, kind: str, name: str | None, known: Iterable[str]) -> bool:
-    """Whether a name that is stated is known; one that is not is noted with the nearest that are."""
+    """Return True for a known name; record a problem for an unknown one, with the nearest names."""
     if name is not None and name not in known:
         table.problem(key, str(unknown_name(kind, name, known)))
     return name is not None and name in known

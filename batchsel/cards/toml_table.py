@@ -1,7 +1,7 @@
-"""Reading a TOML table key by key, so that every problem of a card is told at once.
+"""Read a TOML table key by key, so that all problems of a card are reported at once.
 
-A card is written by hand; whoever mends one key should not have to run again to hear of the next. So nothing
-here raises: a wrong value leaves a sentence in the list of problems and reads as `None`, and the caller
+Cards are written by hand; a user who corrects one key should not have to run again to see the next problem. So
+reading does not raise: a wrong value adds a sentence to the list of problems and reads as `None`, and the caller
 raises when the whole card has been read.
 """
 
@@ -14,16 +14,16 @@ from typing import Any
 from batchsel.errors import UserError
 
 REQUIRED: Any = object()
-"""Default of a key that must be there."""
+"""Default of a required key."""
 
 
 class Table:
     """One table of a card, with the list of problems found so far.
 
     Args:
-        values: The table as tomllib gives it; None for one that is missing, of which nothing more is said.
-        path: Where the table stands in the card, as in ``"defaults."``; empty for the card itself.
-        problems: The list to which sentences are added, shared by all tables of a card.
+        values: The table as tomllib returns it; None for a missing one, about which nothing more is reported.
+        path: Prefix of its keys, as in ``"defaults."``; empty for the card itself.
+        problems: List of sentences, shared by all tables of a card.
 
     Example:
         >>> problems = []
@@ -31,7 +31,7 @@ class Table:
         >>> table.integer("size", minimum=1)
         >>> table.integer("seed", default=0)
         0
-        >>> table.finish()
+        >>> table.report_unknown_keys()
         >>> print(*problems, sep=" | ")
         size: expected a whole number of at least 1, got 'big'. | sead: unknown key. Did you mean 'seed'?
     """
@@ -42,17 +42,17 @@ class Table:
         self._problems = problems
         self._known: list[str] = []
 
-    def read(self, key: str, expected: str, accepts: Callable[[Any], bool], default: Any = REQUIRED) -> Any | None:
-        """The value of a key if it is acceptable.
+    def read(self, key: str, expected: str, accepts: Callable[[Any], Any], default: Any = REQUIRED) -> Any:
+        """Return the value of a key if it is acceptable.
 
         Args:
             key: The key.
-            expected: What is acceptable, in words that follow "expected".
-            accepts: Whether a value is acceptable.
-            default: The value where the key is absent; without one, the key must be there.
+            expected: Description of acceptable values, to follow "expected" in the message.
+            accepts: Returns a true value for acceptable values.
+            default: Value of an absent key; without it, the key is required.
 
         Returns:
-            The value, the default, or None where there was a problem.
+            The value or the default; None after a problem.
 
         Example:
             >>> Table({"name": "iris"}, "", []).read("name", "a text", lambda value: isinstance(value, str))
@@ -73,11 +73,11 @@ class Table:
         return None
 
     def problem(self, key: str, sentence: str) -> None:
-        """Notes a problem.
+        """Record a problem.
 
         Args:
-            key: The key at fault.
-            sentence: What is wrong with it.
+            key: The key with the problem.
+            sentence: Description of the problem.
 
         Example:
             >>> problems = []
@@ -88,24 +88,21 @@ class Table:
         self._problems.append(f"{self._path}{key}: {sentence}")
 
     @property
-    def found(self) -> int:
-        """How many problems the card has so far.
+    def problem_count(self) -> int:
+        """Number of problems of the card so far.
 
         Example:
-            >>> Table({}, "", ["name: missing key."]).found
+            >>> Table({}, "", ["name: missing key."]).problem_count
             1
         """
         return len(self._problems)
 
-    def text(self, key: str, default: Any = REQUIRED) -> str | None:
-        """A text that is not empty.
+    def text(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return a text that is not empty, without outer white space.
 
         Args:
             key: The key.
-            default: The value where the key is absent.
-
-        Returns:
-            The text without outer white space.
+            default: Value of an absent key.
 
         Example:
             >>> Table({"title": " Iris "}, "", []).text("title")
@@ -114,16 +111,13 @@ class Table:
         value = self.read(key, "a text", lambda value: isinstance(value, str) and value.strip(), default)
         return value.strip() if isinstance(value, str) else value
 
-    def integer(self, key: str, minimum: int = 0, default: Any = REQUIRED) -> int | None:
-        """A whole number.
+    def integer(self, key: str, minimum: int = 0, default: Any = REQUIRED) -> Any:
+        """Return an integer.
 
         Args:
             key: The key.
-            minimum: The least acceptable value.
-            default: The value where the key is absent.
-
-        Returns:
-            The number.
+            minimum: Smallest acceptable value.
+            default: Value of an absent key.
 
         Example:
             >>> Table({"train": 120}, "sizes.", []).integer("train", minimum=1)
@@ -136,15 +130,12 @@ class Table:
             default,
         )
 
-    def positive(self, key: str, default: Any = REQUIRED) -> float | None:
-        """A finite number above zero.
+    def positive(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return a finite number above zero, as a float.
 
         Args:
             key: The key.
-            default: The value where the key is absent.
-
-        Returns:
-            The number as a float.
+            default: Value of an absent key.
 
         Example:
             >>> Table({"budget": 8}, "defaults.", []).positive("budget")
@@ -158,51 +149,42 @@ class Table:
         )
         return float(value) if _is_number(value, int) else value
 
-    def listed(self, key: str, kind: type, default: Any = REQUIRED) -> tuple[Any, ...] | None:
-        """A list of texts or of whole numbers above zero.
+    def sequence(self, key: str, kind: type, default: Any = REQUIRED) -> Any:
+        """Return a list of texts, or of integers above zero, as a tuple.
 
         Args:
             key: The key.
             kind: `str` or `int`.
-            default: The value where the key is absent.
-
-        Returns:
-            The list as a tuple.
+            default: Value of an absent key.
 
         Example:
-            >>> Table({"input_shape": [28, 28, 1]}, "", []).listed("input_shape", int)
+            >>> Table({"input_shape": [28, 28, 1]}, "", []).sequence("input_shape", int)
             (28, 28, 1)
         """
-        what = "texts" if kind is str else "whole numbers above 0"
-        value = self.read(key, f"a list of {what}", lambda value: _is_list_of(value, kind), default)
+        items = "texts" if kind is str else "whole numbers above 0"
+        value = self.read(key, f"a list of {items}", lambda value: _is_list_of(value, kind), default)
         return tuple(value) if isinstance(value, list) else value
 
-    def one_of(self, key: str, options: Sequence[str], default: Any = REQUIRED) -> str | None:
-        """A text out of a few.
+    def choice(self, key: str, options: Sequence[str], default: Any = REQUIRED) -> Any:
+        """Return a text that is one of the options.
 
         Args:
             key: The key.
             options: The acceptable texts.
-            default: The value where the key is absent.
-
-        Returns:
-            The text.
+            default: Value of an absent key.
 
         Example:
-            >>> Table({"task": "regression"}, "", []).one_of("task", ["classification", "regression"])
+            >>> Table({"task": "regression"}, "", []).choice("task", ["classification", "regression"])
             'regression'
         """
         return self.read(key, " or ".join(map(repr, options)), lambda value: value in options, default)
 
     def table(self, key: str, default: Any = REQUIRED) -> Table:
-        """A table inside this one.
+        """Return a table inside this one, to be read in the same way.
 
         Args:
             key: The key.
-            default: The value where the key is absent.
-
-        Returns:
-            The table, to be read in the same way.
+            default: Value of an absent key.
 
         Example:
             >>> Table({"sizes": {"train": 5}}, "", []).table("sizes").integer("train")
@@ -212,13 +194,10 @@ class Table:
         return Table(value, f"{self._path}{key}.", self._problems)
 
     def tables(self, key: str) -> list[Table]:
-        """A list of tables, as ``[[files]]`` writes it; empty where it is absent.
+        """Return a list of tables, written as ``[[files]]``; empty if the key is absent.
 
         Args:
             key: The key.
-
-        Returns:
-            The tables, to be read in the same way.
 
         Example:
             >>> [file.text("name") for file in Table({"files": [{"name": "a.gz"}]}, "", []).tables("files")]
@@ -227,15 +206,15 @@ class Table:
         value = self.read(key, f"tables [[{key}]]", lambda value: _is_list_of(value, dict), [])
         return [Table(item, f"{self._path}{key}[{place}].", self._problems) for place, item in enumerate(value or [])]
 
-    def finish(self) -> None:
-        """Notes every key that nobody asked for, with the nearest of those that are known.
+    def report_unknown_keys(self) -> None:
+        """Record a problem for every key that was not read, with the nearest known key.
 
         Example:
             >>> problems = []
             >>> table = Table({"nmae": "iris"}, "", problems)
             >>> table.text("name", default="")
             ''
-            >>> table.finish()
+            >>> table.report_unknown_keys()
             >>> problems
             ["nmae: unknown key. Did you mean 'name'?"]
         """
@@ -246,24 +225,26 @@ class Table:
                 self.problem(key, f"unknown key. {hint}")
 
 
-def refuse(problems: Sequence[str], source: str) -> None:
-    """Raises if a card has problems, naming all of them.
+def raise_problems(problems: Sequence[str], source: str) -> None:
+    """Raise an error that lists all problems of a card, if there are any.
 
     Args:
         problems: The sentences.
-        source: Where the card was found.
+        source: Path of the card.
 
     Raises:
-        UserError: If there are any.
+        UserError: If there are problems.
     """
     if problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         lines = "".join(f"\n  {problem}" for problem in problems)
-        raise UserError(f"the card {source} has {count}:{lines}\nMend the file; the cards of batchsel show the form.")
+        raise UserError(
+            f"the card {source} has {count}:{lines}\nCorrect the file; the cards of batchsel show the form."
+        )
 
 
 def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)  # a bool is an int to Python
+    return isinstance(value, kind) and not isinstance(value, bool)  # bool is a subclass of int
 
 
 def _is_list_of(value: Any, kind: type) -> bool:
