@@ -25,7 +25,7 @@ from batchsel.transforms.augmentation import (
     resolve,
 )
 from batchsel.transforms.augmentation.methods.erasing import fitting_sizes
-from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
+from batchsel.transforms.augmentation.partners import draw_partners, draw_share
 from batchsel.transforms.augmentation.pixels import ONE
 from batchsel.transforms.augmentation.registry import REGISTRY
 
@@ -152,9 +152,7 @@ def test_jitter_of_floats_is_that_of_8_bit_images():
     assert floats.min() >= 0
     assert floats.max() <= 1
     np.testing.assert_allclose(255 * floats, applied(Jitter(), IMAGES)[0].numpy(), atol=2.5)
-    with pytest.raises(
-        UserError, match=r"the images are of float32. Say which value is white, as in jitter\(0.4, white"
-    ):
+    with pytest.raises(UserError, match=r"the images are float32. Give the value of white, as in jitter\(0.4, white"):
         applied(Jitter(), floats)
 
 
@@ -198,7 +196,7 @@ def test_what_is_written_over_the_rectangle():
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 5.0])
 def test_shares_follow_the_beta_distribution(alpha):
-    draw = tf.function(lambda step: drawn_share(alpha, 1.0, Rng(tf.constant(0), step)), autograph=False)
+    draw = tf.function(lambda step: draw_share(alpha, 1.0, Rng(tf.constant(0), step)), autograph=False)
     shares = np.array([draw(tf.constant(step)).numpy() for step in range(1500)]) / ONE
     # Between whole parts of ONE, to which the shares are rounded.
     places = (np.arange(1, ONE, 20) + 0.5) / ONE
@@ -208,7 +206,7 @@ def test_shares_follow_the_beta_distribution(alpha):
 
 
 def test_as_many_batches_are_mixed_as_asked():
-    draw = tf.function(lambda step: drawn_share(1.0, 0.3, Rng(tf.constant(0), step)), autograph=False)
+    draw = tf.function(lambda step: draw_share(1.0, 0.3, Rng(tf.constant(0), step)), autograph=False)
     mixed = [draw(tf.constant(step)).numpy() < ONE for step in range(1000)]
     assert np.mean(mixed) == pytest.approx(0.3, abs=0.06)
 
@@ -248,14 +246,14 @@ def test_the_share_of_cutmix_is_that_of_the_pixels():
 
 @given(st.lists(st.booleans(), min_size=1, max_size=90), st.integers(0, 50))
 def test_partners_of_real_rows_are_real(valid, step):
-    partners = drawn_partners(tf.constant(valid), Rng(0, step)).numpy()
+    partners = draw_partners(tf.constant(valid), Rng(0, step)).numpy()
     assert sorted(partners) == list(range(len(valid)))
     assert (np.array(valid)[partners] == valid).all()
 
 
 def test_partners_are_uniform():
     valid = np.array([True, True, True, True, False, False])
-    draw = tf.function(lambda step: drawn_partners(tf.constant(valid), Rng(tf.constant(0), step)), autograph=False)
+    draw = tf.function(lambda step: draw_partners(tf.constant(valid), Rng(tf.constant(0), step)), autograph=False)
     found = [tuple(draw(tf.constant(step)).numpy()[:4]) for step in range(2400)]
     counts = [found.count(order) for order in set(found)]
     assert len(counts) == 24
@@ -287,9 +285,9 @@ def test_of_several_that_mix_one_is_drawn_for_each_batch():
         ),
         ("flip", np.zeros([2, 8, 8]), "the inputs have the shape [2, 8, 8]. Leave it out, or reshape"),
         ("jitter", np.zeros([2, 8]), "is for images"),
-        ("rand_augment", np.zeros([2, 8, 8, 1], np.float32), "is for 8-bit images, these are of float32"),
+        ("rand_augment", np.zeros([2, 8, 8, 1], np.float32), "is for 8-bit images, these are float32"),
         ("erasing", np.zeros([2, 1, 1, 1]), "no such rectangle fits into images of 1 x 1 pixels"),
-        ("crop(4, fill='reflect')", np.zeros([2, 4, 9, 1]), "images of 4 x 9 pixels have too few to reflect 4"),
+        ("crop(4, fill='reflect')", np.zeros([2, 4, 9, 1]), "images of 4 x 9 pixels are too small to reflect 4"),
         ("mixup", np.zeros([2, 8], np.int32), "is for uint8 or floating-point inputs, these are int32"),
         ("cutmix", np.zeros([2, 8]), "is for images"),
     ],

@@ -11,7 +11,7 @@ from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula import Blur, Curricula
-from batchsel.transforms.curricula.gaussian import UNITS, blurred, folded, in_units, weights
+from batchsel.transforms.curricula.gaussian import UNITS, blur, fold, quantize, weights
 from batchsel.transforms.curricula.phase import PARTS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 11, 9, 3), np.uint8)
@@ -65,7 +65,7 @@ def test_8_bit_images_are_off_by_a_level_seldom():
     x = np.random.default_rng(1).integers(0, 256, (20, 32, 32, 3), np.uint8)
     for sigma, most in ((1.0, 0.03), (3.0, 0.03), (10.0, 0.03)):
         radius = int(np.ceil(3 * sigma))
-        found = blurred(tf.constant(x), [sigma], tf.constant(0), radius).numpy()
+        found = blur(tf.constant(x), [sigma], tf.constant(0), radius).numpy()
         off = found - np.round(reference(x, sigma, radius))
         assert np.mean(off != 0) < most
         assert abs(off.mean()) < 0.01
@@ -85,13 +85,13 @@ def test_the_kernel_has_the_size_that_is_asked_for(size):
 def test_kernels_sum_to_one(sigma, radius):
     half = weights(sigma, radius)
     assert half[0] + 2 * half[1:].sum() == pytest.approx(1, abs=1e-12)
-    units = in_units(half)
+    units = quantize(half)
     assert units[0] + 2 * units[1:].sum() == UNITS
     assert (units >= 0).all()
     assert (units == np.round(units)).all()
     assert np.abs(units / UNITS - half)[1:].max() <= 1 / UNITS
     for side in (1, 2, 5, 200):
-        assert folded(units, side).sum() == UNITS
+        assert fold(units, side).sum() == UNITS
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -249,16 +249,16 @@ def test_images_of_a_size_that_is_not_known_are_refused_in_words():
 
 
 def test_the_phase_is_counted_in_parts_that_no_last_bit_moves():
-    from batchsel.transforms.curricula.phase import parts_over
+    from batchsel.transforms.curricula.phase import elapsed_parts
 
     for steps in (10, 64, 100, 128, 1000, 1024, 5000):
         shares = np.arange(steps + 1, dtype=np.float32) / np.float32(steps)
         found = [
             [
-                int(parts_over(1.0, Timestamp.from_progress(np.clip(np.nextafter(share, np.float32(way)), 0, 1))))
+                int(elapsed_parts(1.0, Timestamp.from_progress(np.clip(np.nextafter(share, np.float32(way)), 0, 1))))
                 for way in (0, 1)
             ]
             for share in shares[:: max(1, steps // 50)]
         ]
         assert all(low == high for low, high in found)
-    assert int(parts_over(0.5, Timestamp.from_progress(0.5))) == PARTS
+    assert int(elapsed_parts(0.5, Timestamp.from_progress(0.5))) == PARTS

@@ -1,4 +1,4 @@
-"""Augmentation: how samples are changed on their way into a training step. One file for each method."""
+"""Augmentation: random changes of the samples of a training step. One file for each method."""
 
 from batchsel.core.lazy_imports import attach
 from batchsel.transforms.augmentation.registry import REGISTRY

@@ -1,14 +1,14 @@
-"""Point operations of 8-bit images whose tables depend on the image, and smoothing; as Pillow does them."""
+"""Point operations of 8-bit images as lookup tables that depend on the image, and smoothing; after Pillow."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.transforms.augmentation.pixels import blend, mean_gray
+from batchsel.transforms.augmentation.pixels import blend, mean_luma
 
 
-def contrasted(levels: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Tables that move levels away from the mean luma of the image, or toward it.
+def contrast_tables(levels: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Return tables that move levels away from the mean luma of the image, or toward it.
 
     Args:
         levels: ``int32[b, h, w, c]``.
@@ -17,12 +17,12 @@ def contrasted(levels: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     Returns:
         ``int32[b, 1, 256]``.
     """
-    table = blend(tf.range(256)[None, None, None, :], mean_gray(levels), factors)
+    table = blend(tf.range(256)[None, None, None, :], mean_luma(levels), factors)
     return tf.clip_by_value(table[:, 0], 0, 255)
 
 
-def auto_contrasted(levels: tf.Tensor) -> tf.Tensor:
-    """Tables that stretch each channel so that its lowest level becomes 0 and its highest 255.
+def auto_contrast_tables(levels: tf.Tensor) -> tf.Tensor:
+    """Return tables that stretch each channel so that its lowest level becomes 0 and its highest 255.
 
     Args:
         levels: ``int32[b, h, w, c]``.
@@ -37,8 +37,8 @@ def auto_contrasted(levels: tf.Tensor) -> tf.Tensor:
     return tf.where(high > low, stretched, tf.range(256))
 
 
-def equalized(levels: tf.Tensor) -> tf.Tensor:
-    """Tables that make the levels of each channel about as frequent.
+def equalize_tables(levels: tf.Tensor) -> tf.Tensor:
+    """Return tables that equalize the histogram of each channel.
 
     Args:
         levels: ``int32[b, h, w, c]``.
@@ -57,12 +57,12 @@ def equalized(levels: tf.Tensor) -> tf.Tensor:
     last = tf.reduce_sum(tf.where(tf.range(256) == high, counts, 0), axis=-1, keepdims=True)
     step = (height * width - last) // 255
     below = tf.cumsum(counts, axis=-1, exclusive=True)
-    found = tf.minimum((step // 2 + below) // tf.maximum(step, 1), 255)
-    return tf.where(step > 0, found, tf.range(256))
+    tables = tf.minimum((step // 2 + below) // tf.maximum(step, 1), 255)
+    return tf.where(step > 0, tables, tf.range(256))
 
 
-def smoothed(levels: tf.Tensor) -> tf.Tensor:
-    """The images under the kernel 1 1 1, 1 5 1, 1 1 1, over 13; the rim stays as it is.
+def smooth(levels: tf.Tensor) -> tf.Tensor:
+    """Smooth images with the kernel 1 1 1, 1 5 1, 1 1 1, over 13; edge pixels stay as they are.
 
     Args:
         levels: ``int32[b, h, w, c]``.
@@ -78,5 +78,5 @@ def smoothed(levels: tf.Tensor) -> tf.Tensor:
     inner = (2 * (box + 4 * levels[:, 1:-1, 1:-1]) + 13) // 26
     padded = tf.pad(inner, [[0, 0], [1, 1], [1, 1], [0, 0]])
     rows, columns = tf.range(height)[:, None, None], tf.range(width)[None, :, None]
-    rim = (rows == 0) | (rows == height - 1) | (columns == 0) | (columns == width - 1)
-    return tf.where(rim, levels, padded)
+    edge = (rows == 0) | (rows == height - 1) | (columns == 0) | (columns == width - 1)
+    return tf.where(edge, levels, padded)

@@ -1,4 +1,4 @@
-"""What mixing augmentations share: who is mixed with whom, and in which shares."""
+"""Partners and shares of mixing augmentations."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batchsel.transforms.augmentation.pixels import ONE
 _LEVELS = 1 << 12
 
 
-def drawn_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
-    """A random permutation that leads from real rows to real ones, and from rows that fill up to such.
+def draw_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
+    """Return a random permutation that maps real rows to real rows, and rows of padding to rows of padding.
 
     Args:
         valid: ``bool[b]``.
@@ -25,7 +25,7 @@ def drawn_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
         ``int32[b]``.
 
     Example:
-        >>> sorted(drawn_partners(tf.constant([True, True, False]), Rng(0, 0)).numpy().tolist()[:2])
+        >>> sorted(draw_partners(tf.constant([True, True, False]), Rng(0, 0)).numpy().tolist()[:2])
         [0, 1]
     """
     order = rng.permutation(valid.shape[0], "partners")
@@ -34,17 +34,17 @@ def drawn_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
 
 
 def _ranks(valid: tf.Tensor) -> tf.Tensor:
-    """Where each row comes if the real ones come first, without sorting, which XLA takes seconds to compile."""
+    """Return the rank of each row if real ones come first, without sorting, which takes XLA seconds to compile."""
     real = tf.cast(valid, tf.int32)
     first = tf.cumsum(real, exclusive=True)
     return tf.where(valid, first, tf.reduce_sum(real) + tf.cumsum(1 - real, exclusive=True))
 
 
-def drawn_share(alpha: float, chance: float, rng: Rng) -> tf.Tensor:
-    """λ ~ Beta(α, α), one for a batch, or 1 where the batch is left as it is.
+def draw_share(alpha: float, chance: float, rng: Rng) -> tf.Tensor:
+    """Draw λ ~ Beta(α, α), one for a batch; 1 if the batch is not mixed.
 
-    One of 4096 quantiles is drawn by integer bits: the inverse of the distribution, made beforehand, needs no
-    logarithm on the device, and so λ is the same in every mode.
+    One of 4096 quantiles is drawn by integer bits: the inverse of the distribution is computed in advance and needs
+    no logarithm on the device, so λ is the same in every mode.
 
     Args:
         alpha: α, above 0.
@@ -60,13 +60,13 @@ def drawn_share(alpha: float, chance: float, rng: Rng) -> tf.Tensor:
 
 @functools.cache
 def quantiles(alpha: float) -> np.ndarray:
-    """Numbers distributed as Beta(α, α): its quantiles at the middles of equal parts.
+    """Return quantiles of Beta(α, α) at the middles of equal parts.
 
     Args:
         alpha: α.
 
     Returns:
-        ``int32[4096]``, rising, in units of 1 / `pixels.ONE`.
+        ``int32[4096]``, ascending, in units of 1 / `pixels.ONE`.
 
     Example:
         >>> int(quantiles(1.0)[2047]), int(quantiles(1.0)[2048])

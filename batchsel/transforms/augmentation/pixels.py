@@ -1,6 +1,6 @@
-"""What augmentations of images share: blending, pixels taken from elsewhere.
+"""Pixel operations of image augmentations: blending, luma, resampling, rectangles.
 
-8-bit images are worked on in integers, so that they come out the same in eager, graph and XLA mode.
+8-bit images are processed in integers, so that results are bit-equal in eager, graph and XLA mode.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _RED, _GREEN, _BLUE = 19595, 38470, 7471
 
 
 def blend(first: tf.Tensor, second: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
-    """A mean weighed by shares, rounded where the numbers are integers; shares above 1 go beyond the first.
+    """Return a weighted mean, rounded if the numbers are integers; shares above 1 extrapolate beyond the first.
 
     Args:
         first: ``[...]``, ``int32`` levels or floating point.
-        second: Of the same type.
-        shares: ``int32``, the share of the first in units of 1 / `ONE`.
+        second: Likewise.
+        shares: ``int32`` weights of the first in units of 1 / `ONE`.
 
     Example:
         >>> blend(tf.constant([10]), tf.constant([20]), tf.constant(ONE // 4)).numpy().tolist()
@@ -32,11 +32,11 @@ def blend(first: tf.Tensor, second: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
     return shares * first + (1 - shares) * second
 
 
-def gray(values: tf.Tensor) -> tf.Tensor:
-    """The luma of colors.
+def luma(values: tf.Tensor) -> tf.Tensor:
+    """Return the luma of color images; images with another number of channels than 3 stay as they are.
 
     Args:
-        values: ``[b, h, w, 3]``, ``int32`` levels or floating point; other numbers of channels stay as they are.
+        values: ``[b, h, w, c]``, ``int32`` levels or floating point.
 
     Returns:
         ``[b, h, w, 1]``.
@@ -49,36 +49,36 @@ def gray(values: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.right_shift(_RED * red + _GREEN * green + _BLUE * blue + (1 << 15), tf.constant(16))
 
 
-def mean_gray(values: tf.Tensor) -> tf.Tensor:
-    """The mean luma of each image, rounded where the numbers are integers.
+def mean_luma(values: tf.Tensor) -> tf.Tensor:
+    """Return the mean luma of each image, rounded if the numbers are integers.
 
     Args:
-        values: ``[b, h, w, c]``, as for `gray`.
+        values: ``[b, h, w, c]``, as for `luma`.
 
     Returns:
         ``[b, 1, 1, 1]``.
     """
-    luma = gray(values)
+    levels = luma(values)
     if not values.dtype.is_integer:
-        return tf.reduce_mean(luma, axis=[1, 2, 3], keepdims=True)
-    total, count = tf.reduce_sum(luma, axis=[1, 2, 3], keepdims=True), luma.shape[1:].num_elements()
+        return tf.reduce_mean(levels, axis=[1, 2, 3], keepdims=True)
+    total, count = tf.reduce_sum(levels, axis=[1, 2, 3], keepdims=True), levels.shape[1:].num_elements()
     return (2 * total + count) // (2 * count)
 
 
-def taken(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Images made of the pixels of others; 0 where there is none.
+def gather_pixels(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """Resample images at integer positions; positions outside give 0.
 
     Args:
         x: ``[b, h, w, c]``.
-        rows: ``int32``, broadcast to ``[b, h, w]``: where each pixel is taken from.
-        columns: Likewise.
+        rows: ``int32``, broadcast to ``[b, h, w]``: the source row of each pixel.
+        columns: The source column, likewise.
 
     Returns:
         ``[b, h, w, c]``.
 
     Example:
         >>> x = tf.reshape(tf.range(4), [1, 2, 2, 1])
-        >>> taken(x, tf.constant([[[0], [1]]]), tf.constant([[[1, 2]]]))[0, :, :, 0].numpy().tolist()
+        >>> gather_pixels(x, tf.constant([[[0], [1]]]), tf.constant([[[1, 2]]]))[0, :, :, 0].numpy().tolist()
         [[1, 0], [3, 0]]
     """
     batch, height, width, channels = x.shape
@@ -89,18 +89,18 @@ def taken(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     return tf.where(inside[..., None], tf.reshape(found, x.shape), tf.zeros([], x.dtype))
 
 
-def within(x: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Which pixels lie in a rectangle.
+def in_rectangle(x: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Return a mask of the pixels in a rectangle.
 
     Args:
         x: ``[b, h, w, c]``.
-        top: ``int32[b]`` or ``int32[]``, its first row.
-        left: Its first column.
-        height: Its rows.
-        width: Its columns.
+        top: ``int32[b]`` or ``int32[]``, the first row.
+        left: The first column.
+        height: The number of rows.
+        width: The number of columns.
 
     Returns:
-        ``bool[b, h, w, 1]``, or with 1 in place of b where there is one rectangle for all.
+        ``bool[b, h, w, 1]``, or with 1 in place of b if there is one rectangle for all images.
     """
     top, left, height, width = (tf.reshape(side, [-1, 1, 1, 1]) for side in (top, left, height, width))
     rows, columns = tf.range(x.shape[1])[None, :, None, None], tf.range(x.shape[2])[None, None, :, None]

@@ -1,4 +1,4 @@
-"""How much of a phase is over, in whole parts, so that every compiler says the same."""
+"""Progress of a phase in integer parts, so that all compilers agree."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import tensorflow as tf
 from batchsel.core.timestamp import Timestamp, elapsed_share
 
 PARTS = 1 << 10
-"""Parts of a phase."""
+"""Number of parts of a phase."""
 _BIAS = 0.3819660112501051
-"""Shares are rounded up from here on. Compilers may differ in the last bit of a share; runs whose steps end on round
-shares of the budget then never stand where that bit would decide, least of all at the end of the phase."""
+"""Shares are rounded up from here on. Compilers may differ in the last bit of a share; this threshold keeps round
+shares of the budget, above all the end of the phase, away from the point where that bit would decide."""
 
 
-def in_parts(share: tf.Tensor) -> tf.Tensor:
-    """A share in whole parts.
+def to_parts(share: tf.Tensor) -> tf.Tensor:
+    """Return a share in integer parts.
 
     Args:
         share: ``float32[]`` in [0, 1].
@@ -23,24 +23,24 @@ def in_parts(share: tf.Tensor) -> tf.Tensor:
         ``int32[]`` from 0 to `PARTS`.
 
     Example:
-        >>> [int(in_parts(tf.constant(share))) for share in (0.0, 0.5, 0.9999)]
+        >>> [int(to_parts(tf.constant(share))) for share in (0.0, 0.5, 0.9999)]
         [0, 512, 1024]
     """
     return tf.cast(share * PARTS + _BIAS, tf.int32)
 
 
-def parts_over(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
-    """The parts of a phase at the start of the run that are over; all `PARTS` of them behind it.
+def elapsed_parts(duration: float | str, timestamp: Timestamp) -> tf.Tensor:
+    """Return the elapsed parts of a phase at the start of the run; all `PARTS` after it.
 
     Args:
-        duration: Of the phase: a share of the budget, or a text such as "5 passes".
-        timestamp: Where the run stands.
+        duration: Length of the phase: a share of the budget, or a text such as "5 passes".
+        timestamp: Time of the step.
 
     Returns:
         ``int32[]``.
 
     Example:
-        >>> int(parts_over(0.5, Timestamp.from_progress(0.25)))
+        >>> int(elapsed_parts(0.5, Timestamp.from_progress(0.25)))
         512
     """
-    return in_parts(elapsed_share(duration, timestamp))
+    return to_parts(elapsed_share(duration, timestamp))

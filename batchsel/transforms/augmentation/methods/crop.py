@@ -1,4 +1,4 @@
-"""Random crops out of padded images."""
+"""Random crops of padded images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from batchsel.core.checks import check_choice, check_integer
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
-from batchsel.transforms.augmentation.pixels import taken
+from batchsel.transforms.augmentation.pixels import gather_pixels
 from batchsel.transforms.input_checks import require_images
 
 
 @dataclass(frozen=True, repr=False)
 class Crop(Augmentation):
-    """Pads each image on all sides and cuts one of its own size out of it at random.
+    """Random crops of padded images, in the size of the image.
 
     Formula: the upper left corner is uniform over {0, ..., 2 · padding}² of the padded image.
     Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,
@@ -24,10 +24,10 @@ class Crop(Augmentation):
 
     Args:
         padding: Pixels on each side, at least 1.
-        fill: What they hold: "zero", or "reflect" for the image mirrored at its rim.
+        fill: Values of the padding: "zero", or "reflect" for the image mirrored at its edges.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> Crop(2)(tf.ones([3, 8, 8, 1], tf.uint8), Rng(0, 0)).shape.as_list()
@@ -43,18 +43,20 @@ class Crop(Augmentation):
         check_choice(self, "fill", ("zero", "reflect"))
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
-        """The crops."""
+        """Return the crops."""
         x = require_images(self, x)
         batch, height, width, _ = x.shape
         if self.fill == "reflect" and self.padding >= min(height, width):
-            raise UserError(f"{self!r}: images of {height} x {width} pixels have too few to reflect {self.padding}.")
-        moves = rng.integers([2, batch], 2 * self.padding + 1, "crop") - self.padding
-        rows = tf.range(height)[None, :, None] + tf.gather(moves, 0)[:, None, None]
-        columns = tf.range(width)[None, None, :] + tf.gather(moves, 1)[:, None, None]
+            raise UserError(
+                f"{self!r}: images of {height} x {width} pixels are too small to reflect {self.padding} of them."
+            )
+        offsets = rng.integers([2, batch], 2 * self.padding + 1, "crop") - self.padding
+        rows = tf.range(height)[None, :, None] + tf.gather(offsets, 0)[:, None, None]
+        columns = tf.range(width)[None, None, :] + tf.gather(offsets, 1)[:, None, None]
         if self.fill == "reflect":
-            rows, columns = _reflected(rows, height), _reflected(columns, width)
-        return taken(x, rows, columns)
+            rows, columns = _reflect(rows, height), _reflect(columns, width)
+        return gather_pixels(x, rows, columns)
 
 
-def _reflected(places: tf.Tensor, size: int) -> tf.Tensor:
+def _reflect(places: tf.Tensor, size: int) -> tf.Tensor:
     return size - 1 - tf.abs(size - 1 - tf.abs(places))

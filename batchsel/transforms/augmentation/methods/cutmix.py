@@ -1,4 +1,4 @@
-"""CutMix: a rectangle of each image is that of another one."""
+"""CutMix: a rectangle of each image is replaced by that of another image."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import tensorflow as tf
 from batchsel.core.checks import check_range
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
-from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
-from batchsel.transforms.augmentation.pixels import ONE, within
+from batchsel.transforms.augmentation.partners import draw_partners, draw_share
+from batchsel.transforms.augmentation.pixels import ONE, in_rectangle
 from batchsel.transforms.input_checks import require_images
 
 _FINE = 1 << 24
@@ -20,10 +20,10 @@ _FINE = 1 << 24
 
 @dataclass(frozen=True, repr=False)
 class CutMix(Mixing):
-    """Puts a rectangle of another image of the batch into each.
+    """Mixing of images: a rectangle of each is replaced by that of another image of the batch.
 
     Formula: λ ~ Beta(α, α), drawn once for the batch; a rectangle of h √(1 − λ) by w √(1 − λ) pixels, its center
-    uniform over the image, is cut off at the rim; with λ ← the share of the pixels outside of it, the loss is
+    uniform over the image, is clipped at the edges; with λ ← the share of the pixels outside of it, the loss is
     λ ℓ(f(x), y_i) + (1 − λ) ℓ(f(x), y_j), j by a random permutation of the batch.
     Source: S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe and Y. Yoo, *CutMix: Regularization Strategy to Train Strong
     Classifiers with Localizable Features*, ICCV 2019, https://arxiv.org/abs/1905.04899
@@ -33,7 +33,7 @@ class CutMix(Mixing):
         chance: The probability that a batch is mixed, in [0, 1]; the paper has 0.5 on CIFAR.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> x, mixture = CutMix(chance=0.0).mix(tf.ones([4, 8, 8, 1]), tf.ones([4], tf.bool), Rng(0, 0))
@@ -50,29 +50,29 @@ class CutMix(Mixing):
         check_range(self, "chance", 0, 1)
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
-        """The mixed images, and of what they are made."""
+        """Return the mixed images, and how they are mixed."""
         x = require_images(self, x)
         height, width = x.shape[1], x.shape[2]
-        share = drawn_share(self.alpha, self.chance, rng)
+        share = draw_share(self.alpha, self.chance, rng)
         top, rows = _span(height, share, rng.integers([], height, "row"))
         left, columns = _span(width, share, rng.integers([], width, "column"))
-        kept = tf.cast(height * width - rows * columns, tf.int64)
-        # In whole numbers, since XLA multiplies by the reciprocal instead of dividing.
-        kept = tf.cast((kept * _FINE + height * width // 2) // (height * width), tf.float32) / _FINE
-        mixture = Mixture(drawn_partners(valid, rng), kept)
-        return tf.where(within(x, top, left, rows, columns), mixture.gather_partners(x), x), mixture
+        outside = tf.cast(height * width - rows * columns, tf.int64)
+        # In integers, because XLA multiplies by the reciprocal instead of dividing.
+        outside = tf.cast((outside * _FINE + height * width // 2) // (height * width), tf.float32) / _FINE
+        mixture = Mixture(draw_partners(valid, rng), outside)
+        return tf.where(in_rectangle(x, top, left, rows, columns), mixture.gather_partners(x), x), mixture
 
 
 def _span(size: int, share: tf.Tensor, center: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where the rectangle begins along a side, and how long it is within the image."""
-    half = tf.gather(tf.constant(halves(size)), share)
+    """Return the start and the length of the rectangle along a side, clipped to the image."""
+    half = tf.gather(tf.constant(half_sides(size)), share)
     first, last = tf.maximum(center - half, 0), tf.minimum(center + half, size)
     return first, last - first
 
 
 @functools.cache
-def halves(size: int) -> np.ndarray:
-    """Half the side of the rectangle for each λ, as the authors' code rounds it.
+def half_sides(size: int) -> np.ndarray:
+    """Return half the side of the rectangle for each λ, rounded as in the code of the authors.
 
     Args:
         size: Pixels of a side of the image.
@@ -81,7 +81,7 @@ def halves(size: int) -> np.ndarray:
         ``int32[ONE + 1]`` for λ = 0, ..., 1 in steps of 1 / `pixels.ONE`.
 
     Example:
-        >>> halves(32)[[0, ONE * 3 // 4, ONE]].tolist()
+        >>> half_sides(32)[[0, ONE * 3 // 4, ONE]].tolist()
         [16, 8, 0]
     """
     sides = size * np.sqrt(1 - np.arange(ONE + 1) / ONE)

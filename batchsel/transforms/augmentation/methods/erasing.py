@@ -1,4 +1,4 @@
-"""Random erasing: a rectangle of each image is lost."""
+"""Random erasing: a rectangle of each image is overwritten."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchsel.core.checks import check_choice, check_range
 from batchsel.core.rng import Rng
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.augmentation.base import Augmentation
-from batchsel.transforms.augmentation.pixels import within
+from batchsel.transforms.augmentation.pixels import in_rectangle
 from batchsel.transforms.input_checks import require_images
 
 _GRID = 64
@@ -20,7 +20,7 @@ _GRID = 64
 
 @dataclass(frozen=True, repr=False)
 class Erasing(Augmentation):
-    """Overwrites a random rectangle of each image with some probability.
+    """Overwriting of a random rectangle of each image, with some probability.
 
     Formula: area S_e ~ U(smallest, largest) · h w and aspect r ~ U(aspect, 1 / aspect), so that the rectangle is
     √(S_e r) high and √(S_e / r) wide; drawn again until it fits into the image, then put anywhere in it with equal
@@ -30,14 +30,14 @@ class Erasing(Augmentation):
 
     Args:
         chance: The probability, in [0, 1]; the paper has 0.5.
-        smallest: Least area against that of the image, in (0, 1].
-        largest: Greatest area, likewise.
-        aspect: Least aspect, in (0, 1].
-        fill: What is written: "random" numbers (for 8-bit images from 0 to 255, for others from the lowest to the
+        smallest: Smallest area as a share of the image, in (0, 1].
+        largest: Largest area, likewise.
+        aspect: Smallest aspect, in (0, 1].
+        fill: New values: "random" numbers (for 8-bit images from 0 to 255, for others from the lowest to the
             highest of the image), "mean" of the image, a number for each channel, or "zero".
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> float(tf.reduce_min(Erasing(1.0, fill="zero")(tf.ones([2, 8, 8, 1]), Rng(0, 0))))
@@ -60,7 +60,7 @@ class Erasing(Augmentation):
             raise UsageError(f"erasing: smallest must not be above largest, got {self.smallest} and {self.largest}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
-        """The images, some of them with a rectangle overwritten."""
+        """Return the images, some of them with a rectangle overwritten."""
         x = require_images(self, x)
         batch, height, width, _ = x.shape
         sizes = fitting_sizes(height, width, self.smallest, self.largest, self.aspect)
@@ -71,7 +71,7 @@ class Erasing(Augmentation):
         top = rng.integers([batch], height - rows + 1, "erasing/top")
         left = rng.integers([batch], width - columns + 1, "erasing/left")
         erased = rng.uniform([batch, 1, 1, 1], "erasing") < self.chance
-        return tf.where(erased & within(x, top, left, rows, columns), self._filling(x, rng), x)
+        return tf.where(erased & in_rectangle(x, top, left, rows, columns), self._filling(x, rng), x)
 
     def _filling(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         if self.fill == "zero":

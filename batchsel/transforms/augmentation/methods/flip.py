@@ -16,7 +16,7 @@ _AXES = {"horizontal": 2, "vertical": 1}
 
 @dataclass(frozen=True, repr=False)
 class Flip(Augmentation):
-    """Mirrors each image with some probability.
+    """Mirror images, with some probability for each image.
 
     Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,
     https://arxiv.org/abs/1512.03385, section 4.2.
@@ -26,7 +26,7 @@ class Flip(Augmentation):
         direction: "horizontal", left to right, or "vertical".
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> Flip(1.0)(tf.reshape(tf.range(2), [1, 1, 2, 1]), Rng(0, 0)).numpy().ravel().tolist()
@@ -42,7 +42,7 @@ class Flip(Augmentation):
         check_choice(self, "direction", tuple(_AXES))
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
-        """The images, some of them mirrored."""
+        """Return the images, some of them mirrored."""
         x = require_images(self, x)
-        turned = rng.uniform([x.shape[0], 1, 1, 1], "flip") < self.chance
-        return tf.where(turned, tf.reverse(x, [_AXES[self.direction]]), x)
+        flipped = rng.uniform([x.shape[0], 1, 1, 1], "flip") < self.chance
+        return tf.where(flipped, tf.reverse(x, [_AXES[self.direction]]), x)

@@ -10,27 +10,27 @@ from batchsel.core.checks import check_range
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
-from batchsel.transforms.augmentation.pixels import ONE, blend, gray, mean_gray
+from batchsel.transforms.augmentation.pixels import ONE, blend, luma, mean_luma
 from batchsel.transforms.input_checks import require_images, require_numeric
 
 
 @dataclass(frozen=True, repr=False)
 class Jitter(Augmentation):
-    """Changes the brightness of each image, then its contrast, then its saturation, by random factors.
+    """Random factors of the brightness, then the contrast, then the saturation of each image.
 
     Formula: x ← clip(f x + (1 − f) d) with f ~ U(max(0, 1 − a), 1 + a), where d is black for brightness, the mean luma
-    of the image for contrast, and the luma of each pixel for saturation (of three channels; others have none).
+    of the image for contrast, and the luma of each pixel for saturation (of images with three channels).
     Source: the jitter of A. Howard, *Some Improvements on Deep Convolutional Neural Network Based Image
     Classification*, 2013, https://arxiv.org/abs/1312.5402, which changes them in random order.
 
     Args:
-        brightness: a of the brightness, at least 0.
-        contrast: a of the contrast.
-        saturation: a of the saturation.
-        white: The value of white where images are of floating point; black is 0. 8-bit images have 255.
+        brightness: a for the brightness, at least 0.
+        contrast: a for the contrast.
+        saturation: a for the saturation.
+        white: Value of white in floating-point images, where black is 0; 8-bit images have 255.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> Jitter(0.4)(tf.fill([2, 4, 4, 3], tf.constant(100, tf.uint8)), Rng(0, 0)).dtype.name
@@ -50,15 +50,15 @@ class Jitter(Augmentation):
             check_range(self, "white", 0, float("inf"), lower_open=True, upper_open=True)
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
-        """The images in another light."""
+        """Return the images with changed colors."""
         x = require_numeric(self, require_images(self, x))
         white = 255 if x.dtype == tf.uint8 else self.white
         if white is None:
             raise UserError(
-                f"{self!r}: the images are of {x.dtype.name}. Say which value is white, as in jitter(0.4, white=1.0)."
+                f"{self!r}: the images are {x.dtype.name}. Give the value of white, as in jitter(0.4, white=1.0)."
             )
         values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x
-        steps = {"brightness": tf.zeros_like, "contrast": mean_gray, "saturation": gray}
+        steps = {"brightness": tf.zeros_like, "contrast": mean_luma, "saturation": luma}
         for field, other in steps.items():
             if getattr(self, field):
                 factors = self._factors(getattr(self, field), x.shape[0], rng, f"jitter/{field}")

@@ -9,14 +9,14 @@ import tensorflow as tf
 from batchsel.core.checks import check_range
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
-from batchsel.transforms.augmentation.partners import drawn_partners, drawn_share
+from batchsel.transforms.augmentation.partners import draw_partners, draw_share
 from batchsel.transforms.augmentation.pixels import ONE, blend
 from batchsel.transforms.input_checks import require_numeric
 
 
 @dataclass(frozen=True, repr=False)
 class Mixup(Mixing):
-    """Mixes each sample of a batch with another one.
+    """Weighted means of each sample of a batch with another one.
 
     Formula: x ← λ x_i + (1 − λ) x_j and ℓ ← λ ℓ(f(x), y_i) + (1 − λ) ℓ(f(x), y_j), with λ ~ Beta(α, α) drawn once for
     the batch and j by a random permutation of it. 8-bit inputs are rounded to 8 bits.
@@ -28,7 +28,7 @@ class Mixup(Mixing):
         chance: The probability that a batch is mixed, in [0, 1].
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> x, mixture = Mixup().mix(tf.ones([4, 3]), tf.ones([4], tf.bool), Rng(0, 0))
@@ -45,9 +45,9 @@ class Mixup(Mixing):
         check_range(self, "chance", 0, 1)
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
-        """The mixed samples, and of what they are made."""
+        """Return the mixed samples, and how they are mixed."""
         x = require_numeric(self, x)
-        share = drawn_share(self.alpha, self.chance, rng)
-        mixture = Mixture(drawn_partners(valid, rng), tf.cast(share, tf.float32) / ONE)
+        share = draw_share(self.alpha, self.chance, rng)
+        mixture = Mixture(draw_partners(valid, rng), tf.cast(share, tf.float32) / ONE)
         values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x
         return tf.cast(blend(values, mixture.gather_partners(values), share), x.dtype), mixture

@@ -12,8 +12,13 @@ from batchsel.core.checks import check_integer, check_range
 from batchsel.core.rng import Rng
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
-from batchsel.transforms.augmentation.lookup_tables import auto_contrasted, contrasted, equalized, smoothed
-from batchsel.transforms.augmentation.pixels import ONE, blend, gray, taken
+from batchsel.transforms.augmentation.lookup_tables import (
+    auto_contrast_tables,
+    contrast_tables,
+    equalize_tables,
+    smooth,
+)
+from batchsel.transforms.augmentation.pixels import ONE, blend, gather_pixels, luma
 from batchsel.transforms.input_checks import require_images
 
 OPERATIONS = (
@@ -21,30 +26,30 @@ OPERATIONS = (
     "rotate", "shear_x", "shear_y", "translate_x", "translate_y",
 )  # fmt: skip
 _OF_IMAGE, _BLENDED, _MOVED = map(OPERATIONS.index, ("contrast", "color", "rotate"))
-"""Before the first, operations map levels to levels whatever the image, before the second as the image wants it;
-before the third they blend two images, and from there on they move pixels."""
+"""Operations before the first are fixed tables of levels, those before the second tables that depend on the image;
+those before the third blend two images, and the rest move pixels."""
 _FIXED = 16
-"""Bits behind the point of a matrix."""
+"""Fractional bits of affine maps."""
 
 
 @dataclass(frozen=True, repr=False)
 class RandAugment(Augmentation):
-    """Applies a few operations to each image, drawn for each anew.
+    """Random operations on each image, drawn separately for each.
 
     Formula: `ops` times, one of identity, brightness, posterize, solarize, contrast, autocontrast, equalize, color,
     sharpness, rotate, shear and translate along x and y, with equal chance, at strength magnitude / 30: factors up to
     1 ± 0.9, 8 to 4 bits, solarized from 255 down to 0, 30 degrees, shears of 0.3, 45 % of the side; the sign is drawn.
-    Pixels are those of the nearest neighbor, black where there is none; turned and sheared about the center.
+    Pixels are those of the nearest neighbor, black outside the image; rotated and sheared about the center.
     Source: E. Cubuk, B. Zoph, J. Shlens and Q. Le, *RandAugment: Practical Automated Data Augmentation with a Reduced
-    Search Space*, NeurIPS 2020, https://arxiv.org/abs/1909.13719; the strengths as in torchvision. Written anew because
-    `keras.layers.RandAugment` draws the operations once for the whole batch, and computes all of them for all images.
+    Search Space*, NeurIPS 2020, https://arxiv.org/abs/1909.13719; the strengths as in torchvision. Implemented here
+    because `keras.layers.RandAugment` draws the operations once for a batch, and computes all of them for all images.
 
     Args:
-        ops: Operations on each image, at least 1.
-        magnitude: Their strength, in [0, 30].
+        ops: Number of operations on each image, at least 1.
+        magnitude: Strength of the operations, in [0, 30].
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> RandAugment()(tf.fill([2, 8, 8, 3], tf.constant(100, tf.uint8)), Rng(0, 0)).dtype.name
@@ -60,11 +65,11 @@ class RandAugment(Augmentation):
         check_range(self, "magnitude", 0, 30)
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
-        """The images after all operations."""
+        """Return the images after all operations."""
         x = require_images(self, x)
         if x.dtype != tf.uint8:
             raise UserError(
-                f"{self!r} is for 8-bit images, these are of {x.dtype.name}. Give them as uint8, and scale them in the"
+                f"{self!r} is for 8-bit images, these are {x.dtype.name}. Pass them as uint8, and scale them in the"
                 " model, as keras.layers.Rescaling does."
             )
         drawn = [self.ops, x.shape[0]]
@@ -74,15 +79,15 @@ class RandAugment(Augmentation):
         def body(place: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return place + 1, self.apply(x, tf.gather(operations, place), tf.gather(signs, place))
 
-        # A loop, because XLA would compute the first operation again wherever the second one looks at a pixel.
+        # A loop, because XLA would compute the first operation again wherever the second one reads a pixel.
         return tf.while_loop(lambda place, x: place < self.ops, body, (tf.constant(0), x))[1]
 
     def apply(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
-        """One operation on each image.
+        """Apply one operation to each image.
 
         Args:
             x: ``uint8[b, h, w, c]``.
-            operations: ``int32[b]`` their places in `OPERATIONS`.
+            operations: ``int32[b]`` positions in `OPERATIONS`.
             signs: ``int32[b]``, 1 or -1.
 
         Returns:
@@ -98,23 +103,23 @@ class RandAugment(Augmentation):
         return tf.reshape(ONE + signs * round(0.9 * self.magnitude / 30 * ONE), [-1, 1, 1, 1])
 
     def _tabled(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
-        """What maps levels to levels: a table of 256 for each channel of each image."""
+        """Return the images after operations on levels: a table of 256 for each channel of each image."""
         batch, channels = levels.shape[0], levels.shape[-1]
         fixed = tf.constant(self._tables())
         rows = tf.minimum(operations, _OF_IMAGE - 1) * 2 + tf.cast(signs > 0, tf.int32)
         table = tf.tile(tf.gather(fixed, rows)[:, None], [1, channels, 1])
-        made = {
-            "contrast": contrasted(levels, self._factors(signs)),
-            "autocontrast": auto_contrasted(levels),
-            "equalize": equalized(levels),
+        tables = {
+            "contrast": contrast_tables(levels, self._factors(signs)),
+            "autocontrast": auto_contrast_tables(levels),
+            "equalize": equalize_tables(levels),
         }
-        for name, other in made.items():
+        for name, other in tables.items():
             table = tf.where((operations == OPERATIONS.index(name))[:, None, None], other, table)
         places = tf.reshape(tf.range(batch * channels), [batch, 1, 1, channels]) * 256 + levels
         return tf.gather(tf.reshape(table, [-1]), places)
 
     def _tables(self) -> np.ndarray:
-        """``int32[2 * 4, 256]``: of each operation for the sign -1 and for 1."""
+        """Return the fixed tables, ``int32[2 * 4, 256]``: for each operation, for the signs -1 and 1."""
         levels, strength = np.arange(256), self.magnitude / 30
         bright = [np.clip(levels * round(ONE * (1 + s * 0.9 * strength)) + ONE // 2, 0, None) // ONE for s in (-1, 1)]
         mask = 256 - (1 << round(4 * strength))
@@ -124,13 +129,13 @@ class RandAugment(Augmentation):
         return np.minimum(np.stack(both), 255).astype(np.int32)
 
     def _blended(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
-        """Color and sharpness: away from, or toward, the gray or the smoothed image."""
+        """Return the images after color and sharpness: moved from, or toward, the gray or the smoothed image."""
         sharp = tf.reshape(operations == OPERATIONS.index("sharpness"), [-1, 1, 1, 1])
-        other = tf.where(sharp, smoothed(levels), gray(levels))
+        other = tf.where(sharp, smooth(levels), luma(levels))
         return tf.clip_by_value(blend(levels, other, self._factors(signs)), 0, 255)
 
     def _moved(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
-        """What moves pixels: an affine map for each image, in integers."""
+        """Return the images after operations that move pixels: an affine map for each image, in integers."""
         height, width = x.shape[1], x.shape[2]
         maps = tf.constant(self._maps(height, width))
         rows = tf.maximum(operations - _MOVED, 0) * 2 + tf.cast(signs > 0, tf.int32)
@@ -143,10 +148,10 @@ class RandAugment(Augmentation):
         half = tf.constant(_FIXED + 1)
         columns = tf.bitwise.right_shift(a * across + b * down + c + (width << _FIXED), half)
         lines = tf.bitwise.right_shift(d * across + e * down + f + (height << _FIXED), half)
-        return taken(x, lines, columns)
+        return gather_pixels(x, lines, columns)
 
     def _maps(self, height: int, width: int) -> np.ndarray:
-        """``int32[2 * moving, 6]``: from where a pixel is taken, for the sign -1 and for 1."""
+        """Return ``int32[2 * moving, 6]`` affine maps from a pixel to its source, for the signs -1 and 1."""
         strength, rows = self.magnitude / 30, []
         shear, angle = 0.3 * strength, math.radians(30 * strength)
         for name in OPERATIONS[_MOVED:]:

@@ -1,4 +1,4 @@
-"""Blurred pictures first."""
+"""Blurred images first, sharp ones later."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp, check_duration
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula.base import Curriculum
-from batchsel.transforms.curricula.gaussian import blurred
-from batchsel.transforms.curricula.phase import PARTS, parts_over
+from batchsel.transforms.curricula.gaussian import blur
+from batchsel.transforms.curricula.phase import PARTS, elapsed_parts
 from batchsel.transforms.input_checks import require_images, require_numeric
 
 _FORMS = ("fixed", "chance", "sigma")
 _LARGEST = 20
-"""In pixels. Kernels that are wider still have weights too small for the whole numbers of 8-bit images."""
+"""In pixels. Wider kernels have weights too small for the integer arithmetic of 8-bit images."""
 _LEVELS = 1 << 8
-"""In which sigma falls."""
+"""Steps in which sigma falls."""
 
 
 @dataclass(frozen=True, repr=False)
 class Blur(Curriculum):
-    """Blurs pictures at the start of the run, so that coarse shapes are learned before what is fine.
+    """Blur at the start of the run, so that coarse shapes are learned before fine details.
 
     Formula: x ← G_σ * x while t < `until`, with a Gaussian kernel of 2⌈3σ⌉ + 1 pixels that is normalized after it is
     cut off. "fixed": each image with probability `chance`, until the end of the phase; "chance": with probability
     chance · (1 − t/until); "sigma": with the standard deviation σ · (1 − t/until), in 256 steps.
-    Cost: two products with matrices as large as the sides of the picture; nothing behind the phase.
-    Source: blurred pictures first, and sharper ones by and by, from M. Burduja and R. T. Ionescu, *Unsupervised Medical
+    Cost: two products with matrices as large as the sides of the image; nothing after the phase.
+    Source: blurred images first, gradually sharper, from M. Burduja and R. T. Ionescu, *Unsupervised Medical
     Image Alignment with Curriculum Learning*, ICIP 2021, https://arxiv.org/abs/2102.10438; after S. Sinha, A. Garg and
-    H. Larochelle, *Curriculum by Smoothing*, NeurIPS 2020, https://arxiv.org/abs/2003.01367, who blur what convolutions
-    put out and not pictures. "fixed" and "chance" are simpler forms of it.
+    H. Larochelle, *Curriculum by Smoothing*, NeurIPS 2020, https://arxiv.org/abs/2003.01367, who blur the outputs of
+    convolutions and not images. "fixed" and "chance" are simpler forms of it.
 
     Args:
         sigma: Standard deviation in pixels, in (0, 20].
@@ -44,7 +44,7 @@ class Blur(Curriculum):
         size: Pixels of the kernel, odd, at least 3; None for 2⌈3σ⌉ + 1.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> x = tf.constant([0, 80, 0], tf.uint8, [1, 1, 3, 1])
@@ -70,29 +70,29 @@ class Blur(Curriculum):
             raise UsageError(f"blur: size must be an odd whole number of at least 3, got {self.size!r}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
-        """The images, blurred as they are at that moment."""
+        """Return the images, blurred as at that time."""
         x = require_numeric(self, require_images(self, x))
         if not x.shape.is_fully_defined():
             raise UserError(f"{self!r} is for images of one size, the inputs have the shape {x.shape.as_list()}.")
-        over = parts_over(self.until, timestamp)
-        return tf.cond(over < PARTS, lambda: self._during(x, rng, over), lambda: x)
+        over = elapsed_parts(self.until, timestamp)
+        return tf.cond(over < PARTS, lambda: self._blur(x, rng, over), lambda: x)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """The standard deviation in pixels, and the probability that an image is blurred."""
-        over = parts_over(self.until, timestamp)
+        """Return the standard deviation in pixels, and the probability that an image is blurred."""
+        over = elapsed_parts(self.until, timestamp)
         on = tf.cast(over < PARTS, tf.float32)
         sigma = tf.gather(tf.constant(self._sigmas(), tf.float32), self._level(over))
         return {"blur sigma": on * sigma, "blur chance": on * self._chance(over)}
 
-    def _during(self, x: tf.Tensor, rng: Rng, over: tf.Tensor) -> tf.Tensor:
+    def _blur(self, x: tf.Tensor, rng: Rng, over: tf.Tensor) -> tf.Tensor:
         radius = math.ceil(3 * self.sigma) if self.size is None else self.size // 2
-        smooth = blurred(x, self._sigmas(), self._level(over), radius)
+        smooth = blur(x, self._sigmas(), self._level(over), radius)
         if self.chance == 1 and self.form != "chance":
             return smooth
         return tf.where(rng.uniform([x.shape[0], 1, 1, 1], "blur") < self._chance(over), smooth, x)
 
     def _sigmas(self) -> list[float]:
-        """Made beforehand, because the exponential function of one compiler is not that of another."""
+        """Return the standard deviations, computed in advance because compilers differ in the exponential function."""
         levels = range(_LEVELS) if self.form == "sigma" else [0]
         return [self.sigma * (1 - level / _LEVELS) for level in levels]
 

@@ -1,4 +1,4 @@
-"""Small pictures first."""
+"""Small images first, larger ones later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.transforms.curricula.base import Curriculum
-from batchsel.transforms.curricula.phase import PARTS, in_parts
+from batchsel.transforms.curricula.phase import PARTS, to_parts
 from batchsel.transforms.input_checks import require_images, require_numeric
 
 _METHODS = ("bilinear", "area")
@@ -19,10 +19,10 @@ _METHODS = ("bilinear", "area")
 
 @dataclass(frozen=True, repr=False)
 class Resolution(Curriculum):
-    """Shows small pictures first, then larger ones, then the whole.
+    """Small images first, then larger ones, then full size.
 
-    The work of a step grows with the pixels of its pictures, so that steps on small ones take less time. It is for
-    models that take pictures of any size, such as convolutional ones that end in a mean over the picture.
+    The cost of a step grows with the number of pixels, so that steps on small images take less time. It is for models
+    that accept images of any size, such as convolutional ones that end in a mean over the image.
 
     Formula: sides of s · (h, w), rounded to a multiple of `multiple` and never above (h, w), where s is `start` until
     the share `delay` of the budget, then rises in a straight line, and is 1 from `finish` on.
@@ -33,13 +33,13 @@ class Resolution(Curriculum):
 
     Args:
         start: The first s, in (0, 1].
-        delay: Share of the budget up to which sizes stay so, in [0, 1].
-        finish: Share of the budget from which on pictures have their full size, from `delay` to 1.
-        multiple: What divides the sides of smaller pictures, in pixels, at least 1.
-        method: "bilinear", or "area", the mean over what a pixel covers.
+        delay: Share of the budget during which sizes stay at `start`, in [0, 1].
+        finish: Share of the budget from which on images have their full size, from `delay` to 1.
+        multiple: Divisor of the sides of smaller images, in pixels, at least 1.
+        method: "bilinear", or "area", the mean over the area of a pixel.
 
     Raises:
-        UsageError: If a parameter is not of that kind.
+        UsageError: If a parameter is out of range or of the wrong type.
 
     Example:
         >>> x = tf.zeros([2, 32, 24, 3])
@@ -67,32 +67,32 @@ class Resolution(Curriculum):
             raise UsageError(f"resolution: delay must not be above finish, got {self.delay} and {self.finish}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
-        """The images in the size of that moment, ``[b, height, width, c]``."""
+        """Return the images in the size of that time, ``[b, height, width, c]``."""
         x = require_numeric(self, require_images(self, x))
         scale, full = self._scale(timestamp), tf.shape(x)[1:3]
-        size = tf.where(scale < PARTS, self._rounded(scale, full), full)
-        found = tf.cond(tf.reduce_all(size == full), lambda: x, lambda: self._resized(x, size))
-        # Branches of a condition agree on what both of them know.
-        found.set_shape([x.shape[0], None, None, x.shape[3]])
-        return found
+        size = tf.where(scale < PARTS, self._round(scale, full), full)
+        resized = tf.cond(tf.reduce_all(size == full), lambda: x, lambda: self._resize(x, size))
+        # The branches of a condition lose shapes that they do not share.
+        resized.set_shape([x.shape[0], None, None, x.shape[3]])
+        return resized
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """Sides against those of the full size, before they are rounded."""
+        """Return the sides as a share of the full size, before rounding."""
         return {"picture scale": tf.cast(self._scale(timestamp), tf.float32) / PARTS}
 
     def _scale(self, timestamp: Timestamp) -> tf.Tensor:
-        """``int32[]`` s in units of 1 / `PARTS`: whole numbers, so that sizes hang on no last bit."""
+        """Return s in units of 1 / `PARTS`, ``int32[]``: integers, so that sizes depend on no last bit."""
         ramp = max(self.finish - self.delay, 1 / PARTS)
         share = tf.clip_by_value((timestamp.progress - self.delay) / ramp, 0.0, 1.0)
-        risen = in_parts(tf.where(timestamp.progress >= self.finish, 1.0, share))
+        risen = to_parts(tf.where(timestamp.progress >= self.finish, 1.0, share))
         first = round(self.start * PARTS)
         return first + (PARTS - first) * risen // PARTS
 
-    def _rounded(self, scale: tf.Tensor, full: tf.Tensor) -> tf.Tensor:
-        """``int32[2]`` sides, at least one multiple of what divides them, at most the full ones."""
+    def _round(self, scale: tf.Tensor, full: tf.Tensor) -> tf.Tensor:
+        """Return ``int32[2]`` sides, at least one `multiple` and at most the full size."""
         steps = (full * scale + PARTS * self.multiple // 2) // (PARTS * self.multiple)
         return tf.minimum(tf.maximum(steps, 1) * self.multiple, full)
 
-    def _resized(self, x: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        found = tf.image.resize(x, size, self.method)
-        return tf.cast(tf.round(found) if x.dtype.is_integer else found, x.dtype)
+    def _resize(self, x: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        resized = tf.image.resize(x, size, self.method)
+        return tf.cast(tf.round(resized) if x.dtype.is_integer else resized, x.dtype)
