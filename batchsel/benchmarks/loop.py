@@ -1,7 +1,7 @@
-"""How fast the loop is: against `model.fit`, against itself with selection, and against a bare loop.
+"""Speed of the training loop, compared with `model.fit`, with a bare loop, and between selectors.
 
-All arms of a task are timed in turn, round after round, in one process, so that a machine whose speed
-drifts slows all of them. What is compared are the ratios within each round.
+All arms of a task are timed in turn, round after round, in one process, so that a machine whose speed drifts slows all
+of them. Ratios are computed within each round.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Task:
 
     Args:
         name: Short name.
-        title: What it is.
+        title: Description for tables.
         n: Samples.
         batch_size: b.
-        passes: Passes in one call of fit.
-        build: Makes the model, not compiled.
-        data: Makes ``(x, y)`` of n samples.
+        passes: Passes of one call of fit.
+        build: Builds the model, not compiled.
+        data: Creates ``(x, y)`` of n samples.
     """
 
     name: str
@@ -102,38 +102,37 @@ TASKS = {
     "lstm": Task("lstm", "LSTM 64 on 40 tokens", 12_800, 128, 1, _lstm, _tokens),
 }
 QUICK = {"mlp": (512, 2), "cnn": (512, 1), "lstm": (256, 1)}
-"""Samples and passes of a look that takes seconds."""
+"""Samples and passes of a quick run, which takes seconds."""
 
 
 def measure(task: Task, rounds: int, on_progress: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Times all arms of a task.
+    """Time all arms of a task.
 
     Args:
-        task: The task.
-        rounds: Times that each arm is run after one run that compiles it.
+        rounds: Number of timed runs of each arm, after one that compiles it.
         on_progress: Called with a line before each round, or None.
 
     Returns:
         Seconds of each round by arm, and ratios; JSON.
     """
-    arms = _arms(task)
-    seconds = timed_in_turn(arms, rounds, task.name, on_progress)
+    arms = _build_arms(task)
+    seconds = time_in_turn(arms, rounds, task.name, on_progress)
     return {
         "task": task.name, "title": task.title, "n": task.n, "batch_size": task.batch_size,
         "passes": task.passes, "steps": task.steps, "rounds": rounds, "seconds": seconds,
-        "arms": {name: _figures(task, name, seconds) for name in arms},
+        "arms": {name: _summarize(task, name, seconds) for name in arms},
     }  # fmt: skip
 
 
-def timed_in_turn(
+def time_in_turn(
     arms: Mapping[str, Callable[[], Any]], rounds: int, name: str, on_progress: Callable[[str], None] | None = None
 ) -> dict[str, list[float]]:
-    """Times calls one after the other, round after round.
+    """Time calls in turn, round after round.
 
     Args:
-        arms: The calls by name; each is called once before, to be compiled.
-        rounds: Times that each is timed.
-        name: What is timed, for `on_progress`.
+        arms: The calls by name; each is made once before, to compile it.
+        rounds: Number of timed calls of each arm.
+        name: Name of the task, for `on_progress`.
         on_progress: Called with a line before each round, or None.
 
     Returns:
@@ -154,12 +153,12 @@ def timed_in_turn(
 
 
 def ratios(seconds: Mapping[str, list[float]], name: str, other: str) -> dict[str, float]:
-    """How long one call took over another: median, min and max over the rounds.
+    """Return the time of one arm over that of another: median, min and max over the rounds.
 
     Args:
-        seconds: As `timed_in_turn` gives them.
-        name: The one.
-        other: The other.
+        seconds: As `time_in_turn` returns them.
+        name: The arm in the numerator.
+        other: The arm in the denominator.
 
     Example:
         >>> ratios({"a": [2.0, 3.0], "b": [1.0, 1.0]}, "a", "b")
@@ -169,7 +168,7 @@ def ratios(seconds: Mapping[str, list[float]], name: str, other: str) -> dict[st
     return {"median": statistics.median(found), "min": min(found), "max": max(found)}
 
 
-def _figures(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
+def _summarize(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "microseconds_per_step": statistics.median(seconds[name]) / task.steps * 1e6,
         "times_as_fast_as_fit": ratios(seconds, FIT, name),
@@ -178,25 +177,24 @@ def _figures(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[str
     }
 
 
-def _arms(task: Task) -> dict[str, Callable[[], Any]]:
+def _build_arms(task: Task) -> dict[str, Callable[[], Any]]:
     x, y = task.data(task.n)
     options = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
     arms: dict[str, Callable[[], Any]] = {}
     for name, per_execution in ((FIT, 1), (FIT_32, 32)):
-        model = compiled(task, steps_per_execution=per_execution)
+        model = build_compiled(task, steps_per_execution=per_execution)
         arms[name] = lambda model=model: model.fit(x, y, **options)
     for selector in SELECTORS:
-        model = compiled(task)
+        model = build_compiled(task)
         arms[selector] = lambda model=model, selector=selector: fit(model, x, y, selector=selector, **options)
-    arms[FLOOR] = _floor(task, x, y)
+    arms[FLOOR] = _build_floor(task, x, y)
     return arms
 
 
-def compiled(task: Task, **options: Any) -> keras.Model:
-    """The model of a task, ready to be trained.
+def build_compiled(task: Task, **options: Any) -> keras.Model:
+    """Build and compile the model of a task.
 
     Args:
-        task: The task.
         **options: As for `keras.Model.compile`.
     """
     model = task.build()
@@ -205,9 +203,9 @@ def compiled(task: Task, **options: Any) -> keras.Model:
     return model
 
 
-def _floor(task: Task, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
-    """The least a step can cost: forward, backward and update on one batch, in one compiled loop."""
-    model = compiled(task)
+def _build_floor(task: Task, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
+    """Build the lower bound: forward pass, backward pass and update on one batch, in one compiled loop."""
+    model = build_compiled(task)
     optimizer, variables = model.optimizer, model.trainable_variables
     optimizer.build(variables)
     batch = to_tensors(x[: task.batch_size], y[: task.batch_size])

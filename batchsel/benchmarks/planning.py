@@ -1,4 +1,4 @@
-"""What planning costs: time for each chosen sample and memory for each sample, up to data sets of many millions."""
+"""Cost of planning: time for each chosen sample and memory for each sample, for up to ten million samples."""
 
 from __future__ import annotations
 
@@ -17,45 +17,43 @@ _BATCH_SIZE = 128
 _REPEATS = 3
 _LENGTH = 40
 _PER_ROW = 8
-"""Bytes of a row of a plan: its number and its weight."""
+"""Bytes of a row of a plan: its index and its weight."""
 _PER_LOOP = 8
-"""Bytes a sample that the loop keeps for every selector: its last loss, and how often it was trained on."""
+"""Bytes that the loop keeps for each sample with any selector: its last loss, and its number of uses."""
 
 
 class PlanningCost(NamedTuple):
-    """What one method needs to plan a pass over a data set."""
+    """Time and memory with which one method plans a pass over a data set."""
 
     selector: str
     n: int
     microseconds: float
-    """For each chosen sample, median of some plans."""
+    """For each chosen sample, median over some plans."""
     seconds_a_pass: float
-    """For as many plans as choose n samples."""
+    """For as many plans as it takes to choose n samples."""
     bytes_a_sample: float
     """State of the selector and of the loop, and the plan in use."""
     peak_megabytes: float | None
-    """Memory that compiling and planning took besides, at its peak; None where the system does not say."""
+    """Peak of the additional memory during compilation and planning; None if the system does not report it."""
 
 
 def history_methods() -> list[str]:
-    """The methods that choose from what they remember, `random` first."""
+    """Return the methods that choose by history, with `random` first."""
     return ["random", *(entry.name for entry in REGISTRY.entries().values() if entry.family == "history")]
 
 
 def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> PlanningCost:
-    """Times the planning of a method, compiled, on made-up losses.
+    """Time the compiled planning of a method on random losses.
 
     Args:
         selector: In text form.
-        n: Samples in the data set.
-        batch_size: b.
 
     Example:
         >>> round(planning_cost("random", 1000).bytes_a_sample)
         16
     """
     chosen = resolve(selector)
-    state = tf.nest.map_structure(_made_up, chosen.init(n))
+    state = tf.nest.map_structure(_randomize, chosen.init(n))
     inputs = tf.ones([n, _LENGTH], tf.int32) if chosen.needs_inputs else None
     losses, labels = -tf.math.log(tf.random.uniform([n], seed=0)), tf.range(n) % 10
 
@@ -66,10 +64,10 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
         known = (step, samples, now, step, tf.constant(0), n, batch_size, losses, labels, inputs)
         made = chosen.plan(state, Context(*known))
         rows = tf.math.count_nonzero(made.weights)
-        # Everything of the plan is used, so that nothing of it is left out when it is compiled.
+        # All of the plan is used, so that the compiler does not remove parts of it.
         return rows, tf.reduce_sum(tf.cast(made.indices, tf.float32) * made.weights)
 
-    seconds, rows, before = [], 1, _memory_from_now_on()
+    seconds, rows, before = [], 1, _reset_peak_memory()
     for place in range(_REPEATS + 1):
         start = time.perf_counter()
         found = plan(state, losses, tf.constant(place, tf.int64))
@@ -77,42 +75,44 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
         seconds.append(time.perf_counter() - start)
     each = sorted(seconds[1:])[_REPEATS // 2]
     planned = _PER_ROW * chosen.steps_per_plan(n, batch_size) * (chosen.pool_size(batch_size) or batch_size) / n
-    peak = None if before is None else max(_memory("VmHWM") - before, 0.0) / 1e6
-    return PlanningCost(selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes(state, n) + planned, peak)
+    peak = None if before is None else max(_read_memory("VmHWM") - before, 0.0) / 1e6
+    return PlanningCost(
+        selector, n, each / rows * 1e6, each / rows * n, _PER_LOOP + _bytes_per_sample(state, n) + planned, peak
+    )
 
 
 def planning_costs(selectors: Sequence[str], sizes: Sequence[int]) -> list[PlanningCost]:
-    """The costs of several methods at several sizes.
+    """Return the costs of several methods at several sizes.
 
     Args:
         selectors: In text form.
-        sizes: n of each data set.
+        sizes: Numbers of samples.
     """
     return [planning_cost(selector, n) for n in sizes for selector in selectors]
 
 
-def _made_up(leaf: Any) -> tf.Tensor:
-    """State as after some training: numbers of the right kind."""
+def _randomize(leaf: Any) -> tf.Tensor:
+    """Return state as after some training: random numbers of the same type."""
     leaf = tf.convert_to_tensor(leaf)
     if leaf.dtype.is_floating and leaf.shape.rank:
         return tf.random.uniform(leaf.shape, 0.1, 1.0, leaf.dtype, seed=1)
     return tf.ones_like(leaf) if leaf.dtype.is_integer and leaf.shape.rank else leaf
 
 
-def _memory_from_now_on() -> float | None:
-    """Bytes in use, from which on the peak is counted; Linux alone lets a process forget its peak."""
+def _reset_peak_memory() -> float | None:
+    """Reset the peak of memory, and return the bytes in use; None except on Linux, which alone allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
-        return _memory("VmRSS")
+        return _read_memory("VmRSS")
     except OSError:
         return None
 
 
-def _memory(key: str) -> float:
+def _read_memory(key: str) -> float:
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
     return next(1024 * float(line.split()[1]) for line in lines if line.startswith(key))
 
 
-def _bytes(state: Any, n: int) -> float:
+def _bytes_per_sample(state: Any, n: int) -> float:
     leaves = [tf.convert_to_tensor(leaf) for leaf in tf.nest.flatten(state)]
     return sum(leaf.dtype.size * leaf.shape.num_elements() for leaf in leaves) / n

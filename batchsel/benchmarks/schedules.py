@@ -1,4 +1,4 @@
-"""What schedules, rates by layer and curricula cost a step: the loop with them against the loop without."""
+"""Cost of schedules, rates by layer and curricula: the loop with them against the loop without."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from batchsel.benchmarks.loop import QUICK, TASKS, Task, compiled, ratios, timed_in_turn
+from batchsel.benchmarks.loop import QUICK, TASKS, Task, build_compiled, ratios, time_in_turn
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import schedule
@@ -31,81 +31,82 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 BLUR = "blur(sigma=1.0, until=1.0)"
 _SIZES = {"mlp": {"passes": 100}, "cnn": {"n": 12_800}}
-"""The tasks, with calls of a second or two for each arm: a machine that slows down for a while slows all arms then."""
+"""The tasks, with calls of a second or two for each arm, so that drifts of the machine affect all arms."""
 _REPEATS = 50
 _UPDATES = 200
-"""Updates in one call, where updates alone are timed."""
+"""Updates in one call, when updates are timed separately."""
 
 
 def measure(rounds: int, quick: bool = False, on_progress: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
-    """Times a dense and a convolutional network with and without them, in turn in one process.
+    """Time a dense and a convolutional network with and without schedules, in turn in one process.
 
     Args:
-        rounds: Times that each is timed.
-        quick: Whether to take few samples, which proves nothing.
+        rounds: Number of timed calls of each arm.
+        quick: Whether to use few samples, which tests the benchmark but measures nothing.
         on_progress: Called with a line before each round, or None.
 
     Returns:
-        For each network the time over that of none, and what each does by itself over a step of none: of a schedule,
-        what updates take with it more than without, and of blur, blurring a batch; JSON.
+        For each network and arm, as JSON, "over": its time over that of the arm without schedules; and "own": its own
+        work over the time of a step without schedules, which is the additional time of an update for a schedule, and
+        the time to blur a batch for blur.
     """
     found = []
     for name, sizes in _SIZES.items():
         if quick:
             sizes = dict(zip(("n", "passes"), QUICK[name], strict=True))
         task = dataclasses.replace(TASKS[name], **sizes)
-        found.append(_of_task(task, rounds, on_progress))
+        found.append(_measure_task(task, rounds, on_progress))
     return found
 
 
-def _of_task(task: Task, rounds: int, on_progress: Callable[[str], None] | None) -> dict[str, Any]:
+def _measure_task(task: Task, rounds: int, on_progress: Callable[[str], None] | None) -> dict[str, Any]:
     x, y = task.data(task.n)
     images = x.ndim == 4
     wanted = ARMS | ({"blur": {"curriculum": BLUR}} if images else {})
     options = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
 
     def arm(settings: dict[str, Any]) -> Callable[[], Any]:
-        model = compiled(task)
+        model = build_compiled(task)
         return lambda: fit(model, x, y, **settings, **options)
 
-    seconds = timed_in_turn({name: arm(settings) for name, settings in wanted.items()}, rounds, task.name, on_progress)
+    seconds = time_in_turn({name: arm(settings) for name, settings in wanted.items()}, rounds, task.name, on_progress)
     step = statistics.median(seconds[NONE]) / task.steps
     if on_progress is not None:
         on_progress(f"{task.name}: updates alone")
-    own = {name: more / step for name, more in _updating(task, rounds).items()}
+    own = {name: more / step for name, more in _extra_update_seconds(task, rounds).items()}
     if images:
-        own["blur"] = _blurring(x[: task.batch_size]) / step
+        own["blur"] = _blur_seconds(x[: task.batch_size]) / step
     arms = {name: {"over": ratios(seconds, name, NONE), "own": own[name]} for name in wanted if name != NONE}
     return {"task": task.name, "title": task.title, "batch_size": task.batch_size, "seconds": seconds, "arms": arms}
 
 
-def _updating(task: Task, rounds: int) -> dict[str, float]:
-    """Seconds that an update takes more than without a schedule, with gradients that are there already."""
-    seconds = timed_in_turn({name: _updates(task, settings) for name, settings in ARMS.items()}, rounds, task.name)
+def _extra_update_seconds(task: Task, rounds: int) -> dict[str, float]:
+    """Return the additional seconds of an update with each schedule, for given gradients."""
+    seconds = time_in_turn({name: _build_updates(task, settings) for name, settings in ARMS.items()}, rounds, task.name)
     medians = {name: statistics.median(times) / _UPDATES for name, times in seconds.items()}
     return {name: median - medians[NONE] for name, median in medians.items()}
 
 
-def _updates(task: Task, settings: dict[str, Any]) -> Callable[[], Any]:
-    model = compiled(task)
+def _build_updates(task: Task, settings: dict[str, Any]) -> Callable[[], Any]:
+    model = build_compiled(task)
     model.optimizer.build(model.trainable_variables)
     lr_controller = LRController(model, schedule(settings.get("schedule")), task.batch_size)
     gradients = [tf.random.stateless_normal(variable.shape, (0, 0)) for variable in model.trainable_variables]
 
     def step(done: tf.Tensor) -> tuple[tf.Tensor]:
-        lr_controller.update(gradients, Timestamp.from_progress(done / _UPDATES))
+        lr_controller.apply_gradients(gradients, Timestamp.from_progress(done / _UPDATES))
         return (done + 1,)
 
     def repeat() -> tf.Tensor:
         return tf.while_loop(lambda done: done < _UPDATES, step, (tf.constant(0),), parallel_iterations=1)[0]
 
-    # As a partial, so that TensorFlow does not take the functions of all arms for one that is traced again and again.
+    # As a partial, so that TensorFlow does not warn that the same function is traced for each arm.
     call = tf.function(partial(repeat), jit_compile=use_xla("auto", model, Trainer(model).selector), autograph=False)
     return lambda: call().numpy()
 
 
-def _blurring(batch: np.ndarray) -> float:
-    """Seconds that blurring a batch takes by itself, compiled as in the loop of a convolutional network."""
+def _blur_seconds(batch: np.ndarray) -> float:
+    """Return the seconds to blur a batch separately, compiled as in the loop of a convolutional network."""
     blur = curricula.resolve(BLUR)
 
     @tf.function(jit_compile=blur.suits_xla, autograph=False)

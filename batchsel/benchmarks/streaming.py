@@ -1,4 +1,4 @@
-"""What it costs to read samples from the disk as they are needed: speed against data in memory, and memory."""
+"""Cost of streaming samples from disk: speed relative to data in memory, and memory in use."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import keras
 import numpy as np
 from keras import layers
 
-from batchsel.benchmarks.loop import TASKS, compiled
+from batchsel.benchmarks.loop import TASKS, build_compiled
 from batchsel.training.fit_model import fit
 
 _SHAPE = (28, 28, 1)
 _BUFFER_BYTES = 1 << 24
 _TIMES = 20
-"""How much larger than the buffer the set is whose memory is watched."""
+"""Size of the data set over that of the buffer, when memory is measured."""
 _EVERY = 0.02
 
 
 class RawRows:
-    """A file of raw rows as a source.
+    """A source that reads rows of a NumPy file.
 
     Args:
-        path: The file, as `numpy.save` writes it.
+        path: A file of `numpy.save`.
         y: Targets, ``int32[n]``.
 
     Example:
@@ -47,26 +47,22 @@ class RawRows:
         return len(self._y)
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reads samples.
-
-        Args:
-            indices: ``int[k]`` their numbers.
-        """
+        """Read the samples with the given indices, ``int[k]``."""
         return np.asarray(self._x[indices]), self._y[indices]
 
 
 def measure_speed(
     rounds: int, n: int = 60_000, on_progress: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
-    """A small CNN on as many samples as Fashion-MNIST has, of its form, in memory and from a file of raw rows, in turn.
+    """Time a small CNN on data of the size of Fashion-MNIST, in memory and streamed from a file, in turn.
 
     Args:
-        rounds: Times that each is timed, after a run that compiles it.
-        n: Samples.
+        rounds: Number of timed runs of each arm, after one that compiles it.
+        n: Number of samples.
         on_progress: Called with a line before each round.
 
     Returns:
-        Seconds of each round by arm, and the share of the speed in memory that streaming has; JSON.
+        Seconds of each round by arm, and the speed of streaming as a share of that in memory; JSON.
     """
     task = TASKS["cnn"]
     x, y = task.data(n)
@@ -75,7 +71,7 @@ def measure_speed(
         source = RawRows(Path(folder, "x.npy"), y)
         data: dict[str, tuple[Any, ...]] = {"in memory": (x, y), "streamed": (source,)}
         seconds: dict[str, list[float]] = {arm: [] for arm in data}
-        models = {arm: compiled(task) for arm in data}
+        models = {arm: build_compiled(task) for arm in data}
         for number in range(rounds + 1):
             on_progress(f"streaming: {f'round {number} of {rounds}' if number else 'compiling'}")
             for arm, given in data.items():
@@ -89,15 +85,15 @@ def measure_speed(
 
 
 def measure_memory(buffer_bytes: int = _BUFFER_BYTES, times: int = _TIMES) -> dict[str, Any]:
-    """A pass over a set much larger than the buffer, and what the process took meanwhile, mapped files left out.
+    """Measure the memory, without mapped files, of a pass over a data set much larger than the buffer.
 
     Args:
-        buffer_bytes: Memory for reading ahead.
-        times: Size of the set over that of the buffer.
+        buffer_bytes: Memory for prefetching.
+        times: Size of the data set over that of the buffer.
 
     Returns:
-        Bytes of the set and of the buffer, and by how much the memory of the process rose during the pass, at most;
-        None where the system does not say. JSON.
+        Bytes of the data set and of the buffer, and the peak increase of the memory of the process during the pass, or
+        None if the system does not report it; JSON.
     """
     n = times * buffer_bytes // int(np.prod(_SHAPE))
     y = np.arange(n, dtype=np.int32) % 10
@@ -109,24 +105,24 @@ def measure_memory(buffer_bytes: int = _BUFFER_BYTES, times: int = _TIMES) -> di
         written.flush()
         del written
         options = {"batch_size": 128, "verbose": 0, "buffer_bytes": buffer_bytes}
-        fit(model, RawRows(path, y), epochs=2 / times, **options)  # what is made once is made
-        with _watched() as most:
+        fit(model, RawRows(path, y), epochs=2 / times, **options)  # allocates everything that is allocated once
+        with _peak_increase() as peak:
             fit(model, RawRows(path, y), epochs=1, **options)
     set_bytes = n * int(np.prod(_SHAPE))
-    return {"set_bytes": set_bytes, "buffer_bytes": buffer_bytes, "rise_bytes": most[0] if most else None}
+    return {"set_bytes": set_bytes, "buffer_bytes": buffer_bytes, "rise_bytes": peak[0] if peak else None}
 
 
 @contextmanager
-def _watched() -> Iterator[list[int]]:
-    """Holds, when it is left, by how much the memory in use rose; empty where the system does not say."""
-    before, most, done = _anonymous(), [0], threading.Event()
+def _peak_increase() -> Iterator[list[int]]:
+    """Yield a list whose only item is the peak increase of the memory; empty if the system does not report it."""
+    before, most, done = _anonymous_bytes(), [0], threading.Event()
     if before is None:
         yield []
         return
 
     def watch() -> None:
         while not done.wait(_EVERY):
-            most[0] = max(most[0], _anonymous() - before)
+            most[0] = max(most[0], _anonymous_bytes() - before)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -137,8 +133,8 @@ def _watched() -> Iterator[list[int]]:
         watcher.join()
 
 
-def _anonymous() -> int | None:
-    """Bytes of this process that no file stands behind."""
+def _anonymous_bytes() -> int | None:
+    """Return the memory of this process without mapped files, in bytes; None if the system does not report it."""
     try:
         lines = Path("/proc/self/status").read_text("ascii").splitlines()
     except OSError:

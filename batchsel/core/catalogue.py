@@ -116,7 +116,7 @@ def docstring(target: str) -> str:
 
     Example:
         >>> docstring("batchsel.models.mlp:mlp").splitlines()[0]
-        'A feed-forward network: dense layers with ReLU.'
+        'Build a feed-forward network: dense layers with ReLU.'
     """
     module, attribute = target.split(":")
     spec = importlib.util.find_spec(module)

@@ -112,8 +112,8 @@ def longest_passes(parts: Iterable[Any]) -> float:
         parts: Frozen dataclasses whose fields may be durations, or lists of durations.
 
     Example:
-        >>> from batchsel.schedules import Step, Warmup
-        >>> longest_passes([Warmup("5 passes"), Step(at=[0.5, "8 passes"])])
+        >>> from batchsel.schedules import StepDecay, Warmup
+        >>> longest_passes([Warmup("5 passes"), StepDecay(at=[0.5, "8 passes"])])
         8.0
     """
     values = [getattr(part, field) for part in parts for field in getattr(part, "__dataclass_fields__", {})]

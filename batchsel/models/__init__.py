@@ -76,6 +76,6 @@ def doc(name: str) -> str:
 
     Example:
         >>> doc("mlp").splitlines()[0]
-        'A feed-forward network: dense layers with ReLU.'
+        'Build a feed-forward network: dense layers with ReLU.'
     """
     return REGISTRY.doc(name)

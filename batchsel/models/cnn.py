@@ -1,4 +1,4 @@
-"""A small convolutional network, for Fashion-MNIST and MNIST."""
+"""A small convolutional network for Fashion-MNIST and MNIST."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras import layers
 def cnn(
     input_shape: tuple[int, int, int], outputs: int, filters: Sequence[int] = (32, 64), units: int = 128
 ) -> keras.Model:
-    """A small convolutional network: 3x3 convolutions with max-pooling, one dense layer.
+    """Build a small convolutional network: 3x3 convolutions with max-pooling, one dense layer.
 
     Bytes are divided by 255 first. With the defaults and 28 x 28 gray images it has 225,034 parameters.
 

@@ -1,4 +1,4 @@
-"""Three blocks of two convolutions, three dense layers: a network for CIFAR in studies of batch size."""
+"""A convolutional network for CIFAR in studies of batch size."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from keras import layers
 
 
 def cnn3(input_shape: tuple[int, int, int], outputs: int, dropout: bool = True) -> keras.Model:
-    """Three blocks of two convolutions with pooling, then three dense layers.
+    """Build a network of three blocks of two convolutions with pooling, then three dense layers.
 
     5,852,170 trainable parameters on CIFAR-10. Filters 32 and 64, 128 and 128, 256 and 256; batch normalization after
-    the first convolution of each block; 1024, 512 and `outputs` units. Dropout of whole channels (0.05) behind the
+    the first convolution of each block; 1024, 512 and `outputs` units. Dropout of whole channels (0.05) after the
     second block, of units (0.1) before the first and the last dense layer.
 
     Args:
         input_shape: Height, width and channels; bytes are divided by 255 first.
         outputs: Number of classes.
-        dropout: Whether units are dropped in training.
+        dropout: Whether to use dropout in training.
 
     Returns:
         A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.

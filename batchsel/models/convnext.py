@@ -1,4 +1,4 @@
-"""A convolutional network with the parts of a transformer's block."""
+"""ConvNeXt: a convolutional network with the design of a transformer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras import layers
 from batchsel.errors import UsageError
 
 _COLORS = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
-"""Of red, green and blue in ImageNet, between 0 and 1."""
+"""Statistics of red, green and blue in ImageNet, in [0, 1]."""
 
 
 @keras.saving.register_keras_serializable("batchsel")
 class LayerScale(layers.Layer):
-    """Multiplies each channel by a learned factor, at first a millionth.
+    """Layer that multiplies each channel by a learned factor, initially 1e-6.
 
     Example:
         >>> import numpy as np
@@ -26,13 +26,13 @@ class LayerScale(layers.Layer):
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Makes the factors."""
+        """Create the factors."""
         self.factors = self.add_weight(
             shape=(shape[-1],), initializer=keras.initializers.Constant(1e-6), name="factors"
         )
 
     def call(self, x: Any) -> Any:
-        """The inputs ``float32[..., channels]`` times the factors."""
+        """Return the inputs ``float32[..., channels]`` times the factors."""
         return x * self.factors
 
 
@@ -43,13 +43,13 @@ def convnext_tiny(
     depths: Sequence[int] = (3, 3, 9, 3),
     drop_path: float = 0.1,
 ) -> keras.Model:
-    """ConvNeXt-T: 27,827,818 trainable parameters on CIFAR-10, 28,589,128 on ImageNet with its 1,000 classes.
+    """Build ConvNeXt-T, of 27,827,818 trainable parameters on CIFAR-10, 28,589,128 on ImageNet with its 1,000 classes.
 
     Four stages of blocks: a depth-wise 7x7 convolution, normalization, a dense layer four times as wide with GELU and
-    one back, scaled. Z. Liu et al., *A ConvNet for the 2020s*, CVPR 2022, https://arxiv.org/abs/2201.03545. The same
-    outputs as `keras.applications.ConvNeXtTiny` from the same weights for sides that 32 divides; other pictures are
-    padded, where that one cuts them or refuses them. Its convolutions in as many groups as channels are depth-wise
-    ones here, which TensorFlow trains several times as fast on a CPU.
+    one back, scaled. Z. Liu et al., *A ConvNet for the 2020s*, CVPR 2022, https://arxiv.org/abs/2201.03545. With the
+    same weights it has the outputs of `keras.applications.ConvNeXtTiny` for images whose sides are multiples of 32;
+    other images are padded here, and cropped or rejected there. Its grouped convolutions with one channel a group are
+    depth-wise convolutions here, which TensorFlow trains several times as fast on a CPU.
 
     Args:
         input_shape: Height, width and channels; bytes are divided by 255 first, and three channels normalized by
@@ -63,7 +63,7 @@ def convnext_tiny(
         A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
 
     Raises:
-        UsageError: If `depths` are not four.
+        UsageError: If `depths` does not have four entries.
 
     Example:
         >>> convnext_tiny((32, 32, 3), 10, width=8, depths=[1, 1, 1, 1]).output_shape
@@ -80,7 +80,7 @@ def convnext_tiny(
     drops = iter(np.linspace(0, drop_path, sum(depths)))
     for stage, depth in enumerate(depths):
         name = f"stage{stage + 1}"
-        hidden = _smaller(hidden, width << stage, name) if stage else _stem(hidden, width)
+        hidden = _downsample(hidden, width << stage, name) if stage else _stem(hidden, width)
         for block in range(depth):
             hidden = _block(hidden, float(next(drops)), f"{name}_block{block + 1}")
     pooled = _normal("norm")(layers.GlobalAveragePooling2D()(hidden))
@@ -91,14 +91,14 @@ def _stem(x: Any, filters: int) -> Any:
     return _normal("stem_norm")(_patches(filters, 4, "stem")(x))
 
 
-def _smaller(x: Any, filters: int, name: str) -> Any:
+def _downsample(x: Any, filters: int, name: str) -> Any:
     return _patches(filters, 2, f"{name}_smaller")(_normal(f"{name}_norm")(x))
 
 
 def _block(x: Any, drop: float, name: str) -> Any:
     filters = x.shape[-1]
-    drawn = keras.initializers.TruncatedNormal(stddev=0.02)
-    hidden = layers.DepthwiseConv2D(7, padding="same", depthwise_initializer=drawn, name=f"{name}_convolution")(x)
+    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+    hidden = layers.DepthwiseConv2D(7, padding="same", depthwise_initializer=initializer, name=f"{name}_convolution")(x)
     hidden = _normal(f"{name}_norm")(hidden)
     hidden = _dense(4 * filters, activation="gelu", name=f"{name}_wide")(hidden)
     hidden = LayerScale(name=f"{name}_scale")(_dense(filters, name=f"{name}_narrow")(hidden))
@@ -108,8 +108,8 @@ def _block(x: Any, drop: float, name: str) -> Any:
 
 
 def _patches(filters: int, size: int, name: str) -> keras.Layer:
-    drawn = keras.initializers.TruncatedNormal(stddev=0.02)
-    return layers.Conv2D(filters, size, size, padding="same", kernel_initializer=drawn, name=name)
+    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+    return layers.Conv2D(filters, size, size, padding="same", kernel_initializer=initializer, name=name)
 
 
 def _dense(units: int, **options: Any) -> keras.Layer:

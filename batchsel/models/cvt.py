@@ -1,4 +1,4 @@
-"""A transformer over pictures in three stages, whose tokens, queries, keys and values come from convolutions."""
+"""CvT: a vision transformer in three stages, with convolutional tokens, queries, keys and values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from batchsel.errors import UsageError
 
 _HEADS = (1, 3, 6)
 _EMBEDDINGS = ((7, 4, 2), (3, 2, 1), (3, 2, 1))
-"""Kernel, stride and padding of the convolution with which each stage begins."""
+"""Kernel, stride and padding of the convolution at the start of each stage."""
 
 
 @keras.saving.register_keras_serializable("batchsel")
 class ClassToken(layers.Layer):
-    """Puts a learned token before the others, from whose last state the class is read.
+    """Layer that prepends a learned token, whose final state predicts the class.
 
     Example:
         >>> import numpy as np
@@ -27,22 +27,22 @@ class ClassToken(layers.Layer):
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Makes the token."""
-        drawn = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer=drawn, name="token")
+        """Create the token."""
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer=initializer, name="token")
 
     def call(self, x: Any) -> Any:
-        """The tokens ``float32[b, t, dim]`` with one more before them."""
+        """Return the tokens ``float32[b, t, dim]`` with the class token before them."""
         token = keras.ops.broadcast_to(self.token, (keras.ops.shape(x)[0], 1, x.shape[-1]))
         return keras.ops.concatenate([token, x], axis=1)
 
 
 @keras.saving.register_keras_serializable("batchsel")
 class HeadAttention(layers.Layer):
-    """Attention in heads, whose scores are divided by the root of all channels; Keras takes those of a head.
+    """Multi-head attention with scores divided by the root of all channels; Keras counts those of one head.
 
     Args:
-        heads: Parts of equal size into which the channels are cut.
+        heads: Number of equal parts of the channels.
 
     Example:
         >>> import numpy as np
@@ -55,13 +55,13 @@ class HeadAttention(layers.Layer):
         self.heads = heads
 
     def call(self, query: Any, key: Any, value: Any) -> Any:
-        """The mean of the values ``float32[b, s, dim]`` for each query ``float32[b, t, dim]``, weighed by the keys."""
+        """Return the mean of the values ``float32[b, s, dim]`` for each query ``float32[b, t, dim]``."""
         tokens, dim = query.shape[1:]
         parts = [keras.ops.reshape(x, (-1, x.shape[1], self.heads, dim // self.heads)) for x in (query, key, value)]
         return keras.ops.reshape(keras.ops.dot_product_attention(*parts, scale=dim**-0.5), (-1, tokens, dim))
 
     def get_config(self) -> dict[str, Any]:
-        """As Keras wants it, to copy the layer."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "heads": self.heads}
 
 
@@ -72,13 +72,13 @@ def cvt13(
     depths: Sequence[int] = (1, 2, 10),
     drop_path: float = 0.1,
 ) -> keras.Model:
-    """CvT-13: 19,616,330 trainable parameters on CIFAR-10, 19,997,480 on ImageNet with its 1,000 classes.
+    """Build CvT-13, of 19,616,330 trainable parameters on CIFAR-10, 19,997,480 on ImageNet with its 1,000 classes.
 
-    Three stages of 1, 3 and 6 heads see a picture of 224 rows as 56x56, 28x28 and 14x14 tokens, one of 32 rows as
-    8x8, 4x4 and 2x2. A convolution makes the tokens of each stage; depth-wise convolutions with batch normalization
-    come before the queries, keys and values, the latter two with stride 2. The class is read from a token of its own
-    in the last stage. H. Wu et al., *CvT: Introducing Convolutions to Vision Transformers*, ICCV 2021,
-    https://arxiv.org/abs/2103.15808; GELU as there, for which the authors' code has an approximation.
+    Three stages of 1, 3 and 6 heads represent an image of 224 rows as 56x56, 28x28 and 14x14 tokens, one of 32 rows
+    as 8x8, 4x4 and 2x2. A convolution creates the tokens of each stage; depth-wise convolutions with batch
+    normalization precede the queries, keys and values, the latter two with stride 2. The class is predicted from an
+    additional token in the last stage. H. Wu et al., *CvT: Introducing Convolutions to Vision Transformers*, ICCV 2021,
+    https://arxiv.org/abs/2103.15808; GELU as in the paper; the authors' code approximates it.
 
     Layers are named after their stage and block: ``stage3_embedding``, ``stage3_block10`` and so on.
 
@@ -93,7 +93,7 @@ def cvt13(
         A model that maps ``[b, *input_shape]`` to ``float32[b, outputs]`` logits.
 
     Raises:
-        UsageError: If `depths` are not three.
+        UsageError: If `depths` does not have three entries.
 
     Example:
         >>> cvt13((32, 32, 3), 10, width=8, depths=[1, 1, 1]).output_shape
@@ -102,28 +102,28 @@ def cvt13(
     if len(depths) != 3:
         raise UsageError(f"cvt13: depths must be three numbers, one a stage, as in [1, 2, 10], got {list(depths)}.")
     inputs = keras.Input(input_shape)
-    picture = layers.Rescaling(1 / 255)(inputs)
+    image = layers.Rescaling(1 / 255)(inputs)
     for stage, heads in enumerate(_HEADS):
         name = f"stage{stage + 1}"
-        picture = _embedding(picture, heads * width, *_EMBEDDINGS[stage], name)
-        size, last = picture.shape[1:], stage == 2
-        tokens = layers.Reshape((-1, size[-1]), name=f"{name}_tokens")(picture)
+        image = _embedding(image, heads * width, *_EMBEDDINGS[stage], name)
+        size, last = image.shape[1:], stage == 2
+        tokens = layers.Reshape((-1, size[-1]), name=f"{name}_tokens")(image)
         if last:
             tokens = ClassToken(name=f"{name}_class_token")(tokens)
         for block, drop in enumerate(np.linspace(0, drop_path if last else 0, depths[stage])):
             tokens = _block(tokens, size, heads, float(drop), f"{name}_block{block + 1}")
         if not last:
-            picture = layers.Reshape(size, name=name)(tokens)
+            image = layers.Reshape(size, name=name)(tokens)
     read = layers.Flatten()(layers.Cropping1D((0, tokens.shape[1] - 1), name="class_token")(tokens))
     logits = _dense(outputs, dtype="float32", name="head")(_normal("norm")(read))
     return keras.Model(inputs, logits, name="cvt13")
 
 
 def _embedding(x: Any, dim: int, kernel: int, stride: int, padding: int, name: str) -> Any:
-    # "same" would pad the other side of pictures that the stride divides.
+    # "same" padding would pad the other side of images whose size the stride divides.
     padded = layers.ZeroPadding2D(padding, name=f"{name}_padding")(x)
-    drawn = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-    embedded = layers.Conv2D(dim, kernel, stride, kernel_initializer=drawn, name=f"{name}_convolution")(padded)
+    initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    embedded = layers.Conv2D(dim, kernel, stride, kernel_initializer=initializer, name=f"{name}_convolution")(padded)
     return _normal(f"{name}_embedding")(embedded)
 
 
@@ -139,15 +139,15 @@ def _block(tokens: Any, size: tuple[int, int, int], heads: int, drop: float, nam
 
 
 def _attention(tokens: Any, size: tuple[int, int, int], heads: int, name: str) -> Any:
-    """Queries, keys and values from the picture that the tokens are, and the class token before it as it is."""
+    """Attend with convolutional queries, keys and values; the class token bypasses the convolutions."""
     extra = tokens.shape[1] - size[0] * size[1]
     token = layers.Cropping1D((0, size[0] * size[1]))(tokens) if extra else None
-    picture = layers.Reshape(size)(layers.Cropping1D((extra, 0))(tokens) if extra else tokens)
+    image = layers.Reshape(size)(layers.Cropping1D((extra, 0))(tokens) if extra else tokens)
     projected = []
     for part, stride in (("query", 1), ("key", 2), ("value", 2)):
-        drawn = keras.initializers.RandomUniform(-1 / 3, 1 / 3)
-        options = {"use_bias": False, "depthwise_initializer": drawn, "name": f"{name}_{part}_convolution"}
-        convolved = layers.DepthwiseConv2D(3, stride, **options)(layers.ZeroPadding2D(1)(picture))
+        initializer = keras.initializers.RandomUniform(-1 / 3, 1 / 3)
+        options = {"use_bias": False, "depthwise_initializer": initializer, "name": f"{name}_{part}_convolution"}
+        convolved = layers.DepthwiseConv2D(3, stride, **options)(layers.ZeroPadding2D(1)(image))
         convolved = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_{part}_norm")(convolved)
         convolved = layers.Reshape((-1, size[-1]))(convolved)
         if extra:

@@ -11,7 +11,7 @@ from keras import layers
 def mlp(
     input_shape: tuple[int, ...], outputs: int, hidden: Sequence[int] = (64, 64), activation: str = "relu"
 ) -> keras.Model:
-    """A feed-forward network: dense layers with ReLU.
+    """Build a feed-forward network: dense layers with ReLU.
 
     Inputs of more than one axis are flattened, bytes (images) divided by 255 first.
 

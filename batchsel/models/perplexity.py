@@ -1,4 +1,4 @@
-"""Perplexity: e to the power of the mean cross-entropy of a subword."""
+"""Perplexity, e to the power of the mean cross-entropy of a subword."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("batchsel")
 class Perplexity(keras.metrics.Mean):
-    """How many subwords a language model hesitates between, on average.
+    """Perplexity of a language model: the effective number of subwords that it chooses between.
 
-    Sequences are of one length, so that the mean over sequences is the mean over subwords.
+    Sequences have the same length, so the mean over sequences is the mean over subwords.
 
     Example:
         >>> import numpy as np
@@ -26,7 +26,7 @@ class Perplexity(keras.metrics.Mean):
         super().__init__(name=name, **options)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch.
+        """Update the metric with a batch.
 
         Args:
             y_true: ``int32[b, length]`` subwords.
@@ -39,7 +39,7 @@ class Perplexity(keras.metrics.Mean):
         super().update_state(losses, sample_weight)
 
     def update_from_losses(self, losses: Any, weights: Any) -> None:
-        """Adds a batch whose losses are known.
+        """Update the metric with the losses of a batch.
 
         Args:
             losses: ``float32[b]`` mean cross-entropy of each sequence.
@@ -48,5 +48,5 @@ class Perplexity(keras.metrics.Mean):
         super().update_state(losses, weights)
 
     def result(self) -> Any:
-        """The perplexity of what was added."""
+        """Return the perplexity."""
         return ops.exp(super().result())

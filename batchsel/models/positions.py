@@ -1,4 +1,4 @@
-"""A learned vector for each position of a sequence."""
+"""Learned position embeddings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("batchsel")
 class Positions(layers.Layer):
-    """Adds a learned vector for each position, and hands the mask on.
+    """Layer that adds a learned vector for each position, and passes the mask on.
 
     Args:
-        length: Positions at most.
+        length: Maximum number of positions.
 
     Example:
         >>> import numpy as np
@@ -27,13 +27,13 @@ class Positions(layers.Layer):
         self.supports_masking = True
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Makes the vectors."""
+        """Create the vectors."""
         self.vectors = self.add_weight(shape=(self.length, shape[-1]), initializer="random_normal", name="vectors")
 
     def call(self, x: Any) -> Any:
-        """The inputs with those of their positions added."""
+        """Return the inputs plus the vectors of their positions."""
         return x + self.vectors[: keras.ops.shape(x)[1]]
 
     def get_config(self) -> dict[str, Any]:
-        """As Keras wants it, to copy the layer."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "length": self.length}

@@ -1,4 +1,4 @@
-"""Recurrent networks for texts: simple RNN, LSTM, and LSTM in both directions."""
+"""Recurrent networks for texts: simple RNN, LSTM and bidirectional LSTM."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from keras import layers
 def lstm(
     input_shape: tuple[int, ...], outputs: int, vocabulary: int = 20_000, width: int = 64, units: int = 64
 ) -> keras.Model:
-    """An LSTM over words, padding masked.
+    """Build an LSTM over words, with padding masked.
 
     With the defaults and two classes it has 1,313,154 parameters, nearly all of them the embedding.
 
     Args:
-        input_shape: Length of the sequences; the model takes any.
+        input_shape: Length of the sequences; the model accepts any.
         outputs: Number of classes.
-        vocabulary: Numbers that words have, 0 for padding.
+        vocabulary: Number of word ids, including 0 for padding.
         width: Size of the embedding.
         units: Units of the LSTM.
 
@@ -27,18 +27,18 @@ def lstm(
         >>> lstm((40,), 2).count_params()
         1313154
     """
-    return _of("lstm", vocabulary, width, layers.LSTM(units), outputs)
+    return _build("lstm", vocabulary, width, layers.LSTM(units), outputs)
 
 
 def bilstm(
     input_shape: tuple[int, ...], outputs: int, vocabulary: int = 20_000, width: int = 64, units: int = 64
 ) -> keras.Model:
-    """An LSTM over words in both directions, padding masked.
+    """Build a bidirectional LSTM over words, with padding masked.
 
     Args:
-        input_shape: Length of the sequences; the model takes any.
+        input_shape: Length of the sequences; the model accepts any.
         outputs: Number of classes.
-        vocabulary: Numbers that words have, 0 for padding.
+        vocabulary: Number of word ids, including 0 for padding.
         width: Size of the embedding.
         units: Units of the LSTM in each direction.
 
@@ -49,18 +49,18 @@ def bilstm(
         >>> bilstm((40,), 2).count_params()
         1346306
     """
-    return _of("bilstm", vocabulary, width, layers.Bidirectional(layers.LSTM(units)), outputs)
+    return _build("bilstm", vocabulary, width, layers.Bidirectional(layers.LSTM(units)), outputs)
 
 
 def simple_rnn(
     input_shape: tuple[int, ...], outputs: int, vocabulary: int = 20_000, width: int = 64, units: int = 64
 ) -> keras.Model:
-    """A plain recurrent layer over words, padding masked.
+    """Build a simple recurrent network over words, with padding masked.
 
     Args:
-        input_shape: Length of the sequences; the model takes any.
+        input_shape: Length of the sequences; the model accepts any.
         outputs: Number of classes.
-        vocabulary: Numbers that words have, 0 for padding.
+        vocabulary: Number of word ids, including 0 for padding.
         width: Size of the embedding.
         units: Units of the recurrent layer.
 
@@ -71,10 +71,10 @@ def simple_rnn(
         >>> simple_rnn((40,), 2).count_params()
         1288386
     """
-    return _of("simple_rnn", vocabulary, width, layers.SimpleRNN(units), outputs)
+    return _build("simple_rnn", vocabulary, width, layers.SimpleRNN(units), outputs)
 
 
-def _of(name: str, vocabulary: int, width: int, recurrent: keras.Layer, outputs: int) -> keras.Model:
+def _build(name: str, vocabulary: int, width: int, recurrent: keras.Layer, outputs: int) -> keras.Model:
     embedded = layers.Embedding(vocabulary, width, mask_zero=True)
     last = layers.Dense(outputs, dtype="float32")
     return keras.Sequential([keras.Input((None,), dtype="int32"), embedded, recurrent, last], name=name)

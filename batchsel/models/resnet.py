@@ -1,4 +1,4 @@
-"""Residual networks of 18, 34, 50 and 101 layers, in the form for small pictures and in that for large ones."""
+"""Residual networks of 18, 34, 50 and 101 layers, for small and large images."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import keras
 from keras import layers
 
 _SMALL = 64
-"""Pictures up to this height keep their size in the stem, as on CIFAR."""
+"""Images up to this height keep their size in the stem, as on CIFAR."""
 _NORM = {"momentum": 0.9, "epsilon": 1e-5}
 
 
 def resnet18(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
-    """ResNet-18: 11,173,962 trainable parameters on CIFAR-10, 11,689,512 in its ImageNet form of 1,000 classes.
+    """Build ResNet-18, of 11,173,962 trainable parameters on CIFAR-10, 11,689,512 for ImageNet.
 
-    Pictures of up to 64 rows keep their size in the stem (3x3, no pooling); larger ones are halved twice (7x7 with
+    Images of up to 64 rows keep their size in the stem (3x3, no pooling); larger ones are halved twice (7x7 with
     stride 2, pooling), as in K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR
     2016, https://arxiv.org/abs/1512.03385.
 
@@ -36,7 +36,7 @@ def resnet18(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -
 
 
 def resnet34(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
-    """ResNet-34: 21,282,122 trainable parameters on CIFAR-10, 21,797,672 in its ImageNet form.
+    """Build ResNet-34, of 21,282,122 trainable parameters on CIFAR-10, 21,797,672 for ImageNet.
 
     Args:
         input_shape: As for `resnet18`.
@@ -54,7 +54,7 @@ def resnet34(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -
 
 
 def resnet50(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
-    """ResNet-50: 23,520,842 trainable parameters on CIFAR-10, 25,557,032 in its ImageNet form.
+    """Build ResNet-50, of 23,520,842 trainable parameters on CIFAR-10, 25,557,032 for ImageNet.
 
     Args:
         input_shape: As for `resnet18`.
@@ -72,7 +72,7 @@ def resnet50(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -
 
 
 def resnet101(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
-    """ResNet-101: 42,512,970 trainable parameters on CIFAR-10, 44,549,160 in its ImageNet form.
+    """Build ResNet-101, of 42,512,970 trainable parameters on CIFAR-10, 44,549,160 for ImageNet.
 
     Args:
         input_shape: As for `resnet18`.
@@ -95,28 +95,28 @@ def _resnet(
     inputs = keras.Input(input_shape)
     hidden = layers.Rescaling(1 / 255)(inputs)
     if input_shape[0] <= _SMALL:
-        hidden = _activated(_conv(width, 3)(hidden))
+        hidden = _normalize_and_activate(_conv(width, 3)(hidden))
     else:
-        hidden = _activated(_conv(width, 7, 2)(hidden))
+        hidden = _normalize_and_activate(_conv(width, 7, 2)(hidden))
         hidden = layers.MaxPooling2D(3, 2, padding="same")(hidden)
     for stage, count in enumerate(blocks):
-        for place in range(count):
-            stride = 2 if stage > 0 and place == 0 else 1
+        for number in range(count):
+            stride = 2 if stage > 0 and number == 0 else 1
             block = _bottleneck if bottleneck else _basic
-            hidden = block(hidden, width << stage, stride, f"stage{stage + 1}_block{place + 1}")
+            hidden = block(hidden, width << stage, stride, f"stage{stage + 1}_block{number + 1}")
     pooled = layers.GlobalAveragePooling2D()(hidden)
     return keras.Model(inputs, layers.Dense(outputs, dtype="float32")(pooled), name=name)
 
 
 def _basic(x: Any, filters: int, stride: int, name: str) -> Any:
-    hidden = _activated(_conv(filters, 3, stride)(x))
+    hidden = _normalize_and_activate(_conv(filters, 3, stride)(x))
     hidden = layers.BatchNormalization(**_NORM)(_conv(filters, 3)(hidden))
     return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, filters, stride)]))
 
 
 def _bottleneck(x: Any, filters: int, stride: int, name: str) -> Any:
-    hidden = _activated(_conv(filters, 1)(x))
-    hidden = _activated(_conv(filters, 3, stride)(hidden))
+    hidden = _normalize_and_activate(_conv(filters, 1)(x))
+    hidden = _normalize_and_activate(_conv(filters, 3, stride)(hidden))
     hidden = layers.BatchNormalization(**_NORM)(_conv(4 * filters, 1)(hidden))
     return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, 4 * filters, stride)]))
 
@@ -127,7 +127,7 @@ def _shortcut(x: Any, filters: int, stride: int) -> Any:
     return layers.BatchNormalization(**_NORM)(_conv(filters, 1, stride)(x))
 
 
-def _activated(x: Any) -> Any:
+def _normalize_and_activate(x: Any) -> Any:
     return layers.ReLU()(layers.BatchNormalization(**_NORM)(x))
 
 

@@ -1,4 +1,4 @@
-"""Three convolutions and the mean over the picture."""
+"""Three convolutions and global average pooling."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from keras import layers
 
 
 def simple_cnn(input_shape: tuple[int, int, int], outputs: int) -> keras.Model:
-    """Convolutions of 32, 64 and 128 filters, the mean over the picture, one dense layer.
+    """Build convolutions of 32, 64 and 128 filters, global average pooling and one dense layer.
 
-    94,538 parameters on CIFAR-10. 3x3 convolutions with ReLU; pooling by 2 behind the second and the third.
+    94,538 parameters on CIFAR-10. 3x3 convolutions with ReLU; pooling by 2 after the second and the third.
 
     Args:
         input_shape: Height, width and channels; bytes are divided by 255 first.

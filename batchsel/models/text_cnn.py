@@ -1,8 +1,9 @@
-"""Convolutions over words, the largest response of each."""
+"""Convolutions over words with global max-pooling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
@@ -10,7 +11,7 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("batchsel")
 class ZeroPadded(layers.Layer):
-    """Sets to zero what stands where there is no word.
+    """Layer that sets the features of padding to zero.
 
     Example:
         >>> import numpy as np
@@ -18,8 +19,8 @@ class ZeroPadded(layers.Layer):
         [1.0, 0.0]
     """
 
-    def call(self, x: object, words: object) -> object:
-        """The inputs, zero where there is no word."""
+    def call(self, x: Any, words: Any) -> Any:
+        """Return the inputs, set to zero at padding."""
         return x * keras.ops.cast(keras.ops.not_equal(words, 0), x.dtype)[..., None]
 
 
@@ -31,19 +32,20 @@ def text_cnn(
     filters: int = 64,
     sizes: Sequence[int] = (3, 4, 5),
 ) -> keras.Model:
-    """Convolutions of several widths over words, the largest response of each, one dense layer.
+    """Build convolutions of several widths over words, global max-pooling and one dense layer.
 
-    Padding is zero before the convolutions, as beyond the ends of a text, and so are responses at padding; others are
-    not negative, so that padding does not change the outputs. After Y. Kim, *Convolutional Neural Networks for Sentence
-    Classification*, EMNLP 2014, https://arxiv.org/abs/1408.5882, without dropout and pre-trained embeddings.
+    Features of padding are zero before the convolutions, as beyond the ends of a text, and so are their outputs at
+    padding; since other outputs are not negative, padding does not change the result. After Y. Kim, *Convolutional
+    Neural Networks for Sentence Classification*, EMNLP 2014, https://arxiv.org/abs/1408.5882, without dropout and
+    pre-trained embeddings.
 
     Args:
-        input_shape: Length of the sequences; the model takes any.
+        input_shape: Length of the sequences; the model accepts any.
         outputs: Number of classes.
-        vocabulary: Numbers that words have, 0 for padding.
+        vocabulary: Number of word ids, including 0 for padding.
         width: Size of the embedding.
-        filters: Filters of each width.
-        sizes: Words that a filter spans.
+        filters: Number of filters of each width.
+        sizes: Widths of the filters in words.
 
     Returns:
         A model that maps ``int32[b, length]`` to ``float32[b, outputs]`` logits.
@@ -55,9 +57,9 @@ def text_cnn(
     inputs = keras.Input((None,), dtype="int32")
     padded = ZeroPadded()
     embedded = padded(layers.Embedding(vocabulary, width)(inputs), inputs)
-    found = []
+    pooled = []
     for size in sizes:
         hidden = layers.Conv1D(filters, size, padding="same", activation="relu")(embedded)
-        found.append(layers.GlobalMaxPooling1D()(padded(hidden, inputs)))
-    outputs = layers.Dense(outputs, dtype="float32")(layers.Concatenate()(found))
-    return keras.Model(inputs, outputs, name="text_cnn")
+        pooled.append(layers.GlobalMaxPooling1D()(padded(hidden, inputs)))
+    logits = layers.Dense(outputs, dtype="float32")(layers.Concatenate()(pooled))
+    return keras.Model(inputs, logits, name="text_cnn")

@@ -16,22 +16,22 @@ def tiny_lm(
     blocks: int = 2,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """A decoder: normalization before causal attention and feed-forward network, learned positions, tied embedding.
+    """Build a pre-norm transformer decoder with causal attention, learned positions and a tied embedding.
 
-    The form of GPT-2 (A. Radford et al., *Language Models are Unsupervised Multitask Learners*, 2019), in which the
-    matrix that embeds subwords also scores them (O. Press and L. Wolf, *Using the Output Embedding to Improve Language
+    The architecture of GPT-2 (A. Radford et al., *Language Models are Unsupervised Multitask Learners*, 2019), in which
+    the embedding matrix also scores the subwords (O. Press and L. Wolf, *Using the Output Embedding to Improve Language
     Models*, EACL 2017, https://arxiv.org/abs/1608.05859).
 
     Args:
-        input_shape: Length of the sequences at most.
-        outputs: Subwords in the vocabulary.
+        input_shape: Maximum length of the sequences.
+        outputs: Number of subwords in the vocabulary.
         width: Size of the embedding; the feed-forward network is four times as wide.
-        heads: Heads of attention.
-        blocks: Blocks of attention and feed-forward network.
-        dropout: Share of units dropped behind each of them.
+        heads: Number of attention heads.
+        blocks: Number of blocks of attention and feed-forward network.
+        dropout: Share of units dropped after each of them.
 
     Returns:
-        A model that maps ``int32[b, length]`` to ``float32[b, length, outputs]`` logits of the subword that follows.
+        A model that maps ``int32[b, length]`` to ``float32[b, length, outputs]`` logits of the next subword.
 
     Example:
         >>> tiny_lm((128,), 4096).count_params()

@@ -17,18 +17,18 @@ def transformer_classifier(
     blocks: int = 2,
     dropout: float = 0.1,
 ) -> keras.Model:
-    """A transformer encoder over words, their mean, one dense layer; padding masked.
+    """Build a transformer encoder over words, global average pooling and one dense layer, with padding masked.
 
-    Normalization before attention and feed-forward network, which is four times as wide; learned positions.
+    Pre-norm blocks with a feed-forward network four times as wide; learned positions.
 
     Args:
-        input_shape: Length of the sequences at most.
+        input_shape: Maximum length of the sequences.
         outputs: Number of classes.
-        vocabulary: Numbers that words have, 0 for padding.
+        vocabulary: Number of word ids, including 0 for padding.
         width: Size of the embedding.
-        heads: Heads of attention.
-        blocks: Blocks of attention and feed-forward network.
-        dropout: Share of units dropped behind each of them.
+        heads: Number of attention heads.
+        blocks: Number of blocks of attention and feed-forward network.
+        dropout: Share of units dropped after each of them.
 
     Returns:
         A model that maps ``int32[b, length]`` to ``float32[b, outputs]`` logits; padding does not change them.

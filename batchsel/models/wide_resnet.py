@@ -1,4 +1,4 @@
-"""Wide residual networks for small pictures."""
+"""Wide residual networks for small images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchsel.errors import UsageError
 def wide_resnet(
     input_shape: tuple[int, int, int], outputs: int, depth: int = 28, widen: int = 10, dropout: float = 0.0
 ) -> keras.Model:
-    """WRN-28-10 and its like: 36,479,194 trainable parameters on CIFAR-10 with the defaults.
+    """Build a wide residual network; by default WRN-28-10, of 36,479,194 trainable parameters on CIFAR-10.
 
     Normalization and activation before each convolution, three stages of (depth - 4) / 6 blocks, 16, 32 and 64 times
     `widen` filters. S. Zagoruyko and N. Komodakis, *Wide Residual Networks*, BMVC 2016,
@@ -22,7 +22,7 @@ def wide_resnet(
     Args:
         input_shape: Height, width and channels; bytes are divided by 255 first.
         outputs: Number of classes.
-        depth: Layers: 4 more than a multiple of 6.
+        depth: Number of layers, 4 more than a multiple of 6.
         widen: Factor of the filters.
         dropout: Share of units dropped between the convolutions of a block.
 
@@ -41,15 +41,15 @@ def wide_resnet(
     inputs = keras.Input(input_shape)
     hidden = _conv(16)(layers.Rescaling(1 / 255)(inputs))
     for stage in range(3):
-        for place in range((depth - 4) // 6):
-            hidden = _block(hidden, (16 << stage) * widen, 2 if stage and place == 0 else 1, dropout)
-    pooled = layers.GlobalAveragePooling2D()(_activated(hidden))
+        for number in range((depth - 4) // 6):
+            hidden = _block(hidden, (16 << stage) * widen, 2 if stage and number == 0 else 1, dropout)
+    pooled = layers.GlobalAveragePooling2D()(_normalize_and_activate(hidden))
     return keras.Model(inputs, layers.Dense(outputs, dtype="float32")(pooled), name="wide_resnet")
 
 
 def _block(x: Any, filters: int, stride: int, dropout: float) -> Any:
-    active = _activated(x)
-    hidden = _activated(_conv(filters, stride=stride)(active))
+    active = _normalize_and_activate(x)
+    hidden = _normalize_and_activate(_conv(filters, stride=stride)(active))
     if dropout:
         hidden = layers.Dropout(dropout)(hidden)
     hidden = _conv(filters)(hidden)
@@ -57,7 +57,7 @@ def _block(x: Any, filters: int, stride: int, dropout: float) -> Any:
     return layers.Add()([hidden, x if same else _conv(filters, size=1, stride=stride)(active)])
 
 
-def _activated(x: Any) -> Any:
+def _normalize_and_activate(x: Any) -> Any:
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
 
 

@@ -1,4 +1,4 @@
-"""Optimizers: those of Keras by name, and layer-wise ones for large batches, one file for each method."""
+"""Optimizers: those of Keras by name, and layer-wise ones for large batches."""
 
 from batchsel.core.lazy_imports import attach
 

@@ -1,4 +1,4 @@
-"""LAMB: Adam whose step, in each layer, is as long as the rate says beside the layer's weights."""
+"""LAMB: Adam with steps scaled by layer to the norm of the weights."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.optimizers.layer_wise import LayerWise, dense, norm, where_both
+from batchsel.core import keras_private
+from batchsel.optimizers.layer_wise import LayerWise, densify, l2_norm, trust_ratio
 
 
 @keras.saving.register_keras_serializable("batchsel")
 class LAMB(LayerWise, keras.optimizers.Lamb):
-    """Layer-wise adaptive moments, for large batches, with the decay where the method has it.
+    """Layer-wise adaptive moments, for large batches, with weight decay as in the paper.
 
-    Of a layer's weights w with Adam's bias-corrected moments m̂ and v̂ and decay β: r = m̂ / (√v̂ + ε) + β w;
-    w ← w − rate · ‖w‖ / ‖r‖ · r, where the ratio is 1 if a norm is 0. Variables with few axes have neither ratio nor
-    decay, which leaves Adam.
+    For a layer's weights w with Adam's bias-corrected moments m̂ and v̂ and decay β: r = m̂ / (√v̂ + ε) + β w;
+    w ← w − rate · ‖w‖ / ‖r‖ · r, where the ratio is 1 if a norm is 0. Variables with fewer than `min_rank` axes have
+    neither ratio nor decay, which leaves Adam.
 
-    `keras.optimizers.Lamb` differs in two things: it leaves no variable out, and its weight decay is AdamW's,
-    w ← w − rate · β w before the update and outside the ratio, on biases too. Without decay and with `min_rank=0` they
-    are the same.
+    `keras.optimizers.Lamb` differs in two ways: it excludes no variable, and its weight decay is AdamW's,
+    w ← w − rate · β w before the update and outside the ratio, for biases too. Without decay and with `min_rank=0`, the
+    two are the same.
 
     Source: Y. You et al., *Large Batch Optimization for Deep Learning: Training BERT in 76 minutes*, ICLR 2020,
     arXiv:1904.00962.
 
     Args:
-        learning_rate: The rate: how far a layer's weights move beside their norm.
+        learning_rate: The rate: the change of a layer's weights relative to their norm.
         beta_1: Decay of the first moment.
         beta_2: Decay of the second moment.
         epsilon: ε.
-        weight_decay: β of the method, within the ratio. The decay of Keras is off.
+        weight_decay: β, within the ratio. Keras's own weight decay is off.
         min_rank: Variables with fewer axes are neither decayed nor scaled: biases, normalization.
-        name: A name for it.
-        **options: What every Keras optimizer takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
+        **options: Options of every Keras optimizer: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
 
     Raises:
-        UsageError: If a parameter is out of range.
+        UsageError: If an argument is out of range.
 
     Example:
         >>> weights = keras.Variable([[3.0, 4.0]])
@@ -68,29 +68,31 @@ class LAMB(LayerWise, keras.optimizers.Lamb):
         )
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable.
+        """Update one variable.
 
         Args:
-            gradient: Its gradient, clipped if that is wanted.
+            gradient: Its gradient, after clipping.
             variable: The variable.
             learning_rate: ``float32[]`` global rate, or that of the layer.
         """
-        step = self._adam(dense(gradient, variable), variable)
-        if self.scales(variable):
+        step = self._adam(densify(gradient, variable), variable)
+        if self.is_scaled(variable):
             weights = tf.convert_to_tensor(variable)
             step += self.decay * weights
-            of_weights, of_step = norm(weights), norm(step)
-            step = where_both(of_weights, of_step, of_weights / of_step) * tf.cast(learning_rate, step.dtype) * step
+            weight_norm, step_norm = l2_norm(weights), l2_norm(step)
+            ratio = trust_ratio(weight_norm, step_norm, weight_norm / step_norm)
+            step = ratio * tf.cast(learning_rate, step.dtype) * step
         else:
             step *= tf.cast(learning_rate, step.dtype)
         self.assign_sub(variable, step)
 
     def _adam(self, gradient: tf.Tensor, variable: Any) -> tf.Tensor:
-        """``m̂ / (√v̂ + ε)``, after both moments were updated."""
-        place = self._get_variable_index(variable)
-        first, second = self._momentums[place], self._velocities[place]
+        """Update both moments, and return ``m̂ / (√v̂ + ε)``."""
+        first, second = keras_private.get_adam_moments(self, variable)
         self.assign_add(first, (gradient - first) * (1 - self.beta_1))
         self.assign_add(second, (tf.square(gradient) - second) * (1 - self.beta_2))
         count = tf.cast(self.iterations + 1, variable.dtype)
-        left_1, left_2 = (1 - tf.pow(tf.cast(beta, count.dtype), count) for beta in (self.beta_1, self.beta_2))
-        return first / left_1 / (tf.sqrt(second / left_2) + self.epsilon)
+        correction_1, correction_2 = (
+            1 - tf.pow(tf.cast(beta, count.dtype), count) for beta in (self.beta_1, self.beta_2)
+        )
+        return first / correction_1 / (tf.sqrt(second / correction_2) + self.epsilon)

@@ -1,4 +1,4 @@
-"""LARS: SGD with momentum whose rate, in each layer, keeps step with the size of the layer's weights."""
+"""LARS: SGD with momentum and rates scaled by layer to the norm of the weights."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ import keras
 import tensorflow as tf
 
 from batchsel.core.checks import check_range
-from batchsel.optimizers.layer_wise import LayerWise, dense, norm, where_both
+from batchsel.optimizers.layer_wise import LayerWise, densify, l2_norm, trust_ratio
 
 
 @keras.saving.register_keras_serializable("batchsel")
 class LARS(LayerWise):
     """Layer-wise adaptive rate scaling, for batches so large that one rate is too high for some layers.
 
-    Of a layer's weights w with gradient g, decay β, trust coefficient η and momentum m:
+    For a layer's weights w with gradient g, decay β, trust coefficient η and momentum m:
     local = η‖w‖ / (‖g‖ + β‖w‖ + ε), or 1 where a norm is 0; v ← m v − rate · local · (g + β w); w ← w + v. With
-    Nesterov's momentum w ← w + m v − rate · local · (g + β w). Variables with few axes are those of SGD with
-    momentum, at the full rate.
+    Nesterov's momentum w ← w + m v − rate · local · (g + β w). Variables with fewer than `min_rank`
+    axes are updated as by SGD with momentum, at the full rate.
 
     Source: Y. You, I. Gitman, B. Ginsburg, *Large Batch Training of Convolutional Networks*, 2017, arXiv:1708.03888.
 
     Args:
-        learning_rate: The global rate, high beside that of SGD, as η multiplies it.
+        learning_rate: The global rate, higher than that of SGD since η multiplies it.
         momentum: m, in [0, 1].
-        nesterov: Whether momentum looks ahead.
-        weight_decay: β of the method, within local rate and momentum. It is not what Keras calls so (AdamW's kind),
-            which is off.
-        trust_coefficient: η, how far a step may go beside the norm of the weights; above 0.
+        nesterov: Whether to use Nesterov momentum.
+        weight_decay: β, within local rate and momentum. Keras's own weight decay, which is AdamW's, is off.
+        trust_coefficient: η, the length of a step relative to the norm of the weights; above 0.
         epsilon: ε, at least 0.
         min_rank: Variables with fewer axes are neither decayed nor scaled: biases, normalization.
-        name: A name for it.
-        **options: What every Keras optimizer takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
+        **options: Options of every Keras optimizer: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema` and so on.
 
     Raises:
-        UsageError: If a parameter is out of range.
+        UsageError: If an argument is out of range.
 
     Example:
         >>> weights = keras.Variable([[3.0, 4.0]])
@@ -68,25 +66,21 @@ class LARS(LayerWise):
         check_range(self, "epsilon", 0, float("inf"), upper_open=True)
 
     def build(self, variables: list[Any]) -> None:
-        """Makes the velocity of each variable, unless momentum is 0.
-
-        Args:
-            variables: The variables that are trained.
-        """
+        """Create the velocity of each variable, unless momentum is 0."""
         if self.built:
             return
         super().build(variables)
         self._velocities = self.add_optimizer_variables(variables, "velocity") if self.momentum else []
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable.
+        """Update one variable.
 
         Args:
-            gradient: Its gradient, clipped if that is wanted.
+            gradient: Its gradient, after clipping.
             variable: The variable.
             learning_rate: ``float32[]`` global rate, or that of the layer.
         """
-        gradient = dense(gradient, variable)
+        gradient = densify(gradient, variable)
         change = -tf.cast(learning_rate, variable.dtype) * self._scaled(gradient, variable)
         if not self._velocities:
             self.assign_add(variable, change)
@@ -97,16 +91,16 @@ class LARS(LayerWise):
         self.assign_add(variable, velocity * momentum + change if self.nesterov else velocity)
 
     def _scaled(self, gradient: tf.Tensor, variable: Any) -> tf.Tensor:
-        """``local (g + β w)``."""
-        if not self.scales(variable):
+        """Return ``local (g + β w)``."""
+        if not self.is_scaled(variable):
             return gradient
         weights = tf.convert_to_tensor(variable)
-        of_weights, of_gradient = norm(weights), norm(gradient)
-        ratio = self.trust_coefficient * of_weights / (of_gradient + self.decay * of_weights + self.epsilon)
-        return where_both(of_weights, of_gradient, ratio) * (gradient + self.decay * weights)
+        weight_norm, gradient_norm = l2_norm(weights), l2_norm(gradient)
+        ratio = self.trust_coefficient * weight_norm / (gradient_norm + self.decay * weight_norm + self.epsilon)
+        return trust_ratio(weight_norm, gradient_norm, ratio) * (gradient + self.decay * weights)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same optimizer."""
+        """Return the arguments that create an equal optimizer."""
         return {
             **super().get_config(),
             "momentum": self.momentum,

@@ -1,4 +1,4 @@
-"""What optimizers with a rate for each layer share: ratios of norms, decay within them, and who goes without."""
+"""Base class and numeric helpers of optimizers with a trust ratio for each layer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from batchsel.errors import UsageError, UserError
 
 
 class LayerWise(keras.optimizers.Optimizer):
-    """A Keras optimizer that decays weights within its update, and leaves out variables with few axes.
+    """Base of optimizers that decay weights within their update, and exclude variables with few axes.
 
-    The decay that Keras itself brings, w ← w − rate · decay · w before the update and on all variables, is off.
+    Keras's own weight decay, w ← w − rate · decay · w before the update and for all variables, is off.
 
     Args:
-        weight_decay: Decay of the method, part of the update that the trust ratio is made of; kept as `decay`.
-        min_rank: Variables with fewer axes are neither decayed nor scaled. 2 leaves out biases and what normalization
-            trains; 0 nothing. A bias with several axes, as multi-head attention of Keras has, counts as a weight.
-        **options: As for the next class; in the end those of every Keras optimizer.
+        weight_decay: Decay as part of the update that the trust ratio scales; kept as `decay`.
+        min_rank: Variables with fewer axes are neither decayed nor scaled. 2 excludes biases and the weights of
+            normalization, 0 nothing. A bias with several axes, as in Keras's multi-head attention, counts as a weight.
+        **options: Arguments of the next class in the method resolution order, such as those of every Keras optimizer.
 
     Raises:
-        UsageError: If a parameter is out of range.
+        UsageError: If an argument is out of range.
     """
 
     def __init__(self, *, weight_decay: float | None, min_rank: int, **options: Any) -> None:
@@ -34,16 +34,12 @@ class LayerWise(keras.optimizers.Optimizer):
             raise UsageError(f"{self.name}: weight_decay must be a number of at least 0, got {weight_decay!r}.")
         check_range(self, "min_rank", 0, float("inf"), upper_open=True)
 
-    def scales(self, variable: Any) -> bool:
-        """Whether a variable is decayed and scaled.
-
-        Args:
-            variable: A trainable variable.
-        """
+    def is_scaled(self, variable: Any) -> bool:
+        """Return True if a trainable variable is decayed and scaled."""
         return len(variable.shape) >= self.min_rank
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> NoReturn:
-        """Refuses what would have no effect, as the decay of Keras is off.
+        """Refuse a setting that would have no effect, since Keras's own weight decay is off.
 
         Raises:
             UserError: Always.
@@ -51,35 +47,32 @@ class LayerWise(keras.optimizers.Optimizer):
         raise UserError(f"{self.name} decays variables with at least min_rank axes; set min_rank instead.")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same optimizer."""
+        """Return the arguments that create an equal optimizer."""
         return {**super().get_config(), "weight_decay": self.decay, "min_rank": self.min_rank}
 
 
-def dense(gradient: Any, variable: Any) -> tf.Tensor:
-    """A gradient as a tensor of its variable's shape and type; that of an embedding comes as rows.
+def densify(gradient: Any, variable: Any) -> tf.Tensor:
+    """Return a gradient as a tensor of its variable's shape and type.
 
     Args:
-        gradient: A tensor, or slices with the same index more than once.
+        gradient: A tensor, or indexed slices, as for an embedding, in which indices may repeat.
         variable: The variable.
     """
     return tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
 
 
-def norm(values: Any) -> tf.Tensor:
-    """The Euclidean norm over all axes.
-
-    Args:
-        values: A tensor or a variable.
+def l2_norm(values: Any) -> tf.Tensor:
+    """Return the Euclidean norm of a tensor or variable over all axes.
 
     Example:
-        >>> float(norm(tf.constant([[3.0, 0.0], [0.0, 4.0]])))
+        >>> float(l2_norm(tf.constant([[3.0, 0.0], [0.0, 4.0]])))
         5.0
     """
     return tf.sqrt(tf.reduce_sum(tf.square(tf.convert_to_tensor(values))))
 
 
-def where_both(first: tf.Tensor, second: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:
-    """A trust ratio, or 1 where either norm is 0 and the ratio says nothing.
+def trust_ratio(first: tf.Tensor, second: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:
+    """Return a ratio of norms, or 1 if either norm is 0 and the ratio has no meaning.
 
     Args:
         first: ``float32[]``, a norm.
@@ -87,7 +80,7 @@ def where_both(first: tf.Tensor, second: tf.Tensor, ratio: tf.Tensor) -> tf.Tens
         ratio: ``float32[]``.
 
     Example:
-        >>> float(where_both(tf.constant(0.0), tf.constant(2.0), tf.constant(0.0)))
+        >>> float(trust_ratio(tf.constant(0.0), tf.constant(2.0), tf.constant(0.0)))
         1.0
     """
     return tf.where((first > 0) & (second > 0), ratio, tf.ones_like(ratio))

@@ -82,9 +82,9 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
 def _load_class(call: call_syntax.Call) -> Any:
     loaded = REGISTRY.load(call.name)
     if _is_set(call, "clipvalue") and (_is_set(call, "clipnorm") or _is_set(call, "global_clipnorm")):
-        from batchsel.optimizers.value_clipping import clamping
+        from batchsel.optimizers.value_clipping import with_value_clipping
 
-        return clamping(loaded)
+        return with_value_clipping(loaded)
     return loaded
 
 

@@ -1,4 +1,4 @@
-"""Both ways to clip gradients, one after the other: value by value, then by their norm. Keras has one at a time."""
+"""Optimizers that clip gradients by value and then by norm; Keras allows only one of the two."""
 
 from __future__ import annotations
 
@@ -9,41 +9,42 @@ import keras
 import tensorflow as tf
 
 from batchsel.core.checks import check_range
+from batchsel.core.keras_private import GradientTransform
 
 
 @functools.cache
-def clamping(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    """The class of an optimizer that clamps each value of a gradient before the norm is clipped.
+def with_value_clipping(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """Return a class of optimizer that clips gradients by value before it clips their norm.
 
     Args:
         base: The class of an optimizer.
 
     Returns:
-        A class that takes `clipvalue` beside `clipnorm` or `global_clipnorm`, and all else that `base` takes.
+        A class that accepts `clipvalue` together with `clipnorm` or `global_clipnorm`, and all other arguments of
+        `base`.
 
     Example:
         >>> weights = keras.Variable([0.0, 0.0])
-        >>> optimizer = clamping(keras.optimizers.SGD)(1.0, clipvalue=4.0, global_clipnorm=2.5)
-        >>> optimizer.apply([tf.constant([3.0, -9.0])], [weights])  # clamped to 3 and -4, whose norm is 5
+        >>> optimizer = with_value_clipping(keras.optimizers.SGD)(1.0, clipvalue=4.0, global_clipnorm=2.5)
+        >>> optimizer.apply([tf.constant([3.0, -9.0])], [weights])  # clipped to 3 and -4, whose norm is 5
         >>> weights.numpy().round(4).tolist()
         [-1.5, 2.0]
     """
 
-    class Clamping(base):
+    class ValueClipping(GradientTransform, base):
         def __init__(self, *arguments: Any, clipvalue: float | None = None, **options: Any) -> None:
             super().__init__(*arguments, **options)
             self.clipvalue = clipvalue
             if clipvalue is not None:
                 check_range(self, "clipvalue", 0, float("inf"), lower_open=True)
 
-        def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-            # Where Keras clips: after it has taken loss scales out and summed what is accumulated.
-            return super()._clip_gradients([_clamped(gradient, self.clipvalue) for gradient in grads])
+        def transform_gradients(self, gradients: list[Any]) -> list[Any]:
+            return [_clip(gradient, self.clipvalue) for gradient in gradients]
 
-    Clamping.__name__ = Clamping.__qualname__ = f"Clamping{base.__name__}"
-    Clamping.__doc__ = f"{base.__name__} that clamps gradients value by value before it clips their norm."
-    return keras.saving.register_keras_serializable("batchsel")(Clamping)
+    ValueClipping.__name__ = ValueClipping.__qualname__ = f"ValueClipping{base.__name__}"
+    ValueClipping.__doc__ = f"{base.__name__} that clips gradients by value before it clips their norm."
+    return keras.saving.register_keras_serializable("batchsel")(ValueClipping)
 
 
-def _clamped(gradient: Any, limit: float | None) -> Any:
+def _clip(gradient: Any, limit: float | None) -> Any:
     return gradient if gradient is None or limit is None else tf.clip_by_value(gradient, -limit, limit)

@@ -1,18 +1,18 @@
-"""Schedules: factors of the learning rate over a run, and how many batches make an update. One file for each."""
+"""Schedules of the learning rate, and of the number of batches in an update."""
 
 from batchsel.core.lazy_imports import attach
 from batchsel.schedules.registry import REGISTRY
 
 _PUBLIC = {
     "AccumulationSchedule": "accumulation",
-    "Function": "base",
+    "FunctionSchedule": "base",
     "KerasSchedule": "keras_schedule",
     "Product": "base",
     "Schedule": "base",
+    "accumulation_schedule": "accumulation",
     "base_learning_rate": "text",
     "check": "text",
-    "check_growth": "accumulation",
-    "growth": "accumulation",
+    "check_accumulation": "accumulation",
     "is_constant": "text",
     "schedule": "resolver",
 }

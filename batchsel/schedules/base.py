@@ -1,4 +1,4 @@
-"""The protocol of a schedule: an immutable config, a pure function of where a run stands; they multiply."""
+"""The protocol of learning-rate schedules: immutable, pure functions of a run's time, combined by multiplication."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from batchsel.errors import UsageError
 
 
 class Schedule:
-    """A factor of the learning rate. Subclasses are frozen dataclasses with a `name`, and define `factor`.
+    """A factor of the learning rate over a run.
+
+    Subclasses are frozen dataclasses with a `name`, and define `factor`.
 
     Example:
         >>> import dataclasses
@@ -30,58 +32,55 @@ class Schedule:
 
     name: ClassVar[str]
     by_layer: ClassVar[bool] = False
-    """Whether layers differ: it defines `layers` then."""
+    """True if layers have different rates; then `layer_factors` is defined."""
     base_learning_rate: float | None = None
     """The learning rate that the factor 1 stands for; None for that of the optimizer."""
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """``float32[]``, at least 0.
+        """Return the factor, ``float32[]`` of at least 0.
 
         Args:
-            timestamp: Where the run stands.
+            timestamp: Time of the update.
         """
         raise NotImplementedError
 
     def momentum(self, timestamp: Timestamp) -> tf.Tensor | None:
-        """``float32[]`` the optimizer's momentum (β₁ of Adam and its kin), or None to leave it alone.
+        """Return the optimizer's momentum (β₁ of Adam and its variants), ``float32[]``; None to leave it alone.
 
         Args:
-            timestamp: Where the run stands.
+            timestamp: Time of the update.
         """
         return None
 
-    def layers(self, timestamp: Timestamp, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-        """Factors by layer, of those that differ by layer.
+    def layer_factors(self, timestamp: Timestamp, positions: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Return an additional factor for each group of layers, ``float32[k]``.
 
         Args:
-            timestamp: Where the run stands.
-            places: ``float32[k]`` where each group of layers lies, from 0 at the inputs to 1 at the outputs.
-            rate: ``float32[]`` the learning rate that the factor 1 stands for.
-
-        Returns:
-            ``float32[k]``.
+            timestamp: Time of the update.
+            positions: ``float32[k]`` of the groups, evenly spaced from 0 at the inputs to 1 at the outputs.
+            rate: ``float32[]`` learning rate that the factor 1 stands for.
         """
-        return tf.ones_like(places)
+        return tf.ones_like(positions)
 
     def multiple(self, batch_size: int) -> float:
-        """What it multiplies the rate with because of the batch size.
+        """Return the part of the factor that depends on the batch size alone.
 
         Args:
             batch_size: Samples of an update.
         """
         return 1.0
 
-    def bound(self, batch_size: int, multiple: float) -> Schedule:
-        """The same with what depends on the batch size filled in.
+    def bind(self, batch_size: int, multiple: float) -> Schedule:
+        """Return the schedule with the batch size filled in.
 
         Args:
             batch_size: Samples of an update.
-            multiple: What all parts together multiply the rate with because of it.
+            multiple: Product of the `multiple` of all schedules that are multiplied.
         """
         return self
 
     def __call__(self, progress: Any, passes: Any = None) -> tf.Tensor:
-        """The factor at a moment, out of plain numbers.
+        """Return the factor at a time given in plain numbers.
 
         Args:
             progress: In [0, 1].
@@ -98,13 +97,13 @@ class Schedule:
 
 @dataclass(frozen=True, repr=False)
 class Product(Schedule):
-    """Schedules multiplied with each other.
+    """The product of several schedules.
 
     Args:
         parts: The schedules.
 
     Raises:
-        UsageError: If two of them state the learning rate, or the momentum.
+        UsageError: If two of them set the learning rate, or the momentum.
 
     Example:
         >>> from batchsel.schedules import schedule
@@ -116,59 +115,59 @@ class Product(Schedule):
     parts: tuple[Schedule, ...]
 
     def __post_init__(self) -> None:
-        stating = [part for part in self.parts if part.base_learning_rate is not None]
-        if len(stating) > 1:
-            raise UsageError(f"{self!r}: {stating[0].name} and {stating[1].name} both state the learning rate.")
-        steering = [part for part in self.parts if part.momentum(Timestamp.from_progress(0.0)) is not None]
-        if len(steering) > 1:
-            raise UsageError(f"{self!r}: {steering[0].name} and {steering[1].name} both set the momentum.")
+        rates = [part for part in self.parts if part.base_learning_rate is not None]
+        if len(rates) > 1:
+            raise UsageError(f"{self!r}: {rates[0].name} and {rates[1].name} both set the learning rate; drop one.")
+        momenta = [part for part in self.parts if part.momentum(Timestamp.from_progress(0.0)) is not None]
+        if len(momenta) > 1:
+            raise UsageError(f"{self!r}: {momenta[0].name} and {momenta[1].name} both set the momentum; drop one.")
 
     @property
-    def base_learning_rate(self) -> float | None:
-        """That of the part which states one."""
+    def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The learning rate that one of the schedules sets."""
         return next((part.base_learning_rate for part in self.parts if part.base_learning_rate is not None), None)
 
     @property
-    def by_layer(self) -> bool:
-        """Whether any part differs by layer."""
+    def by_layer(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """True if layers have different rates in any of the schedules."""
         return any(part.by_layer for part in self.parts)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The product of the factors."""
+        """Return the product of the factors."""
         return _product([part.factor(timestamp) for part in self.parts])
 
     def momentum(self, timestamp: Timestamp) -> tf.Tensor | None:
-        """That of the part which sets it."""
+        """Return the momentum that one of the schedules sets."""
         return next((found for part in self.parts if (found := part.momentum(timestamp)) is not None), None)
 
-    def layers(self, timestamp: Timestamp, places: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-        """The product of the factors by layer."""
-        return _product([part.layers(timestamp, places, rate) for part in self.parts if part.by_layer])
+    def layer_factors(self, timestamp: Timestamp, positions: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Return the product of the factors by layer."""
+        return _product([part.layer_factors(timestamp, positions, rate) for part in self.parts if part.by_layer])
 
     def multiple(self, batch_size: int) -> float:
-        """The product of the multiples."""
+        """Return the product of the multiples."""
         return _product([part.multiple(batch_size) for part in self.parts])
 
-    def bound(self, batch_size: int, multiple: float) -> Product:
-        """All parts bound."""
-        return replace(self, parts=tuple(part.bound(batch_size, multiple) for part in self.parts))
+    def bind(self, batch_size: int, multiple: float) -> Product:
+        """Return the product of the schedules with the batch size filled in."""
+        return replace(self, parts=tuple(part.bind(batch_size, multiple) for part in self.parts))
 
     def __or__(self, other: Schedule) -> Product:
-        return Product((*self.parts, *(other.parts if isinstance(other, Product) else (other,))))
+        return Product((*self.parts, *list_parts(other)))
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.parts))
 
 
 @dataclass(frozen=True, repr=False)
-class Function(Schedule):
+class FunctionSchedule(Schedule):
     """A function of progress as a schedule.
 
     Args:
         function: ``progress -> factor``, TensorFlow code on ``float32[]``.
 
     Example:
-        >>> float(Function(lambda progress: 1 - progress)(0.25))
+        >>> float(FunctionSchedule(lambda progress: 1 - progress)(0.25))
         0.75
     """
 
@@ -176,11 +175,21 @@ class Function(Schedule):
     function: Callable[[tf.Tensor], tf.Tensor]
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """What the function gives."""
+        """Return the value of the function."""
         return tf.cast(self.function(timestamp.progress), tf.float32)
 
     def __repr__(self) -> str:
         return f"function({getattr(self.function, '__name__', 'function')})"
+
+
+def list_parts(schedule: Schedule) -> tuple[Schedule, ...]:
+    """Return the factors of a product; a schedule that is not a product is its only factor.
+
+    Example:
+        >>> list_parts(FunctionSchedule(abs))
+        (function(abs),)
+    """
+    return schedule.parts if isinstance(schedule, Product) else (schedule,)
 
 
 def _product(factors: list[Any]) -> Any:

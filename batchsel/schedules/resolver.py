@@ -1,4 +1,4 @@
-"""Whatever a user gives as ``schedule=`` becomes a `Schedule`."""
+"""Conversion of the argument ``schedule=`` to a `Schedule`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import keras
 
 from batchsel.errors import UsageError
-from batchsel.schedules.base import Function, Schedule
+from batchsel.schedules.base import FunctionSchedule, Schedule
 from batchsel.schedules.registry import REGISTRY
 
 
 def schedule(value: Any) -> Schedule | None:
-    """The schedule that a text, an object or a function of progress stands for.
+    """Return the schedule that a text, an object or a function describes.
 
     Args:
-        value: A text as in "cosine | warmup(0.05)", a `Schedule`, a function ``progress -> factor``, or None for none.
+        value: A text as in "cosine | warmup(0.05)", a `Schedule`, a function ``progress -> factor``, or None.
 
     Raises:
-        UsageError: If it is none of these, or the text is wrong.
+        UsageError: If `value` is none of these, or the text cannot be read.
 
     Example:
         >>> schedule("linear"), schedule(abs)
@@ -29,17 +29,17 @@ def schedule(value: Any) -> Schedule | None:
     if value is None or isinstance(value, Schedule):
         return value
     if isinstance(value, str):
-        return reduce(or_, map(_resolved, REGISTRY.parse(value)))
-    return _resolved(value)
+        return reduce(or_, map(_to_schedule, REGISTRY.parse(value)))
+    return _to_schedule(value)
 
 
-def _resolved(value: Any) -> Schedule:
+def _to_schedule(value: Any) -> Schedule:
     if isinstance(value, type) and issubclass(value, Schedule):
         value = value()
     if isinstance(value, Schedule):
         return value
     if callable(value) and not isinstance(value, type | keras.optimizers.schedules.LearningRateSchedule):
-        return Function(value)
+        return FunctionSchedule(value)
     raise UsageError(
         "schedule must be a text such as 'cosine | warmup(0.05)', a batchsel Schedule, or a function of progress; got"
         f" {type(value).__name__} {value!r}.{_advice(value)}"
@@ -47,5 +47,6 @@ def _resolved(value: Any) -> Schedule:
 
 
 def _advice(value: Any) -> str:
-    of_keras = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
-    return " A schedule of Keras counts steps: give it to the optimizer as its learning rate." if of_keras else ""
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return " A Keras schedule counts steps: pass it to the optimizer as its learning rate."
+    return ""

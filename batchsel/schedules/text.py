@@ -1,21 +1,18 @@
-"""What the text of a schedule says without building it, and so without importing TensorFlow."""
+"""Checks of the text form of schedules that import no TensorFlow."""
 
 from __future__ import annotations
 
 from batchsel.schedules.registry import REGISTRY
 
-_STATING = {"one_cycle": ("peak", 0), "scale": ("rate", 2)}
-"""Of the schedules that may state a learning rate, the parameter that does and its place."""
+_RATE_PARAMETERS = {"one_cycle": ("peak", 0), "scale": ("rate", 2)}
+"""Name and position of the parameter that sets the learning rate, by schedule."""
 
 
 def check(text: str) -> None:
-    """Reads a text and looks up its names. Parameters are checked by building it.
-
-    Args:
-        text: The text form.
+    """Check that a text can be read and its names exist; building the schedule checks its parameters.
 
     Raises:
-        UsageError: If the text cannot be read, or names what does not exist.
+        UsageError: If the text cannot be read, or a name is unknown.
 
     Example:
         >>> check("cosin | warmup(0.05)")
@@ -26,10 +23,7 @@ def check(text: str) -> None:
 
 
 def base_learning_rate(text: str) -> float | None:
-    """The learning rate that a text states for its factor 1; None if it states none.
-
-    Args:
-        text: The text form.
+    """Return the learning rate that a text sets for a factor of 1; None if it sets none.
 
     Raises:
         UsageError: If the text cannot be read.
@@ -39,7 +33,7 @@ def base_learning_rate(text: str) -> float | None:
         (0.05, None)
     """
     for call in REGISTRY.parse_calls(text):
-        name, place = _STATING.get(call.name, ("", 0)) if call.path is None else ("", 0)
+        name, place = _RATE_PARAMETERS.get(call.name, ("", 0)) if call.path is None else ("", 0)
         given = call.keywords.get(name, call.arguments[place] if name and len(call.arguments) > place else None)
         if isinstance(given, int | float):
             return float(given)
@@ -47,10 +41,7 @@ def base_learning_rate(text: str) -> float | None:
 
 
 def is_constant(text: str) -> bool:
-    """Whether a text leaves the learning rate as it is throughout.
-
-    Args:
-        text: The text form.
+    """Return True if a schedule never changes the learning rate.
 
     Raises:
         UsageError: If the text cannot be read.

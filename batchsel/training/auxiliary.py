@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.errors import UserError
 from batchsel.selectors.types import TrainAuxiliary
 from batchsel.training import variables
@@ -64,7 +65,7 @@ class AuxiliaryModels:
         inner, score = self._of(width, min(self._outer.batch_size, len(rows)))
         outer, n = self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
         part = gather_rows(data, tf.constant(rows, tf.int32))
-        inner.reset(seed, learning_rate=outer.engine.step.lr_controller.first_rate if inner.schedule else None)
+        inner.reset(seed, learning_rate=outer.engine.step.lr_controller.initial_rate if inner.schedule else None)
         with outer.clock.section("tracing"):
             inner.engine.build(Rows(*part))
             score(data, tf.constant(0)).numpy()
@@ -114,7 +115,7 @@ def _copy(model: keras.Model, width: float) -> Any:
     try:
         copy = variables.clone(model, clone_function=None if width == 1 else _narrower(model, width))
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        copy.compile(optimizer, model.loss, loss_weights=model._compile_loss._user_loss_weights, metrics=None)
+        copy.compile(optimizer, model.loss, loss_weights=keras_private.get_loss_weights(model), metrics=None)
     except (NotImplementedError, TypeError, ValueError) as error:
         kind = "second" if width == 1 else "narrower"
         raise UserError(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
@@ -26,7 +27,7 @@ from batchsel.training.loop.evaluation import Evaluation, to_tensors
 from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.train_loop import Loop
 from batchsel.training.loop.train_step import Rows, Step
-from batchsel.training.model.objective import kind_of
+from batchsel.training.model.objective import loss_kind
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
 
@@ -220,9 +221,9 @@ class Engine:
         Raises:
             UserError: If any lies outside.
         """
-        leaves = self.step.objective.leaves()
-        if len(leaves) == 1 and kind_of(leaves[0])[0] == "sparse":
-            ignored = getattr(leaves[0], "_fn_kwargs", {}).get("ignore_class")
+        leaves = self.step.objective.output_losses
+        if len(leaves) == 1 and loss_kind(leaves[0])[0] == "sparse":
+            ignored = keras_private.get_loss_options(leaves[0]).get("ignore_class")
             arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers, ignored)
 
     def warm_up(self, feed: DataFeed, window: BudgetWindow, validation: Rows | None) -> None:
@@ -311,7 +312,7 @@ class Engine:
 
 
 def _compilation(model: keras.Model) -> tuple[Any, ...]:
-    return model._compile_loss, model._compile_metrics, model.optimizer
+    return keras_private.get_compiled_loss(model), keras_private.get_compiled_metrics(model), model.optimizer
 
 
 def _signature(rows: Rows) -> Any:

@@ -90,7 +90,7 @@ class Trainer:
         self.schedule = schedules.schedule(schedule)
         self.augmentation = augmentation.resolve(augment)
         self.curricula = curricula.resolve(curriculum)
-        self.growth = schedules.growth(accumulate)
+        self.growth = schedules.accumulation_schedule(accumulate)
         self.clock = Clock()
         self.progress = FitRecord()
         self.resumed = False

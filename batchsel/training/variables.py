@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.errors import UserError
 from batchsel.training.loop.train_loop import Loop
 from batchsel.training.loop.train_step import Step
@@ -183,8 +184,8 @@ def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
 def _kept(model: keras.Model) -> set[int]:
     """Identities of the weights that no initializer has to draw anew; generators are always drawn anew."""
     kept = set()
-    for layer in model._flatten_layers(include_self=False, recursive=True):
-        leaf = not list(layer._flatten_layers(include_self=False, recursive=True))
+    for layer in keras_private.list_layers(model, include_self=False):
+        leaf = not keras_private.list_layers(layer, include_self=False)
         if leaf and not layer.trainable_weights:
             kept |= {id(weight) for weight in layer.weights}
     return kept

@@ -48,7 +48,7 @@ def test_show_plots_the_curve(command, tmp_path):
     ("words", "message"),
     [
         (["linear", "--plot", "rate.txt"], "--plot writes .png or .svg, got 'rate.txt'"),
-        (["warmup('2 passes')", "--plot", "rate.png"], "counts passes: say how many"),
+        (["warmup('2 passes')", "--plot", "rate.png"], "counts passes: give the passes"),
         (["scale", "--plot", "rate.png"], "depends on the batch size"),
         (["warmup(2)", "--plot", "rate.png"], "warmup: share must be a share of the budget"),
     ],

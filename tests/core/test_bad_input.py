@@ -64,7 +64,7 @@ def test_models_that_cannot_be_trained(build, words):
 @pytest.mark.parametrize(
     ("loss", "words"),
     [
-        (keras.losses.MeanSquaredError(reduction="sum"), "has reduction='sum', which is no mean over samples"),
+        (keras.losses.MeanSquaredError(reduction="sum"), "has reduction='sum', which is not a mean over samples"),
         (mean_of_the_batch, "returns one number for the whole batch; batchsel needs one for each sample"),
     ],
 )

@@ -11,9 +11,9 @@ from batchsel import Trainer
 from batchsel.core.label_smoothing import SmoothedCrossentropy
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.spec.spec import RunSpec, resolve
-from batchsel.models.compiled import compiled
+from batchsel.models.building import build_compiled
 from batchsel.models.perplexity import Perplexity
-from batchsel.training.model.objective import kind_of
+from batchsel.training.model.objective import loss_kind
 
 N, SHARE = 40, 0.3
 X, Y = classes(N)
@@ -69,7 +69,7 @@ def test_it_can_be_made_again_from_its_config():
 
 
 def test_class_numbers_are_still_class_numbers():
-    assert kind_of(smoothed()) == ("sparse", True)
+    assert loss_kind(smoothed()) == ("sparse", True)
     with pytest.raises(UserError, match="outside"):
         Trainer(mlp(loss=smoothed()), batch_size=8, compile="graph").fit(X, Y + 1, verbose=0)
 
@@ -125,12 +125,13 @@ def test_perplexity_is_that_of_the_words():
 
 
 def test_models_are_compiled_with_it_where_there_are_classes():
-    assert compiled("mlp(hidden=[4])", (2,), 2, "classification", label_smoothing=0.1).loss.label_smoothing == 0.1
+    assert build_compiled("mlp(hidden=[4])", (2,), 2, "classification", label_smoothing=0.1).loss.label_smoothing == 0.1
     assert (
-        type(compiled("mlp(hidden=[4])", (2,), 2, "classification").loss) is keras.losses.SparseCategoricalCrossentropy
+        type(build_compiled("mlp(hidden=[4])", (2,), 2, "classification").loss)
+        is keras.losses.SparseCategoricalCrossentropy
     )
-    with pytest.raises(UsageError, match="labels of a regression are no classes"):
-        compiled("mlp(hidden=[4])", (2,), 1, "regression", label_smoothing=0.1)
+    with pytest.raises(UsageError, match="labels of a regression are not classes"):
+        build_compiled("mlp(hidden=[4])", (2,), 1, "regression", label_smoothing=0.1)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5])

@@ -142,7 +142,7 @@ def test_a_run_that_goes_on_measures_the_stages_that_are_left(tmp_path):
 
 def test_models_that_cannot_be_compared_are_refused_before_training(spec, tmp_path):
     spec = replace(spec, model=spec.model.replace("build", "own"))
-    with pytest.raises(UserError, match="only of Sequential and functional models"):
+    with pytest.raises(UserError, match="only Sequential and functional models have a graph of layers"):
         run(spec, RunContext(tmp_path, measures=("snr",)))
     assert not list(tmp_path.iterdir())
 

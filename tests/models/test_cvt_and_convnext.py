@@ -9,7 +9,7 @@ from problems import fill_weights
 
 from batchsel import Trainer, models
 from batchsel.errors import UsageError
-from batchsel.models.compiled import compiled
+from batchsel.models.building import build_compiled
 from batchsel.selectors import resolve
 from batchsel.training.loop.compilation import Compilation, compilation_of
 
@@ -57,7 +57,7 @@ def test_each_stage_of_cvt13_has_the_parameters_of_the_paper(cvt13):
     assert parameters(cvt13) == 19_997_480
 
 
-def test_the_stages_of_cvt13_see_what_the_paper_says(cvt13):
+def test_the_stages_of_cvt13_have_the_sizes_of_the_paper(cvt13):
     shapes = {"stage1": (56, 56, 64), "stage2": (28, 28, 192), "stage3_embedding": (14, 14, 384)}
     for name, shape in {**shapes, "stage3_block10": (1 + 14 * 14, 384)}.items():
         assert cvt13.get_layer(name).output.shape[1:] == shape
@@ -135,7 +135,7 @@ def by_hand(model, x):
     return linear("head", normalized("norm", x[0]))
 
 
-def test_cvt_computes_what_is_written_down_by_hand():
+def test_cvt_matches_numpy():
     model = fill_weights(models.build(WHOLE["cvt13"], (32, 48, 3), 5))
     x = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
     np.testing.assert_allclose(model(x[None])[0], by_hand(model, x), rtol=1e-3, atol=1e-4)
@@ -145,7 +145,7 @@ def convnext_block(dim):
     return 49 * dim + dim + normal(dim) + dense(dim, 4 * dim) + dense(4 * dim, dim) + dim
 
 
-def test_convnext_tiny_is_that_of_keras():
+def test_convnext_tiny_matches_keras():
     model = fill_weights(models.build("convnext_tiny", (32, 32, 3), 1000))
     assert parameters(model, "stem") + parameters(model, "stage1") == embedding(4, 3, 96) + 3 * convnext_block(96)
     assert parameters(model, "stage2") == normal(96) + dense(4 * 96, 192) + 3 * convnext_block(192)
@@ -162,7 +162,7 @@ def test_convnext_tiny_is_that_of_keras():
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (9, 20, 3)])
 @pytest.mark.parametrize("name", SMALL)
-def test_pictures_of_any_size_and_number_of_channels(name, shape):
+def test_images_of_any_size_and_number_of_channels_are_accepted(name, shape):
     assert models.build(WHOLE[name], shape, 10).output_shape == (None, 10)
 
 
@@ -173,11 +173,11 @@ def samples(n=24):
 
 def ready(text, **options):
     keras.utils.set_random_seed(0)
-    return compiled(text, PICTURE, 4, "classification", optimizer="sgd", learning_rate=0.1, **options)
+    return build_compiled(text, PICTURE, 4, "classification", optimizer="sgd", learning_rate=0.1, **options)
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_it_trains_and_starts_anew_from_another_seed(name):
+def test_training_starts_again_from_another_seed(name):
     x, y = samples()
     trainer = Trainer(ready(SMALL[name]), batch_size=8, compile="graph")
     starts, losses = [], []
@@ -195,7 +195,7 @@ def test_it_trains_and_starts_anew_from_another_seed(name):
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 @pytest.mark.parametrize("name", SHALLOW)
-def test_it_trains_in_mixed_precision_with_logits_in_float32(name, mode):
+def test_mixed_precision_training_has_float32_logits(name, mode):
     x, y = samples()
     model = ready(SHALLOW[name], mixed_precision=True)
     losses = Trainer(model, batch_size=8, compile=mode).fit(x, y, epochs=4, verbose=0).history["loss"]
@@ -218,7 +218,7 @@ def test_every_weight_gets_a_gradient(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_loop_around_it_stays_a_plain_graph(name):
+def test_the_training_loop_stays_a_plain_graph(name):
     parts = Compilation(all=False, planning=True, choosing=True)
     assert compilation_of("auto", models.build(SMALL[name], PICTURE, 4), resolve("random"), 10**6) == parts
 

@@ -6,7 +6,7 @@ import pytest
 from command_line import CommandLine
 
 from batchsel import Trainer, models
-from batchsel.models.compiled import compiled
+from batchsel.models.building import build_compiled
 from batchsel.models.perplexity import Perplexity
 
 LENGTH, VOCABULARY = 12, 20
@@ -15,10 +15,10 @@ SMALL = "tiny_lm(width=32, heads=2)"
 
 
 def small(**options):
-    return compiled(SMALL, (LENGTH,), VOCABULARY, "language_model", learning_rate=0.01, **options)
+    return build_compiled(SMALL, (LENGTH,), VOCABULARY, "language_model", learning_rate=0.01, **options)
 
 
-def test_the_number_of_parameters():
+def test_the_number_of_parameters_is_known():
     w, vocabulary, length, blocks = 128, 4096, 128, 2
     attention, feed_forward, norm = 4 * (w * w + w), 8 * w * w + 5 * w, 2 * w
     expected = vocabulary * w + length * w + blocks * (attention + feed_forward + 2 * norm) + norm
@@ -27,7 +27,7 @@ def test_the_number_of_parameters():
     assert model.output_shape == (None, None, vocabulary)
 
 
-def test_what_comes_later_changes_nothing_before():
+def test_later_subwords_do_not_change_earlier_outputs():
     model = models.build(SMALL, (LENGTH,), VOCABULARY)
     changed = X[:4, :-1].copy()
     changed[:, 7] = (changed[:, 7] + 1) % VOCABULARY
@@ -44,7 +44,7 @@ def test_the_embedding_scores_the_subwords_too():
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
 @pytest.mark.parametrize("selector", ["random", "loss_ema", "loss_threshold"])
-def test_it_learns_64_sequences_by_heart(selector, compile):
+def test_tiny_lm_memorizes_64_sequences(selector, compile):
     keras.utils.set_random_seed(0)
     trainer = Trainer(small(), selector, batch_size=16, compile=compile, seed=0)
     # What follows the first subword of a sequence is known only if that differs from the others'.
@@ -68,7 +68,7 @@ def test_the_loss_of_a_sample_is_the_mean_over_its_subwords():
 
 
 @pytest.mark.parametrize("weights", [None, np.array([1.0, 0.0, 2.0], "float32")])
-def test_perplexity_is_that_of_keras_fit_too(weights):
+def test_perplexity_matches_keras_fit(weights):
     logits = np.random.default_rng(1).normal(size=(3, 4, 5)).astype("float32")
     targets = np.random.default_rng(2).integers(0, 5, (3, 4))
     losses = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True).numpy()
@@ -80,7 +80,7 @@ def test_perplexity_is_that_of_keras_fit_too(weights):
     assert float(other.result()) == pytest.approx(expected, rel=1e-5)
 
 
-def test_evaluation_gives_the_perplexity_of_its_loss():
+def test_evaluated_perplexity_matches_its_loss():
     model = small()
     results = Trainer(model, compile="graph").evaluate(X[:, :-1], X[:, 1:])
     assert results["perplexity"] == pytest.approx(np.exp(results["loss"]), rel=1e-5)
@@ -102,7 +102,7 @@ def write_book(path):
 
 
 @pytest.mark.parametrize("selector", ["random", "loss_ema"])
-def test_a_text_of_ones_own_to_a_perplexity(command, tmp_path, selector):
+def test_a_user_text_is_trained_to_a_perplexity(command, tmp_path, selector):
     write_book(tmp_path / "book.txt")
     words = f"run --dataset lm_text --file book.txt --model {SMALL!r} --budget 20 --evaluations 5 --selector {selector}"
     result = command(*words.replace("'", "").replace(SMALL, "MODEL").split(), "--target", "perplexity<=25")
@@ -124,7 +124,7 @@ def test_a_text_of_ones_own_to_a_perplexity(command, tmp_path, selector):
     assert "goes on with a text" in command("predict", str(folder.parent)).err
 
 
-def test_files_that_are_no_text(command):
+def test_files_that_are_not_text_are_refused(command):
     assert "not with digits" in command("run", "--dataset", "digits", "--file", "book.txt").err
     assert "expected a text" in command("run", "--dataset", "lm_text", "--file", "book.pdf").err
     result = command("run", "--dataset", "lm_text", "--file", "book.txt", "--target", "perplexity<=9")
@@ -132,7 +132,7 @@ def test_files_that_are_no_text(command):
     assert result.code == 1
 
 
-def test_a_target_of_perplexity_falls(command, tmp_path):
+def test_a_perplexity_target_is_reached_from_above(command, tmp_path):
     write_book(tmp_path / "book.txt")
     result = command("run", "--dataset", "./book.txt", "--target", "perplexity>=25")
     assert "reverse the sign, perplexity should fall" in result.err

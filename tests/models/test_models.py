@@ -59,7 +59,7 @@ def test_every_model_is_in_the_tables():
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_the_number_of_parameters(name):
+def test_every_model_has_its_documented_number_of_parameters(name):
     shape, outputs, expected = TRAINABLE[name]
     model = models.build(name, shape, outputs)
     assert size(model) == expected
@@ -68,7 +68,7 @@ def test_the_number_of_parameters(name):
 
 
 @pytest.mark.parametrize("name", IMAGENET)
-def test_large_pictures_get_the_other_stem(name):
+def test_large_images_get_the_imagenet_stem(name):
     model = models.build(name, (224, 224, 3), 1000)
     assert size(model) == IMAGENET[name]
     pooled = next(layer for layer in model.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
@@ -88,7 +88,7 @@ def samples(shape, n=64):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_it_learns_64_samples_by_heart(name):
+def test_every_model_memorizes_64_samples(name):
     text, shape = SMALL[name]
     keras.utils.set_random_seed(0)
     x, y = samples(shape)

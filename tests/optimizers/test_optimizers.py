@@ -1,4 +1,4 @@
-"""LARS and LAMB against NumPy, gradients clipped in both ways, and optimizers by name."""
+"""LARS and LAMB against NumPy, clipping by value and norm, and optimizers by name."""
 
 import keras
 import numpy as np
@@ -8,11 +8,11 @@ from problems import classes, compiled
 
 from batchsel import Trainer, optimizers
 from batchsel.errors import UsageError, UserError
-from batchsel.optimizers.value_clipping import clamping
+from batchsel.optimizers.value_clipping import with_value_clipping
 from batchsel.training.optim.layer_rates import check_layer_rates
 
 SHAPES = ((3, 2), (2,))
-"""A matrix, which has a ratio and is decayed, and a bias, which is not."""
+"""A matrix, which is scaled and decayed, and a bias, which is neither."""
 
 
 def drawn(seed):
@@ -74,7 +74,7 @@ def lamb_in_numpy(weights, gradients, rate, decay):
 
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
-def test_lars_is_that_of_the_paper(momentum, nesterov, xla):
+def test_lars_matches_the_paper(momentum, nesterov, xla):
     gradients = [drawn(seed) for seed in (1, 2, 3)]
     settings = {"momentum": momentum, "nesterov": nesterov, "weight_decay": 0.1, "trust_coefficient": 0.02}
     found = after(optimizers.LARS(0.7, epsilon=0.5, **settings), drawn(0), gradients, jit_compile=xla)
@@ -84,14 +84,14 @@ def test_lars_is_that_of_the_paper(momentum, nesterov, xla):
 
 
 @pytest.mark.parametrize("xla", [False, True])
-def test_lamb_is_that_of_the_paper(xla):
+def test_lamb_matches_the_paper(xla):
     gradients = [drawn(seed) for seed in (1, 2, 3)]
     found = after(optimizers.LAMB(0.1, weight_decay=0.2), drawn(0), gradients, jit_compile=xla)
     for one, other in zip(found, lamb_in_numpy(drawn(0), gradients, 0.1, 0.2), strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
 
 
-def test_lamb_that_leaves_nothing_out_is_that_of_keras():
+def test_lamb_without_exclusions_matches_keras():
     gradients = [drawn(seed) for seed in (1, 2, 3)]
     found = after(optimizers.LAMB(0.1, min_rank=0), drawn(0), gradients)
     for one, other in zip(found, after(keras.optimizers.Lamb(0.1), drawn(0), gradients), strict=True):
@@ -100,7 +100,7 @@ def test_lamb_that_leaves_nothing_out_is_that_of_keras():
 
 @pytest.mark.parametrize(("min_rank", "scaled"), [(0, [True, True]), (2, [True, False]), (3, [False, False])])
 @pytest.mark.parametrize("make", [lars, lamb])
-def test_what_is_scaled_moves_by_the_rate_beside_its_norm(make, min_rank, scaled):
+def test_scaled_variables_move_by_the_rate_times_their_norm(make, min_rank, scaled):
     weights = drawn(0)
     found = after(make(0.1, min_rank=min_rank), weights, [drawn(1)])
     moves = [np.linalg.norm(one - weight) / np.linalg.norm(weight) for one, weight in zip(found, weights, strict=True)]
@@ -108,7 +108,7 @@ def test_what_is_scaled_moves_by_the_rate_beside_its_norm(make, min_rank, scaled
 
 
 @pytest.mark.parametrize("make", [lars, lamb])
-def test_without_weights_or_gradients_the_ratio_is_one(make):
+def test_the_ratio_is_one_if_weights_or_gradients_are_zero(make):
     zeros, ones = [np.zeros((2, 2), np.float32)], [np.ones((2, 2), np.float32)]
     np.testing.assert_allclose(after(make(0.25), zeros, [ones])[0], -0.25, rtol=1e-5)
     np.testing.assert_array_equal(after(make(0.25), ones, [zeros])[0], 1.0)
@@ -117,12 +117,12 @@ def test_without_weights_or_gradients_the_ratio_is_one(make):
 @pytest.mark.parametrize(
     "text", ["lars(weight_decay=0.1)", "lamb(weight_decay=0.1)", "sgd(clipvalue=0.5, global_clipnorm=0.5)"]
 )
-def test_layers_may_have_rates_of_their_own(text):
+def test_layer_rates_are_supported(text):
     check_layer_rates(optimizers.build(text, 0.1))
 
 
 @pytest.mark.parametrize("make", [lars, lamb])
-def test_a_gradient_in_rows_is_summed(make):
+def test_sparse_gradients_are_summed(make):
     """Gradients of an embedding come as rows, one more than once."""
     rows = tf.IndexedSlices(
         tf.constant([[1.0, 2.0], [3.0, 0.0], [1.0, 1.0]]), tf.constant([2, 0, 2]), tf.constant([3, 2])
@@ -144,7 +144,7 @@ def test_a_gradient_in_rows_is_summed(make):
         "lars(clipvalue=0.5, clipnorm=0.5)",
     ],
 )
-def test_an_optimizer_can_be_made_again_from_its_config(text):
+def test_config_recreates_the_optimizer(text):
     optimizer = optimizers.build(text, 0.3)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is type(optimizer)
@@ -165,7 +165,7 @@ def test_an_optimizer_can_be_made_again_from_its_config(text):
         ("clipvalue=2.0, global_clipnorm=1.5", [1.0, -1.0], [0.5]),
     ],
 )
-def test_gradients_are_clipped(clips, first, second):
+def test_gradients_are_clipped_by_value_and_norm(clips, first, second):
     """Two gradients, [3, -4] of the norm 5 and [1]; all together have the norm √26."""
     zeros = [np.zeros(2, np.float32), np.zeros(1, np.float32)]
     gradients = [np.float32([3, -4]), np.float32([1])]
@@ -175,26 +175,26 @@ def test_gradients_are_clipped(clips, first, second):
         np.testing.assert_allclose(np.concatenate(found), [-value for value in first + second], rtol=1e-6)
 
 
-def test_a_class_that_clamps_is_made_once():
-    assert clamping(keras.optimizers.SGD) is clamping(keras.optimizers.SGD)
+def test_with_value_clipping_returns_the_same_class_each_time():
+    assert with_value_clipping(keras.optimizers.SGD) is with_value_clipping(keras.optimizers.SGD)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("lasr", "unknown optimizer 'lasr'. Did you mean 'lars'"),
         ("sgd(clipnorm=1.0, global_clipnorm=1.0)", "give one of the two"),
         ("lars(0.9)", "give its parameters by name"),
-        ("lars(learning_rate=0.1)", "the rate by --learning-rate"),
+        ("lars(learning_rate=0.1)", "the learning rate by --learning-rate"),
     ],
 )
-def test_what_is_wrong_in_a_text_is_said_before_keras_is_there(text, said):
-    with pytest.raises(UsageError, match=said):
+def test_check_rejects_a_wrong_text(text, message):
+    with pytest.raises(UsageError, match=message):
         optimizers.check(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("lars(momentum=2)", "lars: momentum must be a number in"),
         ("lars(trust_coefficient=0)", "lars: trust_coefficient must be a number in"),
@@ -204,12 +204,12 @@ def test_what_is_wrong_in_a_text_is_said_before_keras_is_there(text, said):
         ("sgd(clipvalue=-1.0, clipnorm=1.0)", "clipvalue must be a number in"),
     ],
 )
-def test_what_is_wrong_in_a_parameter_is_said(text, said):
-    with pytest.raises(UsageError, match=said):
+def test_build_rejects_wrong_parameters(text, message):
+    with pytest.raises(UsageError, match=message):
         optimizers.build(text, 0.1)
 
 
-def test_the_way_of_keras_to_leave_variables_out_is_refused():
+def test_exclude_from_weight_decay_is_refused():
     with pytest.raises(UserError, match="set min_rank instead"):
         optimizers.LARS().exclude_from_weight_decay(var_names=["bias"])
 
@@ -221,7 +221,7 @@ def test_the_way_of_keras_to_leave_variables_out_is_refused():
         ("lamb(weight_decay=0.01)", 0.05),
     ],
 )
-def test_a_trainer_learns_with_them_in_mixed_precision(text, rate, policy):
+def test_mixed_precision_training_learns(text, rate, policy):
     policy("mixed_bfloat16")
     layers = [
         keras.Input((4,)),

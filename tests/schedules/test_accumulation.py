@@ -1,4 +1,4 @@
-"""How many batches make an update: the text form, and the number over a run."""
+"""Accumulation schedules: the text form, and the number of batches over a run."""
 
 import re
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
-from batchsel.schedules import AccumulationSchedule, check_growth, growth
+from batchsel.schedules import AccumulationSchedule, accumulation_schedule, check_accumulation
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ from batchsel.schedules import AccumulationSchedule, check_growth, growth
         ),
     ],
 )
-def test_how_many_batches_make_an_update(value, expected, printed):
-    found = growth(value)
+def test_every_form_of_accumulation_is_read_and_printed(value, expected, printed):
+    found = accumulation_schedule(value)
     assert found == expected
     if isinstance(value, str):
-        check_growth(value)
+        check_accumulation(value)
     if found is not None:
         assert repr(found) == printed
-        assert growth(printed) == found
+        assert accumulation_schedule(printed) == found
         assert found.constant == printed.isdecimal()
 
 
@@ -59,20 +59,20 @@ def test_how_many_batches_make_an_update(value, expected, printed):
         (2.0, "must be a whole number, or grow("),
         (True, "must be a whole number, or grow("),
         ("grow(2, 1, [0.5])", "grow: factor must be a whole number of at least 2, got 1"),
-        ("grow(at=0.5)", "grow: at must be a list of points"),
-        ("grow(at=[1.5])", "grow: at must be a list of points"),
+        ("grow(at=0.5)", "grow: at must be a list of milestones"),
+        ("grow(at=[1.5])", "grow: at must be a list of milestones"),
         ("grow(by=2)", "unknown parameter of grow 'by'"),
-        ("grow(factor=1000, at=[0.1, 0.2, 0.3])", "an update would be made of 1000000000 batches at the end"),
+        ("grow(factor=1000, at=[0.1, 0.2, 0.3])", "the last updates would have 1000000000 batches"),
     ],
 )
-def test_growth_that_cannot_be(value, message):
-    for reader in (growth, check_growth) if isinstance(value, str) else (growth,):
+def test_accumulation_that_cannot_be_read_is_refused(value, message):
+    for reader in (accumulation_schedule, check_accumulation) if isinstance(value, str) else (accumulation_schedule,):
         with pytest.raises(UserError, match=re.escape(message)):
             reader(value)
 
 
 @pytest.mark.parametrize("jit_compile", [None, False, True])
-def test_batches_of_an_update_over_a_run(jit_compile):
+def test_batches_grow_at_each_milestone_in_every_mode(jit_compile):
     grow = AccumulationSchedule(2, 3, [0.25, "15 passes", 0.5])
 
     def batches(progress):
@@ -82,12 +82,12 @@ def test_batches_of_an_update_over_a_run(jit_compile):
     numbers = [found(tf.constant(p)) for p in (0.0, 0.24, 0.25, 0.49, 0.5, 0.74, 0.75, 1.0)]
     assert [int(number) for number in numbers] == [2, 2, 6, 6, 18, 18, 54, 54]
     assert {number.dtype for number in numbers} == {tf.int32}
-    assert grow.most == 54
+    assert grow.max_batches == 54
 
 
-points = st.lists(st.floats(0, 1, exclude_min=True) | st.sampled_from(["0.5 passes", "30 passes"]), max_size=4)
+milestones = st.lists(st.floats(0, 1, exclude_min=True) | st.sampled_from(["0.5 passes", "30 passes"]), max_size=4)
 
 
-@given(st.builds(AccumulationSchedule, st.integers(1, 64), st.integers(2, 8), points))
-def test_printed_growth_is_read_back(grow):
-    assert (growth(repr(grow)) or AccumulationSchedule()) == grow
+@given(st.builds(AccumulationSchedule, st.integers(1, 64), st.integers(2, 8), milestones))
+def test_printed_accumulation_is_read_back(grow):
+    assert (accumulation_schedule(repr(grow)) or AccumulationSchedule()) == grow

@@ -25,7 +25,7 @@ class Rates(keras.callbacks.Callback):
         self.rates.append(float(self.model.optimizer.learning_rate))
 
 
-def test_the_rates_of_model_fit_are_those_of_the_formula():
+def test_rates_of_model_fit_match_the_formula():
     optimizer = keras.optimizers.SGD(KerasSchedule("cosine | warmup(0.25)", 0.04, steps=12))
     model = linear(optimizer=optimizer)
     rates = Rates()
@@ -34,7 +34,7 @@ def test_the_rates_of_model_fit_are_those_of_the_formula():
     np.testing.assert_allclose(rates.rates, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_its_updates_are_those_of_a_loop_over_keras_steps():
+def test_updates_match_a_loop_over_keras_steps():
     model, by_hand = (linear(rate=0.04) for _ in range(2))
     model.optimizer = None
     model.compile(keras.optimizers.SGD(KerasSchedule("linear", 0.04, steps=6)), "mse")
@@ -45,7 +45,7 @@ def test_its_updates_are_those_of_a_loop_over_keras_steps():
     np.testing.assert_allclose(model.get_weights()[0], by_hand.get_weights()[0], rtol=1e-6)
 
 
-def test_stated_rates_batch_sizes_and_passes():
+def test_rate_batch_size_and_passes_are_filled_in():
     assert float(KerasSchedule("one_cycle(peak=0.5)", None, 100)(30)) == 0.5
     scaled = KerasSchedule("scale(batch=8) | warmup('5 passes', 'base')", 0.25, 100, batch_size=32, passes=20)
     assert [float(scaled(step)) for step in (0, 25, 100, 1000)] == [0.25, 1, 1, 1]
@@ -53,14 +53,14 @@ def test_stated_rates_batch_sizes_and_passes():
     assert float(KerasSchedule(lambda progress: 1 - progress, 0.5, 10)(5)) == 0.25
 
 
-def test_no_point_is_missed_by_a_step():
+def test_milestones_are_reached_at_the_exact_step():
     for passes in (3, 7, 11, 29):
         stepped = KerasSchedule(f"step(['{passes} passes'], 0.5) | step([{passes / 30}], 0.5)", 1, 300, passes=30)
         assert [float(stepped(10 * passes + late)) for late in (-1, 0)] == [1, 0.25]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-def test_it_is_saved_with_the_model(tmp_path):
+def test_the_schedule_is_saved_with_the_model(tmp_path):
     rate = KerasSchedule("cosine | warmup('2 passes', 'base') | scale(batch=4)", 0.01, 12, batch_size=8, passes=4)
     model = linear(optimizer=keras.optimizers.SGD(rate))
     model.fit(X, Y, batch_size=8, verbose=0)
@@ -76,7 +76,7 @@ def test_it_is_saved_with_the_model(tmp_path):
 
 @pytest.mark.parametrize("own", [lambda progress: 1 - progress, schedule("cosine") | schedule(lambda p: p)])
 def test_functions_are_not_saved(own):
-    with pytest.raises(UserError, match="cannot be saved: a function, or a class from a file, is not in its text"):
+    with pytest.raises(UserError, match="cannot be saved: its text does not contain a function or a class from a file"):
         KerasSchedule(own, 0.1, 10).get_config()
 
 
@@ -86,26 +86,29 @@ def test_functions_are_not_saved(own):
         ((None, 0.1, 10), "KerasSchedule needs a schedule, such as 'cosine | warmup(0.05)'; got None"),
         (("cosin", 0.1, 10), "Did you mean 'cosine'"),
         (("cosine", None, 10), "needs steps, and a learning_rate unless the schedule states one"),
-        (("one_cycle(peak=0.5)", 0.1, 10), "states the learning rate: give None in place of 0.1"),
+        (("one_cycle(peak=0.5)", 0.1, 10), "sets the learning rate: pass None instead of 0.1"),
         (("cosine", 0.1, 0), "steps must be a number above 0, got 0"),
         (("cosine", "fast", 10), "learning_rate must be a number above 0, got 'fast'"),
         (
             ("one_cycle(momenta=[0.8, 0.9])", 0.1, 10),
             "sets the momentum too, which a learning-rate schedule of Keras cannot",
         ),
-        (("scale", 0.1, 10), "depends on the batch size: say it, as in batch_size=32"),
-        (("cosine | warmup('5 passes')", 0.1, 10), "counts passes: say how many the whole budget has, as in passes=20"),
+        (("scale", 0.1, 10), "depends on the batch size: give the samples of an update, as in batch_size=32"),
+        (
+            ("cosine | warmup('5 passes')", 0.1, 10),
+            "counts passes: give the passes of the whole budget, as in passes=20",
+        ),
         (("step(['5 passes'])", 0.1, 10), "counts passes"),
     ],
 )
-def test_what_is_refused(arguments, words):
+def test_wrong_arguments_are_refused(arguments, words):
     with pytest.raises(UserError, match=re.escape(words)):
         KerasSchedule(*arguments)
 
 
-def test_schedules_that_differ_by_layer_are_refused():
+def test_schedules_with_rates_by_layer_are_refused():
     class ByLayer(Warmup):
         by_layer = True
 
-    with pytest.raises(UserError, match="has no single factor: layers differ in it"):
+    with pytest.raises(UserError, match="has no single factor: layers have different rates"):
         KerasSchedule(ByLayer(), 0.1, 10)

@@ -20,7 +20,7 @@ def places(groups):
 
 
 def factors(lerac, groups, progress, passes=None, rate=RATE):
-    return lerac.layers(Timestamp.from_progress(progress, passes), places(groups), tf.constant(rate)).numpy()
+    return lerac.layer_factors(Timestamp.from_progress(progress, passes), places(groups), tf.constant(rate)).numpy()
 
 
 def paper(groups, t, eta, eta_min, c):
@@ -42,7 +42,7 @@ def authors(groups, updates, eta, eta_min, c, head=None):
 @pytest.mark.parametrize("t", [0.0, 0.3, 0.99])
 @pytest.mark.parametrize(("eta", "eta_min"), [(0.1, 1e-8), (0.002, 2e-6), (1e-6, 1e-4)])
 @pytest.mark.parametrize("c", [2.0, 10.0])
-def test_the_geometric_form_is_equation_9_whatever_c_is(t, eta, eta_min, c):
+def test_the_geometric_form_is_equation_9_for_any_c(t, eta, eta_min, c):
     found = factors(LeRaC(0.5, eta_min, c=c), 6, t / 2, rate=eta)
     np.testing.assert_allclose(found * eta, paper(6, t, eta, eta_min, c), rtol=2e-5)
     np.testing.assert_allclose(found * eta, paper(6, t, eta, eta_min, 3.0), rtol=2e-5)
@@ -52,7 +52,7 @@ def test_the_geometric_form_is_equation_9_whatever_c_is(t, eta, eta_min, c):
     ("eta_min", "c", "head"), [(1e-5, 10.0, None), (1e-7, 10.0, 1e-4), (3e-5, 10.0, 0.5), (1e-6, 3.0, 1e-6)]
 )
 @pytest.mark.parametrize("updates", [1, 2, 4])
-def test_the_multiplicative_form_is_the_loop_of_the_authors(eta_min, c, head, updates):
+def test_the_multiplicative_form_matches_the_authors_loop(eta_min, c, head, updates):
     lerac = LeRaC("50 passes", eta_min, "multiplicative", c, head, updates)
     for passes in (0.0, 0.24, 0.25, 0.5, 0.999, 1.0, 1.5, 2.0, 3.75, 7.0, 49.0):
         expected = authors(9, math.floor(passes * updates), RATE, eta_min, c, head)
@@ -60,19 +60,19 @@ def test_the_multiplicative_form_is_the_loop_of_the_authors(eta_min, c, head, up
         np.testing.assert_allclose(found * RATE, expected, rtol=2e-5, err_msg=f"after {passes} passes")
 
 
-def test_rungs_of_the_multiplicative_form_end_at_exactly_1():
+def test_the_multiplicative_form_ends_at_exactly_1():
     lerac = LeRaC("50 passes", 1e-8, "multiplicative")
     assert factors(lerac, 8, 0.1, 7.0).tolist() == [1.0] * 8
     assert factors(lerac, 8, 0.1, 6.0).tolist() == [1.0] * 7 + [pytest.approx(0.1)]
 
 
-def test_c_counts_in_the_multiplicative_form_alone():
+def test_c_changes_only_the_multiplicative_form():
     slow, fast = (factors(LeRaC("9 passes", form="multiplicative", c=c), 5, 0.1, 1.0) for c in (2.0, 10.0))
     np.testing.assert_allclose(slow, [1, 1, 1 / 2, 1 / 4, 1 / 8], rtol=1e-6)
     np.testing.assert_allclose(fast, [1, 1, 1 / 10, 1 / 100, 1 / 1000], rtol=1e-6)
 
 
-def test_many_samples_do_not_miss_an_update_by_a_hair():
+def test_updates_are_on_time_for_many_samples():
     just_below_3 = np.nextafter(np.float32(3), np.float32(0))
     found = factors(LeRaC("9 passes", form="multiplicative"), 5, 0.1, just_below_3)
     np.testing.assert_allclose(found, [1, 1, 1, 1, 0.1], rtol=1e-6)
@@ -92,7 +92,7 @@ def test_k_in_passes_and_as_a_share_agree():
     assert factors(LeRaC(0.2), 4, 0.2).tolist() == factors(LeRaC("8 passes"), 4, 0.2, 8).tolist() == [1.0] * 4
 
 
-def test_a_rate_of_0_or_below_the_least_starts_everywhere_at_once():
+def test_a_rate_below_eta_min_is_the_same_for_all_layers():
     for rate in (0.0, 1e-9):
         assert factors(LeRaC(0.5), 3, 0.0, rate=rate).tolist() == [1.0] * 3
 
@@ -130,7 +130,7 @@ def test_factors_lie_in_0_to_1_rise_with_time_and_end_at_1(
 
 @settings(max_examples=50)
 @given(**anything)
-def test_the_deeper_the_slower(form, k, eta_min, c, head, updates, groups, rate, progress):
+def test_deeper_layers_have_lower_rates(form, k, eta_min, c, head, updates, groups, rate, progress):
     found = factors(LeRaC(k, eta_min, form, c, updates=updates), groups, progress, 20 * progress, rate)
     if form == "geometric":
         assert np.all(np.diff(found) <= 0)
@@ -138,29 +138,31 @@ def test_the_deeper_the_slower(form, k, eta_min, c, head, updates, groups, rate,
 
 
 @pytest.mark.parametrize("form", ["geometric", "multiplicative"])
-def test_however_a_run_is_cut_a_moment_has_its_factors(form):
+def test_factors_depend_on_time_alone(form):
     """Samples trained on decide, not steps: batches of 1, 7 and 32, in one traced function and outside."""
     lerac, n, budget = LeRaC("2 passes", form=form), 64, 4 * 64
-    traced = tf.function(lambda timestamp: lerac.layers(timestamp, places(5), tf.constant(RATE)), jit_compile=True)
+    traced = tf.function(
+        lambda timestamp: lerac.layer_factors(timestamp, places(5), tf.constant(RATE)), jit_compile=True
+    )
     by_samples = {}
     for batch in (1, 7, 32):
         for samples in range(0, budget, batch):
             timestamp = Timestamp.from_progress(tf.constant(samples / budget), tf.constant(samples / n))
-            eager = lerac.layers(timestamp, places(5), tf.constant(RATE)).numpy()
+            eager = lerac.layer_factors(timestamp, places(5), tf.constant(RATE)).numpy()
             assert by_samples.setdefault(samples, eager.tolist()) == eager.tolist()
             if batch == 32:
                 np.testing.assert_allclose(traced(timestamp), eager, rtol=1e-5)
 
 
-def test_it_multiplies_with_others_and_is_read_from_text():
+def test_lerac_multiplies_with_other_schedules_and_is_read_from_text():
     lerac = schedule("lerac('5 passes', form='multiplicative', updates=2)")
     assert lerac == LeRaC("5 passes", form="multiplicative", updates=2)
     assert schedule(repr(lerac)) == lerac
     both = lerac | LeRaC(0.5, 1e-4)
     timestamp = Timestamp.from_progress(0.1, 1.0)
-    product = lerac.layers(timestamp, places(4), tf.constant(RATE)) * factors(LeRaC(0.5, 1e-4), 4, 0.1)
+    product = lerac.layer_factors(timestamp, places(4), tf.constant(RATE)) * factors(LeRaC(0.5, 1e-4), 4, 0.1)
     assert both.by_layer
-    np.testing.assert_allclose(both.layers(timestamp, places(4), tf.constant(RATE)), product)
+    np.testing.assert_allclose(both.layer_factors(timestamp, places(4), tf.constant(RATE)), product)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_it_multiplies_with_others_and_is_read_from_text():
         ({"updates": 0.5}, "updates must be a whole number of at least 1, got 0.5"),
     ],
 )
-def test_impossible_parameters_are_said_in_words(parameters, message):
+def test_impossible_parameters_are_refused(parameters, message):
     with pytest.raises(UsageError) as error:
         LeRaC(**parameters)
     assert str(error.value).startswith("lerac: ")

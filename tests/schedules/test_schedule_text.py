@@ -18,7 +18,7 @@ from batchsel.schedules import (
     Constant,
     Cosine,
     Exponential,
-    Function,
+    FunctionSchedule,
     InverseSqrt,
     LeRaC,
     Linear,
@@ -27,7 +27,7 @@ from batchsel.schedules import (
     Product,
     Scale,
     Schedule,
-    Step,
+    StepDecay,
     Warmup,
     check,
     schedule,
@@ -44,14 +44,14 @@ from batchsel.schedules.registry import REGISTRY
         ("cosine | warmup(0.05)", Product((Cosine(), Warmup()))),
         ("warmup(0.2, start=0.5)", Warmup(0.2, 0.5)),
         ("warmup('5 passes', 'base')", Warmup("5 passes", "base")),
-        ("step([0.3, '60 passes'], 0.2)", Step((0.3, "60 passes"), 0.2)),
-        ("step(at=(0.3,))", Step([0.3])),
+        ("step([0.3, '60 passes'], 0.2)", StepDecay((0.3, "60 passes"), 0.2)),
+        ("step(at=(0.3,))", StepDecay([0.3])),
         ("one_cycle(0.05, momenta=[0.85, 0.95])", OneCycle(peak=0.05, momenta=(0.85, 0.95))),
         ("scale('sqrt', batch=64, rate=.1)|polynomial", Scale("sqrt", 64, 0.1) | Polynomial()),
         ("cosine | warmup | scale", Cosine() | (Warmup() | Scale())),
     ],
 )
-def test_what_is_read(text, expected):
+def test_texts_are_read(text, expected):
     check(text)
     found = schedule(text)
     assert found == expected
@@ -71,7 +71,7 @@ def test_what_is_read(text, expected):
         ("cosine(lambda: 0)", "cannot read"),
     ],
 )
-def test_what_the_text_alone_shows_to_be_wrong(text, message):
+def test_check_rejects_wrong_texts(text, message):
     for reader in (check, schedule):
         with pytest.raises(UsageError, match=re.escape(message)):
             reader(text)
@@ -96,8 +96,8 @@ def test_what_the_text_alone_shows_to_be_wrong(text, message):
         ("warmup(start=-1)", "warmup: start must be a number in [0, 1], got -1"),
         ("warmup(start='bottom')", "warmup: start must be a number in [0, 1] or 'base', got 'bottom'"),
         ("warmup(form='gradual')", "warmup: form must be one of 'linear', 'constant', got 'gradual'"),
-        ("step([])", "step: at must list at least one point"),
-        ("step(0.5)", "step: at must be a list of points, each a share of the budget in (0, 1] or a text such as"),
+        ("step([])", "step: at must list at least one milestone"),
+        ("step(0.5)", "step: at must be a list of milestones, each a share of the budget in (0, 1] or a text such as"),
         ("step([0.5, 0])", "'5 passes', got [0.5, 0]"),
         ("step(times=0)", "step: times must be a number in (0, 1000], got 0"),
         ("inverse_sqrt(0)", "inverse_sqrt: warmup must be a share of the budget in (0, 1]"),
@@ -109,20 +109,20 @@ def test_what_the_text_alone_shows_to_be_wrong(text, message):
         ("scale('cubic')", "scale: rule must be one of 'linear', 'sqrt', 'none', got 'cubic'"),
         ("scale(batch=0)", "scale: batch must be a whole number of at least 1, got 0"),
         ("scale(rate=-1)", "scale: rate must be a number in (0, inf), got -1"),
-        ("one_cycle(peak=1) | scale(rate=0.1)", "one_cycle and scale both state the learning rate"),
+        ("one_cycle(peak=1) | scale(rate=0.1)", "one_cycle and scale both set the learning rate"),
         ("./nowhere.py:rate", "there is no file 'nowhere.py' to take 'rate' from"),
     ],
 )
-def test_what_cannot_be_built(text, message):
+def test_impossible_parameters_are_refused(text, message):
     check(text)
     with pytest.raises(UsageError, match=re.escape(message)):
         schedule(text)
 
 
-def test_what_is_given_as_objects():
+def test_objects_and_functions_become_schedules():
     assert schedule(None) is None
     assert schedule(Cosine) == Cosine()
-    assert isinstance(schedule(math.sqrt), Function)
+    assert isinstance(schedule(math.sqrt), FunctionSchedule)
     for value in (0.5, ["cosine"], dict, AccumulationSchedule(4)):
         with pytest.raises(UsageError, match="must be a text such as 'cosine | warmup"):
             schedule(value)
@@ -130,7 +130,7 @@ def test_what_is_given_as_objects():
         schedule(keras.optimizers.schedules.CosineDecay(0.1, 10))
 
 
-def test_schedules_from_a_file(tmp_path, monkeypatch):
+def test_schedules_from_a_file_are_loaded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
         "import dataclasses, batchsel\n"
@@ -156,7 +156,7 @@ def test_schedules_from_a_file(tmp_path, monkeypatch):
 def test_texts_are_checked_without_tensorflow():
     code = (
         "import sys; from batchsel import schedules; from batchsel.schedules.registry import REGISTRY\n"
-        "schedules.check('cosine | warmup(0.05)'); schedules.check_growth('grow(at=[0.5])'); REGISTRY.doc('cosine')\n"
+        "schedules.check('cosine | warmup(0.05)'); schedules.check_accumulation('grow(at=[0.5])'); REGISTRY.doc('cosine')\n"
         "assert schedules.__all__; sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -178,13 +178,13 @@ durations = above_none | st.floats(0.01, 1e6).map(lambda passes: f"{passes} pass
 points = st.lists(durations, min_size=1, max_size=4)
 rates = st.none() | st.floats(0, exclude_min=True, allow_infinity=False)
 pairs = st.lists(st.floats(0, 1, exclude_max=True), min_size=2, max_size=2).map(sorted)
-parts = st.one_of(
+parts = st.check_choice(
     st.just(Constant()),
     st.builds(Linear, shares),
     st.builds(Cosine, shares),
     st.builds(Polynomial, st.floats(0, exclude_min=True, allow_infinity=False), shares),
     st.builds(Exponential, above_none),
-    st.builds(Step, points, above_none),
+    st.builds(StepDecay, points, above_none),
     st.builds(InverseSqrt, durations, shares),
     st.builds(Warmup, durations, shares | st.just("base"), st.sampled_from(["linear", "constant"])),
     st.builds(OneCycle, rates, large, large, st.floats(0.001, 0.999), st.none() | pairs),
@@ -195,7 +195,7 @@ parts = st.one_of(
 
 @settings(max_examples=60)
 @given(st.lists(parts, min_size=1, max_size=3))
-def test_what_is_printed_is_read_back(several):
+def test_printed_schedules_are_read_back(several):
     made = several[0]
     try:
         for part in several[1:]:
@@ -219,11 +219,11 @@ def test_what_is_printed_is_read_back(several):
         "linear",
     ],
 )
-def test_the_rate_that_a_text_states_is_that_of_the_schedule(text):
+def test_the_rate_in_a_text_is_that_of_its_schedule(text):
     assert schedules.base_learning_rate(text) == schedules.schedule(text).base_learning_rate
 
 
-def test_a_rate_beside_the_one_that_the_schedule_states_is_refused():
+def test_a_rate_other_than_that_of_the_schedule_is_refused():
     card = cards.load("datasets", "digits")
     given = {"schedule": "one_cycle(peak=0.05)"}
     found = resolve(given, {}, card)

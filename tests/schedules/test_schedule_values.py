@@ -21,7 +21,7 @@ from batchsel.schedules import (
     Polynomial,
     Product,
     Scale,
-    Step,
+    StepDecay,
     Warmup,
     schedule,
 )
@@ -85,7 +85,7 @@ FORMULAS = {
 
 def bound(text, batch_size=512):
     made = schedule(text)
-    return made.bound(batch_size, made.multiple(batch_size))
+    return made.bind(batch_size, made.multiple(batch_size))
 
 
 def values(made, progress=P, passes=20):
@@ -93,16 +93,16 @@ def values(made, progress=P, passes=20):
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_values(text):
+def test_factors_match_known_values(text):
     np.testing.assert_allclose(values(bound(text)), FORMULAS[text], atol=2e-7, rtol=2e-6)
 
 
-def test_every_schedule_is_among_them_but_those_that_differ_by_layer():
+def test_every_schedule_without_layer_rates_has_known_values():
     assert {text.split("(")[0] for text in FORMULAS} >= set(REGISTRY.built_in_entries) - {"lerac"}
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_the_same_when_compiled(jit_compile):
+def test_compiled_factors_match_eager_ones(jit_compile):
     made = [bound(text) for text in FORMULAS]
 
     @tf.function(jit_compile=jit_compile, autograph=False)
@@ -119,7 +119,7 @@ def test_the_same_when_compiled(jit_compile):
 
 
 @pytest.mark.parametrize("n", [100, 1000])
-def test_one_cycle_is_pytorchs(n):
+def test_one_cycle_matches_pytorch(n):
     """The same rates at the same places of the two phases, which PyTorch counts in steps."""
     peak, div, final_div, rise = 0.05, 25.0, 1e4, 0.25
     theirs = torch_one_cycle(n, peak, div, final_div, rise)
@@ -137,7 +137,7 @@ def test_one_cycle_is_pytorchs(n):
     assert rates[-1] == pytest.approx(peak / div / final_div)
 
 
-def test_one_cycle_moves_the_momentum_the_other_way():
+def test_one_cycle_moves_the_momentum_in_the_opposite_direction():
     cycle = OneCycle(momenta=[0.85, 0.95])
     found = cycle.momentum(Timestamp.from_progress(P)).numpy()
     expected = np.where(P < 0.3, annealed(0.95, 0.85, P / 0.3), annealed(0.85, 0.95, (P - 0.3) / 0.7))
@@ -162,32 +162,32 @@ def test_one_cycle_moves_the_momentum_the_other_way():
         ),
     ],
 )
-def test_those_that_keras_has_too(text, theirs):
+def test_factors_match_keras_schedules(text, theirs):
     expected = [float(theirs(step)) for step in range(0, 101, 3)]
     np.testing.assert_allclose(values(schedule(text), P[::3]), expected, atol=2e-7)
 
 
-def test_scaling_rules():
+def test_scaling_rules_multiply_the_rate():
     assert [Scale(rule, 128).multiple(512) for rule in ("linear", "sqrt", "none")] == [4, 2, 1]
     assert Scale(rate=0.1).base_learning_rate == 0.1
     product = schedule("scale('linear', 256, rate=0.1) | cosine")
     assert (product.multiple(8192), product.base_learning_rate) == (32, 0.1)
-    made = product.bound(8192, 32.0)
+    made = product.bind(8192, 32.0)
     assert made(0.0) == 32
     assert made.base_learning_rate == 0.1
     assert made.multiple(64) == 0.25
     assert repr(made) == repr(product)
-    assert made.bound(64, 0.25)(0.0) == 0.25
+    assert made.bind(64, 0.25)(0.0) == 0.25
     with pytest.raises(UserError, match="has no factor before the batch size is known"):
         product(0.5)
 
 
-def test_a_warm_up_from_the_base_rate():
+def test_warm_up_starts_at_the_base_rate():
     gradual = Warmup("5 passes", "base")
     assert gradual(0.0) == 1
-    assert gradual.bound(8192, 32.0) == Warmup("5 passes", 1 / 32)
-    assert gradual.bound(64, 0.25).start == 1  # the scaled rate is the lower one: nothing to warm up to
-    assert Warmup(0.1, 0.5).bound(8192, 32.0) == Warmup(0.1, 0.5)
+    assert gradual.bind(8192, 32.0) == Warmup("5 passes", 1 / 32)
+    assert gradual.bind(64, 0.25).start == 1  # the scaled rate is the lower one: nothing to warm up to
+    assert Warmup(0.1, 0.5).bind(8192, 32.0) == Warmup(0.1, 0.5)
 
 
 shares = st.floats(0, 1)
@@ -203,7 +203,7 @@ FALLING = [
 PARTS = [
     *FALLING,
     st.just(Constant()),
-    st.builds(Step, points, above_none),
+    st.builds(StepDecay, points, above_none),
     st.builds(InverseSqrt, durations, shares),
     st.builds(Warmup, durations, shares, st.sampled_from(["linear", "constant"])),
     st.builds(
@@ -215,7 +215,7 @@ PARTS = [
         st.none() | st.just([0.1, 0.9]),
     ),
 ]
-parts = st.one_of(*PARTS)
+parts = st.check_choice(*PARTS)
 few = settings(max_examples=60)
 
 
@@ -226,8 +226,8 @@ def test_factors_are_never_negative_nor_above_1(part, progress, passes):
 
 
 @few
-@given(st.one_of(*FALLING), shares, shares)
-def test_those_that_decay_start_at_1_never_rise_and_end_where_they_say(part, one, other):
+@given(st.check_choice(*FALLING), shares, shares)
+def test_decays_start_at_1_never_rise_and_end_at_end(part, one, other):
     first, second = sorted([one, other])
     assert part(0.0) == 1
     assert part(1.0) == np.float32(part.end)
@@ -246,16 +246,16 @@ def test_warm_ups_rise_from_their_start_to_exactly_1(share, start, one, other, p
 
 @few
 @given(st.floats(0.01, 100), shares, shares, shares)
-def test_what_is_measured_in_passes_does_not_depend_on_the_budget(passes, one, other, done):
-    for part in (Warmup(f"{passes} passes"), InverseSqrt(f"{passes} passes"), Step([f"{passes} passes"])):
+def test_durations_in_passes_do_not_depend_on_the_budget(passes, one, other, done):
+    for part in (Warmup(f"{passes} passes"), InverseSqrt(f"{passes} passes"), StepDecay([f"{passes} passes"])):
         assert part(one, done * 2 * passes) == part(other, done * 2 * passes)
 
 
 @few
 @given(above_none.map(np.float32))
-def test_a_point_is_reached_when_it_is_reached(point):
+def test_a_milestone_is_reached_exactly_at_its_time(point):
     just_before = np.nextafter(point, np.float32(0))
-    step = Step([float(point), "5 passes"], 0.5)
+    step = StepDecay([float(point), "5 passes"], 0.5)
     assert [float(step(p, 0)) for p in (just_before, point)] == [1, 0.5]
     assert [float(step(just_before, passes)) for passes in (np.nextafter(np.float32(5), 0), 5)] == [1, 0.5]
 

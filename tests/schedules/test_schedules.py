@@ -78,7 +78,7 @@ def test_another_call_of_fit_starts_the_schedule_again():
     assert first.rates[0] == pytest.approx(0.04)
 
 
-def test_a_function_of_ones_own():
+def test_a_user_function_is_a_schedule():
     trainer = Trainer(linear(rate=0.04), batch_size=B, schedule=lambda p: 0.5 + p, compile="graph")
     rates, _ = rates_of(trainer, epochs=1)
     np.testing.assert_allclose(rates.rates, 0.04 * (0.5 + np.arange(6) / 6), atol=1e-8)
@@ -101,7 +101,7 @@ def test_no_schedule_leaves_the_rate_to_the_optimizer_and_to_callbacks():
     assert trainer.model.optimizer.learning_rate.numpy() == np.float32(0.005)
 
 
-def test_a_schedule_of_the_optimizers_is_followed():
+def test_the_optimizers_own_schedule_is_followed():
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
     trainer = Trainer(linear(optimizer=keras.optimizers.SGD(decay)), batch_size=B, compile="graph")
     rates, _ = rates_of(trainer, epochs=1)
@@ -129,7 +129,7 @@ def test_a_rate_set_between_two_calls_is_the_new_base(entry):
     np.testing.assert_allclose(run()["learning_rate"], [0.01])
 
 
-def test_a_run_says_so_before_it_starts():
+def test_an_unusable_schedule_is_refused_before_training():
     settings = ("digits", "mlp", "random", 32, "adam", 1e-3)
     with pytest.raises(UserError, match="Did you mean 'cosine'"):
         RunSpec(*settings, "cosin | warmup", "20 passes", "accuracy>=0.9")

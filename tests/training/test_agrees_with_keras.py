@@ -158,7 +158,7 @@ def first(n, nest):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_weights_and_history_are_those_of_keras(case):
+def test_weights_and_history_match_keras(case):
     build, data, options = CASES[case]
     if case in FULL_BATCHES:
         data, options = first(48, data), first(48, options)
@@ -171,7 +171,7 @@ def test_weights_and_history_are_those_of_keras(case):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_mixed_precision_trains_as_keras_does(policy):
+def test_mixed_precision_matches_keras(policy):
     policy("mixed_bfloat16")
     # Batches that are all full: Keras would compile a second function for the short one, and round apart.
     case = (mlp, (X[:48], Y[:48]), {})
@@ -192,7 +192,7 @@ def test_loss_scaling_trains(policy):
 
 @pytest.mark.parametrize("case", ["several metrics", "regularizer", "several outputs", "sample weight", "binary"])
 @pytest.mark.parametrize("rows", [16, 50])
-def test_evaluate_gives_what_keras_gives(case, rows):
+def test_evaluate_matches_keras(case, rows):
     build, data, options = CASES[case]
     if case in FULL_BATCHES:
         data, options = first(48, data), first(48, options)
@@ -206,7 +206,7 @@ def test_evaluate_gives_what_keras_gives(case, rows):
         assert found[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
 
 
-def test_evaluating_does_not_disturb_what_training_has_gathered():
+def test_evaluating_leaves_training_metrics_unchanged():
     def run(callbacks=()):
         trainer = Trainer(mlp(), "random", batch_size=B, compile="graph")
         calls = [call(trainer) for call in callbacks]

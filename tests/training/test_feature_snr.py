@@ -23,7 +23,7 @@ def features_of(weights, x):
     return found
 
 
-def test_it_is_what_numpy_says_of_weights_with_noise():
+def test_decibels_match_numpy_for_noisy_weights():
     model, generator = mlp(), np.random.default_rng(0)
     now = model.get_weights()
     noisy = [weight + 0.1 * generator.normal(size=weight.shape).astype(np.float32) for weight in now]
@@ -44,7 +44,7 @@ def test_it_is_what_numpy_says_of_weights_with_noise():
     assert compared._run.experimental_get_tracing_count() == 1
 
 
-def test_generators_and_moments_stay():
+def test_generators_and_moments_are_unchanged():
     model = noisy_mlp()
     x = np.ones([10, 4], np.float32)
     model(x, training=True)
@@ -56,7 +56,7 @@ def test_generators_and_moments_stay():
     assert_same(weights_of(model), before)
 
 
-def test_of_many_layers_twelve_with_the_first_and_the_last():
+def test_twelve_of_many_layers_include_the_first_and_the_last():
     model = keras.Sequential([keras.Input((2,)), *[keras.layers.Dense(2, name=f"layer{i}") for i in range(30)]])
     layers = FeatureSNR(model).layers
     numbers = [int(name.removeprefix("layer")) for name in layers]
@@ -64,7 +64,7 @@ def test_of_many_layers_twelve_with_the_first_and_the_last():
     assert set(np.diff(numbers)) <= {2, 3}
 
 
-def test_named_blocks_with_the_first_and_the_last_kernel():
+def test_named_blocks_are_compared_with_the_first_and_the_last_kernel():
     x = inputs = keras.Input((2,))
     x = keras.layers.Dense(2, name="stem")(x)
     for place in range(3):
@@ -74,7 +74,7 @@ def test_named_blocks_with_the_first_and_the_last_kernel():
     assert FeatureSNR(model).layers == ["stem", "stage1_block1", "stage1_block2", "stage1_block3", "head"]
 
 
-def test_models_without_a_graph_or_a_kernel_are_refused_in_words():
+def test_models_without_a_graph_or_a_kernel_are_refused():
     class Own(keras.Model):
         def __init__(self):
             super().__init__()
@@ -85,7 +85,7 @@ def test_models_without_a_graph_or_a_kernel_are_refused_in_words():
 
     own = Own()
     own(np.zeros([1, 2]))
-    with pytest.raises(UserError, match="a Own, cannot be compared: only of Sequential and functional"):
+    with pytest.raises(UserError, match="a Own, cannot be compared: only Sequential and functional"):
         FeatureSNR(own)
     with pytest.raises(UserError, match="none of its layers has a kernel"):
         FeatureSNR(keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()]))

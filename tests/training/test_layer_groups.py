@@ -70,33 +70,34 @@ def test_every_model_is_in_the_table():
 def test_every_variable_is_in_exactly_one_group(name):
     model = built(name)
     groups = layer_groups(model)
-    assert len(groups.of) == len(model.trainable_variables)
-    assert sorted(set(groups.of)) == list(range(len(groups.names)))
+    assert len(groups.indices) == len(model.trainable_variables)
+    assert sorted(set(groups.indices)) == list(range(len(groups.names)))
     assert len(groups.names) == DEPTHS.get(name, len(groups.names))
     assert groups.sizes == tuple(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    assert sum(row["variables"] for row in groups.rows()) == len(groups.of)
+    assert sum(row["variables"] for row in groups.rows()) == len(groups.indices)
     assert sum(row["parameters"] for row in groups.rows()) == sum(groups.sizes)
-    assert groups.places[0] == 0
-    assert groups.places[-1] == 1
-    np.testing.assert_allclose(np.diff(groups.places), 1 / (len(groups.names) - 1))
+    assert groups.positions[0] == 0
+    assert groups.positions[-1] == 1
+    np.testing.assert_allclose(np.diff(groups.positions), 1 / (len(groups.names) - 1))
     last = [id(variable) for variable in model.layers[-1].trainable_variables]
     of_last = {
-        group for variable, group in zip(model.trainable_variables, groups.of, strict=True) if id(variable) in last
+        group for variable, group in zip(model.trainable_variables, groups.indices, strict=True) if id(variable) in last
     }
     assert of_last == {len(groups.names) - 1}
 
 
 @pytest.mark.parametrize("name", ["resnet18", "cvt13", "convnext_tiny", "transformer_classifier"])
 @pytest.mark.parametrize("parts", [1, 2, 5])
-def test_depths_are_merged_in_equal_parts_and_in_order(name, parts):
+def test_depths_are_merged_evenly_and_in_order(name, parts):
     whole, merged = layer_groups(built(name)), layer_groups(built(name), parts)
     assert len(merged.names) == parts
     depths = [
-        len({fine for fine, own in zip(whole.of, merged.of, strict=True) if own == part}) for part in range(parts)
+        len({fine for fine, own in zip(whole.indices, merged.indices, strict=True) if own == part})
+        for part in range(parts)
     ]
     assert max(depths) - min(depths) <= 1
-    assert merged.of == tuple(group * parts // len(whole.names) for group in whole.of)
-    assert merged.places == tuple(part / max(parts - 1, 1) for part in range(parts))
+    assert merged.indices == tuple(group * parts // len(whole.names) for group in whole.indices)
+    assert merged.positions == tuple(part / max(parts - 1, 1) for part in range(parts))
 
 
 def test_a_projection_is_as_deep_as_the_first_convolution_beside_it():
@@ -106,21 +107,21 @@ def test_a_projection_is_as_deep_as_the_first_convolution_beside_it():
     assert [groups[layer.name] for layer in projections] == [5, 9, 13]
 
 
-def test_vectors_are_as_deep_as_what_comes_before_them():
+def test_vectors_have_the_depth_of_the_layer_before():
     groups = of_layers(layer_groups(built("convnext_tiny")))
     block = [groups[f"stage3_block2_{part}"] for part in ("convolution", "norm", "wide", "narrow", "scale")]
     assert np.diff(block).tolist() == [0, 1, 1, 0]
     assert groups["stage4_norm"] == groups["stage3_block9_narrow"] == groups["stage4_smaller"] - 1
 
 
-def test_query_key_and_value_are_equally_deep():
+def test_query_key_and_value_have_the_same_depth():
     groups = of_layers(layer_groups(built("cvt13")))
     for part in ("", "_convolution", "_norm"):
         assert len({groups[f"stage3_block7_{which}{part}"] for which in ("query", "key", "value")}) == 1
     assert groups["stage3_block7_projection"] == groups["stage3_block7_query"] + 1 == groups["stage3_block7_norm1"] + 3
 
 
-def test_models_in_models_are_gone_through_and_branches_have_paths_of_their_own():
+def test_nested_models_are_entered_and_branches_have_paths_of_their_own():
     inside = keras.Input((4,))
     one, other = layers.Dense(4, name="one")(inside), layers.Dense(4, name="two")(layers.Dense(4, name="first")(inside))
     inner = keras.Model(inside, [one, other], name="inner")
@@ -138,7 +139,7 @@ def test_models_in_models_are_gone_through_and_branches_have_paths_of_their_own(
     )
 
 
-def test_a_shared_layer_counts_where_it_comes_first():
+def test_a_shared_layer_counts_at_its_first_use():
     shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
     again = shared(layers.Dense(4, name="between")(shared(inputs)))
     model = keras.Model(inputs, layers.Dense(2, name="outputs")(again))
@@ -146,7 +147,7 @@ def test_a_shared_layer_counts_where_it_comes_first():
     assert of_layers(layer_groups(built("tiny_lm")))["subwords"] == 0
 
 
-def test_a_shared_layer_counts_where_the_shorter_path_ends():
+def test_a_shared_layer_counts_at_the_end_of_the_shorter_path():
     """Keras sorts by the way to the outputs, so the use that lies deeper may come first."""
     shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
     deep = layers.Dense(4, name="behind")(shared(layers.Dense(4, name="before")(inputs)))
@@ -155,7 +156,7 @@ def test_a_shared_layer_counts_where_the_shorter_path_ends():
         assert of_layers(layer_groups(model)) == {"shared": 0, "before": 0, "behind": 1, "outputs": 2}
 
 
-def test_a_shared_model_counts_where_it_comes_first():
+def test_a_shared_model_counts_at_its_first_use():
     encoder = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="code")], name="encoder")
     left, right = keras.Input((4,)), keras.Input((4,))
     deep = encoder(layers.Dense(4, name="before")(right))
@@ -199,7 +200,7 @@ def test_a_composite_layer_is_one_step():
     assert layer_groups(model).names == (("first",), ("block",), ("last",))
 
 
-def test_layers_of_a_subclassed_model_count_in_their_order():
+def test_layers_of_a_subclassed_model_form_a_chain():
     model = Subclassed()
     model(np.zeros((1, 4), np.float32))
     groups = layer_groups(model)
@@ -207,22 +208,22 @@ def test_layers_of_a_subclassed_model_count_in_their_order():
     inputs = keras.Input((4,))
     outer = keras.Model(inputs, layers.Dense(1, name="end")(model(layers.Dense(4, name="start")(inputs))))
     assert len(layer_groups(outer).names) == 6
-    assert len(layer_groups(outer).of) == len(outer.trainable_variables)
+    assert len(layer_groups(outer).indices) == len(outer.trainable_variables)
 
 
-def test_what_is_frozen_has_no_group_and_no_depth():
+def test_frozen_layers_have_no_group_and_no_depth():
     frozen = layers.Dense(4, name="frozen", trainable=False)
     model = keras.Sequential([keras.Input((4,)), frozen, layers.Dense(4, name="free"), layers.Dense(2, name="last")])
     assert layer_groups(model).names == (("free",), ("last",))
 
 
-def test_a_single_group_lies_at_the_inputs():
+def test_a_single_group_is_at_the_inputs():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
-    assert layer_groups(model).places == (0.0,)
-    assert layer_groups(model).of == (0, 0)
+    assert layer_groups(model).positions == (0.0,)
+    assert layer_groups(model).indices == (0, 0)
 
 
-def test_errors_in_words():
+def test_impossible_groups_and_models_without_variables_are_refused():
     with pytest.raises(UserError, match="no trainable variables to group. Build it first"):
         layer_groups(keras.Sequential([layers.Dense(2)]))
     for wrong in (0, 4, 1.0, True):
@@ -230,7 +231,7 @@ def test_errors_in_words():
             layer_groups(built("mlp"), wrong)
 
 
-def test_the_table_is_printed(monkeypatch, capfd):
+def test_the_command_prints_the_table(monkeypatch, capfd):
     command = CommandLine(monkeypatch, capfd)
     words = ("models", "groups", "mlp(hidden=[8, 8])", "--input-shape", "4", "--outputs", "3")
     lines = command(*words, "--schedule", "lerac(eta_min=1e-5)").out.splitlines()

@@ -10,7 +10,7 @@ import tensorflow as tf
 from batchsel.errors import UserError
 from batchsel.schedules import schedule
 from batchsel.training.optim.layer_groups import LayerGroups
-from batchsel.training.optim.layer_rates import check_layer_rates, layer_rates, rates_at_start
+from batchsel.training.optim.layer_rates import check_layer_rates, initial_layer_rates, layer_rates
 
 C = 0.25
 START = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
@@ -56,7 +56,7 @@ def changes(optimizer, factors, *, steps=1, gradients=GRADIENTS, jit=None, of=(0
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_first_update_of_one_variable_is_scaled_and_that_of_the_other_is_the_same(name):
+def test_only_the_update_of_the_variable_with_a_factor_is_scaled(name):
     plain, _ = changes(optimizer_of(name), None)
     scaled, _ = changes(optimizer_of(name), [1.0, C])
     assert np.all(plain != 0)
@@ -65,7 +65,7 @@ def test_the_first_update_of_one_variable_is_scaled_and_that_of_the_other_is_the
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Lion", "Lamb"])
-def test_scaling_the_gradient_instead_would_do_next_to_nothing_to_adam(name):
+def test_scaling_the_gradient_hardly_changes_adam(name):
     smaller = GRADIENTS * np.array([1.0, C], np.float32)[:, None, None]
     plain, _ = changes(optimizer_of(name), None)
     by_gradient, _ = changes(optimizer_of(name), None, gradients=smaller)
@@ -77,7 +77,7 @@ def test_scaling_the_gradient_instead_would_do_next_to_nothing_to_adam(name):
 
 @pytest.mark.parametrize("name", ["SGD with Nesterov's momentum", "AdamW", "Nadam"])
 @pytest.mark.parametrize("jit", [False, True])
-def test_factors_of_1_change_nothing_and_traced_steps_do_the_same(name, jit):
+def test_factors_of_1_change_nothing_in_every_mode(name, jit):
     plain, remembered = changes(optimizer_of(name), None, steps=3, jit=jit)
     ones, also = changes(optimizer_of(name), [1.0, 1.0], steps=3, jit=jit)
     np.testing.assert_array_equal(ones, plain)
@@ -88,7 +88,7 @@ def test_factors_of_1_change_nothing_and_traced_steps_do_the_same(name, jit):
     np.testing.assert_allclose(traced, eager, rtol=1e-6)
 
 
-def test_several_steps_are_those_of_an_optimizer_with_the_smaller_rate():
+def test_several_steps_match_an_optimizer_with_the_smaller_rate():
     """Also of moments, momentum and decay: as if the variable had an optimizer of its own."""
     for name in ("SGD with momentum", "AdamW", "Adadelta"):
         own, _ = changes(optimizer_of(name, 0.5 * C), None, steps=4)
@@ -96,7 +96,7 @@ def test_several_steps_are_those_of_an_optimizer_with_the_smaller_rate():
         np.testing.assert_allclose(grouped[1], own[1], rtol=1e-6)
 
 
-def test_factors_are_tensors_that_change_between_steps_of_one_trace():
+def test_factors_may_change_between_steps_of_one_trace():
     variables = [keras.Variable(1.0), keras.Variable(1.0)]
     optimizer, traces = keras.optimizers.SGD(1.0), itertools.count()
     optimizer.build(variables)
@@ -114,14 +114,14 @@ def test_factors_are_tensors_that_change_between_steps_of_one_trace():
     assert next(traces) == 1
 
 
-def test_decoupled_decay_goes_by_the_rate_of_its_group():
+def test_decoupled_decay_is_scaled_by_the_factor_of_the_group():
     nothing = np.zeros_like(GRADIENTS)
     decayed, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], gradients=nothing)
     np.testing.assert_allclose(decayed[0], -0.5 * 0.1 * START[0], rtol=1e-6)
     np.testing.assert_allclose(decayed[1], -C * 0.5 * 0.1 * START[1], rtol=1e-6)
 
 
-def test_variables_left_out_of_decay_stay_so():
+def test_variables_excluded_from_decay_stay_excluded():
     variables = [keras.Variable(1.0, name="kernel"), keras.Variable(1.0, name="bias")]
     optimizer = keras.optimizers.AdamW(0.5, weight_decay=0.1)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
@@ -130,7 +130,7 @@ def test_variables_left_out_of_decay_stay_so():
     assert [float(variable.numpy()) for variable in variables] == pytest.approx([1 - C * 0.05, 1.0])
 
 
-def test_the_optimizer_inside_a_loss_scale_is_reached():
+def test_the_optimizer_within_a_loss_scale_optimizer_is_scaled():
     inner = keras.optimizers.AdamW(0.5, weight_decay=0.1)
     outer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=8.0)
     plain, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], jit=False)
@@ -140,7 +140,7 @@ def test_the_optimizer_inside_a_loss_scale_is_reached():
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_gradients_that_the_optimizer_accumulates_are_applied_at_the_rate_of_the_group(jit):
+def test_accumulated_gradients_are_applied_at_the_rate_of_the_group(jit):
     accumulating = keras.optimizers.AdamW(0.5, weight_decay=0.1, gradient_accumulation_steps=2)
     found, _ = changes(accumulating, [1.0, C], steps=2, jit=jit)
     expected, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C])
@@ -150,7 +150,7 @@ def test_gradients_that_the_optimizer_accumulates_are_applied_at_the_rate_of_the
     np.testing.assert_allclose(ratio, ratio[0, 0, 0], rtol=1e-5)
 
 
-def test_rates_of_an_embedding_with_sparse_gradients():
+def test_sparse_gradients_of_an_embedding_are_scaled():
     table = keras.Variable(np.ones((4, 2), np.float32))
     optimizer = keras.optimizers.SGD(1.0)
     rows = tf.IndexedSlices(tf.ones((1, 2)), tf.constant([2]), tf.constant([4, 2]))
@@ -159,13 +159,13 @@ def test_rates_of_an_embedding_with_sparse_gradients():
     np.testing.assert_allclose(table.numpy()[:, 0], [1, 1, 1 - C, 1])
 
 
-def test_a_rate_that_follows_a_schedule_of_keras_is_scaled_too():
+def test_the_rate_of_a_keras_schedule_is_scaled():
     falling = keras.optimizers.schedules.InverseTimeDecay(1.0, 1, 1.0)
     found, _ = changes(keras.optimizers.SGD(falling), [1.0, C], steps=2)
     np.testing.assert_allclose(found[1], -C * 1.5 * GRADIENTS[1], rtol=1e-6)
 
 
-def test_the_optimizer_is_as_it_was_after_an_error_too():
+def test_an_error_leaves_the_optimizer_unchanged():
     variable, stranger = keras.Variable(1.0), keras.Variable(1.0, name="stranger")
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([variable, stranger])
@@ -193,7 +193,7 @@ class Unique(keras.optimizers.SGD):
         super().__init__(0.1)
 
 
-def test_every_optimizer_that_can_be_named_goes_by_the_rate_it_is_given():
+def test_every_named_optimizer_supports_layer_rates():
     for name in OPTIMIZERS:
         check_layer_rates(optimizer_of(name))
     for name in ("Muon", "Adafactor", "ScheduleFreeAdamW"):
@@ -201,20 +201,20 @@ def test_every_optimizer_that_can_be_named_goes_by_the_rate_it_is_given():
     check_layer_rates(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(gradient_accumulation_steps=4)))
 
 
-def test_others_are_refused_in_words():
+def test_optimizers_without_layer_rates_are_refused():
     for optimizer in (keras.optimizers.Ftrl(), Stubborn()):
         with pytest.raises(
-            UserError, match=f"{type(optimizer).__name__} does not go by a learning rate for each layer"
+            UserError, match=f"{type(optimizer).__name__} does not support a learning rate for each layer"
         ):
             check_layer_rates(optimizer)
-    with pytest.raises(UserError, match="Unique cannot be made again"):
+    with pytest.raises(UserError, match="Unique cannot be copied through its get_config"):
         check_layer_rates(Unique("secret"))
 
 
-def test_a_rate_that_the_schedule_states_is_the_one_shown_at_the_start():
+def test_initial_rates_use_the_rate_that_the_schedule_sets():
     groups = LayerGroups((("hidden",), ("outputs",)), (0, 1), (40, 18))
-    rates = rates_at_start(schedule("one_cycle(0.05) | lerac(eta_min=1e-4)"), groups, 3.0)
+    rates = initial_layer_rates(schedule("one_cycle(0.05) | lerac(eta_min=1e-4)"), groups, 3.0)
     assert rates == pytest.approx([0.05, 1e-4], rel=1e-5)
     scaled = schedule("warmup | scale(batch=8, rate=0.05) | lerac(eta_min=1e-4)")
-    assert rates_at_start(scaled, groups, 3.0, batch_size=16) == pytest.approx([0.1, 1e-4], rel=1e-5)
-    assert rates_at_start(scaled, groups, 3.0) == pytest.approx([0.05, 1e-4], rel=1e-5)
+    assert initial_layer_rates(scaled, groups, 3.0, batch_size=16) == pytest.approx([0.1, 1e-4], rel=1e-5)
+    assert initial_layer_rates(scaled, groups, 3.0) == pytest.approx([0.05, 1e-4], rel=1e-5)

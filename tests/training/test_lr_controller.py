@@ -42,7 +42,7 @@ def one_cycle(progress, low, high, start, end=None, rise=0.3):
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
-def test_one_cycle_moves_rate_and_momentum_as_a_loop_by_hand_does(mode):
+def test_one_cycle_matches_a_loop_in_numpy(mode):
     text = "one_cycle(peak=0.05, div=25, final_div=100, momenta=[0.85, 0.95])"
     model = linear(optimizer=keras.optimizers.SGD(0.3, momentum=0.9))
     fixed(model, schedule=text, compile=mode).fit(X, Y, epochs=2, verbose=0)
@@ -69,7 +69,7 @@ def test_a_momentum_that_the_optimizer_does_not_have_is_refused():
         (keras.optimizers.RMSprop(0.01, momentum=0.9), ["momentum"]),
     ],
 )
-def test_momenta_of_other_optimizers_are_those_of_a_loop_in_which_they_are_numbers(optimizer, of):
+def test_momenta_of_other_optimizers_match_a_loop_with_plain_numbers(optimizer, of):
     model, by_hand = linear(optimizer=optimizer), linear()
     trainer = fixed(model, schedule="one_cycle(momenta=[0.85, 0.95])", compile="graph")
     trainer.fit(X, Y, verbose=0)
@@ -97,7 +97,7 @@ def deep(optimizer):
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
-def test_each_layer_has_its_rate(mode):
+def test_each_layer_is_updated_at_its_rate(mode):
     """With plain SGD the first update of a layer is its rate times its gradient."""
     moved = {}
     for schedule in (None, "lerac(k=1.0, eta_min=0.001)"):
@@ -129,7 +129,7 @@ def test_after_the_curriculum_layers_follow_the_schedule():
         np.testing.assert_allclose(column, expected * (1e-6 / 0.02) ** (place * (1 - done)), rtol=1e-3)
 
 
-def test_scaling_by_nothing_changes_nothing():
+def test_scaling_by_1_changes_nothing():
     found = []
     for schedule in ("cosine", "cosine | scale('none', batch=2)"):
         model = noisy_mlp()
@@ -148,7 +148,7 @@ ALL = "one_cycle(momenta=[0.85, 0.95]) | warmup('0.5 passes', start=0.1) | lerac
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
-def test_the_same_however_it_is_cut_into_calls(mode):
+def test_splitting_a_run_into_calls_changes_nothing(mode):
     found = []
     for callbacks in ([], [Watch()]):
         model = mlp(optimizer=keras.optimizers.Adam(0.02))
@@ -170,7 +170,7 @@ class StopAfter(keras.callbacks.Callback):
             self.trainer.save(self.path)
 
 
-def test_a_resumed_run_is_the_same(tmp_path):
+def test_a_resumed_run_matches_an_uninterrupted_one(tmp_path):
     settings = {"batch_size": B, "schedule": ALL, "compile": "graph", "accumulate": "3"}
     whole = Trainer(noisy_mlp(optimizer=keras.optimizers.Adam(0.02)), "loss_ema", **settings)
     # Seven batches: one is summed up and waits for an update.
@@ -205,7 +205,7 @@ def test_batches_of_one_update_are_one_large_batch(mode):
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
-def test_what_has_no_gradient_is_left_alone():
+def test_variables_without_gradients_are_left_alone():
     """AdamW would decay it if it were given zeros."""
     inputs = keras.Input((4,))
     unused = keras.layers.Dense(2, name="unused")
@@ -217,7 +217,7 @@ def test_what_has_no_gradient_is_left_alone():
     assert_same(before, unused.get_weights())
 
 
-def test_half_precision_accumulates_what_it_unscales():
+def test_half_precision_accumulates_unscaled_gradients():
     found = []
     for size, accumulate in ((24, None), (8, 3)):
         inner = keras.optimizers.SGD(0.1, momentum=0.9)
@@ -229,14 +229,14 @@ def test_half_precision_accumulates_what_it_unscales():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_a_schedule_beside_that_of_an_optimizer_whose_loss_is_scaled_is_refused():
+def test_a_second_schedule_is_refused_within_a_loss_scale_optimizer_too():
     inner = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10))
     with pytest.raises(UserError, match="has a learning-rate schedule of its own"):
         fixed(mlp(optimizer=keras.optimizers.LossScaleOptimizer(inner)), schedule="linear")
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
-def test_points_are_reached_in_compiled_loops_too(mode):
+def test_milestones_are_reached_in_compiled_loops(mode):
     """Compilers turn a quotient by a constant into a product that may miss 1 by a bit."""
     for text, passes in (("step(at=[0.85], times=0.1)", 20 / 6), ("step(at=['2 passes'], times=0.1)", 4)):
         trainer = fixed(linear(rate=0.1), schedule=text, compile=mode)
@@ -247,7 +247,7 @@ def test_points_are_reached_in_compiled_loops_too(mode):
             assert rate == pytest.approx(0.1 if samples < point else 0.01), samples
 
 
-def test_a_duration_longer_than_the_budget_is_told():
+def test_a_duration_longer_than_the_budget_is_reported():
     trainer = fixed(linear(), schedule="cosine | warmup('5 passes')", compile="graph")
     with pytest.warns(UserWarning, match=r"something lasts 5 passes, and the budget ends after 2"):
         trainer.fit(X, Y, epochs=2, verbose=0)
@@ -258,22 +258,22 @@ def test_a_duration_longer_than_the_budget_is_told():
     [
         (lambda p: 1.0 if p < 0.5 else 0.1, "cannot be used as a schedule"),
         (lambda p: None, "cannot be used as a schedule"),
-        (lambda p: 0.5 - p, "gives the factor -0.01 at 51% of the budget"),
+        (lambda p: 0.5 - p, "returns the factor -0.01 at 51% of the budget"),
     ],
 )
-def test_functions_are_tried_before_training(function, words):
+def test_functions_are_checked_before_training(function, words):
     with pytest.raises(UserError, match=words):
         fixed(linear(), schedule=function)
 
 
-def test_a_rate_beside_the_one_that_the_schedule_states_is_refused():
+def test_a_rate_other_than_that_of_the_schedule_is_refused():
     trainer = fixed(linear(), schedule="one_cycle(peak=0.05)", compile="graph")
     trainer.reset(1, learning_rate=0.05)
-    with pytest.raises(UserError, match=r"states the learning rate; 0.5 cannot be set beside it"):
+    with pytest.raises(UserError, match=r"sets the learning rate; it cannot also be set to 0.5"):
         trainer.reset(1, learning_rate=0.5)
 
 
-def test_short_batches_count_by_their_samples_and_the_last_update_takes_what_is_left():
+def test_short_batches_count_by_samples_and_the_last_update_uses_the_rest():
     found = []
     for size, accumulate in ((20, None), (8, 4)):
         model = mlp(optimizer=keras.optimizers.SGD(0.1))
@@ -284,7 +284,7 @@ def test_short_batches_count_by_their_samples_and_the_last_update_takes_what_is_
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_growing_updates_by_progress():
+def test_updates_grow_with_progress():
     model = mlp()
     trainer = Trainer(model, "fixed", batch_size=B, accumulate="grow(factor=2, at=[0.5, '3 passes'])", compile="graph")
     trainer.fit(CX, CY, epochs=4, verbose=0)
@@ -295,7 +295,7 @@ def test_growing_updates_by_progress():
     assert column.tolist() == [1] * 12 + [2] * 3 + [4] * 2
 
 
-def test_another_call_of_fit_begins_with_no_gradients():
+def test_another_call_of_fit_starts_without_gradients():
     model = mlp(optimizer=keras.optimizers.SGD(0.1))
     trainer = Trainer(model, "fixed", batch_size=B, accumulate=4)
 
@@ -311,13 +311,13 @@ def test_another_call_of_fit_begins_with_no_gradients():
     assert not any(variable.numpy().any() for variable in trainer.engine.step.accumulation.variables)
 
 
-def test_without_anything_that_changes_there_is_no_course():
+def test_without_schedules_there_is_no_schedule_log():
     trainer = fixed(linear())
     trainer.fit(X, Y, verbose=0)
     assert trainer.schedule_log is None
 
 
-def test_batchsel_fit_takes_them_too():
+def test_batchsel_fit_accepts_schedules():
     model = mlp()
     history = batchsel.fit(model, CX, CY, batch_size=B, schedule="cosine | lerac", accumulate=2, epochs=2, verbose=0)
     assert len(history.history["learning_rate"]) == 2

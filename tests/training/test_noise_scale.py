@@ -25,7 +25,7 @@ def regression():
     return model, x, y, NoiseScale(model)
 
 
-def test_it_is_the_inner_product_of_batches_and_their_variance(regression):
+def test_estimates_are_inner_products_and_variance_of_batches(regression):
     model, x, y, measure = regression
     asked = []
 
@@ -43,7 +43,7 @@ def test_it_is_the_inner_product_of_batches_and_their_variance(regression):
     assert (found["batch"], found["many"]) == (8, 10)
 
 
-def test_on_average_it_is_what_all_samples_say(regression):
+def test_the_average_estimate_matches_all_samples(regression):
     model, x, y, measure = regression
     stages = [measure(lambda rows: (x[rows], y[rows]), len(x), batch=8, many=16, stage=stage) for stage in range(40)]
     each = gradients_of(model, x, y)
@@ -56,7 +56,7 @@ def test_on_average_it_is_what_all_samples_say(regression):
         assert np.std(values) / np.sqrt(len(values)) < 0.1 * expected
 
 
-def test_the_samples_follow_from_seed_and_stage_and_one_trace_serves_all(regression):
+def test_samples_depend_on_seed_and_stage_and_one_trace_suffices(regression):
     _, x, y, measure = regression
 
     def trace(**key):
@@ -69,13 +69,13 @@ def test_the_samples_follow_from_seed_and_stage_and_one_trace_serves_all(regress
 
 
 @pytest.mark.parametrize(("n", "batch", "many"), [(90, 16, 5), (31, 15, 2), (2, 1, 2)])
-def test_few_samples_make_fewer_or_smaller_batches(n, batch, many):
+def test_few_samples_give_fewer_or_smaller_batches(n, batch, many):
     x, y = line(n)
     found = noise_scale(linear(), x, y)
     assert (found["batch"], found["many"]) == (batch, many)
 
 
-def test_where_noise_hides_the_gradient_there_is_no_scale():
+def test_a_gradient_hidden_by_noise_has_no_scale():
     x = np.ones([2, 1], np.float32)
     model = linear(features=1)
     model.set_weights([np.zeros([1, 1]), np.zeros([1])])
@@ -96,7 +96,7 @@ class Restless(keras.layers.Layer):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x), seed=self.generator)
 
 
-def test_a_trainer_and_a_source_give_the_same_and_nothing_of_the_model_changes():
+def test_trainer_and_source_agree_and_the_model_is_unchanged():
     x, y = classes(60)
     layers = [Restless(), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
     model = compiled(keras.Sequential([keras.Input((4,)), *layers]))
@@ -128,9 +128,9 @@ def test_embeddings_and_regularizers_are_part_of_the_gradient():
     assert strong["trace"] == pytest.approx(plain["trace"], rel=1e-2)
 
 
-def test_what_cannot_be_measured_is_said():
+def test_data_and_models_that_cannot_be_measured_are_refused():
     x, y = line(20)
-    with pytest.raises(UserError, match="too few samples: 1"):
+    with pytest.raises(UserError, match="needs at least two samples, got 1"):
         noise_scale(linear(), x[:1], y[:1])
     with pytest.raises(UsageError, match="batch must be a whole number of at least 1, got 0"):
         noise_scale(linear(), x, y, batch=0)

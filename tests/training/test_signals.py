@@ -1,4 +1,4 @@
-"""Signals that a selector asks for are those of NumPy, for every loss a model may be compiled with."""
+"""Signals that a selector requests are those of NumPy, for every loss a model may be compiled with."""
 
 import keras
 import numpy as np
@@ -53,7 +53,7 @@ def assert_signals(state, truth, predicted):
 
 @pytest.mark.parametrize("logits", [True, False])
 @pytest.mark.parametrize("column", [True, False])
-def test_sparse_cross_entropy(logits, column):
+def test_signals_of_sparse_cross_entropy_match_numpy(logits, column):
     x, y = classes(N)
     model = still(
         loss=LOSSES.SparseCategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax"
@@ -65,7 +65,7 @@ def test_sparse_cross_entropy(logits, column):
 
 
 @pytest.mark.parametrize("logits", [True, False])
-def test_categorical_cross_entropy(logits):
+def test_signals_of_categorical_cross_entropy_match_numpy(logits):
     x, y = classes(N)
     model = still(loss=LOSSES.CategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax")
     state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y])
@@ -73,7 +73,7 @@ def test_categorical_cross_entropy(logits):
 
 
 @pytest.mark.parametrize("logits", [True, False])
-def test_binary_cross_entropy(logits):
+def test_signals_of_binary_cross_entropy_match_numpy(logits):
     x, y = classes(N, number=2)
     activation = None if logits else "sigmoid"
     model = still(outputs=1, loss=LOSSES.BinaryCrossentropy(from_logits=logits), activation=activation)
@@ -92,14 +92,14 @@ def test_binary_cross_entropy(logits):
     ],
     ids=lambda value: str(getattr(value, "__name__", value)),
 )
-def test_losses_by_name_are_those_of_their_class(loss, hot):
+def test_losses_by_name_give_the_signals_of_their_class(loss, hot):
     x, y = classes(N)
     model = still(loss=loss, activation="softmax")
     state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y] if hot else y)
     assert_signals(state, np.eye(3)[y], outputs)
 
 
-def test_binary_cross_entropy_by_name():
+def test_signals_of_binary_cross_entropy_by_name_match_numpy():
     x, y = classes(N, number=2)
     model = still(outputs=1, loss="binary_crossentropy", activation="sigmoid")
     state, outputs = state_after_one_pass(model, x, y)
@@ -107,7 +107,7 @@ def test_binary_cross_entropy_by_name():
 
 
 @pytest.mark.parametrize("hot", [True, False])
-def test_label_smoothing_does_not_blur_the_signals(hot):
+def test_label_smoothing_leaves_the_signals_unchanged(hot):
     x, y = classes(N)
     loss = (LOSSES.CategoricalCrossentropy if hot else SmoothedCrossentropy)(from_logits=True, label_smoothing=0.2)
     state, outputs = state_after_one_pass(still(loss=loss), x, np.eye(3, dtype="float32")[y] if hot else y)
@@ -115,7 +115,7 @@ def test_label_smoothing_does_not_blur_the_signals(hot):
     np.testing.assert_allclose(state["loss"], -np.log(softmax(outputs)[np.arange(N), y]), rtol=1e-4)
 
 
-def test_squared_error():
+def test_signals_of_squared_error_match_numpy():
     x, y = line(N, features=4)
     model = still(outputs=1, loss="mse")
     trainer = Trainer(model, OfNumbers(), batch_size=8, compile="graph")
@@ -135,7 +135,7 @@ def test_features_are_the_input_of_the_last_layer():
     np.testing.assert_allclose(state["features"] @ kernel + bias, outputs, rtol=1e-4, atol=1e-5)
 
 
-def test_features_of_a_convolution_are_flat():
+def test_features_of_a_convolution_are_flattened():
     x = np.random.default_rng(0).normal(size=(N, 4, 4, 1)).astype("float32")
     layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
     model = compiled(keras.Sequential(layers), optimizer=keras.optimizers.SGD(0.0))
@@ -162,7 +162,7 @@ def test_an_unknown_signal_is_refused():
     class Curious(AllSignals):
         signals = ("probability", "margin")
 
-    with pytest.raises(UserError, match="unknown signal 'margin'; a selector may ask for probability, correct, pred"):
+    with pytest.raises(UserError, match="unknown signal 'margin'; a selector can request probability, correct, pred"):
         Trainer(mlp(), Curious())
 
 
@@ -184,7 +184,7 @@ class OfClasses(AllSignals):
     [("mse", "numbers"), ("mae", "numbers"), (lambda y, p: keras.ops.mean((y - p) ** 2, axis=-1), "numbers")],
     ids=["mse", "mae", "own"],
 )
-def test_classes_are_not_asked_of_numbers(loss, targets):
+def test_class_signals_of_a_regression_are_refused(loss, targets):
     x, y = line(N)
     for selector in ("kakurenbo", "ordered_sgd", "recency_bias"):
         trainer = Trainer(linear(loss=loss), selector, batch_size=8, compile="graph")
@@ -192,15 +192,15 @@ def test_classes_are_not_asked_of_numbers(loss, targets):
             trainer.fit(x, y[:, None], verbose=0)
 
 
-def test_the_gradient_is_not_guessed_for_other_losses():
+def test_gradient_signals_of_other_losses_are_refused():
     x, y = line(N)
     Trainer(linear(), "memory_importance", batch_size=8, compile="graph").fit(x, y[:, None], verbose=0)
     trainer = Trainer(linear(loss="mae"), "memory_importance", batch_size=8, compile="graph")
-    with pytest.raises(UserError, match="stand for the gradient with cross-entropy or squared error"):
+    with pytest.raises(UserError, match="are the gradient of the loss only for cross-entropy or squared error"):
         trainer.fit(x, y[:, None], verbose=0)
 
 
-def test_several_labels_a_sample_are_no_class():
+def test_class_signals_of_several_labels_a_sample_are_refused():
     x, y = classes(N)
     targets = np.stack([y > 0, y > 1], axis=1).astype("float32")
     model = still(loss=LOSSES.BinaryCrossentropy(from_logits=True), outputs=2)
@@ -209,7 +209,7 @@ def test_several_labels_a_sample_are_no_class():
 
 
 @pytest.mark.parametrize("one_hot", [True, False])
-def test_scores_see_the_loss_without_label_smoothing(one_hot):
+def test_scores_use_losses_without_label_smoothing(one_hot):
     x, y = classes(N)
     targets = np.eye(3, dtype="float32")[y]
     if one_hot:

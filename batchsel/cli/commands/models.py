@@ -68,12 +68,12 @@ def show_groups(
 
     import_tensorflow()
 
-    from batchsel.models.compiled import built
+    from batchsel.models.building import build_initialized
     from batchsel.training.optim.layer_groups import layer_groups
-    from batchsel.training.optim.layer_rates import rates_at_start
+    from batchsel.training.optim.layer_rates import initial_layer_rates
 
-    found = layer_groups(built(model, shape, outputs), groups)
-    rates = None if schedule is None else rates_at_start(_by_layer(schedule), found, learning_rate, batch_size)
+    found = layer_groups(build_initialized(model, shape, outputs), groups)
+    rates = None if schedule is None else initial_layer_rates(_by_layer(schedule), found, learning_rate, batch_size)
     if as_json:
         print_json({"model": model, "groups": found.rows(rates)})
         return

@@ -74,11 +74,11 @@ def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -
     from batchsel.training.runtime.tf_import import import_tensorflow
 
     import_tensorflow()
-    from batchsel.schedules import binding, resolver
+    from batchsel.schedules import resolver, schedule_curve
 
     schedule = resolver.schedule(text)
     if schedule is None:
         raise UsageError("no schedule to plot. Expected a name, as in 'cosine'.")
-    bound = binding.bound(schedule, batch_size, passes)
+    bound = schedule_curve.bind(schedule, batch_size, passes)
     label = "factor of the learning rate" if bound.base_learning_rate is None else "learning rate"
-    save_figure(schedule_figure(*binding.curve(bound, passes=passes), label=label, title=text), path)
+    save_figure(schedule_figure(*schedule_curve.sample_curve(bound, passes=passes), label=label, title=text), path)

@@ -51,7 +51,7 @@ class Encoder:
         """
         if not self._layer:
             self._layer.append(_layer(self.length, vocabulary=list(self.vocabulary)))
-        return _applied(self._layer[0], texts)
+        return _applied(self._layer[0], texts, self.length)
 
 
 def learn_encoder(texts: Sequence[str], words: int, length: int) -> Encoder:
@@ -83,7 +83,7 @@ def _layer(length: int, **options: Any) -> Any:
     return TextVectorization(output_sequence_length=length, **options)
 
 
-def _applied(layer: Any, texts: Sequence[str], rows: int = 65_536) -> np.ndarray:
+def _applied(layer: Any, texts: Sequence[str], length: int, rows: int = 65_536) -> np.ndarray:
     parts = [texts[start : start + rows] for start in range(0, len(texts), rows)]
     found = [np.asarray(layer(np.asarray(part, dtype=object).astype(str)), np.int32) for part in parts]
-    return np.concatenate(found) if found else np.zeros((0, layer._output_sequence_length), np.int32)
+    return np.concatenate(found) if found else np.zeros((0, length), np.int32)

@@ -14,7 +14,7 @@ from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import some, whole
 from batchsel.experiments.spec.diagnostic_names import check_measures
 from batchsel.training.callbacks import AtStages
-from batchsel.training.diagnostics.feature_snr import SAMPLES, FeatureSNR
+from batchsel.training.diagnostics.feature_snr import MAX_SAMPLES, FeatureSNR
 from batchsel.training.diagnostics.noise_scale import NoiseScale
 from batchsel.training.trainer import Trainer
 
@@ -135,7 +135,7 @@ class Diagnostics:
         trainer, validation, features = self._trainer, self._dataset.validation, self._instruments.features
         noted = [(samples, weights) for samples, weights in self._weights if samples < trainer.counts["samples"]]
         n = len(validation)
-        count = min(n, SAMPLES)
+        count = min(n, MAX_SAMPLES)
         x, _ = some(validation, np.arange(count) * n // count)
         found = features.decibels(x, [weights for _, weights in noted])
         stages = [{"samples": samples, "db": db} for (samples, _), db in zip(noted, found, strict=True)]

@@ -15,7 +15,7 @@ from batchsel.errors import UsageError
 from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.spec import RunSpec
-from batchsel.models.compiled import compiled
+from batchsel.models.building import build_compiled
 from batchsel.schedules import is_constant
 from batchsel.training.diagnostics.selection_cost import selection_seconds
 from batchsel.training.loop.train_step import Rows
@@ -151,7 +151,7 @@ class RunCache:
 
     def _model(self, spec: RunSpec) -> Any:
         dataset = self.dataset(spec.dataset)
-        return compiled(
+        return build_compiled(
             spec.model,
             dataset.input_shape,
             dataset.outputs,

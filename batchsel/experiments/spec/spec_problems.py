@@ -49,7 +49,7 @@ def _value_problems(spec: Any) -> list[str]:
     if isinstance(spec.seed, int) and spec.seed >= 2**31:
         problems.append(f"seed must be below {2**31}, got {spec.seed}.")
     problems += _problems(_check_schedule, spec.schedule) + one_of("compile", COMPILE)
-    problems += _problems(schedules.check_growth, spec.accumulate or "1")
+    problems += _problems(schedules.check_accumulation, spec.accumulate or "1")
     problems += at_least("evaluate_every", 0) + at_least("label_noise", 0) + at_least("imbalance", 1)
     problems += one_of("label_noise_kind", NOISE)
     problems += at_least("label_smoothing", 0)

@@ -1,1 +1,1 @@
-"""The catalog of schedules."""
+"""The catalog of schedules, one file each."""

@@ -1,4 +1,4 @@
-"""The constant: no change of the learning rate."""
+"""Constant learning rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchsel.schedules.base import Schedule
 
 @dataclass(frozen=True, repr=False)
 class Constant(Schedule):
-    """1 throughout.
+    """A constant factor of 1.
 
     Formula: 1.
 
@@ -25,5 +25,5 @@ class Constant(Schedule):
     name: ClassVar[str] = "constant"
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """1."""
+        """Return 1."""
         return tf.ones_like(timestamp.progress)

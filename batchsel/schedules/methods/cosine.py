@@ -10,22 +10,22 @@ import tensorflow as tf
 from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.methods.curves import above, eased
+from batchsel.schedules.interpolation import cosine_ramp, interpolate
 
 
 @dataclass(frozen=True, repr=False)
 class Cosine(Schedule):
-    """From 1 down to `end` along half a cosine.
+    """Cosine decay from 1 to `end`.
 
     Formula: end + (1 - end)(1 + cos πp)/2 at progress p.
     Source: I. Loshchilov and F. Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, ICLR 2017,
     https://arxiv.org/abs/1608.03983, equation 5, without restarts.
 
     Args:
-        end: The last factor, in [0, 1].
+        end: Final factor, in [0, 1].
 
     Raises:
-        UsageError: If it lies outside.
+        UsageError: If it is out of range.
 
     Example:
         >>> round(float(Cosine()(0.5)), 6), float(Cosine(end=0.125)(1.0))
@@ -39,5 +39,5 @@ class Cosine(Schedule):
         check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
-        return above(self.end, eased(1.0 - timestamp.progress))
+        """Return the factor."""
+        return interpolate(self.end, cosine_ramp(1.0 - timestamp.progress))

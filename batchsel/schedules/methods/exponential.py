@@ -14,15 +14,15 @@ from batchsel.schedules.base import Schedule
 
 @dataclass(frozen=True, repr=False)
 class Exponential(Schedule):
-    """From 1 down to `end`, by the same factor in equal parts of the budget.
+    """Exponential decay from 1 to `end`.
 
     Formula: end^p at progress p.
 
     Args:
-        end: The last factor, in (0, 1].
+        end: Final factor, in (0, 1].
 
     Raises:
-        UsageError: If it lies outside.
+        UsageError: If it is out of range.
 
     Example:
         >>> round(float(Exponential(end=0.01)(0.5)), 6)
@@ -36,5 +36,5 @@ class Exponential(Schedule):
         check_range(self, "end", 0, 1, lower_open=True)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
+        """Return the factor."""
         return tf.pow(tf.constant(self.end, tf.float32), timestamp.progress)

@@ -1,4 +1,4 @@
-"""Decay with the inverse square root of what was trained, after a rise."""
+"""Inverse-square-root decay after a linear warm-up."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ import tensorflow as tf
 from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share, parse_passes
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.methods.curves import above
+from batchsel.schedules.interpolation import interpolate
 
 
 @dataclass(frozen=True, repr=False)
 class InverseSqrt(Schedule):
-    """Rises in a straight line to 1, then falls with the inverse square root of what was trained; it has no end.
+    """Linear warm-up to 1, then decay with the inverse square root of the samples trained on.
 
-    With `start` 0 it has the shape of the Transformer's schedule, with `start` 1 of T5's, which is flat at first. The
-    optimizer's rate is the highest: in the Transformer that is 1/√(width · steps of warm-up). A warm-up of a share s of
-    the budget leaves √s at the end of it; one in passes makes the rate after so many passes independent of the budget.
+    With `start` 0 it has the shape of the Transformer's schedule, with `start` 1 that of T5's, which is flat at first.
+    The optimizer's rate is the peak; in the Transformer it is 1/√(width · warm-up steps). After a warm-up of a share s
+    of the budget, the final factor is √s; after a warm-up in passes, the rate at a given pass does not depend on the
+    budget.
 
-    Formula: start + (1 - start) t/w for t ≤ w, √(w/t) after, t what was trained and w the warm-up.
+    Formula: start + (1 - start) t/w for t ≤ w, √(w/t) after, with t the samples trained on and w those of the
+    warm-up.
     Source: A. Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, https://arxiv.org/abs/1706.03762, section 5.3;
     C. Raffel et al., *T5*, JMLR 21, 2020, https://arxiv.org/abs/1910.10683, section 3.1.2.
 
     Args:
-        warmup: How long it rises: a share of the budget in (0, 1], or a text such as "5 passes".
-        start: The first factor, in [0, 1].
+        warmup: Duration of the warm-up: a share of the budget in (0, 1], or a text such as "5 passes".
+        start: Initial factor, in [0, 1].
 
     Raises:
-        UsageError: If either lies outside.
+        UsageError: If an argument is out of range.
 
     Example:
         >>> [float(InverseSqrt(0.0625)(p)) for p in (0.0, 0.03125, 0.0625, 0.25, 1.0)]
@@ -46,7 +48,7 @@ class InverseSqrt(Schedule):
         check_range(self, "start", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
+        """Return the factor."""
         passes = parse_passes(self.warmup)
         times = timestamp.progress / self.warmup if passes is None else timestamp.passes / passes
-        return above(self.start, elapsed_share(self.warmup, timestamp)) / tf.sqrt(tf.maximum(times, 1.0))
+        return interpolate(self.start, elapsed_share(self.warmup, timestamp)) / tf.sqrt(tf.maximum(times, 1.0))

@@ -10,21 +10,21 @@ import tensorflow as tf
 from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.methods.curves import above
+from batchsel.schedules.interpolation import interpolate
 
 
 @dataclass(frozen=True, repr=False)
 class Linear(Schedule):
-    """From 1 down to `end` in a straight line.
+    """Linear decay from 1 to `end`.
 
     Formula: end + (1 - end)(1 - p) at progress p.
     Source: M. Li, E. Yumer and D. Ramanan, *Budgeted Training*, ICLR 2020, https://arxiv.org/abs/1905.04753.
 
     Args:
-        end: The last factor, in [0, 1].
+        end: Final factor, in [0, 1].
 
     Raises:
-        UsageError: If it lies outside.
+        UsageError: If it is out of range.
 
     Example:
         >>> float(Linear()(0.25)), float(Linear(end=0.5)(0.5))
@@ -38,5 +38,5 @@ class Linear(Schedule):
         check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
-        return above(self.end, 1.0 - timestamp.progress)
+        """Return the factor."""
+        return interpolate(self.end, 1.0 - timestamp.progress)

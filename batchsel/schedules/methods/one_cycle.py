@@ -1,4 +1,4 @@
-"""The 1cycle policy: one rise and one fall of the learning rate, and of the momentum the other way round."""
+"""The 1cycle policy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.methods.curves import above, eased
+from batchsel.schedules.interpolation import cosine_ramp, interpolate
 
 
 @dataclass(frozen=True, repr=False)
 class OneCycle(Schedule):
-    """From peak/div up to the peak, then down to (peak/div)/final_div, both along half a cosine.
+    """The 1cycle policy: cosine rise from peak/div to the peak, then cosine decay to (peak/div)/final_div.
 
-    The momentum goes from high to low while the rate rises, and back while it falls. PyTorch's OneCycleLR has the same
-    curve, over the steps 0 to n - 1 with the peak at step rise · n - 1; here it is over the budget of samples.
+    The momentum falls from high to low while the rate rises, and rises again while the rate falls. PyTorch's OneCycleLR
+    has the same curve over the steps 0 to n - 1, with the peak at step rise · n - 1; here it runs over the budget of
+    samples.
 
     Formula: with e(x) = (1 - cos πx)/2: 1/div + (1 - 1/div) e(p/rise) up to p = rise, then
     f + (1 - f) e((1 - p)/(1 - rise)), f = 1/(div · final_div).
@@ -29,15 +30,15 @@ class OneCycle(Schedule):
     Disciplined Approach to Neural Network Hyper-Parameters*, 2018, https://arxiv.org/abs/1803.09820.
 
     Args:
-        peak: The highest learning rate, above 0; None for that of the optimizer.
-        div: The peak over the first rate, at least 1.
-        final_div: The first rate over the last, at least 1.
+        peak: Highest learning rate, above 0; None for that of the optimizer.
+        div: Peak over initial rate, at least 1.
+        final_div: Initial over final rate, at least 1.
         rise: Share of the budget over which the rate rises, in (0, 1).
-        momenta: Lowest and highest momentum (β₁ of Adam and its kin), in [0, 1), as in [0.85, 0.95]; None to leave it
-            alone.
+        momenta: Lowest and highest momentum (β₁ of Adam and its variants), in [0, 1), as in [0.85, 0.95]; None to
+            leave it alone.
 
     Raises:
-        UsageError: If any lies outside.
+        UsageError: If an argument is out of range.
 
     Example:
         >>> cycle = OneCycle(div=4.0, momenta=[0.85, 0.95])
@@ -61,7 +62,9 @@ class OneCycle(Schedule):
         check_range(self, "final_div", 1, math.inf, upper_open=True)
         check_range(self, "rise", 0, 1, lower_open=True, upper_open=True)
         if self.momenta is not None:
-            object.__setattr__(self, "momenta", _pair(self.momenta))  # a tuple, so that equal ones are equal
+            object.__setattr__(
+                self, "momenta", _check_momenta(self.momenta)
+            )  # as a tuple, so that equal schedules compare equal
 
     @property
     def base_learning_rate(self) -> float | None:
@@ -69,13 +72,15 @@ class OneCycle(Schedule):
         return self.peak
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
+        """Return the factor."""
         first = 1.0 / self.div
         height = self._height(timestamp)
-        return tf.where(timestamp.progress < self.rise, above(first, height), above(first / self.final_div, height))
+        return tf.where(
+            timestamp.progress < self.rise, interpolate(first, height), interpolate(first / self.final_div, height)
+        )
 
     def momentum(self, timestamp: Timestamp) -> tf.Tensor | None:
-        """High at both ends, low at the peak."""
+        """Return the momentum, high at both ends and low at the peak."""
         if self.momenta is None:
             return None
         low, high = self.momenta
@@ -83,13 +88,13 @@ class OneCycle(Schedule):
         return low * height + high * (1.0 - height)
 
     def _height(self, timestamp: Timestamp) -> tf.Tensor:
-        """0 at both ends, 1 at the peak."""
+        """Return 0 at both ends, 1 at the peak."""
         rise = tf.constant(self.rise, tf.float32)
         share = tf.minimum(timestamp.progress / rise, (1.0 - timestamp.progress) / (1.0 - rise))
-        return eased(tf.minimum(share, 1.0))
+        return cosine_ramp(tf.minimum(share, 1.0))
 
 
-def _pair(value: Any) -> tuple[float, float]:
+def _check_momenta(value: Any) -> tuple[float, float]:
     pair = tuple(value) if isinstance(value, list | tuple) else ()
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in pair)
     if len(pair) != 2 or not numbers or not 0 <= pair[0] <= pair[1] < 1:

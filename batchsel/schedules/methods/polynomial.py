@@ -11,12 +11,12 @@ import tensorflow as tf
 from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.methods.curves import above
+from batchsel.schedules.interpolation import interpolate
 
 
 @dataclass(frozen=True, repr=False)
 class Polynomial(Schedule):
-    """From 1 down to `end` along a power of what is left; of power 1 it is `linear`.
+    """Polynomial decay from 1 to `end`: a power of the remaining budget; with power 1 it is `linear`.
 
     Formula: end + (1 - end)(1 - p)^power at progress p.
     Source: W. Liu, A. Rabinovich and A. Berg, *ParseNet: Looking Wider to See Better*, 2015,
@@ -24,11 +24,11 @@ class Polynomial(Schedule):
     https://arxiv.org/abs/1708.03888.
 
     Args:
-        power: Of what is left of the budget, above 0.
-        end: The last factor, in [0, 1].
+        power: Exponent of the remaining share of the budget, above 0.
+        end: Final factor, in [0, 1].
 
     Raises:
-        UsageError: If either lies outside.
+        UsageError: If an argument is out of range.
 
     Example:
         >>> float(Polynomial()(0.5))
@@ -44,5 +44,5 @@ class Polynomial(Schedule):
         check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
-        return above(self.end, tf.pow(1.0 - timestamp.progress, self.power))
+        """Return the factor."""
+        return interpolate(self.end, tf.pow(1.0 - timestamp.progress, self.power))

@@ -1,4 +1,4 @@
-"""Scaling rules: the learning rate grows with the batch size."""
+"""Scaling of the learning rate with the batch size."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from batchsel.schedules.base import Schedule
 
 @dataclass(frozen=True, repr=False)
 class Scale(Schedule):
-    """Multiplies the rate, which is meant for batches of `batch`, for the batch size of the run.
+    """Scaling of a learning rate meant for batches of size `batch` to the batch size B of the run.
 
-    The batch size is that of an update: batches whose gradients are added up before it count together.
+    The batch size is that of an update: with gradient accumulation, its batches count together.
 
-    Formula: B/batch of rule "linear", √(B/batch) of rule "sqrt", 1 of rule "none".
+    Formula: B/batch for rule "linear", √(B/batch) for rule "sqrt", 1 for rule "none".
     Source: linear: P. Goyal et al., *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*, 2017,
     https://arxiv.org/abs/1706.02677, section 2.1; square root: A. Krizhevsky, *One Weird Trick for Parallelizing
     Convolutional Neural Networks*, 2014, https://arxiv.org/abs/1404.5997, section 5.
 
     Args:
         rule: "linear", "sqrt" or "none".
-        batch: Batch size that the base rate is for.
+        batch: Batch size of the base rate.
         rate: The base rate, above 0; None for the learning rate of the optimizer.
 
     Raises:
-        UsageError: If any lies outside.
+        UsageError: If an argument is out of range.
 
     Example:
         >>> Scale().multiple(1024), Scale("sqrt").multiple(1024)
         (4.0, 2.0)
-        >>> float(Scale().bound(1024, multiple=4.0)(0.5))
+        >>> float(Scale().bind(1024, multiple=4.0)(0.5))
         4.0
     """
 
@@ -57,7 +57,7 @@ class Scale(Schedule):
         return self.rate
 
     def multiple(self, batch_size: int) -> float:
-        """What the rule gives.
+        """Return the factor of the rule.
 
         Args:
             batch_size: Samples of an update, B.
@@ -65,27 +65,27 @@ class Scale(Schedule):
         ratio = batch_size / self.batch
         return {"linear": ratio, "sqrt": math.sqrt(ratio), "none": 1.0}[self.rule]
 
-    def bound(self, batch_size: int, multiple: float) -> Bound:
-        """The same for a batch size.
+    def bind(self, batch_size: int, multiple: float) -> BoundScale:
+        """Return the rule with a batch size filled in.
 
         Args:
             batch_size: Samples of an update, B.
-            multiple: Not used: other parts may have a share in it.
+            multiple: Not used, since other schedules may contribute to it.
         """
-        return Bound(self, batch_size)
+        return BoundScale(self, batch_size)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """Has none before the batch size is known.
+        """Refuse to return a factor before the batch size is known.
 
         Raises:
-            UserError: Always; 1 would be a wrong rate without a word.
+            UserError: Always; 1 would silently be a wrong factor.
         """
         raise UserError(f"{self!r} has no factor before the batch size is known: bind it first, as training does.")
 
 
 @dataclass(frozen=True, repr=False)
-class Bound(Schedule):
-    """A scaling rule with the batch size filled in; prints as the rule.
+class BoundScale(Schedule):
+    """A scaling rule with the batch size filled in; its repr is that of the rule.
 
     Args:
         rule: The rule.
@@ -102,24 +102,24 @@ class Bound(Schedule):
         return self.rule.rate
 
     def multiple(self, batch_size: int) -> float:
-        """What the rule gives.
+        """Return the factor of the rule.
 
         Args:
             batch_size: Samples of an update.
         """
         return self.rule.multiple(batch_size)
 
-    def bound(self, batch_size: int, multiple: float) -> Bound:
-        """The rule for another batch size.
+    def bind(self, batch_size: int, multiple: float) -> BoundScale:
+        """Return the rule with another batch size.
 
         Args:
             batch_size: Samples of an update.
             multiple: Not used.
         """
-        return self.rule.bound(batch_size, multiple)
+        return self.rule.bind(batch_size, multiple)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """What the rule gives for the batch size."""
+        """Return the factor of the rule for the batch size."""
         return self.rule.multiple(self.batch_size) * tf.ones_like(timestamp.progress)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Decay in steps, at milestones."""
+"""Step decay at milestones."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from batchsel.core.checks import check_range
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.points import checked_points, passed
+from batchsel.schedules.milestones import check_milestones, count_reached
 
 
 @dataclass(frozen=True, repr=False)
-class Step(Schedule):
-    """Multiplies the rate by `times` at each of some points.
+class StepDecay(Schedule):
+    """Step decay: the rate is multiplied by `times` at each milestone.
 
-    Formula: times^(number of points reached).
+    Formula: times^(number of milestones reached).
     Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,
     https://arxiv.org/abs/1512.03385, section 4.2: a tenth at 1/2 and at 3/4 of the budget.
 
     Args:
-        at: The points: shares of the budget in (0, 1], or texts such as "30 passes".
-        times: What the rate is multiplied with at each of them, in (0, 1000]; a tenth is usual.
+        at: The milestones: shares of the budget in (0, 1], or texts such as "30 passes".
+        times: Factor at each milestone, in (0, 1000]; usually 0.1.
 
     Raises:
-        UsageError: If there is no point, or anything lies outside.
+        UsageError: If there is no milestone, or an argument is out of range.
 
     Example:
-        >>> [round(float(Step([0.5, 0.75])(p)), 6) for p in (0.25, 0.5, 0.75)]
+        >>> [round(float(StepDecay([0.5, 0.75])(p)), 6) for p in (0.25, 0.5, 0.75)]
         [1.0, 0.1, 0.01]
     """
 
@@ -40,12 +40,14 @@ class Step(Schedule):
     name: ClassVar[str] = "step"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at", checked_points(self, "at"))  # a tuple, so that equal ones are equal
+        object.__setattr__(
+            self, "at", check_milestones(self, "at")
+        )  # as a tuple, so that equal schedules compare equal
         if not self.at:
-            raise UsageError("step: at must list at least one point, as in step(at=[0.5, 0.75]).")
+            raise UsageError("step: at must list at least one milestone, as in step(at=[0.5, 0.75]).")
         check_range(self, "times", 0, 1000, lower_open=True)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
-        """The factor."""
+        """Return the factor."""
         powers = [self.times**count for count in range(len(self.at) + 1)]
-        return tf.gather(tf.constant(powers, tf.float32), passed(self.at, timestamp))
+        return tf.gather(tf.constant(powers, tf.float32), count_reached(self.at, timestamp))

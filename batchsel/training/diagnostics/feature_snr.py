@@ -1,4 +1,4 @@
-"""How much of its final features a network had earlier: a signal-to-noise ratio, layer by layer."""
+"""Signal-to-noise ratio of a network's features during training, against its current ones, by layer."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from batchsel.errors import UserError
 from batchsel.training import variables
 from batchsel.training.loop.evaluation import to_tensors
 
-SAMPLES = 640
-"""Compared at most: ten batches of 64."""
-_LAYERS = 12
+MAX_SAMPLES = 640
+"""Ten batches of 64."""
+_MAX_LAYERS = 12
 _BATCH = 64
-_NUMBERS = 2**25
-"""Of all features of a batch at most; more would need too much memory."""
+_MAX_NUMBERS = 2**25
+"""Limit for all features of a batch, to save memory."""
 
 
 class FeatureSNR:
-    """Compares the features of a model with those that it had with earlier weights.
+    """Comparison of a model's features with those under earlier weights.
 
-    The features f* with the weights as they are now are the signal, their difference from the features f with earlier
-    weights is the noise: 10 log10(mean f*^2 / mean (f - f*)^2) decibels for each layer, over samples, places and
-    channels. 0 dB says that the difference is as large as the features themselves. Features that are unrelated to
-    the final ones need not lie there: where means exceed their spread, means alone make a signal.
+    The features f* under the current weights are the signal, their difference from the features f under earlier
+    weights is the noise: 10 log10(mean f*^2 / mean (f - f*)^2) decibels for each layer, over samples, positions and
+    channels. 0 dB means that the difference is as large as the features themselves. Features that are unrelated to the
+    current ones may lie above 0 dB if their means exceed their spread.
 
     Features are the outputs of the model's blocks, which are layers with names such as ``stage2_block1`` (or
-    ``stage2`` where no blocks have names), and of the first and the last layer with a kernel, a trainable weight of two
-    axes or more; of all layers with a kernel where fewer than two blocks have names. Of more than 12 as many are taken
-    evenly by depth, the first and the last among them. Forward passes are in inference mode.
+    ``stage2`` if no blocks have names), and of the first and the last layer with a kernel, a trainable weight of two
+    axes or more; if fewer than two blocks have names, of all layers with a kernel. If there are more than 12, 12 are
+    selected evenly by depth, including the first and the last. Forward passes are in inference mode.
 
     Args:
-        model: A built Keras model whose graph of layers is known: Sequential or functional.
+        model: A built Keras model with a graph of layers: Sequential or functional.
 
     Raises:
-        UserError: If the graph is not known, or no layer has a kernel.
+        UserError: If the model has no graph of layers, or no layer has a kernel.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
         >>> model.set_weights([2 * np.eye(2)])
-        >>> compared = FeatureSNR(model)
-        >>> compared.layers, compared.decibels(np.ones([8, 2]), [[np.eye(2)]])  # 2 was 1: noise half the signal
+        >>> snr = FeatureSNR(model)
+        >>> snr.layers, snr.decibels(np.ones([8, 2]), [[np.eye(2)]])  # 2 was 1: noise half the signal
         (['dense_1'], [[6.0205...]])
     """
 
     def __init__(self, model: keras.Model) -> None:
-        chosen = _chosen(model)
+        chosen = _select_layers(model)
         self._model = model
         self.layers = _labels(model, chosen)
-        """Names of the layers compared, by depth; those that Keras numbers by process are numbered within the model."""
+        """Names of the compared layers, by depth; names that Keras numbers by process are numbered within the model."""
         try:
             inputs = model.inputs[0] if len(model.inputs) == 1 else model.input
             self._features = keras.Model(inputs, [layer.output for layer in chosen])
@@ -64,14 +64,14 @@ class FeatureSNR:
         self._run = tf.function(lambda x: self._outputs(x), autograph=False)
 
     def decibels(self, x: Any, earlier: Sequence[list[np.ndarray]]) -> list[list[float | None]]:
-        """The ratio of each layer, for each of the earlier weights.
+        """Return the ratio of each layer, for each of the earlier weights.
 
         Args:
-            x: Inputs, first axis k; compared on the first 640 at most, in whole batches.
-            earlier: Weights as `model.get_weights` gives them. The model is left with those that it has.
+            x: Inputs, first axis k; at most the first 640 are compared, in full batches.
+            earlier: Weights as `model.get_weights` returns them. The model keeps its current weights.
 
         Returns:
-            Decibels by earlier weights and layer, None where features are the same as now or not finite.
+            Decibels by earlier weights and layer, None where features are equal to the current ones or not finite.
         """
         x = to_tensors(x, ()).x
         size, count = self._sizes(x)
@@ -83,18 +83,18 @@ class FeatureSNR:
                 rows = tf.nest.map_structure(lambda leaf, start=start: leaf[start : start + size], x)
                 self._model.set_weights(now)
                 best = self._run(rows)
-                signal += _squares(best)
+                signal += _sums_of_squares(best)
                 for place, weights in enumerate(earlier):
                     self._model.set_weights(weights)
-                    noise[place] += _squares([f - b for f, b in zip(self._run(rows), best, strict=True)])
+                    noise[place] += _sums_of_squares([f - b for f, b in zip(self._run(rows), best, strict=True)])
         return [[_decibels(s, n) for s, n in zip(signal, row, strict=True)] for row in noise]
 
     def _sizes(self, x: Any) -> tuple[int, int]:
-        """Samples of a batch, and of all batches."""
-        k = min(SAMPLES, int(tf.nest.flatten(x)[0].shape[0]))
+        """Return the samples of a batch, and of all batches."""
+        k = min(MAX_SAMPLES, int(tf.nest.flatten(x)[0].shape[0]))
         one = self._outputs(tf.nest.map_structure(lambda leaf: leaf[:1], x))
         numbers = sum(int(tf.size(feature)) for feature in one)
-        size = max(1, min(_BATCH, k, _NUMBERS // max(numbers, 1)))
+        size = max(1, min(_BATCH, k, _MAX_NUMBERS // max(numbers, 1)))
         return size, k - k % size
 
     def _outputs(self, x: Any) -> list[tf.Tensor]:
@@ -102,12 +102,12 @@ class FeatureSNR:
         return [tf.cast(feature, tf.float32) for feature in tf.nest.flatten(outputs)]
 
 
-def _chosen(model: keras.Model) -> list[keras.Layer]:
+def _select_layers(model: keras.Model) -> list[keras.Layer]:
     layers = list(getattr(model, "layers", []))
     if getattr(model, "inputs", None) is None:
         raise UserError(
-            f"the features of {model.name!r}, a {type(model).__name__}, cannot be compared: only of Sequential and"
-            " functional models is the graph of layers known. Build it as one of these, or leave this measure out."
+            f"the features of {model.name!r}, a {type(model).__name__}, cannot be compared: only Sequential and"
+            " functional models have a graph of layers. Build it as one of these, or leave this measure out."
         )
     kernels = [layer for layer in layers if any(len(weight.shape) > 1 for weight in layer.trainable_weights)]
     if not kernels:
@@ -116,18 +116,19 @@ def _chosen(model: keras.Model) -> list[keras.Layer]:
         named = [layer for layer in layers if re.search(rf"(^|_){kind}_?\d+$", layer.name)]
         if len(named) > 1:
             wanted = {id(layer) for layer in (kernels[0], *named, kernels[-1])}
-            return _thinned([layer for layer in layers if id(layer) in wanted])
-    return _thinned(kernels)
+            return _thin([layer for layer in layers if id(layer) in wanted])
+    return _thin(kernels)
 
 
-def _thinned(layers: list[keras.Layer]) -> list[keras.Layer]:
-    places = np.linspace(0, len(layers) - 1, min(_LAYERS, len(layers)))
+def _thin(layers: list[keras.Layer]) -> list[keras.Layer]:
+    places = np.linspace(0, len(layers) - 1, min(_MAX_LAYERS, len(layers)))
     return [layers[int(place)] for place in np.round(places)]
 
 
 def _labels(model: keras.Model, chosen: list[keras.Layer]) -> list[str]:
-    """Names that are the same in every process: Keras numbers layers without a name over all models."""
-    labels, counted = {}, {}
+    """Return names that do not depend on the process: Keras numbers unnamed layers over all models."""
+    labels: dict[int, str] = {}
+    counted: dict[str, int] = {}
     for layer in model.layers:
         kind = re.sub(r"_\d+$", "", layer.name)
         labels[id(layer)] = layer.name
@@ -137,7 +138,7 @@ def _labels(model: keras.Model, chosen: list[keras.Layer]) -> list[str]:
     return [labels[id(layer)] for layer in chosen]
 
 
-def _squares(features: list[tf.Tensor]) -> np.ndarray:
+def _sums_of_squares(features: list[tf.Tensor]) -> np.ndarray:
     return np.array([float(tf.reduce_sum(tf.square(feature))) for feature in features])
 
 

@@ -1,4 +1,4 @@
-"""The gradient noise scale: how many samples a batch needs before its gradient says more than its noise."""
+"""The gradient noise scale: the batch size at which the gradient and its noise are equally large."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MANY = 64
 
 
 class NoiseScale:
-    """Measures the gradient noise scale of a model, as often as wanted with one trace.
+    """Measurement of a model's gradient noise scale, traced once for any number of calls.
 
-    From the squared norms of the gradients of `many` batches of b samples, on average |G_b|^2, and of their mean,
-    |G_B|^2 with B = b * many, follow estimates of the squared norm of the true gradient,
-    (B |G_B|^2 - b |G_b|^2) / (B - b), and of the trace of the covariance of the gradients of single samples,
+    Let |G_b|^2 be the mean squared norm of the gradients of `many` batches of b samples, and |G_B|^2 that of their
+    mean, with B = b * many. The squared norm of the true gradient is estimated as
+    (B |G_B|^2 - b |G_b|^2) / (B - b), and the trace of the covariance of the gradients of single samples as
     (|G_b|^2 - |G_B|^2) / (1/b - 1/B). The first is the mean inner product of the gradients of two different batches,
-    the second b times the variance between batches. Both are unbiased for the distribution from which the data were
-    drawn; to mean the data themselves add trace / n to the gradient. Their ratio is the noise scale: the batch size
-    at which noise and gradient are equal, and well beyond which larger batches save few steps.
+    the second b times the variance between batches. Both are unbiased for the distribution of the data; for the data
+    set itself, add trace / n to the gradient. Their ratio is the noise scale: the batch size at which noise and
+    gradient are equal; much larger batches save few steps.
 
-    The forward passes are in inference mode: dropout is off, and batch normalization uses its moving moments, which
-    say nothing yet before training. So each sample has a gradient of its own, as the formulas need it, where in
-    training mode it would depend on the rest of its batch. Regularizers of the model are part of the loss, weights of
-    samples and augmentation are not. Every variable of the model is left as it was.
+    Forward passes are in inference mode: dropout is off, and batch normalization uses its moving moments, which are not
+    meaningful before training. So each sample has a gradient of its own, as the formulas require; in training mode it
+    would depend on the rest of its batch. The model's regularizers are part of the loss; sample weights and
+    augmentation are not. No variable of the model is changed.
 
     Source: S. McCandlish, J. Kaplan, D. Amodei and the OpenAI Dota Team, *An Empirical Model of Large-Batch Training*,
     2018, https://arxiv.org/abs/1812.06162, appendix A.1.
@@ -45,7 +45,7 @@ class NoiseScale:
         model: A compiled and built Keras model.
 
     Raises:
-        UserError: If the model is not compiled, or trains in a way of its own.
+        UserError: If the model is not compiled, or overrides how Keras trains.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
@@ -60,8 +60,8 @@ class NoiseScale:
     def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._objective = Objective(model)
-        # A function of its own for each object, as in `Evaluation`.
-        self._add = tf.function(lambda rows, total, squares: self._traced(rows, total, squares), autograph=False)
+        # One function for each object, as in `Evaluation`.
+        self._add = tf.function(lambda rows, total, squares: self._accumulate(rows, total, squares), autograph=False)
 
     def __call__(
         self,
@@ -73,24 +73,24 @@ class NoiseScale:
         seed: int = 0,
         stage: int = 0,
     ) -> dict[str, Any]:
-        """Measures it with the weights as they are.
+        """Measure the noise scale with the current weights.
 
         Args:
-            take: Gives inputs and targets of the samples ``int[b]``.
-            n: Samples there are.
-            batch: b, samples of a batch; fewer if n is not even twice as many.
-            many: Batches, no two with a sample in common; fewer if n does not hold as many.
-            seed: Seed of the choice of the samples.
-            stage: Different stages of a seed look at different samples.
+            take: Function that returns inputs and targets of the samples ``int[b]``.
+            n: Number of samples.
+            batch: b, samples of a batch; fewer if n is less than twice as many.
+            many: Number of batches, disjoint; fewer if n is too small.
+            seed: Seed of the selection of samples.
+            stage: Number that selects different samples for the same seed.
 
         Returns:
-            "batch" and "many" as they were used, "gradient", "trace", and their ratio "scale", None where the estimate
-            of the squared norm is not above 0: noise hides it.
+            "batch" and "many" as used, "gradient", "trace", and their ratio "scale", None if noise makes the estimate
+            of the squared norm not positive.
 
         Raises:
-            UserError: If there are fewer than two samples, or the model has nothing to train.
+            UserError: If there are fewer than two samples, or the model has no trainable weights.
         """
-        batches = _batches(n, batch, many, (arrays.checked_seed(seed), stage))
+        batches = _draw_batches(n, batch, many, (arrays.checked_seed(seed), stage))
         if not self._model.trainable_variables:
             raise UserError("the model has no trainable weights: it has no gradient to measure.")
         total = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]
@@ -103,13 +103,13 @@ class NoiseScale:
         large = float(_squared_norm(total)) / count**2
         return {"batch": size, "many": count, **_estimates(small, large, size, size * count)}
 
-    def _traced(self, rows: Rows, total: list[tf.Tensor], squares: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Adds the gradient of a batch to a sum, and its squared norm to another."""
+    def _accumulate(self, rows: Rows, total: list[tf.Tensor], squares: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Return the sums with the gradient of a batch, and with its squared norm, added."""
         variables, scaled_by = self._model.trainable_variables, self._model.optimizer.scale_loss
         with tf.GradientTape() as tape:
             outputs = self._model(rows.x, training=False)
             loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + self._objective.regularization_loss()
-            scaled = scaled_by(loss)  # in 16 bits small gradients would vanish
+            scaled = scaled_by(loss)  # small gradients would underflow in 16 bits
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         factor = scaled_by(tf.ones([]))
         gradients = [tf.cast(tf.convert_to_tensor(each), tf.float32) / factor for each in gradients]
@@ -125,22 +125,22 @@ def noise_scale(
     many: int = MANY,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The gradient noise scale of a model on some data, with the weights as they are; see `NoiseScale`.
+    """Measure the gradient noise scale of a model with its current weights; see `NoiseScale`.
 
-    It traces the model each time; for several measurements make a `NoiseScale` and call that.
+    The model is traced in each call; for several measurements, create a `NoiseScale` and call that.
 
     Args:
         trainer: A trainer, or a compiled Keras model.
         x: Inputs, first axis n; or a random-access source, as for `Trainer.fit`.
         y: Targets, first axis n; None for a source.
-        batch: Samples of a batch; fewer if n is not even twice as many.
-        many: Batches; fewer if n does not hold as many.
-        seed: Seed of the choice of the samples.
+        batch: Samples of a batch; fewer if n is less than twice as many.
+        many: Number of batches; fewer if n is too small.
+        seed: Seed of the selection of samples.
 
     Returns:
-        "batch" and "many" as they were used, "gradient", an estimate of the squared norm of the gradient, "trace", of
-        the trace of the covariance of the gradients of single samples, and their ratio "scale", None where the
-        estimate of the squared norm is not above 0.
+        "batch" and "many" as used; "gradient", an estimate of the squared norm of the gradient; "trace", an estimate of
+        the trace of the covariance of the gradients of single samples; and their ratio "scale", None if the estimate of
+        the squared norm is not above 0.
 
     Raises:
         UserError: If the data cannot be used, or the model is not compiled.
@@ -158,24 +158,24 @@ def noise_scale(
         take, n = x.take, len(x)
     else:
         data = arrays.as_rows(x, y)
-        take, n = lambda rows: tf.nest.map_structure(lambda leaf: _some(leaf, rows), data[:2]), arrays.length(data)
+        take, n = lambda rows: tf.nest.map_structure(lambda leaf: _take_rows(leaf, rows), data[:2]), arrays.length(data)
     measure = NoiseScale(model)
     if not model.built:
         model(to_tensors(*take(np.array([0]))[:2]).x, training=False)
     return measure(take, n, batch=batch, many=many, seed=seed)
 
 
-def _some(leaf: Any, rows: np.ndarray) -> Any:
+def _take_rows(leaf: Any, rows: np.ndarray) -> Any:
     return tf.gather(leaf, rows) if isinstance(leaf, tf.Tensor) else leaf[rows]
 
 
-def _batches(n: int, batch: int, many: int, key: tuple[int, int]) -> np.ndarray:
-    """``int[many, batch]`` different samples, at random."""
+def _draw_batches(n: int, batch: int, many: int, key: tuple[int, int]) -> np.ndarray:
+    """Draw ``int[many, batch]`` different samples."""
     for name, value, least in (("batch", batch, 1), ("many", many, 2)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise UsageError(f"noise scale: {name} must be a whole number of at least {least}, got {value!r}.")
     if n < 2:
-        raise UserError(f"the gradient noise scale compares two batches at least; there are too few samples: {n}.")
+        raise UserError(f"the gradient noise scale needs at least two samples, got {n}.")
     batch = min(batch, n // 2)
     many = min(many, n // batch)
     generator = np.random.default_rng([zlib.crc32(b"noise scale"), *key])

@@ -1,7 +1,7 @@
-"""How long a selector's planning, scoring, choosing and updating take, measured apart from training.
+"""Time of a selector's planning, scoring, choosing and updating, measured apart from training.
 
-They and the steps run in one compiled call, so their shares cannot be read off the clock of a run. They
-are timed afterwards, on the state that the run ended in, and multiplied by how often they happened.
+They run in one compiled call together with the steps, so a run cannot time them separately. They are timed
+afterwards, on the state at the end of the run, and multiplied by how often they happened.
 """
 
 from __future__ import annotations
@@ -24,45 +24,45 @@ from batchsel.training.loop.turn import gather_rows
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
 
-Asked = Callable[[LoopState], Context]
-"""Gives what a selector is told."""
+MakeContext = Callable[[LoopState], Context]
+"""Function that builds the context of a selector."""
 Body = Callable[[LoopState], LoopState]
-"""What is repeated and timed."""
+"""Body of the timed loop."""
 _SECONDS = 0.05
 _ROUNDS = 3
 
 
 def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any = None) -> dict[str, float]:
-    """Seconds that selection takes.
+    """Return the seconds of each part of selection.
 
     Args:
-        trainer: After a run.
-        samples: All of them, for selectors that look at their targets or inputs; None if they are streamed.
-        rows: Samples ``(x, y)``, as many as a pool has or more; None if there are no pools.
+        trainer: A trainer after a run.
+        samples: All samples, for selectors that need targets or inputs; None if they are streamed.
+        rows: Samples ``(x, y)``, at least as many as a pool has; None if there are no pools.
 
     Returns:
         "planning", seconds of one plan; "updating", of the update after one step; "scoring", of the forward pass over
-        the rows that are looked at for a batch (a pool, or a batch that is only scored), and "choosing", of taking the
-        batch from the pool; 0 for what the selector does not do.
+        the scored rows of a batch (a pool, or a batch that is only scored); and "choosing", of choosing the batch from
+        the pool; 0 for parts that the selector does not have.
     """
     loop, scoring = trainer.loop, 0.0
     if samples is not None:
-        # As tensors, which is what selectors are promised.
+        # Selectors expect tensors.
         samples = to_tensors(samples.x if loop.selector.needs_inputs else (), samples.y)
     choosing = 0.0
-    planning = _seconds_each(loop, samples, _plan)
-    updating = _seconds_each(loop, samples, _update)
+    planning = _time_repeated(loop, samples, _plan)
+    updating = _time_repeated(loop, samples, _update)
     pools = loop.selector.pool_size(loop.batch_size) is not None
     if rows is not None and (pools or loop.selector.scores_excluded):
         pool = to_tensors(*tf.nest.map_structure(lambda leaf: np.resize(leaf, (loop.width, *leaf.shape[1:])), rows))
-        scoring = _seconds_each(loop, samples, partial(_score, pool))
-        choosing = _seconds_each(loop, samples, partial(_choose, pool)) if pools else 0.0
+        scoring = _time_repeated(loop, samples, partial(_score, pool))
+        choosing = _time_repeated(loop, samples, partial(_choose, pool)) if pools else 0.0
     return {"planning": planning, "updating": updating, "scoring": scoring, "choosing": choosing}
 
 
-def _plan(loop: Loop, context: Asked) -> Body:
+def _plan(loop: Loop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
-        # Steps that count on and states that change keep anything of a plan from being hoisted out of the loop.
+        # Changing steps and states prevent the compiler from hoisting parts of a plan out of the loop.
         factor = 1 + 1e-7 * tf.cast(loop_state.step % 2, tf.float32)
         moved = loop_state._replace(
             state=tf.nest.map_structure(
@@ -75,7 +75,7 @@ def _plan(loop: Loop, context: Asked) -> Body:
     return body
 
 
-def _update(loop: Loop, context: Asked) -> Body:
+def _update(loop: Loop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         indices = loop_state.last_indices
         values = loop_state.last_losses
@@ -89,7 +89,7 @@ def _update(loop: Loop, context: Asked) -> Body:
     return body
 
 
-def _score(pool: Rows, loop: Loop, context: Asked) -> Body:
+def _score(pool: Rows, loop: Loop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         places = (tf.range(loop.width) + tf.cast(loop_state.step, tf.int32)) % loop.width
         losses = loop.step.score(gather_rows(pool, places), places, tf.ones([loop.width])).loss
@@ -98,7 +98,7 @@ def _score(pool: Rows, loop: Loop, context: Asked) -> Body:
     return body
 
 
-def _choose(pool: Rows, loop: Loop, context: Asked) -> Body:
+def _choose(pool: Rows, loop: Loop, context: MakeContext) -> Body:
     places = tf.range(loop.width)
     seen = loop.step.score(pool, places, tf.ones([loop.width]))
 
@@ -110,7 +110,7 @@ def _choose(pool: Rows, loop: Loop, context: Asked) -> Body:
     return body
 
 
-def _seconds_each(loop: Loop, samples: Rows | None, measured: Callable[[Loop, Asked], Body]) -> float:
+def _time_repeated(loop: Loop, samples: Rows | None, measured: Callable[[Loop, MakeContext], Body]) -> float:
     @tf.function(jit_compile=loop.xla, autograph=False)
     def repeat(times: tf.Tensor) -> Any:
         window = BudgetWindow.of(0, 2**40, loop.n)
@@ -125,14 +125,14 @@ def _seconds_each(loop: Loop, samples: Rows | None, measured: Callable[[Loop, As
         )
         return [tf.reduce_sum(tf.cast(leaf, tf.float32)) for leaf in tf.nest.flatten(loop_state)]
 
-    def timed(times: int) -> float:
+    def time_call(times: int) -> float:
         start = time.perf_counter()
         tf.nest.map_structure(lambda leaf: leaf.numpy(), repeat(tf.constant(times)))
         return time.perf_counter() - start
 
-    timed(1)
-    single = min(timed(1) for _ in range(_ROUNDS))
+    time_call(1)
+    single = min(time_call(1) for _ in range(_ROUNDS))
     times = int(np.clip(_SECONDS / max(single, 1e-6), 4, 1000))
-    # The difference takes out what a call costs by itself.
-    each = [(timed(times) - timed(1)) / (times - 1) for _ in range(_ROUNDS)]
+    # The difference removes the overhead of a call.
+    each = [(time_call(times) - time_call(1)) / (times - 1) for _ in range(_ROUNDS)]
     return max(float(np.median(each)), 0.0)

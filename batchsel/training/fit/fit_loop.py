@@ -78,7 +78,7 @@ class FitLoop:
         self._loop.step.metrics.reset()
         counts = trainer.counts
         trainer.progress = FitRecord(fit_start=counts["samples"], epoch_start=counts["steps"])
-        self._loop.step.lr_controller.read_rate()
+        self._loop.step.lr_controller.capture_base_rate()
         trainer.clock.reset()
 
     def run(self) -> keras.callbacks.History:
@@ -105,7 +105,7 @@ class FitLoop:
             try:
                 self._train(callbacks)
             finally:
-                self._loop.step.lr_controller.put_rate_back()
+                self._loop.step.lr_controller.restore_base_rate()
         return history
 
     def _prepare(self) -> None:

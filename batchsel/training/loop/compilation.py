@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.errors import UsageError
 from batchsel.selectors import Selector
 from batchsel.transforms.augmentation import Pipeline
@@ -156,4 +157,4 @@ def _suits(model: keras.Model) -> bool:
 
 
 def _layers(model: keras.Model) -> list[keras.Layer]:
-    return list(model._flatten_layers(include_self=False))
+    return keras_private.list_layers(model, include_self=False)

@@ -71,7 +71,7 @@ class Evaluation:
     def _add(self, rows: Rows, valid: tf.Tensor) -> None:
         objective = self._step.objective
         outputs = self._step.model(rows.x, training=False)
-        losses = objective.evaluated(rows.y, outputs, rows.sample_weight)
+        losses = objective.evaluation_losses(rows.y, outputs, rows.sample_weight)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
         loss = tf.reduce_sum(losses * valid) / count + objective.regularization_loss()
         self._step.metrics.update(loss, losses, rows.y, outputs, valid, rows.sample_weight)

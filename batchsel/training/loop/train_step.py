@@ -129,7 +129,7 @@ class Step:
         tf.cond(accumulation.due() | last, update, lambda: tf.constant(False))
 
     def _update(self, gradients: list[Any], timestamp: Timestamp) -> None:
-        self.lr_controller.update(gradients, timestamp)
+        self.lr_controller.apply_gradients(gradients, timestamp)
         if self.after_update is not None:
             self.after_update(timestamp)
 
@@ -168,7 +168,7 @@ class Step:
         outputs: Any,
         features: tf.Tensor | None,
     ) -> SampleStats:
-        values = {"indices": indices, "loss": losses, **self.signals.of(rows.x, rows.y, outputs, features)}
+        values = {"indices": indices, "loss": losses, **self.signals.compute(rows.x, rows.y, outputs, features)}
         return SampleStats(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
 
 

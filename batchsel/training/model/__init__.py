@@ -1,1 +1,1 @@
-"""The compiled model: loss of each sample, metrics, signals."""
+"""The compiled model: per-sample losses, metrics, signals."""

@@ -1,4 +1,4 @@
-"""What selectors may ask about a sample besides its loss."""
+"""Signals of samples that selectors can request in addition to the loss."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
-from batchsel.training.model.objective import Objective, kind_of
+from batchsel.training.model.objective import Objective, loss_kind
 
 _EPSILON = 1e-7
 
 
 class Signals:
-    """Computes the signals that a selector asked for, and no others.
+    """Computation of the signals that a selector requests.
 
     Args:
         model: The Keras model.
@@ -24,29 +24,29 @@ class Signals:
         names: The signals: fields of `batchsel.selectors.SampleStats`.
 
     Raises:
-        UserError: If a signal is unknown, or the model cannot give it.
+        UserError: If a signal is unknown, or the model does not provide it.
     """
 
     def __init__(self, model: keras.Model, objective: Objective, names: tuple[str, ...]) -> None:
-        unknown = sorted(set(names) - set(_FORMULAS) - _ROWS)
+        unknown = sorted(set(names) - set(_FORMULAS) - _ROW_SIGNALS)
         if unknown:
-            known = ", ".join([*_FORMULAS, *sorted(_ROWS)])
-            raise UserError(f"unknown signal {unknown[0]!r}; a selector may ask for {known}.")
+            known = ", ".join([*_FORMULAS, *sorted(_ROW_SIGNALS)])
+            raise UserError(f"unknown signal {unknown[0]!r}; a selector can request {known}.")
         self._model = model
         self._objective = objective
         self._names = names
         outputs = len(getattr(model, "outputs", None) or [model])
         if names and outputs != 1:
             raise UserError(f"signals {', '.join(names)} need a model with one output, this one has {outputs}.")
-        self._forward = _with_features(model) if "features" in names else None
+        self._forward = _add_features_output(model) if "features" in names else None
         if self._forward is not None and None in self._forward.outputs[1].shape[1:]:
             raise UserError(
-                f"the features of this model have the shape {tuple(self._forward.outputs[1].shape)}, different for each"
-                " sequence: selectors that compare features cannot be used with it."
+                f"the features of this model have the shape {tuple(self._forward.outputs[1].shape)}, which differs"
+                " between sequences. Choose a selector that does not compare features."
             )
 
     def forward(self, x: Any, training: bool) -> tuple[Any, tf.Tensor | None]:
-        """The model's outputs, and ``float32[b, d]`` features if they were asked for.
+        """Return the model's outputs, and ``float32[b, d]`` features if they were requested.
 
         Args:
             x: Inputs, first axis b.
@@ -57,11 +57,11 @@ class Signals:
         return self._forward(x, training=training)
 
     def feature_size(self) -> int:
-        """d, the number of features of a sample; 0 if they were not asked for."""
+        """Return the number of features of a sample; 0 if they were not requested."""
         return 0 if self._forward is None else int(np.prod(self._forward.outputs[1].shape[1:]))
 
-    def of(self, x: Any, y: Any, y_pred: Any, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        """The signals by name, after `Objective.losses` was called.
+    def compute(self, x: Any, y: Any, y_pred: Any, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
+        """Return the signals by name, after a call of `Objective.losses`.
 
         Args:
             x: Inputs.
@@ -74,46 +74,46 @@ class Signals:
             ``float32[b, d]``.
         """
         values = {}
-        wanted = [name for name in self._names if name not in _ROWS]
+        wanted = [name for name in self._names if name not in _ROW_SIGNALS]
         if wanted:
             self._check_kind(wanted, y_pred)
-            truth, predicted = _probabilities(self._objective.leaves()[0], y, y_pred)
+            truth, predicted = _probabilities(self._objective.output_losses[0], y, y_pred)
             values = {name: _FORMULAS[name](truth, predicted) for name in wanted}
         if features is not None:
-            values["features"] = _flat(features)
+            values["features"] = _flatten(features)
         if "inputs" in self._names:
-            values["inputs"] = tf.concat([_flat(leaf) for leaf in tf.nest.flatten(x)], axis=1)
+            values["inputs"] = tf.concat([_flatten(leaf) for leaf in tf.nest.flatten(x)], axis=1)
         return values
 
     def _check_kind(self, wanted: list[str], y_pred: tf.Tensor) -> None:
-        """Refuses signals that mean nothing for the loss: they would be numbers all the same."""
-        loss = self._objective.leaves()[0]
-        kind, _ = kind_of(loss)
-        of_classes = [name for name in wanted if name in _OF_CLASSES]
+        """Reject signals that the formulas cannot give for this loss."""
+        loss = self._objective.output_losses[0]
+        kind, _ = loss_kind(loss)
+        class_signals = [name for name in wanted if name in _CLASS_SIGNALS]
         rows = y_pred.shape.rank == 2
         one_of_several = kind in ("sparse", "categorical") or (kind == "binary" and rows and y_pred.shape[-1] == 1)
-        if of_classes and not (rows and one_of_several):
+        if class_signals and not (rows and one_of_several):
             raise UserError(
-                f"the selector asks for {', '.join(of_classes)}, which need cross-entropy over the classes of a sample,"
-                f" one row of outputs each. The loss here is {loss.name!r}, the outputs have the shape"
-                f" {tuple(y_pred.shape)}. Choose a selector that reads losses alone."
+                f"the selector requests {', '.join(class_signals)}, which need cross-entropy over the classes of a"
+                f" sample, one row of outputs each. The loss here is {loss.name!r}, the outputs have the shape"
+                f" {tuple(y_pred.shape)}. Choose a selector that needs losses only."
             )
         if not rows or (kind == "other" and getattr(loss, "fn", None) is not keras.losses.mean_squared_error):
             raise UserError(
-                f"the selector asks for {', '.join(wanted)}, differences of prediction and target that stand for the"
-                f" gradient with cross-entropy or squared error of one row of outputs. The loss here is {loss.name!r},"
-                f" the outputs have the shape {tuple(y_pred.shape)}. Choose a selector that reads losses alone."
+                f"the selector requests {', '.join(wanted)}, which are the gradient of the loss only for"
+                f" cross-entropy or squared error of one row of outputs. The loss here is {loss.name!r},"
+                f" the outputs have the shape {tuple(y_pred.shape)}. Choose a selector that needs losses only."
             )
 
 
-def _flat(rows: tf.Tensor) -> tf.Tensor:
+def _flatten(rows: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.cast(rows, tf.float32), [rows.shape[0], -1])
 
 
 def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Truth and prediction as ``float32[b, c]`` on one scale: class probabilities, or plain numbers."""
+    """Return targets and predictions, ``float32[b, c]`` each: class probabilities, or regression values."""
     y_pred = tf.cast(y_pred, tf.float32)
-    kind, logits = kind_of(loss)
+    kind, logits = loss_kind(loss)
     if kind == "sparse":
         predicted = tf.nn.softmax(y_pred) if logits else y_pred
         return tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), predicted.shape[-1]), predicted
@@ -157,13 +157,13 @@ _FORMULAS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "gradient_norm": _gradient_norm,
     "residuals": lambda truth, predicted: predicted - truth,
 }
-_OF_CLASSES = ("probability", "correct", "predicted", "boundary_distance")
-_ROWS = {"features", "inputs"}
+_CLASS_SIGNALS = ("probability", "correct", "predicted", "boundary_distance")
+_ROW_SIGNALS = {"features", "inputs"}
 """Signals that are not computed from the prediction."""
 
 
-def _with_features(model: keras.Model) -> keras.Model:
-    """A model with a second output: what goes into the last layer that has weights."""
+def _add_features_output(model: keras.Model) -> keras.Model:
+    """Return a model with a second output: the input of the last layer with weights."""
     layers = [layer for layer in getattr(model, "layers", []) if layer.trainable_weights]
     try:
         return keras.Model(model.inputs, [model.outputs[0], layers[-1].input])

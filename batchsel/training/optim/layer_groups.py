@@ -1,18 +1,19 @@
-"""Which layers of a model lie how deep: groups of its variables, from the inputs to the outputs."""
+"""Groups of a model's layers and variables by depth, from the inputs to the outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
+from batchsel.core import keras_private
 from batchsel.errors import UserError
 
-_SHOWN = 2
-"""Names of layers in a line of the table."""
+_LISTED = 2
+"""Names of layers in a row of the table."""
 
 
 @dataclass(frozen=True)
@@ -21,34 +22,34 @@ class LayerGroups:
 
     Args:
         names: The layers of each group, in the order of the model's variables.
-        of: The group of each variable, in the order of ``model.trainable_variables``.
+        indices: The group of each variable, in the order of ``model.trainable_variables``.
         sizes: Parameters of each variable, in the same order.
     """
 
     names: tuple[tuple[str, ...], ...]
-    of: tuple[int, ...]
+    indices: tuple[int, ...]
     sizes: tuple[int, ...]
 
     @property
-    def places(self) -> tuple[float, ...]:
-        """Where each group lies, from 0 at the inputs to 1 at the outputs, evenly spaced."""
+    def positions(self) -> tuple[float, ...]:
+        """Position of each group, evenly spaced from 0 at the inputs to 1 at the outputs."""
         return tuple(group / max(len(self.names) - 1, 1) for group in range(len(self.names)))
 
     def rows(self, rates: Sequence[float] | None = None) -> list[dict[str, Any]]:
-        """A row for each group: its number, layers, how many variables and parameters, and its rate.
+        """Return a row for each group: its number, layers, numbers of variables and parameters, and rate.
 
         Args:
             rates: A learning rate for each group, or None to leave them out.
         """
         rows = []
         for group, names in enumerate(self.names):
-            sizes = [size for size, own in zip(self.sizes, self.of, strict=True) if own == group]
+            sizes = [size for size, own in zip(self.sizes, self.indices, strict=True) if own == group]
             row = {"group": group, "layers": list(names), "variables": len(sizes), "parameters": sum(sizes)}
             rows.append(row if rates is None else {**row, "rate": float(rates[group])})
         return rows
 
     def table(self, rates: Sequence[float] | None = None) -> str:
-        """The rows as text.
+        """Return the rows as text.
 
         Args:
             rates: As for `rows`.
@@ -63,28 +64,27 @@ class LayerGroups:
         """
         rows = self.rows(rates)
         lines = [[key.upper() for key in rows[0]]]
-        lines += [[_text(key, value) for key, value in row.items()] for row in rows]
-        columns = [_aligned(column) for column in zip(*lines, strict=True)]
+        lines += [[_format(key, value) for key, value in row.items()] for row in rows]
+        columns = [_align(column) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
-    """Puts every trainable variable of a model into exactly one group, by the depth of its layer.
+    """Group every trainable variable of a model by the depth of its layer.
 
-    The depth of a layer is the longest path to it from the inputs, in layers that own a trainable weight of at least
-    two axes: a kernel, an embedding. Those that own only vectors (normalization, scales) are as deep as what comes
-    before them. Parallel branches have paths of their own, a projection beside a block for one; a layer that is used
-    several times counts where it comes first. Depths at which there is nothing are left out.
+    The depth of a layer is the longest path to it from the inputs, counted in layers that own a trainable weight of at
+    least two axes, such as a kernel or an embedding. Layers that own only vectors (normalization, scales) have the
+    depth of the layer before them. Parallel branches, such as a projection next to a block, have paths of their own; a
+    layer that is used several times counts at its first use. Depths without variables are left out.
 
-    Models within models are gone through. A layer made of layers that is no model (attention, a recurrent layer and
-    its cell) is one step, and all its variables are equally deep: its order inside is not known, and query, key and
-    value lie beside each other whatever order they were made in. A subclassed model has no graph; its layers count one
-    after the other in the order of ``model.layers``, and weights of its own are as deep as what comes before it.
+    Models within models are entered. A layer composed of layers that is not a model (attention, a recurrent layer and
+    its cell) is one step, and all its variables have the same depth: its inner order is not known, and query, key and
+    value are parallel in whatever order they were created. A subclassed model has no graph; its layers form a chain in
+    the order of ``model.layers``, and weights of its own have the depth of the layer before it.
 
     Args:
-        model: A model that is built.
-        groups: Into how many groups of equally many depths to merge them, as nearly as that goes; None for a group
-            each.
+        model: A built model.
+        groups: Number of groups to merge the depths into, as evenly as possible; None for one group a depth.
 
     Raises:
         UserError: If the model has no trainable variables, or fewer depths than `groups`.
@@ -95,7 +95,7 @@ def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
         >>> beside = keras.layers.Dense(8, name="beside")(inputs)
         >>> both = keras.layers.Add()([keras.layers.Dense(8, name="two")(hidden), beside])
         >>> groups = layer_groups(keras.Model(inputs, keras.layers.Dense(2, name="outputs")(both)))
-        >>> groups.names, groups.places
+        >>> groups.names, groups.positions
         ((('one', 'norm', 'beside'), ('two',), ('outputs',)), (0.0, 0.5, 1.0))
     """
     variables = model.trainable_variables
@@ -105,34 +105,33 @@ def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
             " batch), and leave some of its layers trainable."
         )
     walk = _Walk()
-    walk.model(model, [0])
-    # What comes before the first kernel goes with it.
+    walk.visit_model(model, [0])
+    # Variables before the first kernel belong to its group.
     depths = [max(walk.depths[id(variable)], 1) for variable in variables]
     ranks = {depth: rank for rank, depth in enumerate(sorted(set(depths)))}
-    count = _number(groups, len(ranks))
-    of = [ranks[depth] * count // len(ranks) for depth in depths]
-    names = [[] for _ in range(count)]
-    for variable, group in zip(variables, of, strict=True):
+    count = _check_count(groups, len(ranks))
+    indices = [ranks[depth] * count // len(ranks) for depth in depths]
+    names: list[list[str]] = [[] for _ in range(count)]
+    for variable, group in zip(variables, indices, strict=True):
         name = walk.names[id(variable)]
         if name not in names[group]:
             names[group].append(name)
     sizes = [int(np.prod(variable.shape)) for variable in variables]
-    return LayerGroups(tuple(map(tuple, names)), tuple(of), tuple(sizes))
+    return LayerGroups(tuple(map(tuple, names)), tuple(indices), tuple(sizes))
 
 
 class _Walk:
-    """Goes through a model once, and notes for each variable how deep it lies and whose it is."""
+    """One traversal of a model, which records the depth and the layer of each variable."""
 
     def __init__(self) -> None:
         self.depths: dict[int, int] = {}
         self.names: dict[int, str] = {}
 
-    def model(self, model: keras.Model, before: list[int], path: str = "") -> list[int]:
-        """Depths behind a model's outputs, from those before its inputs."""
-        # A Sequential model keeps its graph to itself, and is the chain of its layers.
-        nodes = getattr(model, "_nodes_by_depth", None)
+    def visit_model(self, model: keras.Model, before: list[int], path: str = "") -> list[int]:
+        """Return the depths after a model's outputs, from those before its inputs."""
+        nodes = keras_private.list_nodes(model)
         after = self._chain(model.layers, before, path) if nodes is None else self._graph(model, nodes, before, path)
-        self._note(model, max(before), path.rstrip("/") or model.name, new=True)
+        self._record(model, max(before), path.rstrip("/") or model.name, new=True)
         return after
 
     def _chain(self, layers: Iterable[keras.Layer], before: list[int], path: str) -> list[int]:
@@ -140,12 +139,12 @@ class _Walk:
             before = [max(self._step(layer, before, path))]
         return before
 
-    def _graph(self, model: keras.Model, nodes: dict[int, list[Any]], before: list[int], path: str) -> list[int]:
+    def _graph(self, model: keras.Model, nodes: list[Any], before: list[int], path: str) -> list[int]:
         inputs = keras.tree.flatten(model.inputs)
         if len(before) != len(inputs):
             before = [max(before)] * len(inputs)
         at = {id(tensor): depth for tensor, depth in zip(inputs, before, strict=True)}
-        for node in _forwards(nodes):
+        for node in nodes:
             if not node.is_input:
                 after = self._step(node.operation, [at[id(tensor)] for tensor in node.input_tensors], path)
                 if len(after) != len(node.outputs):
@@ -154,18 +153,18 @@ class _Walk:
         return [at[id(tensor)] for tensor in keras.tree.flatten(model.outputs)]
 
     def _step(self, operation: Any, before: list[int], path: str) -> list[int]:
-        """Depths behind one operation of a model, which may be a model itself."""
+        """Return the depths after one operation of a model, which may be a model itself."""
         if isinstance(operation, keras.Model):
-            return self.model(operation, before, f"{path}{operation.name}/")
+            return self.visit_model(operation, before, f"{path}{operation.name}/")
         if not isinstance(operation, keras.Layer):
             return [max(before)]
         kernels = any(len(variable.shape) > 1 for variable in operation.trainable_variables)
         depth = max(before) + kernels
-        self._note(operation, depth, path + operation.name)
+        self._record(operation, depth, path + operation.name)
         return [depth]
 
-    def _note(self, layer: keras.Layer, depth: int, name: str, new: bool = False) -> None:
-        """Notes what is the layer's, where that comes earlier than noted before; with `new`, only what is not noted."""
+    def _record(self, layer: keras.Layer, depth: int, name: str, new: bool = False) -> None:
+        """Record a layer's variables at the least of their depths; with `new`, only those not yet recorded."""
         for variable in layer.trainable_variables:
             known = self.depths.get(id(variable))
             if known is None or (depth < known and not new):
@@ -173,13 +172,7 @@ class _Walk:
                 self.names[id(variable)] = name
 
 
-def _forwards(nodes: dict[int, list[Any]]) -> Iterator[Any]:
-    """Keras counts its nodes' depths from the outputs."""
-    for depth in sorted(nodes, reverse=True):
-        yield from nodes[depth]
-
-
-def _number(groups: int | None, depths: int) -> int:
+def _check_count(groups: int | None, depths: int) -> int:
     if groups is None:
         return depths
     if not isinstance(groups, int) or isinstance(groups, bool) or not 1 <= groups <= depths:
@@ -187,14 +180,14 @@ def _number(groups: int | None, depths: int) -> int:
     return groups
 
 
-def _text(key: str, value: Any) -> str:
+def _format(key: str, value: Any) -> str:
     if key == "layers":
-        more = len(value) - _SHOWN
-        return ", ".join(value[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        more = len(value) - _LISTED
+        return ", ".join(value[:_LISTED]) + (f" and {more} more" if more > 0 else "")
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
-def _aligned(column: Sequence[str]) -> list[str]:
-    """Cells of one width: numbers to the right, layers to the left."""
+def _align(column: Sequence[str]) -> list[str]:
+    """Pad cells to one width: numbers to the right, layers to the left."""
     width = max(map(len, column))
     return [cell.ljust(width) if column[0] == "LAYERS" else cell.rjust(width) for cell in column]

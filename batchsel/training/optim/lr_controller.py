@@ -1,20 +1,21 @@
-"""How fast a run goes at each moment: the learning rate, that of each layer, and the momentum."""
+"""Control of an optimizer's learning rate, rates by layer and momentum during training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules import Schedule
-from batchsel.schedules.checking import check_factors
+from batchsel.schedules.validation import check_factors
 from batchsel.training.optim.layer_groups import LayerGroups, layer_groups
-from batchsel.training.optim.layer_rates import check_layer_rates, innermost, layer_rates
+from batchsel.training.optim.layer_rates import check_layer_rates, layer_rates, unwrap_optimizer
 
 
 class LRController:
@@ -32,145 +33,113 @@ class LRController:
 
     def __init__(self, model: keras.Model, schedule: Schedule | None, batch_size: int) -> None:
         self._model = model
-        self.optimizer = optimizer = model.optimizer
-        self.schedule = None if schedule is None else schedule.bound(batch_size, schedule.multiple(batch_size))
+        self.optimizer: Any = model.optimizer
         self._multiple = 1.0 if schedule is None else schedule.multiple(batch_size)
-        self.first_rate = _own_rate(optimizer, schedule)
-        self.base_rate = tf.Variable(self.first_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
+        self.schedule = None if schedule is None else schedule.bind(batch_size, self._multiple)
+        self.initial_rate = _read_initial_rate(self.optimizer, schedule)
+        self.base_rate = tf.Variable(self.initial_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
         self._groups: LayerGroups | None = None
-        if schedule is not None:
+        if self.schedule is not None:
             check_factors(self.schedule)
-        if schedule is not None and schedule.momentum(Timestamp.from_progress(0.0)) is not None:
-            _steered(optimizer)  # refuses what cannot be steered before anything is built
+            if self.schedule.momentum(Timestamp.from_progress(0.0)) is not None:
+                _find_momentum(self.optimizer)  # raises before anything is built
         if self.by_layer:
-            check_layer_rates(optimizer)
+            check_layer_rates(self.optimizer)
 
-    def read_rate(self) -> None:
-        """Takes the optimizer's learning rate as the one that the schedule scales, unless that states another."""
+    def capture_base_rate(self) -> None:
+        """Make the optimizer's current learning rate the base of the schedule, unless that sets another."""
         if self.schedule is not None:
             self.base_rate.assign(float(self.optimizer.learning_rate.numpy()))
 
-    def put_rate_back(self) -> None:
-        """Gives the optimizer the learning rate that it had before the schedule."""
+    def restore_base_rate(self) -> None:
+        """Set the optimizer's learning rate back to the base of the schedule."""
         if self.schedule is not None:
             self.optimizer.learning_rate.assign(float(self.base_rate.numpy()))
 
     def reset_rate(self, rate: float | None = None) -> None:
-        """Puts the learning rate back to what it was first, unless the optimizer has a schedule of its own.
+        """Set the learning rate back to its initial value, unless the optimizer has a schedule of its own.
 
         Args:
-            rate: Another one, from now on the first.
+            rate: A new initial value, or None to keep the old one.
 
         Raises:
-            UserError: If the optimizer has a schedule of its own, or the schedule states another rate.
+            UserError: If the optimizer has a schedule of its own, or the schedule sets another rate.
         """
-        stated = None if self.schedule is None else self.schedule.base_learning_rate
-        if None not in (rate, stated) and rate != stated:
+        scheduled = None if self.schedule is None else self.schedule.base_learning_rate
+        if None not in (rate, scheduled) and rate != scheduled:
             raise UserError(
-                f"the schedule {self.schedule!r} states the learning rate; {rate:g} cannot be set beside it."
+                f"the schedule {self.schedule!r} sets the learning rate; it cannot also be set to {rate:g}. Drop one."
             )
         fixed = hasattr(self.optimizer.learning_rate, "assign")
         if rate is not None:
             if not fixed:
                 raise UserError("the optimizer has a learning-rate schedule of its own; no learning rate can be set.")
-            self.first_rate = float(rate)
+            self.initial_rate = float(rate)
         if fixed:
-            self.optimizer.learning_rate.assign(self.first_rate)
-        self.base_rate.assign(self.first_rate)
+            self.optimizer.learning_rate.assign(self.initial_rate)
+        self.base_rate.assign(self.initial_rate)
 
     @property
     def by_layer(self) -> bool:
-        """Whether layers have rates of their own."""
+        """True if layers have different rates."""
         return self.schedule is not None and self.schedule.by_layer
 
     @property
     def groups(self) -> LayerGroups:
-        """The groups of layers that have rates of their own; known when the model is built."""
+        """The groups of layers that share a rate; the model must be built."""
         if self._groups is None:
             self._groups = layer_groups(self._model)
         return self._groups
 
-    def update(self, gradients: Sequence[Any], timestamp: Timestamp) -> None:
-        """Applies gradients at the rate of the moment.
+    def apply_gradients(self, gradients: Sequence[Any], timestamp: Timestamp) -> None:
+        """Update the model with the rates and the momentum of the schedule.
 
         Args:
             gradients: One for each trainable variable of the model.
-            timestamp: Where the run stands.
+            timestamp: Time of the update.
         """
         variables, schedule = self._model.trainable_variables, self.schedule
         with ExitStack() as stack:
             if schedule is not None:
-                rate = self._rate()
-                self.optimizer.learning_rate.assign(rate * schedule.factor(timestamp))
+                self.optimizer.learning_rate.assign(self._base_rate(schedule) * schedule.factor(timestamp))
                 momentum = schedule.momentum(timestamp)
                 if momentum is not None:
-                    stack.enter_context(_with_momentum(self.optimizer, momentum))
+                    stack.enter_context(keras_private.override_momentum(*_find_momentum(self.optimizer), momentum))
                 if schedule.by_layer:
-                    stack.enter_context(layer_rates(self.optimizer, variables, self.groups.of, self._layers(timestamp)))
+                    factors = self._layer_factors(schedule, timestamp)
+                    stack.enter_context(layer_rates(self.optimizer, variables, self.groups.indices, factors))
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """What is worth recording of the last update: ``float32[]`` by name; nothing without a schedule.
+        """Return the values that the schedule gave the last update, ``float32[]`` by name; empty without a schedule.
 
         Args:
-            timestamp: Where it stands.
+            timestamp: Time of the update.
         """
         if self.schedule is None:
             return {}
-        rate = tf.cast(self.optimizer.learning_rate, tf.float32)  # what was used, just after it was
-        found = {"learning rate": rate}
+        rate = tf.cast(self.optimizer.learning_rate, tf.float32)  # as assigned for the update
+        values = {"learning rate": rate}
         momentum = self.schedule.momentum(timestamp)
         if momentum is not None:
-            found["momentum"] = momentum
+            values["momentum"] = momentum
         if self.schedule.by_layer:
-            rates = tf.unstack(rate * self._layers(timestamp))
-            found |= {f"rate of group {group}": one for group, one in enumerate(rates)}
-        return found
+            rates = tf.unstack(rate * self._layer_factors(self.schedule, timestamp))
+            values |= {f"rate of group {group}": value for group, value in enumerate(rates)}
+        return values
 
-    def _rate(self) -> tf.Tensor:
-        stated = self.schedule.base_learning_rate
-        return self.base_rate.read_value() if stated is None else tf.constant(stated, tf.float32)
+    def _base_rate(self, schedule: Schedule) -> tf.Tensor:
+        scheduled = schedule.base_learning_rate
+        return self.base_rate.read_value() if scheduled is None else tf.constant(scheduled, tf.float32)
 
-    def _layers(self, timestamp: Timestamp) -> tf.Tensor:
-        places = tf.constant(self.groups.places, tf.float32)
-        return self.schedule.layers(timestamp, places, self._rate() * self._multiple)
-
-
-class _Momentum:
-    """A tensor in place of the plain number that Keras's SGD and RMSprop compare with 0 to see whether there is any."""
-
-    def __init__(self, value: tf.Tensor) -> None:
-        self._value = value
-
-    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
-        return self._value if dtype is None else tf.cast(self._value, dtype)
-
-    def __ne__(self, other: object) -> bool:
-        return True
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    def __gt__(self, other: object) -> bool:
-        return True
+    def _layer_factors(self, schedule: Schedule, timestamp: Timestamp) -> tf.Tensor:
+        positions = tf.constant(self.groups.positions, tf.float32)
+        return schedule.layer_factors(timestamp, positions, self._base_rate(schedule) * self._multiple)
 
 
-@contextmanager
-def _with_momentum(optimizer: keras.optimizers.Optimizer, momentum: tf.Tensor) -> Iterator[None]:
-    """While an update is traced, the optimizer's momentum is a tensor."""
-    owner, name = _steered(optimizer)
-    before = vars(owner)[name]
-    # Past Keras's __setattr__, which tracks what it is given.
-    vars(owner)[name] = _Momentum(momentum) if name == "momentum" else momentum
-    try:
-        yield
-    finally:
-        vars(owner)[name] = before
-
-
-def _steered(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Optimizer, str]:
-    """The optimizer that has a momentum, and what it calls it."""
-    owner = innermost(optimizer)
+def _find_momentum(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Optimizer, str]:
+    """Return the optimizer that has a momentum, and the attribute that holds it."""
+    owner = unwrap_optimizer(optimizer)
     for name in ("momentum", "beta_1"):
         if vars(owner).get(name):
             return owner, name
@@ -180,10 +149,10 @@ def _steered(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Op
     )
 
 
-def _own_rate(optimizer: keras.optimizers.Optimizer, schedule: Schedule | None) -> float:
-    """The optimizer's learning rate; 0 if it follows a schedule of its own."""
-    own = getattr(innermost(optimizer), "_learning_rate", None)
-    fixed = not isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
+def _read_initial_rate(optimizer: Any, schedule: Schedule | None) -> float:
+    """Return the optimizer's learning rate; 0 if it has a schedule of its own."""
+    setting = keras_private.get_learning_rate_setting(unwrap_optimizer(optimizer))
+    fixed = not isinstance(setting, keras.optimizers.schedules.LearningRateSchedule)
     if schedule is not None and not fixed:
         raise UserError(
             "the optimizer has a learning-rate schedule of its own; give either that or schedule=, not both."

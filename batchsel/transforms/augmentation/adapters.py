@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
@@ -93,7 +94,7 @@ class KerasLayer(Augmentation):
     @property
     def supports_jit(self) -> bool:
         """True if the layer and all layers in it support XLA."""
-        return all(layer.supports_jit for layer in self.layer._flatten_layers())
+        return all(layer.supports_jit for layer in keras_private.list_layers(self.layer))
 
     @property
     def variables(self) -> list[Any]:

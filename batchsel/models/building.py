@@ -1,4 +1,4 @@
-"""A model that is ready to be trained: architecture, optimizer, loss and metrics of the task."""
+"""Models ready for training: built by name, with the optimizer, loss and metrics of the task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchsel.errors import UsageError
 from batchsel.models.perplexity import Perplexity
 
 
-def compiled(
+def build_compiled(
     text: str,
     input_shape: tuple[int, ...],
     outputs: int,
@@ -26,7 +26,7 @@ def compiled(
     mixed_precision: bool = False,
     label_smoothing: float = 0.0,
 ) -> keras.Model:
-    """Builds and compiles a model.
+    """Build and compile a model.
 
     Args:
         text: The model in text form, as for `batchsel.models.build`.
@@ -37,38 +37,37 @@ def compiled(
         optimizer: The optimizer in text form.
         learning_rate: Its learning rate.
         mixed_precision: Whether to compute in float16 on a GPU, bfloat16 on a CPU.
-        label_smoothing: The share of a label that all classes have together, in [0, 1), as in `SmoothedCrossentropy`:
-            evaluations report the cross-entropy without it.
+        label_smoothing: The share of a label that is spread over all classes, in [0, 1), as in `SmoothedCrossentropy`;
+            evaluation reports the cross-entropy without smoothing.
 
     Raises:
-        UsageError: If a text cannot be read, or names what does not exist; or if labels are to be smoothed, and there
-            are no classes.
+        UsageError: If a text cannot be read, a name is unknown, or labels of a regression are to be smoothed.
 
     Example:
-        >>> compiled("mlp(hidden=[4])", (2,), 2, "classification").compiled
+        >>> build_compiled("mlp(hidden=[4])", (2,), 2, "classification").compiled
         True
     """
     with _precision(mixed_precision):
-        model = built(text, input_shape, outputs)
+        model = build_initialized(text, input_shape, outputs)
         _check_outputs(model, text, task, outputs)
         metrics = {"classification": ["accuracy"], "language_model": [Perplexity()], "regression": ["mae"]}[task]
         model.compile(optimizers.build(optimizer, learning_rate), _loss(task, label_smoothing), metrics=metrics)
     return model
 
 
-def built(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
-    """Builds a model and its variables.
+def build_initialized(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
+    """Build a model and its variables.
 
     Args:
-        text: As for `compiled`.
+        text: As for `build_compiled`.
         input_shape: Shape of one sample.
         outputs: Classes, or 1 for regression.
 
     Raises:
-        UsageError: If the text cannot be read, names what does not exist, or does not go with the shape.
+        UsageError: If the text cannot be read, a name is unknown, or the model does not fit the shape.
 
     Example:
-        >>> len(built("mlp(hidden=[4])", (2,), 2).trainable_variables)
+        >>> len(build_initialized("mlp(hidden=[4])", (2,), 2).trainable_variables)
         4
     """
     try:
@@ -86,20 +85,20 @@ def _loss(task: str, label_smoothing: float) -> keras.losses.Loss:
             return SmoothedCrossentropy(label_smoothing, from_logits=True)
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if label_smoothing:
-        raise UsageError("labels of a regression are no classes and cannot be smoothed; leave label_smoothing out.")
+        raise UsageError("labels of a regression are not classes and cannot be smoothed; leave label_smoothing out.")
     return keras.losses.MeanSquaredError()
 
 
 def _check_outputs(model: keras.Model, text: str, task: str, outputs: int) -> None:
-    """A language model says something of each subword, any other of each sample."""
+    """Check that a language model has outputs for each subword, and any other model for each sample."""
     shape = getattr(model, "output_shape", None)
     if isinstance(shape, tuple) and isinstance(shape[-1], int | None):
         wanted = 3 if task == "language_model" else 2
         if len(shape) != wanted or shape[-1] not in (None, outputs):
             form = ", ".join(["b", *["length"] * (wanted - 2), str(outputs)])
             raise UsageError(
-                f"the model {text!r} gives outputs of the shape {shape}; a {task} of these data needs [{form}]"
-                + (", as tiny_lm gives." if wanted == 3 else ".")
+                f"the model {text!r} has outputs of the shape {shape}; a {task} on these data needs [{form}]"
+                + (", as tiny_lm has." if wanted == 3 else ".")
             )
 
 
