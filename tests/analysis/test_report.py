@@ -16,7 +16,7 @@ from PIL import Image
 
 from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES
 from batchsel.experiments.run import records as files
-from batchsel.experiments.run.record_details import packed
+from batchsel.experiments.run.record_details import to_json
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -26,7 +26,7 @@ SEEDS = range(4)
 def with_images(record):
     """Add images of samples, as records of image data have."""
     part = {
-        "pixels": packed(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
+        "pixels": to_json(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
         "labels": ["shirt", "coat", "bag"], "visits": [9, 8, 7], "samples": [1, 2, 3],
     }  # fmt: skip
     return record | {"images": {"most": part, "least": part}}
@@ -36,11 +36,11 @@ def with_plane(record):
     """Add a map of a plane, as records of spirals have."""
     rng = np.random.default_rng(0)
     stage = {
-        "samples": 100, "visits": packed(rng.integers(0, 9, 50).astype(np.uint16)),
-        "classes": packed((np.indices((9, 9)).sum(0) % 2).astype(np.uint8)),
+        "samples": 100, "visits": to_json(rng.integers(0, 9, 50).astype(np.uint16)),
+        "classes": to_json((np.indices((9, 9)).sum(0) % 2).astype(np.uint8)),
     }  # fmt: skip
-    points = packed(rng.normal(size=(50, 2)).astype(np.float16))
-    labels = packed(rng.integers(0, 2, 50).astype(np.uint8))
+    points = to_json(rng.normal(size=(50, 2)).astype(np.float16))
+    labels = to_json(rng.integers(0, 2, 50).astype(np.uint8))
     return record | {"plane": {"points": points, "labels": labels, "extent": [-3, 3, -3, 3], "stages": [stage, stage]}}
 
 
@@ -212,7 +212,7 @@ def test_the_page_fits_the_width_of_a_phone(page, width, tmp_path):
 def test_details_of_a_run_match_its_data(tmp_path):
     from batchsel.experiments.run.record_parts import PackedArray
     from batchsel.experiments.run.runner import RunContext, run
-    from batchsel.experiments.spec.spec import RunSpec
+    from batchsel.experiments.spec.run_spec import RunSpec
 
     spec = RunSpec(
         "spirals", "mlp", "loss_ema", 32, "adam", 0.01, "linear", "4 passes", "accuracy>=0.99", evaluations=8

@@ -178,8 +178,8 @@ def failures_of(records, size):
 
 def test_failures_reach_the_answer_from_every_command(tmp_path, without_figures, capsys):
     from batchsel.cli.main import cli
-    from batchsel.cli.support.experiment_options import show
-    from batchsel.experiments.compare.campaign import Result
+    from batchsel.cli.support.experiment_options import report_result
+    from batchsel.experiments.compare.run_experiment import Result
 
     ended, failed = failures_of(sweep_records(MODES, 3, noise=0.1), 512)
     for record in ended + failed:
@@ -190,9 +190,9 @@ def test_failures_reach_the_answer_from_every_command(tmp_path, without_figures,
     assert sentence[1:] in (tmp_path / "report.html").read_text("utf-8")
     assert sentence[1:] in render_report(ended, (), failed)
     capsys.readouterr()
-    show(Result(ended, failed), tmp_path, as_json=True)
+    report_result(Result(ended, failed), tmp_path, as_json=True)
     assert json.loads(capsys.readouterr().out)["studies"][0]["sentence"] == sentence
-    show(Result(ended, failed), tmp_path, as_json=True, analysis=SWEEP | {"points": 3.0})
+    report_result(Result(ended, failed), tmp_path, as_json=True, analysis=SWEEP | {"points": 3.0})
     assert "within 3 points of that is base rate: 128, scaled: 128" in capsys.readouterr().out
 
 
@@ -208,7 +208,7 @@ def test_a_ring_marks_the_breaking_point_that_the_answer_names():
 
 
 def test_seconds_of_shared_devices_are_shown_nowhere(without_figures):
-    from batchsel.experiments.compare.sweep import said
+    from batchsel.experiments.compare.sweep import describe_outcome
 
     records = [
         record_of(arm, seed, crossing=crossing, contended=True)
@@ -228,8 +228,8 @@ def test_seconds_of_shared_devices_are_shown_nowhere(without_figures):
     for name, panels in (("curves", 2), ("survival", 1), ("strip", 1)):
         assert len(draw(name, arms, Palette(arms)).axes) == panels
     assert draw("time", arms, Palette(arms)) is None
-    assert said(records[0]) == "reached after 800 samples"
-    assert said(record_of("random", 0, crossing=800)) == "reached after 0.8 s"
+    assert describe_outcome(records[0]) == "reached after 800 samples"
+    assert describe_outcome(record_of("random", 0, crossing=800)) == "reached after 0.8 s"
 
 
 @pytest.mark.parametrize(("slower", "reported"), [(1.3, True), (1.0, False)])

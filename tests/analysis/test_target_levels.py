@@ -11,7 +11,7 @@ from made_up import record_of
 from batchsel.analysis.report.tables import as_csv, as_values
 from batchsel.cli.support.comparison_text import lines
 from batchsel.experiments.run import records as files
-from batchsel.experiments.spec.dataset_lookup import targets_of
+from batchsel.experiments.spec.dataset_lookup import card_targets
 
 TARGETS = {"hard": "accuracy>=0.99", "medium": "accuracy>=0.90", "easy": "accuracy>=0.5"}
 SEEDS = 5
@@ -69,9 +69,9 @@ def test_page_text_csv_and_json_show_them():
     assert "The same runs at several targets" not in render_report(runs(targets={}))
 
 
-def test_records_contain_the_targets_of_their_data_set(tmp_path):
-    assert targets_of("./mine.py:load") == {}
-    assert targets_of("digits")["hard"] == "accuracy>=0.98"
+def test_records_contain_the_card_targets_their_data_set(tmp_path):
+    assert card_targets("./mine.py:load") == {}
+    assert card_targets("digits")["hard"] == "accuracy>=0.98"
     for wrong in (["accuracy>=0.9"], {"easy": "soon"}, {"easy": 3}):
         assert files.problem(record_of("random", 0) | {"targets": wrong}).startswith("its targets are")
     older = record_of("random", 0)

@@ -10,13 +10,14 @@ from command_line import CommandLine
 from batchsel import cards
 from batchsel.core.ranges import Range
 from batchsel.errors import UserError
-from batchsel.experiments.compare.campaign import run_card, run_experiment
 from batchsel.experiments.compare.experiment import Experiment
-from batchsel.experiments.compare.jobs import key_of
+from batchsel.experiments.compare.run_experiment import run_experiment
 from batchsel.experiments.run import records
+from batchsel.experiments.run.arms import record_key
 from batchsel.experiments.run.runner import RunContext
-from batchsel.experiments.spec.spec import check_names
+from batchsel.experiments.spec.resolve import check_names
 from batchsel.experiments.tuning import tuned_settings
+from batchsel.experiments.tuning.run_card import run_card
 from batchsel.schedules.registry import REGISTRY
 
 FOLDER = Path(__file__).parents[2] / "experiments"
@@ -51,7 +52,7 @@ batch_size = [15, 30]
 def test_every_card_of_ours_states_runs_that_can_be_made(name):
     card = cards.load("experiments", name)
     for form in (card, card.scaled) if card.scaled else (card,):
-        for job in Experiment.of(form, 1).jobs():
+        for job in Experiment.from_card(form, 1).jobs():
             check_names(job.spec)
     assert card.seeds >= (3 if "not a claim" in card.story else 5 if card.analysis else 10)
     assert card.question.endswith("?")
@@ -137,7 +138,7 @@ def test_what_is_tuned_for_is_told_apart(tmp_path):
     card = cards.load_file("experiments", tmp_path / "mine.toml")
 
     def digest(of=card, **tuning):
-        return tuned_settings.stated_digest(Experiment.of(of), replace(card.tuning, **tuning))
+        return tuned_settings.stated_digest(Experiment.from_card(of), replace(card.tuning, **tuning))
 
     others = [digest(grid={"batch_size": (15,)}), digest(seeds=2), digest(trials=3), digest(score="end")]
     others += [digest(replace(card, arms={"smart": {"selector": "smart"}})), digest(replace(card, settings={}))]
@@ -153,11 +154,11 @@ def test_recorded_runs_of_ours_are_those_that_their_cards_state(name):
         if form is None or not (folder / records.FILE).is_file():
             continue
         file = folder / tuned_settings.FILE
-        experiment = Experiment.of(form)
+        experiment = Experiment.from_card(form)
         if file.is_file():
             digest = tuned_settings.stated_digest(experiment, form.tuning)
             experiment = replace(experiment, tuned=tuned_settings.read(file, digest))
-        recorded = {key_of(record) for record in records.read(folder).runs}
+        recorded = {record_key(record) for record in records.read(folder).runs}
         assert [job.key for job in experiment.jobs() if job.key not in recorded] == []
 
 
@@ -200,7 +201,7 @@ def test_the_command_runs_a_card_and_lists_ours(monkeypatch, capfd, tmp_path):
 def test_lerac_goes_on_after_the_warm_up_of_the_common_rate(name):
     card = cards.load("experiments", name)
     for form in (card, card.scaled):
-        for job in Experiment.of(form, 1).jobs():
+        for job in Experiment.from_card(form, 1).jobs():
             given = {pipe.name: pipe for pipe in REGISTRY.parse(job.spec.schedule)}
             if job.arm.levels["lerac"] == "on":
                 assert given["lerac"].k >= 3 * given["warmup"].share

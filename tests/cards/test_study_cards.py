@@ -11,10 +11,10 @@ from command_line import CommandLine
 from batchsel import cards
 from batchsel.cards.experiment_cards import read_experiment_card
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.compare.campaign import run_card
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.run import records
 from batchsel.experiments.run.runner import RunContext
+from batchsel.experiments.tuning.run_card import run_card
 
 STUDY = """
 name = "mine"
@@ -65,7 +65,7 @@ def read(tmp_path):
 
 
 def by_arm(card):
-    return {job.arm.name: job for job in Experiment.of(card, 1).jobs()}
+    return {job.arm.name: job for job in Experiment.from_card(card, 1).jobs()}
 
 
 def test_every_combination_of_levels_is_an_arm_and_the_first_levels_are_the_baseline(read):
@@ -88,7 +88,7 @@ def test_every_combination_of_levels_is_an_arm_and_the_first_levels_are_the_base
 
 
 def test_arms_of_a_seed_are_mixed_and_the_baseline_once_more_is_no_cell(read):
-    jobs = Experiment.of(read(STUDY, ("controls = []", 'controls = ["again"]')), 8).jobs()
+    jobs = Experiment.from_card(read(STUDY, ("controls = []", 'controls = ["again"]')), 8).jobs()
     blocks = [[job.arm.name for job in jobs if job.spec.seed == seed] for seed in range(8)]
     assert [job.spec.seed for job in jobs] == [seed for seed in range(8) for _ in range(5)]
     assert len(set(map(tuple, blocks))) > 4
@@ -143,7 +143,7 @@ ARMS = {
 
 def test_a_card_of_arms_may_name_its_baseline():
     card = read_experiment_card(ARMS | {"controls": ["again"]}, "mine", "mine.toml")
-    arms = {job.arm.name: job.arm for job in Experiment.of(card, 1).jobs()}
+    arms = {job.arm.name: job.arm for job in Experiment.from_card(card, 1).jobs()}
     assert {name: (arm.role, arm.against) for name, arm in arms.items()} == {
         "full": ("baseline", ""), "short": ("arm", "full"), "full again": ("control", "full"),
     }  # fmt: skip
@@ -259,7 +259,7 @@ class Elsewhere:
 def test_a_fresh_process_knows_what_to_measure(read, tmp_path):
     elsewhere = Elsewhere()
     run_card(read(STUDY), RunContext(tmp_path, checkpoints=False), elsewhere, seeds=1)
-    assert {context.measures for _, context in elsewhere.came} == {("end", "snr")}
+    assert {context.diagnostics for _, context in elsewhere.came} == {("end", "snr")}
     assert {context.about["form"] for _, context in elsewhere.came} == {"full"}
     levels = {job.arm.name: job.arm.levels for job, _ in elsewhere.came}
     assert levels["warmup on, rate cut"] == {"warmup": "on", "rate": "cut"}

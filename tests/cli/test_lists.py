@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
-from batchsel.experiments.spec import spec_problems
+from batchsel.experiments.spec.run_spec import COMPILE_MODES
 from batchsel.selectors.registry import REGISTRY
 from batchsel.training.loop.compilation import MODES
 
@@ -112,4 +112,4 @@ def test_unknown_commands_tasks_and_shells_are_usage_errors(command):
 
 
 def test_compile_modes_of_a_spec_are_those_of_the_loop():
-    assert spec_problems.COMPILE == MODES
+    assert COMPILE_MODES == MODES

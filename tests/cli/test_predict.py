@@ -1,4 +1,4 @@
-"""`batchsel predict`: the model of a run as the run left it, and what it says of texts and of the test part."""
+"""`batchsel predict`: the model of a run as the run left it, for texts and for the test part."""
 
 import io
 import json
@@ -12,11 +12,11 @@ from command_line import CommandLine
 from data_files import card_values, write_card
 from PIL import Image
 
-from batchsel.experiments.inspect.prediction import evenly, load_run
+from batchsel.experiments.inspect.prediction import load_run, take_evenly
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.runner import RunContext, run
 from batchsel.experiments.spec import dataset_lookup
-from batchsel.experiments.spec.spec import resolve
+from batchsel.experiments.spec.resolve import resolve
 
 DIGITS = {"target": "accuracy>=0.9", "run_on": True, "budget": "6 passes"}
 IRIS = {"target": "loss<=0.0001", "budget": "3 passes"}
@@ -26,7 +26,7 @@ WORDS = {"bad": ["awful", "poor", "sad"], "good": ["great", "fine", "glad"]}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with data of ours, and what is in it when the runs are made."""
+    """A working folder with small data sets."""
     folder = tmp_path_factory.mktemp("predict")
     generator = np.random.default_rng(0)
     rows = [
@@ -54,18 +54,18 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(place):
-    """Makes the run of a data set once; gives its folder and its record."""
-    made = {}
+    """A function that runs each data set once and returns its folder and record."""
+    runs = {}
 
     def train(name, **settings):
         key = (name, *settings.items())
-        if key not in made:
+        if key not in runs:
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(place)
                 patch.setenv("BATCHSEL_DATA", str(place / "data"))
-                spec = resolve({"dataset": name, **settings}, {}, dataset_lookup.card_of(name))
-                made[key] = Path("runs", spec.identity()), run(spec, RunContext(Path("runs"), alone=False))
-        return made[key]
+                spec = resolve({"dataset": name, **settings}, {}, dataset_lookup.find_card(name))
+                runs[key] = Path("runs", spec.identity()), run(spec, RunContext(Path("runs"), alone=False))
+        return runs[key]
 
     return train
 
@@ -89,7 +89,7 @@ def as_json(done):
     return values
 
 
-def test_the_wrong_ones_are_those_that_the_run_counted(command, trained, place):
+def test_wrong_predictions_are_those_that_the_run_counted(command, trained, place):
     folder, record = trained("digits", **DIGITS)
     before = (place / folder / "checkpoint.npz").read_bytes()
     found = as_json(command("predict", str(folder), "--wrong", "--count", "300", "--json"))
@@ -105,7 +105,7 @@ def test_the_wrong_ones_are_those_that_the_run_counted(command, trained, place):
     assert (place / folder / "checkpoint.npz").read_bytes() == before
 
 
-def test_without_a_target_the_last_weights_are_taken(command, trained):
+def test_last_weights_are_used_without_a_target(command, trained):
     folder, record = trained("iris", **IRIS)
     done = command("predict", str(folder), "--count", "30")
     assert done.code == 0
@@ -122,33 +122,33 @@ def test_without_a_target_the_last_weights_are_taken(command, trained):
 
 
 @pytest.mark.parametrize("name", ["digits", "iris"])
-def test_the_model_is_the_one_that_the_run_tested(trained, place, monkeypatch, name):
+def test_model_is_the_one_that_the_run_tested(trained, place, monkeypatch, name):
     monkeypatch.chdir(place)
     settings = {"digits": DIGITS, "iris": IRIS}[name]
     folder, record = trained(name, **settings)
     loaded = load_run(folder, RunCache())
     assert loaded.at_target == record["reached"] == (name == "digits")
-    found = loaded.of_test(np.arange(len(loaded.dataset.test)))
+    found = loaded.predict_test(np.arange(len(loaded.dataset.test)))
     losses = [-np.log(one.probabilities[one.true]) for one in found]
     assert np.mean(losses) == pytest.approx(record["test"]["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["grid.png", "grid.svg"])
-def test_pictures_stand_in_a_grid(command, trained, place, name):
+def test_plot_shows_images_in_a_grid(command, trained, place, name):
     folder, _ = trained("digits", **DIGITS)
     done = command("predict", str(folder), "--plot", name)
     assert done.code == 0, done.err
-    assert f"picture: {name}" in done.err
+    assert f"figure: {name}" in done.err
     assert len(done.out[done.out.index("SAMPLE") :].splitlines()) == 26
     if name.endswith("png"):
-        with Image.open(place / name) as picture:
-            assert picture.size[1] > picture.size[0] > 800
-            assert len(picture.convert("RGB").getcolors(1 << 20)) > 17
+        with Image.open(place / name) as plot:
+            assert plot.size[1] > plot.size[0] > 800
+            assert len(plot.convert("RGB").getcolors(1 << 20)) > 17
     else:
         assert (place / name).read_text().lstrip().startswith("<?xml")
 
 
-def test_texts_are_told_apart(command, trained):
+def test_texts_are_classified(command, trained):
     folder, record = moods(trained)
     assert record["reached"]
     done = command("predict", str(folder), "great, glad!", "poor sad", "entirely unknown")
@@ -177,7 +177,7 @@ def test_texts_come_from_standard_input(command, trained, monkeypatch):
     assert "there is no text on standard input" in done.err
 
 
-def test_texts_of_the_test_part_are_shown_as_they_were_written(command, trained, place):
+def test_texts_of_the_test_part_are_shown_as_written(command, trained, place):
     folder, _ = moods(trained)
     lines = (place / "data" / "moods" / "test.csv").read_text().splitlines()[1:]
     found = as_json(command("predict", str(folder), "--count", "5", "--json"))["predictions"]
@@ -185,7 +185,7 @@ def test_texts_of_the_test_part_are_shown_as_they_were_written(command, trained,
     assert [f"{one['true']},{one['text']}" for one in found] == [lines[one["sample"]] for one in found]
 
 
-def test_a_regression_has_values(command, trained):
+def test_regression_predicts_values(command, trained):
     folder, record = trained("./plane.csv:height", **PLANE)
     found = as_json(command("predict", str(folder), "--count", "100", "--json"))["predictions"]
     errors = [abs(one["predicted"] - one["true"]) for one in found]
@@ -193,7 +193,7 @@ def test_a_regression_has_values(command, trained):
     assert np.mean(errors) == pytest.approx(record["test"]["mae"], rel=1e-4)
     done = command("predict", str(folder), "--wrong")
     assert done.code == 2
-    assert "is a regression: none of its predictions is right or wrong" in done.err
+    assert "is a regression: its predictions are neither right nor wrong" in done.err
     header = command("predict", str(folder)).out.splitlines()[3]
     assert header.split() == ["SAMPLE", "TRUE", "PREDICTED"]
 
@@ -202,9 +202,9 @@ def test_a_regression_has_values(command, trained):
     ("words", "said"),
     [
         (["runs"], "runs holds no run: there is no config.toml and no checkpoint.npz. Runs in it: "),
-        (["data"], "Expected the folder that `batchsel run` made, as in runs/NAME."),
+        (["data"], "Expected a folder that `batchsel run` created, as in runs/NAME."),
         (["IRIS", "hello"], "iris has no texts: predictions are made for samples of its test part"),
-        (["IRIS", "--plot", "a.png"], "--plot is for pictures, and iris has none"),
+        (["IRIS", "--plot", "a.png"], "--plot is for images, and iris has none"),
         (["IRIS", "--plot", "a.gif"], "--plot writes .png or .svg"),
         (["IRIS", "hello", "--wrong"], "are for samples of the test part; leave them or the texts out"),
         (["IRIS", "--count", "0"], "0 is not in the range x>=1"),
@@ -220,7 +220,7 @@ def test_wrong_usage_is_one_clear_error(command, trained, words, said):
     assert "Traceback" not in done.err
 
 
-def test_a_run_whose_parts_are_gone_or_changed_is_refused(command, trained, place):
+def test_run_with_missing_or_changed_files_is_refused(command, trained, place):
     plane, words = trained("./plane.csv:height", **PLANE)[0], moods(trained)[0]
     table, text = place / "plane.csv", (place / "plane.csv").read_text()
 
@@ -236,23 +236,23 @@ def test_a_run_whose_parts_are_gone_or_changed_is_refused(command, trained, plac
     table.unlink()
     refused(plane, "cannot read plane.csv")
     table.write_text(text)
-    shutil.copytree(words, "spoilt")
-    known = Path("spoilt", "vocabulary.txt").read_text()
-    Path("spoilt", "vocabulary.txt").write_text(known.replace("glad", "gladly"))
-    refused("spoilt", "the vocabulary of the run in spoilt is not that which moods gives now")
-    Path("spoilt", "vocabulary.txt").unlink()
-    refused("spoilt", "cannot read spoilt/vocabulary.txt")
-    Path("spoilt", "vocabulary.txt").write_text(known)
-    Path("spoilt", "checkpoint.npz").write_bytes(b"PK nothing")
-    refused("spoilt", "is no checkpoint, or a damaged one")
-    Path("spoilt", "checkpoint.npz").unlink()
-    refused("spoilt", "spoilt holds no run: there is no checkpoint.npz")
-    shutil.copy(words / "checkpoint.npz", "spoilt")
-    Path("spoilt", "config.toml").write_text('dataset = "moods"\n')
-    refused("spoilt", "does not hold all settings of a run")
+    shutil.copytree(words, "corrupted")
+    known = Path("corrupted", "vocabulary.txt").read_text()
+    Path("corrupted", "vocabulary.txt").write_text(known.replace("glad", "gladly"))
+    refused("corrupted", "the vocabulary of the run in corrupted differs from the present one of moods")
+    Path("corrupted", "vocabulary.txt").unlink()
+    refused("corrupted", "cannot read corrupted/vocabulary.txt")
+    Path("corrupted", "vocabulary.txt").write_text(known)
+    Path("corrupted", "checkpoint.npz").write_bytes(b"PK nothing")
+    refused("corrupted", "is no checkpoint, or a damaged one")
+    Path("corrupted", "checkpoint.npz").unlink()
+    refused("corrupted", "corrupted holds no run: there is no checkpoint.npz")
+    shutil.copy(words / "checkpoint.npz", "corrupted")
+    Path("corrupted", "config.toml").write_text('dataset = "moods"\n')
+    refused("corrupted", "does not hold all settings of a run")
 
 
-def test_some_of_many_rows():
-    assert evenly(5, np.arange(3)).tolist() == [0, 1, 2]
-    assert evenly(3, np.array([], int)).tolist() == []
-    assert evenly(1, np.arange(9)).tolist() == [0]
+def test_rows_are_taken_evenly():
+    assert take_evenly(5, np.arange(3)).tolist() == [0, 1, 2]
+    assert take_evenly(3, np.array([], int)).tolist() == []
+    assert take_evenly(1, np.arange(9)).tolist() == [0]

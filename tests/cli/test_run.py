@@ -1,4 +1,4 @@
-"""`batchsel run`: what it prints, what it leaves behind, its exit codes and errors."""
+"""`batchsel run`: output, files, exit codes and errors."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def command(monkeypatch, capfd, tmp_path):
     return CommandLine(monkeypatch, capfd)
 
 
-def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_picture(command, tmp_path):
+def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_plot(command, tmp_path):
     result = command("run", "--dataset", "spirals", "--selector", "loss_ema", "--plot", "curve.png", "--seed", "1")
     assert result.code == 0
     assert 'selector = "loss_ema"' in result.out
@@ -37,8 +37,8 @@ def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_picture(comma
     assert record["crossing"]["accuracy"] >= 0.98
     assert record["spec"]["seed"] == 1
     assert record["seconds"]["training"] >= record["crossing"]["seconds"] > 0
-    picture = (tmp_path / "curve.png").read_bytes()
-    assert picture.startswith(b"\x89PNG")
+    plot = (tmp_path / "curve.png").read_bytes()
+    assert plot.startswith(b"\x89PNG")
     folder = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert {path.name for path in folder.iterdir()} == {"config.toml", "checkpoint.npz"}
 
@@ -52,7 +52,7 @@ def test_json_is_one_object_and_a_missed_target_is_exit_code_3(command):
     assert record["counts"]["samples"] == 2 * record["sizes"]["train"]
 
 
-def test_the_grid_of_evaluations_is_the_same_for_every_selector(command):
+def test_evaluation_grid_is_the_same_for_every_selector(command):
     grids = {}
     for selector in ("random", "loss_ema", "candidates(2)"):
         result = command(
@@ -77,14 +77,14 @@ def test_options_win_over_environment_over_file_over_card(command, monkeypatch, 
     assert {"batch_size = 8", "learning_rate = 0.25", "seed = 9", 'model = "mlp"'} <= set(lines)
 
 
-def test_the_printed_configuration_can_be_given_back(command, tmp_path):
+def test_printed_configuration_can_be_read_again(command, tmp_path):
     first = command("run", "--dataset", "wine", "--selector", "loss_ema | mix(uniform=0.2)", "--print-config")
     (tmp_path / "again.toml").write_text(first.out)
     again = command("run", "--config", "again.toml", "--print-config")
     assert again.out == first.out
 
 
-def test_a_user_can_bring_model_and_selector_in_files(command, tmp_path):
+def test_model_and_selector_can_come_from_a_users_file(command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import keras, tensorflow as tf\n"
         "def build(input_shape, outputs, units=4):\n"
@@ -164,14 +164,14 @@ def test_a_diverging_run_stops_names_the_step_and_keeps_the_last_good_checkpoint
     assert not (tmp_path / "runs" / "records.jsonl").exists()
 
 
-def _started(tmp_path: Path, *words: str) -> subprocess.Popen:
+def _start(tmp_path: Path, *words: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "batchsel", "run", *words],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
-def _finished(tmp_path: Path, *words: str) -> dict:
+def _finish(tmp_path: Path, *words: str) -> dict:
     done = subprocess.run(
         [sys.executable, "-m", "batchsel", "run", *words, "--json", "--progress", "off"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -185,10 +185,10 @@ _LONG = ["--dataset", "digits", "--selector", "smart", "--budget", "300", "--tar
 
 
 @pytest.mark.slow
-def test_ctrl_c_checkpoints_says_how_to_resume_and_the_resumed_run_is_the_undisturbed_one(tmp_path):
+def test_ctrl_c_leaves_a_checkpoint_and_the_resumed_run_equals_the_undisturbed_one(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    process = _started(tmp_path / "a", *_LONG)
+    process = _start(tmp_path / "a", *_LONG)
     for line in process.stderr:
         if "passes" in line:
             break
@@ -197,8 +197,8 @@ def test_ctrl_c_checkpoints_says_how_to_resume_and_the_resumed_run_is_the_undist
     assert process.returncode == 130
     resume = re.search(r"batchsel run --resume (\S+)", err)
     assert resume
-    resumed = _finished(tmp_path / "a", "--resume", resume[1])
-    whole = _finished(tmp_path / "b", *_LONG)
+    resumed = _finish(tmp_path / "a", "--resume", resume[1])
+    whole = _finish(tmp_path / "b", *_LONG)
     times = {"seconds"}
     strip = [
         [{key: value for key, value in point.items() if key not in times} for point in record["evaluations"]]
@@ -209,10 +209,10 @@ def test_ctrl_c_checkpoints_says_how_to_resume_and_the_resumed_run_is_the_undist
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_nothing_but_the_work_since_the_last_checkpoint_is_lost(tmp_path):
+def test_killed_run_loses_only_the_work_since_the_last_checkpoint(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    process = _started(tmp_path / "a", *_LONG)
+    process = _start(tmp_path / "a", *_LONG)
     generator = np.random.default_rng()
     for _ in range(3):
         # The second line of an evaluation comes after the first one's checkpoint.
@@ -224,16 +224,16 @@ def test_killed_at_any_moment_nothing_but_the_work_since_the_last_checkpoint_is_
         process.communicate()
         (folder,) = (path for path in (tmp_path / "a" / "runs").iterdir() if path.is_dir())
         assert not (tmp_path / "a" / "runs" / "records.jsonl").exists()
-        process = _started(tmp_path / "a", "--resume", f"runs/{folder.name}")
+        process = _start(tmp_path / "a", "--resume", f"runs/{folder.name}")
     process.kill()
     process.communicate()
-    resumed = _finished(tmp_path / "a", "--resume", f"runs/{folder.name}")
-    whole = _finished(tmp_path / "b", *_LONG)
+    resumed = _finish(tmp_path / "a", "--resume", f"runs/{folder.name}")
+    whole = _finish(tmp_path / "b", *_LONG)
     assert resumed["test"] == whole["test"]
     assert [point["loss"] for point in resumed["evaluations"]] == [point["loss"] for point in whole["evaluations"]]
 
 
-def test_help_is_there_at_once_and_needs_no_tensorflow():
+def test_help_is_fast_and_needs_no_tensorflow():
     code = (
         "import sys, time; start = time.perf_counter()\n"
         "from batchsel.cli import main\n"
@@ -261,7 +261,7 @@ def test_fashion_mnist_for_some_hundred_steps(command):
     assert record["evaluations"][-1]["accuracy"] > 0.78
 
 
-def test_a_user_can_bring_data_in_a_file(command, tmp_path):
+def test_data_can_come_from_a_users_file(command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import numpy as np\n"
         "from batchsel.data import Dataset, Part\n"
@@ -298,14 +298,14 @@ def test_settings_that_cannot_be_built_are_wrong_usage(command, words, said):
 
 
 @pytest.mark.parametrize("line", ['target = ["a"]', "dataset = [5]"])
-def test_a_configuration_of_odd_values_is_wrong_usage(command, tmp_path, line):
+def test_configuration_with_values_of_other_types_is_wrong_usage(command, tmp_path, line):
     (tmp_path / "run.toml").write_text(line)
     result = command("run", "--dataset", "iris", "--config", "run.toml")
     assert result.code == 2
     assert "a setting is a text, a number or true or false" in result.err
 
 
-def test_a_long_budget_is_kept_to_the_sample(command):
+def test_long_budget_keeps_every_sample(command):
     result = command("run", "--dataset", "iris", "--budget", "1234567 samples", "--print-config")
     assert 'budget = "1234567 samples"' in result.out
 
@@ -344,12 +344,12 @@ def test_models_that_keras_cannot_copy_run_and_resume(command, tmp_path, name):
     renamed = folder.rename(tmp_path / "runs" / "kept")
     result = command("run", "--resume", str(renamed))
     assert result.code == 3, result.err
-    # It had ended before: nothing is trained, recorded or made.
+    # It had ended before: nothing is trained, recorded or created.
     assert len(records.read(tmp_path / "runs").runs) == 1
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"kept", "records.jsonl"}
 
 
-def test_a_new_run_leaves_no_old_checkpoint_to_go_on_from(command, tmp_path):
+def test_new_run_replaces_an_old_checkpoint(command, tmp_path):
     words = ["run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001"]
     command(*words)
     (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
@@ -359,14 +359,14 @@ def test_a_new_run_leaves_no_old_checkpoint_to_go_on_from(command, tmp_path):
     assert len(records.read(tmp_path / "runs").runs) == 2
 
 
-def test_the_environment_does_not_hinder_a_resume(command, monkeypatch, tmp_path):
+def test_settings_of_the_environment_do_not_prevent_a_resume(command, monkeypatch, tmp_path):
     command("run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001")
     (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     monkeypatch.setenv("BATCHSEL_SEED", "5")
     assert command("run", "--resume", str(folder)).code == 3
     result = command("run", "--resume", str(folder), "--seed", "5")
     assert result.code == 2
-    assert "leave out --seed" in result.err
+    assert "Leave out --seed" in result.err
 
 
 SOURCE = """
@@ -390,7 +390,7 @@ def test_data_behind_a_source_can_be_run(command, tmp_path):
     assert json.loads(result.out)["sizes"]["train"] == 80
 
 
-def test_data_of_ones_own_that_changed_are_another_run(command, tmp_path):
+def test_changed_user_data_are_another_run(command, tmp_path):
     rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(80))
     (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows + "\n")
     given = "run --dataset ./mine.csv --label kind --target accuracy>=0.99 --budget 2 --out out --progress off"

@@ -10,7 +10,8 @@ from problems import classes, fill_weights, mlp, two_outputs
 from batchsel import Trainer
 from batchsel.core.label_smoothing import SmoothedCrossentropy
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.spec.spec import RunSpec, resolve
+from batchsel.experiments.spec.resolve import resolve
+from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.models.building import build_compiled
 from batchsel.models.perplexity import Perplexity
 from batchsel.training.model.objective import loss_kind
@@ -150,6 +151,6 @@ def test_what_was_recorded_without_smoothing_keeps_its_digest():
 def test_a_regression_has_no_labels_to_smooth():
     from batchsel import cards
 
-    with pytest.raises(UsageError, match="labels of boston_housing, a regression, are no classes"):
+    with pytest.raises(UsageError, match="boston_housing is a regression: its labels are not classes"):
         resolve({"label_smoothing": 0.1}, {}, cards.load("datasets", "boston_housing"))
     assert resolve({"label_smoothing": 0.1}, {}, cards.load("datasets", "iris")).label_smoothing == 0.1

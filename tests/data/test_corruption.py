@@ -9,7 +9,7 @@ from command_line import CommandLine
 from batchsel import data
 from batchsel.data.variants.corruption import KINDS, with_rare_classes, with_wrong_labels
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.spec.spec_problems import NOISE
+from batchsel.experiments.spec.run_spec import LABEL_NOISE_KINDS
 
 N, CLASSES = 2000, 5
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_spoilt_is_said(dataset):
 
 
 def test_the_settings_know_the_kinds():
-    assert NOISE == KINDS
+    assert LABEL_NOISE_KINDS == KINDS
 
 
 def test_a_run_says_how_many_wrong_labels_it_trained_on(tmp_path, monkeypatch, capfd):

@@ -307,4 +307,4 @@ def test_a_run_on_pictures_of_ones_own(command, tmp_path, monkeypatch):
     monkeypatch.setattr("batchsel.data.dataset.IN_MEMORY", 10)
     assert command(*words, "--selector", "loss_ema", "--out", "streamed").code == 0
     assert "which images? Give --file a folder" in command("run", "--dataset", "images").err
-    assert "expected a folder of pictures" in command("run", "--dataset", "images", "--file", "nowhere").err
+    assert "expected a folder of images" in command("run", "--dataset", "images", "--file", "nowhere").err

@@ -14,7 +14,7 @@ from batchsel.data.variants.subsample import with_share
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.spec import dataset_lookup
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.run_spec import RunSpec
 
 N = 1000
 Y = np.repeat(np.arange(3), [600, 300, 100]).astype(np.int32)

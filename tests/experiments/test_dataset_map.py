@@ -1,4 +1,4 @@
-"""The map of a data set: its numbers against plain NumPy, wrong labels found, files and picture written."""
+"""Data maps: numbers against plain NumPy, wrong labels found, table and plot written."""
 
 import csv
 import dataclasses
@@ -13,14 +13,14 @@ from batchsel import Trainer, data
 from batchsel.experiments.inspect import dataset_map
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec import dataset_lookup
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.selectors import resolve
 from batchsel.testing.fixtures import example_context, example_stats
 
 N = 30
 
 
-def test_the_course_of_a_sample_is_what_numpy_says():
+def test_statistics_of_a_sample_equal_those_of_numpy():
     selector, generator = resolve("mapping(early=0.5)"), np.random.default_rng(0)
     state, rows = selector.init(N), [[] for _ in range(N)]
     for step in range(12):
@@ -52,7 +52,7 @@ def test_wrong_labels_are_found(monkeypatch):
     labels[wrong] = (labels[wrong] + 1 + np.arange(60) % 9) % 10
 
     run_cache = RunCache()
-    spoilt = data.Dataset(
+    corrupted = data.Dataset(
         "digits",
         "classification",
         data.Part(digits.train.x, labels),
@@ -60,7 +60,7 @@ def test_wrong_labels_are_found(monkeypatch):
         digits.test,
         digits.class_names,
     )
-    monkeypatch.setattr(run_cache, "dataset", lambda name: spoilt)
+    monkeypatch.setattr(run_cache, "dataset", lambda spec: corrupted)
     spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "12 passes", "accuracy>=0.9")
     found = dataset_map.draw_map(spec, run_cache)
     suspects = set(found.suspects()[:60])
@@ -69,7 +69,7 @@ def test_wrong_labels_are_found(monkeypatch):
     assert found.times.min() == 12
 
 
-def test_several_models_are_averaged_over():
+def test_several_models_are_averaged():
     run_cache = RunCache()
     spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "2 passes", "accuracy>=0.9", seed=3)
     both = dataset_map.draw_map(spec, run_cache, models=2)
@@ -87,7 +87,7 @@ def command(monkeypatch, capfd, tmp_path):
     return CommandLine(monkeypatch, capfd)
 
 
-def test_the_command_writes_a_table_and_a_picture(command, tmp_path):
+def test_the_command_writes_a_table_and_a_plot(command, tmp_path):
     done = command("map", "--dataset", "digits", "--budget", "2", "--plot", "map.png")
     assert done.code == 0, done.err
     with open(tmp_path / "map.csv", encoding="utf-8") as file:
@@ -98,8 +98,8 @@ def test_the_command_writes_a_table_and_a_picture(command, tmp_path):
     ]  # fmt: skip
     assert {row["times"] for row in rows} == {"2"}
     assert all(0 <= float(row["confidence"]) <= 1 for row in rows)
-    with Image.open(tmp_path / "map.png") as picture:
-        assert picture.size[0] > 800
+    with Image.open(tmp_path / "map.png") as plot:
+        assert plot.size[0] > 800
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_command_writes_a_table_and_a_picture(command, tmp_path):
         (("--dataset", "./mine.py:load"), "a map needs classes"),
     ],
 )
-def test_what_cannot_be_mapped(words, said, command, tmp_path):
+def test_data_without_classes_and_wrong_usage_are_refused(words, said, command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import numpy as np\nfrom batchsel.data import Dataset, Part\n"
         "def load(seed=0):\n"
@@ -123,7 +123,7 @@ def test_what_cannot_be_mapped(words, said, command, tmp_path):
     assert not (tmp_path / "map.csv").exists()
 
 
-def test_mapping_trains_as_shuffling_does():
+def test_mapping_trains_like_shuffling():
     """It is plain shuffling: each pass holds every sample once."""
     from problems import classes, mlp
 

@@ -1,4 +1,4 @@
-"""What runs measure besides: what stands in their records, and that it changes nothing."""
+"""Diagnostics of runs: their entries in records, and that they change nothing."""
 
 import gc
 import json
@@ -10,11 +10,11 @@ import pytest
 from command_line import CommandLine
 from problems import assert_same
 
+from batchsel.cards.experiment_cards import MEASURES
 from batchsel.errors import UserError
 from batchsel.experiments.run import records
 from batchsel.experiments.run.runner import RunContext, run
-from batchsel.experiments.spec.diagnostic_names import MEASURES
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.run_spec import RunSpec
 
 MINE = """
 import keras
@@ -57,12 +57,12 @@ def spec(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ran(spec, tmp_path_factory):
-    """The same run without measures, with all, and with all on another seed, in one workshop."""
+    """Run without diagnostics, with all, and with all on another seed, with one run cache."""
     context = RunContext(tmp_path_factory.mktemp("runs"), checkpoints=False)
     run_cache, found = context.run_cache(), []
     for measures, seed in (((), 1), (MEASURES, 1), (MEASURES, 2)):
         chosen = replace(spec, seed=seed)
-        record = run(chosen, replace(context, measures=measures), run_cache=run_cache)
+        record = run(chosen, replace(context, diagnostics=measures), run_cache=run_cache)
         trainer = next(iter(run_cache._trainers.values()))
         found.append((record, [np.array(variable.numpy()) for variable in trainer.variables().values()]))
     return run_cache, found
@@ -72,7 +72,7 @@ def without_times(record):
     return [{key: value for key, value in point.items() if key != "seconds"} for point in record["evaluations"]]
 
 
-def test_measuring_does_not_change_the_run(ran):
+def test_diagnostics_do_not_change_the_run(ran):
     (plain, variables), (measured, others), _ = ran[1]
     assert without_times(measured) == without_times(plain)
     assert {name: measured[name] for name in ("test", "counts", "visits", "history")} == {
@@ -82,7 +82,7 @@ def test_measuring_does_not_change_the_run(ran):
     assert not set(MEASURES) & set(plain)
 
 
-def test_the_record_is_of_the_form_that_was_agreed(ran, tmp_path):
+def test_record_holds_the_documented_entries(ran, tmp_path):
     record, _ = ran[1][1]
     assert records.problem(record) is None
     assert [stage["samples"] for stage in record["noise_scale"]] == [0, 80, 160, 240, 320, 400]
@@ -98,10 +98,10 @@ def test_the_record_is_of_the_form_that_was_agreed(ran, tmp_path):
     assert len(json.dumps({name: record[name] for name in MEASURES})) < 2000
 
 
-def test_the_end_is_read_with_the_last_weights_on_both_parts(ran, spec):
+def test_end_is_evaluated_with_the_last_weights_on_both_parts(ran, spec):
     record, _ = ran[1][2]
     run_cache = ran[0]
-    trainer, dataset = next(iter(run_cache._trainers.values())), run_cache.data_of(spec)
+    trainer, dataset = next(iter(run_cache._trainers.values())), run_cache.dataset(spec)
     end = record["end"]
     assert end["train_samples"] == 80
     for name, part in (("test", (dataset.test.x, dataset.test.y)), ("train", dataset.train.take(np.arange(80)))):
@@ -109,20 +109,20 @@ def test_the_end_is_read_with_the_last_weights_on_both_parts(ran, spec):
     assert end["test"]["loss"] < record["test"]["loss"]  # the target was met at the first evaluation
 
 
-def test_what_is_traced_serves_all_runs_and_goes_with_its_trainer(ran, spec):
+def test_probes_are_traced_once_and_freed_with_their_trainer(ran, spec):
     run_cache = ran[0]
     (trainer,) = run_cache._trainers.values()
-    instruments = run_cache.instruments(trainer)
-    assert instruments.noise_scale._add.experimental_get_tracing_count() == 1
-    assert instruments.features._run.experimental_get_tracing_count() == 1
-    gone = weakref.ref(instruments)
-    del trainer, instruments
+    probes = run_cache.probes(trainer)
+    assert probes.noise_scale._add.experimental_get_tracing_count() == 1
+    assert probes.features._run.experimental_get_tracing_count() == 1
+    gone = weakref.ref(probes)
+    del trainer, probes
     run_cache._trainers.clear()
     gc.collect()
     assert gone() is None
 
 
-def test_a_run_that_goes_on_measures_the_stages_that_are_left(tmp_path):
+def test_resumed_run_measures_the_remaining_stages(tmp_path):
     spec = RunSpec("iris", "mlp(hidden=[4])", "random", 10, "sgd", 0.01, "constant", "5 passes", "loss<=0.001",
                    evaluations=5, compile="graph")  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_a_run_that_goes_on_measures_the_stages_that_are_left(tmp_path):
         if state["evaluated"] and state["samples"] == 180:
             raise KeyboardInterrupt
 
-    context = RunContext(tmp_path, measures=MEASURES, watch=interrupt)
+    context = RunContext(tmp_path, diagnostics=MEASURES, watch=interrupt)
     run_cache = context.run_cache()
     with pytest.raises(KeyboardInterrupt):
         run(spec, context, run_cache=run_cache)
@@ -140,14 +140,14 @@ def test_a_run_that_goes_on_measures_the_stages_that_are_left(tmp_path):
     assert record["end"]["test"] == pytest.approx(record["test"], rel=1e-5)  # not reached: there is only one reading
 
 
-def test_models_that_cannot_be_compared_are_refused_before_training(spec, tmp_path):
+def test_models_without_comparable_features_are_refused_before_training(spec, tmp_path):
     spec = replace(spec, model=spec.model.replace("build", "own"))
     with pytest.raises(UserError, match="only Sequential and functional models have a graph of layers"):
-        run(spec, RunContext(tmp_path, measures=("snr",)))
+        run(spec, RunContext(tmp_path, diagnostics=("snr",)))
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_line_measures_and_says_so(monkeypatch, capfd, tmp_path):
+def test_run_command_prints_diagnostics(monkeypatch, capfd, tmp_path):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     result = command("run", "--dataset", "iris", "--measure", "nose_scale")

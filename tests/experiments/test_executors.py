@@ -1,4 +1,4 @@
-"""Runs in other processes and on clusters: the same records, seconds left out where devices were shared."""
+"""Runs in other processes and on clusters: the same records, without seconds where devices were shared."""
 
 import os
 
@@ -6,8 +6,8 @@ import pytest
 
 from batchsel.errors import UsageError
 from batchsel.experiments.compare import executors
-from batchsel.experiments.compare.campaign import run_experiment
 from batchsel.experiments.compare.experiment import Experiment
+from batchsel.experiments.compare.run_experiment import run_experiment
 from batchsel.experiments.run import records
 from batchsel.experiments.run.runner import RunContext
 
@@ -27,7 +27,7 @@ def here(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_of_processes(here, tmp_path):
+def test_dask_cluster_returns_the_same_records(here, tmp_path):
     pytest.importorskip("distributed")
     with executors.executor("dask", 2, tmp_path) as pool:
         worker = pool.submit(os.getpid).result()
@@ -39,7 +39,7 @@ def test_a_dask_cluster_of_processes(here, tmp_path):
 
 
 @pytest.mark.slow
-def test_submitit_without_a_cluster(here, tmp_path):
+def test_submitit_returns_the_same_records(here, tmp_path):
     submitit = pytest.importorskip("submitit")
     pool = submitit.LocalExecutor(tmp_path / "logs")
     result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False), pool)
@@ -47,28 +47,28 @@ def test_submitit_without_a_cluster(here, tmp_path):
     assert not any(record["contended"] for record in result.records)
 
 
-def dies(job, context):
+def die(job, context):
     os._exit(9)
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_is_a_failure_and_no_end(tmp_path, monkeypatch):
+def test_process_that_dies_is_recorded_as_a_failure(tmp_path, monkeypatch):
     from batchsel.experiments.compare import sweep
 
     with executors.executor("processes", 1, tmp_path) as pool:
-        monkeypatch.setattr(sweep, "attempt", dies)
+        monkeypatch.setattr(sweep, "attempt", die)
         result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False), pool)
     assert len(result.failures) == 2
     assert "BrokenProcessPool" in result.failures[0]["failed"]
 
 
 @pytest.mark.parametrize("form", ["slrum", "here:3", "processes:2", ""])
-def test_unknown_executors(form, tmp_path):
+def test_unknown_executors_are_refused(form, tmp_path):
     with pytest.raises(UsageError, match="unknown executor"), executors.executor(form, 1, tmp_path):
         pass
 
 
-def test_one_run_at_a_time_may_be_timed():
+def test_only_several_runs_at_a_time_share_devices():
     assert not executors.shares_devices("processes", 1)
     assert executors.shares_devices("processes", 2)
     assert executors.shares_devices("dask:tcp://a:1", 2)

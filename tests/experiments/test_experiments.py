@@ -1,4 +1,4 @@
-"""Experiments: what is run, in which order, what is not run again, and what their controls are."""
+"""Experiments: runs and their order, recorded runs, failures, and controls."""
 
 import json
 import subprocess
@@ -14,10 +14,10 @@ from command_line import CommandLine
 from made_up import record_of
 
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.compare.campaign import run_experiment
 from batchsel.experiments.compare.experiment import Experiment
+from batchsel.experiments.compare.run_experiment import run_experiment
 from batchsel.experiments.run import records
-from batchsel.experiments.run.device_lock import device
+from batchsel.experiments.run.device_lock import lock_device
 from batchsel.experiments.run.runner import RunContext, run
 
 SHORT = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
@@ -36,7 +36,7 @@ def without_times(record):
     return [{key: value for key, value in point.items() if key != "seconds"} for point in record["evaluations"]]
 
 
-def test_every_arm_runs_on_every_seed_and_data_set_in_mixed_order():
+def test_every_arm_runs_on_every_seed_and_data_set_in_shuffled_order():
     jobs = experiment_of(("smart", "loss_ema"), range(20), ("iris", "wine")).jobs()
     assert len({(*job.key, job.spec.dataset) for job in jobs}) == len(jobs) == 3 * 20 * 2
     blocks = [jobs[i : i + 3] for i in range(0, len(jobs), 3)]
@@ -46,7 +46,7 @@ def test_every_arm_runs_on_every_seed_and_data_set_in_mixed_order():
     assert jobs == experiment_of(("smart", "loss_ema"), range(20), ("iris", "wine")).jobs()
 
 
-def test_seeds_are_paired_and_arms_may_have_settings_of_their_own():
+def test_seeds_are_paired_and_arms_may_have_their_own_settings():
     experiment = replace(experiment_of(), arms={"fast": {"selector": "loss_ema", "learning_rate": 0.02}})
     specs = {job.arm.name: job.spec for job in experiment.jobs() if job.spec.seed == 1}
     assert specs["fast"].learning_rate == 0.02
@@ -58,28 +58,28 @@ def test_seeds_are_paired_and_arms_may_have_settings_of_their_own():
 @pytest.mark.parametrize(
     ("arms", "words"),
     [
-        ({}, "an arm besides random"),
+        ({}, "an arm other than random"),
         ({"a": {"selector": "smart", "seed": 3}}, "seeds and data sets are those of the experiment"),
         ({"random again": {"selector": "smart"}}, "is that of a control"),
     ],
 )
-def test_experiments_that_make_no_sense(arms, words):
+def test_impossible_experiments_are_refused(arms, words):
     with pytest.raises(UsageError, match=words):
         Experiment("bad", "?", ("iris",), arms, (0,))
 
 
-def test_what_is_recorded_is_not_run_again(tmp_path):
-    experiment, told = experiment_of(), []
-    first = run_experiment(experiment, context(tmp_path), on_progress=told.append)
-    assert len(first.records) == len(told) == 4
-    again = run_experiment(replace(experiment, seeds=(0, 1, 2)), context(tmp_path), on_progress=told.append)
+def test_recorded_runs_are_not_run_again(tmp_path):
+    experiment, lines = experiment_of(), []
+    first = run_experiment(experiment, context(tmp_path), on_progress=lines.append)
+    assert len(first.records) == len(lines) == 4
+    again = run_experiment(replace(experiment, seeds=(0, 1, 2)), context(tmp_path), on_progress=lines.append)
     assert len(again.records) == 6
-    assert len(told) == 6
+    assert len(lines) == 6
     assert len(records.read(tmp_path).runs) == 6
     assert [record["spec"]["seed"] for record in again.records if record in first.records] == [0, 0, 1, 1]
 
 
-def test_runs_that_share_a_process_are_those_of_a_process_each(tmp_path):
+def test_runs_that_share_a_process_equal_those_in_separate_processes(tmp_path):
     experiment = experiment_of(("loss_ema",), (3, 4))
     together = run_experiment(experiment, context(tmp_path / "a")).records
     for job, record in zip(experiment.jobs(), together, strict=True):
@@ -90,7 +90,7 @@ def test_runs_that_share_a_process_are_those_of_a_process_each(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_executor_gives_the_same_runs_and_marks_what_was_not_alone(tmp_path):
+def test_executor_returns_the_same_runs_and_marks_contended_ones(tmp_path):
     experiment = experiment_of(("loss_ema",), (0,))
     here = run_experiment(experiment, context(tmp_path / "a")).records
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as executor:
@@ -115,7 +115,7 @@ class Broken(Selector):
 '''
 
 
-def test_an_arm_that_fails_is_reported_and_does_not_end_the_rest(tmp_path, monkeypatch):
+def test_failing_arm_is_reported_and_the_others_run(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(BROKEN)
     monkeypatch.chdir(tmp_path)
     experiment = experiment_of(("./mine.py:Broken", "loss_ema"), (0,))
@@ -128,27 +128,27 @@ def test_an_arm_that_fails_is_reported_and_does_not_end_the_rest(tmp_path, monke
     assert len(run_experiment(experiment, context(tmp_path)).failures) == 1  # tried again
 
 
-def test_unknown_names_are_told_before_anything_is_run(tmp_path):
+def test_unknown_names_are_refused_before_anything_is_run(tmp_path):
     with pytest.raises(UserError, match="loss_ema"):
         run_experiment(experiment_of(("los_ema",)), context(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
-def control_specs(made_up, **options):
+def control_specs(build_record, **options):
     experiment = experiment_of(("loss_ema",), (0, 1, 2), settings={"target": "accuracy>=0.9"}, **options)
     found = []
     for job in experiment.jobs():
-        record = made_up(job.arm.name, job.spec.seed)
+        record = build_record(job.arm.name, job.spec.seed)
         found.append(record | {"spec": job.spec.values(), "digest": job.spec.digest(), "sizes": {"train": 90}})
     return {job.arm.name: job for job in experiment.control_jobs(found) if job.spec.seed == 1}, experiment
 
 
-def test_controls_follow_from_how_the_arms_did():
-    def made_up(arm, seed):
+def test_controls_follow_from_the_results_of_the_arms():
+    def build_record(arm, seed):
         record = record_of(arm, seed, kept=0.6 if arm == "loss_ema" else 1.0)
         return record | {"crossing": record["crossing"] | {"samples": 800 + 100 * seed}}
 
-    found, experiment = control_specs(made_up, controls=("again", "horizon", "rs2"))
+    found, experiment = control_specs(build_record, controls=("again", "horizon", "rs2"))
     assert set(found) == {"random, horizon of loss_ema", "rs2, share of loss_ema"}
     base = experiment.spec("iris", "random", 1)
     (again,) = (job for job in experiment.jobs() if (job.arm.name, job.spec.seed) == ("random again", 1))
@@ -165,19 +165,19 @@ def test_controls_follow_from_how_the_arms_did():
 
 
 @pytest.mark.parametrize("schedule", ["constant", "constant()"])
-def test_there_is_no_shorter_horizon_for_an_arm_that_misses_nor_without_a_schedule(schedule):
+def test_horizon_control_is_left_out_for_an_arm_that_misses_and_for_constant_schedules(schedule):
     found, _ = control_specs(lambda arm, seed: record_of(arm, seed, crossing=None) | {"counts": {"samples": 10**9}})
     assert found == {}
     constant = experiment_of(settings={"schedule": schedule}, controls=("horizon",))
-    made = [
+    found = [
         record_of(job.arm.name, job.spec.seed) | {"spec": job.spec.values(), "digest": job.spec.digest()}
         for job in constant.jobs()
     ]
-    assert constant.control_jobs(made) == []
+    assert constant.control_jobs(found) == []
     assert replace(constant.jobs()[0].spec, budget="5 seconds").schedule == schedule  # it follows nothing
 
 
-def test_a_run_that_goes_on_after_its_target_keeps_the_crossing(tmp_path):
+def test_run_that_continues_after_its_target_keeps_the_crossing(tmp_path):
     (job, *_) = [
         job for job in experiment_of(settings=SHORT | {"budget": "12 passes"}).jobs() if job.arm.name == "random"
     ]
@@ -189,24 +189,24 @@ def test_a_run_that_goes_on_after_its_target_keeps_the_crossing(tmp_path):
     assert sum(i * count for i, count in enumerate(on["visits"])) == on["counts"]["samples"]
 
 
-def test_a_pruning_selector_keeps_its_share(tmp_path):
+def test_records_hold_the_share_of_samples_kept(tmp_path):
     experiment = experiment_of(("smart",), (0,))
     kept = {record["arm"]["name"]: record["kept"] for record in run_experiment(experiment, context(tmp_path)).records}
     assert kept == {"random": 1.0, "smart": 1.0}
 
 
-def test_the_device_is_had_alone_or_shared():
-    with device() as alone:
+def test_device_lock_is_exclusive_or_shared():
+    with lock_device() as alone:
         assert alone
         code = (
-            "import time; from batchsel.experiments.run.device_lock import device; start = time.perf_counter()\n"
-            "with device(exclusive=False): print(time.perf_counter() - start)"
+            "import time; from batchsel.experiments.run.device_lock import lock_device; start = time.perf_counter()\n"
+            "with lock_device(exclusive=False): print(time.perf_counter() - start)"
         )
         waiting = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         time.sleep(1.5)
         assert waiting.poll() is None
     assert float(waiting.communicate()[0]) > 0.5
-    with device(exclusive=False) as alone:
+    with lock_device(exclusive=False) as alone:
         assert not alone
 
 
@@ -214,13 +214,13 @@ def test_the_device_is_had_alone_or_shared():
 def test_ten_seeds_cost_less_than_four_times_one(tmp_path):
     def seconds(seeds):
         code = (
-            "from batchsel.experiments.compare.campaign import conduct\n"
+            "from batchsel.experiments.compare.run_experiment import run_experiment\n"
             "from batchsel.experiments.compare.experiment import Experiment\n"
-            "from batchsel.experiments.run.runner import Surroundings\n"
+            "from batchsel.experiments.run.runner import RunContext\n"
             "from pathlib import Path\n"
             f"experiment = Experiment('t', '?', ('spirals',), {{'loss_ema': {{'selector': 'loss_ema'}}}}, range({seeds}),"
             " controls=())\n"
-            f"conduct(experiment, Surroundings(Path({str(tmp_path / str(seeds))!r}), checkpoints=False))\n"
+            f"run_experiment(experiment, RunContext(Path({str(tmp_path / str(seeds))!r}), checkpoints=False))\n"
         )
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -241,8 +241,8 @@ def test_compare_prints_a_table_and_a_verdict(command, tmp_path):
     assert done.code == 0, done.err
     assert "data set  arm" in done.out
     assert "random again" in done.out
-    told = " ".join(done.out.split())
-    assert "of random's time" in told or "too few to compare" in told
+    text = " ".join(done.out.split())
+    assert "of random's time" in text or "too few to compare" in text
     again = command("compare", *words, "--out", "here", "--json")
     found = json.loads(again.out)
     assert "of 6" not in again.err  # nothing was run
@@ -259,13 +259,13 @@ def test_compare_prints_a_table_and_a_verdict(command, tmp_path):
         (["--budget", "soon"], "cannot read the budget"),
         (["--budget", "2 seconds"], "a budget of passes or samples"),
         (["--target", "accuracy=0.5"], "cannot read the target"),
-        (["--selector", "random"], "an arm besides random"),
+        (["--selector", "random"], "an arm other than random"),
         (["--executor", "slrum"], "unknown executor 'slrum'"),
         (["--executor", "here", "--jobs", "2"], "leave out --jobs or --executor here"),
         *((["--shard", text], "--shard is PART/PARTS") for text in ("3", "3/", "4/4", "-1/3", "a/b")),
     ],
 )
-def test_compare_says_what_is_wrong_before_it_runs(command, words, said, tmp_path):
+def test_compare_refuses_wrong_usage_before_it_runs(command, words, said, tmp_path):
     done = command("compare", *words)
     assert done.code == 2
     assert said in done.err

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.run_spec import RunSpec
 
 N = 1000
 

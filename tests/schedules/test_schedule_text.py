@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchsel import cards, schedules
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.spec.spec import resolve
+from batchsel.experiments.spec.resolve import resolve
 from batchsel.schedules import (
     AccumulationSchedule,
     Constant,

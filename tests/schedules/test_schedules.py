@@ -11,7 +11,7 @@ from selectors_for_tests import Pruning
 
 import batchsel
 from batchsel import Trainer, UserError
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.run_spec import RunSpec
 
 N, B = 48, 8
 X, Y = line(N)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from selector_table import NAMES, REGISTERED, TEST_SELECTORS, selector
 
-from batchsel.experiments.spec.spec import RunSpec, read_file, to_toml
+from batchsel.experiments.spec.run_spec import RunSpec, read_file, to_toml
 from batchsel.selectors import Pipe
 from batchsel.selectors.registry import REGISTRY
 from batchsel.selectors.text import parse

@@ -8,8 +8,9 @@ from command_line import CommandLine
 
 from batchsel import cards
 from batchsel.errors import UsageError
-from batchsel.experiments.spec.spec import RunSpec, check_names, to_toml
-from batchsel.experiments.spec.spec import resolve as resolved
+from batchsel.experiments.spec.resolve import check_names
+from batchsel.experiments.spec.resolve import resolve as resolved
+from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 from batchsel.transforms.augmentation.registry import REGISTRY
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchsel.cli.support import experiment_options
+from batchsel.cli.support.experiment_options import (
+    Execution,
+    execution_options,
+    open_execution,
+    parse_shard,
+    print_progress,
+    report_result,
+)
+from batchsel.cli.support.run_settings import setting_options
 from batchsel.errors import UsageError
 
 _SMALL = "all-small"
 _ALL = "all"
 _QUICK_SEEDS = 3
+_SMALL_SAMPLES = 5000
 
 
 @click.command(
@@ -23,28 +33,16 @@ _QUICK_SEEDS = 3
     "  batchsel compare --dataset digits --selector loss_ema --selector smart --seeds 10\n"
     "  batchsel compare --dataset all-small --selector 'loss_ema | warmup(2)' --target easy",
 )
-@click.option("--dataset", "datasets", multiple=True, help="Data set; several may be given; all-small for all tables.")
-@click.option("--selector", "selectors", multiple=True, help="Selector; several may be given; all for every one.")
+@click.option("--dataset", "datasets", multiple=True, help="Data set; may be repeated; all-small for all small ones.")
+@click.option("--selector", "selectors", multiple=True, help="Selector; may be repeated; all for all of them.")
 @click.option("--seeds", type=click.IntRange(1), help="Paired seeds, 0 to N - 1. [default: 10]")
-@click.option("--quick", is_flag=True, help=f"A first look on {_QUICK_SEEDS} seeds; proves nothing.")
-@click.option("--target", help="As in 'accuracy>=0.91', or a level of the card: easy, medium, hard.")
-@click.option("--budget", help="'8 passes' or '480000 samples' for every run.")
-@click.option("--model", help="Model of all runs.")
-@click.option("--batch-size", type=int, help="Samples of a step.")
-@click.option("--learning-rate", type=float, help="Peak learning rate of all runs.")
-@click.option("--optimizer", help="Optimizer of all runs, as in 'sgd(momentum=0.9)'.")
-@click.option("--schedule", help="Learning rate over the budget of all runs, as in 'cosine | warmup(0.05)'.")
-@click.option("--augment", help="Changes of the training samples in all runs, as in 'crop(4) | flip'.")
-@click.option("--curriculum", help="How samples look over time in all runs, as in 'blur(sigma=1.0, until=0.2)'.")
-@click.option("--accumulate", help="Batches of one update in all runs: 4, or 'grow(2, at=[0.5, 0.75])'.")
-@click.option("--train-share", type=float, help="Share of the training part in all runs, always the same samples.")
-@click.option("--label-smoothing", type=float, help="Smooth labels in the training of all runs.")
+@click.option("--quick", is_flag=True, help=f"First look on {_QUICK_SEEDS} seeds, which proves nothing.")
 @click.option("--tuned", type=click.Path(dir_okay=False), help="Settings of each arm, as `batchsel tune` wrote them.")
-@click.option("--stop-at-target", is_flag=True, help="End runs at their target: faster; no accuracy at equal time.")
 @click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")
 @click.option("--shard", help="Only this part of the seeds, as in 3/64; join the records with cat.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the records. [default: runs/compare-...]")
-@experiment_options.options
+@setting_options(skip=("dataset", "selector", "seed"))
+@execution_options
 def compare(
     datasets: tuple[str, ...],
     selectors: tuple[str, ...],
@@ -52,22 +50,17 @@ def compare(
     quick: bool,
     tuned: str | None,
     controls: bool,
-    stop_at_target: bool,
     shard: str | None,
     out: str | None,
-    executor: str | None,
-    jobs: int | None,
-    data_dir: str | None,
-    offline: bool,
-    untimed: bool,
+    settings: dict[str, Any],
+    execution: Execution,
     as_json: bool,
-    **settings: Any,
 ) -> None:
     """Compare selectors with shuffling: does one reach the target sooner?
 
     All arms run on the same seeds, in random order within a seed; then the controls: shuffling once more, and
-    shuffling with its schedule cut to the samples that each arm needed. What is recorded is not run again, so an
-    interrupted comparison goes on when it is called again.
+    shuffling with its schedule cut to the samples that each arm needed. Recorded runs are not run again, so an
+    interrupted comparison continues when the command is called again. Settings are those of all arms.
     """
     from batchsel.experiments.compare.experiment import CONTROLS, Experiment
 
@@ -80,22 +73,18 @@ def compare(
         datasets=_datasets(datasets),
         arms=arms,
         seeds=range(seeds or (_QUICK_SEEDS if quick else 10)),
-        settings={name: value for name, value in settings.items() if value is not None}
-        | ({"run_on": False} if stop_at_target else {}),
+        settings=settings,
         controls=CONTROLS if controls else (),
-        tuned=_tuned(tuned),
+        tuned=_read_tuned(tuned, settings),
     )
-    part = experiment_options.shard(shard)
+    part = parse_shard(shard)
     experiment.jobs()  # every setting is checked before TensorFlow is imported
-    folder = Path(out or f"runs/compare-{_word(experiment.datasets)}-{experiment.digest()}")
-    with experiment_options.execution(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (
-        context,
-        pool,
-    ):
-        from batchsel.experiments.compare.campaign import run_experiment
+    folder = Path(out or f"runs/compare-{_folder_name(experiment.datasets)}-{experiment.digest()}")
+    with open_execution(execution, folder, experiment.question) as (context, pool):
+        from batchsel.experiments.compare.run_experiment import run_experiment
 
-        result = run_experiment(experiment, context, pool, experiment_options.on_progress, part)
-    experiment_options.show(result, folder, as_json, quick)
+        result = run_experiment(experiment, context, pool, print_progress, part)
+    report_result(result, folder, as_json, quick)
 
 
 def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -105,7 +94,7 @@ def _arms(selectors: tuple[str, ...]) -> dict[str, dict[str, str]]:
         methods = [
             entry.name for entry in REGISTRY.entries().values() if entry.family in ("order", "history", "candidates")
         ]
-        selectors = tuple(name for name in methods if name not in ("random", "mapping"))  # which choose alike
+        selectors = tuple(name for name in methods if name not in ("random", "mapping"))  # which select alike
     return {text: {"selector": text} for text in selectors or ("loss_ema", "smart")}
 
 
@@ -113,19 +102,23 @@ def _datasets(names: tuple[str, ...]) -> tuple[str, ...]:
     from batchsel import cards
 
     small = [name for name in cards.names("datasets") if _is_small(cards.load("datasets", name))]
-    found = [part for name in names or ("digits",) for part in (small if name == _SMALL else [name])]
-    return tuple(dict.fromkeys(found))
+    expanded = [part for name in names or ("digits",) for part in (small if name == _SMALL else [name])]
+    return tuple(dict.fromkeys(expanded))
 
 
 def _is_small(card: Any) -> bool:
-    return card.task != "language_model" and card.sizes.total <= 5000
+    return card.task != "language_model" and card.sizes.total <= _SMALL_SAMPLES
 
 
-def _word(datasets: Any) -> str:
+def _folder_name(datasets: Sequence[str]) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(datasets))[:40].strip("-")
 
 
-def _tuned(path: str | None) -> dict[str, dict[str, dict[str, Any]]]:
+def _read_tuned(path: str | None, settings: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     from batchsel.experiments.tuning.tuned_settings import read
 
-    return {} if path is None else read(Path(path))
+    tuned = {} if path is None else read(Path(path))
+    for name in settings:
+        if any(name in arm for arms in tuned.values() for arm in arms.values()):
+            raise UsageError(f"{path} holds a tuned {name} for each arm. Leave --{name.replace('_', '-')} out.")
+    return tuned

@@ -214,14 +214,14 @@ def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path:
 
     from batchsel import data
     from batchsel.analysis.plots.dataset import draw_dataset
-    from batchsel.experiments.spec.dataset_lookup import some
+    from batchsel.experiments.spec.dataset_lookup import take_samples
 
     dataset = _load(card, data_dir, offline)
     train, n = dataset.train, len(dataset.train)
     if isinstance(train, data.Part):
         x, y = train.x, train.y
     else:
-        x, y = some(train, np.linspace(0, n - 1, min(n, _PLOTTED)).astype(int))
+        x, y = take_samples(train, np.linspace(0, n - 1, min(n, _PLOTTED)).astype(int))
         click.echo(f"plotted from {len(y):,} of {n:,} training samples, which are not in memory", err=True)
     save_figure(draw_dataset(x, y, dataset.class_names, dataset.feature_names), path)
     click.echo(f"figure: {path}", err=True)

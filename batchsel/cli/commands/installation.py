@@ -51,10 +51,10 @@ def doctor(as_json: bool) -> None:
 def _short_run() -> dict[str, Any]:
     from batchsel import cards
     from batchsel.experiments.run.runner import RunContext, run
-    from batchsel.experiments.spec import spec as specs
+    from batchsel.experiments.spec.resolve import resolve
 
     given = {"budget": "5 seconds", "selector": "loss_ema"}
-    spec = specs.resolve(given, {}, cards.load("datasets", "spirals"))
+    spec = resolve(given, {}, cards.load("datasets", "spirals"))
     with tempfile.TemporaryDirectory() as folder:
         record = run(spec, RunContext(out=Path(folder)))
     return {

@@ -1,13 +1,18 @@
-"""`batchsel map`: what training says of every sample of a data set."""
+"""`batchsel map`: a data map, what training shows about every sample of a data set."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchsel.cli.support.output import check_figure_path, save_figure
+from batchsel.cli.support.run_settings import require_dataset, setting_options
+
+if TYPE_CHECKING:
+    from batchsel.data import Dataset
+    from batchsel.experiments.inspect.dataset_map import DatasetMap
 
 _SUSPECTS = 20
 
@@ -20,12 +25,6 @@ _SUSPECTS = 20
     "  batchsel map --dataset fashion_mnist --budget 4 --plot map.svg\n"
     "  batchsel map --dataset digits --budget 5 --models 10",
 )
-@click.option("--dataset", required=True, help="Data set with classes.")
-@click.option("--model", help="Model. [default: the card's]")
-@click.option("--budget", help="'8 passes' or '480000 samples'. [default: the card's]")
-@click.option("--batch-size", type=int, help="Samples of a step.")
-@click.option("--learning-rate", type=float, help="Peak learning rate.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run.")
 @click.option(
     "--models",
     type=click.IntRange(1),
@@ -33,26 +32,34 @@ _SUSPECTS = 20
     show_default=True,
     help="Models to train, one seed after the other, and average over: EL2N is steadier over ten.",
 )
-@click.option("--out", type=click.Path(dir_okay=False), default="map.csv", show_default=True, help="A line a sample.")
-@click.option("--plot", type=click.Path(dir_okay=False), help="Also draw it, as PNG or SVG.")
-@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    default="map.csv",
+    show_default=True,
+    help="CSV file, one line per sample.",
+)
+@click.option("--plot", type=click.Path(dir_okay=False), help="Also plot it, as PNG or SVG.")
+@setting_options(skip=("selector",))
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
 @click.option("--offline", is_flag=True, help="Never download.")
 def dataset_map(
-    dataset: str, models: int, out: str, plot: str | None, data_dir: str | None, offline: bool, **settings: Any
+    models: int, out: str, plot: str | None, settings: dict[str, Any], data_dir: str | None, offline: bool
 ) -> None:
-    """Train with plain shuffling and write what that says of every sample.
+    """Train with plain shuffling and write what that shows about every sample.
 
     Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
     right, forgetting events, EL2N, last loss. Samples of least confidence are those whose label may be wrong.
+    Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
-    from batchsel.experiments.spec import dataset_lookup
-    from batchsel.experiments.spec.spec import check_names, resolve
+    from batchsel.experiments.spec.dataset_lookup import find_card
+    from batchsel.experiments.spec.resolve import check_names, resolve
     from batchsel.training.runtime.tf_import import import_tensorflow
 
     check_figure_path(plot, "--plot")
-    card = dataset_lookup.card_of(dataset, data_dir, offline)
+    card = find_card(require_dataset(settings.get("dataset")), data_dir, offline)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
-    spec = resolve({"dataset": dataset, "selector": "mapping", **target, **settings}, {}, card)
+    spec = resolve({**target, **settings, "selector": "mapping"}, {}, card)
     check_names(spec)
     import_tensorflow()
     from batchsel.data.download.progress import download_progress
@@ -64,20 +71,20 @@ def dataset_map(
     write_csv(Path(out), found)
     click.echo(f"map: {out}, {len(found.label):,} samples")
     if plot:
-        _plot(Path(plot), found, run_cache.dataset(dataset))
-        click.echo(f"picture: {plot}")
+        _plot(Path(plot), found, run_cache.dataset(spec))
+        click.echo(f"figure: {plot}")
 
 
-def _plot(path: Path, found: Any, dataset: Any) -> None:
+def _plot(path: Path, found: DatasetMap, dataset: Dataset) -> None:
     import numpy as np
 
     from batchsel.analysis.plots.dataset_map import draw_dataset_map
-    from batchsel.experiments.spec.dataset_lookup import whole
+    from batchsel.experiments.spec.dataset_lookup import load_arrays
 
     images, captions, suspects = None, [], found.suspects()[:_SUSPECTS]
-    x = np.asarray(whole(dataset.train)[0][suspects])
+    x = np.asarray(load_arrays(dataset.train)[0][suspects])
     if x.ndim == 4 and x.dtype == np.uint8:
         images = x
         captions = [f"{dataset.class_names[found.label[i]]} ({i})" for i in suspects]
-    made = draw_dataset_map(found.confidence, found.variability, found.correctness, images, captions)
-    save_figure(made, path)
+    figure = draw_dataset_map(found.confidence, found.variability, found.correctness, images, captions)
+    save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""`batchsel predict`: what the model of a run says of texts, or of samples of the test part."""
+"""`batchsel predict`: predictions of a run's model for texts, or for samples of the test part."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from batchsel.experiments.inspect.prediction import Prediction, TrainedRun
 
-_FEW, _GRID = 10, 25
+_COUNT, _PLOT_COUNT = 10, 25
 _NEXT = 2
-"""Classes that are named behind the likeliest."""
+"""Classes shown after the most likely one."""
 
 
 @click.command(
@@ -30,10 +30,12 @@ _NEXT = 2
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@click.option("--count", type=click.IntRange(1), help=f"Samples of the test part. [default: {_FEW}, of a plot {_GRID}]")
+@click.option(
+    "--count", type=click.IntRange(1), help=f"Samples of the test part. [default: {_COUNT}, in a plot {_PLOT_COUNT}]"
+)
 @click.option("--wrong", is_flag=True, help="Only samples of the test part for which the prediction is wrong.")
-@click.option("--plot", type=click.Path(dir_okay=False), help="Also draw them, as PNG or SVG; for pictures.")
-@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set.")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Also plot them, as PNG or SVG; for images.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(
@@ -46,21 +48,21 @@ def predict(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Say what the model of a run predicts, with its weights at the target, or the last if that was not reached.
+    """Predict with the model of a run, with its weights at the target, or the last if that was not reached.
 
-    RUN is the folder of the run. Of a run on texts, each TEXT is classified, or each line of standard input for "-"; a
-    language model goes on with it.
-    Without texts, samples of the test part are, at even distances, and what is right is shown, too.
+    RUN is the folder of the run. With a run on texts, each TEXT is classified, or each line of standard input for "-";
+    a language model continues it. Without texts, samples of the test part are predicted, at even distances, and shown
+    with their true class.
     """
-    from batchsel.experiments.run.run_folder import settings_of
-    from batchsel.experiments.spec.spec import check_names
+    from batchsel.experiments.run.run_folder import read_settings
+    from batchsel.experiments.spec.resolve import check_names
     from batchsel.training.runtime.tf_import import import_tensorflow
 
     check_figure_path(plot, "--plot")
     if texts and (plot or wrong or count):
         raise UsageError("--plot, --wrong and --count are for samples of the test part; leave them or the texts out.")
-    given = _given(texts)
-    spec = settings_of(run)
+    given = _read_texts(texts)
+    spec = read_settings(run)
     check_names(spec)
     click.echo(f"reading {spec.dataset}", err=True)
     import_tensorflow()
@@ -69,101 +71,103 @@ def predict(
     from batchsel.experiments.run.run_cache import RunCache
 
     trained = load_run(run, RunCache(data_dir, offline, download_progress))
-    if plot and trained.picture_shape is None:
-        raise UsageError(f"--plot is for pictures, and {spec.dataset} has none.")
+    if plot and trained.image_shape is None:
+        raise UsageError(f"--plot is for images, and {spec.dataset} has none.")
     if trained.dataset.task == "language_model" and not texts:
-        raise UsageError("a language model goes on with a text: give its beginning, as in batchsel predict RUN 'I am'.")
-    number_wrong, predictions = None, trained.of_texts(given) if texts else None
+        raise UsageError("a language model continues a text. Give its beginning, as in batchsel predict RUN 'I am'.")
+    wrong_count, predictions = None, trained.predict_texts(given) if texts else None
     if predictions is None:
-        number_wrong, rows = _rows(trained, count or (_GRID if plot else _FEW), wrong)
-        predictions = trained.of_test(rows)
+        wrong_count, rows = _select_rows(trained, count or (_PLOT_COUNT if plot else _COUNT), wrong)
+        predictions = trained.predict_test(rows)
     if plot:
-        _draw(trained, predictions, number_wrong, Path(plot))
-    _print(run, trained, predictions, number_wrong, as_json)
+        _plot(trained, predictions, wrong_count, Path(plot))
+    if as_json:
+        _print_json(run, trained, predictions, wrong_count)
+    else:
+        _print(run, trained, predictions, wrong_count)
 
 
-def _given(texts: tuple[str, ...]) -> list[str]:
+def _read_texts(texts: tuple[str, ...]) -> list[str]:
     if "-" not in texts:
         return list(texts)
     try:
         lines = sys.stdin.buffer.read().decode().splitlines()
     except UnicodeDecodeError as error:
-        raise UsageError(f"standard input is no UTF-8 text: byte {error.object[error.start]:#04x}.") from error
+        raise UsageError(f"standard input is not UTF-8 text: byte {error.object[error.start]:#04x}.") from error
     found = [line.strip() for line in lines if line.strip()]
     if not found:
-        raise UsageError("there is no text on standard input. Expected a text a line.")
-    return [text for place in texts for text in (found if place == "-" else [place])]
+        raise UsageError("there is no text on standard input. Expected one text per line.")
+    return [text for given in texts for text in (found if given == "-" else [given])]
 
 
-def _rows(trained: TrainedRun, count: int, wrong: bool) -> tuple[int | None, np.ndarray]:
-    """How many of the test part are wrong, if that is asked for, and the rows to show."""
+def _select_rows(trained: TrainedRun, count: int, wrong: bool) -> tuple[int | None, np.ndarray]:
+    """Return the number of wrong predictions, if only those are wanted, and the rows to show."""
     import numpy as np
 
-    from batchsel.experiments.inspect.prediction import evenly
+    from batchsel.experiments.inspect.prediction import take_evenly
 
     size = len(trained.dataset.test)
     click.echo(f"predicting {size if wrong else min(count, size):,} samples of the test part", err=True)
     if not wrong:
-        return None, evenly(count, np.arange(size))
+        return None, take_evenly(count, np.arange(size))
     rows = trained.wrong_rows()
-    return len(rows), evenly(count, rows)
+    return len(rows), take_evenly(count, rows)
 
 
-def _draw(trained: TrainedRun, predictions: list[Prediction], number_wrong: int | None, path: Path) -> None:
+def _plot(trained: TrainedRun, predictions: list[Prediction], wrong_count: int | None, path: Path) -> None:
     import numpy as np
 
     from batchsel.analysis.plots.predictions import draw_predictions
 
     if not predictions:
-        click.echo("no picture: there is nothing to show", err=True)
+        click.echo("no plot: there is nothing to show", err=True)
         return
     x, _ = trained.test_samples(np.array([one.sample for one in predictions]))
-    said = [f"{one.predicted} {one.probabilities[one.predicted]:.2f}" for one in predictions]
-    right = [str(one.true) if one.wrong else "" for one in predictions]
-    of = f"{len(trained.dataset.test):,} test samples" if number_wrong is None else f"{number_wrong:,} wrong ones"
-    title = f"{trained.spec.model} on {trained.spec.dataset}, {len(said)} of {of}: predicted class, its probability"
-    save_figure(draw_predictions(x.reshape(-1, *trained.picture_shape), said, right, title), path)
-    click.echo(f"picture: {path}", err=True)
+    predicted = [f"{one.predicted} {one.probabilities[str(one.predicted)]:.2f}" for one in predictions]
+    truth = [str(one.true) if one.wrong else "" for one in predictions]
+    total = f"{len(trained.dataset.test):,} test samples" if wrong_count is None else f"{wrong_count:,} wrong ones"
+    title = f"{trained.spec.model} on {trained.spec.dataset}, {len(predicted)} of {total}: predicted class, probability"
+    save_figure(draw_predictions(x.reshape(-1, *(trained.image_shape or ())), predicted, truth, title), path)
+    click.echo(f"figure: {path}", err=True)
 
 
-def _print(
-    run: Path, trained: TrainedRun, predictions: list[Prediction], number_wrong: int | None, as_json: bool
-) -> None:
-    spec, size = trained.spec, len(trained.dataset.test)
-    if as_json:
-        known = [{name: value for name, value in one._asdict().items() if value is not None} for one in predictions]
-        weights = {"weights": "target" if trained.at_target else "last", "samples": trained.samples}
-        found = {} if number_wrong is None else {"wrong": number_wrong, "test": size}
-        print_json({"run": str(run), "dataset": spec.dataset, **weights, **found, "predictions": known})
-        return
+def _print_json(run: Path, trained: TrainedRun, predictions: list[Prediction], wrong_count: int | None) -> None:
+    known = [{name: value for name, value in one._asdict().items() if value is not None} for one in predictions]
+    weights = {"weights": "target" if trained.at_target else "last", "samples": trained.samples}
+    counts = {} if wrong_count is None else {"wrong": wrong_count, "test": len(trained.dataset.test)}
+    print_json({"run": str(run), "dataset": trained.spec.dataset, **weights, **counts, "predictions": known})
+
+
+def _print(run: Path, trained: TrainedRun, predictions: list[Prediction], wrong_count: int | None) -> None:
+    spec = trained.spec
     which, missed = ("those at the target", "") if trained.at_target else ("the last", ", which was not reached")
     weights = f"{which}, after {trained.samples:,} samples (target {spec.target}{missed})"
     facts = [("run", f"{run}: {spec.model} on {spec.dataset}"), ("weights", weights)]
-    if number_wrong is not None:
-        facts.append(("wrong", f"{number_wrong:,} of {size:,} samples of the test part"))
+    if wrong_count is not None:
+        facts.append(("wrong", f"{wrong_count:,} of {len(trained.dataset.test):,} samples of the test part"))
     print_columns(facts)
     if predictions:
         click.echo()
         print_columns(_table(predictions))
     for one in predictions:
         if one.known_words == 0:
-            click.echo(f"the run knows no word of {one.text!r}: its prediction says nothing", err=True)
+            click.echo(f"the run knows no word of {one.text!r}: its prediction means nothing", err=True)
 
 
 def _table(predictions: list[Prediction]) -> list[tuple[str, ...]]:
-    """Header and rows, without the columns that nothing is known for."""
+    """Return header and rows, without empty columns."""
     header = ("SAMPLE", "TRUE", "PREDICTED", "", "PROBABILITY", "NEXT", "TEXT")
     rows = [header, *map(_cells, predictions)]
-    shown = [place for place in range(len(header)) if any(row[place] for row in rows[1:])]
-    return [tuple(row[place] for place in shown) for row in rows]
+    shown = [column for column in range(len(header)) if any(row[column] for row in rows[1:])]
+    return [tuple(row[column] for column in shown) for row in rows]
 
 
 def _cells(one: Prediction) -> tuple[str, ...]:
     first, *others = sorted(one.probabilities.items(), key=lambda item: -item[1]) or [("", 0.0)]
     return (
         "" if one.sample is None else str(one.sample),
-        "" if one.true is None else _short(one.true),
-        " ".join(_short(one.predicted).split()),
+        "" if one.true is None else _format(one.true),
+        " ".join(_format(one.predicted).split()),
         "wrong" if one.wrong else "",
         f"{first[1]:.3f}" if one.probabilities else "",
         ", ".join(f"{name} {share:.3f}" for name, share in others[:_NEXT]),
@@ -171,5 +175,5 @@ def _cells(one: Prediction) -> tuple[str, ...]:
     )
 
 
-def _short(value: Any) -> str:
+def _format(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.support import experiment_options
+from batchsel.cli.support.experiment_options import Execution, execution_options, open_execution, print_progress
+from batchsel.cli.support.run_settings import setting_options
 from batchsel.core.ranges import Range
 from batchsel.errors import UsageError
+
+if TYPE_CHECKING:
+    from batchsel.experiments.tuning.tuning import Trials
 
 
 @click.command(
@@ -21,17 +25,20 @@ from batchsel.errors import UsageError
     " --trials 24\n"
     "  batchsel compare --dataset digits --selector loss_ema --tuned tuned.toml",
 )
-@click.option("--dataset", "datasets", multiple=True, required=True, help="Data set; several may be given.")
+@click.option("--dataset", "datasets", multiple=True, required=True, help="Data set; may be repeated.")
 @click.option("--selector", "selectors", multiple=True, required=True, help="Selector; random is always tuned too.")
 @click.option("--grid", "grids", multiple=True, required=True, help="SETTING=VALUE,VALUE,... or SETTING=LOW..HIGH.")
 @click.option("--trials", type=click.IntRange(1), help="Trials of each arm, found by Optuna. [default: the whole grid]")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Tuning seeds of each trial.")
-@click.option("--target", help="As in 'accuracy>=0.91', or a level of the card: easy, medium, hard.")
-@click.option("--budget", help="'8 passes' or '480000 samples' for every run.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False), default="tuned.toml", show_default=True, help="The best settings."
+    "--out",
+    type=click.Path(dir_okay=False),
+    default="tuned.toml",
+    show_default=True,
+    help="File for the best settings.",
 )
-@experiment_options.options
+@setting_options(skip=("dataset", "selector", "seed"))
+@execution_options
 def tune(
     datasets: tuple[str, ...],
     selectors: tuple[str, ...],
@@ -39,76 +46,73 @@ def tune(
     seeds: int,
     trials: int | None,
     out: str,
-    executor: str | None,
-    jobs: int | None,
-    data_dir: str | None,
-    offline: bool,
-    untimed: bool,
+    settings: dict[str, Any],
+    execution: Execution,
     as_json: bool,
-    **settings: Any,
 ) -> None:
     """Find the best settings of each arm and of shuffling, with the same number of trials.
 
-    Every combination of the grid is tried, or, with --trials, as many as that, found by a search of the same kind for
-    every arm; then a setting may also have a range, searched on a logarithmic scale. A trial is scored by the mean time
-    to the target, where a run that missed it counts twice. Its seeds start at a million, so that no comparison scores
-    on them.
+    Every combination of the grid is tried, or, with --trials, that many, found by a search of the same kind for every
+    arm; a setting may then also have a range, searched on a logarithmic scale. A trial ends at its target and is
+    scored by the mean time to it, where a run that missed it counts twice. Its seeds start at a million, so that no
+    comparison scores on them. Settings are those of all trials.
     """
     from batchsel.experiments.compare.experiment import Experiment
     from batchsel.experiments.tuning.tuned_settings import write
 
+    grid = dict(map(_parse_grid, grids))
+    _check_settings(settings, grid)
     experiment = Experiment(
         name="tune",
         question="Which settings reach the target soonest?",
         datasets=datasets,
         arms={text: {"selector": text} for text in selectors},
         seeds=(0,),
-        settings={name: value for name, value in settings.items() if value is not None},
+        settings=settings,
     )
-    grid = dict(map(_grid, grids))
-    experiment.jobs()
-    folder = Path(out).with_suffix("")
-    with experiment_options.execution(folder, executor, jobs, data_dir, offline, untimed, experiment.question) as (
-        context,
-        pool,
-    ):
+    experiment.jobs()  # every setting is checked before TensorFlow is imported
+    with open_execution(execution, Path(out).with_suffix(""), experiment.question) as (context, pool):
         from batchsel.experiments.tuning import tuning
 
-        trials = tuning.tune(experiment, grid, seeds, context, pool, experiment_options.on_progress, trials)
-    write(Path(out), trials)
-    _show(trials, Path(out), as_json)
+        tried = tuning.tune(experiment, grid, seeds, context, pool, print_progress, trials)
+    write(Path(out), tried)
+    _print_trials(tried, Path(out), as_json)
 
 
-def _grid(text: str) -> tuple[str, list[Any] | Range]:
+def _check_settings(settings: dict[str, Any], grid: dict[str, Any]) -> None:
+    if settings.get("run_on"):
+        raise UsageError("a trial ends at its target. Leave --run-on out.")
+    for name in settings:
+        if name in grid:
+            raise UsageError(f"{name} is in the grid. Leave --{name.replace('_', '-')} out.")
+
+
+def _parse_grid(text: str) -> tuple[str, list[Any] | Range]:
     name, equals, values = text.partition("=")
     if not equals or not values:
         raise UsageError(f"--grid is SETTING=VALUE,VALUE,... or SETTING=LOW..HIGH, got {text!r}.")
     name = name.strip().replace("-", "_")
     if ".." in values:
         return name, Range.parse(values)
-    return name, [_value(value.strip()) for value in values.split(",")]
+    return name, [_parse_value(value.strip()) for value in values.split(",")]
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
 
 
-def _show(trials: Any, out: Path, as_json: bool) -> None:
+def _print_trials(trials: Trials, out: Path, as_json: bool) -> None:
     from batchsel.cli.support.output import print_columns, print_json
 
     if as_json:
-        print_json(
-            {
-                "trials": {
-                    name: {arm: [trial._asdict() for trial in tried] for arm, tried in arms.items()}
-                    for name, arms in trials.items()
-                },
-                "file": str(out),
-            }
-        )
+        values = {
+            name: {arm: [trial._asdict() for trial in tried] for arm, tried in arms.items()}
+            for name, arms in trials.items()
+        }
+        print_json({"trials": values, "file": str(out)})
         return
     rows = [("data set", "arm", "reached", "score", "settings")]
     for dataset, arms in trials.items():

@@ -9,37 +9,41 @@ from contextlib import contextmanager
 from typing import Any
 
 MODES = ("auto", "rich", "plain", "off")
+COUNTED = ("steps", "samples", "scored", "plans", "seconds")
+"""Entries of an evaluation that are not metrics."""
+
+State = dict[str, Any]
+Show = Callable[[State], None]
 
 
 @contextmanager
-def watching(mode: str, target: str, share: Callable[[dict[str, Any]], float]) -> Iterator[Any]:
-    """A function that shows the state of a run, or None.
+def watch(mode: str, target: str, used_share: Callable[[State], float]) -> Iterator[Show | None]:
+    """Open a progress display, for `RunContext.watch`.
 
     Args:
         mode: "auto" (rich on a terminal, plain elsewhere), "rich", "plain" or "off".
-        target: What the run is to reach.
-        share: Gives the share of the budget that is used up.
+        target: Target of the run.
+        used_share: Function that returns the used share of the budget.
 
     Yields:
-        What `RunContext.watch` takes.
+        A function that shows the state of a run, or None.
     """
     if mode == "auto":
         mode = "rich" if sys.stderr.isatty() else "plain"
     if mode == "rich":
-        with _live(target, share) as show:
+        with _live(target, used_share) as show:
             yield show
     else:
         yield _plain(target) if mode == "plain" else None
 
 
-def _metrics(state: dict[str, Any]) -> str:
-    counted = ("steps", "samples", "scored", "plans", "seconds")
+def _metrics(state: State) -> str:
     evaluation = state["evaluation"] or {}
-    return ", ".join(f"{name} {value:.4g}" for name, value in evaluation.items() if name not in counted)
+    return ", ".join(f"{name} {value:.4g}" for name, value in evaluation.items() if name not in COUNTED)
 
 
-def _plain(target: str) -> Any:
-    def show(state: dict[str, Any]) -> None:
+def _plain(target: str) -> Show:
+    def show(state: State) -> None:
         if state["evaluated"]:
             rate = state["steps"] / max(state["seconds"], 1e-9)
             print(
@@ -53,7 +57,7 @@ def _plain(target: str) -> Any:
 
 
 @contextmanager
-def _live(target: str, share: Callable[[dict[str, Any]], float]) -> Iterator[Any]:
+def _live(target: str, used_share: Callable[[State], float]) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -67,11 +71,11 @@ def _live(target: str, share: Callable[[dict[str, Any]], float]) -> Iterator[Any
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("compiling", total=1.0)
 
-        def show(state: dict[str, Any]) -> None:
+        def show(state: State) -> None:
             rate = state["steps"] / max(state["seconds"], 1e-9)
-            reached = (state["evaluation"] or {}).get(metric)
-            value = "..." if reached is None else f"{reached:.4f}"
-            words = f"{metric} {value} ({sign}{threshold})  {state['passes']:.1f} passes  {rate:,.0f} steps/s"
-            progress.update(task, completed=share(state), description=words)
+            value = (state["evaluation"] or {}).get(metric)
+            shown = "..." if value is None else f"{value:.4f}"
+            text = f"{metric} {shown} ({sign}{threshold})  {state['passes']:.1f} passes  {rate:,.0f} steps/s"
+            progress.update(task, completed=used_share(state), description=text)
 
         yield show

@@ -1,108 +1,120 @@
-"""What `compare`, `experiment` and `tune` share: where runs take place, and what is printed of them."""
+"""Options that `compare`, `experiment` and `tune` share: where runs take place, and printing their results."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from batchsel.errors import UsageError, UserError
 from batchsel.training.runtime.tf_import import import_tensorflow
 
+if TYPE_CHECKING:
+    from batchsel.experiments.compare.run_experiment import Result
+    from batchsel.experiments.run.runner import RunContext
+
 _OPTIONS = (
-    click.option("--executor", default=None, help="here, processes, slurm, dask or dask:ADDRESS. [default: here]"),
-    click.option("--jobs", type=click.IntRange(1), default=None, help="Runs at a time, each in a fresh process."),
-    click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, one folder for each set."),
+    click.option("--executor", help="here, processes, slurm, dask or dask:ADDRESS. [default: here]"),
+    click.option("--jobs", type=click.IntRange(1), help="Runs at a time, each in a fresh process."),
+    click.option(
+        "--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set."
+    ),
     click.option("--offline", is_flag=True, help="Never download."),
     click.option(
-        "--untimed", is_flag=True, help="Other work runs on this machine: samples are compared, seconds left out."
+        "--untimed", is_flag=True, help="Other work runs on this machine: compare samples, and leave out seconds."
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
 )
 
 
-def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of `Place`.
+class Execution(NamedTuple):
+    """Where and how the runs of an experiment take place.
+
+    Args:
+        executor: As in `executors.executor`; None for this process, or for processes if `jobs` is given.
+        jobs: Runs at a time.
+        data_dir: Folder of the data.
+        offline: Whether downloads are forbidden.
+        untimed: Whether other work runs on the machine, so that seconds do not count.
+    """
+
+    executor: str | None
+    jobs: int | None
+    data_dir: str | None
+    offline: bool
+    untimed: bool
+
+
+def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `Execution`, which the command receives as one argument, and --json.
 
     Args:
         function: The command.
     """
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **options: Any) -> Any:
+        execution = Execution(**{name: options.pop(name) for name in Execution._fields})
+        return function(*arguments, execution=execution, **options)
+
+    command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
     for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 @contextlib.contextmanager
-def execution(
-    folder: Path,
-    executor: str | None,
-    jobs: int | None,
-    data_dir: str | None,
-    offline: bool,
-    untimed: bool,
-    question: str,
-) -> Iterator[tuple[Any, Any]]:
-    """Where runs take place: the surroundings and an executor, or None for this process.
+def open_execution(execution: Execution, folder: Path, question: str) -> Iterator[tuple[RunContext, Any]]:
+    """Open the context of the runs and their executor, None for this process.
 
     Args:
+        execution: Where and how the runs take place.
         folder: Folder of the records.
-        executor: As in `executors.executor`; None for this process, or for processes if `jobs` is given.
-        jobs: How many runs at a time.
-        data_dir: Folder of the data.
-        offline: Whether downloads are forbidden.
-        untimed: Whether other work runs on the machine, so that seconds do not count.
-        question: What the runs are to answer.
+        question: Question that the runs are to answer.
     """
     from batchsel.experiments.compare import executors
 
-    form = executor or ("here" if jobs is None else "processes")
-    if form == "here" and jobs not in (None, 1):
+    form, jobs = execution.executor or ("here" if execution.jobs is None else "processes"), execution.jobs or 1
+    if form == "here" and jobs > 1:
         raise UsageError("in this process runs take place one after another; leave out --jobs or --executor here.")
-    with executors.executor(form, jobs or 1, folder) as pool:
+    with executors.executor(form, jobs, folder) as pool:
         import_tensorflow()
         from batchsel.data.download.progress import download_progress
         from batchsel.experiments.run.runner import RunContext
 
-        about = {"question": question, "command": shlex.join(["batchsel", *sys.argv[1:]])}
-        yield (
-            RunContext(
-                folder,
-                data_dir,
-                offline,
-                checkpoints=False,
-                about=about,
-                alone=not (untimed or executors.shares_devices(form, jobs or 1)),
-                download_progress=download_progress,
-            ),
-            pool,
+        context = RunContext(
+            folder,
+            execution.data_dir,
+            execution.offline,
+            checkpoints=False,
+            about={"question": question, "command": shlex.join(["batchsel", *sys.argv[1:]])},
+            alone=not (execution.untimed or executors.shares_devices(form, jobs)),
+            download_progress=download_progress,
         )
+        yield context, pool
 
 
-def on_progress(line: str) -> None:
-    """Prints a line of progress.
-
-    Args:
-        line: The line.
-    """
+def print_progress(line: str) -> None:
+    """Print a line of progress on standard error."""
     click.echo(line, err=True)
 
 
-def shard(text: str | None) -> tuple[int, int] | None:
-    """Reads ``3/64``: the third of 64 parts.
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """Parse ``3/64``: the part with index 3 of 64 parts.
 
     Args:
         text: The option.
 
     Raises:
-        UsageError: If it is not of that form.
+        UsageError: If it is malformed.
 
     Example:
-        >>> shard("3/64")
+        >>> parse_shard("3/64")
         (3, 64)
     """
     if text is None:
@@ -113,18 +125,18 @@ def shard(text: str | None) -> tuple[int, int] | None:
     return int(part), int(parts)
 
 
-def show(
-    result: Any, folder: Path, as_json: bool, quick: bool = False, analysis: Mapping[str, Any] | None = None
+def report_result(
+    result: Result, folder: Path, as_json: bool, quick: bool = False, analysis: Mapping[str, Any] | None = None
 ) -> None:
-    """Prints a comparison, and writes the report beside its records.
+    """Print a comparison, and write the report beside its records.
 
     Args:
-        result: What `run_experiment` returned.
+        result: The records and failures.
         folder: Folder of the records.
         as_json: Whether to print JSON.
         quick: Whether it was only a first look.
-        analysis: The [analysis] table of the card as it is now, which records may have been made before; None for that
-            of the records.
+        analysis: The [analysis] table of the card as it is now, which may be newer than the records; None for that of
+            the records.
 
     Raises:
         UserError: If no run has ended.

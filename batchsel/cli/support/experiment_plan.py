@@ -1,4 +1,4 @@
-"""What `batchsel experiment NAME --plan` prints: how many runs there will be, and the settings of each arm."""
+"""Plan of `batchsel experiment NAME --plan`: the number of runs, and the settings of each arm."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from batchsel.cards.experiment_cards import ExperimentCard, Tuning
 from batchsel.cli.support.output import format_columns
+from batchsel.core.ranges import Range
 
-_DEPENDING = ("horizon", "rs2")
-"""Controls of which nobody knows before the arms have run how many there will be."""
-_UNTOLD = ("seed", "dataset")
+if TYPE_CHECKING:
+    from batchsel.experiments.compare.experiment import Experiment
+
+_DEPENDENT_CONTROLS = ("horizon", "rs2")
+"""Controls whose number is unknown before the arms have run."""
+_NOT_SHOWN = ("seed", "dataset")
 
 
-def plan(card: Any, experiment: Any, folder: Path) -> dict[str, Any]:
-    """What would be run, plain values.
+def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """Return the plan of an experiment, plain values.
 
     Args:
         card: The card, or its scaled form.
-        experiment: What it states, a `batchsel.experiments.compare.experiment.Experiment`.
+        experiment: The experiment that it states.
         folder: Folder of the records.
 
     Raises:
-        UserError: If a setting is wrong or a name unknown, or what was tuned is not what the card states any more.
+        UserError: If a setting is wrong or a name unknown, or the settings were tuned for another form of the card.
     """
-    from batchsel.experiments.compare.jobs import key_of
+    from batchsel.experiments.run.arms import record_key
     from batchsel.experiments.run.records import read_folder
-    from batchsel.experiments.spec.spec import check_names
+    from batchsel.experiments.spec.resolve import check_names
     from batchsel.experiments.tuning import tuned_settings
 
     if card.tuning is not None and (folder / tuned_settings.FILE).is_file():
         digest = tuned_settings.stated_digest(experiment, card.tuning)
         experiment = dataclasses.replace(experiment, tuned=tuned_settings.read(folder / tuned_settings.FILE, digest))
-    jobs, done = experiment.jobs(), {key_of(record) for record in read_folder(folder).runs}
+    jobs, done = experiment.jobs(), {record_key(record) for record in read_folder(folder).runs}
     settings: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in experiment.datasets}
     pairs = list(itertools.product(settings, experiment.arms))
     for dataset, arm in pairs:
         spec = experiment.spec(dataset, arm, experiment.seeds[0])
         check_names(spec)
-        settings[dataset][arm] = {key: of for key, of in spec.values().items() if key not in _UNTOLD}
+        settings[dataset][arm] = {key: value for key, value in spec.values().items() if key not in _NOT_SHOWN}
     return {
         "form": card.form,
         "question": card.question,
@@ -49,56 +54,57 @@ def plan(card: Any, experiment: Any, folder: Path) -> dict[str, Any]:
         "seeds": len(experiment.seeds),
         "runs": len(jobs),
         "recorded": sum(job.key in done for job in jobs),
-        "trials": 0 if card.tuning is None or experiment.tuned else _trials(card.tuning) * len(pairs),
+        "trials": 0 if card.tuning is None or experiment.tuned else _trial_count(card.tuning) * len(pairs),
         "again": "again" in card.controls,
-        "controls_that_follow": [name for name in card.controls if name in _DEPENDING],
+        "controls_that_follow": [name for name in card.controls if name in _DEPENDENT_CONTROLS],
         "measure": list(card.measure),
         "analysis": dict(card.analysis),
         "settings": settings,
     }
 
 
-def lines(stated: Mapping[str, Any]) -> list[str]:
-    """A plan as text: what is the same for all arms of a data set once, then what each sets otherwise.
+def plan_lines(plan: Mapping[str, Any]) -> list[str]:
+    """Return a plan as text: the settings that all arms of a data set share, then those of each arm.
 
     Args:
-        stated: What `plan` returned.
+        plan: The plan as `build_plan` returns it.
     """
-    arms, sets = max(map(len, stated["settings"].values())), len(stated["settings"])
-    again = " and the baseline once more" if stated["again"] else ""
-    told = [
-        stated["question"],
+    arms, datasets = max(map(len, plan["settings"].values())), len(plan["settings"])
+    again = " and the baseline once more" if plan["again"] else ""
+    lines = [
+        plan["question"],
         "",
-        f"{stated['form']} form: {_count(arms, 'arm')}{again} on {_count(stated['seeds'], 'seed')} of"
-        f" {_count(sets, 'data set')}: {_count(stated['runs'], 'run')}, of which {stated['recorded']} are recorded",
+        f"{plan['form']} form: {_count(arms, 'arm')}{again} on {_count(plan['seeds'], 'seed')} of"
+        f" {_count(datasets, 'data set')}: {_count(plan['runs'], 'run')}, of which {plan['recorded']} are recorded",
     ]
-    if stated["trials"]:
-        told.append(f"before them, tuning: {_count(stated['trials'], 'run')}")
-    if stated["controls_that_follow"]:
-        told.append(f"after them, controls that depend on the arms: {', '.join(stated['controls_that_follow'])}")
-    if stated["measure"]:
-        told.append(f"measured of each run besides: {', '.join(stated['measure'])}")
-    if stated["analysis"]:
-        told.append(f"analysis: {_written(stated['analysis'])}")
-    for dataset, of_arms in stated["settings"].items():
-        first = of_arms[stated["baseline"]]
-        same = {key: of for key, of in first.items() if all(arm.get(key) == of for arm in of_arms.values())}
+    if plan["trials"]:
+        lines.append(f"before them, tuning: {_count(plan['trials'], 'run')}")
+    if plan["controls_that_follow"]:
+        lines.append(f"after them, controls that depend on the arms: {', '.join(plan['controls_that_follow'])}")
+    if plan["measure"]:
+        lines.append(f"also measured in each run: {', '.join(plan['measure'])}")
+    if plan["analysis"]:
+        lines.append(f"analysis: {_assignments(plan['analysis'])}")
+    for dataset, by_arm in plan["settings"].items():
+        first = by_arm[plan["baseline"]]
+        shared = {key: value for key, value in first.items() if all(arm.get(key) == value for arm in by_arm.values())}
         rows = [
-            (f"  {name}", _written({key: of for key, of in settings.items() if key not in same}))
-            for name, settings in of_arms.items()
+            (f"  {name}", _assignments({key: value for key, value in settings.items() if key not in shared}))
+            for name, settings in by_arm.items()
         ]
-        told += ["", f"{dataset}: {_written(same)}", *format_columns(rows)]
-    return told
+        lines += ["", f"{dataset}: {_assignments(shared)}", *format_columns(rows)]
+    return lines
 
 
-def _trials(tuning: Any) -> int:
-    """Runs of an arm on a data set while it is tuned."""
-    return (tuning.trials or math.prod(map(len, tuning.grid.values()))) * tuning.seeds
+def _trial_count(tuning: Tuning) -> int:
+    """Return the tuning runs of an arm on a data set."""
+    sizes = [len(values) for values in tuning.grid.values() if not isinstance(values, Range)]
+    return (tuning.trials or math.prod(sizes)) * tuning.seeds
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _written(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {of}" for key, of in values.items())
+def _assignments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in values.items())

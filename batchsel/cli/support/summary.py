@@ -1,41 +1,38 @@
-"""The result of a run in a few lines."""
+"""Summary of a run in a few lines."""
 
 from __future__ import annotations
 
 from typing import Any
 
-_COUNTED = ("steps", "samples", "scored", "plans", "seconds")
+from batchsel.cli.support.display import COUNTED
 
 
-def lines(record: dict[str, Any]) -> list[str]:
-    """What a person wants to know of a run.
+def summarize(record: dict[str, Any]) -> list[str]:
+    """Return a summary of a run, lines of text.
 
     Args:
         record: The record of the run.
-
-    Returns:
-        Lines of text.
     """
-    return [_headline(record), *_details(record), *_measures(record), *_times(record)]
+    return [_headline(record), *_details(record), *_diagnostics(record), *_times(record)]
 
 
 def _headline(record: dict[str, Any]) -> str:
     spec = record["spec"]
-    words = f"{spec['dataset']}, {spec['selector']}, seed {spec['seed']}: {spec['target']}"
+    name = f"{spec['dataset']}, {spec['selector']}, seed {spec['seed']}: {spec['target']}"
     if record["reached"]:
-        return f"{words} reached after {record['crossing']['seconds']:.3g} s"
-    return f"{words} NOT reached within {spec['budget']} ({record['seconds']['training']:.3g} s)"
+        return f"{name} reached after {record['crossing']['seconds']:.3g} s"
+    return f"{name} NOT reached within {spec['budget']} ({record['seconds']['training']:.3g} s)"
 
 
 def _details(record: dict[str, Any]) -> list[str]:
     point = record["crossing"] or {**record["counts"], **(record["evaluations"] or [{}])[-1]}
     passes = point["samples"] / record["sizes"]["train"]
-    counted = f"{point['steps']:,} steps, {point['samples']:,} samples, {passes:.2f} passes"
+    counts = f"{point['steps']:,} steps, {point['samples']:,} samples, {passes:.2f} passes"
     if point["scored"]:
-        counted += f", {point['scored']:,} samples scored"
+        counts += f", {point['scored']:,} samples scored"
     where = "at the crossing" if record["reached"] else "at the end"
     return [
-        f"  counts      {counted}",
+        f"  counts      {counts}",
         f"  validation  {_metrics(point)} ({where})",
         f"  test        {_metrics(record['test'])} (read once)",
         *_wrong_labels(record),
@@ -49,48 +46,46 @@ def _wrong_labels(record: dict[str, Any]) -> list[str]:
     return [f"  labels      {shares['data']:.1%} wrong on purpose, {shares['trained']:.1%} of those trained on"]
 
 
-def _measures(record: dict[str, Any]) -> list[str]:
-    """What was measured besides, where it was."""
-    found = []
+def _diagnostics(record: dict[str, Any]) -> list[str]:
+    lines = []
     if "end" in record:
         end = record["end"]
-        found.append(f"  at the end  test {_metrics(end['test'])}; training {_metrics(end['train'])}")
+        lines.append(f"  at the end  test {_metrics(end['test'])}; training {_metrics(end['train'])}")
     if record.get("noise_scale"):
-        first, last = (_scale(record["noise_scale"][place]) for place in (0, -1))
-        found.append(f"  noise scale {first}, then {last}")
+        first, last = (_noise_scale(record["noise_scale"][place]) for place in (0, -1))
+        lines.append(f"  noise scale {first}, then {last}")
     if record.get("snr", {}).get("stages"):
         stage = record["snr"]["stages"][0]
         known = [value for value in stage["db"] if value is not None] or [0.0]
-        found.append(
-            f"  features    {min(known):.1f} to {max(known):.1f} dB {_after(stage)}, by layer, against the last"
+        lines.append(
+            f"  features    {min(known):.1f} to {max(known):.1f} dB {_when(stage)}, by layer, relative to the last"
         )
-    return found
+    return lines
 
 
-def _scale(stage: dict[str, Any]) -> str:
+def _noise_scale(stage: dict[str, Any]) -> str:
     value = "unknown (noise hides the gradient)" if stage["scale"] is None else f"{stage['scale']:,.3g} samples"
-    return f"{value} {_after(stage)}"
+    return f"{value} {_when(stage)}"
 
 
-def _after(stage: dict[str, Any]) -> str:
+def _when(stage: dict[str, Any]) -> str:
     return f"after {stage['samples']:,} samples" if stage["samples"] else "before training"
 
 
 def _metrics(values: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name} {value:.4f}" for name, value in values.items() if name not in _COUNTED and value is not None
+        f"{name} {value:.4f}" for name, value in values.items() if name not in COUNTED and value is not None
     )
 
 
 def _times(record: dict[str, Any]) -> list[str]:
-    seconds, selection = record["seconds"], record["selection"]
-    clock = seconds["training"]
-    chosen = sum(selection.values())
-    share = chosen / max(clock, 1e-9)
+    seconds = record["seconds"]
+    training, selection = seconds["training"], sum(record["selection"].values())
+    share = selection / max(training, 1e-9)
     outside = ", ".join(
         f"{name} {value:.2g} s" for name, value in seconds.items() if name != "training" and value >= 0.005
     )
     return [
-        f"  clock       {clock:.3g} s, of which selection {chosen:.2g} s ({share:.1%}, timed apart)",
+        f"  clock       {training:.3g} s, including {selection:.2g} s of selection ({share:.1%}, timed separately)",
         f"  outside     {outside or 'nothing'}",
     ]

@@ -1,42 +1,39 @@
-"""Data of the user's that `batchsel run --file` names."""
+"""User data that `batchsel run --file` names."""
 
 from __future__ import annotations
 
 from batchsel.errors import UsageError
 
-OWN = {
+KINDS = {
     "table": "a table (.csv, .tsv, .parquet) with --label COLUMN",
-    "images": "a folder of pictures, one folder in it a class",
-    "lm_text": "a text (.txt, .md, .jsonl), behind a colon the line that ends its documents",
+    "images": "a folder of images, with one folder per class",
+    "lm_text": "a text (.txt, .md, .jsonl), optionally followed by a colon and the line that ends its documents",
 }
-"""Data of the user's that --file names, and what it may be."""
+"""Kinds of user data, and what --file may be for each."""
 
 
-def own_data(dataset: str, own: str | None) -> str:
-    """The name of a data set that is the user's own file or folder.
+def user_data_name(kind: str, file: str | None) -> str:
+    """Return the name under which a user's file or folder is loaded.
 
     Args:
-        dataset: What it is, as in `OWN`.
-        own: The file or folder, or None.
-
-    Returns:
-        The name under which it is loaded.
+        kind: Kind of data, of `KINDS`.
+        file: The file or folder, or None.
 
     Raises:
-        UsageError: If it is not there, or of another kind.
+        UsageError: If it is missing, or of another kind.
     """
     from batchsel.data.builders.user_images import is_folder
     from batchsel.data.builders.user_table import ENDINGS
     from batchsel.data.sets.lm_text import is_text
 
-    if own is None:
-        if dataset == "lm_text":
-            return dataset
-        raise UsageError(f"which {dataset}? Give --file {OWN[dataset]}.")
-    if dataset not in OWN:
-        raise UsageError(f"--file goes with --dataset {', '.join(OWN)}, not with {dataset}. Leave it out.")
-    own = own if "/" in own or "\\" in own else f"./{own}"
-    known = {"lm_text": is_text, "images": is_folder, "table": lambda name: name.lower().endswith(ENDINGS)}
-    if not known[dataset](own):
-        raise UsageError(f"--file {own!r}: expected {OWN[dataset]}, as a file or folder that is there.")
-    return own
+    if file is None:
+        if kind == "lm_text":
+            return kind
+        raise UsageError(f"which {kind}? Give --file {KINDS[kind]}.")
+    if kind not in KINDS:
+        raise UsageError(f"--file goes with --dataset {', '.join(KINDS)}, not with {kind}. Leave it out.")
+    file = file if "/" in file or "\\" in file else f"./{file}"
+    checks = {"lm_text": is_text, "images": is_folder, "table": lambda name: name.lower().endswith(ENDINGS)}
+    if not checks[kind](file):
+        raise UsageError(f"--file {file!r}: expected {KINDS[kind]}, as an existing file or folder.")
+    return file

@@ -1,1 +1,1 @@
-"""Arms on paired seeds: what an experiment is, and carrying it out."""
+"""Arms on paired seeds: stating an experiment and running it."""

@@ -1,4 +1,4 @@
-"""Where runs take place: in this process, in fresh processes, on a SLURM cluster, on a Dask cluster."""
+"""Executors of runs: this process, fresh processes, a SLURM cluster, a Dask cluster."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FORMS = "here, processes, slurm, dask or dask:ADDRESS"
 
 @contextlib.contextmanager
 def executor(form: str, jobs: int, folder: Path) -> Iterator[Any]:
-    """Something with ``submit(function, *arguments)`` that gives futures; None for this process.
+    """Open an executor: an object whose ``submit(function, *arguments)`` returns futures, or None for this process.
 
     Args:
         form: "here": one after another in this process, so that seeds share what is compiled. "processes":
-            a fresh process a run, `jobs` at a time. "slurm": a job a run, through submitit. "dask": a cluster
+            a fresh process per run, `jobs` at a time. "slurm": a job per run, through submitit. "dask": a cluster
             of processes on this machine, or the one at an address.
-        jobs: How many runs at a time.
-        folder: For the logs of a cluster.
+        jobs: Runs at a time.
+        folder: Folder for the logs of a cluster.
 
     Raises:
         UserError: If the form is unknown, or its package is not installed.
@@ -45,11 +45,11 @@ def executor(form: str, jobs: int, folder: Path) -> Iterator[Any]:
 
 
 def shares_devices(form: str, jobs: int) -> bool:
-    """Whether several runs may be under way on one device, so that none of them can be timed.
+    """Return whether several runs may be under way on one device, so that none of them can be timed.
 
     Args:
         form: As for `executor`.
-        jobs: How many runs at a time.
+        jobs: Runs at a time.
     """
     return jobs > 1 and form.partition(":")[0] in ("processes", "dask")
 
@@ -59,9 +59,9 @@ def _slurm(jobs: int, folder: Path) -> Any:
         import submitit
     except ImportError:
         raise UserError("submitit is not installed: pip install 'batchsel[slurm]'.") from None
-    found = submitit.AutoExecutor(folder / "slurm")
-    found.update_parameters(name="batchsel", slurm_array_parallelism=jobs)
-    return found
+    slurm = submitit.AutoExecutor(folder / "slurm")
+    slurm.update_parameters(name="batchsel", slurm_array_parallelism=jobs)
+    return slurm
 
 
 @contextlib.contextmanager
@@ -75,7 +75,12 @@ def _dask(address: str, jobs: int) -> Iterator[Any]:
             yield client.get_executor(pure=False)
         return
     with (
-        LocalCluster(n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,  # pyright: ignore[reportArgumentType]  None means no dashboard
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client.get_executor(pure=False)

@@ -1,1 +1,1 @@
-"""What trained models say: maps of data sets, predictions."""
+"""Inspection of trained models: data maps and predictions."""

@@ -1,4 +1,4 @@
-"""A map of a data set: what runs of plain shuffling say of every sample."""
+"""Data map: what training with plain shuffling shows about every sample."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from batchsel.core.files import atomic_write
 from batchsel.errors import UserError
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec.budget import Budget
-from batchsel.experiments.spec.dataset_lookup import whole
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.dataset_lookup import load_arrays
+from batchsel.experiments.spec.run_spec import RunSpec
 
-_COUNTED = ("times", "forgotten")
+_SUMMED = ("times", "forgotten")
 
 
 class DatasetMap(NamedTuple):
-    """What is known of each sample of the training part, ``[n]`` each; of several models the mean, or the sum."""
+    """Statistics of each sample of the training part, ``[n]`` each; of several models the mean, or the sum."""
 
     label: np.ndarray
     """Class number."""
     times: np.ndarray
-    """How often it was trained on, by all models together."""
+    """Times it was trained on, by all models together."""
     confidence: np.ndarray
     """Mean probability of its class."""
     variability: np.ndarray
     """Standard deviation of that probability."""
     correctness: np.ndarray
-    """Share of times that it was classified rightly."""
+    """Share of times that it was classified correctly."""
     forgotten: np.ndarray
     """Forgetting events, wrong after right, of all models together."""
     el2n: np.ndarray
@@ -40,39 +40,39 @@ class DatasetMap(NamedTuple):
     """Last known loss."""
 
     def suspects(self) -> np.ndarray:
-        """The samples in the order in which their labels are worth a look: least confidence in the label first."""
+        """Return the samples in the order in which to check their labels: least confidence first."""
         return np.argsort(self.confidence, kind="stable")
 
 
 def draw_map(spec: RunSpec, run_cache: RunCache, models: int = 1) -> DatasetMap:
-    """Trains with the selector `mapping` and reads its state.
+    """Train with the selector `mapping` and read its state.
 
     Args:
         spec: The settings; their selector is `mapping`, and their task a classification.
-        run_cache: Makes data and trainer.
+        run_cache: Cache that creates data and trainer.
         models: Models to train, with the spec's seed and those after it.
 
     Raises:
-        UserError: If the data set is no classification, or cannot be had.
+        UserError: If the data set is not a classification, or cannot be loaded.
     """
-    dataset = run_cache.data_of(spec)
+    dataset = run_cache.dataset(spec)
     if dataset.task != "classification":
         raise UserError(f"a map needs classes; {spec.dataset} is a {dataset.task}.")
-    maps = [_of_a_model(dataclasses.replace(spec, seed=spec.seed + place), run_cache) for place in range(models)]
-    return DatasetMap(maps[0].label, *(_joined(maps, column) for column in DatasetMap._fields[1:]))
+    maps = [_map_one_model(dataclasses.replace(spec, seed=spec.seed + place), run_cache) for place in range(models)]
+    return DatasetMap(maps[0].label, *(_combine(maps, column) for column in DatasetMap._fields[1:]))
 
 
-def _joined(maps: list[DatasetMap], column: str) -> np.ndarray:
-    values = [getattr(found, column) for found in maps]
-    return np.sum(values, axis=0) if column in _COUNTED else np.mean(values, axis=0)
+def _combine(maps: list[DatasetMap], column: str) -> np.ndarray:
+    values = [getattr(each, column) for each in maps]
+    return np.sum(values, axis=0) if column in _SUMMED else np.mean(values, axis=0)
 
 
-def _of_a_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
-    dataset, trainer = run_cache.data_of(spec), run_cache.trainer(spec)
-    x, y = whole(dataset.train)
+def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
+    dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
+    x, y = load_arrays(dataset.train)
     trainer.fit(x, y, epochs=Budget.parse(spec.budget).samples(len(y)) / len(y), verbose=0)
-    course = [leaf.numpy() for leaf in trainer.loop.state.state]
-    times, confidence, squares, right, forgotten, _, error, _ = course
+    state = [leaf.numpy() for leaf in trainer.loop.state.state]
+    times, confidence, squares, right, forgotten, _, error, _ = state
     seen = np.maximum(times, 1)
     return DatasetMap(
         np.asarray(y).reshape(len(y), -1)[:, 0],
@@ -86,19 +86,14 @@ def _of_a_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
     )
 
 
-def write_csv(path: Path, found: DatasetMap) -> None:
-    """Writes a line a sample.
-
-    Args:
-        path: The file.
-        found: The map.
-    """
+def write_csv(path: Path, dataset_map: DatasetMap) -> None:
+    """Write one line per sample."""
     with atomic_write(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("sample", *DatasetMap._fields))
-        for sample, row in enumerate(zip(*found, strict=True)):
-            writer.writerow((sample, *map(_short, row)))
+        for sample, row in enumerate(zip(*dataset_map, strict=True)):
+            writer.writerow((sample, *map(_format, row)))
 
 
-def _short(value: Any) -> str:
+def _format(value: Any) -> str:
     return str(value) if isinstance(value, np.integer) else f"{value:.6g}"

@@ -1,4 +1,4 @@
-"""What the model of a run says of samples: built as the run built it, with the weights that the run left."""
+"""Predictions of the model of a run, built as the run built it, with the weights that the run left."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from batchsel.data.encoding.subwords import Subwords
 from batchsel.data.encoding.vocabulary import UNKNOWN, Encoder
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run.run_cache import RunCache
-from batchsel.experiments.run.run_folder import CHECKPOINT, kept_text, settings_of
-from batchsel.experiments.spec.dataset_lookup import some, whole
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.run.run_folder import CHECKPOINT, read_settings, read_text
+from batchsel.experiments.spec.dataset_lookup import load_arrays, take_samples
+from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.training.loop.data_feed import InMemoryFeed, StreamingFeed
 from batchsel.training.loop.train_step import Rows
 from batchsel.training.trainer import Trainer
 
 _ROWS = 256
-"""Of a forward pass."""
-_SUBWORDS = 40
-"""That a language model goes on with a text for, at most."""
+"""Per forward pass."""
+_MAX_SUBWORDS = 40
+"""Of the continuation that a language model predicts."""
 _END = 0
 _PIXEL = re.compile(r"pixel_(\d+)_(\d+)")
 
 
 class Prediction(NamedTuple):
-    """What a model says of one sample.
+    """Prediction for one sample.
 
     Example:
         >>> Prediction("yes", {"no": 0.2, "yes": 0.8}, true="no").wrong
@@ -40,35 +40,35 @@ class Prediction(NamedTuple):
     """
 
     predicted: str | float
-    """Name of the likeliest class, or the value; of a language model, how the text goes on."""
+    """Name of the most likely class, or the value; of a language model, the continuation of the text."""
     probabilities: dict[str, float]
-    """Of each class by its name; empty for a regression."""
+    """Probability of each class by its name; empty for a regression."""
     true: str | float | None = None
-    """What is right, if it is known."""
+    """True class or value, if it is known."""
     sample: int | None = None
     """Row in the test part, if the sample is from there."""
     text: str | None = None
     """The text, if the sample is one."""
     known_words: int | None = None
-    """How many words of the text the run has in its vocabulary."""
+    """Number of words of the text that are in the vocabulary of the run."""
 
     @property
     def wrong(self) -> bool:
-        """Whether another class is right."""
+        """Whether another class is the true one."""
         return self.true is not None and bool(self.probabilities) and self.predicted != self.true
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """The model of a run and its data.
+    """Model of a run and its data.
 
     Args:
         spec: The settings of the run.
         dataset: Its data.
         model: The model with its weights.
-        encoder: What turns texts into numbers as the run did; None for other data.
+        encoder: Encoder of texts as in the run; None for other data.
         at_target: Whether the weights are those at the target; if not, the last ones.
-        samples: Samples that had been trained on when the weights were as they are.
+        samples: Samples that the weights were trained on.
     """
 
     spec: RunSpec
@@ -79,97 +79,84 @@ class TrainedRun:
     samples: int
 
     @property
-    def picture_shape(self) -> tuple[int, ...] | None:
-        """Height, width and channels if the inputs are pictures, or a table of features ``pixel_ROW_COLUMN``."""
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Height, width and channels if the inputs are images, or a table of features ``pixel_ROW_COLUMN``."""
         if len(self.dataset.input_shape) == 3:
             return self.dataset.input_shape
-        places = [_PIXEL.fullmatch(name) for name in self.dataset.feature_names]
-        if not places or not all(places):
+        pixels = [match for name in self.dataset.feature_names if (match := _PIXEL.fullmatch(name))]
+        if not pixels or len(pixels) < len(self.dataset.feature_names):
             return None
-        height, width = (1 + max(int(place[axis]) for place in places) for axis in (1, 2))
-        return (height, width, 1) if height * width == len(places) else None
+        height, width = (1 + max(int(pixel[axis]) for pixel in pixels) for axis in (1, 2))
+        return (height, width, 1) if height * width == len(pixels) else None
 
-    def of_texts(self, texts: Sequence[str]) -> list[Prediction]:
-        """Predictions for texts of the user's.
-
-        Args:
-            texts: The texts.
-
-        Returns:
-            One a text.
+    def predict_texts(self, texts: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each of a user's texts.
 
         Raises:
             UsageError: If the run was not trained on texts, or one of them holds no word.
         """
+        if isinstance(self.encoder, Subwords):
+            return [Prediction(self._continue(text, self.encoder), {}, text=text) for text in texts]
         if self.encoder is None:
             raise UsageError(f"{self.spec.dataset} has no texts: predictions are made for samples of its test part.")
-        if self.dataset.task == "language_model":
-            return [Prediction(self._continued(text), {}, text=text) for text in texts]
-        numbers = self.encoder.encode(texts)
-        empty = np.flatnonzero(~numbers.any(axis=1))
+        rows = self.encoder.encode(texts)
+        empty = np.flatnonzero(~rows.any(axis=1))
         if len(empty):
             raise UsageError(f"text {empty[0] + 1}, {texts[empty[0]]!r}, holds no word. Expected words with spaces.")
-        known = (numbers > UNKNOWN).sum(axis=1).tolist()
-        found = zip(self._predictions(numbers), texts, known, strict=True)
-        return [one._replace(text=text, known_words=count) for one, text, count in found]
+        known = (rows > UNKNOWN).sum(axis=1).tolist()
+        predictions = zip(self._predict(rows), texts, known, strict=True)
+        return [one._replace(text=text, known_words=count) for one, text, count in predictions]
 
-    def of_test(self, rows: np.ndarray) -> list[Prediction]:
-        """Predictions for samples of the test part.
+    def predict_test(self, rows: np.ndarray) -> list[Prediction]:
+        """Return predictions for samples of the test part, with what is true.
 
         Args:
             rows: ``int[k]`` their rows in it.
-
-        Returns:
-            One a row, with what is right.
         """
         x, y = self.test_samples(rows)
         if self.encoder is not None and self.dataset.raw is not None:
-            predictions = self.of_texts(self.dataset.raw_inputs("test")[rows].tolist())
+            predictions = self.predict_texts(self.dataset.raw_inputs("test")[rows].tolist())
         else:
-            predictions = self._predictions(x)
+            predictions = list(self._predict(x))
         names = self.dataset.class_names
-        right = [names[label] if names else float(label) for label in y]
-        found = zip(predictions, right, rows.tolist(), strict=True)
-        return [one._replace(true=true, sample=row) for one, true, row in found]
+        truth = [names[label] if names else float(label) for label in y]
+        return [
+            one._replace(true=true, sample=row)
+            for one, true, row in zip(predictions, truth, rows.tolist(), strict=True)
+        ]
 
     def test_samples(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of samples of the test part.
+        """Return inputs and targets of samples of the test part, ``[k, ...]`` and ``[k]``.
 
         Args:
             rows: ``int[k]`` their rows in it.
-
-        Returns:
-            ``[k, ...]`` and ``[k]``, as the model sees them.
         """
-        return some(self.dataset.test, rows)
+        return take_samples(self.dataset.test, rows)
 
     def wrong_rows(self) -> np.ndarray:
-        """The rows of the test part for which another class is predicted than is right.
-
-        Returns:
-            ``int[k]``, sorted.
+        """Return the rows of the test part whose predicted class is wrong, ``int[k]``, sorted.
 
         Raises:
             UsageError: If the data have no classes.
         """
         if not self.dataset.class_names:
-            raise UsageError(f"{self.spec.dataset} is a regression: none of its predictions is right or wrong.")
-        x, y = whole(self.dataset.test)[:2]
+            raise UsageError(f"{self.spec.dataset} is a regression: its predictions are neither right nor wrong.")
+        x, y = load_arrays(self.dataset.test)[:2]
         return np.flatnonzero(self._outputs(x).argmax(axis=1) != np.ravel(y))
 
-    def _continued(self, text: str) -> str:
-        """What most likely comes next, subword by subword."""
-        numbers = np.concatenate([[_END], *self.encoder.encode([text])])
-        length, start = self.dataset.input_shape[0], len(numbers)
-        while len(numbers) < start + _SUBWORDS:
-            logits = np.asarray(self.model(numbers[None, -length:], training=False))
+    def _continue(self, text: str, encoder: Subwords) -> str:
+        """Return the most likely continuation, subword by subword."""
+        tokens = np.concatenate([[_END], *encoder.encode([text])])
+        length, start = self.dataset.input_shape[0], len(tokens)
+        while len(tokens) < start + _MAX_SUBWORDS:
+            logits = np.asarray(self.model(tokens[None, -length:], training=False))
             following = int(logits[0, -1].argmax())
             if following == _END:
                 break
-            numbers = np.append(numbers, following)
-        return self.encoder.decode(numbers[start:])
+            tokens = np.append(tokens, following)
+        return encoder.decode(tokens[start:])
 
-    def _predictions(self, x: np.ndarray) -> Iterator[Prediction]:
+    def _predict(self, x: np.ndarray) -> Iterator[Prediction]:
         names = self.dataset.class_names
         for row in self._outputs(x):
             if not names:
@@ -178,57 +165,58 @@ class TrainedRun:
                 yield Prediction(names[row.argmax()], dict(zip(names, _softmax(row).tolist(), strict=True)))
 
     def _outputs(self, x: np.ndarray) -> np.ndarray:
-        """``float64[n, outputs]``: logits of the classes, or the value."""
+        """Return logits of the classes, or the value, ``float64[n, outputs]``."""
         blocks = (x[start : start + _ROWS] for start in range(0, len(x), _ROWS))
-        found = [np.asarray(self.model(block, training=False)).astype(np.float64) for block in blocks]
-        return np.concatenate(found).reshape(len(x), -1)
+        outputs = [np.asarray(self.model(block, training=False)).astype(np.float64) for block in blocks]
+        return np.concatenate(outputs).reshape(len(x), -1)
 
 
 def load_run(folder: Path, run_cache: RunCache) -> TrainedRun:
-    """Builds the model of a run and gives it the weights of the checkpoint; trains nothing.
+    """Build the model of a run and load the weights of its checkpoint; train nothing.
 
     Args:
         folder: The folder of the run.
-        run_cache: Finds the data and builds the model.
+        run_cache: Cache that loads the data and builds the model.
 
     Returns:
         The run, with the weights at its target if it was reached, else with the last ones.
 
     Raises:
-        UserError: If the folder holds no run, or its data, model or selector are gone or not what they were.
+        UserError: If the folder holds no run, or its data, model or selector are gone or have changed.
     """
-    spec = settings_of(folder)
-    dataset, trainer = run_cache.data_of(spec), run_cache.trainer(spec)
-    encoder = dataset.encoder and _encoder(folder, dataset)
+    spec = read_settings(folder)
+    dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
+    if dataset.encoder is not None:
+        _check_vocabulary(folder, dataset.name, dataset.encoder)
     train = dataset.train
     trainer.resume(folder / CHECKPOINT)
     if isinstance(train, Part):
         trainer.prepare(InMemoryFeed(Rows(train.x, train.y)))
     else:
         trainer.prepare(StreamingFeed(train, 1, trainer.engine.check_labels))
-    at_target, samples = _weights(trainer, Target.parse(spec.target))
-    return TrainedRun(spec, dataset, trainer.model, encoder, at_target, samples)
+    at_target, samples = _load_weights(trainer, Target.parse(spec.target))
+    return TrainedRun(spec, dataset, trainer.model, dataset.encoder, at_target, samples)
 
 
-def evenly(count: int, rows: np.ndarray) -> np.ndarray:
-    """Some of many rows, at even distances: tables are often sorted, and the first of them all of one class.
+def take_evenly(count: int, rows: np.ndarray) -> np.ndarray:
+    """Return some of many rows at even distances: tables are often sorted, the first rows all of one class.
 
     Args:
-        count: How many, at most.
+        count: Maximum number.
         rows: ``int[n]``.
 
     Returns:
-        ``int[k]``, the first and the last among them.
+        ``int[k]``, including the first and the last.
 
     Example:
-        >>> evenly(3, np.array([1, 4, 5, 6, 9])).tolist()
+        >>> take_evenly(3, np.array([1, 4, 5, 6, 9])).tolist()
         [1, 5, 9]
     """
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
 
 
-def _weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
-    """Puts the weights at the target into the model if it was reached; says which are in it, and after how much."""
+def _load_weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
+    """Load the weights at the target if it was reached; return whether it was, and the samples trained on."""
     held = first_reached([target.met(results) for results in trainer.evaluations], HOLD)
     if held is None or trainer.weights_at_target is None:
         return False, trainer.counts["samples"]
@@ -236,13 +224,12 @@ def _weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     return True, int(trainer.evaluations[held]["samples"])
 
 
-def _encoder(folder: Path, dataset: Dataset) -> Encoder | Subwords:
-    if kept_text(folder / dataset.encoder.FILE) != dataset.encoder.stored():
+def _check_vocabulary(folder: Path, name: str, encoder: Encoder | Subwords) -> None:
+    if read_text(folder / encoder.FILE) != encoder.stored():
         raise UserError(
-            f"the vocabulary of the run in {folder} is not that which {dataset.name} gives now: its files, or how they"
-            " are read, have changed. Train again."
+            f"the vocabulary of the run in {folder} differs from the present one of {name}: its files, or how"
+            " they are read, have changed. Train again."
         )
-    return dataset.encoder
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

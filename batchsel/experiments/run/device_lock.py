@@ -1,4 +1,4 @@
-"""Timed runs never share a device: one at a time holds a lock, machine-wide."""
+"""Lock of the machine's device: one timed run at a time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _NAME = "batchsel-device.lock"
 
 
 @contextlib.contextmanager
-def device(exclusive: bool = True) -> Iterator[bool]:
-    """Holds the machine's device while the block runs, and says whether it was had alone.
+def lock_device(exclusive: bool = True) -> Iterator[bool]:
+    """Hold the machine's device while the block runs.
 
-    A run that is timed waits until no other run is under way. Runs that are made several at a time share the
-    lock among themselves: they keep timed runs out, and must not be timed.
+    A timed run waits until no other run is under way. Runs that are started several at a time share the lock: they
+    keep timed runs out, and must not be timed.
 
     Args:
         exclusive: Whether to hold it alone.
@@ -25,7 +25,7 @@ def device(exclusive: bool = True) -> Iterator[bool]:
         Whether the device was held alone. Always false where the system has no such locks.
 
     Example:
-        >>> with device() as alone:
+        >>> with lock_device() as alone:
         ...     pass
     """
     try:
@@ -39,6 +39,6 @@ def device(exclusive: bool = True) -> Iterator[bool]:
 
 
 def _path() -> Path:
-    # One file a user: another user's could not be opened for writing.
+    # One file per user: another user's could not be opened for writing.
     user = os.getuid() if hasattr(os, "getuid") else 0
     return Path(tempfile.gettempdir()) / f"{user}-{_NAME}"

@@ -1,4 +1,4 @@
-"""Where a run took place: versions and machine. Needs no TensorFlow."""
+"""Versions and machine of a run. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = ("batchsel", "tensorflow", "keras", "numpy", "scikit-learn", "scipy"
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on.
+    """Return the versions of Python and of the packages that results depend on.
 
     Example:
         >>> versions()["python"].count(".")
@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and load, without names of hosts or users.
+    """Return processor, cores and load, without names of hosts or users.
 
     Example:
         >>> machine()["cores"] >= 1

@@ -1,4 +1,4 @@
-"""Data sets and trainers, kept between the runs of a process so that what is compiled serves many seeds."""
+"""Cache of data sets and trainers for the runs of a process, so that many seeds share what is compiled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchsel.data.variants.subsample import with_share
 from batchsel.errors import UsageError
 from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
-from batchsel.experiments.spec.spec import RunSpec
+from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.models.building import build_compiled
 from batchsel.schedules import is_constant
 from batchsel.training.diagnostics.selection_cost import selection_seconds
@@ -22,123 +22,110 @@ from batchsel.training.loop.train_step import Rows
 from batchsel.training.runtime.devices import make_deterministic
 from batchsel.training.trainer import Trainer
 
-_TRAINERS = 48
-"""More are not kept at a time: each holds a model and its compiled loop."""
-_COMPILED = (
-    "dataset", "model", "selector", "batch_size", "optimizer", "schedule", "compile",
-    "deterministic", "mixed_precision", "cut_padding", "augment", "curriculum", "accumulate",
-    "label_smoothing", "train_share", "imbalance",
-)  # fmt: skip
-"""The settings that a trainer is made of, and the size of its data, for which it would be compiled anew; the others
-(seed, rate, budget, target, grid) may change from run to run."""
-_OF_DATA = ("dataset", "source", "train_share", "imbalance", "label_noise", "label_noise_kind")
-"""The settings that the data of a run depend on."""
+_MAX_TRAINERS = 48
+"""Each holds a model and its compiled loop."""
 
 
 class RunCache:
-    """Makes what runs need, once.
+    """Data sets, trainers and their measurements, each created once.
 
     Args:
-        folder: Folder of the data, or None for the usual places.
+        folder: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
-        progress: Makes a progress bar for a download's label, or None.
+        progress: Function that creates a progress bar for a download's label, or None.
     """
 
     def __init__(self, folder: str | None = None, offline: bool = False, progress: Any = None) -> None:
-        self._places = (folder, offline, progress)
+        self._load_options = (folder, offline, progress)
         self._datasets: dict[str, Dataset] = {}
-        self._spoilt: dict[tuple, Dataset] = {}
-        self._trainers: OrderedDict[tuple, Trainer] = OrderedDict()
+        self._variants: dict[tuple[Any, ...], Dataset] = {}
+        self._trainers: OrderedDict[tuple[Any, ...], Trainer] = OrderedDict()
         self._costs: WeakKeyDictionary[Trainer, dict[str, float]] = WeakKeyDictionary()
-        self._instruments: WeakKeyDictionary[Trainer, DiagnosticProbes] = WeakKeyDictionary()
+        self._probes: WeakKeyDictionary[Trainer, DiagnosticProbes] = WeakKeyDictionary()
 
-    def dataset(self, name: str) -> Dataset:
-        """The data, split.
+    def named_dataset(self, name: str) -> Dataset:
+        """Return a data set as its files hold it, split.
 
         Args:
-            name: As for `sets.load`.
+            name: As for `dataset_lookup.load`.
 
         Raises:
-            UserError: If the data cannot be had or are not right.
+            UserError: If the data cannot be loaded or are invalid.
         """
         if name not in self._datasets:
-            self._datasets[name] = dataset_lookup.load(name, *self._places)
+            self._datasets[name] = dataset_lookup.load(name, *self._load_options)
         return self._datasets[name]
 
-    def data_of(self, spec: RunSpec) -> Dataset:
-        """The data of a run, a part of them or made worse if that is wanted.
-
-        Args:
-            spec: The settings.
+    def dataset(self, spec: RunSpec) -> Dataset:
+        """Return the data of a run, subsampled or corrupted as its settings state.
 
         Raises:
-            UserError: As `dataset`, or if labels and classes of these data cannot be made worse.
+            UserError: If the data cannot be loaded or are invalid, or cannot be corrupted in that way.
         """
-        key = tuple(getattr(spec, name) for name in _OF_DATA)
-        if key not in self._spoilt:
+        key = spec.data_key()
+        if key not in self._variants:
             dataset_lookup.check_source(spec.dataset, spec.source)
-            dataset = with_share(self.dataset(spec.dataset), spec.train_share)
+            dataset = with_share(self.named_dataset(spec.dataset), spec.train_share)
             if spec.imbalance > 1:
                 dataset = with_rare_classes(dataset, spec.imbalance)
             if spec.label_noise:
                 dataset = with_wrong_labels(dataset, spec.label_noise, spec.label_noise_kind)
-            self._spoilt[key] = dataset
-        return self._spoilt[key]
+            self._variants[key] = dataset
+        return self._variants[key]
 
     def trainer(self, spec: RunSpec) -> Trainer:
-        """A trainer for the spec, reset to its seed.
-
-        Args:
-            spec: The settings.
+        """Return a trainer for the settings, reset to their seed.
 
         Raises:
             UserError: If the data, the model or the selector cannot be used.
         """
         if spec.deterministic:
             make_deterministic()
-        key = tuple(getattr(spec, name) for name in _COMPILED)
+        key = spec.trainer_key()
         if key not in self._trainers:
-            self._trainers[key] = self._new(spec)
-            if len(self._trainers) > _TRAINERS:
+            self._trainers[key] = self._new_trainer(spec)
+            if len(self._trainers) > _MAX_TRAINERS:
                 self._trainers.popitem(last=False)
         self._trainers.move_to_end(key)
         trainer = self._trainers[key]
-        # A model of the user's is made anew for each seed: it may load weights, or be of a kind that Keras cannot copy.
-        build = (lambda: self._model(spec)) if ".py:" in spec.model else None
+        # A user's model is built again for each seed: it may load weights, or be of a kind that Keras cannot copy.
+        build = (lambda: self._new_model(spec)) if ".py:" in spec.model else None
         trainer.reset(spec.seed, learning_rate=spec.learning_rate, build=build)
         return trainer
 
     def selection_cost(self, trainer: Trainer, dataset: Dataset) -> dict[str, float]:
-        """Seconds of "planning" a plan, and of "updating", "scoring" and "choosing" in a step; measured once a trainer.
+        """Return seconds of "planning" per plan, and of "updating", "scoring" and "choosing" per step.
+
+        They are measured once per trainer.
 
         Args:
-            trainer: After a run.
+            trainer: The trainer, after a run.
             dataset: The data of the run.
         """
         if trainer not in self._costs:
-            train, some = dataset.train, np.arange(min(trainer.loop.width, len(dataset.train)))
+            train, rows = dataset.train, np.arange(min(trainer.loop.width, len(dataset.train)))
             if isinstance(train, Part):
-                samples, rows = Rows(train.x, np.asarray(train.y)), (train.x[some], train.y[some])
+                samples, batch = Rows(train.x, np.asarray(train.y)), (train.x[rows], train.y[rows])
             else:
-                samples, rows = None, train.take(some)
-            self._costs[trainer] = selection_seconds(trainer, samples, rows)
+                samples, batch = None, train.take(rows)
+            self._costs[trainer] = selection_seconds(trainer, samples, batch)
         return self._costs[trainer]
 
-    def instruments(self, trainer: Trainer) -> DiagnosticProbes:
-        """What its runs are measured with; made once a trainer.
+    def probes(self, trainer: Trainer) -> DiagnosticProbes:
+        """Return the diagnostic probes of a trainer, created once.
 
         Args:
-            trainer: One of this workshop.
+            trainer: A trainer of this cache.
         """
-        if trainer not in self._instruments:
-            self._instruments[trainer] = DiagnosticProbes(trainer)
-        return self._instruments[trainer]
+        if trainer not in self._probes:
+            self._probes[trainer] = DiagnosticProbes(trainer)
+        return self._probes[trainer]
 
-    def _new(self, spec: RunSpec) -> Trainer:
-        if spec.cut_padding and self.dataset(spec.dataset).task == "language_model":
-            raise UsageError("sequences of a language model have no padding to cut; leave --cut-padding out.")
+    def _new_trainer(self, spec: RunSpec) -> Trainer:
+        if spec.cut_padding and self.named_dataset(spec.dataset).task == "language_model":
+            raise UsageError("sequences of a language model have no padding to cut. Leave --cut-padding out.")
         return Trainer(
-            self._model(spec),
+            self._new_model(spec),
             spec.selector,
             batch_size=spec.batch_size,
             schedule=None if is_constant(spec.schedule) else spec.schedule,
@@ -149,8 +136,8 @@ class RunCache:
             accumulate=spec.accumulate or None,
         )
 
-    def _model(self, spec: RunSpec) -> Any:
-        dataset = self.dataset(spec.dataset)
+    def _new_model(self, spec: RunSpec) -> Any:
+        dataset = self.named_dataset(spec.dataset)
         return build_compiled(
             spec.model,
             dataset.input_shape,

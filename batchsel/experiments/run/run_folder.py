@@ -1,31 +1,28 @@
-"""The folder of a run: its settings, the words of its texts, its checkpoint. Needs no TensorFlow."""
+"""Folder of a run: its settings, its vocabulary, its checkpoint. Needs no TensorFlow."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.spec.spec import RunSpec, read_file
+from batchsel.experiments.spec.run_spec import RunSpec, read_file
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
 _SHOWN = 5
 
 
-def settings_of(folder: Path) -> RunSpec:
-    """The settings of a run that left a checkpoint.
+def read_settings(folder: Path) -> RunSpec:
+    """Return the settings of a run that left a checkpoint.
 
     Args:
         folder: Its folder.
 
-    Returns:
-        The settings.
-
     Raises:
-        UsageError: If there is no run in the folder, or its settings are not whole.
+        UsageError: If there is no run in the folder, or its settings are incomplete.
 
     Example:
-        >>> settings_of(Path("/nowhere"))
+        >>> read_settings(Path("/nowhere"))
         Traceback (most recent call last):
         ...
         batchsel.errors.UsageError: /nowhere holds no run: there is no config.toml and no checkpoint.npz. ...
@@ -41,17 +38,17 @@ def settings_of(folder: Path) -> RunSpec:
         raise UsageError(f"{folder / CONFIG} does not hold all settings of a run: {error}.") from None
 
 
-def kept_text(path: Path) -> str:
-    """What a run kept in a file, as text.
+def read_text(path: Path) -> str:
+    """Return a file of the folder as text.
 
     Args:
-        path: The file in its folder.
+        path: The file.
 
     Raises:
         UserError: If the file cannot be read.
 
     Example:
-        >>> kept_text(Path("/nowhere/vocabulary.txt"))
+        >>> read_text(Path("/nowhere/vocabulary.txt"))
         Traceback (most recent call last):
         ...
         batchsel.errors.UserError: cannot read /nowhere/vocabulary.txt: ...
@@ -65,6 +62,6 @@ def kept_text(path: Path) -> str:
 def _hint(folder: Path) -> str:
     inside = sorted(path.parent.name for path in folder.glob(f"*/{CHECKPOINT}"))
     if not inside:
-        return "Expected the folder that `batchsel run` made, as in runs/NAME."
+        return "Expected a folder that `batchsel run` created, as in runs/NAME."
     more = f" and {len(inside) - _SHOWN} more" if len(inside) > _SHOWN else ""
     return f"Runs in it: {', '.join(inside[:_SHOWN])}{more}."

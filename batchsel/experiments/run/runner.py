@@ -1,4 +1,4 @@
-"""Carries out one run: training to the target, a test, a record."""
+"""Run once: train to the target, test, record."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from batchsel.core.files import atomic_write
 from batchsel.core.target import HOLD
 from batchsel.data import Dataset, Part
 from batchsel.errors import UserError
-from batchsel.experiments.compare.arms import Arm
 from batchsel.experiments.run import build_record, records
-from batchsel.experiments.run.device_lock import device
+from batchsel.experiments.run.arms import Arm
+from batchsel.experiments.run.device_lock import lock_device
 from batchsel.experiments.run.diagnostics import Diagnostics
-from batchsel.experiments.run.record_details import Stages, details
+from batchsel.experiments.run.record_details import Snapshots, sample_details
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.spec.budget import Budget
-from batchsel.experiments.spec.dataset_lookup import whole
-from batchsel.experiments.spec.spec import RunSpec, to_toml
+from batchsel.experiments.spec.dataset_lookup import load_arrays
+from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
 from batchsel.training.trainer import Trainer
+
+_PASSES_BETWEEN_EVALUATIONS = 0.25
+"""In a run with a budget in seconds, whose number of samples is not known in advance."""
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run needs to know that does not change its results.
+    """Everything that a run needs and that does not change its results.
 
     Args:
         out: Folder of the runs.
-        data_folder: Folder of the data, or None for the usual places.
+        data_folder: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
-        resume: Whether to go on from the run's checkpoint.
-        folder: The folder of the run itself, with its checkpoint; None for one in `out` named by the spec.
+        resume: Whether to resume from the run's checkpoint.
+        folder: Folder of the run itself, with its checkpoint; None for one in `out` named by the spec.
         checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
         tensorboard: Whether to write TensorBoard logs into the run's folder.
-        detail: Whether the record says what was chosen: pictures of samples, a map of a plane.
-        measures: What each run measures besides: of "end", "noise_scale", "snr".
-        about: What the runs are made for, "question" and "command", of a card its name as "experiment", "story", "form"
-            and "analysis" too, for reports.
+        detail: Whether the record holds details of the samples chosen: images, a map of a plane.
+        diagnostics: Diagnostics of each run: of "end", "noise_scale", "snr".
+        about: Purpose of the runs, for reports: "question" and "command"; of a card also its name as "experiment",
+            "story", "form" and "analysis".
         alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
-        download_progress: Makes a progress bar for a label, or None.
+        download_progress: Function that creates a progress bar for a label, or None.
         watch: Called with the state of the run, a dict, about twice a second and after each evaluation.
     """
 
@@ -55,14 +58,14 @@ class RunContext:
     checkpoints: bool = True
     tensorboard: bool = False
     detail: bool = True
-    measures: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
     alone: bool = True
     download_progress: Callable[[str], Any] | None = None
     watch: Callable[[dict[str, Any]], None] | None = None
 
     def run_cache(self) -> RunCache:
-        """A workshop with the data found here."""
+        """Return a new cache that finds its data as this context states."""
         return RunCache(self.data_folder, self.offline, self.download_progress)
 
 
@@ -72,13 +75,13 @@ def run(
     arm: Arm | None = None,
     run_cache: RunCache | None = None,
 ) -> dict[str, Any]:
-    """Trains to the target or to the end of the budget, and appends a record.
+    """Train to the target or to the end of the budget, and append a record.
 
     Args:
         spec: The settings.
         context: Folders, and who watches.
-        arm: What the run is in an experiment; None for a run by itself.
-        run_cache: Keeps data and trainers between runs, or None.
+        arm: The arm of the run in an experiment; None for a single run.
+        run_cache: Cache of data and trainers between runs, or None.
 
     Returns:
         The record.
@@ -88,44 +91,43 @@ def run(
         KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
     """
     run_cache = run_cache or context.run_cache()
-    dataset, trainer = run_cache.data_of(spec), run_cache.trainer(spec)
-    measures = Diagnostics(context.measures, trainer, dataset, spec.budget, run_cache.instruments(trainer))
+    dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
+    diagnostics = Diagnostics(context.diagnostics, trainer, dataset, spec.budget, run_cache.probes(trainer))
     folder = context.folder or context.out / spec.identity()
     if context.resume:
         trainer.resume(folder / CHECKPOINT)
     elif context.checkpoints or context.tensorboard:
-        _open(folder, spec, dataset)
+        _create_folder(folder, spec, dataset)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    stages = Stages(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
-    callbacks = [AfterEvaluations(stages.look)] if context.detail and stages.wanted else []
-    callbacks += measures.callbacks
-    with device(exclusive=context.alone) as alone:
+    snapshots = Snapshots(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
+    callbacks: list[Any] = [AfterEvaluations(snapshots.take_if_due)] if context.detail and snapshots.has_plane else []
+    callbacks += diagnostics.callbacks
+    with lock_device(exclusive=context.alone) as alone:
         _fit(spec, context, trainer, dataset, folder, callbacks)
-    record = build_record.record(
-        spec, arm or Arm.of(spec), trainer, dataset, run_cache.selection_cost(trainer, dataset)
-    )
+    cost = run_cache.selection_cost(trainer, dataset)
+    record = build_record.build_record(spec, arm or Arm.from_single_run(spec), trainer, dataset, cost)
     record |= {"started": started, "contended": not alone, "about": context.about}
     # Unless the target was reached, the test part was read with the weights at the end.
-    record |= measures.record(None if record["reached"] else record["test"])
+    record |= diagnostics.record(None if record["reached"] else record["test"])
     if context.detail:
-        record |= details(trainer, dataset, stages.noted)
-    if context.resume and (known := _recorded(context.out, record)):
+        record |= sample_details(trainer, dataset, snapshots.taken)
+    if context.resume and (known := _find_recorded(context.out, record)):
         return known  # it had ended before: nothing was trained
     records.append(context.out, record)
     return record
 
 
-def _recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
-    """The record of the same run with the same evaluations at the same seconds, if there is one."""
+def _find_recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the record of the same run with the same evaluations at the same seconds, if there is one."""
     runs = records.read_folder(out).runs
     same = (run for run in runs if (run["digest"], run["evaluations"]) == (record["digest"], record["evaluations"]))
     return next(same, None)
 
 
-def _open(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
+def _create_folder(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CHECKPOINT).unlink(missing_ok=True)  # that of an earlier run, which nobody should go on from
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run, from which nobody should resume
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
@@ -147,7 +149,7 @@ def _fit(
 ) -> None:
     budget, n = Budget.parse(spec.budget), len(dataset.train)
     passes = budget.samples(n) / n
-    every = 0.25 if budget.unit == "seconds" else passes / spec.evaluations
+    every = _PASSES_BETWEEN_EVALUATIONS if budget.unit == "seconds" else passes / spec.evaluations
     if context.watch is not None:
         callbacks.append(Watch(context.watch))
     if context.tensorboard:
@@ -156,7 +158,7 @@ def _fit(
     trainer.fit(
         *data,
         epochs=passes,
-        validation_data=whole(dataset.validation),
+        validation_data=load_arrays(dataset.validation),
         evaluate_every=spec.evaluate_every or every,
         callbacks=callbacks,
         verbose=0,

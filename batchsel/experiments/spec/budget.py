@@ -1,4 +1,4 @@
-"""How long a run may take: passes, samples or seconds."""
+"""Budget of a run: passes, samples or seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batchsel.errors import UsageError
 
-_MOST = 1e15  # what int64 holds, with room
+_MAX = 1e15  # well within int64
 _FORM = re.compile(r"^\s*(?P<amount>[0-9.eE+]+)\s*(?P<unit>[a-z]*)\s*$")
 _UNITS = {
     "": "passes", "pass": "passes", "passes": "passes",
@@ -18,10 +18,10 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class Budget:
-    """An amount of training.
+    """Amount of training.
 
     Args:
-        amount: How much, above 0.
+        amount: A number above 0.
         unit: "passes" (n samples trained on), "samples" or "seconds" on the clock.
 
     Example:
@@ -34,20 +34,20 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str | float) -> Budget:
-        """Reads a budget.
+        """Parse a budget.
 
         Args:
             text: As in "8", "8 passes", "480000 samples" or "30 seconds" ("30s").
 
         Raises:
-            UsageError: If it is not of that form.
+            UsageError: If it is malformed.
         """
         match = _FORM.match(str(text))
         try:
             amount = float(match["amount"]) if match else 0.0
         except ValueError:
             amount = 0.0
-        if match is None or match["unit"] not in _UNITS or not 0 < amount <= _MOST:
+        if match is None or match["unit"] not in _UNITS or not 0 < amount <= _MAX:
             raise UsageError(
                 f"cannot read the budget {text!r}. Expected an amount above 0 and a unit: '8 passes' (or '8'),"
                 " '480000 samples' or '30 seconds'."
@@ -58,17 +58,17 @@ class Budget:
         return f"{int(self.amount) if self.amount == int(self.amount) else self.amount!r} {self.unit}"
 
     def samples(self, n: int) -> int:
-        """Samples to be trained on at most.
+        """Return the maximum number of samples to train on.
 
         Args:
-            n: Samples in the data set.
+            n: Samples in the training part.
         """
         if self.unit == "passes":
             return max(1, round(self.amount * n))
         return int(self.amount) if self.unit == "samples" else 2**40
 
     def share(self, passes: float, samples: int, seconds: float) -> float:
-        """The share of it that is used up, in [0, 1].
+        """Return the share of it that is used, in [0, 1].
 
         Args:
             passes: Samples trained on over n.

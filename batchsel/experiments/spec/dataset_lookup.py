@@ -1,4 +1,4 @@
-"""Data sets by name, or from a file of the user's."""
+"""Look up data sets by name, or in a user's file."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from batchsel.data.loaders import fingerprint_of, has_no_card
 from batchsel.errors import UsageError, UserError
 
 
-def card_of(name: str, folder: str | None = None, offline: bool = False) -> Any:
-    """The card of a data set; for a file of the user's, one with general defaults and no target.
+def find_card(name: str, folder: str | None = None, offline: bool = False) -> Any:
+    """Return the card of a data set; for a user's file, one with general defaults and no target.
 
     Args:
         name: Name of a card; ``./mine.py:load``, a function of a seed that returns a `Dataset`; ``./my.csv:label``, a
-            table and the column of its label; ``./my.txt``, a text; ``./pictures``, a folder of class folders; or
+            table and the column of its label; ``./my.txt``, a text; ``./photos``, a folder of class folders; or
             ``tfds:NAME``.
-        folder: Folder of the data, or None for the usual places.
+        folder: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
 
     Raises:
-        UserError: If there is no such card, or the file or its data are not right.
+        UserError: If there is no such card, or the file or its data are invalid.
 
     Example:
-        >>> card_of("iris").task
+        >>> find_card("iris").task
         'classification'
     """
     if name.lower().endswith(ENDINGS):
-        raise UsageError(f"which column of {name} holds the label? Give it behind a colon, as in '{name}:label'.")
-    if not _in_file(name):
-        return _card(name)
+        raise UsageError(f"which column of {name} holds the label? Name it after a colon, as in '{name}:label'.")
+    if not _is_in_file(name):
+        return _load_card(name)
     dataset = data.load(name, folder=folder, offline=offline)
     sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
     return default_card(
@@ -43,26 +43,26 @@ def card_of(name: str, folder: str | None = None, offline: bool = False) -> Any:
     )
 
 
-def targets_of(name: str) -> dict[str, str]:
-    """The target of each level of a data set's card; none for a file of the user's.
+def card_targets(name: str) -> dict[str, str]:
+    """Return the target of each level of a data set's card; none for a user's file.
 
     Args:
-        name: As for `card_of`.
+        name: As for `find_card`.
 
     Example:
-        >>> targets_of("iris")["medium"]
+        >>> card_targets("iris")["medium"]
         'accuracy>=0.93'
     """
-    card = None if _in_file(name) else cards.load("datasets", name)
+    card = None if _is_in_file(name) else cards.load("datasets", name)
     return {level: target.text for level, target in card.targets.items()} if card else {}
 
 
 def check_source(name: str, source: str) -> None:
-    """Makes sure that data without a card are those that a run began with.
+    """Check that data without a card are still those that a run began with.
 
     Args:
-        name: As for `card_of`.
-        source: What `card_of` found then; empty for data with a card.
+        name: As for `find_card`.
+        source: Hash that the settings of the run hold; empty for data with a card.
 
     Raises:
         UserError: If they have changed.
@@ -71,7 +71,7 @@ def check_source(name: str, source: str) -> None:
         >>> check_source("iris", "")
     """
     now = fingerprint_of(name) if source else ""
-    if now and now != source:  # what is not there is told of when it is read
+    if now and now != source:  # a missing file is reported when it is read
         raise UserError(
             f"{name} has changed since the settings of this run were made: its results could not be compared. Start a"
             " new run."
@@ -79,27 +79,27 @@ def check_source(name: str, source: str) -> None:
 
 
 def load(name: str, folder: str | None = None, offline: bool = False, progress: Any = None) -> Dataset:
-    """The data, split.
+    """Return the data, split.
 
     Args:
-        name: As for `card_of`.
-        folder: Folder of the data, or None for the usual places.
+        name: As for `find_card`.
+        folder: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
-        progress: Makes a progress bar for a label, or None.
+        progress: Function that creates a progress bar for a label, or None.
 
     Raises:
-        UserError: If the data cannot be had or are not right.
+        UserError: If the data cannot be loaded or are invalid.
 
     Example:
         >>> len(load("iris").train)
         90
     """
-    card = name if _in_file(name) else _card(name)
+    card = name if _is_in_file(name) else _load_card(name)
     return data.load(card, folder=folder, offline=offline, progress=progress)
 
 
-def whole(part: Any) -> tuple[Any, ...]:
-    """The arrays of a part, read whole if it is a source.
+def load_arrays(part: Any) -> tuple[Any, ...]:
+    """Return the arrays of a whole part.
 
     Args:
         part: A `batchsel.data.Part`, or a source.
@@ -107,29 +107,32 @@ def whole(part: Any) -> tuple[Any, ...]:
     return (part.x, part.y) if isinstance(part, data.Part) else tuple(part.take(np.arange(len(part))))
 
 
-def some(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets of some samples of a part.
+def take_samples(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets of some samples of a part.
 
     Args:
         part: A `batchsel.data.Part`, or a source.
-        rows: ``int[k]`` their numbers.
+        rows: ``int[k]`` their row numbers.
 
     Example:
         >>> part = data.Part(np.arange(4), np.arange(4) * 2)
-        >>> some(part, np.array([3]))
+        >>> take_samples(part, np.array([3]))
         (array([3]), array([6]))
     """
-    return (part.x[rows], part.y[rows]) if isinstance(part, data.Part) else tuple(part.take(rows)[:2])
+    if isinstance(part, data.Part):
+        return part.x[rows], part.y[rows]
+    x, y = part.take(rows)[:2]
+    return x, y
 
 
-def _card(name: str) -> Any:
+def _load_card(name: str) -> Any:
     if "/" in name or "\\" in name or name.startswith("."):
         raise UsageError(
-            f"there is no file or folder {name!r} that is data. Expected ./mine.csv:label, ./mine.txt, ./mine.py:load,"
-            " or a folder of class folders, behind it :size=96 or :skip_broken."
+            f"no data in a file or folder {name!r}. Expected ./mine.csv:label, ./mine.txt, ./mine.py:load, or a folder"
+            " of class folders, optionally followed by :size=96 or :skip_broken."
         )
     return cards.load("datasets", name)
 
 
-def _in_file(name: str) -> bool:
+def _is_in_file(name: str) -> bool:
     return isinstance(name, str) and has_no_card(name)

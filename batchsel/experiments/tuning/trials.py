@@ -1,4 +1,4 @@
-"""What trials of tuning came to: a score each, in one unit for all of an arm on a data set, and what to warn of."""
+"""Score tuning trials and flag unreliable ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchsel.errors import unknown_name
 
 TARGET, END = SCORES
 _PENALTY = 2
-"""A run that misses the target counts with this many times what it used (PAR2)."""
+"""A run that misses the target counts with this many times its cost (PAR2)."""
 
 Grid = Mapping[str, Sequence[Any] | Range]
 
@@ -24,9 +24,9 @@ class TrialRuns(NamedTuple):
 
     settings: dict[str, Any]
     records: list[Mapping[str, Any]]
-    """Of the runs that ended."""
+    """Records of the runs that ended."""
     failed: int = 0
-    """How many runs failed."""
+    """Number of runs that failed."""
 
 
 class Trial(NamedTuple):
@@ -34,15 +34,15 @@ class Trial(NamedTuple):
 
     settings: dict[str, Any]
     score: float
-    """The less the better. Of "target" mean seconds to it, twice what was used where it was missed; samples if not all
-    runs of the arm were timed. Of "end" the mean of the target's metric on the validation part at the end of the
-    budget, negative where more is better. Infinite if a run failed."""
+    """Lower is better. For "target", mean seconds to it, with twice the time used where it was missed; samples if not
+    all runs of the arm were timed. For "end", the mean of the target's metric on the validation part at the end of the
+    budget, negative where higher is better. Infinite if a run failed."""
     reached: int
     runs: int
 
 
 def check_score(score: str) -> None:
-    """Looks up what trials are scored by.
+    """Look up the score of trials.
 
     Args:
         score: "target" or "end".
@@ -59,70 +59,69 @@ def check_score(score: str) -> None:
         raise unknown_name("score", score, SCORES)
 
 
-def scored(tried: Sequence[TrialRuns], score: str = TARGET) -> list[Trial]:
-    """How combinations of an arm did.
+def score_trials(trial_runs: Sequence[TrialRuns], score: str = TARGET) -> list[Trial]:
+    """Score the combinations of settings that an arm tried.
 
     Seconds and samples cannot be ranked together: seconds count only where all runs of all combinations were timed.
-    A combination of which a run failed is no better than one that never ends, however well its other seeds did.
+    A combination with a failed run is as bad as one that never ends, however well its other seeds did.
 
     Args:
-        tried: The combinations of one arm on one data set.
-        score: "target", how soon it was reached, or "end", how good the end of the budget was.
+        trial_runs: The combinations of one arm on one data set.
+        score: "target" for the time to the target, or "end" for the metric at the end of the budget.
 
     Returns:
-        A trial for each, in their order.
+        A trial for each, in the same order.
     """
-    timed = not any(record["contended"] for one in tried for record in one.records)
-    found = []
-    for settings, records, failed in tried:
-        values = [_final(record) if score == END else _used(record, timed) for record in records]
+    timed = not any(record["contended"] for runs in trial_runs for record in runs.records)
+    trials = []
+    for settings, records, failed in trial_runs:
+        values = [_final_metric(record) if score == END else _cost(record, timed) for record in records]
         reached = sum(record["reached"] for record in records)
-        found.append(Trial(settings, mean(values) if values and not failed else math.inf, reached, len(records)))
-    return found
+        trials.append(Trial(settings, mean(values) if values and not failed else math.inf, reached, len(records)))
+    return trials
 
 
-def _used(record: Mapping[str, Any], timed: bool) -> float:
+def _cost(record: Mapping[str, Any], timed: bool) -> float:
     if timed:
-        used = record["crossing"]["seconds"] if record["reached"] else record["seconds"]["training"]
+        cost = record["crossing"]["seconds"] if record["reached"] else record["seconds"]["training"]
     else:
-        used = (record["crossing"] or record["counts"])["samples"]
-    return used * (1 if record["reached"] else _PENALTY)
+        cost = (record["crossing"] or record["counts"])["samples"]
+    return cost * (1 if record["reached"] else _PENALTY)
 
 
-def _final(record: Mapping[str, Any]) -> float:
+def _final_metric(record: Mapping[str, Any]) -> float:
     target = Target.parse(record["spec"]["target"])
     value = record["evaluations"][-1][target.metric]
     return -value if target.rising else value
 
 
 def tuning_warnings(arm: str, ranked: Sequence[Trial], grid: Grid, score: str, target: str) -> list[str]:
-    """Why the best settings of an arm may not be worth much.
+    """Return reasons why the best settings of an arm may not be worth much.
 
     Args:
-        arm: What to call the arm.
+        arm: Name of the arm in the warnings.
         ranked: Its trials, the best first.
         grid: Values, or a range, of each setting.
-        score: What they were scored by.
-        target: The target that they had.
+        score: Score of the trials, "target" or "end".
+        target: Target of the trials.
 
     Example:
         >>> best = Trial({"learning_rate": 0.1}, 3.0, reached=1, runs=1)
         >>> tuning_warnings("digits, smart", [best], {"learning_rate": [0.1, 0.01]}, "target", "accuracy>=0.9")
         ['tuning digits, smart: the best learning_rate, 0.1, lies at the edge of its grid; a better one may lie beyond']
     """
-    best, told = ranked[0], []
+    best, warnings = ranked[0], []
     if math.isinf(best.score):
-        return [f"tuning {arm}: no combination ended all of its runs, so its settings are chosen by nothing"]
+        return [f"tuning {arm}: no combination ended all of its runs, so its settings are an arbitrary choice"]
     if score == TARGET and not any(trial.reached for trial in ranked):
-        told.append(f"no trial reached {target}, so its settings are those that used least, which says nothing of them")
+        warnings.append(f"no trial reached {target}: its settings are the cheapest ones, not those that learn best")
     for name, values in grid.items():
-        if not isinstance(values, Range) and _at_edge(best.settings[name], values):
-            told.append(
-                f"the best {name}, {best.settings[name]}, lies at the edge of its grid; a better one may lie beyond"
-            )
-    return [f"tuning {arm}: {sentence}" for sentence in told]
+        if not isinstance(values, Range) and _is_at_edge(best.settings[name], values):
+            value = best.settings[name]
+            warnings.append(f"the best {name}, {value}, lies at the edge of its grid; a better one may lie beyond")
+    return [f"tuning {arm}: {sentence}" for sentence in warnings]
 
 
-def _at_edge(value: Any, values: Sequence[Any]) -> bool:
-    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
-    return numbers and len(set(values)) > 1 and value in (min(values), max(values))
+def _is_at_edge(value: Any, values: Sequence[Any]) -> bool:
+    are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
+    return are_numbers and len(set(values)) > 1 and value in (min(values), max(values))

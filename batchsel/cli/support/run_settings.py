@@ -1,0 +1,144 @@
+"""Options for the settings of a run, derived from their declaration in `RunSpec`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from batchsel.cli.support.user_data import KINDS, user_data_name
+from batchsel.errors import UsageError
+from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
+from batchsel.experiments.spec.run_spec import RunSpec, read_file
+from batchsel.experiments.spec.settings import declared_settings
+
+
+def setting_options(
+    *, skip: tuple[str, ...] = (), environment: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds an option for every setting of a run.
+
+    The command receives those that were given as one argument, a dict `settings`.
+
+    Args:
+        skip: Settings that the command states itself.
+        environment: Whether settings are also read from BATCHSEL_<NAME>.
+    """
+    chosen = [each for each in declared_settings(RunSpec) if each.option and each.name not in skip]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(*arguments: Any, **options: Any) -> Any:
+            given = {each.name: options.pop(each.name) for each in chosen}
+            settings = {name: value for name, value in given.items() if value is not None}
+            return function(*arguments, settings=settings, **options)
+
+        for each in reversed(chosen):
+            command = click.option(
+                each.name,
+                each.option,
+                type=each.kind,
+                default=None,
+                envvar=each.variable if environment else None,
+                help=each.help,
+            )(command)
+        return command
+
+    return decorate
+
+
+def require_dataset(name: str | None) -> str:
+    """Return the name of the data set.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if name is None:
+        from batchsel import cards
+
+        raise UsageError(f"which data set? Give --dataset NAME; known: {', '.join(cards.names('datasets'))}.")
+    return name
+
+
+def resolve_new_run(
+    settings: Mapping[str, Any],
+    config: str | None,
+    label: str | None,
+    file: str | None,
+    data_dir: str | None,
+    offline: bool,
+) -> RunSpec:
+    """Return the settings of a new run: options win over the configuration, and that over the card.
+
+    Args:
+        settings: Settings that were given as options, or in the environment.
+        config: Configuration file, or None.
+        label: Column of the label in a table, or None.
+        file: User data, or None.
+        data_dir: Folder of the data, or None for the default ones.
+        offline: Whether downloads are forbidden.
+
+    Raises:
+        UserError: If a setting is wrong, or the data set is unknown.
+    """
+    from batchsel.experiments.spec.dataset_lookup import find_card
+    from batchsel.experiments.spec.resolve import resolve
+
+    stated = read_file(config) if config else {}
+    dataset = require_dataset(settings.get("dataset") or stated.get("dataset"))
+    if file or dataset in KINDS:
+        dataset = user_data_name(dataset, file)
+    if label:
+        dataset = _add_label(dataset, label)
+    _report_user_data(dataset)
+    return resolve({**settings, "dataset": dataset}, stated, find_card(dataset, data_dir, offline))
+
+
+def resolve_resumed_run(folder: Path, settings: Mapping[str, Any], config: str | None) -> RunSpec:
+    """Return the settings of an interrupted run.
+
+    Args:
+        folder: Its folder.
+        settings: Settings that were given; those of the environment are ignored.
+        config: Configuration file, which must be None.
+
+    Raises:
+        UsageError: If there is no interrupted run, or other settings are given.
+    """
+    if not (folder / CONFIG).is_file() or not (folder / CHECKPOINT).is_file():
+        raise UsageError(f"{folder} holds no interrupted run ({CONFIG} and {CHECKPOINT}). Expected runs/NAME.")
+    # Settings of the environment are defaults; those of the run win over them.
+    source = click.get_current_context().get_parameter_source
+    changed = [name for name in settings if source(name) is ParameterSource.COMMANDLINE]
+    if changed or config:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
+        raise UsageError(f"--resume keeps the settings of the run. Leave out {options}.")
+    return RunSpec(**read_file(folder / CONFIG))
+
+
+def _add_label(dataset: str, label: str) -> str:
+    from batchsel.data.builders.user_images import is_folder
+    from batchsel.data.sets.lm_text import is_text
+
+    if is_text(dataset) or is_folder(dataset) or not ("." in dataset or "/" in dataset):
+        raise UsageError(f"--label names the column of a table, and {dataset} is not one. Leave it out.")
+    return f"{dataset}:{label}"
+
+
+def _report_user_data(dataset: str) -> None:
+    """Print how a user's table or images are read."""
+    from batchsel.data.builders.user_images import is_folder, load_folder
+    from batchsel.data.builders.user_table import is_table, load_table
+    from batchsel.data.download.progress import download_progress
+
+    lines: list[str] = []
+    if is_table(dataset):
+        lines = [column.text for column in load_table(dataset)[1]]
+    elif is_folder(dataset):
+        lines = load_folder(dataset, progress=download_progress)[1]
+    for line in lines:
+        click.echo(line, err=True)
