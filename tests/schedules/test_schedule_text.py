@@ -178,7 +178,7 @@ durations = above_none | st.floats(0.01, 1e6).map(lambda passes: f"{passes} pass
 points = st.lists(durations, min_size=1, max_size=4)
 rates = st.none() | st.floats(0, exclude_min=True, allow_infinity=False)
 pairs = st.lists(st.floats(0, 1, exclude_max=True), min_size=2, max_size=2).map(sorted)
-parts = st.check_choice(
+parts = st.one_of(
     st.just(Constant()),
     st.builds(Linear, shares),
     st.builds(Cosine, shares),

@@ -215,7 +215,7 @@ PARTS = [
         st.none() | st.just([0.1, 0.9]),
     ),
 ]
-parts = st.check_choice(*PARTS)
+parts = st.one_of(*PARTS)
 few = settings(max_examples=60)
 
 
@@ -226,7 +226,7 @@ def test_factors_are_never_negative_nor_above_1(part, progress, passes):
 
 
 @few
-@given(st.check_choice(*FALLING), shares, shares)
+@given(st.one_of(*FALLING), shares, shares)
 def test_decays_start_at_1_never_rise_and_end_at_end(part, one, other):
     first, second = sorted([one, other])
     assert part(0.0) == 1
