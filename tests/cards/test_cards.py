@@ -1,4 +1,4 @@
-"""Cards: all of ours are right, and what is wrong in a user's is told at once."""
+"""Cards: the built-in ones are valid, and all problems of a card are reported at once."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_the_names_are_the_files_of_the_folder(folder):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_card_of_ours_is_right(name, folder):
+def test_every_built_in_card_is_valid(name, folder):
     card = cards.load("datasets", name)
     assert isinstance(card, DatasetCard)
     assert card.target in {target.text for target in card.targets.values()}
@@ -58,7 +58,7 @@ def test_the_fashion_mnist_card_says_what_is_known():
     assert card.target == "accuracy>=0.91"
 
 
-def test_a_card_of_the_working_directory_wins_and_adds(folder):
+def test_cards_of_the_working_directory_replace_and_add(folder):
     write_card(folder, card_values("iris", title="My irises"))
     write_card(folder, card_values("tulips"))
     assert cards.load("datasets", "iris").title == "My irises"
@@ -71,12 +71,12 @@ def test_an_unknown_name_gets_the_nearest(folder):
 
 
 @pytest.mark.parametrize("name", ["../datasets/iris", "/etc/passwd", "iris.toml", ""])
-def test_a_name_is_no_path(name, folder):
+def test_names_must_not_be_paths(name, folder):
     with pytest.raises(UsageError, match="unknown dataset"):
         cards.load("datasets", name)
 
 
-def test_files_that_are_no_cards_are_not_listed(folder):
+def test_other_files_are_not_listed(folder):
     write_card(folder, card_values("tulips"))
     for name in (".hidden.toml", "notes.txt", "with space.toml"):
         (folder / "datasets" / name).write_text("")
@@ -92,7 +92,7 @@ def problems_of(folder, **changes) -> str:
     return str(caught.value)
 
 
-def test_all_problems_are_told_at_once(folder):
+def test_all_problems_are_reported_at_once(folder):
     text = problems_of(folder, tilte="x", title=None, task="guessing", input_shape=[28, -1], sizes={"train": 5})
     assert "has 6 problems" in text
     assert "title: missing key, expected a text." in text
@@ -137,7 +137,7 @@ def test_a_file_name_stays_inside_the_folder(folder, name):
 @pytest.mark.parametrize(
     "target", ["accuracy=0.9", "accuracy>0.9", ">=0.9", "accuracy>=high", "accuracy >= 0.9 %", 0.9]
 )
-def test_a_target_that_cannot_be_read(folder, target):
+def test_malformed_targets_are_rejected(folder, target):
     level = {"target": "loss <= 3e-1", "reason": "r"}
     targets = {"easy": level, "medium": {"target": target, "reason": "r"}, "hard": level}
     text = problems_of(folder, targets=targets)
@@ -171,7 +171,7 @@ def test_a_card_that_is_not_utf8(folder):
         cards.load("datasets", "tiny")
 
 
-def test_a_plain_card_needs_no_file():
+def test_default_cards_need_no_file():
     card = default_card("mine", "classification", (8, 8, 3), Sizes(6, 2, 2), class_names=("a", "b"))
     assert card.defaults.model == "cnn"
     assert card.target is None

@@ -1,4 +1,4 @@
-"""Experiment cards: ours are right, a wrong one is told in full, and one is carried out as it is stated."""
+"""Experiment cards: the built-in ones are valid, problems are reported at once, and a card runs as stated."""
 
 import json
 from dataclasses import replace
@@ -49,7 +49,7 @@ batch_size = [15, 30]
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_card_of_ours_states_runs_that_can_be_made(name):
+def test_every_built_in_card_states_valid_runs(name):
     card = cards.load("experiments", name)
     for form in (card, card.scaled) if card.scaled else (card,):
         for job in Experiment.from_card(form, 1).jobs():
@@ -60,7 +60,7 @@ def test_every_card_of_ours_states_runs_that_can_be_made(name):
 
 @pytest.mark.parametrize("form", ["full", "scaled"])
 @pytest.mark.parametrize("name", OURS)
-def test_recorded_results_of_ours_are_whole(name, form):
+def test_recorded_results_are_complete(name, form):
     folder = FOLDER / name / ("" if form == "full" else form)
     if not (folder / records.FILE).is_file():
         pytest.skip("not recorded")
@@ -95,7 +95,7 @@ def test_recorded_results_of_ours_are_whole(name, form):
         (("[settings]", RANGE.replace("8..", "..") + "[settings]"), ["tuning.grid.batch_size: cannot read the range"]),
     ],
 )
-def test_what_is_wrong_with_a_card_is_told(change, words, tmp_path):
+def test_problems_of_a_card_are_reported(change, words, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace(*change))
     with pytest.raises(UserError) as caught:
@@ -111,7 +111,7 @@ def test_a_card_may_state_a_search(tmp_path):
     assert (tuning.trials, tuning.grid) == (12, {"batch_size": Range(8, 64)})
 
 
-def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):
+def test_a_card_is_tuned_once_run_and_resumed(tmp_path):
     (tmp_path / "mine.toml").write_text(GOOD + TUNED)
     card, told = cards.load_file("experiments", tmp_path / "mine.toml"), []
     context = RunContext(tmp_path / "mine", checkpoints=False)
@@ -133,7 +133,7 @@ def test_a_card_is_tuned_once_run_and_gone_on_with(tmp_path):
     assert len(told) == ran
 
 
-def test_what_is_tuned_for_is_told_apart(tmp_path):
+def test_tuning_goals_are_told_apart(tmp_path):
     (tmp_path / "mine.toml").write_text(GOOD + TUNED)
     card = cards.load_file("experiments", tmp_path / "mine.toml")
 
@@ -148,7 +148,7 @@ def test_what_is_tuned_for_is_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_recorded_runs_of_ours_are_those_that_their_cards_state(name):
+def test_recorded_runs_are_those_of_their_cards(name):
     card = cards.load("experiments", name)
     for form, folder in ((card, FOLDER / name), (card.scaled, FOLDER / name / "scaled")):
         if form is None or not (folder / records.FILE).is_file():
@@ -183,7 +183,7 @@ def test_shards_join_to_the_whole(tmp_path):
     assert len(whole.records) == 9
 
 
-def test_the_command_runs_a_card_and_lists_ours(monkeypatch, capfd, tmp_path):
+def test_the_command_runs_a_card_and_lists_built_in_ones(monkeypatch, capfd, tmp_path):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     (tmp_path / "mine.toml").write_text(GOOD.replace("seeds = 2", 'seeds = 1\ncontrols = ["again"]'))
@@ -208,7 +208,7 @@ def test_lerac_goes_on_after_the_warm_up_of_the_common_rate(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_what_is_judged_by_its_end_is_tuned_by_its_end(name):
+def test_arms_judged_at_the_end_are_tuned_for_the_end(name):
     card = cards.load("experiments", name)
     for form in (card, card.scaled) if card.scaled else (card,):
         if form.tuning is not None:

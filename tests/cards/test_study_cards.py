@@ -1,4 +1,4 @@
-"""Cards of studies: factors make arms, pipes are appended to, a scaled form differs in what it names, runs carry it."""
+"""Cards of studies: factors make arms, levels append to pipes, scaled forms override keys, runs record them."""
 
 import json
 import math
@@ -87,7 +87,7 @@ def test_every_combination_of_levels_is_an_arm_and_the_first_levels_are_the_base
     assert card.controls == ()
 
 
-def test_arms_of_a_seed_are_mixed_and_the_baseline_once_more_is_no_cell(read):
+def test_arms_of_a_seed_are_interleaved_and_the_repeated_baseline_is_not_a_cell(read):
     jobs = Experiment.from_card(read(STUDY, ("controls = []", 'controls = ["again"]')), 8).jobs()
     blocks = [[job.arm.name for job in jobs if job.spec.seed == seed] for seed in range(8)]
     assert [job.spec.seed for job in jobs] == [seed for seed in range(8) for _ in range(5)]
@@ -120,7 +120,7 @@ def test_levels_append_to_another_level_to_the_card_of_the_data_set_and_to_nothi
     assert by_arm(nothing)["warmup on, rate plain"].spec.augment == "jitter"
 
 
-def test_a_scaled_form_differs_in_what_it_names(read):
+def test_a_scaled_form_overrides_only_the_keys_it_has(read):
     card = read(STUDY)
     small = card.scaled
     assert (card.form, small.form, small.scaled) == ("full", "scaled", None)
@@ -185,7 +185,7 @@ def test_a_card_of_arms_may_name_its_baseline():
         (('story = "One seed of five, and fewer evaluations."', ""), "scaled.story: missing key"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_study_is_told_once(change, words, read):
+def test_problems_of_a_study_are_reported_once(change, words, read):
     with pytest.raises(UserError) as caught:
         read(STUDY, change)
     told = str(caught.value)
@@ -225,7 +225,7 @@ BUDGETS = {"kind": "budgets", "pruned": "full", "points": 0.5}
         (BUDGETS | {"points": True}, "analysis.points: expected a number of at least 0, got True"),
     ],
 )  # fmt: skip
-def test_what_an_analysis_wants_to_know_is_checked_by_its_kind(changes, words):
+def test_parameters_of_an_analysis_are_checked_by_its_kind(changes, words):
     values = kinds(**changes)
     if words is None:
         assert read_experiment_card(values, "mine", "mine.toml").analysis == changes
@@ -236,7 +236,7 @@ def test_what_an_analysis_wants_to_know_is_checked_by_its_kind(changes, words):
     assert "has 1 problem:" in str(caught.value)
 
 
-def test_an_unknown_setting_is_told_before_anything_is_run(read, tmp_path):
+def test_unknown_settings_are_reported_before_any_run(read, tmp_path):
     card = read(STUDY, ("evaluations = 6", "evaluation = 6"))
     with pytest.raises(UsageError, match=r"unknown setting 'evaluation'. Did you mean 'evaluations'"):
         run_card(card, RunContext(tmp_path / "out", checkpoints=False))
@@ -272,7 +272,7 @@ def command(monkeypatch, capfd, tmp_path):
     return CommandLine(monkeypatch, capfd)
 
 
-def test_a_plan_says_what_would_be_run_and_runs_nothing(command, read, tmp_path):
+def test_a_plan_lists_runs_and_runs_nothing(command, read, tmp_path):
     read(STUDY, ("controls = []", 'controls = ["again", "horizon"]'))
     told = command("experiment", "mine.toml", "--plan", "--seeds", "3").out
     assert "full form: 4 arms and the baseline once more on 3 seeds of 1 data set: 15 runs, of which 0 are" in told
@@ -284,7 +284,7 @@ def test_a_plan_says_what_would_be_run_and_runs_nothing(command, read, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.toml"]
 
 
-def test_records_of_a_study_say_what_they_are_made_for_and_lie_with_their_form(command, read, tmp_path):
+def test_records_of_a_study_name_it_and_are_stored_by_form(command, read, tmp_path):
     two = ("[settings]", "[[without]]\nwarmup = 'on'\n\n[settings]"), ('["warmup", "rate"]', '["rate"]')
     read(STUDY, *two)
     done = command("experiment", "mine.toml", "--scaled", "--json")

@@ -1,4 +1,4 @@
-"""Bad input is refused before anything is trained, with the value, what was expected and what to do."""
+"""Bad input is rejected before training, with the value, what was expected and what to do."""
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ def mean_of_the_batch(y_true, y_pred):
         (lambda: None, "model must be a keras.Model, got NoneType."),
     ],
 )
-def test_models_that_cannot_be_trained(build, words):
+def test_untrainable_models_are_rejected(build, words):
     with pytest.raises(UserError) as caught:
         Trainer(build())
     assert words in str(caught.value)
@@ -68,7 +68,7 @@ def test_models_that_cannot_be_trained(build, words):
         (mean_of_the_batch, "returns one number for the whole batch; batchsel needs one for each sample"),
     ],
 )
-def test_losses_without_a_per_sample_form(loss, words):
+def test_losses_without_a_per_sample_form_are_rejected(loss, words):
     trainer = Trainer(linear(4, loss=loss), batch_size=B, compile="graph")
     with pytest.raises(UserError, match=words):
         trainer.fit(X, X[:, 0], verbose=0)
@@ -106,7 +106,7 @@ def trainer():
 
 
 @pytest.mark.parametrize("case", BAD_DATA)
-def test_data_that_cannot_be_trained_on(case, trainer):
+def test_unusable_data_are_rejected(case, trainer):
     data, words = BAD_DATA[case]
     before, counts = trainer.model.get_weights(), trainer.counts
     with pytest.raises(UserError) as caught:
@@ -116,13 +116,13 @@ def test_data_that_cannot_be_trained_on(case, trainer):
     np.testing.assert_array_equal(trainer.model.get_weights()[0], before[0])
 
 
-def test_a_metric_of_several_numbers():
+def test_metrics_with_several_numbers_are_rejected():
     model = mlp(loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=[keras.metrics.F1Score()])
     with pytest.raises(UserError, match="metric 'f1_score' gives 3 numbers; batchsel records one each"):
         Trainer(model, batch_size=B).fit(X, np.eye(3)[Y], verbose=0)
 
 
-def test_a_model_with_nothing_to_train():
+def test_models_without_trainable_weights_are_rejected():
     model = mlp()
     model.trainable = False
     model.compile("sgd", model.loss)
@@ -131,7 +131,7 @@ def test_a_model_with_nothing_to_train():
 
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy()])
-def test_labels_are_checked_however_the_loss_is_given(loss):
+def test_labels_are_checked_for_every_form_of_the_loss(loss):
     trainer = Trainer(mlp(activation="softmax", loss=loss), batch_size=B, compile="graph")
     with pytest.raises(UserError, match=r"17 labels lie outside 0 \.\.\. 2"):
         trainer.fit(X, np.where(Y == 0, 3, Y), verbose=0)
@@ -163,7 +163,7 @@ BAD_OPTIONS = {
 
 
 @pytest.mark.parametrize("case", BAD_OPTIONS)
-def test_options_that_make_no_sense(case, trainer):
+def test_meaningless_options_are_rejected(case, trainer):
     options, words = BAD_OPTIONS[case]
     before = trainer.counts
     with pytest.raises(UserError) as caught:
@@ -183,7 +183,7 @@ def test_options_that_make_no_sense(case, trainer):
         ("loss>=0.3", "reverse the sign, loss should fall"),
     ],
 )
-def test_targets_that_cannot_be_reached(target, words, trainer):
+def test_unreachable_targets_are_rejected(target, words, trainer):
     with pytest.raises(UsageError) as caught:
         trainer.fit(X, Y, target=target, validation_data=(X, Y), verbose=0)
     assert words in str(caught.value)
@@ -193,7 +193,7 @@ def test_targets_that_cannot_be_reached(target, words, trainer):
     "text",
     ["", "accuracy>0.9", "accuracy=0.9", "0.9<=accuracy", "accuracy>=", "accuracy>=nan", "accuracy>=1e", "a b>=1"],
 )
-def test_targets_that_cannot_be_read(text):
+def test_malformed_targets_are_rejected(text):
     with pytest.raises(UsageError, match="cannot read the target"):
         Target.parse(text)
 
@@ -208,18 +208,18 @@ def test_targets_that_cannot_be_read(text):
         (51, "batch_size 51 is larger than the data set (50 samples); use at most 50"),
     ],
 )
-def test_batch_sizes_that_cannot_be_filled(size, words):
+def test_batch_sizes_above_the_data_are_rejected(size, words):
     with pytest.raises(UsageError) as caught:
         Trainer(mlp(), batch_size=size, compile="graph").fit(X, Y, verbose=0)
     assert words in str(caught.value)
 
 
-def test_an_unknown_mode():
+def test_unknown_compile_modes_are_rejected():
     with pytest.raises(UsageError, match="compile must be one of auto, graph, xla, got 'jit'"):
         Trainer(mlp(), compile="jit").fit(X, Y, verbose=0)
 
 
-def test_xla_with_python_code_is_impossible():
+def test_xla_with_python_code_is_rejected():
     from batchsel.selectors import NumpyFunction
 
     chosen = NumpyFunction(lambda losses, size, rng: np.arange(size))
@@ -229,7 +229,7 @@ def test_xla_with_python_code_is_impossible():
         Trainer(mlp(), chosen, batch_size=B, compile="xla").fit(X, Y, verbose=0)
 
 
-def test_what_needs_data_says_so_before_there_are_any(tmp_path):
+def test_methods_that_need_data_say_so_before_fit(tmp_path):
     trainer = Trainer(mlp())
     for ask in (lambda: trainer.losses, lambda: trainer.save(tmp_path / "a.npz")):
         with pytest.raises(UserError, match=r"nothing was trained yet: call fit\(\) first"):
@@ -237,7 +237,7 @@ def test_what_needs_data_says_so_before_there_are_any(tmp_path):
     assert trainer.counts == {"steps": 0, "samples": 0, "scored": 0, "plans": 0}
 
 
-def test_class_weights_of_several_outputs_are_refused():
+def test_class_weights_of_several_outputs_are_rejected():
     with pytest.raises(UserError, match="class_weight"):
         Trainer(two_outputs(), batch_size=B).fit(
             X, {"kind": Y, "size": X[:, 0]}, class_weight={0: 1.0}, verbose=0

@@ -1,4 +1,4 @@
-"""Label smoothing for class numbers: the formula, and who sees the loss with it and who without."""
+"""Label smoothing for integer labels: the formula, and the places that use the plain loss."""
 
 import functools
 
@@ -43,7 +43,7 @@ def trained(hot):
 @pytest.mark.parametrize("from_logits", [True, False])
 @pytest.mark.parametrize("form", ["rows", "column", "steps"])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
-def test_it_is_the_loss_that_keras_has_for_one_hot_labels(share, form, from_logits):
+def test_smoothed_loss_equals_the_one_hot_loss_of_keras(share, form, from_logits):
     generator = np.random.default_rng(0)
     shape = (6, 4) if form == "steps" else (6,)
     y, outputs = generator.integers(0, 5, shape), generator.normal(size=(*shape, 5)).astype("float32")
@@ -62,20 +62,20 @@ def test_it_is_the_loss_that_keras_has_for_one_hot_labels(share, form, from_logi
         np.testing.assert_allclose(found, by_hand, rtol=1e-5)
 
 
-def test_it_can_be_made_again_from_its_config():
+def test_smoothed_loss_round_trips_through_its_config():
     again = keras.losses.deserialize(keras.losses.serialize(smoothed(0.2)))
     assert isinstance(again, SmoothedCrossentropy)
     assert again.get_config() == smoothed(0.2).get_config()
     assert again(Y, X[:, :3]) == smoothed(0.2)(Y, X[:, :3])
 
 
-def test_class_numbers_are_still_class_numbers():
+def test_integer_labels_are_still_checked():
     assert loss_kind(smoothed()) == ("sparse", True)
     with pytest.raises(UserError, match="outside"):
         Trainer(mlp(loss=smoothed()), batch_size=8, compile="graph").fit(X, Y + 1, verbose=0)
 
 
-def test_a_trainer_takes_the_same_steps_as_with_one_hot_labels():
+def test_training_steps_equal_those_with_one_hot_labels():
     (ours, history), (keras_own, other) = trained(False), trained(True)
     for one, two in zip(ours.model.get_weights(), keras_own.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
@@ -83,7 +83,7 @@ def test_a_trainer_takes_the_same_steps_as_with_one_hot_labels():
     np.testing.assert_allclose(ours.losses, keras_own.losses, rtol=1e-3)
 
 
-def test_evaluations_are_without_smoothing():
+def test_evaluations_use_no_smoothing():
     trainer, history = trained(False)
     plain = cross_entropy(trainer.model.predict(X, verbose=0), Y)
     assert trainer.evaluate(X, Y)["loss"] == pytest.approx(plain.mean(), rel=1e-4)
@@ -91,7 +91,7 @@ def test_evaluations_are_without_smoothing():
     assert trained(True)[1]["val_loss"][-1] > 1.05 * plain[:20].mean()  # where the loss is that of Keras, as in Keras
 
 
-def test_what_a_selector_goes_by_is_without_smoothing():
+def test_selectors_see_losses_without_smoothing():
     model = mlp(loss=smoothed(), optimizer=keras.optimizers.SGD(0.0))
     trainer = Trainer(model, "loss_ema", batch_size=8, compile="graph")
     history = trainer.fit(X, Y, epochs=1, verbose=0).history
@@ -102,7 +102,7 @@ def test_what_a_selector_goes_by_is_without_smoothing():
     assert abs(history["loss"][0] - shares @ plain) > 0.01
 
 
-def test_of_several_outputs_the_one_that_smooths_is_evaluated_without():
+def test_smoothing_of_one_of_several_outputs_is_left_out_of_evaluation():
     loss = {"kind": smoothed(), "size": "mse"}
     targets = {"kind": Y, "size": X[:, :1]}
     found, plain = (
@@ -113,7 +113,7 @@ def test_of_several_outputs_the_one_that_smooths_is_evaluated_without():
     assert found == pytest.approx(plain, rel=1e-5)
 
 
-def test_perplexity_is_that_of_the_words():
+def test_perplexity_uses_no_smoothing():
     words = np.random.default_rng(0).integers(0, 5, (16, 4))
     model = keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Embedding(5, 5)])
     fill_weights(model)
@@ -125,7 +125,7 @@ def test_perplexity_is_that_of_the_words():
     assert trainer.evaluate(words[:, ::-1].copy(), words)["perplexity"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_models_are_compiled_with_it_where_there_are_classes():
+def test_classification_models_are_compiled_with_smoothing():
     assert build_compiled("mlp(hidden=[4])", (2,), 2, "classification", label_smoothing=0.1).loss.label_smoothing == 0.1
     assert (
         type(build_compiled("mlp(hidden=[4])", (2,), 2, "classification").loss)
@@ -136,19 +136,19 @@ def test_models_are_compiled_with_it_where_there_are_classes():
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5])
-def test_the_share_lies_below_1(share):
+def test_label_smoothing_of_1_is_rejected(share):
     with pytest.raises(UsageError, match=r"label_smoothing must be in \[0, 1\)"):
         SmoothedCrossentropy(share)
     with pytest.raises(UsageError, match=r"label_smoothing must be (at least 0|below 1), got"):
         RunSpec(*RUN, label_smoothing=share)
 
 
-def test_what_was_recorded_without_smoothing_keeps_its_digest():
+def test_digests_of_records_without_smoothing_stay():
     assert not {"label_smoothing", "train_share"} & RunSpec(*RUN).values().keys()
     assert RunSpec(*RUN, label_smoothing=0.1).digest() != RunSpec(*RUN).digest()
 
 
-def test_a_regression_has_no_labels_to_smooth():
+def test_label_smoothing_of_a_regression_is_rejected():
     from batchsel import cards
 
     with pytest.raises(UsageError, match="boston_housing is a regression: its labels are not classes"):

@@ -1,4 +1,4 @@
-"""The package as users get it: cards in the wheel, packages listed, nothing imported too early."""
+"""The package as installed: cards in the wheel, packages listed, nothing imported too early."""
 
 import configparser
 import subprocess

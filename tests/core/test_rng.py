@@ -1,4 +1,4 @@
-"""Random numbers: equal in every mode, uniform, independent, and the same for ever."""
+"""Random numbers: equal in every mode, uniform, independent, and stable over versions."""
 
 import numpy as np
 import pytest
@@ -146,7 +146,7 @@ def test_successive_permutations_share_no_more_places_than_chance():
     assert abs(matches.mean() - 1) < 4 / np.sqrt(len(matches))
 
 
-def test_rng_gives_what_the_functions_give():
+def test_rng_methods_equal_the_functions():
     timestamp = rng.Rng(tf.constant(3), tf.constant(4))
     np.testing.assert_array_equal(timestamp.bits([5], "s"), rng.bits([5], 3, "s", 4))
     np.testing.assert_array_equal(timestamp.uniform([5], "s"), rng.uniform([5], 3, "s", 4))

@@ -1,4 +1,4 @@
-"""When a run ends, and where it is evaluated: target, seconds, the grid of evaluations."""
+"""End of a run and grid of evaluations: target, budget, seconds."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Augmentations by themselves: what they do to pixels, how often, and the same in every mode."""
+"""Augmentations on their own: effect on pixels, frequency, equality in every mode."""
 
 import dataclasses
 
@@ -117,7 +117,7 @@ def test_crops_are_uniform_over_all_offsets(fill):
 
 @pytest.mark.parametrize(("direction", "axis"), [("horizontal", 2), ("vertical", 1)])
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.9, 1.0])
-def test_as_many_are_flipped_as_asked(direction, axis, chance):
+def test_the_share_of_flipped_images_is_the_chance(direction, axis, chance):
     _, x = repeated((3, 4, 2))
     changed = applied(Flip(chance, direction), x)[0].numpy()
     mirrored = (changed == np.flip(x, axis)).all(axis=(1, 2, 3))
@@ -157,7 +157,7 @@ def test_jitter_of_floats_is_that_of_8_bit_images():
 
 
 @pytest.mark.parametrize("chance", [0.25, 1.0])
-def test_rectangles_are_erased_as_often_and_as_large_as_asked(chance):
+def test_frequency_and_area_of_erased_rectangles_follow_the_parameters(chance):
     height, width = 20, 16
     changed = applied(Erasing(chance, fill="zero"), np.ones([MANY, height, width, 1], np.uint8))[0].numpy()[..., 0]
     erased = changed == 0
@@ -176,7 +176,7 @@ def test_rectangles_are_erased_as_often_and_as_large_as_asked(chance):
     assert np.abs(hits - hits[::-1, ::-1]).max() < 5 * np.sqrt(0.5 / hit.sum())
 
 
-def test_what_is_written_over_the_rectangle():
+def test_erased_rectangles_hold_the_fill():
     x = np.tile(IMAGES[:1], (300, 1, 1, 1))
     for fill in ("mean", "random"):
         changed = applied(Erasing(1.0, fill=fill), x)[0].numpy()
@@ -205,7 +205,7 @@ def test_shares_follow_the_beta_distribution(alpha):
     assert shares.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(1500))
 
 
-def test_as_many_batches_are_mixed_as_asked():
+def test_the_share_of_mixed_batches_is_the_chance():
     draw = tf.function(lambda step: draw_share(1.0, 0.3, Rng(tf.constant(0), step)), autograph=False)
     mixed = [draw(tf.constant(step)).numpy() < ONE for step in range(1000)]
     assert np.mean(mixed) == pytest.approx(0.3, abs=0.06)
@@ -260,7 +260,7 @@ def test_partners_are_uniform():
     assert stats.chisquare(counts).pvalue > 0.01
 
 
-def test_of_several_that_mix_one_is_drawn_for_each_batch():
+def test_one_of_several_mixers_is_drawn_for_each_batch():
     change = tf.function(
         lambda step: resolve("mixup(1.0) | cutmix")(
             tf.constant(IMAGES), tf.ones([6], tf.bool), Rng(tf.constant(0), step), START
@@ -292,13 +292,13 @@ def test_of_several_that_mix_one_is_drawn_for_each_batch():
         ("cutmix", np.zeros([2, 8]), "is for images"),
     ],
 )
-def test_inputs_that_do_not_suit_are_refused_in_words(augment, x, words):
+def test_unsuitable_inputs_are_rejected_with_a_message(augment, x, words):
     with pytest.raises(UserError) as caught:
         applied(augment, x)
     assert words in str(caught.value)
 
 
-def test_several_inputs_are_refused_in_words():
+def test_several_inputs_are_rejected_with_a_message():
     with pytest.raises(
         UserError, match="is for models with one array of inputs, this one has 2. Leave it out, or write a transform"
     ):
@@ -314,7 +314,7 @@ def test_several_inputs_are_refused_in_words():
         ("mixup(0.8) | cutmix(1.0, chance=0.5)", Mixup(0.8) | CutMix(1.0, 0.5)),
     ],
 )
-def test_the_text_form_is_read_and_printed_back(text, expected):
+def test_the_text_form_round_trips(text, expected):
     assert resolve(text) == expected
     assert resolve(repr(expected)) == expected
     REGISTRY.check(text)
@@ -337,20 +337,20 @@ def test_the_text_form_is_read_and_printed_back(text, expected):
         ("./no/such.py:f", "there is no file 'no/such.py' to take 'f' from"),
     ],
 )
-def test_what_is_wrong_is_named(text, words):
+def test_errors_name_the_problem(text, words):
     with pytest.raises(UsageError) as caught:
         resolve(text)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [3, 0.5, b"flip", {"flip"}])
-def test_what_is_no_augmentation_is_refused(wrong):
+def test_other_objects_are_rejected(wrong):
     with pytest.raises(UsageError, match=r"augment must be a text such as 'crop\(4\) | flip', an augmentation"):
         resolve(wrong)
     assert resolve(None) is resolve("") is resolve([]) is None
 
 
-def test_what_a_file_holds(tmp_path):
+def test_objects_are_loaded_from_a_file(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "import dataclasses, keras\n"
@@ -369,7 +369,7 @@ def test_what_a_file_holds(tmp_path):
     assert len(REGISTRY.parse(text)) == 4
 
 
-def test_every_name_says_where_it_comes_from():
+def test_every_docstring_cites_its_source():
     for name in REGISTRY.entries():
         doc = REGISTRY.doc(name)
         assert "Source:" in doc

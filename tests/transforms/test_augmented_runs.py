@@ -1,4 +1,4 @@
-"""`--augment`: settings, records, cards, and the list of what there is."""
+"""`--augment`: settings, records, cards, and the list of augmentations."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ def test_a_spec_without_augmentation_has_the_digest_it_had():
     assert 'augment = "crop(4)"' in to_toml(other)
 
 
-def test_a_card_may_say_how_samples_are_augmented_and_options_win():
+def test_cards_may_set_augmentations_and_options_override_them():
     card = cards.load("datasets", "fashion_mnist")
     assert resolved({}, {}, card).augment == ""
     card = dataclasses.replace(card, defaults=dataclasses.replace(card.defaults, augment="crop(2) | flip"))
@@ -33,7 +33,7 @@ def test_a_card_may_say_how_samples_are_augmented_and_options_win():
         check_names(resolved({"augment": "filp"}, {}, card))
 
 
-def test_a_run_with_a_function_of_ones_own(monkeypatch, capfd, tmp_path):
+def test_a_run_accepts_a_user_function(monkeypatch, capfd, tmp_path):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     (tmp_path / "mine.py").write_text("def noisy(x, rng):\n    return x + 0.1 * rng.uniform(x.shape, 'noise')\n")

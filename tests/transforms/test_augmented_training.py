@@ -1,4 +1,4 @@
-"""Augmentation inside the traced step: what is trained on, what is not touched, mixed losses, modes, seeds, resuming."""
+"""Augmentation inside the traced step: inputs, plain samples elsewhere, mixed losses, modes, seeds, resuming."""
 
 import keras
 import numpy as np
@@ -39,7 +39,7 @@ def keras_layers():
     return [keras.layers.RandomFlip("horizontal"), keras.layers.RandomTranslation(0.2, 0.2), "mixup"]
 
 
-def test_without_augmentation_all_is_as_it_was():
+def test_training_without_augmentation_is_unchanged():
     plain, history = trained(None)
     for nothing in ("", [], lambda x: x):
         other, same = trained(nothing)
@@ -64,7 +64,7 @@ def test_graph_and_xla_train_alike():
     assert np.ptp(first["loss"]) > 0
 
 
-def test_around_a_graph_it_is_compiled_by_itself(monkeypatch):
+def test_augmentation_around_a_graph_is_compiled_separately(monkeypatch):
     def convolution():
         layers = [
             keras.layers.Rescaling(1 / 255),
@@ -151,7 +151,7 @@ def test_the_gradient_is_that_of_the_mixed_loss():
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
-def test_rows_that_fill_up_a_batch_are_mixed_with_nobody_real():
+def test_rows_of_padding_are_never_partners_of_real_rows():
     n = B + 3
     trainer, history = trained("mixup(1.0)", "fixed", (X[:n], Y[:n]), lambda: perceptron(rate=1e-9), epochs=1)
     filled = np.append(np.arange(B, n), np.zeros(B - 3, int))
@@ -183,7 +183,7 @@ def test_losses_that_are_kept_are_mixed_without_smoothing():
     assert history["loss"][0] == pytest.approx(smoothed.mean(), rel=1e-4)
 
 
-def test_losses_of_several_outputs_are_mixed_each():
+def test_losses_of_several_outputs_are_mixed_separately():
     x, y = FLAT[:B], {"kind": KINDS[:B], "size": FLAT[:B].sum(1)}
     _, history = trained("mixup(1.0)", "fixed", (x, y), two_outputs, epochs=1)
     assert history["loss"][0] == pytest.approx(history["kind_loss"][0] + 0.5 * history["size_loss"][0], rel=1e-4)
@@ -220,7 +220,7 @@ def test_resuming_at_any_step_is_bit_equal(augment, compile, tmp_path):
 
 
 @pytest.mark.parametrize("augment", [lambda: SOME, keras_layers])
-def test_one_trace_serves_all_seeds_and_seeds_say_all(augment):
+def test_one_trace_serves_all_seeds_and_seeds_determine_all_draws(augment):
     trainer = Trainer(perceptron(), "random", batch_size=B, compile="graph", augment=augment())
     histories = {}
     for seed in (0, 1, 0, 2):
@@ -236,7 +236,7 @@ def test_one_trace_serves_all_seeds_and_seeds_say_all(augment):
     assert once != histories[0]
 
 
-def test_a_second_call_of_fit_goes_on_with_new_draws():
+def test_a_second_call_of_fit_continues_with_new_draws():
     def run(epochs):
         trainer = Trainer(perceptron(), "fixed", batch_size=B, compile="graph", augment=["flip", *keras_layers()])
         return [trainer.fit(X, Y, epochs=each, verbose=0).history["loss"] for each in epochs]
@@ -245,7 +245,7 @@ def test_a_second_call_of_fit_goes_on_with_new_draws():
     np.testing.assert_allclose(np.concatenate(parts), whole[0], rtol=1e-6)
 
 
-def test_fit_takes_it_too():
+def test_fit_accepts_augmentations():
     model = perceptron()
     options = {"batch_size": B, "compile": "graph", "augment": ["crop(2)", "flip"], "verbose": 0}
     first = batchsel.fit(model, X, Y, **options).history
@@ -284,7 +284,7 @@ def test_functions_get_inputs_in_their_structure():
     assert_same(weights_of(trainers[0].model), weights_of(trainers[1].model))
 
 
-def test_reference_models_are_trained_alike():
+def test_auxiliary_models_are_augmented_alike():
     trainer, _ = trained("flip | mixup", "rho_loss(pool=2)", build=lambda: perceptron(metrics=()))
     assert trainer.reference._inner
     for inner, _ in trainer.reference._inner.values():
@@ -300,7 +300,7 @@ def test_reference_models_are_trained_alike():
         ([keras.layers.RandomFlip()], r"RandomFlip\(mode='horizontal_and_vertical'\) cannot be applied to float32"),
     ],
 )
-def test_what_does_not_suit_the_data_is_said_before_training(augment, words):
+def test_unsuitable_augmentations_are_rejected_before_training(augment, words):
     with pytest.raises(UserError, match=words):
         trained(augment, data=(FLAT, KINDS), build=mlp)
 

@@ -1,4 +1,4 @@
-"""Blur against SciPy's, in every type, form and mode; how often, how much, and until when."""
+"""Blur against SciPy in every type, form and mode; its frequency, strength and end."""
 
 import functools
 
@@ -48,7 +48,7 @@ def applied(blur, x=IMAGES, seed=3, step=5, progress=0.0, jit=False):
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(32, 32, 3), (28, 17, 1), (5, 2, 3), (1, 1, 1), (1, 40, 2)])
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 2.5, 16.0])
-def test_it_is_the_blur_of_scipy(sigma, height, width, channels):
+def test_blur_equals_that_of_scipy(sigma, height, width, channels):
     x = np.random.default_rng(1).integers(0, 256, (3, height, width, channels), np.uint8)
     radius = int(np.ceil(3 * sigma))
     expected = reference(x, sigma, radius)
@@ -72,7 +72,7 @@ def test_8_bit_images_are_off_by_a_level_seldom():
 
 
 @pytest.mark.parametrize("size", [3, 5, 21])
-def test_the_kernel_has_the_size_that_is_asked_for(size):
+def test_the_kernel_has_the_given_size(size):
     dot = np.zeros((1, 31, 31, 1), np.float64)
     dot[0, 15, 15] = 1
     found = applied(Blur(4.0, size=size), dot)
@@ -113,7 +113,7 @@ def test_eager_graph_and_xla_agree_to_the_last_bit(form):
 
 
 @pytest.mark.parametrize(("form", "chance"), [("fixed", 0.3), ("chance", 1.0), ("chance", 0.6), ("sigma", 0.5)])
-def test_as_many_images_are_blurred_as_asked(form, chance):
+def test_the_share_of_blurred_images_is_the_chance(form, chance):
     blur, steps = Blur(1.0, until=0.5, form=form, chance=chance), 250
     expected = drawn = variance = 0.0
     for step in range(steps):
@@ -125,7 +125,7 @@ def test_as_many_images_are_blurred_as_asked(form, chance):
     assert abs(drawn - expected) < 4 * np.sqrt(variance)
 
 
-def test_each_image_is_blurred_wholly_or_not_at_all():
+def test_each_image_is_blurred_completely_or_not_at_all():
     smooth = applied(Blur(1.0))
     found = applied(Blur(1.0, chance=0.5))
     whole, none = ((found == side).all(axis=(1, 2, 3)) for side in (smooth, IMAGES))
@@ -158,7 +158,7 @@ def test_falling_sigma_is_that_of_scipy_and_leaves_more_and_more():
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("until", [0.2, 0.3, 1 / 3, "3 passes"])
-def test_behind_the_phase_images_are_untouched(form, until):
+def test_images_are_unchanged_after_the_phase(form, until):
     end = 0.3 if until == "3 passes" else until
     blur = Blur(3.0, until=until, form=form)
     assert (applied(blur, progress=0.3 * end, jit=None) != IMAGES).any()
@@ -168,14 +168,14 @@ def test_behind_the_phase_images_are_untouched(form, until):
         assert float(shown["blur sigma"]) == float(shown["blur chance"]) == 0
 
 
-def test_behind_the_phase_nothing_is_computed():
+def test_nothing_is_computed_after_the_phase():
     made = compiled(Blur(), False).get_concrete_function().graph
     kinds = {operation.type for operation in made.get_operations()}
     assert not kinds & {"MatMul", "BatchMatMulV2", "Transpose"}
     assert kinds & {"If", "StatelessIf"}
 
 
-def test_what_is_shown_is_what_is_done():
+def test_logged_values_are_those_applied():
     for form, sigma, chance in (("fixed", 1.5, 0.8), ("chance", 1.5, 0.4), ("sigma", 0.75, 0.8)):
         blur = Blur(1.5, until=0.4, form=form, chance=0.8)
         shown = blur.logged_values(Timestamp.from_progress(0.2))
@@ -185,7 +185,7 @@ def test_what_is_shown_is_what_is_done():
         assert float(shown["blur chance"]) == pytest.approx(chance)
 
 
-def test_the_draw_hangs_on_seed_step_and_place_alone():
+def test_draws_depend_on_seed_step_and_place_alone():
     blur = Blur(chance=0.5)
     x = np.tile(IMAGES, (8, 1, 1, 1))
     first = applied(blur, x)
@@ -223,7 +223,7 @@ def test_several_steps_in_one_call_are_those_of_single_calls():
         ({"size": 3.0}, "blur: size must be an odd whole number of at least 3, got 3.0"),
     ],
 )
-def test_wrong_numbers_are_refused_in_words(settings, words):
+def test_wrong_parameters_are_rejected_with_a_message(settings, words):
     with pytest.raises(UsageError) as caught:
         Blur(**settings)
     assert words in str(caught.value)
@@ -236,19 +236,19 @@ def test_wrong_numbers_are_refused_in_words(settings, words):
         (np.zeros([2, 8, 8, 1], np.int32), "is for uint8 or floating-point inputs, these are int32"),
     ],
 )
-def test_what_is_no_image_is_refused_in_words(x, words):
+def test_other_inputs_than_images_are_rejected_with_a_message(x, words):
     with pytest.raises(UserError) as caught:
         Blur()(tf.constant(x), Rng(0, 0), Timestamp.from_progress(0.0))
     assert words in str(caught.value)
 
 
-def test_images_of_a_size_that_is_not_known_are_refused_in_words():
+def test_images_of_unknown_size_are_rejected_with_a_message():
     blur = tf.function(lambda x: Blur()(x, Rng(0, 0), Timestamp.from_progress(0.0)), autograph=False)
     with pytest.raises(UserError, match=r"is for images of one size, the inputs have the shape \[2, None, None, 3\]"):
         blur.get_concrete_function(tf.TensorSpec([2, None, None, 3]))
 
 
-def test_the_phase_is_counted_in_parts_that_no_last_bit_moves():
+def test_parts_of_a_phase_do_not_depend_on_the_last_bit():
     from batchsel.transforms.curricula.phase import elapsed_parts
 
     for steps in (10, 64, 100, 128, 1000, 1024, 5000):

@@ -1,4 +1,4 @@
-"""Curricula as text, in order, and what they must not do to a batch."""
+"""Curricula: text form, order, and checks of their effect on a batch."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ class Scopes(Curriculum):
         ("resolution(start=.5, delay=0, finish=1, method='area')", Curricula((Resolution(0.5, 0, 1, method="area"),))),
     ],
 )
-def test_the_text_form_is_read_and_printed_back(text, expected):
+def test_the_text_form_round_trips(text, expected):
     assert resolve(text) == expected
     assert resolve(repr(expected)) == expected
     assert resolve(repr(expected.parts[0])).parts == expected.parts[:1]
@@ -65,13 +65,13 @@ def test_the_text_form_is_read_and_printed_back(text, expected):
         ("./no/such.py:f", "there is no file 'no/such.py' to take 'f' from"),
     ],
 )
-def test_what_is_wrong_is_named(text, words):
+def test_errors_name_the_problem(text, words):
     with pytest.raises(UsageError) as caught:
         resolve(text)
     assert words in str(caught.value)
 
 
-def test_whatever_stands_for_curricula_is_taken():
+def test_resolve_accepts_texts_objects_classes_and_lists():
     assert resolve(None) is resolve("") is resolve(" ") is resolve([]) is resolve(["", None]) is None
     both = Blur() | Resolution()
     for given in (both, ["blur", Resolution()], (Blur, "resolution"), [both.parts[0], [Resolution]]):
@@ -82,7 +82,7 @@ def test_whatever_stands_for_curricula_is_taken():
             resolve(wrong)
 
 
-def test_what_a_file_holds(tmp_path):
+def test_objects_are_loaded_from_a_file(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "import dataclasses\n"
@@ -100,7 +100,7 @@ def test_what_a_file_holds(tmp_path):
     assert resolve(text).logged_values(START) == {}
 
 
-def test_parts_are_applied_in_order_each_with_numbers_of_its_own():
+def test_parts_are_applied_in_order_with_separate_random_numbers():
     x = tf.ones([2])
     assert Curricula((Dawn(0.5), Dawn(0.1)))(x, RNG, START).numpy() == pytest.approx([0.05, 0.05])
     once = Curricula((Scopes(),))(x, RNG, START) - x
@@ -109,14 +109,14 @@ def test_parts_are_applied_in_order_each_with_numbers_of_its_own():
     assert (once.numpy() != np.asarray(Scopes()(x, RNG, START) - x)).all()
 
 
-def test_what_parts_show_is_put_together():
+def test_logged_values_of_parts_are_combined():
     shown = (Dawn(0.5) | Blur(2.0) | Dawn(0.1)).logged_values(START)
     assert {name: round(float(value), 6) for name, value in shown.items()} == {
         "light": 0.5, "blur sigma": 2.0, "blur chance": 1.0, "light 3": 0.1,
     }  # fmt: skip
 
 
-def test_what_xla_can_do_is_that_of_all_parts():
+def test_a_chain_supports_xla_if_all_parts_do():
     assert Curricula((Blur(), Dawn())).supports_jit
     assert Curricula((Blur(), Dawn())).suits_xla
     mixed = Blur() | Resolution()
@@ -126,7 +126,7 @@ def test_what_xla_can_do_is_that_of_all_parts():
     assert not Curricula((Blur(),)).resizes
 
 
-def test_a_check_traces_once_and_refuses_other_shapes():
+def test_check_traces_once_and_rejects_other_shapes():
     calls = []
 
     @dataclasses.dataclass(frozen=True, repr=False)
@@ -162,12 +162,12 @@ def test_curricula_are_listed_and_shown(monkeypatch, capfd):
     assert command("curricula", "show", "blurr").code == 2
 
 
-def test_every_name_says_where_it_comes_from():
+def test_every_docstring_cites_its_source():
     for name in REGISTRY.entries():
         assert all(word in REGISTRY.doc(name) for word in ("Formula:", "Cost:", "Source:", "https://", "Example:"))
 
 
-def test_curricula_written_for_version_0_1_still_record_what_they_show():
+def test_the_old_method_name_shown_still_works():
     class Dusk(Curriculum):
         name = "dusk"
 

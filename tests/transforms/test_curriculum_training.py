@@ -1,4 +1,4 @@
-"""Curricula in the loop: what is trained on, what is left plain, and the same however a run is cut."""
+"""Curricula in the loop: inputs, plain samples elsewhere, and equality however a run is split."""
 
 import keras
 import numpy as np
@@ -84,7 +84,7 @@ def test_a_resumed_run_is_the_same(tmp_path):
         Trainer(dense(), "loss_ema", batch_size=B, compile="graph").resume(tmp_path / "run.npz")
 
 
-def test_blur_that_is_over_leaves_samples_as_they_are_to_the_bit():
+def test_samples_are_bit_equal_after_the_blur():
     """At a rate of 0, losses are those of the first weights; the phase ends in the first batch."""
     losses = {}
     for curriculum in (None, "blur(until='0.001 passes')"):
@@ -98,7 +98,7 @@ def test_blur_that_is_over_leaves_samples_as_they_are_to_the_bit():
     assert (plain[:B] != over[:B]).any()
 
 
-def test_training_sees_blurred_pictures_evaluation_and_pools_plain_ones():
+def test_training_sees_blurred_images_evaluation_and_pools_plain_ones():
     """With a learning rate of 0, the losses are those of the first weights on what was shown."""
     losses = {}
     for curriculum in (None, "blur(sigma=2.0, until=1.0)"):
@@ -128,7 +128,7 @@ def test_training_sees_blurred_pictures_evaluation_and_pools_plain_ones():
     assert plain[chosen].mean() > plain.mean()
 
 
-def test_what_the_course_holds_and_batchsel_fit():
+def test_the_schedule_log_has_the_curriculum_and_fit_accepts_it():
     model = pooled()
     batchsel.fit(
         model, X, Y, batch_size=B, epochs=4, curriculum=["blur(until=0.5)", "resolution(0.5, 0.5, 0.75)"], verbose=0
@@ -141,6 +141,6 @@ def test_what_the_course_holds_and_batchsel_fit():
     assert values["picture scale"][12:].tolist() == [1.0] * 4
 
 
-def test_a_model_of_one_size_is_refused_in_words():
+def test_models_of_one_size_are_rejected_with_a_message():
     with pytest.raises(UserError, match="takes pictures of one size only"):
         Trainer(dense(), batch_size=B, curriculum="resolution").fit(X, Y, verbose=0)

@@ -1,4 +1,4 @@
-"""Which selectors may be trained on mixed samples: those that do not go by what training finds out."""
+"""Mixing is allowed for selectors that do not use training losses, and rejected for others."""
 
 import dataclasses
 
@@ -41,7 +41,7 @@ def test_the_list_of_those_allowed():
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not allowed(name)])
-def test_a_refusal_names_selector_and_remedy(name):
+def test_the_error_names_selector_and_remedy(name):
     with pytest.raises(UserError) as caught:
         check_mixing(MIXUP, selector(name))
     assert repr(selector(name)) in str(caught.value)
@@ -96,7 +96,7 @@ def test_a_pipe_learns_if_any_of_its_parts_does():
     assert dataclasses.replace(selector("stratified"), by="loss").uses_training_losses is True
 
 
-def test_it_is_refused_when_the_trainer_is_made():
+def test_mixing_is_rejected_when_the_trainer_is_built():
     with pytest.raises(
         UserError, match=r"mixup\(alpha=0.2, chance=1.0\) and cutmix.* mixes two samples, whose common loss"
     ):

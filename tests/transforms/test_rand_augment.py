@@ -54,7 +54,7 @@ def pillow(name, magnitude, sign):
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("magnitude", [0, 9, 30])
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_each_operation_is_that_of_pillow(name, magnitude, sign):
+def test_each_operation_equals_that_of_pillow(name, magnitude, sign):
     found, expected = ours(name, magnitude, sign).astype(int), np.asarray(pillow(name, magnitude, sign)).astype(int)
     if name in ("rotate", "shear_x", "shear_y"):
         # Where a pixel falls between two, the last bit decides which is nearest.
@@ -66,13 +66,13 @@ def test_each_operation_is_that_of_pillow(name, magnitude, sign):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_even_image_and_tiny_images_are_no_trouble(name):
+def test_constant_and_tiny_images_are_handled(name):
     even = np.full([5, 4, 1], 77, np.uint8)
     assert ours(name, 9, 1, even).dtype == np.uint8
     assert ours(name, 9, -1, even[:1, :2]).shape == (1, 2, 1)
 
 
-def test_each_image_has_operations_of_its_own_as_often_as_the_others():
+def test_operations_are_drawn_uniformly_for_each_image():
     """Every operation gives another picture, so that the picture says which it was."""
     count = 1500
     pictures = {name: {ours(name, 20, sign).tobytes() for sign in (-1, 1)} for name in OPERATIONS}

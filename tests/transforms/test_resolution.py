@@ -1,4 +1,4 @@
-"""Small pictures first: which sizes when, what they look like, and which models take them."""
+"""Progressive resizing: sizes over time, pixels, and models that accept all sizes."""
 
 import keras
 import numpy as np
@@ -39,7 +39,7 @@ def bilinear(x, height, width):
     return np.moveaxis(np.array(planes), 1, -1)
 
 
-def test_sizes_start_small_rise_in_a_line_and_end_whole():
+def test_sizes_start_small_rise_linearly_and_end_full():
     points = (0.0, 0.3, 0.5, 0.56, 0.65, 0.74, 0.78, 0.8, 1.0)
     assert [h for h, _ in sizes(Resolution(), points)] == [16, 16, 16, 20, 24, 28, 32, 32, 32]
     steps = [h for h, _ in sizes(Resolution(0.25, 0.0, 1.0, multiple=1), np.linspace(0, 1, 49), height=64)]
@@ -70,7 +70,7 @@ def test_half_the_size_is_the_mean_of_two_by_two(method):
     np.testing.assert_array_equal(found, np.round(expected))
 
 
-def test_other_sizes_lie_between_the_nearest_pixels():
+def test_other_sizes_interpolate_the_nearest_pixels():
     expected = bilinear(IMAGES, 24, 20)
     found = applied(Resolution(), 0.65)
     assert found.shape == (4, 24, 20, 3)
@@ -81,14 +81,14 @@ def test_other_sizes_lie_between_the_nearest_pixels():
         np.testing.assert_allclose(floats, expected, atol=tolerance)
 
 
-def test_whole_pictures_are_untouched():
+def test_full_size_images_are_unchanged():
     noise = np.random.default_rng(1).normal(size=(2, 9, 9, 1)).astype(np.float32)
     for progress in (0.8, 1.0):
         np.testing.assert_array_equal(applied(Resolution(), progress), IMAGES)
         np.testing.assert_array_equal(applied(Resolution(), progress, noise), noise)
 
 
-def test_one_trace_serves_all_sizes_and_gives_what_eager_gives():
+def test_one_trace_serves_all_sizes_and_equals_eager():
     traces = []
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.float32)])
@@ -103,7 +103,7 @@ def test_one_trace_serves_all_sizes_and_gives_what_eager_gives():
     assert len(traces) == 1
 
 
-def test_the_scale_is_shown():
+def test_the_scale_is_logged():
     curriculum = Resolution(0.25, 0.2, 0.6)
     for progress, scale in ((0.0, 0.25), (0.2, 0.25), (0.4, 0.625), (0.6, 1.0), (1.0, 1.0)):
         shown = curriculum.logged_values(Timestamp.from_progress(progress))
@@ -112,7 +112,7 @@ def test_the_scale_is_shown():
         assert float(shown["picture scale"]) == pytest.approx(scale, abs=2e-3)
 
 
-def test_it_comes_last_and_checks_what_it_is_given():
+def test_resolution_must_be_last_and_checks_its_inputs():
     assert (Blur() | Resolution()).resizes
     assert not (Blur() | Resolution()).supports_jit
     (Blur() | Resolution()).check(tf.constant(IMAGES[:1]), 5)
@@ -137,7 +137,7 @@ def test_it_comes_last_and_checks_what_it_is_given():
         ({"method": "nearest"}, "resolution: method must be one of 'bilinear', 'area', got 'nearest'"),
     ],
 )
-def test_wrong_numbers_are_refused_in_words(settings, words):
+def test_wrong_parameters_are_rejected_with_a_message(settings, words):
     with pytest.raises(UsageError) as caught:
         Resolution(**settings)
     assert words in str(caught.value)
@@ -152,19 +152,19 @@ def test_wrong_numbers_are_refused_in_words(settings, words):
         "convnext_tiny(width=8, depths=[1, 1, 1, 1])",
     ],
 )
-def test_models_that_end_in_a_mean_take_all_sizes(text):
+def test_models_that_end_in_a_mean_accept_all_sizes(text):
     check_sizes(models.build(text, (32, 32, 3), 10), IMAGES)
 
 
 @pytest.mark.parametrize("text", ["mlp(hidden=[4])", "cnn", "cvt13(width=8, depths=[1, 1, 1])"])
-def test_models_that_take_one_size_are_refused_in_words(text):
+def test_models_of_one_size_are_rejected_with_a_message(text):
     model = models.build(text, (32, 32, 3), 10)
     with pytest.raises(UserError, match="takes pictures of one size only, and not of 16 x 16 pixels") as caught:
         check_sizes(model, np.zeros([2, 32, 32, 3], np.uint8))
     assert "GlobalAveragePooling2D in place of Flatten" in str(caught.value)
 
 
-def test_outputs_that_grow_with_the_picture_are_refused_in_words():
+def test_outputs_that_grow_with_the_image_are_rejected_with_a_message():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Reshape((-1, 2))])
     with pytest.raises(UserError, match=r"the outputs have the shapes \[1, 36, 2\] and \[1, 4, 2\]"):
         check_sizes(model, np.zeros([1, 8, 8, 1], np.float32))

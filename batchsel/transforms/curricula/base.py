@@ -1,4 +1,4 @@
-"""Curricula: transforms that depend on time, such as pictures that are blurred first and sharp later."""
+"""Curricula: transforms that depend on time, such as images that are blurred first and sharp later."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Erasing(Augmentation):
 
 @functools.cache
 def fitting_sizes(height: int, width: int, smallest: float, largest: float, aspect: float) -> np.ndarray:
-    """The sizes of rectangles that fit into an image, each as likely as the others.
+    """Return the sizes of rectangles that fit into an image, all equally likely.
 
     Args:
         height: Rows of the image.
