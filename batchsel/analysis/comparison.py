@@ -165,6 +165,7 @@ def summarize(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> 
     seconds, first, timed = [run.seconds for run in runs], runs[0], all(run.timed for run in runs)
     metric = Target.parse(target).metric
     test = [run.record.test[metric] for run in runs if metric in run.record.test]
+    known = [math.nan if value is None else value for value in test]  # a run that diverged has no value
     return Summary(
         dataset=first.dataset,
         arm=first.arm,
@@ -177,7 +178,7 @@ def summarize(runs: Sequence[Outcome], target: str, limit: float = math.inf) -> 
         limit=limit,
         middle_seconds=estimates.interquartile_mean(seconds) if timed else None,
         median_samples=survival.median([run.samples for run in runs], reached),
-        test=estimates.mean(test),
+        test=estimates.mean(known),
         kept=sum(run.record.kept for run in runs) / len(runs),
     )
 

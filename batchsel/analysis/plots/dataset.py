@@ -31,7 +31,7 @@ def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], featu
     """
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(11.0, 4.4), layout="constrained")
+    fig: Any = Figure(figsize=(11.0, 4.4), layout="constrained")
     left, right = fig.subfigures(1, 2, width_ratios=[1.5, 1])
     if y.ndim == 2:
         _documents(left, right, x)

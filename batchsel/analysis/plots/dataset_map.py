@@ -38,7 +38,7 @@ def draw_dataset_map(
         fig, axes = figure(width=6.4, height=4.8)
         _scatter(fig, axes[0, 0], confidence, variability, correctness)
         return fig
-    fig = Figure(figsize=(11.5, 4.8), layout="constrained")
+    fig: Any = Figure(figsize=(11.5, 4.8), layout="constrained")
     left, right = fig.subfigures(1, 2, width_ratios=[1, 1.15])
     _scatter(left, left.subplots(), confidence, variability, correctness)
     columns = _SHOWN // (2 * _ROWS)

@@ -36,7 +36,7 @@ def draw_predictions(images: np.ndarray, predicted: Sequence[str], right: Sequen
 
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    fig = Figure(figsize=(_CELL * max(columns, 3), (_CELL + 0.3) * rows + 0.3), layout="constrained")
+    fig: Any = Figure(figsize=(_CELL * max(columns, 3), (_CELL + 0.3) * rows + 0.3), layout="constrained")
     axes = fig.subplots(rows, columns, squeeze=False).ravel()
     fig.suptitle(title, fontsize=9, color=GRAY)
     for place, ax in enumerate(axes):

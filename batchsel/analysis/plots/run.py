@@ -20,7 +20,7 @@ def save_run_figure(record: RunRecord, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4), layout="constrained", dpi=150)
+    figure: Any = Figure(figsize=(9, 4), layout="constrained", dpi=150)
     left, right = figure.subplots(1, 2, sharey=False)
     target = Target.parse(record.spec.target)
     draw_metric(left, record, target.metric, target.threshold)

@@ -63,7 +63,7 @@ def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 
     """
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(width, height), layout="constrained")
+    fig: Any = Figure(figsize=(width, height), layout="constrained")
     axes = fig.subplots(rows, columns, squeeze=False, **options)
     for one in axes.flat:
         clean(one)
@@ -135,7 +135,7 @@ def clean(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=8)
 
 
-def legend(axes: Axes, **options: Any) -> None:
+def legend(axes: Any, **options: Any) -> None:
     """Add a legend without a frame, if there are entries; below the figure if there are many.
 
     Args:
