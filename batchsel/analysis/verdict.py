@@ -85,9 +85,10 @@ def baseline_drifted(item: Comparison) -> bool:
     Args:
         item: A comparison; False unless its arm is a second run of the baseline.
     """
-    if item.arm.role != "control" or item.arm.control_of or item.time is None or item.time.low is None:
+    if item.arm.role != "control" or item.arm.control_of or item.time is None:
         return False
-    return not item.time.low <= 1 <= item.time.high
+    low, high = item.time.low, item.time.high
+    return low is not None and high is not None and not low <= 1 <= high
 
 
 def _speed_words(item: Comparison) -> str:

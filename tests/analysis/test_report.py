@@ -15,7 +15,9 @@ from made_up import record_of
 from PIL import Image
 
 from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES
+from batchsel.analysis.plots.run import save_run_figure
 from batchsel.experiments.run import records as files
+from batchsel.experiments.run.parse_record import parse_run
 from batchsel.experiments.run.record_details import to_json
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -233,3 +235,11 @@ def test_schedules_come_from_the_log_else_from_evaluations():
     assert schedule_lines(record) == {"learning rate": ([100, 200], [0.01, 0.005])}
     record["course"] = {"names": ["learning_rate", "height"], "samples": [0, 5], "values": [[0.1, 16], [0.2, 32]]}
     assert schedule_lines(record) == {"learning rate": ([0, 5], (0.1, 0.2)), "height": ([0, 5], (16, 32))}
+
+
+@pytest.mark.parametrize("crossing", [400, None])
+def test_the_figure_of_a_run_is_written(crossing, tmp_path):
+    save_run_figure(parse_run(record_of("random", 0, crossing=crossing)), tmp_path / "run.svg")
+    text = (tmp_path / "run.svg").read_text("utf-8")
+    ElementTree.fromstring(text)
+    assert text.startswith("<?xml")

@@ -27,7 +27,7 @@ def save_run_figure(record: RunRecord, path: Path) -> None:
     draw_loss(right, record)
     spec = record.spec
     figure.suptitle(
-        f"{spec['dataset']}, {spec['model']}, {spec['selector']}, b = {spec['batch_size']}, seed {spec['seed']}",
+        f"{spec.dataset}, {spec.model}, {spec.selector}, b = {spec.batch_size}, seed {spec.seed}",
         fontsize=11,
     )
     figure.savefig(path, format=path.suffix.lstrip(".").lower())

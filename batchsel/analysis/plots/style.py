@@ -119,7 +119,7 @@ def bar(axes: Axes, row: float, estimate: Estimate, color: str, text: str) -> No
         color: Color of the point and the bar.
         text: The text.
     """
-    if estimate.low is not None:
+    if estimate.low is not None and estimate.high is not None:
         axes.plot([estimate.low, estimate.high], [row, row], color=color, linewidth=2)
     axes.plot(estimate.value, row, "o", color=color, markersize=6)
     axes.annotate(

@@ -140,7 +140,7 @@ def _size_table(sweep: BatchSizes) -> TextTable:
     columns = [(name, [text(result) for result in results]) for name, text in _size_columns(sweep)]
     columns = [(name, [value or "–" for value in values]) for name, values in columns if any(values)]
     columns = [item for item in columns if item[0] != "mode" or len(sweep.modes) > 1]
-    rows = list(zip(*(values for _, values in columns), strict=True))
+    rows: list[tuple[str, ...]] = list(zip(*(values for _, values in columns), strict=True))
     if sweep.front:
         rows = [(*row[:-1], row[-1].replace("–", "")) for row in rows]
     for mode, batch in sorted(sweep.failed.keys() - sweep.sizes.keys()):

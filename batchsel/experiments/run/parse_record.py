@@ -56,7 +56,9 @@ def parse_run(record: Json) -> RunRecord:
     return RunRecord(
         **_described(record),
         **{key: record[key] for key in _PLAIN if key != "digest"},
-        **{key: record.get(key) for key in _OPTIONAL},
+        xla=record.get("xla"),
+        parameters=record.get("parameters"),
+        updates=record.get("updates"),
         sizes=_build(Sizes, record["sizes"]),
         targets=record.get("targets") or {},
         crossing=_evaluation(record["crossing"]),
@@ -127,7 +129,7 @@ def _build(cls: type[_T], values: Json) -> _T:
     return cls(**known)
 
 
-def _evaluation(values: Json | None) -> Evaluation | None:
+def _evaluation(values: dict[str, Any] | None) -> Evaluation | None:
     return Evaluation.from_json(values) if values else None
 
 
