@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,8 @@ from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import deal_into_batches
 from batchsel.selectors.types import Context, Plan
 
-ChooseIndices = Callable[[tf.Tensor, int, Rng], tf.Tensor]
+ChooseIndices = Callable[..., Any]
+"""``(losses, batch_size, rng) -> indices``, of tensors and an `Rng`, or of arrays and a NumPy generator."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,12 +5,15 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
+
+Signal = Any
+"""A tensor, or None for a signal that the selector does not ask for."""
 
 
 class Plan(NamedTuple):
@@ -44,21 +47,21 @@ class SampleStats(NamedTuple):
     """``float32[b]`` unreduced, unweighted loss."""
     valid: tf.Tensor
     """``bool[b]`` false for padding rows."""
-    probability: tf.Tensor | None = None
+    probability: Signal = None
     """``float32[b]`` predicted probability of the true class."""
-    correct: tf.Tensor | None = None
+    correct: Signal = None
     """``float32[b]`` 1 where the predicted class is the true one."""
-    predicted: tf.Tensor | None = None
+    predicted: Signal = None
     """``int32[b]`` predicted class."""
-    boundary_distance: tf.Tensor | None = None
+    boundary_distance: Signal = None
     """``float32[b]`` standard deviation of the predicted class probabilities, negative where the class is wrong."""
-    gradient_norm: tf.Tensor | None = None
+    gradient_norm: Signal = None
     """``float32[b]`` norm of the loss gradient at the outputs, ‖p − y‖ for cross-entropy."""
-    residuals: tf.Tensor | None = None
+    residuals: Signal = None
     """``float32[b, c]`` predicted class probabilities minus the true ones, p − y."""
-    features: tf.Tensor | None = None
+    features: Signal = None
     """``float32[b, d]`` input of the last layer."""
-    inputs: tf.Tensor | None = None
+    inputs: Signal = None
     """``float32[b, d]`` the sample itself, flattened."""
 
 

@@ -9,16 +9,21 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import call_syntax
-from batchsel.selectors import Function, Part, Pipe, SampleStats, Selector
+from batchsel.selectors import Function, Pipe, SampleStats, Selector
 from batchsel.testing.failure import fail
 from batchsel.testing.fixtures import example_context, example_pool, example_state, example_stats, tensors_of
 from batchsel.testing.plans import B, N, describe, equal_nests
 
 
-def _parts(selector: Selector) -> tuple[Part, ...]:
+def _parts(selector: Selector) -> tuple[Any, ...]:
     if not isinstance(selector, Pipe):
         return (selector,)
     return tuple(part for part in (selector.score, *selector.modifiers, selector.draw) if part is not None)
+
+
+def _is_frozen_dataclass(part: Any) -> bool:
+    parameters = getattr(type(part), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen
 
 
 def check_config(selector: Selector) -> None:
@@ -27,7 +32,7 @@ def check_config(selector: Selector) -> None:
         kind = type(part).__name__
         if not isinstance(getattr(part, "name", None), str):
             fail(selector, "config", f"{kind} must have a name.", f'Write `name = "..."` in the class {kind}.')
-        if not (dataclasses.is_dataclass(part) and type(part).__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        if not _is_frozen_dataclass(part):
             fail(
                 selector,
                 "config",

@@ -85,7 +85,7 @@ def _run(trainer: Trainer, seed: int, **options: Any) -> _Run:
 def _fit(trainer: Trainer, **options: Any) -> _Run:
     x, y = padded_sequences(_N).astype(np.float32) / 8, np.arange(_N) % CLASSES
     history = trainer.fit(x, y, epochs=2, verbose=0, **options).history
-    state = [np.array(leaf) for leaf in tf.nest.flatten(trainer.loop.state)]
+    state = [leaf.numpy() for leaf in tf.nest.flatten(trainer.loop.state)]
     return _Run(history, trainer.model.get_weights(), state, trainer.counts)
 
 

@@ -63,7 +63,7 @@ class ComposerBackprop(Pooled):
         steps = tf.range(self.steps_per_plan(context.n, context.batch_size))
         on = (context.progress >= self.start) & (context.progress < self.end)
         plain = steps % self.interrupt == self.interrupt - 1 if self.interrupt else tf.zeros(steps.shape, tf.bool)
-        return on & ~plain
+        return on & tf.logical_not(plain)
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Draw rows by the percentile of their loss in the pool."""

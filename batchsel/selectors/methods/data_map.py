@@ -84,7 +84,7 @@ class DataMap(Selector):
             confidence,
             old.squares + step * (stats.probability - confidence),
             old.right + stats.correct,
-            old.forgotten + tf.cast(old.was_right & ~right, tf.float32),
+            old.forgotten + tf.cast(old.was_right & tf.logical_not(right), tf.float32),
             right,
             old.error + early * (stats.gradient_norm - old.error) / tf.maximum(counted, 1.0),
             counted,

@@ -50,7 +50,7 @@ class Forgetting(Score):
         """Count the events of the samples just trained on."""
         events, last = tf.unstack(tf.gather(state, stats.indices), axis=1)
         right = stats.correct > 0.5
-        events += tf.cast((last == 2) & ~right, tf.int32)
+        events += tf.cast((last == 2) & tf.logical_not(right), tf.int32)
         last = tf.where(right, 2, tf.where(last > 0, 1, 0))
         return scatter_update(state, stats.indices, tf.stack([events, last], axis=1))
 

@@ -68,7 +68,7 @@ class IES(Selector):
     def plan(self, state: tuple[tf.Tensor, tf.Tensor], context: Context) -> Plan:
         """Plan the samples to train on, then those that are only scored."""
         order = context.rng.permutation(context.n, "ies")
-        rows, kept = partition_kept(order, ~self._mastered(*state))
+        rows, kept = partition_kept(order, tf.logical_not(self._mastered(*state)))
         rows, kept = tf.where(kept > 0, rows, order), tf.where(kept > 0, kept, context.n)
         return rest_scored(rows, kept, context.batch_size, tf.ones([]), tf.constant(self.refresh))
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from batchsel.core.checks import check_choice, check_integer
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
+from batchsel.selectors.ops.sampling import static_size
 from batchsel.selectors.pooled import Pooled, take_rows
 from batchsel.selectors.types import Context, SampleStats, Selection
 
@@ -61,7 +62,7 @@ class KCentre(Pooled):
         if self.on == "pca":
             # The components' coordinates are the largest eigenvectors of the products, times the roots of their values.
             values, vectors = tf.linalg.eigh(products)
-            first = min(self.dimensions, products.shape[0])
+            first = min(self.dimensions, static_size(products))
             points = vectors[:, -first:] * tf.sqrt(tf.maximum(values[-first:], 0.0))
             products = tf.matmul(points, points, transpose_b=True)
         return take_rows(farthest(products, candidates.valid, context.batch_size), candidates.valid)

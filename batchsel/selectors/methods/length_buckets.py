@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.core.checks import check_integer
 from batchsel.errors import UserError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import padded_plan
+from batchsel.selectors.ops.sampling import padded_plan, static_size
 from batchsel.selectors.types import Context, Plan
 
 
@@ -84,4 +84,4 @@ def sequence_lengths(x: tf.Tensor) -> tf.Tensor:
         [2, 1, 0]
     """
     real = tf.reduce_any(x != tf.zeros([], x.dtype), axis=list(range(2, x.shape.rank)))
-    return tf.reduce_max(tf.where(real, tf.range(1, x.shape[1] + 1), 0), axis=1)
+    return tf.reduce_max(tf.where(real, tf.range(1, static_size(x, 1) + 1), 0), axis=1)

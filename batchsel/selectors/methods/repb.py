@@ -84,7 +84,7 @@ class RePB(Selector):
     def plan(self, state: _State, context: Context) -> Plan:
         """Plan a pass over the kept samples in random order."""
         everything = context.progress >= self.delta
-        chances = tf.where(state.low & ~everything, tf.constant(1 - self.r, tf.float64), 1)
+        chances = tf.where(state.low & tf.logical_not(everything), tf.constant(1 - self.r, tf.float64), 1)
         passes, visits = tf.cast(context.plans, tf.float32) + 1, tf.cast(state.visits, tf.float32) + 1
         weights = tf.where(everything, tf.ones_like(visits), tf.maximum(passes / visits, 1.0))
         return plan_kept(chances, weights, context, "repb")

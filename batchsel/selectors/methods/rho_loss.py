@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_range
 from batchsel.errors import UsageError
+from batchsel.selectors.ops.sampling import static_size
 from batchsel.selectors.pooled import Pooled, top_k
 from batchsel.selectors.scores.precomputed import PrecomputedScores
 from batchsel.selectors.types import Context, SampleStats, Selection, TrainAuxiliary
@@ -73,7 +74,7 @@ class RHOLoss(Pooled):
         """Compute the irreducible losses, unless they are known already."""
         if bool(state.ready):
             return state
-        n = state.irreducible.shape[0]
+        n = static_size(state.irreducible)
         first = np.zeros(n, bool)
         first[np.random.default_rng(seed).permutation(n)[: (n + 1) // 2]] = True
         halves = [np.flatnonzero(first), np.flatnonzero(~first)]

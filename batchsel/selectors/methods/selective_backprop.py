@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, check_range
-from batchsel.selectors.ops.sampling import bernoulli, partition_kept
+from batchsel.selectors.ops.sampling import bernoulli, partition_kept, static_size
 from batchsel.selectors.pooled import Pooled, take_first
 from batchsel.selectors.types import Context, SampleStats, Selection
 
@@ -61,12 +61,12 @@ class SelectiveBackprop(Pooled):
     def observe(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> tuple:
         """Replace the oldest losses by those of the pool."""
         losses, place = state
-        size = min(candidates.loss.shape[0], self.history)
+        size = min(static_size(candidates.loss), self.history)
         places = (place + tf.range(size)) % self.history
         # Padding rows leave their places empty.
         latest = tf.where(candidates.valid, candidates.loss, float("inf"))[:size]
         losses = tf.tensor_scatter_nd_update(losses, places[:, None], latest)
-        return losses, (place + size) % self.history
+        return losses, tf.math.floormod(place + size, self.history)
 
     def choose(self, state: tuple[tf.Tensor, tf.Tensor], candidates: SampleStats, context: Context) -> Selection:
         """Choose the kept rows in random order."""
@@ -79,7 +79,7 @@ class SelectiveBackprop(Pooled):
         percentiles = tf.cast(below, tf.float64) / tf.cast(count, tf.float64)
         probabilities = tf.maximum(tf.pow(percentiles, self.beta), self.floor)
         keep = bernoulli(tf.where(candidates.valid, probabilities, 0), context.rng, "selective_backprop/keep")
-        order = context.rng.permutation(candidates.loss.shape[0], "selective_backprop/order")
+        order = context.rng.permutation(static_size(candidates.loss), "selective_backprop/order")
         rows, kept = partition_kept(order, keep)
         # If no row is kept, the hardest row is trained on.
         hardest = tf.argmax(tf.where(candidates.valid, candidates.loss, float("-inf")), output_type=tf.int32)

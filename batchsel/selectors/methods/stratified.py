@@ -9,7 +9,7 @@ import tensorflow as tf
 from batchsel.core.checks import check_choice
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import deal_into_batches
+from batchsel.selectors.ops.sampling import deal_into_batches, static_size
 from batchsel.selectors.types import Context, Plan
 
 
@@ -76,7 +76,7 @@ class Stratified(Selector):
         if labels is None or isinstance(labels, dict | list | tuple):
             raise UsageError("stratified: there are no labels to sort by; they must be one array in memory.")
         labels = tf.reshape(labels, [context.n, -1])
-        if labels.shape[1] > 1 and labels.dtype.is_integer:
+        if static_size(labels, 1) > 1 and labels.dtype.is_integer:
             raise UsageError(
                 "stratified: each sample has several whole numbers as its target, and no class to sort by. Pass classes"
                 " as one number or as one-hot floats; for a language model use stratified(by='loss')."

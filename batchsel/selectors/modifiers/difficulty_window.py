@@ -51,7 +51,7 @@ class DifficultyWindow(Modifier):
         known = tf.math.is_finite(scores)
         group = _groups(quantize(scores), known, self.groups)
         width = max(1, round(self.width * self.groups))
-        first = tf.cast(context.plans % (self.groups - width + 1), tf.int32)
+        first = tf.cast(tf.math.floormod(context.plans, self.groups - width + 1), tf.int32)
         inside = (group >= first) & (group < first + width)
         # Groups may be empty; a window of empty groups is opened to all samples.
         inside |= ~tf.reduce_any(inside & known)

@@ -73,14 +73,14 @@ class Gate(Modifier):
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the scores, or equal scores (infinities kept)."""
-        through = state.selective & (context.plans % self.block != 0)
+        through = state.selective & (tf.math.floormod(context.plans, self.block) != 0)
         equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
         return tf.where(through, scores, equal)
 
     def update(self, state: _State, stats: SampleStats, context: Context) -> _State:
         """Measure the first plan of each block, and decide at its start whether the block follows the scores."""
         plan = context.plans - 1
-        place, first_step = plan % self.block, plan != state.plan
+        place, first_step = tf.math.floormod(plan, self.block), plan != state.plan
         state = _end_first_plan(state, first_step & (place == 1), context.samples)
         began = first_step & (place == 0)
         selective = tf.where(began, _is_selective(state, plan // self.block), state.selective)
@@ -112,5 +112,5 @@ def _is_selective(state: _State, block: tf.Tensor) -> tf.Tensor:
     ahead = state.rates[1] >= state.rates[0]
     # Less and less often while it is closed, so that the cost of trying vanishes.
     power_of_two = tf.bitwise.bitwise_and(block, block - 1) == 0
-    open_, closed = block % 8 != _PLAIN, power_of_two
-    return tf.where(tf.reduce_all(state.known), tf.where(ahead, open_, closed), block % 2 == 1)
+    open_, closed = tf.math.floormod(block, 8) != _PLAIN, power_of_two
+    return tf.where(tf.reduce_all(state.known), tf.where(ahead, open_, closed), tf.math.floormod(block, 2) == 1)

@@ -86,7 +86,7 @@ class Coverage(Modifier):
         """Record when the samples were trained on."""
         return scatter_update(state, stats.indices, tf.fill(stats.indices.shape, context.samples))
 
-    def modify(self, scores: tf.Tensor, context: Context, state: tf.Tensor) -> tf.Tensor:
+    def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the scores, infinite for samples that have waited too long."""
         waited = tf.cast(context.samples - state, tf.float64) / context.n
         return tf.where(waited > self.passes, tf.constant(float("inf"), tf.float64), scores)

@@ -51,7 +51,7 @@ class Prune(Modifier):
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""
-        low = below_mean(scores) if self.below == "mean" else below_quantile(scores, self.below)
+        low = below_mean(scores) if isinstance(self.below, str) else below_quantile(scores, self.below)
         probabilities = tf.where(low, tf.constant(1 - self.share, tf.float64), 1)
         return tf.where(tf.math.is_inf(scores), scores, probabilities)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
-from batchsel.selectors.ops.sampling import kth_largest, quantize
+from batchsel.selectors.ops.sampling import kth_largest, quantize, static_size
 
 
 def descending_ranks(scores: tf.Tensor, rng: Rng) -> tf.Tensor:
@@ -22,7 +22,7 @@ def descending_ranks(scores: tf.Tensor, rng: Rng) -> tf.Tensor:
         >>> descending_ranks(tf.constant([2.0, 9.0, 1.0]), Rng(0, 0)).numpy().tolist()
         [1, 0, 2]
     """
-    n = scores.shape[0]
+    n = static_size(scores)
     order = rng.permutation(n, "ties")
     descending = tf.argsort(-tf.gather(tf.cast(scores, tf.float32), order), stable=True)
     return tf.scatter_nd(tf.gather(order, descending)[:, None], tf.range(n), [n])
@@ -89,7 +89,7 @@ def upper_quantile(scores: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
 def _counts(scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Count the scores that are not finite, and those that are."""
     known = tf.math.count_nonzero(tf.math.is_finite(scores), dtype=tf.int32)
-    return scores.shape[0] - known, known
+    return static_size(scores) - known, known
 
 
 def _share_of(count: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,22 @@ _SLACK = 2.0**-8
 """Added before a fraction is cut off: compilers differ in the last bits, and many formulas yield whole numbers."""
 
 
+def static_size(tensor: tf.Tensor, axis: int = 0) -> int:
+    """Return the size of an axis, which must be static.
+
+    Raises:
+        ValueError: If it is not.
+
+    Example:
+        >>> static_size(tf.zeros([3, 2]), axis=1)
+        2
+    """
+    size = tensor.shape[axis]
+    if size is None:
+        raise ValueError(f"axis {axis} of {tensor} must have a static size; selectors compute on static shapes.")
+    return size
+
+
 def quantize(scores: tf.Tensor) -> tf.Tensor:
     """Quantize scores to integers, so that sums do not depend on the order of summation.
 
@@ -52,7 +68,7 @@ def bernoulli(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
         >>> bernoulli(tf.constant([0.0, 1.0], tf.float64), Rng(0, 0), "example").numpy().tolist()
         [False, True]
     """
-    words = tf.bitcast(rng.bits(chances.shape, stream), tf.uint32)
+    words = tf.bitcast(rng.bits([static_size(chances)], stream), tf.uint32)
     words = tf.cast(tf.bitwise.right_shift(words, tf.constant(9, tf.uint32)), tf.int32)
     return words < tf.cast(chances * 2.0**23 + _SLACK, tf.int32)
 
@@ -108,13 +124,14 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
         >>> sorted(drawn.numpy().tolist())
         [0, 2]
     """
-    order = rng.permutation(shares.shape[0], stream)
+    n = static_size(shares)
+    order = rng.permutation(n, stream)
     # Scaled up, so that rounding the spacing down to an integer has no effect even if shares are few and small.
     shares *= tf.maximum((1 << 47) // tf.reduce_sum(shares), 1)
     ends = tf.cumsum(tf.gather(shares, order))
     spacing = ends[-1] // rows
     start = rng.integer_below(ends[-1] - spacing * (rows - 1), stream + "/start")
-    if rows * _FEW >= shares.shape[0]:
+    if rows * _FEW >= n:
         return tf.gather(order, _count_at_most_evenly(ends, start, spacing, rows))
     points = start + spacing * tf.range(rows, dtype=tf.int64)
     return tf.gather(order, _count_at_most(ends, points))
@@ -125,12 +142,12 @@ def _count_at_most_evenly(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor,
     passed = tf.maximum(ends - start + spacing - 1, 0) // spacing
     passed = tf.cast(tf.minimum(passed, rows), tf.int32)
     ended = tf.scatter_nd(passed[:, None], tf.ones(passed.shape, tf.int32), [rows + 1])
-    return tf.minimum(tf.cumsum(ended)[:rows], ends.shape[0] - 1)
+    return tf.minimum(tf.cumsum(ended)[:rows], static_size(ends) - 1)
 
 
 def _count_at_most(ends: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     """Count the sorted `ends` that are <= each point, by bisection (tf.searchsorted is slow in XLA)."""
-    n = ends.shape[0]
+    n = static_size(ends)
     counts = tf.zeros(points.shape, tf.int32)
     jump = 1 << (n.bit_length() - 1)
     while jump:
@@ -161,7 +178,7 @@ def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
     first = tf.math.is_inf(scores)
     waiting = tf.reduce_sum(tf.cast(first, tf.int64))
     # The sum may reach n * 2^24 * rows; the levels are made coarser where that would not fit into 62 bits.
-    excess = max(0, scores.shape[0].bit_length() + 24 + rows.bit_length() - 62)
+    excess = max(0, static_size(scores).bit_length() + 24 + rows.bit_length() - 62)
     levels = quantize(scores)
     levels = tf.where(levels > 0, tf.maximum(tf.bitwise.right_shift(levels, tf.constant(excess, tf.int64)), 1), 0)
     shares = tf.where(first, tf.zeros([], tf.int64), levels)
@@ -185,8 +202,9 @@ def deal_into_batches(rows: tf.Tensor, steps: int) -> tf.Tensor:
         >>> deal_into_batches(tf.constant([5, 5, 7, 7]), steps=2).numpy().tolist()
         [5, 7, 5, 7]
     """
-    batch_size = rows.shape[0] // steps
-    places = tf.range(rows.shape[0])
+    count = static_size(rows)
+    batch_size = count // steps
+    places = tf.range(count)
     return tf.gather(rows, places % batch_size * steps + places // batch_size)
 
 
@@ -249,11 +267,11 @@ def padded_plan(order: tf.Tensor, count: tf.Tensor, batch_size: int, weights: tf
         >>> plan.indices.numpy().tolist(), plan.weights.numpy().tolist(), int(plan.steps)
         ([4, 2, 0, 4], [1.0, 0.0, 0.0, 0.0], 1)
     """
-    n = order.shape[0]
+    n = static_size(order)
     count = tf.maximum(tf.cast(count, tf.int32), 1)
     rows = -(-n // batch_size) * batch_size
     places = tf.range(rows)
-    indices = tf.gather(order, places % n)
+    indices = tf.gather(order, tf.math.floormod(places, n))
     real = tf.ones([rows]) if weights is None else tf.gather(weights, indices)
     return Plan(indices, tf.where(places < count, real, 0.0), (count + batch_size - 1) // batch_size)
 
@@ -276,12 +294,12 @@ def rest_scored(order: tf.Tensor, count: tf.Tensor, batch_size: int, weight: tf.
         >>> plan.indices.numpy().tolist(), plan.weights.numpy().tolist(), int(plan.steps)
         ([4, 2, 2, 0, 4, 2], [1.5, 0.0, -1.0, -1.0, 0.0, 0.0], 2)
     """
-    n = order.shape[0]
+    n = static_size(order)
     count = tf.maximum(tf.cast(count, tf.int32), 1)
     training = (count + batch_size - 1) // batch_size
     places = tf.range((-(-n // batch_size) + 1) * batch_size)
     behind = places - training * batch_size
-    indices = tf.gather(order, tf.where(behind < 0, places, count + behind) % n)
+    indices = tf.gather(order, tf.math.floormod(tf.where(behind < 0, places, count + behind), n))
     trained = tf.where(places < count, weight, 0.0)
     weights = tf.where(behind < 0, trained, tf.where(count + behind < n, -1.0, 0.0))
     scoring = (n - count + batch_size - 1) // batch_size

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, check_range
+from batchsel.selectors.ops.sampling import static_size
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, TrainAuxiliary
 
@@ -60,7 +61,7 @@ class ProxyLoss(Score):
         """Train the small model, unless that has been done already."""
         if bool(state.ready):
             return state
-        rows = np.arange(state.losses.shape[1])
+        rows = np.arange(static_size(state.losses, 1))
         losses = train_auxiliary(rows, seed + 1, self.passes, width=self.width, every_pass=True)
         return _State(tf.constant(losses, tf.float32), tf.constant(True))
 
