@@ -73,7 +73,7 @@ class AccumulationSchedule:
 
     @property
     def constant(self) -> bool:
-        """Whether all updates have the same number of batches."""
+        """True if all updates have the same number of batches."""
         return not self.at
 
     def batches(self, timestamp: Timestamp) -> tf.Tensor:

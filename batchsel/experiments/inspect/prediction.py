@@ -54,7 +54,7 @@ class Prediction(NamedTuple):
 
     @property
     def wrong(self) -> bool:
-        """Whether another class is the true one."""
+        """True if another class is the true one."""
         return self.true is not None and bool(self.probabilities) and self.predicted != self.true
 
 
