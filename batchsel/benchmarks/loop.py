@@ -179,7 +179,7 @@ def _summarize(task: Task, name: str, seconds: dict[str, list[float]]) -> dict[s
 
 def _build_arms(task: Task) -> dict[str, Callable[[], Any]]:
     x, y = task.data(task.n)
-    options = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
+    options: dict[str, Any] = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
     arms: dict[str, Callable[[], Any]] = {}
     for name, per_execution in ((FIT, 1), (FIT_32, 32)):
         model = build_compiled(task, steps_per_execution=per_execution)

@@ -63,7 +63,7 @@ def _measure_task(task: Task, rounds: int, on_progress: Callable[[str], None] | 
     x, y = task.data(task.n)
     images = x.ndim == 4
     wanted = ARMS | ({"blur": {"curriculum": BLUR}} if images else {})
-    options = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
+    options: dict[str, Any] = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
 
     def arm(settings: dict[str, Any]) -> Callable[[], Any]:
         model = build_compiled(task)

@@ -104,7 +104,7 @@ def measure_memory(buffer_bytes: int = _BUFFER_BYTES, times: int = _TIMES) -> di
         written = np.lib.format.open_memmap(path, "w+", np.uint8, (n, *_SHAPE))
         written.flush()
         del written
-        options = {"batch_size": 128, "verbose": 0, "buffer_bytes": buffer_bytes}
+        options: dict[str, Any] = {"batch_size": 128, "verbose": 0, "buffer_bytes": buffer_bytes}
         fit(model, RawRows(path, y), epochs=2 / times, **options)  # allocates everything that is allocated once
         with _peak_increase() as peak:
             fit(model, RawRows(path, y), epochs=1, **options)
@@ -122,7 +122,7 @@ def _peak_increase() -> Iterator[list[int]]:
 
     def watch() -> None:
         while not done.wait(_EVERY):
-            most[0] = max(most[0], _anonymous_bytes() - before)
+            most[0] = max(most[0], (_anonymous_bytes() or 0) - before)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

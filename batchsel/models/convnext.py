@@ -11,7 +11,7 @@ from keras import layers
 
 from batchsel.errors import UsageError
 
-_COLORS = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
+_COLORS: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
 """Statistics of red, green and blue in ImageNet, in [0, 1]."""
 
 
@@ -25,7 +25,7 @@ class LayerScale(layers.Layer):
         array([[1.e-06, 1.e-06]], dtype=float32)
     """
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
+    def build(self, shape: tuple[int | None, ...]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Create the factors."""
         self.factors = self.add_weight(
             shape=(shape[-1],), initializer=keras.initializers.Constant(1e-6), name="factors"
@@ -97,7 +97,7 @@ def _downsample(x: Any, filters: int, name: str) -> Any:
 
 def _block(x: Any, drop: float, name: str) -> Any:
     filters = x.shape[-1]
-    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+    initializer: Any = keras.initializers.TruncatedNormal(stddev=0.02)
     hidden = layers.DepthwiseConv2D(7, padding="same", depthwise_initializer=initializer, name=f"{name}_convolution")(x)
     hidden = _normal(f"{name}_norm")(hidden)
     hidden = _dense(4 * filters, activation="gelu", name=f"{name}_wide")(hidden)
@@ -108,12 +108,13 @@ def _block(x: Any, drop: float, name: str) -> Any:
 
 
 def _patches(filters: int, size: int, name: str) -> keras.Layer:
-    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+    initializer: Any = keras.initializers.TruncatedNormal(stddev=0.02)
     return layers.Conv2D(filters, size, size, padding="same", kernel_initializer=initializer, name=name)
 
 
 def _dense(units: int, **options: Any) -> keras.Layer:
-    return layers.Dense(units, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), **options)
+    initializer: Any = keras.initializers.TruncatedNormal(stddev=0.02)
+    return layers.Dense(units, kernel_initializer=initializer, **options)
 
 
 def _normal(name: str) -> keras.Layer:

@@ -26,14 +26,15 @@ class ClassToken(layers.Layer):
         TensorShape([2, 10, 4])
     """
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
+    def build(self, shape: tuple[int | None, ...]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Create the token."""
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        initializer: Any = keras.initializers.TruncatedNormal(stddev=0.02)
         self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer=initializer, name="token")
 
     def call(self, x: Any) -> Any:
         """Return the tokens ``float32[b, t, dim]`` with the class token before them."""
-        token = keras.ops.broadcast_to(self.token, (keras.ops.shape(x)[0], 1, x.shape[-1]))
+        shape: Any = keras.ops.shape(x)
+        token = keras.ops.broadcast_to(self.token, (shape[0], 1, x.shape[-1]))
         return keras.ops.concatenate([token, x], axis=1)
 
 
@@ -103,6 +104,7 @@ def cvt13(
         raise UsageError(f"cvt13: depths must be three numbers, one a stage, as in [1, 2, 10], got {list(depths)}.")
     inputs = keras.Input(input_shape)
     image = layers.Rescaling(1 / 255)(inputs)
+    tokens: Any = None
     for stage, heads in enumerate(_HEADS):
         name = f"stage{stage + 1}"
         image = _embedding(image, heads * width, *_EMBEDDINGS[stage], name)
@@ -122,7 +124,7 @@ def cvt13(
 def _embedding(x: Any, dim: int, kernel: int, stride: int, padding: int, name: str) -> Any:
     # "same" padding would pad the other side of images whose size the stride divides.
     padded = layers.ZeroPadding2D(padding, name=f"{name}_padding")(x)
-    initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    initializer: Any = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     embedded = layers.Conv2D(dim, kernel, stride, kernel_initializer=initializer, name=f"{name}_convolution")(padded)
     return _normal(f"{name}_embedding")(embedded)
 
@@ -145,7 +147,7 @@ def _attention(tokens: Any, size: tuple[int, int, int], heads: int, name: str) -
     image = layers.Reshape(size)(layers.Cropping1D((extra, 0))(tokens) if extra else tokens)
     projected = []
     for part, stride in (("query", 1), ("key", 2), ("value", 2)):
-        initializer = keras.initializers.RandomUniform(-1 / 3, 1 / 3)
+        initializer: Any = keras.initializers.RandomUniform(-1 / 3, 1 / 3)
         options = {"use_bias": False, "depthwise_initializer": initializer, "name": f"{name}_{part}_convolution"}
         convolved = layers.DepthwiseConv2D(3, stride, **options)(layers.ZeroPadding2D(1)(image))
         convolved = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_{part}_norm")(convolved)
@@ -157,7 +159,8 @@ def _attention(tokens: Any, size: tuple[int, int, int], heads: int, name: str) -
 
 
 def _dense(units: int, **options: Any) -> keras.Layer:
-    return layers.Dense(units, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), **options)
+    initializer: Any = keras.initializers.TruncatedNormal(stddev=0.02)
+    return layers.Dense(units, kernel_initializer=initializer, **options)
 
 
 def _normal(name: str) -> keras.Layer:

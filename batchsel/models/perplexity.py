@@ -25,7 +25,7 @@ class Perplexity(keras.metrics.Mean):
     def __init__(self, name: str = "perplexity", **options: Any) -> None:
         super().__init__(name=name, **options)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Update the metric with a batch.
 
         Args:

@@ -26,13 +26,14 @@ class Positions(layers.Layer):
         self.length = length
         self.supports_masking = True
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
+    def build(self, shape: tuple[int | None, ...]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Create the vectors."""
         self.vectors = self.add_weight(shape=(self.length, shape[-1]), initializer="random_normal", name="vectors")
 
     def call(self, x: Any) -> Any:
         """Return the inputs plus the vectors of their positions."""
-        return x + self.vectors[: keras.ops.shape(x)[1]]
+        shape: Any = keras.ops.shape(x)
+        return x + self.vectors[: shape[1]]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""

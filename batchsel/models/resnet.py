@@ -10,7 +10,7 @@ from keras import layers
 
 _SMALL = 64
 """Images up to this height keep their size in the stem, as on CIFAR."""
-_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+_NORM: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5}
 
 
 def resnet18(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
@@ -132,6 +132,5 @@ def _normalize_and_activate(x: Any) -> Any:
 
 
 def _conv(filters: int, size: int, stride: int = 1) -> keras.Layer:
-    return layers.Conv2D(
-        filters, size, stride, padding="same", use_bias=False, kernel_initializer=keras.initializers.HeNormal()
-    )
+    initializer: Any = keras.initializers.HeNormal()
+    return layers.Conv2D(filters, size, stride, padding="same", use_bias=False, kernel_initializer=initializer)

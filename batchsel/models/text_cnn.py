@@ -21,7 +21,8 @@ class ZeroPadded(layers.Layer):
 
     def call(self, x: Any, words: Any) -> Any:
         """Return the inputs, set to zero at padding."""
-        return x * keras.ops.cast(keras.ops.not_equal(words, 0), x.dtype)[..., None]
+        valid: Any = keras.ops.cast(keras.ops.not_equal(words, 0), x.dtype)
+        return x * valid[..., None]
 
 
 def text_cnn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -38,7 +40,7 @@ def tiny_lm(
         937472
     """
     inputs = keras.Input((None,), dtype="int32")
-    small = keras.initializers.RandomNormal(stddev=0.02)
+    small: Any = keras.initializers.RandomNormal(stddev=0.02)
     embedding = layers.ReversibleEmbedding(
         outputs, width, embeddings_initializer=small, reverse_dtype="float32", name="subwords"
     )

@@ -62,6 +62,5 @@ def _normalize_and_activate(x: Any) -> Any:
 
 
 def _conv(filters: int, size: int = 3, stride: int = 1) -> keras.Layer:
-    return layers.Conv2D(
-        filters, size, stride, padding="same", use_bias=False, kernel_initializer=keras.initializers.HeNormal()
-    )
+    initializer: Any = keras.initializers.HeNormal()
+    return layers.Conv2D(filters, size, stride, padding="same", use_bias=False, kernel_initializer=initializer)

@@ -91,7 +91,8 @@ class LAMB(LayerWise, keras.optimizers.Lamb):
         first, second = keras_private.get_adam_moments(self, variable)
         self.assign_add(first, (gradient - first) * (1 - self.beta_1))
         self.assign_add(second, (tf.square(gradient) - second) * (1 - self.beta_2))
-        count = tf.cast(self.iterations + 1, variable.dtype)
+        iterations: Any = self.iterations
+        count = tf.cast(iterations + 1, variable.dtype)
         correction_1, correction_2 = (
             1 - tf.pow(tf.cast(beta, count.dtype), count) for beta in (self.beta_1, self.beta_2)
         )

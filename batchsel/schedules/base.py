@@ -172,7 +172,7 @@ class FunctionSchedule(Schedule):
     """
 
     name: ClassVar[str] = "function"
-    function: Callable[[tf.Tensor], tf.Tensor]
+    function: Callable[..., Any]
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the value of the function."""

@@ -20,8 +20,8 @@ def interpolate(low: float, share: tf.Tensor) -> tf.Tensor:
         >>> float(interpolate(0.5, tf.constant(0.5)))
         0.75
     """
-    low = tf.constant(low, tf.float32)
-    return low + (1.0 - low) * share
+    level = tf.constant(low, tf.float32)
+    return level + (1.0 - level) * share
 
 
 def cosine_ramp(share: tf.Tensor) -> tf.Tensor:

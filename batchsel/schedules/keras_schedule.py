@@ -54,11 +54,12 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         for name in ("learning_rate", "steps", "batch_size", "passes"):
             _check_positive(name, getattr(self, name))
         stated = self.schedule.base_learning_rate
-        self._rate = learning_rate if stated is None else stated
-        if self._rate is None or steps is None:
+        rate = learning_rate if stated is None else stated
+        if rate is None or steps is None:
             raise UsageError("KerasSchedule needs steps, and a learning_rate unless the schedule sets one.")
         if stated is not None and learning_rate is not None:
             raise UsageError(f"{self.schedule!r} sets the learning rate: pass None instead of {learning_rate!r}.")
+        self._rate = rate
         self._bound = bind(self.schedule, batch_size, passes)
 
     def __call__(self, step: Any) -> tf.Tensor:

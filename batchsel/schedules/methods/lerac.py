@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -114,7 +114,8 @@ class LeRaC(Schedule):
     ) -> tf.Tensor:
         """Count in powers of c, which are exact integers except where `eta_min` or `head` limits a rate."""
         base = math.log(self.c)
-        number = tf.round(positions * (positions.shape[0] - 1))
+        groups: Any = positions.shape[0]
+        number = tf.round(positions * (groups - 1))
         starts = self._initial_logs(tf.maximum(-number, tf.math.log(least) / base), positions, base)
         updates = tf.floor(timestamp.passes * self.updates + _TOLERANCE)
         powers = tf.minimum(updates, tf.floor(math.log(_OVERSHOOT) / base - starts))

@@ -67,7 +67,7 @@ class OneCycle(Schedule):
             )  # as a tuple, so that equal schedules compare equal
 
     @property
-    def base_learning_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The peak."""
         return self.peak
 

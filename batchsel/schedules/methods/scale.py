@@ -52,7 +52,7 @@ class Scale(Schedule):
             check_range(self, "rate", 0, math.inf, lower_open=True, upper_open=True)
 
     @property
-    def base_learning_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The base rate."""
         return self.rate
 
@@ -97,7 +97,7 @@ class BoundScale(Schedule):
     name: ClassVar[str] = "scale"
 
     @property
-    def base_learning_rate(self) -> float | None:
+    def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The base rate."""
         return self.rule.rate
 

@@ -60,7 +60,7 @@ class Warmup(Schedule):
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""
-        start = 1.0 if self.start == _BASE else self.start
+        start = 1.0 if isinstance(self.start, str) else self.start  # a text is "base"
         done = elapsed_share(self.share, timestamp)
         return interpolate(start, done if self.form == "linear" else tf.floor(done))
 

@@ -63,7 +63,7 @@ def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any =
 def _plan(loop: Loop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         # Changing steps and states prevent the compiler from hoisting parts of a plan out of the loop.
-        factor = 1 + 1e-7 * tf.cast(loop_state.step % 2, tf.float32)
+        factor = 1 + 1e-7 * tf.cast(tf.math.floormod(loop_state.step, 2), tf.float32)
         moved = loop_state._replace(
             state=tf.nest.map_structure(
                 lambda leaf: leaf * tf.cast(factor, leaf.dtype) if leaf.dtype.is_floating else leaf, loop_state.state
@@ -103,7 +103,7 @@ def _choose(pool: Rows, loop: Loop, context: MakeContext) -> Body:
     seen = loop.step.score(pool, places, tf.ones([loop.width]))
 
     def body(loop_state: LoopState) -> LoopState:
-        changed = seen._replace(loss=seen.loss * (1 + 1e-3 * tf.cast(loop_state.step % 7, tf.float32)))
+        changed = seen._replace(loss=seen.loss * (1 + 1e-3 * tf.cast(tf.math.floormod(loop_state.step, 7), tf.float32)))
         positions = loop.choose(loop_state.state, changed, context(loop_state)).positions
         return loop_state._replace(last_indices=(loop_state.last_indices + positions) % loop.n)
 

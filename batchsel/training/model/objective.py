@@ -31,7 +31,7 @@ class PerSampleLoss(keras.losses.Loss):
     """
 
     def __init__(self, loss: keras.losses.Loss) -> None:
-        super().__init__(name=loss.name, reduction=None)
+        super().__init__(name=loss.name, reduction=None)  # pyright: ignore[reportArgumentType]
         if loss.reduction not in _REDUCTIONS:
             raise UserError(
                 f"loss {loss.name!r} has reduction={loss.reduction!r}, which is not a mean over samples."

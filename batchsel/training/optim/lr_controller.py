@@ -37,7 +37,8 @@ class LRController:
         self._multiple = 1.0 if schedule is None else schedule.multiple(batch_size)
         self.schedule = None if schedule is None else schedule.bind(batch_size, self._multiple)
         self.initial_rate = _read_initial_rate(self.optimizer, schedule)
-        self.base_rate = tf.Variable(self.initial_rate, trainable=False, dtype=tf.float32, name="base_learning_rate")
+        initial: Any = self.initial_rate
+        self.base_rate = tf.Variable(initial, trainable=False, dtype=tf.float32, name="base_learning_rate")
         self._groups: LayerGroups | None = None
         if self.schedule is not None:
             check_factors(self.schedule)
