@@ -1,4 +1,4 @@
-"""Data sets: one file for each, and what they share.
+"""Data sets: one file for each, and the code that they share.
 
 The layer above finds the card (`batchsel.cards`) and passes it in, so that data need not know about cards:
 
@@ -12,26 +12,27 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from batchsel.data.dataset import Dataset, Part, check_arrays
-from batchsel.data.download.disk_space import check_space
+from batchsel.data.dataset import Dataset, Split, check_arrays
 from batchsel.data.download.fetch import DataFolder, data_folder
-from batchsel.data.loaders import find_loader, load_named
-from batchsel.data.sources import ArraySource, SequenceSource, Source, source_of
+from batchsel.data.loaders import find_loader
+from batchsel.data.sources import ArraySource, SequenceSource, Source, as_source
+from batchsel.data.storage.disk_space import check_disk_space
+from batchsel.data.user.references import load_by_name
 from batchsel.errors import UserError
 
 __all__ = [
     "ArraySource",
     "DataFolder",
     "Dataset",
-    "Part",
     "SequenceSource",
     "Source",
+    "Split",
+    "as_source",
     "check_arrays",
     "data_folder",
     "download",
     "find",
     "load",
-    "source_of",
 ]
 
 
@@ -43,22 +44,19 @@ def load(
     offline: bool = False,
     progress: Callable[[str], Any] | None = None,
 ) -> Dataset:
-    """Loads a data set, downloading it first if need be, and checks it.
+    """Load a data set, download it if need be, and check it.
 
     Args:
-        card: The card of the data set, or text ``"./FILE.py:FUNCTION"`` for a function of the user's, which
-            is called with the seed and returns a `Dataset`; a table, text or folder of pictures of the user's; or
+        card: The card of the data set, or its name if it has none: ``"./FILE.py:FUNCTION"`` for a user function,
+            which is called with the seed and returns a `Dataset`; a user table, text or folder of images; or
             ``tfds:NAME``.
-        seed: Chooses the validation part. Data and test part are the same for every seed.
+        seed: Seed of the validation split. Data and test split are the same for every seed.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
         offline: Whether downloads are forbidden.
-        progress: Makes a progress bar for a label, see `batchsel.data.download.progress`; None for silence.
-
-    Returns:
-        The data set, split.
+        progress: Creates a progress bar for a label, see `batchsel.data.storage.progress`; None for silence.
 
     Raises:
-        UserError: If the data cannot be had, or are not what the card describes, or cannot be trained on.
+        UserError: If the data are not available, not what the card describes, or cannot be trained on.
 
     Example:
         >>> from batchsel import cards
@@ -67,7 +65,7 @@ def load(
         (90, 30, 30)
     """
     if isinstance(card, str):
-        dataset = load_named(card, seed, folder, offline, progress)
+        dataset = load_by_name(card, seed, folder, offline, progress)
     else:
         place = DataFolder(data_folder(card.folder, folder), offline, progress)
         dataset = find_loader(card.loader).load(card, seed, place)
@@ -77,14 +75,11 @@ def load(
 
 
 def find(card: Any, *, folder: str | os.PathLike[str] | None = None) -> str | None:
-    """Says in which form the data are there already.
+    """Return a description of the form in which the data are already there, or None if any are missing.
 
     Args:
         card: The card of the data set.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
-
-    Returns:
-        The form in words; None if the data, or a part of them, are missing.
 
     Example:
         >>> from batchsel import cards
@@ -92,9 +87,9 @@ def find(card: Any, *, folder: str | os.PathLike[str] | None = None) -> str | No
         'no files needed'
     """
     place = DataFolder(data_folder(card.folder, folder))
-    own = getattr(find_loader(card.loader), "find", None)
-    if own:
-        return own(card, place)
+    find_form = getattr(find_loader(card.loader), "find", None)
+    if find_form:
+        return find_form(card, place)
     if not card.files:
         return None if card.by_hand else "no files needed"
     return "downloaded files" if all(place.file(file.name).is_file() for file in card.files) else None
@@ -107,19 +102,19 @@ def download(
     offline: bool = False,
     progress: Callable[[str], Any] | None = None,
 ) -> str:
-    """Downloads what is missing of a data set.
+    """Download the missing files of a data set.
 
     Args:
         card: The card of the data set.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
         offline: Whether downloads are forbidden.
-        progress: Makes a progress bar for a label; None for silence.
+        progress: Creates a progress bar for a label; None for silence.
 
     Returns:
-        In which form the data are there now, in words.
+        A description of the form in which the data are there now.
 
     Raises:
-        UserError: If a file cannot be had, or has to be put there by hand, or there is no space for all of them.
+        UserError: If a file is not available, or has to be put there by hand, or the disk has no space for all.
 
     Example:
         >>> from batchsel import cards
@@ -133,10 +128,10 @@ def download(
     if not card.files:
         raise UserError(
             f"{card.name} cannot be downloaded. {card.by_hand or 'Its card names no files.'} The folder is "
-            f"{place.path.absolute()}; the data set is at home at {card.homepage}. "
-            f"'batchsel datasets verify {card.name}' tells whether all is there."
+            f"{place.path.absolute()}; the homepage of the data set is {card.homepage}. "
+            f"'batchsel datasets verify {card.name}' checks that everything is there."
         )
-    check_space(place.path, place.missing_bytes(card.files) or 0, card.name)
+    check_disk_space(place.path, place.missing_bytes(card.files) or 0, card.name)
     for file in card.files:
         place.fetch(file)
     return "downloaded files"
@@ -144,8 +139,8 @@ def download(
 
 def _check_split(dataset: Dataset, card: Any, seed: int) -> None:
     expected = card.content.get("split")
-    if seed == 0 and expected and dataset.split != expected:
+    if seed == 0 and expected and dataset.split_fingerprint != expected:
         raise UserError(
-            f"{card.name}: the split of seed 0 has the fingerprint {dataset.split[:8]}..., the card says "
-            f"{expected[:8]}.... Runs on it could not be compared with others; correct the sizes, or the card."
+            f"{card.name}: the split of seed 0 has the fingerprint {dataset.split_fingerprint[:8]}..., the card says "
+            f"{expected[:8]}.... Runs on it would not be comparable with others; correct the sizes, or the card."
         )

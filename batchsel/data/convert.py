@@ -1,7 +1,7 @@
-"""Data sets in the forms that other programs read: CSV files of samples, or one npz of arrays as Keras has it.
+"""Write data sets in forms that other programs read: CSV files of samples, or one npz of arrays as Keras has it.
 
-Others know a training and a test part: training and validation part are written as one, in the order of the official
-files. Values are those of the files, not scaled; where they are not known any more, those that are trained on.
+Other programs know a training and a test split: training and validation split are written as one, in the order of the
+official files. Values are those of the files, not scaled, as far as they are still known.
 """
 
 from __future__ import annotations
@@ -16,60 +16,57 @@ from typing import Any
 import numpy as np
 
 from batchsel.core.files import atomic_write
-from batchsel.data.dataset import Dataset, Part
+from batchsel.data.dataset import Dataset, Split
 from batchsel.errors import UserError, unknown_name
 
-FORMS = ("csv", "npz")
-_PARTS = ("train", "test")
+FORMATS = ("csv", "npz")
+_SPLITS = ("train", "test")
 _BLOCK = 4096
-"""Rows that are turned into text at a time."""
+"""Number of rows that are converted to text at once."""
 
 
-def files_of(name: str, form: str, folder: Path) -> list[Path]:
-    """The files that a conversion writes.
+def output_paths(name: str, form: str, folder: Path) -> list[Path]:
+    """Return the files that a conversion writes: two CSV files, or one npz file.
 
     Args:
         name: Name of the data set.
         form: ``"csv"`` or ``"npz"``.
-        folder: The folder that they are written into.
-
-    Returns:
-        Two CSV files, or one npz file.
+        folder: The folder that they are written to.
 
     Raises:
-        UsageError: If there is no such form.
+        UsageError: If the format is unknown.
 
     Example:
-        >>> [path.name for path in files_of("mnist", "csv", Path("."))]
+        >>> [path.name for path in output_paths("mnist", "csv", Path("."))]
         ['train.csv', 'test.csv']
     """
-    if form not in FORMS:
-        raise unknown_name("format", form, FORMS)
-    return [folder / f"{part}.csv" for part in _PARTS] if form == "csv" else [folder / f"{name}.npz"]
+    if form not in FORMATS:
+        raise unknown_name("format", form, FORMATS)
+    return [folder / f"{split}.csv" for split in _SPLITS] if form == "csv" else [folder / f"{name}.npz"]
 
 
 def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None] = lambda line: None) -> list[Path]:
-    """Writes a data set: all files whole, or none. Those that are there are replaced.
+    """Write a data set: all files completely, or none. Existing files are replaced.
 
     * CSV: ``train.csv`` and ``test.csv``. Images: ``label,pixel0,pixel1,...``, the number of the class and bytes, row
       by row, the channels of a pixel side by side, as in the well-known ``mnist_train.csv``. Tables: ``label``, the
       name of the class or the value, and the features. Texts: ``label,text``.
     * npz: ``x_train``, ``y_train``, ``x_test``, ``y_test``, class numbers as labels; gray images without an axis for
-      the channel, as in Keras's ``mnist.npz``. Of texts the numbers of their words, and ``vocabulary``, the words from
-      number 2 on.
+      the channel, as in Keras's ``mnist.npz``. For texts, the numbers of their words, and ``vocabulary``, the words
+      from number 2 on.
 
     Args:
         dataset: The data, in memory.
         form: ``"csv"`` or ``"npz"``.
-        folder: The folder to write into; it need not exist.
+        folder: The folder to write to; it need not exist.
         say: Called with a line before each file.
 
     Returns:
         The files.
 
     Raises:
-        UsageError: If there is no such form.
-        UserError: If the data do not lie in memory, or the files cannot be written.
+        UsageError: If the format is unknown.
+        UserError: If the data are not in memory, or the files cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -79,70 +76,69 @@ def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None
         ...     train.read_text().splitlines()[1]
         '"setosa",5.1,3.5,1.4,0.2'
     """
-    paths = files_of(dataset.name, form, folder)
-    if not all(isinstance(part, Part) for part in dataset.parts.values()):
-        raise UserError(f"{dataset.name} does not lie in memory, and cannot be written whole.")
+    paths = output_paths(dataset.name, form, folder)
+    if not all(isinstance(split, Split) for split in dataset.splits.values()):
+        raise UserError(f"{dataset.name} is larger than memory allows, and only data in memory can be converted.")
     if form == "csv" and dataset.task == "language_model":
-        raise UserError(f"{dataset.name}: sequences of subwords have no place in a table; write them with --to npz.")
+        raise UserError(f"{dataset.name}: sequences of subwords do not fit into a table; write them with --to npz.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror or error}.") from error
     with ExitStack() as all_or_none:
-        # What cannot be written is put to the file that was entered last: the training part, which is the large one.
+        # An error is attributed to the file that was entered last: the training split, which is the large one.
         places = [all_or_none.enter_context(atomic_write(path)) for path in reversed(paths)][::-1]
         if form == "npz":
             say(f"writing {paths[0]}")
             np.savez_compressed(places[0], **_arrays(dataset))
         else:
-            for part, path, place in zip(_PARTS, paths, places, strict=True):
-                x, y = official(dataset, part)
+            for split, path, place in zip(_SPLITS, paths, places, strict=True):
+                x, y = official_arrays(dataset, split)
                 say(f"writing {path}: {len(y):,} rows")
                 _write_csv(place, dataset, x, y)
     return paths
 
 
-def official(dataset: Dataset, part: str, *, raw: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """A part as others know it, in the order of the files as far as that is known.
+def official_arrays(dataset: Dataset, split: str, *, raw: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Return an official split, in the order of the files as far as that is known.
 
     Args:
         dataset: The data, in memory.
-        part: ``"train"``, with the rows of the validation part in their places, or ``"test"``.
-        raw: Whether the inputs are to be those before scaling and encoding.
+        split: ``"train"``, with the rows of the validation split in their places, or ``"test"``.
+        raw: Whether to return the inputs as they were before scaling and encoding.
 
     Returns:
         Inputs, ``[n, ...]``, and targets, ``[n]``.
 
     Example:
         >>> from batchsel import cards, data
-        >>> x, y = official(data.load(cards.load("datasets", "iris")), "train")
+        >>> x, y = official_arrays(data.load(cards.load("datasets", "iris")), "train")
         >>> x[:2].tolist(), np.bincount(y).tolist()
         ([[5.1, 3.5, 1.4, 0.2], [4.9, 3.0, 1.4, 0.2]], [40, 40, 40])
     """
-    names = ("train", "validation") if part == "train" else ("test",)
-    parts = dataset.parts
-    y = np.concatenate([parts[name].y for name in names])
-    x = np.concatenate([dataset.raw_inputs(name) if raw else parts[name].x for name in names])
-    if dataset.rows is None or part == "test":
+    names = ("train", "validation") if split == "train" else ("test",)
+    y = np.concatenate([dataset.in_memory(name).y for name in names])
+    x = np.concatenate([dataset.raw_inputs(name) if raw else dataset.in_memory(name).x for name in names])
+    if dataset.rows is None or split == "test":
         return x, y
     order = np.argsort(np.concatenate([dataset.rows.train, dataset.rows.validation]))
     return x[order], y[order]
 
 
-def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+def _arrays(dataset: Dataset) -> dict[str, Any]:
     arrays = {}
-    for part in _PARTS:
-        x, y = official(dataset, part, raw=dataset.encoder is None)
+    for split in _SPLITS:
+        x, y = official_arrays(dataset, split, raw=dataset.encoder is None)
         if x.ndim == 4:
-            x, y = x[..., 0] if x.shape[-1] == 1 else x, _smallest(y, dataset)
-        arrays |= {f"x_{part}": x, f"y_{part}": y}
+            x, y = x[..., 0] if x.shape[-1] == 1 else x, _labels_as_bytes(y, dataset)
+        arrays |= {f"x_{split}": x, f"y_{split}": y}
     if dataset.encoder is not None:
         arrays["vocabulary"] = np.array(dataset.encoder.vocabulary, str)
     return arrays
 
 
-def _smallest(y: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """Labels as bytes, in which Keras's files have them."""
+def _labels_as_bytes(y: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Return labels as bytes if they fit, as in Keras's files."""
     return y.astype(np.uint8) if 0 < len(dataset.class_names) <= 256 else y
 
 
@@ -173,12 +169,12 @@ def _header(dataset: Dataset, x: np.ndarray) -> list[str]:
         return ["label", *(f"pixel{place}" for place in range(width))]
     names = list(dataset.feature_names) or [f"feature{place}" for place in range(width)]
     if len({"label", *names}) <= width:
-        raise UserError(f"{dataset.name}: the features {', '.join(names)} need names of their own, other than 'label'.")
+        raise UserError(f"{dataset.name}: the features {', '.join(names)} need distinct names other than 'label'.")
     return ["label", *names]
 
 
 def _blocks(dataset: Dataset, x: np.ndarray, y: np.ndarray) -> Iterator[Sequence[Any]]:
-    """The columns, some rows at a time."""
+    """Yield the columns, some rows at a time."""
     names = np.array(dataset.class_names, object)
     for start in range(0, len(y), _BLOCK):
         rows = slice(start, start + _BLOCK)

@@ -1,4 +1,4 @@
-"""A data set in memory: three parts of arrays, and the check that they can be trained on."""
+"""Data set: three splits, and the check that they can be trained on."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchsel.data.encoding.subwords import Subwords
-from batchsel.data.encoding.vocabulary import Encoder
+from batchsel.data.encoding.subwords import SubwordEncoder
+from batchsel.data.encoding.vocabulary import WordEncoder
 from batchsel.data.sources import Source, Subset
-from batchsel.data.splits import Rows
+from batchsel.data.splits import SplitRows
 from batchsel.errors import UserError
 
-IN_MEMORY = 1 << 30
-"""Bytes up to which a part of a set on the disk is held in memory; a larger one is read as it is needed."""
+MEMORY_LIMIT = 1 << 30
+"""Bytes up to which a split on disk is loaded into memory; a larger one is read on access."""
 _BLOCK = 1024
-_SHOWN = 5  # rows named in an error; more would bury the sentence
+_SHOWN = 5  # rows named in an error; more would hide the sentence
 
 
 @dataclass(frozen=True)
-class Part:
-    """Samples and their targets.
+class Split:
+    """Samples of a split in memory, and their targets.
 
     Args:
         x: Inputs, ``[n, ...]``: images as uint8, tables as float32.
         y: Targets, ``int32[n]`` class numbers, ``float32[n]`` values, or ``int32[n, length]`` subwords.
 
     Example:
-        >>> len(Part(np.zeros((3, 2), np.float32), np.zeros(3, np.int32)))
+        >>> len(Split(np.zeros((3, 2), np.float32), np.zeros(3, np.int32)))
         3
     """
 
@@ -41,120 +41,133 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that is ready to be trained on.
+    """Data set that is ready to be trained on.
 
     Args:
         name: Its name.
         task: ``"classification"``, ``"regression"`` or ``"language_model"``.
-        train: Samples to train on; a `Part` in memory or a `batchsel.data.sources.Source`.
-        validation: Samples carved from the training data, to decide on.
-        test: Samples to report on; never trained or tuned on.
+        train: Samples to train on: a `Split` in memory or a `batchsel.data.sources.Source`.
+        validation: Samples carved from the training data, for decisions.
+        test: Samples to report on; never used for training or tuning.
         class_names: Names of the classes in the order of their numbers; empty for regression.
-        split: Fingerprint of which rows went where, from `batchsel.data.splits.fingerprint`; empty if
-            unknown.
-        encoder: What turned texts into numbers, by words or by subwords; None for other data.
-        true_labels: Labels of the training part before some were made wrong on purpose; None where none were.
+        split_fingerprint: Fingerprint of the split, from `batchsel.data.splits.fingerprint`; empty if unknown.
+        encoder: Encoder of texts, by words or by subwords; None for other data.
+        true_labels: Labels of the training split before some were corrupted on purpose; None if none were.
         feature_names: Names of the columns of a table, if known.
-        rows: Where the rows of each part stand in the files, training and validation part counted together and the
-            test part apart where it is an official one; None if unknown.
-        raw: Gives the inputs of a part, by its name, as they were before scaling or encoding; None where they are the
+        rows: Row numbers of each split in the files; those of the training and validation split count together,
+            those of an official test split separately. None if unknown.
+        raw: Returns the inputs of a split, by its name, as they were before scaling or encoding; None if they are the
             same.
 
     Example:
-        >>> part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
-        >>> dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"))
+        >>> split = Split(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
+        >>> dataset = Dataset("mine", "classification", split, split, split, ("no", "yes"))
         >>> dataset.input_shape, dataset.outputs
         ((2,), 2)
     """
 
     name: str
     task: str
-    train: Part | Source
-    validation: Part | Source
-    test: Part | Source
+    train: Split | Source
+    validation: Split | Source
+    test: Split | Source
     class_names: tuple[str, ...] = ()
-    split: str = ""
-    encoder: Encoder | Subwords | None = None
+    split_fingerprint: str = ""
+    encoder: WordEncoder | SubwordEncoder | None = None
     true_labels: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
-    rows: Rows | None = None
+    rows: SplitRows | None = None
     raw: Callable[[str], np.ndarray] | None = None
 
     @property
-    def parts(self) -> dict[str, Part | Source]:
-        """The three parts by name."""
+    def splits(self) -> dict[str, Split | Source]:
+        """The three splits by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
-        return tuple(_resident(self.train).x.shape[1:])
+        return tuple(_samples_in_memory(self.train).x.shape[1:])
 
     @property
     def outputs(self) -> int:
-        """Outputs a model needs: the number of classes or of subwords, or 1 for regression."""
-        if self.task == "language_model":
+        """Number of outputs of a model: the number of classes or of subwords, or 1 for regression."""
+        if self.task == "language_model" and self.encoder is not None:
             return len(self.encoder.vocabulary)
         return len(self.class_names) if self.task == "classification" else 1
 
-    def raw_inputs(self, part: str) -> np.ndarray:
-        """The inputs of a part as they were before scaling or encoding.
+    def raw_inputs(self, split: str) -> np.ndarray:
+        """Return the inputs of a split as they were before scaling or encoding.
 
         Args:
-            part: "train", "validation" or "test", in memory.
+            split: "train", "validation" or "test", in memory.
 
         Returns:
-            ``[n, ...]`` in the order of the part: unscaled features, texts, or what `x` holds.
+            ``[n, ...]`` in the order of the split: unscaled features, texts, or `x` itself.
+
+        Raises:
+            UserError: If the split is not in memory.
 
         Example:
-            >>> part = Part(np.array([[-1.0], [1.0]]), np.array([0, 1], np.int32))
+            >>> split = Split(np.array([[-1.0], [1.0]]), np.array([0, 1], np.int32))
             >>> inches = lambda name: np.array([[10.0], [14.0]])
-            >>> dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"), raw=inches)
+            >>> dataset = Dataset("mine", "classification", split, split, split, ("no", "yes"), raw=inches)
             >>> dataset.raw_inputs("test").tolist()
             [[10.0], [14.0]]
         """
-        return self.parts[part].x if self.raw is None else self.raw(part)
+        return self.in_memory(split).x if self.raw is None else self.raw(split)
 
-    def check(self) -> None:
-        """Refuses data that nobody should train on.
-
-        Of a source that is not in memory only the first sample is read.
+    def in_memory(self, split: str) -> Split:
+        """Return a split by its name.
 
         Raises:
-            UserError: If a part is empty or unlike the training part, inputs and targets differ in length,
-                values are NaN or infinite, or a label is outside the classes.
+            UserError: If the split is not in memory.
+        """
+        samples = self.splits[split]
+        if not isinstance(samples, Split):
+            raise UserError(f"{self.name}: the {split} split is not in memory. Expected arrays; use fewer data.")
+        return samples
+
+    def check(self) -> None:
+        """Reject data that cannot be trained on.
+
+        Of a source that is not in memory, only the first sample is read.
+
+        Raises:
+            UserError: If a split is empty or differs in shape from the training split, inputs and targets differ in
+                length, values are NaN or infinite, or a label is outside the classes.
 
         Example:
-            >>> part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 2], np.int32))
-            >>> Dataset("mine", "classification", part, part, part, ("no", "yes")).check()
+            >>> split = Split(np.zeros((3, 2), np.float32), np.array([0, 1, 2], np.int32))
+            >>> Dataset("mine", "classification", split, split, split, ("no", "yes")).check()
             Traceback (most recent call last):
             ...
-            batchsel.errors.UserError: mine, train part: 1 label is outside the classes 0 to 1: row 2 (label
+            batchsel.errors.UserError: mine, train split: 1 label is outside the classes 0 to 1: row 2 (label
             2). ...
         """
         classes = None if self.task == "regression" else self.outputs
-        for name, part in self.parts.items():
-            where = f"{self.name}, {name} part"
-            held = _resident(part)
-            check_arrays(held.x, held.y, where=where, classes=classes)
-            if held.x.shape[1:] != self.input_shape:
+        for name, split in self.splits.items():
+            where = f"{self.name}, {name} split"
+            samples = _samples_in_memory(split)
+            check_arrays(samples.x, samples.y, where=where, classes=classes)
+            if samples.x.shape[1:] != self.input_shape:
                 raise UserError(
-                    f"{where}: samples have the shape {held.x.shape[1:]}, those of the training part "
-                    f"{self.input_shape}. Bring both into one shape."
+                    f"{where}: samples have the shape {samples.x.shape[1:]}, those of the training split "
+                    f"{self.input_shape}. Bring both to one shape."
                 )
 
 
 def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | None = None) -> None:
-    """Refuses arrays that nobody should train on.
+    """Reject arrays that cannot be trained on.
 
     Args:
         x: Inputs, ``[n, ...]``.
         y: Targets, ``[n]`` or ``[n, ...]``.
-        where: What the arrays are, the beginning of every message.
+        where: Name of the arrays, the beginning of every message.
         classes: Number of classes if `y` holds class numbers.
 
     Raises:
-        UserError: If the arrays are empty, of different length or not numeric, or hold NaN, infinite values
+        UserError: If the arrays are empty, of different lengths or not numeric, or hold NaN, infinite values
             or labels outside the classes; the message names the rows.
 
     Example:
@@ -165,8 +178,8 @@ def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | Non
     """
     if len(x) != len(y):
         raise UserError(
-            f"{where}: {len(x)} samples but {len(y)} targets. Expected one target a sample; "
-            "check that both come from the same file and none was cut short."
+            f"{where}: {len(x)} samples but {len(y)} targets. Expected one target for each sample; "
+            "check that both come from the same file and neither was truncated."
         )
     if len(x) == 0:
         raise UserError(f"{where}: no samples. Expected at least one; check the file or the sizes of the split.")
@@ -176,28 +189,28 @@ def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | Non
         _check_labels(y, where, classes)
 
 
-def held_rows(source: Source, rows: np.ndarray) -> Part | Source:
-    """Samples of a source with class numbers: in memory, unless they are more than `IN_MEMORY`.
+def load_if_small(source: Source, rows: np.ndarray) -> Split | Source:
+    """Load samples with class numbers into memory, unless they are larger than `MEMORY_LIMIT`.
 
     Args:
         source: The source.
-        rows: ``int[n]`` their numbers.
+        rows: ``int[n]`` numbers of the samples.
 
     Example:
         >>> from batchsel.data.sources import ArraySource
-        >>> held_rows(ArraySource(np.arange(4.0), np.arange(4)), np.array([2, 3])).y.tolist()
+        >>> load_if_small(ArraySource(np.arange(4.0), np.arange(4)), np.array([2, 3])).y.tolist()
         [2, 3]
     """
-    if source.take(rows[:1])[0].nbytes * len(rows) > IN_MEMORY:
+    if source.take(rows[:1])[0].nbytes * len(rows) > MEMORY_LIMIT:
         return Subset(source, rows)
     blocks = [source.take(rows[first : first + _BLOCK]) for first in range(0, len(rows), _BLOCK)]
     x, y = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    return Part(x, y.astype(np.int32))
+    return Split(x, y.astype(np.int32))
 
 
-def _resident(part: Part | Source) -> Part:
-    """The part itself, or the first sample of a source."""
-    return part if isinstance(part, Part) else Part(*part.take(np.arange(min(1, len(part))))[:2])
+def _samples_in_memory(split: Split | Source) -> Split:
+    """Return the split itself, or the first sample of a source."""
+    return split if isinstance(split, Split) else Split(*split.take(np.arange(min(1, len(split))))[:2])
 
 
 def _check_finite(values: np.ndarray, where: str, singular: str, plural: str, what: str) -> None:
@@ -208,7 +221,7 @@ def _check_finite(values: np.ndarray, where: str, singular: str, plural: str, wh
     rows = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     verb = singular if len(rows) == 1 else plural
     raise UserError(
-        f"{where}: {len(rows)} {verb} NaN or infinite {what}: {_listed(rows)}. "
+        f"{where}: {len(rows)} {verb} NaN or infinite {what}: {_list_rows(rows)}. "
         "Expected finite numbers; remove these rows or fill the gaps."
     )
 
@@ -221,10 +234,10 @@ def _check_labels(y: np.ndarray, where: str, classes: int) -> None:
         verb = "label is" if len(rows) == 1 else "labels are"
         raise UserError(
             f"{where}: {len(rows)} {verb} outside the classes 0 to {classes - 1}: "
-            f"{_listed(rows)} (label {np.ravel(y[rows[0]])[0]}). Correct the labels, or name all classes."
+            f"{_list_rows(rows)} (label {np.ravel(y[rows[0]])[0]}). Correct the labels, or name all classes."
         )
 
 
-def _listed(rows: np.ndarray) -> str:
+def _list_rows(rows: np.ndarray) -> str:
     more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
     return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:_SHOWN]))}{more}"

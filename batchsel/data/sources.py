@@ -1,8 +1,8 @@
-"""Random access to data that does not fit into memory: ask for samples by number, get arrays.
+"""Random access to data that do not fit into memory: sample numbers in, arrays out.
 
-A selector chooses sample numbers; a source turns them into arrays, and never reads more than what was asked
-for. Anything with a length and `take` is a source; `source_of` makes one of arrays, memory-mapped files and
-sequences of records such as the data sources of TensorFlow Datasets.
+A selector chooses sample numbers; a source turns them into arrays and never reads more than that. Anything with a
+length and `take` is a source; `as_source` makes one of arrays, memory-mapped files and sequences of records such as
+the data sources of TensorFlow Datasets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TARGET_KEYS = ("label", "labels", "y", "target", "class")
 
 @runtime_checkable
 class Source(Protocol):
-    """Samples that are read when they are asked for.
+    """Samples that are read on access.
 
     Example:
         >>> isinstance(ArraySource(np.zeros((3, 2)), np.zeros(3)), Source)
@@ -27,25 +27,27 @@ class Source(Protocol):
     """
 
     def __len__(self) -> int:
-        """The number of samples, n."""
+        """Return the number of samples, n."""
+        ...
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Reads samples.
+        """Read samples.
 
         Args:
-            indices: Numbers of the samples, ``int[k]`` in [0, n), in any order, repeated or not.
+            indices: Numbers of the samples, ``int[k]`` in [0, n), in any order, possibly repeated.
 
         Returns:
             Inputs ``[k, ...]``, targets ``[k, ...]`` and, if the source has them, sample weights ``[k]``, in
             the order of the indices.
         """
+        ...
 
 
 class ArraySource:
-    """Arrays as a source; memory-mapped files are read front to back and each sample once.
+    """Arrays as a source; memory-mapped files are read front to back, and each sample once.
 
     Args:
-        x: Inputs, ``[n, ...]``: a NumPy array, a memory map or anything that takes sorted row numbers.
+        x: Inputs, ``[n, ...]``: a NumPy array, a memory map or anything that accepts sorted row numbers.
         y: Targets, ``[n, ...]``.
         sample_weight: Weights, ``[n]``, if any.
 
@@ -64,20 +66,20 @@ class ArraySource:
         if len(set(lengths)) > 1:
             raise UserError(
                 f"inputs, targets and weights have the lengths {lengths}. Expected the same number of each; "
-                "check that all come from the same file and none was cut short."
+                "check that all come from the same file and none was truncated."
             )
 
     def __len__(self) -> int:
         return len(self._arrays[0])
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Reads samples, see `Source.take`.
+        """Read samples, see `Source.take`.
 
         Args:
             indices: ``int[k]`` numbers of the samples.
 
         Returns:
-            The arrays' rows in the order of the indices, as copies.
+            The rows of the arrays in the order of the indices, as copies.
 
         Raises:
             IndexError: If a number is outside [0, n).
@@ -86,7 +88,7 @@ class ArraySource:
             >>> ArraySource(np.arange(4.0), np.arange(4)).take([2])[0]
             array([2.])
         """
-        indices = _checked(indices, len(self))
+        indices = _check_indices(indices, len(self))
         if all(type(array) is np.ndarray for array in self._arrays):
             return tuple(array[indices] for array in self._arrays)
         rows, place = np.unique(indices, return_inverse=True)
@@ -113,7 +115,7 @@ class Subset:
         return len(self._rows)
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Reads samples, see `Source.take`.
+        """Read samples, see `Source.take`.
 
         Args:
             indices: ``int[k]`` numbers of the samples.
@@ -121,14 +123,14 @@ class Subset:
         Raises:
             IndexError: If a number is outside [0, n).
         """
-        return self._source.take(self._rows[_checked(indices, len(self))])
+        return self._source.take(self._rows[_check_indices(indices, len(self))])
 
 
 class SequenceSource:
-    """A sequence of records as a source: each record a dictionary or a tuple.
+    """Sequence of records as a source; each record is a dictionary or a tuple.
 
     Args:
-        records: Anything with a length and `__getitem__`; `__getitems__` is used where it exists.
+        records: Anything with a length and `__getitem__`; `__getitems__` is used if it exists.
         keys: Names of input and target (and weight) if records are dictionaries.
 
     Example:
@@ -145,7 +147,7 @@ class SequenceSource:
         return len(self._records)
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Reads samples, see `Source.take`.
+        """Read samples, see `Source.take`.
 
         Args:
             indices: ``int[k]`` numbers of the samples.
@@ -155,18 +157,18 @@ class SequenceSource:
 
         Raises:
             IndexError: If a number is outside [0, n).
-            UserError: If the records have not all the same shape.
+            UserError: If the records have different shapes.
 
         Example:
             >>> SequenceSource([(0.5, 1), (1.5, 0)]).take([1])
             (array([1.5]), array([0]))
         """
-        rows, place = np.unique(_checked(indices, len(self)), return_inverse=True)
-        several = getattr(self._records, "__getitems__", None)
+        rows, place = np.unique(_check_indices(indices, len(self)), return_inverse=True)
+        read_several = getattr(self._records, "__getitems__", None)
         numbers = rows.tolist()
-        records = several(numbers) if several else [self._records[number] for number in numbers]
+        records = read_several(numbers) if read_several else [self._records[number] for number in numbers]
         fields = zip(*(self._fields(record) for record in records), strict=True)
-        return tuple(_stacked(field)[place] for field in fields)
+        return tuple(_stack(field)[place] for field in fields)
 
     def _fields(self, record: Any) -> tuple[Any, ...]:
         if not isinstance(record, Mapping):
@@ -174,24 +176,20 @@ class SequenceSource:
         return tuple(record[key] for key in self._keys or record)
 
 
-def source_of(data: Any, keys: Sequence[str] | None = None) -> Source:
-    """Makes a source of what data come as.
+def as_source(data: Any, keys: Sequence[str] | None = None) -> Source:
+    """Return data of any accepted form as a source.
 
     Args:
         data: A source, ``(x, y)`` or ``(x, y, sample_weight)`` arrays, an object with arrays `x` and `y`, or
             a sequence of dictionaries or tuples.
-        keys: Names of input and target (and weight) if records are dictionaries. Without them the supervised
-            keys of a TensorFlow Datasets source are taken, else the one key that is named like a label and
-            the other.
-
-    Returns:
-        The source.
+        keys: Names of input and target (and weight) if records are dictionaries. The default is the supervised
+            keys of a TensorFlow Datasets source, else the one key that is named like a label and the only other key.
 
     Raises:
-        UserError: If it is none of these, or the keys cannot be told.
+        UserError: If the data have none of these forms, or the keys are ambiguous.
 
     Example:
-        >>> len(source_of((np.zeros((3, 2)), np.zeros(3))))
+        >>> len(as_source((np.zeros((3, 2)), np.zeros(3))))
         3
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
@@ -205,10 +203,10 @@ def source_of(data: Any, keys: Sequence[str] | None = None) -> Source:
             f"cannot take samples from {type(data).__name__}. Expected (x, y) arrays, a sequence of "
             "records, or an object with `__len__` and `take(indices)`."
         )
-    return SequenceSource(data, keys or _keys_of(data))
+    return SequenceSource(data, keys or _guess_keys(data))
 
 
-def _keys_of(records: Any) -> tuple[str, ...] | None:
+def _guess_keys(records: Any) -> tuple[str, ...] | None:
     supervised = getattr(getattr(records, "dataset_info", None), "supervised_keys", None)
     if supervised:
         return tuple(supervised)
@@ -224,17 +222,17 @@ def _keys_of(records: Any) -> tuple[str, ...] | None:
     )
 
 
-def _checked(indices: np.ndarray, count: int) -> np.ndarray:
+def _check_indices(indices: np.ndarray, count: int) -> np.ndarray:
     indices = np.asarray(indices)
     if indices.size and not (indices.min() >= 0 and indices.max() < count):
         raise IndexError(
-            f"sample numbers from {indices.min()} to {indices.max()} were asked for, but the source has "
+            f"sample numbers from {indices.min()} to {indices.max()} were requested, but the source has "
             f"{count} samples: expected numbers from 0 to {count - 1}."
         )
     return indices
 
 
-def _stacked(values: Sequence[Any]) -> np.ndarray:
+def _stack(values: Sequence[Any]) -> np.ndarray:
     arrays = [np.asarray(value) for value in values]
     if len({array.shape for array in arrays}) > 1:
         shapes = sorted({array.shape for array in arrays})

@@ -1,8 +1,8 @@
-"""Which rows go to which part: stratified, chosen by a seed, and the same on every machine for ever.
+"""Stratified splits that depend on a seed and are the same on every machine, forever.
 
-The draw orders rows by the raw 64-bit words of NumPy's PCG64. NumPy promises never to change these words,
-which it does not promise for `Generator.permutation` and the like, and scikit-learn does not for
-`train_test_split`. Shares are counted in whole numbers, so no rounding of floats decides where a row goes.
+The draw orders rows by the raw 64-bit words of NumPy's PCG64. NumPy guarantees that these words never change; it
+gives no such guarantee for `Generator.permutation`, nor does scikit-learn for `train_test_split`. Shares are counted
+in whole numbers, so the rounding of floats never decides where a row goes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _TEST_STREAM = 1
 _VALIDATION_STREAM = 2
 
 
-class Rows(NamedTuple):
-    """Row numbers of each part, each sorted.
+class SplitRows(NamedTuple):
+    """Sorted row numbers of each split.
 
     Args:
         train: ``int64[train]``.
@@ -28,7 +28,7 @@ class Rows(NamedTuple):
         test: ``int64[test]``.
 
     Example:
-        >>> Rows(np.array([0, 2]), np.array([1]), np.array([3])).train.tolist()
+        >>> SplitRows(np.array([0, 2]), np.array([1]), np.array([3])).train.tolist()
         [0, 2]
     """
 
@@ -37,45 +37,45 @@ class Rows(NamedTuple):
     test: np.ndarray
 
 
-def split_rows(strata: np.ndarray, validation: int, test: int, seed: int = 0) -> Rows:
-    """Divides rows into training, validation and test part.
+def split_rows(strata: np.ndarray, validation: int, test: int, seed: int = 0) -> SplitRows:
+    """Divide rows into training, validation and test split.
 
-    The test part is the same for every seed, as an official one would be: what was tuned on under one seed
-    must never be reported on under another. The seed chooses the validation part among the rest.
+    The test split is the same for every seed, as an official one would be: rows used for tuning under one seed must
+    never be reported on under another. The seed chooses the validation split among the other rows.
 
     Args:
-        strata: ``int[n]``, the class of each row; its shares are kept in every part. All zeros for none.
-        validation: Rows for the validation part.
-        test: Rows for the test part.
+        strata: ``int[n]``, the class of each row, whose shares every split keeps. All zeros for no stratification.
+        validation: Number of validation rows.
+        test: Number of test rows.
         seed: Seed of the split.
 
     Returns:
-        The rows of each part; together they are all n rows, once each.
+        The rows of each split; together they are all n rows, once each.
 
     Raises:
-        UserError: If no row would be left to train on.
+        UserError: If no training row would be left.
 
     Example:
         >>> rows = split_rows(np.array([0, 1] * 10), validation=4, test=6, seed=0)
-        >>> [len(part) for part in rows]
+        >>> [len(split) for split in rows]
         [10, 4, 6]
     """
     held_out = draw_rows(strata, test, seed=0, stream=_TEST_STREAM)
     rest = np.setdiff1d(np.arange(len(strata)), held_out)
-    chosen, kept = carve_rows(strata[rest], validation, seed)
-    return Rows(rest[kept], rest[chosen], held_out)
+    carved, kept = carve_rows(strata[rest], validation, seed)
+    return SplitRows(rest[kept], rest[carved], held_out)
 
 
 def carve_rows(strata: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Carves a validation part from training data.
+    """Carve a validation split from training data.
 
     Args:
         strata: ``int[n]``, the class of each row.
-        count: Rows to carve.
+        count: Number of rows to carve.
         seed: Seed of the split.
 
     Returns:
-        ``int64[count]``, the rows carved, and ``int64[n - count]``, the rows that stay; both sorted.
+        ``int64[count]``, the carved rows, and ``int64[n - count]``, the other rows; both sorted.
 
     Raises:
         UserError: If no row would be left.
@@ -89,43 +89,44 @@ def carve_rows(strata: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarra
     return chosen, np.setdiff1d(np.arange(len(strata)), chosen)
 
 
-def rows_of_parts(
+def assign_rows(
     labels: Mapping[str, np.ndarray], validation: int, test: int, seed: int
 ) -> tuple[dict[str, tuple[str, np.ndarray]], str]:
-    """Where the samples of each part come from, if there are official ones for some: what is missing is carved.
+    """Assign rows to splits: keep the official splits, and carve the missing ones from the training split.
 
     Args:
-        labels: ``int[n]`` classes of the official parts, "train" among them, "validation" only beside "test".
-        validation: Rows to carve for validation if there is no such part.
-        test: Rows to draw for the test if there is no such part.
+        labels: ``int[n]`` classes of the official splits: "train", and optionally "test", or "validation" and "test".
+        validation: Number of validation rows to carve if there is no such split.
+        test: Number of test rows to draw if there is no such split.
         seed: Seed of the split.
 
     Returns:
-        For each part the official one and the rows in it, and the fingerprint, empty where nothing was carved.
+        For each split, its official split of origin and the rows in it; and the fingerprint, empty if nothing was
+        carved.
 
     Example:
-        >>> rows, _ = rows_of_parts({"train": np.array([0, 1] * 5), "test": np.array([0, 1])}, 2, 2, 0)
-        >>> {part: (official, len(chosen)) for part, (official, chosen) in sorted(rows.items())}
+        >>> rows, _ = assign_rows({"train": np.array([0, 1] * 5), "test": np.array([0, 1])}, 2, 2, 0)
+        >>> {split: (official, len(chosen)) for split, (official, chosen) in sorted(rows.items())}
         {'test': ('test', 2), 'train': ('train', 8), 'validation': ('train', 2)}
     """
-    whole = {part: (part, np.arange(len(values))) for part, values in labels.items()}
+    official = {split: (split, np.arange(len(values))) for split, values in labels.items()}
     if "test" not in labels:
         rows = split_rows(labels["train"], validation, test, seed)
-        return {part: ("train", chosen) for part, chosen in rows._asdict().items()}, fingerprint(*rows)
+        return {split: ("train", chosen) for split, chosen in rows._asdict().items()}, fingerprint(*rows)
     if "validation" not in labels:
         carved, rest = carve_rows(labels["train"], validation, seed)
-        return whole | {"train": ("train", rest), "validation": ("train", carved)}, fingerprint(rest, carved)
-    return whole, ""
+        return official | {"train": ("train", rest), "validation": ("train", carved)}, fingerprint(rest, carved)
+    return official, ""
 
 
 def draw_rows(strata: np.ndarray, count: int, *, seed: int, stream: int) -> np.ndarray:
-    """Draws rows so that each stratum gives its share, to the nearest whole row.
+    """Draw rows so that each stratum contributes its share, to the nearest whole row.
 
     Args:
         strata: ``int[n]``, the class of each row, numbered from 0.
-        count: Rows to draw.
+        count: Number of rows to draw.
         seed: Seed of the draw.
-        stream: What the draw is for; different numbers give independent draws.
+        stream: Number of the purpose of the draw; different streams are independent.
 
     Returns:
         ``int64[count]``, sorted.
@@ -140,7 +141,7 @@ def draw_rows(strata: np.ndarray, count: int, *, seed: int, stream: int) -> np.n
     """
     if not 0 < count < len(strata):
         raise UserError(
-            f"cannot draw {count} rows from {len(strata)}: expected at least 1, and some left over. "
+            f"cannot draw {count} rows from {len(strata)}. Expected at least 1, and fewer than there are. "
             "Change the sizes of the split."
         )
     if seed < 0:
@@ -153,11 +154,11 @@ def draw_rows(strata: np.ndarray, count: int, *, seed: int, stream: int) -> np.n
     return np.flatnonzero(rank < _quotas(sizes, count)[strata])
 
 
-def fingerprint(*parts: np.ndarray) -> str:
-    """A short proof that two machines split alike.
+def fingerprint(*splits: np.ndarray) -> str:
+    """Return a hash of a split, to compare splits between machines.
 
     Args:
-        *parts: Row numbers of each part, ``int[...]``.
+        *splits: Row numbers of each split, ``int[...]``.
 
     Returns:
         SHA-256 over the lengths and the row numbers, in hexadecimal digits.
@@ -166,12 +167,12 @@ def fingerprint(*parts: np.ndarray) -> str:
         >>> fingerprint(np.array([0, 1]), np.array([2])) == fingerprint(np.array([0, 2]), np.array([1]))
         False
     """
-    numbers = [np.array([len(part) for part in parts]), *parts]
+    numbers = [np.array([len(rows) for rows in splits]), *splits]
     return hashlib.sha256(np.concatenate(numbers).astype("<i8").tobytes()).hexdigest()
 
 
 def _quotas(sizes: np.ndarray, count: int) -> np.ndarray:
-    # Largest remainder; of equal remainders the lower class number comes first.
+    # Largest remainder method; among equal remainders the lower class number comes first.
     quotas, remainders = np.divmod(sizes * count, sizes.sum())
     left_over = count - quotas.sum()
     quotas[np.argsort(-remainders, kind="stable")[:left_over]] += 1

@@ -11,9 +11,9 @@ from data_files import card_values, digit_arrays, full_disk, write_card, write_d
 from sklearn.datasets import load_iris
 
 from batchsel import cards, data
-from batchsel.data import Dataset, Part
-from batchsel.data.convert import convert, official
-from batchsel.data.variants.corruption import with_rare_classes
+from batchsel.data import Dataset, Split
+from batchsel.data.convert import convert, official_arrays
+from batchsel.data.variants.corruption import make_imbalanced
 from batchsel.errors import UserError
 
 ARRAYS = digit_arrays()
@@ -80,7 +80,7 @@ def test_npz_of_an_image_set_can_be_loaded_again(command, tmp_path):
 
 def test_color_images_are_written_pixel_by_pixel(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (6, 2, 3, 3), np.uint8)
-    part = Part(x, np.arange(6, dtype=np.int32) % 2)
+    part = Split(x, np.arange(6, dtype=np.int32) % 2)
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"))
     _, test = convert(dataset, "csv", tmp_path)
     _, table = numbers(test)
@@ -112,13 +112,13 @@ def test_a_table_is_not_scaled_and_can_be_trained_on(command, tmp_path):
 def test_every_digit_of_a_table_is_kept(name, tmp_path):
     dataset = data.load(cards.load("datasets", name))
     for path, part in zip(convert(dataset, "csv", tmp_path), ("train", "test"), strict=True):
-        x, _ = official(dataset, part)
+        x, _ = official_arrays(dataset, part)
         with open(path, newline="") as file:
             _, *rows = csv.reader(file)
         np.testing.assert_array_equal(np.array([row[1:] for row in rows]).astype(x.dtype), x)
     (made,) = convert(dataset, "npz", tmp_path)
     with np.load(made) as arrays:
-        np.testing.assert_array_equal(arrays["x_train"], official(dataset, "train")[0])
+        np.testing.assert_array_equal(arrays["x_train"], official_arrays(dataset, "train")[0])
         assert arrays["y_test"].tolist() == dataset.test.y.tolist()
 
 
@@ -176,7 +176,7 @@ def test_full_disk_leaves_no_partial_file(tmp_path):
 
 
 def test_ambiguous_names_are_rejected(tmp_path):
-    part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
+    part = Split(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"), feature_names=("label", "size"))
     with pytest.raises(UserError, match="mine: the features label, size need names of their own"):
         convert(dataset, "csv", tmp_path)
@@ -185,8 +185,8 @@ def test_ambiguous_names_are_rejected(tmp_path):
 
 def test_imbalanced_data_keep_the_indices_of_their_rows():
     dataset = data.load(cards.load("datasets", "iris"))
-    rare = with_rare_classes(dataset, 10.0)
+    rare = make_imbalanced(dataset, 10.0)
     every = load_iris().data
     for name in ("train", "test"):
         np.testing.assert_array_equal(rare.raw_inputs(name), every[getattr(rare.rows, name)])
-        assert len(rare.raw_inputs(name)) == len(rare.parts[name])
+        assert len(rare.raw_inputs(name)) == len(rare.splits[name])

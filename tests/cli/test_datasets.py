@@ -185,7 +185,7 @@ def test_fetch_continues_after_a_failed_set(folder):
 
 def test_fetch_checks_the_disk_space_of_all_files_first(folder, monkeypatch):
     monkeypatch.setattr(
-        "batchsel.data.download.disk_space.shutil.disk_usage", lambda path: SimpleNamespace(free=10_000_000)
+        "batchsel.data.storage.disk_space.shutil.disk_usage", lambda path: SimpleNamespace(free=10_000_000)
     )
     with pytest.raises(UserError, match=r"mnist needs 11\.6 MB in .*mnist, where 10\.0 MB are free"):
         run("fetch", "mnist")
@@ -218,10 +218,12 @@ def test_verify_names_the_wrong_file(folder):
         (place / name).write_bytes(gzip.compress(plain, 1))
         assert f"{name} differs from the one on the card, but its content is right." in run("verify", "tiny").stdout
         write_card(folder, card_values("tiny", files=served(server)))
-        with pytest.raises(UserError, match=rf"tiny is not right\. Not as on the card: .*{name}\. Delete"):
+        with pytest.raises(
+            UserError, match=rf"tiny does not match its card\. These files differ from the card: .*{name}\. Delete"
+        ):
             run("verify", "tiny")
         (place / name).write_bytes(gzip.compress(plain)[:-9])
-        with pytest.raises(UserError, match=rf"Not as on the card: .*{name}\. Delete"):
+        with pytest.raises(UserError, match=rf"These files differ from the card: .*{name}\. Delete"):
             run("verify", "tiny")
 
 

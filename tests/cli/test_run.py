@@ -264,11 +264,11 @@ def test_fashion_mnist_for_some_hundred_steps(command):
 def test_data_can_come_from_a_users_file(command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import numpy as np\n"
-        "from batchsel.data import Dataset, Part\n"
+        "from batchsel.data import Dataset, Split\n"
         "def load(seed):\n"
         "    x = np.random.default_rng(0).normal(size=(300, 3)).astype('float32')\n"
         "    y = (x.sum(1) > 0).astype('int32')\n"
-        "    cut = lambda a, b: Part(x[a:b], y[a:b])\n"
+        "    cut = lambda a, b: Split(x[a:b], y[a:b])\n"
         "    return Dataset('mine', 'classification', cut(0, 200), cut(200, 250), cut(250, 300), ('no', 'yes'))\n"
     )
     assert "target" in command("run", "--dataset", "./mine.py:load").err
@@ -371,15 +371,15 @@ def test_settings_of_the_environment_do_not_prevent_a_resume(command, monkeypatc
 
 SOURCE = """
 import numpy as np
-from batchsel.data import Dataset, Part
-from batchsel.data.sources import source_of
+from batchsel.data import Dataset, Split
+from batchsel.data.sources import as_source
 
 def load(seed=0):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 3)).astype("float32")
     y = (x[:, 0] > 0).astype("int32")
-    whole = source_of((x, y))
-    return Dataset("mine", "classification", whole, Part(x, y), whole, ("no", "yes"))
+    whole = as_source((x, y))
+    return Dataset("mine", "classification", whole, Split(x, y), whole, ("no", "yes"))
 """
 
 

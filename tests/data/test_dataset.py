@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from batchsel.data import ArraySource, Dataset, Part, check_arrays
+from batchsel.data import ArraySource, Dataset, Split, check_arrays
 from batchsel.errors import UserError
 
 
 def part(n=6, shape=(2,)):
-    return Part(np.ones((n, *shape), np.float32), (np.arange(n) % 2).astype(np.int32))
+    return Split(np.ones((n, *shape), np.float32), (np.arange(n) % 2).astype(np.int32))
 
 
 def dataset(**parts):
@@ -25,7 +25,7 @@ def test_a_good_data_set_passes():
 
 
 def test_a_regression_has_one_output():
-    values = Part(np.ones((3, 4), np.float32), np.array([0.5, 1.5, -2.0], np.float32))
+    values = Split(np.ones((3, 4), np.float32), np.array([0.5, 1.5, -2.0], np.float32))
     data = Dataset("mine", "regression", values, values, values)
     data.check()
     assert data.outputs == 1
@@ -35,10 +35,10 @@ def test_rows_with_nan_are_named_up_to_five():
     x = np.zeros((20, 3), np.float32)
     x[[2, 4, 6, 8, 10, 12, 14], 1] = [np.nan, np.inf, -np.inf, np.nan, np.nan, np.nan, np.nan]
     with pytest.raises(UserError) as caught:
-        dataset(validation=Part(x, np.zeros(20, np.int32))).check()
+        dataset(validation=Split(x, np.zeros(20, np.int32))).check()
     text = str(caught.value)
     assert text.startswith(
-        "mine, validation part: 7 samples hold NaN or infinite features: rows 2, 4, 6, 8, 10 and 2 more"
+        "mine, validation split: 7 samples hold NaN or infinite features: rows 2, 4, 6, 8, 10 and 2 more"
     )
     assert "remove these rows or fill the gaps" in text
 
@@ -78,7 +78,7 @@ def test_other_data_that_cannot_be_trained_on(x, y, sentence):
 
 def test_parts_have_one_shape():
     with pytest.raises(
-        UserError, match=r"mine, test part: samples have the shape \(3,\), those of the training part \(2,\)"
+        UserError, match=r"mine, test split: samples have the shape \(3,\), those of the training split \(2,\)"
     ):
         dataset(test=part(shape=(3,))).check()
 
@@ -87,7 +87,7 @@ def test_a_part_may_be_a_source():
     data = dataset(train=ArraySource(np.ones((5, 2)), np.zeros(5, int)))
     data.check()
     assert data.input_shape == (2,)
-    with pytest.raises(UserError, match="train part: no samples"):
+    with pytest.raises(UserError, match="train split: no samples"):
         dataset(train=ArraySource(np.ones((0, 2)), np.zeros(0, int))).check()
 
 

@@ -15,7 +15,7 @@ MINE = """
 from __future__ import annotations
 import dataclasses
 import numpy as np
-from batchsel.data import Dataset, Part
+from batchsel.data import Dataset, Split
 
 @dataclasses.dataclass
 class Settings:
@@ -23,14 +23,14 @@ class Settings:
 
 def load(seed):
     n = Settings().samples
-    part = Part(np.full((n, 2), seed, np.float32), np.arange(n, dtype=np.int32) % 2)
+    part = Split(np.full((n, 2), seed, np.float32), np.arange(n, dtype=np.int32) % 2)
     return Dataset("mine", "classification", part, part, part, ("no", "yes"))
 
 def wrong(seed):
     return [1, 2, 3]
 
 def nan(seed):
-    part = Part(np.array([[np.nan]], np.float32), np.array([0], np.int32))
+    part = Split(np.array([[np.nan]], np.float32), np.array([0], np.int32))
     return Dataset("mine", "classification", part, part, part, ("no", "yes"))
 """
 
@@ -106,7 +106,7 @@ def test_a_package_brings_a_data_set_by_its_entry_point(folder, monkeypatch):
     (information / "entry_points.txt").write_text("[batchsel.datasets]\ntulips = tulip_data\n")
     (package / "tulip_data.py").write_text(
         textwrap.dedent("""
-        from batchsel.data import iris
+        from batchsel.data.sets import iris
         def load(card, seed, folder):
             return iris.load(card, seed, folder)
         def find(card, folder):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchsel.data import ArraySource, Part, SequenceSource, Source, source_of
+from batchsel.data import ArraySource, SequenceSource, Source, Split, as_source
 from batchsel.errors import UserError
 
 COUNT = 40
@@ -117,20 +117,20 @@ class Records:
 @given(indices.filter(len))
 def test_records_come_in_the_order_asked_and_are_read_once(rows):
     records = Records()
-    x, y = source_of(records).take(rows)
+    x, y = as_source(records).take(rows)
     np.testing.assert_array_equal(x, X[rows])
     np.testing.assert_array_equal(y, Y[rows])
     assert records.asked == [sorted(set(rows.tolist()))]
 
 
 def test_tuples_and_named_keys():
-    x, y, weights = source_of(list(zip(X, Y, WEIGHTS, strict=True))).take(np.array([5, 1]))
+    x, y, weights = as_source(list(zip(X, Y, WEIGHTS, strict=True))).take(np.array([5, 1]))
     np.testing.assert_array_equal(x, X[[5, 1]])
     np.testing.assert_array_equal(weights, WEIGHTS[[5, 1]])
     records = [{"a": 1.0, "b": 2, "c": 3.0}]
-    assert [field.item() for field in source_of(records, keys=("c", "b")).take(np.array([0]))] == [3.0, 2]
+    assert [field.item() for field in as_source(records, keys=("c", "b")).take(np.array([0]))] == [3.0, 2]
     with pytest.raises(UserError, match=r"the keys a, b, c; which of them.*Name them, as in keys="):
-        source_of(records)
+        as_source(records)
     assert y.tolist() == [5, 1]
 
 
@@ -141,24 +141,24 @@ def test_the_supervised_keys_of_a_data_source_are_taken():
     class Sounds(list):
         dataset_info = Info()
 
-    x, y = source_of(Sounds([{"id": 9, "label": 1, "sound": 0.5}])).take(np.array([0]))
+    x, y = as_source(Sounds([{"id": 9, "label": 1, "sound": 0.5}])).take(np.array([0]))
     assert (x.item(), y.item()) == (0.5, 1)
 
 
 def test_samples_of_different_shape():
     with pytest.raises(UserError, match=r"different shapes: \(2,\), \(3,\)"):
-        source_of([(np.zeros(2), 0), (np.zeros(3), 1)]).take(np.array([0, 1]))
+        as_source([(np.zeros(2), 0), (np.zeros(3), 1)]).take(np.array([0, 1]))
 
 
 def test_what_is_a_source_already_stays_as_it_is():
     source = ArraySource(X, Y)
-    assert source_of(source) is source
+    assert as_source(source) is source
     assert isinstance(source, Source)
-    assert len(source_of(Part(X, Y))) == COUNT
-    assert len(source_of((X, Y, WEIGHTS))) == COUNT
+    assert len(as_source(Split(X, Y))) == COUNT
+    assert len(as_source((X, Y, WEIGHTS))) == COUNT
 
 
 @pytest.mark.parametrize("data", [X, 5, None, iter([])])
 def test_what_cannot_be_a_source(data):
     with pytest.raises(UserError, match="cannot take samples from"):
-        source_of(data)
+        as_source(data)

@@ -55,7 +55,7 @@ def test_wrong_labels_are_found(monkeypatch):
     corrupted = data.Dataset(
         "digits",
         "classification",
-        data.Part(digits.train.x, labels),
+        data.Split(digits.train.x, labels),
         digits.validation,
         digits.test,
         digits.class_names,
@@ -112,9 +112,9 @@ def test_the_command_writes_a_table_and_a_plot(command, tmp_path):
 )
 def test_data_without_classes_and_wrong_usage_are_refused(words, said, command, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "import numpy as np\nfrom batchsel.data import Dataset, Part\n"
+        "import numpy as np\nfrom batchsel.data import Dataset, Split\n"
         "def load(seed=0):\n"
-        "    part = Part(np.random.default_rng(0).normal(size=(40, 3)).astype('float32'), np.ones(40, 'float32'))\n"
+        "    part = Split(np.random.default_rng(0).normal(size=(40, 3)).astype('float32'), np.ones(40, 'float32'))\n"
         "    return Dataset('mine', 'regression', part, part, part)\n"
     )
     done = command("map", *words)

@@ -19,14 +19,14 @@ from batchsel.experiments.spec.run_spec import RunSpec
 MINE = """
 import keras
 import numpy as np
-from batchsel.data import Dataset, Part
-from batchsel.data.sources import source_of
+from batchsel.data import Dataset, Split
+from batchsel.data.sources import as_source
 
 def load(seed=0):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 3)).astype("float32")
     y = (x[:, 0] > 0).astype("int32")
-    return Dataset("mine", "classification", source_of((x, y)), Part(x, y), Part(x[:40], y[:40]), ("no", "yes"))
+    return Dataset("mine", "classification", as_source((x, y)), Split(x, y), Split(x[:40], y[:40]), ("no", "yes"))
 
 def build(input_shape, outputs):
     layers = [keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.3)]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
-from batchsel.data.download.hashing import content_hash
+from batchsel.data.storage.hashing import content_hash
 
 IDX_NAMES = {
     "x_train": "train-images-idx3-ubyte",

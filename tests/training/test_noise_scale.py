@@ -6,7 +6,7 @@ import pytest
 from problems import assert_same, classes, compiled, line, linear, noisy_mlp, sparse, weights_of
 
 from batchsel import Trainer
-from batchsel.data.sources import source_of
+from batchsel.data.sources import as_source
 from batchsel.errors import UsageError, UserError
 from batchsel.training.diagnostics.noise_scale import NoiseScale, noise_scale
 
@@ -103,7 +103,7 @@ def test_trainer_and_source_agree_and_the_model_is_unchanged():
     model(x, training=True)  # moves moments and generator, which are then not those of a new model
     before = weights_of(model)
     expected = noise_scale(model, x, y, batch=4, seed=2)
-    assert noise_scale(Trainer(model, batch_size=8), source_of((x, y)), batch=4, seed=2) == expected
+    assert noise_scale(Trainer(model, batch_size=8), as_source((x, y)), batch=4, seed=2) == expected
     assert_same(weights_of(model), before)
 
 

@@ -119,17 +119,16 @@ def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None,
 def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
     """Read a data set and compare all of it with its card, without downloading."""
     from batchsel import data
-    from batchsel.data.duplicates import repeated
-    from batchsel.data.verification import DIFFERENT, verify
+    from batchsel.data.verification import DIFFERENT, count_duplicates, verify
 
     card = _load_card(name)
     dataset, files = verify(card, folder=data_dir)
-    twice = repeated(dataset)
+    twice = count_duplicates(dataset)
     found = data.find(card, folder=data_dir)
-    sizes = {part: len(samples) for part, samples in dataset.parts.items()}
+    sizes = {part: len(samples) for part, samples in dataset.splits.items()}
     checked = sorted(card.content)
     if as_json:
-        facts = {"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split}
+        facts = {"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split_fingerprint}
         _print_json({**facts, "files": files, "also in training": twice})
         return
     counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
@@ -183,10 +182,10 @@ def convert_dataset(
     y_train, x_test and y_test, with class numbers; for texts word numbers, and "vocabulary", the words from number 2 on
     (subwords from 0 on).
     """
-    from batchsel.data.convert import convert, files_of
+    from batchsel.data.convert import convert, output_paths
 
     card, folder = _load_card(name), out or Path(name)
-    there = [path for path in files_of(card.name, form, folder) if path.exists()]
+    there = [path for path in output_paths(card.name, form, folder) if path.exists()]
     if there and not force:
         raise UserError(f"already there: {', '.join(map(str, there))}. Give --force to replace them, or another --out.")
     dataset = _load(card, data_dir, offline)
@@ -200,7 +199,7 @@ def convert_dataset(
 
 def _load(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
     from batchsel import data
-    from batchsel.data.download.progress import download_progress
+    from batchsel.data.storage.progress import download_progress
 
     if "words" in card.options:  # a vocabulary is learned with TensorFlow, whose start is noisy
         from batchsel.training.runtime.tf_import import import_tensorflow
@@ -218,7 +217,7 @@ def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path:
 
     dataset = _load(card, data_dir, offline)
     train, n = dataset.train, len(dataset.train)
-    if isinstance(train, data.Part):
+    if isinstance(train, data.Split):
         x, y = train.x, train.y
     else:
         x, y = take_samples(train, np.linspace(0, n - 1, min(n, _PLOTTED)).astype(int))

@@ -62,7 +62,7 @@ def dataset_map(
     spec = resolve({**target, **settings, "selector": "mapping"}, {}, card)
     check_names(spec)
     import_tensorflow()
-    from batchsel.data.download.progress import download_progress
+    from batchsel.data.storage.progress import download_progress
     from batchsel.experiments.inspect.dataset_map import draw_map, write_csv
     from batchsel.experiments.run.run_cache import RunCache
 

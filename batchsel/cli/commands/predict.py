@@ -66,7 +66,7 @@ def predict(
     check_names(spec)
     click.echo(f"reading {spec.dataset}", err=True)
     import_tensorflow()
-    from batchsel.data.download.progress import download_progress
+    from batchsel.data.storage.progress import download_progress
     from batchsel.experiments.inspect.prediction import load_run
     from batchsel.experiments.run.run_cache import RunCache
 

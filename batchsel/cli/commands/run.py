@@ -109,7 +109,7 @@ def _run(spec: RunSpec, folder: Path, progress: str, options: dict[str, Any]) ->
 
     with display.watch(progress, spec.target, used_share) as watch:
         import_tensorflow()
-        from batchsel.data.download.progress import download_progress
+        from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext, run
 
         context = RunContext(folder.parent, folder=folder, download_progress=download_progress, watch=watch, **options)

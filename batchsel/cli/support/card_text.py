@@ -63,12 +63,12 @@ def card_facts(card: DatasetCard) -> list[tuple[str, str]]:
         >>> card_facts(cards.load("datasets", "iris"))[0]
         ('task', 'classification')
     """
-    from batchsel.data.download.disk_space import size_text
+    from batchsel.data.storage.disk_space import format_bytes
 
     sizes, defaults = card.sizes, card.defaults
     more = f" and {len(card.class_names) - _NAMED} more" if len(card.class_names) > _NAMED else ""
     counted = "documents" if card.task == "language_model" else "samples"
-    files = [f"{file.name} ({size_text(file.bytes)})" if file.bytes else file.name for file in card.files]
+    files = [f"{file.name} ({format_bytes(file.bytes)})" if file.bytes else file.name for file in card.files]
     facts = [
         ("task", card.task),
         (counted, f"{sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test"),

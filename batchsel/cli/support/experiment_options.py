@@ -84,7 +84,7 @@ def open_execution(execution: Execution, folder: Path, question: str) -> Iterato
         raise UsageError("in this process runs take place one after another; leave out --jobs or --executor here.")
     with executors.executor(form, jobs, folder) as pool:
         import_tensorflow()
-        from batchsel.data.download.progress import download_progress
+        from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext
 
         context = RunContext(

@@ -31,7 +31,7 @@ def fetch(card: DatasetCard, data_dir: Path | None, offline: bool) -> dict[str, 
         {'name': 'iris', 'found': 'no files needed', 'path': '/nowhere/iris'}
     """
     from batchsel import data
-    from batchsel.data.download.progress import download_progress
+    from batchsel.data.storage.progress import download_progress
 
     missing = missing_bytes(card, data_dir)
     if missing and not offline:
@@ -73,6 +73,6 @@ def describe_missing(missing: int | None) -> str:
         >>> describe_missing(11_594_722), describe_missing(None)
         ('11.6 MB to be fetched', 'to be fetched')
     """
-    from batchsel.data.download.disk_space import size_text
+    from batchsel.data.storage.disk_space import format_bytes
 
-    return f"{size_text(missing)} to be fetched" if missing else "to be fetched"
+    return f"{format_bytes(missing)} to be fetched" if missing else "to be fetched"

@@ -121,24 +121,24 @@ def resolve_resumed_run(folder: Path, settings: Mapping[str, Any], config: str |
 
 
 def _add_label(dataset: str, label: str) -> str:
-    from batchsel.data.builders.user_images import is_folder
-    from batchsel.data.sets.lm_text import is_text
+    from batchsel.data.user.image_folder import is_image_folder
+    from batchsel.data.user.text import is_text_file
 
-    if is_text(dataset) or is_folder(dataset) or not ("." in dataset or "/" in dataset):
+    if is_text_file(dataset) or is_image_folder(dataset) or not ("." in dataset or "/" in dataset):
         raise UsageError(f"--label names the column of a table, and {dataset} is not one. Leave it out.")
     return f"{dataset}:{label}"
 
 
 def _report_user_data(dataset: str) -> None:
     """Print how a user's table or images are read."""
-    from batchsel.data.builders.user_images import is_folder, load_folder
-    from batchsel.data.builders.user_table import is_table, load_table
-    from batchsel.data.download.progress import download_progress
+    from batchsel.data.storage.progress import download_progress
+    from batchsel.data.user.image_folder import is_image_folder, load_image_folder
+    from batchsel.data.user.table import is_table, load_table
 
     lines: list[str] = []
     if is_table(dataset):
         lines = [column.text for column in load_table(dataset)[1]]
-    elif is_folder(dataset):
-        lines = load_folder(dataset, progress=download_progress)[1]
+    elif is_image_folder(dataset):
+        lines = load_image_folder(dataset, progress=download_progress)[1]
     for line in lines:
         click.echo(line, err=True)

@@ -22,9 +22,9 @@ def user_data_name(kind: str, file: str | None) -> str:
     Raises:
         UsageError: If it is missing, or of another kind.
     """
-    from batchsel.data.builders.user_images import is_folder
-    from batchsel.data.builders.user_table import ENDINGS
-    from batchsel.data.sets.lm_text import is_text
+    from batchsel.data.user.image_folder import is_image_folder
+    from batchsel.data.user.table import SUFFIXES
+    from batchsel.data.user.text import is_text_file
 
     if file is None:
         if kind == "lm_text":
@@ -33,7 +33,7 @@ def user_data_name(kind: str, file: str | None) -> str:
     if kind not in KINDS:
         raise UsageError(f"--file goes with --dataset {', '.join(KINDS)}, not with {kind}. Leave it out.")
     file = file if "/" in file or "\\" in file else f"./{file}"
-    checks = {"lm_text": is_text, "images": is_folder, "table": lambda name: name.lower().endswith(ENDINGS)}
+    checks = {"lm_text": is_text_file, "images": is_image_folder, "table": lambda name: name.lower().endswith(SUFFIXES)}
     if not checks[kind](file):
         raise UsageError(f"--file {file!r}: expected {KINDS[kind]}, as an existing file or folder.")
     return file

@@ -1,1 +1,1 @@
-"""Data sets out of tables, texts, images and documents."""
+"""Builders of data sets from tables, texts, images and documents."""

@@ -1,4 +1,4 @@
-"""Pictures in files, as a source: decoded when they are asked for, and brought into one shape."""
+"""Image files as a source: decoded on access, and brought to one shape."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 
 from batchsel.errors import UserError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
-class PictureFiles:
-    """Files of pictures as a source of samples.
+class ImageFiles:
+    """Source of samples that are decoded from image files on access.
 
-    A picture of another size is scaled until it covers the shape, and its middle is cut out.
+    An image of another size is scaled until it covers the shape, and cropped to its center.
 
     Args:
         paths: One file a sample.
         labels: ``int32[n]`` classes.
-        shape: Height, width, and 3 channels (colors) or 1 (gray).
+        shape: Height, width, and 3 channels (color) or 1 (gray).
 
     Example:
-        >>> files = PictureFiles([Path("/nowhere/a.png")], np.array([0]), (8, 8, 3))
+        >>> files = ImageFiles([Path("/nowhere/a.png")], np.array([0]), (8, 8, 3))
         >>> files.take(np.array([0]))
         Traceback (most recent call last):
         ...
@@ -37,97 +37,97 @@ class PictureFiles:
         self.paths = list(paths)
         self.labels = np.asarray(labels, np.int32)
         self.shape = shape
-        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="batchsel-pictures")
+        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="batchsel-images")
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Decodes pictures, see `Source.take`.
+        """Decode images, see `Source.take`.
 
         Args:
             indices: ``int[k]`` numbers of the samples.
 
         Returns:
-            ``uint8[k, *shape]`` pictures and ``int32[k]`` classes.
+            ``uint8[k, *shape]`` images and ``int32[k]`` classes.
 
         Raises:
-            UserError: If a file cannot be decoded; it is named.
+            UserError: If a file cannot be decoded; the message names it.
         """
-        pictures = np.empty((len(indices), *self.shape), np.uint8)
+        images = np.empty((len(indices), *self.shape), np.uint8)
 
         def decode(place: int) -> None:
-            pictures[place] = decoded_file(self.paths[indices[place]], self.shape)
+            images[place] = decode_image_file(self.paths[indices[place]], self.shape)
 
         for _ in self._threads.map(decode, range(len(indices))):
             pass
-        return pictures, self.labels[indices]
+        return images, self.labels[indices]
 
 
-def decoded_file(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """A picture of one shape.
+def decode_image_file(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Decode an image and bring it to a shape.
 
     Args:
         path: Its file.
-        shape: As for `PictureFiles`.
+        shape: As for `ImageFiles`.
 
     Returns:
         ``uint8[*shape]``.
 
     Raises:
-        UserError: If the file cannot be decoded; it is named.
+        UserError: If the file cannot be decoded; the message names it.
 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from PIL import Image
         >>> with TemporaryDirectory() as folder:
         ...     Image.new("RGB", (20, 10), "red").save(Path(folder, "a.png"))
-        ...     decoded_file(Path(folder, "a.png"), (8, 8, 3))[0, 0].tolist()
+        ...     decode_image_file(Path(folder, "a.png"), (8, 8, 3))[0, 0].tolist()
         [255, 0, 0]
     """
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
+        with Image.open(path) as image:
             # A JPEG can be decoded at a smaller size, which is faster.
-            opened.draft(_mode(shape), (shape[1], shape[0]))
-            return _fitted(opened, shape)
+            image.draft(_mode(shape), (shape[1], shape[0]))
+            return _fit(image, shape)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be decoded ({error}). Get it anew, or leave it out.") from error
+        raise UserError(f"{path} cannot be decoded ({error}). Download it again, or leave it out.") from error
 
 
-def fitted(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Pixels brought into one shape.
+def fit_image(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Bring the pixels of an image to a shape.
 
     Args:
-        pixels: ``uint8[height, width, channels]``, 1, 3 or 4 channels.
-        shape: As for `PictureFiles`.
+        pixels: ``uint8[height, width, channels]``, with 1, 3 or 4 channels.
+        shape: As for `ImageFiles`.
 
     Returns:
         ``uint8[*shape]``.
 
     Example:
-        >>> fitted(np.full((20, 10, 1), 7, np.uint8), (8, 8, 3))[0, 0].tolist()
+        >>> fit_image(np.full((20, 10, 1), 7, np.uint8), (8, 8, 3))[0, 0].tolist()
         [7, 7, 7]
     """
     from PIL import Image
 
-    return _fitted(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), shape)
+    return _fit(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), shape)
 
 
-def _fitted(picture: Any, shape: tuple[int, int, int]) -> np.ndarray:
+def _fit(image: Any, shape: tuple[int, int, int]) -> np.ndarray:
     from PIL import Image, ImageOps
 
-    picture = ImageOps.exif_transpose(picture)  # cameras store how they were held
-    if picture.mode == "F":
+    image = ImageOps.exif_transpose(image)  # cameras store their orientation
+    if image.mode == "F":
         raise ValueError("its pixels are fractions; save it with 8 bits")
-    if picture.mode.startswith("I"):
-        # 16 bits, of which Pillow would take all above 255 for white.
-        picture = Image.fromarray(np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8))
-    picture = picture.convert(_mode(shape))
-    if picture.size != (shape[1], shape[0]):
-        picture = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.BILINEAR)
-    return np.asarray(picture).reshape(shape)
+    if image.mode.startswith("I"):
+        # 16 bits, of which Pillow would clip everything above 255 to white.
+        image = Image.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
+    image = image.convert(_mode(shape))
+    if image.size != (shape[1], shape[0]):
+        image = ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(shape)
 
 
 def _mode(shape: tuple[int, int, int]) -> str:

@@ -1,4 +1,4 @@
-"""Tables: from rows and labels to a split, standardized data set."""
+"""Tables: from features and targets to a split, standardized data set."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.data.dataset import Dataset, Part, check_arrays
-from batchsel.data.download.hashing import check_content
+from batchsel.data.dataset import Dataset, Split, check_arrays
 from batchsel.data.splits import fingerprint, split_rows
+from batchsel.data.storage.hashing import check_content
 from batchsel.errors import UserError
 
 
-def table_dataset(
+def build_table_dataset(
     card: Any,
     x: np.ndarray,
     y: np.ndarray,
@@ -22,16 +22,16 @@ def table_dataset(
     seed: int = 0,
     scale: float | None = None,
 ) -> Dataset:
-    """Splits a table, scales it, and makes the data set.
+    """Split a table and scale its features.
 
     Args:
-        card: The card: its sizes, task, class names and content hashes (``x`` and ``y``) are used.
+        card: The card, whose name, sizes, task, class names and content hashes (``x`` and ``y``) are used.
         x: Features, ``[n, d]``.
         y: Class numbers or values, ``[n]``.
         names: Names of the features, if known.
-        seed: Chooses the validation part; the test part is always the same.
-        scale: A known greatest value to divide by; without one, each feature is standardized with mean and
-            deviation of the training part.
+        seed: Seed of the validation split; the test split is always the same.
+        scale: Known maximum to divide by; by default, each feature is standardized by mean and standard deviation of
+            the training split.
 
     Returns:
         The data set, with ``float32[n, d]`` features and ``int32[n]`` or ``float32[n]`` targets.
@@ -43,7 +43,7 @@ def table_dataset(
         >>> from types import SimpleNamespace as Bag
         >>> sizes = Bag(total=10, validation=2, test=3)
         >>> card = Bag(name="mine", task="regression", sizes=sizes, class_names=(), content={})
-        >>> dataset = table_dataset(card, np.arange(20.0).reshape(10, 2), np.arange(10.0))
+        >>> dataset = build_table_dataset(card, np.arange(20.0).reshape(10, 2), np.arange(10.0))
         >>> len(dataset.train), round(float(dataset.train.x.std()), 4)
         (5, 1.0)
     """
@@ -51,34 +51,32 @@ def table_dataset(
     _check_table(card, x, y)
     strata = y if classification else np.zeros(len(y), np.int64)
     rows = split_rows(strata, card.sizes.validation, card.sizes.test, seed)
-    middle, spread = (0.0, scale) if scale else spread_of(x[rows.train])
-    scaled = ((x - middle) / spread).astype(np.float32)
+    center, spread = (0.0, scale) if scale else mean_and_deviation(x[rows.train])
+    scaled = ((x - center) / spread).astype(np.float32)
     y = y.astype(np.int32 if classification else np.float32)
-    parts = {name: Part(scaled[index], y[index]) for name, index in rows._asdict().items()}
     return Dataset(
         card.name,
         card.task,
-        **parts,
+        **{split: Split(scaled[chosen], y[chosen]) for split, chosen in rows._asdict().items()},
         class_names=card.class_names,
-        split=fingerprint(*rows),
+        split_fingerprint=fingerprint(*rows),
         feature_names=tuple(names),
         rows=rows,
-        raw=lambda part: x[getattr(rows, part)],
+        raw=lambda split: x[getattr(rows, split)],
     )
 
 
-def spread_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature.
+def mean_and_deviation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each feature.
 
     Args:
-        x: Features of the training part, ``[n, d]``; of no other part, or the test would leak into the
-            training.
+        x: Features of the training split, ``[n, d]``; of no other, or the test would leak into the training.
 
     Returns:
-        ``float64[d]`` means and ``float64[d]`` deviations, 1 where a feature is constant.
+        ``float64[d]`` means and ``float64[d]`` deviations, which are 1 for constant features.
 
     Example:
-        >>> mean, deviation = spread_of(np.array([[1.0, 7.0], [3.0, 7.0]]))
+        >>> mean, deviation = mean_and_deviation(np.array([[1.0, 7.0], [3.0, 7.0]]))
         >>> mean.tolist(), deviation.tolist()
         ([2.0, 7.0], [1.0, 1.0])
     """

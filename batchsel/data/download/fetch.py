@@ -1,6 +1,6 @@
-"""The folder of a data set, and files that come into it: whole and right, or not at all.
+"""Folder of a data set, and files that are downloaded into it: complete and right, or not at all.
 
-How they come is in `mirrors.py` (which address, and whether the bytes are right) and `transfer.py` (one address).
+`mirrors.py` chooses the address and checks the bytes, `http_download.py` downloads from one address.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from batchsel.data.download.disk_space import check_space
-from batchsel.data.download.hashing import sha256_of
-from batchsel.data.download.mirrors import RemoteFile, retrieve
-from batchsel.data.download.partial_download import PartialFile
+from batchsel.data.download.mirrors import RemoteFile, download_file
+from batchsel.data.download.partial_download import PartialDownload
+from batchsel.data.storage.cache import cache_folder
+from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.errors import UserError
 
-__all__ = ["DataFolder", "RemoteFile", "data_folder", "found_or_fetched", "sha256_of"]
-
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The folder in which the files of one data set lie or will lie.
+    """Folder that contains, or will contain, the files of one data set.
 
     Args:
         path: The folder; it need not exist.
         offline: Whether downloads are forbidden.
-        progress: Makes a progress bar for a label, see `batchsel.data.download.progress`; None for silence.
+        progress: Creates a progress bar for a label, see `batchsel.data.storage.progress`; None for silence.
 
     Example:
         >>> DataFolder(Path("/data/mnist")).file("mnist.npz").name
@@ -38,47 +36,41 @@ class DataFolder:
 
     path: Path
     offline: bool = False
-    progress: Callable[[str], Any] | None = None
+    progress: Callable[..., Any] | None = None
 
     def file(self, name: str) -> Path:
-        """The path of a file of the data set, there or not.
+        """Return the path of a file of the data set, which may not exist.
 
         Args:
             name: Its name, relative to the folder.
 
-        Returns:
-            The path.
-
         Raises:
-            UserError: If the name, or a link on its way, leads out of the folder.
+            UserError: If the name, or a link on its way, points outside the folder.
 
         Example:
             >>> DataFolder(Path("/data/mnist")).file("../passwords")
             Traceback (most recent call last):
             ...
-            batchsel.errors.UserError: '../passwords' leads out of the data folder /data/mnist. ...
+            batchsel.errors.UserError: '../passwords' points outside the data folder /data/mnist. ...
         """
         path = self.path / name
         if not path.resolve().is_relative_to(self.path.resolve()):
             raise UserError(
-                f"{name!r} leads out of the data folder {self.path}. Expected a plain relative name and no "
+                f"{name!r} points outside the data folder {self.path}. Expected a plain relative name and no "
                 "link to elsewhere; put the file itself there, or name its folder with --data-dir."
             )
         return path
 
     def fetch(self, file: RemoteFile) -> Path:
-        """The path of a file that is there afterwards, downloaded if need be.
+        """Return the path of a file, after downloading it if need be.
 
         Args:
-            file: Name, SHA-256 and addresses of the file. A file that is there already is not hashed: it may
-                have been packed anew, and its content is checked when it is read.
-
-        Returns:
-            The path.
+            file: Name, SHA-256 and addresses of the file. A file that exists is not hashed: it may have been
+                compressed again, and its content is checked when it is read.
 
         Raises:
-            UserError: If it is not there and cannot be had: offline, no address gives the right bytes, the
-                disk is full or the folder cannot be written to. Nothing that was there is changed.
+            UserError: If it is missing and cannot be downloaded: offline, no address serves the right bytes, the disk
+                is full or the folder is not writable. Existing files stay unchanged.
 
         Example:
             >>> from types import SimpleNamespace
@@ -86,35 +78,31 @@ class DataFolder:
             >>> DataFolder(Path("/nowhere"), offline=True).fetch(file)
             Traceback (most recent call last):
             ...
-            batchsel.errors.UserError: a.gz is not in /nowhere, and offline nothing is downloaded. ...
+            batchsel.errors.UserError: a.gz is not in /nowhere, and --offline forbids downloading it. ...
         """
         path = self.file(file.name)
         if path.is_file():
             return path
         if self.offline:
             raise UserError(
-                f"{file.name} is not in {self.path}, and offline nothing is downloaded. Put it there, name "
+                f"{file.name} is not in {self.path}, and --offline forbids downloading it. Put it there, name "
                 "another folder with --data-dir or BATCHSEL_DATA, or allow the download."
             )
         try:
-            check_space(self.path, self.missing_bytes([file]) or 0, file.name)
+            check_disk_space(self.path, self.missing_bytes([file]) or 0, file.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            retrieve(file, path, self.progress)
+            download_file(file, path, self.progress)
         except OSError as error:
             raise UserError(
-                f"cannot write {path}: {error.strerror or error}. What was there is unharmed; free space, "
+                f"cannot write {path}: {error.strerror or error}. Existing files are unchanged; free space, "
                 "make the folder writable, or name another with --data-dir or BATCHSEL_DATA."
             ) from error
         return path
 
     def missing_bytes(self, files: Iterable[RemoteFile]) -> int | None:
-        """How much there is to download.
+        """Return the number of bytes to download; None if a size is unknown.
 
-        Args:
-            files: Files of the data set.
-
-        Returns:
-            Bytes of those that are not there, without what has come of them; None if a size is not known.
+        Bytes of partial downloads count as already there.
 
         Example:
             >>> from types import SimpleNamespace
@@ -129,61 +117,60 @@ class DataFolder:
                 continue
             if size is None:
                 return None
-            missing += max(size - PartialFile.of(path).size, 0)
+            missing += max(size - PartialDownload.from_target(path).size, 0)
         return missing
 
 
-def found_or_fetched(card: Any, folder: DataFolder, find: Callable[[], Found | None], missing: str) -> Found:
-    """What is in a data folder, after a download if it was not there.
+def find_or_fetch(card: Any, folder: DataFolder, find: Callable[[], T | None], expected: str, hint: str = "") -> T:
+    """Find data in a folder, after downloading them if they are missing.
 
     Args:
-        card: The card: name and files are used.
+        card: The card, whose name, files and `by_hand` are used.
         folder: The folder.
-        find: Looks for it.
-        missing: What was expected and what to do, for the message.
+        find: Returns the data, or None.
+        expected: Names of the accepted files or folders, for the message.
+        hint: Further advice, for the message.
 
     Raises:
-        UserError: If it is not there and cannot be downloaded, or the files of the card are not what is looked for.
+        UserError: If the data are missing and cannot be downloaded, or the files of the card are not the data.
 
     Example:
         >>> from types import SimpleNamespace
-        >>> card = SimpleNamespace(name="mine", files=())
-        >>> found_or_fetched(card, DataFolder(Path("/nowhere")), lambda: None, "Expected mine.csv.")
+        >>> card = SimpleNamespace(name="mine", files=(), by_hand="")
+        >>> find_or_fetch(card, DataFolder(Path("/nowhere")), lambda: None, "mine.csv")
         Traceback (most recent call last):
         ...
-        batchsel.errors.UserError: mine is not in /nowhere. Expected mine.csv.
+        batchsel.errors.UserError: mine is not in /nowhere. Expected mine.csv. Put it there, name ...
     """
     found = find()
     if found is not None:
         return found
+    if card.by_hand:
+        advice = f"{card.by_hand.rstrip()} Another folder can be named with --data-dir or BATCHSEL_DATA."
+    else:
+        advice = "Put it there, name another folder with --data-dir or BATCHSEL_DATA, or allow the download."
+    advice = f"Expected {expected}. {advice} {hint}".rstrip()
     if folder.offline or not card.files:
-        raise UserError(f"{card.name} is not in {folder.path}. {missing}")
+        raise UserError(f"{card.name} is not in {folder.path}. {advice}")
     for file in card.files:
         folder.fetch(file)
     found = find()
     if found is None:
-        raise UserError(f"the files on the card of {card.name} do not make a whole set. {missing} Correct the card.")
+        raise UserError(f"the files on the card of {card.name} are not a whole data set. {advice} Correct the card.")
     return found
 
 
 def data_folder(name: str, root: str | os.PathLike[str] | None = None) -> Path:
-    """Where the files of a data set lie.
+    """Return the folder of a data set, which may not exist.
 
     Args:
         name: Name of the data set.
         root: Folder with one folder for each data set; else the environment variable BATCHSEL_DATA, else the
             user's cache folder.
 
-    Returns:
-        The folder of the data set; it need not exist.
-
     Example:
         >>> data_folder("mnist", "/data").as_posix()
         '/data/mnist'
     """
     root = root or os.environ.get("BATCHSEL_DATA")
-    if root:
-        return Path(root).expanduser() / name
-    import platformdirs
-
-    return platformdirs.user_cache_path("batchsel") / name
+    return (Path(root).expanduser() if root else cache_folder()) / name

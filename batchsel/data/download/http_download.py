@@ -1,8 +1,8 @@
-"""One file over HTTP, going on where the last attempt stopped (RFC 9110, section 14).
+"""Download one file over HTTP, resuming where the last attempt stopped (RFC 9110, section 14).
 
-This is done with requests: of the libraries that download files into a cache, those that batchsel has (pooch, Keras,
-tensorflow-datasets) write to a file as soon as the server answers, before anybody can see whether it sends the rest
-or the whole.
+This is implemented with requests: of the libraries that download files into a cache, those that batchsel depends on
+(pooch, Keras, tensorflow-datasets) write to a file as soon as the server answers, before they check if it sends the
+rest or the whole.
 """
 
 from __future__ import annotations
@@ -11,133 +11,133 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from batchsel.data.download.disk_space import check_space
-from batchsel.data.download.partial_download import PartialFile
+from batchsel.data.download.partial_download import PartialDownload
+from batchsel.data.storage.disk_space import check_disk_space
 
 if TYPE_CHECKING:
     import requests
 
 PAUSES = (1.0, 3.0, 9.0)
-"""Seconds before each new attempt at an address from which nothing more came."""
+"""Seconds before each new attempt at an address that sent nothing more."""
 
 _LONGEST_PAUSE = 60.0
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, and without a byte
 _CHUNK = 1 << 16
-_PASSING = (429, 500, 502, 503, 504)
+_TEMPORARY = (429, 500, 502, 503, 504)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
-class TransferFailure(Exception):
-    """Why a file could not be had from an address; what came of it is kept.
+class DownloadError(Exception):
+    """A file is not available from an address; the bytes received so far are kept.
 
     Example:
-        >>> print(TransferFailure("HTTPError: 404 Not Found"))
+        >>> print(DownloadError("HTTPError: 404 Not Found"))
         HTTPError: 404 Not Found
     """
 
 
-def transfer(url: str, part: PartialFile, what: str, bar: Any = None) -> bool:
-    """Brings what is missing of a file.
+def download_url(url: str, partial: PartialDownload, what: str, bar: Any = None) -> bool:
+    """Download the missing bytes of a file.
 
-    Dropped connections and servers that are busy are tried again, for as long as more comes than before and a few
-    times without.
+    Dropped connections and busy servers are retried as long as more bytes arrive than before, and a few times
+    without.
 
     Args:
         url: The address.
-        part: What is there of the file, from this address or another, and will be all of it.
+        partial: The bytes received so far, from this address or another; complete afterwards.
         what: Name of the file, for messages.
-        bar: Told the bytes that are there and those that come, see `batchsel.data.download.progress`; None for silence.
+        bar: Progress bar, see `batchsel.data.storage.progress`; None for silence.
 
     Returns:
-        Whether the file came in one piece. If not, pieces of different files may have met.
+        Whether the file came in one piece. If not, pieces of different files may have been joined.
 
     Raises:
-        TransferFailure: If the address does not give it.
-        UserError: If there is no space for it.
+        DownloadError: If the address does not serve it.
+        UserError: If the disk has no space for it.
         OSError: If it cannot be written.
 
     Example:
         >>> from pathlib import Path
-        >>> transfer("https://", PartialFile.of(Path("/nowhere/train.gz")), "train.gz")
+        >>> download_url("https://", PartialDownload.from_target(Path("/nowhere/train.gz")), "train.gz")
         Traceback (most recent call last):
         ...
-        batchsel.data.download.http_download.TransferFailure: InvalidURL: ...
+        batchsel.data.download.http_download.DownloadError: InvalidURL: ...
     """
     import requests
     import urllib3
 
-    start = furthest = part.size
+    start = furthest = partial.size
     pauses = iter(PAUSES)
-    while not part.is_whole:
+    while not partial.is_complete:
         try:
-            return _attempt(url, part, what, bar)
+            return _attempt(url, partial, what, bar)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            if part.size > furthest:
-                furthest, pauses = part.size, iter(PAUSES)
+            if partial.size > furthest:
+                furthest, pauses = partial.size, iter(PAUSES)
             pause = next(pauses, None)
-            if pause is None or not _may_pass(error, came=furthest > start):
-                raise TransferFailure(f"{type(error).__name__}: {error}") from error
-            time.sleep(max(pause, _asked_pause(error)))
+            if pause is None or not _is_temporary(error, received=furthest > start):
+                raise DownloadError(f"{type(error).__name__}: {error}") from error
+            time.sleep(max(pause, _requested_pause(error)))
     return False
 
 
-def _attempt(url: str, part: PartialFile, what: str, bar: Any) -> bool:
+def _attempt(url: str, partial: PartialDownload, what: str, bar: Any) -> bool:
     import requests
 
-    with requests.get(url, headers=_headers(url, part), stream=True, timeout=_TIMEOUT) as response:
-        if not part.size or _may_follow(response, part):
+    with requests.get(url, headers=_headers(url, partial), stream=True, timeout=_TIMEOUT) as response:
+        if not partial.size or _is_usable(response, partial):
             response.raise_for_status()
-            if response.status_code not in (200, 206) or (not part.size and response.status_code == 206):
+            if response.status_code not in (200, 206) or (not partial.size and response.status_code == 206):
                 raise requests.HTTPError(f"{response.status_code}, expected 200", response=response)
             if response.status_code == 200:
-                part.begin(_note(url, response))
-            _receive(response, part, what, bar)
+                partial.start(_metadata(url, response))
+            _receive(response, partial, what, bar)
             return response.status_code == 200
-        part.remove()
-    return _attempt(url, part, what, bar)
+        partial.remove()
+    return _attempt(url, partial, what, bar)
 
 
-def _headers(url: str, part: PartialFile) -> dict[str, str]:
-    # Identity: the hash is of the file as it is, and so are the places in it.
+def _headers(url: str, partial: PartialDownload) -> dict[str, str]:
+    # Identity: the hash is that of the uncompressed file, and so are the positions in it.
     headers = {"Accept-Encoding": "identity"}
-    if part.size:
-        headers["Range"] = f"bytes={part.size}-"
-        # What one server calls a version says nothing to another; there the hash of the whole decides.
-        version = part.note.get("version") if part.note.get("url") == url else None
+    if partial.size:
+        headers["Range"] = f"bytes={partial.size}-"
+        # The version of one server means nothing to another; there the hash of the whole file decides.
+        version = partial.metadata.get("version") if partial.metadata.get("url") == url else None
         if version:
             headers["If-Range"] = version
     return headers
 
 
-def _may_follow(response: requests.Response, part: PartialFile) -> bool:
-    """Whether an answer to a wish for the rest is of use: the rest, the whole, or a refusal that may pass."""
+def _is_usable(response: requests.Response, partial: PartialDownload) -> bool:
+    """Return whether the answer to a range request helps: the rest, the whole, or a temporary refusal."""
     if response.status_code == 416:
         return False
     if response.status_code != 206:
         return True
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    total = part.note.get("total")
-    return bool(found) and int(found[1]) == part.size and (total is None or found[2] in ("*", str(total)))
+    total = partial.metadata.get("total")
+    return found is not None and int(found[1]) == partial.size and (total is None or found[2] in ("*", str(total)))
 
 
-def _note(url: str, response: requests.Response) -> dict[str, Any]:
+def _metadata(url: str, response: requests.Response) -> dict[str, Any]:
     length = response.headers.get("Content-Length", "")
     version = response.headers.get("ETag", "")
-    # A weak ETag says that two files mean the same, not that they are the same bytes.
+    # Equal weak ETags promise the same meaning, not the same bytes.
     if not version or version.startswith("W/"):
         version = response.headers.get("Last-Modified")
     return {"url": url, "version": version, "total": int(length) if length.isdecimal() else None}
 
 
-def _receive(response: requests.Response, part: PartialFile, what: str, bar: Any) -> None:
-    total = part.note.get("total")
+def _receive(response: requests.Response, partial: PartialDownload, what: str, bar: Any) -> None:
+    total = partial.metadata.get("total")
     if total is not None:
-        check_space(part.path.parent, total - part.size, what)
+        check_disk_space(partial.path.parent, total - partial.size, what)
     if bar is not None:
         bar.total = total or 0
         bar.reset()
-        bar.update(part.size)
-    with part.path.open("ab") as stream:
+        bar.update(partial.size)
+    with partial.path.open("ab") as stream:
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             stream.write(chunk)
             stream.flush()
@@ -145,20 +145,20 @@ def _receive(response: requests.Response, part: PartialFile, what: str, bar: Any
                 bar.update(len(chunk))
 
 
-def _may_pass(error: Exception, came: bool) -> bool:
-    """Whether the same address may do better in a moment."""
+def _is_temporary(error: Exception, received: bool) -> bool:
+    """Return whether the same address may succeed in a moment."""
     import requests
     import urllib3
 
     if isinstance(error, requests.HTTPError):
-        return error.response.status_code in _PASSING
+        return error.response is not None and error.response.status_code in _TEMPORARY
     if isinstance(error, requests.ConnectionError) and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
-        # Nobody is there. A moment ago somebody was, if bytes came; else the next address is the better bet.
-        return came
+        # The server is down. If it sent bytes before, it may come back; else the next address is the better choice.
+        return received
     return isinstance(error, (urllib3.exceptions.HTTPError, requests.ConnectionError, requests.Timeout))
 
 
-def _asked_pause(error: Exception) -> float:
+def _requested_pause(error: Exception) -> float:
     response = getattr(error, "response", None)
-    asked = response.headers.get("Retry-After", "") if response is not None else ""
-    return min(float(asked), _LONGEST_PAUSE) if asked.isdecimal() else 0.0
+    pause = response.headers.get("Retry-After", "") if response is not None else ""
+    return min(float(pause), _LONGEST_PAUSE) if pause.isdecimal() else 0.0

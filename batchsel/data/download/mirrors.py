@@ -1,8 +1,8 @@
-"""One file from the first address that gives the right bytes.
+"""Download one file from the first address that serves the right bytes.
 
-A download grows beside its place as `.NAME.part` and is renamed only when its SHA-256 is right. What came of one
-that is interrupted stays, and the next goes on from there. What is not right is kept as `NAME.corrupt`, for looking
-at, and is never read.
+A download grows beside its target as `.NAME.part` and is renamed only when its SHA-256 is right. The bytes of an
+interrupted one stay, and the next resumes there. A file with wrong content is kept as `NAME.corrupt` for inspection,
+and is never read.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from batchsel.data.download.disk_space import size_text
-from batchsel.data.download.hashing import sha256_of
-from batchsel.data.download.http_download import TransferFailure, transfer
-from batchsel.data.download.locks import locked
-from batchsel.data.download.partial_download import PartialFile
+from batchsel.data.download.http_download import DownloadError, download_url
+from batchsel.data.download.partial_download import PartialDownload
+from batchsel.data.storage.disk_space import format_bytes
+from batchsel.data.storage.hashing import file_sha256
+from batchsel.data.storage.locks import hold_lock
 from batchsel.errors import UserError
 
 
 class RemoteFile(Protocol):
-    """What is needed to know of a file: its plain name, its SHA-256, its addresses; and, if known, its `bytes`."""
+    """File to download: its plain name, its SHA-256, its addresses; and, if known, its size `bytes`."""
 
     name: str
     sha256: str
     urls: tuple[str, ...]
 
 
-def retrieve(file: RemoteFile, path: Path, progress: Callable[[str], Any] | None = None) -> None:
-    """Downloads a file, unless another process or thread does so meanwhile: then its file is waited for.
+def download_file(file: RemoteFile, path: Path, progress: Callable[[str], Any] | None = None) -> None:
+    """Download a file; if another process or thread is doing so, wait for it.
 
     Args:
         file: SHA-256 and addresses.
         path: Where it will be; the folder exists.
-        progress: Makes a progress bar for a label, see `batchsel.data.download.progress`; None for silence.
+        progress: Creates a progress bar for a label, see `batchsel.data.storage.progress`; None for silence.
 
     Raises:
-        UserError: If no address gives the right bytes, or there is no space for them.
+        UserError: If no address serves the right bytes, or the disk has no space for them.
         OSError: If they cannot be written.
 
     Example:
         >>> from types import SimpleNamespace
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     retrieve(SimpleNamespace(name="a.gz", sha256="0" * 64, urls=("https://",)), Path(folder, "a.gz"))
+        ...     download_file(SimpleNamespace(name="a.gz", sha256="0" * 64, urls=("https://",)), Path(folder, "a.gz"))
         Traceback (most recent call last):
         ...
         batchsel.errors.UserError: a.gz could not be downloaded:
@@ -54,31 +54,31 @@ def retrieve(file: RemoteFile, path: Path, progress: Callable[[str], Any] | None
 
     def say() -> None:
         if progress:
-            print(f"another process fetches {file.name}; waiting for it", file=sys.stderr, flush=True)
+            print(f"another process is downloading {file.name}; waiting for it", file=sys.stderr, flush=True)
 
-    with locked(path, say) as alone:
+    with hold_lock(path, say) as alone:
         if not path.is_file():
             _download(file, path, progress, alone)
 
 
 def _download(file: RemoteFile, path: Path, progress: Callable[[str], Any] | None, alone: bool) -> None:
-    part = PartialFile.of(path, alone)
+    partial = PartialDownload.from_target(path, alone)
     failures = []
     try:
         for url in file.urls:
-            failure = _attempt(url, file, path, part, progress)
+            failure = _try_url(url, file, path, partial, progress)
             if failure is None:
                 return
             failures.append(f"\n  {url}: {failure}")
     except OSError:
-        # A full disk gets back the space that we filled.
+        # Free the space again if the disk is full.
         with contextlib.suppress(OSError):
-            part.remove()
+            partial.remove()
         raise
     finally:
-        if not alone or not part.size:
-            part.remove()
-    kept = f" The {size_text(part.size)} that came are kept; the next try goes on from there." if part.size else ""
+        if not alone or not partial.size:
+            partial.remove()
+    kept = f" The {format_bytes(partial.size)} received are kept; the next try resumes there." if partial.size else ""
     raise UserError(
         f"{file.name} could not be downloaded:{''.join(failures)}\n"
         f"Check the network and try again, or get the file elsewhere (SHA-256 {file.sha256}) and put it "
@@ -86,34 +86,35 @@ def _download(file: RemoteFile, path: Path, progress: Callable[[str], Any] | Non
     )
 
 
-def _attempt(
-    url: str, file: RemoteFile, path: Path, part: PartialFile, progress: Callable[[str], Any] | None
+def _try_url(
+    url: str, file: RemoteFile, path: Path, partial: PartialDownload, progress: Callable[[str], Any] | None
 ) -> str | None:
-    """One try at one address: None if the file is in its place now, else what went wrong."""
-    for anew in (True, False):
+    """Try one address, and return None if the file is in its place now, else the reason."""
+    found = ""
+    for restart in (True, False):
         try:
-            one_piece = _transfer(url, part, file.name, progress)
-        except TransferFailure as error:
+            one_piece = _download_with_bar(url, partial, file.name, progress)
+        except DownloadError as error:
             return str(error)
-        if not part.size:
+        if not partial.size:
             return "the answer was empty"
-        found = sha256_of(part.path)
+        found = file_sha256(partial.path)
         if found == file.sha256:
-            part.move(path)
+            partial.move(path)
             return None
-        if one_piece or not anew:
+        if one_piece or not restart:
             break
-        # Pieces of different files may have met: an older version, another mirror, two writers.
-        part.remove()
+        # Pieces of different files may have been joined: an older version, another mirror, two writers.
+        partial.remove()
     aside = path.with_name(f"{path.name}.corrupt")
-    part.move(aside)
-    return f"wrong content, SHA-256 {found[:8]}... instead of {file.sha256[:8]}...; what came is kept as {aside}"
+    partial.move(aside)
+    return f"wrong content, SHA-256 {found[:8]}... instead of {file.sha256[:8]}...; it is kept as {aside}"
 
 
-def _transfer(url: str, part: PartialFile, name: str, progress: Callable[[str], Any] | None) -> bool:
+def _download_with_bar(url: str, partial: PartialDownload, name: str, progress: Callable[[str], Any] | None) -> bool:
     bar = progress(name) if progress else None
     try:
-        return transfer(url, part, name, bar)
+        return download_url(url, partial, name, bar)
     finally:
         if bar is not None:
             bar.close()

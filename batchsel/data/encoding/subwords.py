@@ -1,8 +1,8 @@
-"""From texts to subwords and back: byte-pair encoding, learned on the training part.
+"""Subword encoding: byte-pair encoding, learned on the training split.
 
 Source: R. Sennrich, B. Haddow and A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016,
-https://arxiv.org/abs/1508.07909, over bytes as in GPT-2, so that every text has a code. Done by the library
-``tokenizers``.
+https://arxiv.org/abs/1508.07909, over bytes as in GPT-2, so every text has a code. Implemented by the
+library ``tokenizers``.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import numpy as np
 from batchsel.errors import UserError
 
 END = "<|end|>"
-"""Stands between documents; number 0."""
+"""Separator of documents; number 0."""
 
 
 @dataclass(frozen=True)
-class Subwords:
-    """Turns texts into numbers of subwords.
+class SubwordEncoder:
+    """Encoder of texts as numbers of subwords.
 
     Args:
-        description: What was learned, JSON, as the library writes it.
+        description: The learned vocabulary, as JSON of the library.
 
     Raises:
         UserError: If the library is not installed, or cannot read the description.
 
     Example:
-        >>> subwords = learn_subwords(["low lower lowest", "new newer newest"], 300)
+        >>> subwords = learn_subword_encoder(["low lower lowest", "new newer newest"], 300)
         >>> subwords.decode(subwords.encode(["lower news"])[0])
         'lower news'
     """
@@ -39,31 +39,28 @@ class Subwords:
     description: str
 
     FILE = "vocabulary.json"
-    """Name of the file that a run keeps of it."""
+    """Name of its file in the folder of a run."""
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """The subwords in the order of their numbers, as bytes that can be printed."""
+        """The subwords in the order of their numbers, as printable bytes."""
         numbers = self._tokenizer.get_vocab()
         return tuple(sorted(numbers, key=numbers.__getitem__))
 
-    def stored(self) -> str:
-        """What a run keeps of it, so that its predictions can be read later."""
+    def serialize(self) -> str:
+        """Return the encoder as text, which a run stores so that its predictions can be read later."""
         return self.description
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Numbers of the subwords of each text.
-
-        Args:
-            texts: The texts.
+        """Encode texts as subword numbers.
 
         Returns:
-            ``int32[length]`` for each.
+            ``int32[length]`` for each text.
         """
         return [np.array(code.ids, np.int32) for code in self._tokenizer.encode_batch_fast(list(texts))]
 
     def decode(self, numbers: Sequence[int] | np.ndarray) -> str:
-        """The text that numbers stand for; bytes that make no character are shown as such.
+        """Decode subword numbers as text; bytes that do not form a character are replaced.
 
         Args:
             numbers: ``int[length]``.
@@ -75,27 +72,27 @@ class Subwords:
         try:
             return _library().Tokenizer.from_str(self.description)
         except Exception as error:  # the library raises Exception itself
-            raise UserError(f"this is no vocabulary of subwords: {error}. Learn it anew.") from error
+            raise UserError(f"this is not a vocabulary of subwords: {error}. Learn it again.") from error
 
 
-def learn_subwords(texts: Sequence[str], size: int) -> Subwords:
-    """The subwords that occur most often, found by joining the most frequent pair again and again.
+def learn_subword_encoder(texts: Sequence[str], size: int) -> SubwordEncoder:
+    """Learn the most frequent subwords, by repeatedly merging the most frequent pair.
 
     Args:
-        texts: The texts of the training part; of no other, or the test would leak into the training.
-        size: Numbers in use at most, the 256 bytes and the end of a document among them.
+        texts: The texts of the training split; of no other, or the test would leak into the training.
+        size: Largest size of the vocabulary, the 256 bytes and the end of a document included.
 
     Raises:
-        UserError: If there is no text, or the size leaves no room for bytes.
+        UserError: If there is no text, or the size is too small for the bytes.
 
     Example:
-        >>> len(learn_subwords(["a b c"], 257).vocabulary)
+        >>> len(learn_subword_encoder(["a b c"], 257).vocabulary)
         257
     """
     if size < 257:
-        raise UserError(f"a vocabulary of subwords needs 257 numbers at least (bytes and the end), got {size}.")
+        raise UserError(f"a vocabulary of subwords needs at least 257 numbers (bytes and the end), got {size}.")
     if not any(texts):
-        raise UserError("there is no text to learn subwords of.")
+        raise UserError("there is no text to learn subwords from. Expected at least one document that is not empty.")
     library = _library()
     by_bytes = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer = library.Tokenizer(library.models.BPE())
@@ -105,7 +102,7 @@ def learn_subwords(texts: Sequence[str], size: int) -> Subwords:
         vocab_size=size, special_tokens=[END], initial_alphabet=sorted(by_bytes.alphabet()), show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return Subwords(tokenizer.to_str())
+    return SubwordEncoder(tokenizer.to_str())
 
 
 def _library() -> Any:

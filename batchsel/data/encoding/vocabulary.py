@@ -1,4 +1,4 @@
-"""From texts to numbers: a vocabulary learned on the training part, sequences cut and padded to one length."""
+"""Word encoding: a vocabulary learned on the training split, sequences truncated and padded to one length."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PADDING, UNKNOWN = 0, 1
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """Turns texts into sequences of word numbers, by `keras.layers.TextVectorization`.
+class WordEncoder:
+    """Encoder of texts as sequences of word numbers, by `keras.layers.TextVectorization`.
 
-    Texts are put in lower case, punctuation is removed, words are what stands between spaces. Number 0 is padding, 1 a
-    word that is not in the vocabulary.
+    Texts are lowercased, punctuation is removed, and words are separated by whitespace. Number 0 is padding, 1 a word
+    that is not in the vocabulary.
 
     Args:
         vocabulary: The words, numbered from 2 on.
-        length: Words that are kept of a text.
+        length: Number of words kept of each text.
 
     Example:
-        >>> Encoder(("good", "bad"), 4).encode(["Good, not bad!"]).tolist()
+        >>> WordEncoder(("good", "bad"), 4).encode(["Good, not bad!"]).tolist()
         [[2, 1, 3, 0]]
     """
 
@@ -34,39 +34,36 @@ class Encoder:
     _layer: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     FILE = "vocabulary.txt"
-    """Name of the file that a run keeps of it: the words, a line each, numbered from 2 on."""
+    """Name of its file in the folder of a run: the words, one per line, numbered from 2 on."""
 
-    def stored(self) -> str:
-        """What a run keeps of it, so that its predictions can be read later."""
+    def serialize(self) -> str:
+        """Return the encoder as text, which a run stores so that its predictions can be read later."""
         return "".join(f"{word}\n" for word in self.vocabulary)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Sequences of word numbers.
-
-        Args:
-            texts: The texts.
+        """Encode texts as word numbers.
 
         Returns:
-            ``int32[n, length]``, padded with 0 behind.
+            ``int32[n, length]``, padded with 0 at the end.
         """
         if not self._layer:
             self._layer.append(_layer(self.length, vocabulary=list(self.vocabulary)))
-        return _applied(self._layer[0], texts, self.length)
+        return _apply(self._layer[0], texts, self.length)
 
 
-def learn_encoder(texts: Sequence[str], words: int, length: int) -> Encoder:
-    """An encoder whose vocabulary are the most frequent words of some texts.
+def learn_word_encoder(texts: Sequence[str], words: int, length: int) -> WordEncoder:
+    """Return an encoder whose vocabulary are the most frequent words of some texts.
 
     Args:
-        texts: The texts of the training part; of no other, or the test would leak into the training.
-        words: Numbers in use, padding and unknown among them.
-        length: Words that are kept of a text.
+        texts: The texts of the training split; of no other, or the test would leak into the training.
+        words: Size of the vocabulary, padding and unknown included.
+        length: Number of words kept of each text.
 
     Raises:
-        UserError: If there is no word in any of the texts.
+        UserError: If the texts contain no words.
 
     Example:
-        >>> learn_encoder(["a b b", "b c c"], words=4, length=3).vocabulary
+        >>> learn_word_encoder(["a b b", "b c c"], words=4, length=3).vocabulary
         ('b', 'c')
     """
     layer = _layer(length, max_tokens=words)
@@ -74,7 +71,7 @@ def learn_encoder(texts: Sequence[str], words: int, length: int) -> Encoder:
     vocabulary = tuple(map(str, layer.get_vocabulary(include_special_tokens=False)))
     if not vocabulary:
         raise UserError("there is no word in any of the texts. Expected text with spaces between words.")
-    return Encoder(vocabulary, length)
+    return WordEncoder(vocabulary, length)
 
 
 def _layer(length: int, **options: Any) -> Any:
@@ -83,7 +80,7 @@ def _layer(length: int, **options: Any) -> Any:
     return TextVectorization(output_sequence_length=length, **options)
 
 
-def _applied(layer: Any, texts: Sequence[str], length: int, rows: int = 65_536) -> np.ndarray:
-    parts = [texts[start : start + rows] for start in range(0, len(texts), rows)]
-    found = [np.asarray(layer(np.asarray(part, dtype=object).astype(str)), np.int32) for part in parts]
-    return np.concatenate(found) if found else np.zeros((0, length), np.int32)
+def _apply(layer: Any, texts: Sequence[str], length: int, rows: int = 65_536) -> np.ndarray:
+    blocks = [texts[start : start + rows] for start in range(0, len(texts), rows)]
+    encoded = [np.asarray(layer(np.asarray(block, dtype=object).astype(str)), np.int32) for block in blocks]
+    return np.concatenate(encoded) if encoded else np.zeros((0, length), np.int32)

@@ -1,1 +1,1 @@
-"""File formats: idx, delimited text, Parquet, JPEG streams, archives."""
+"""File formats: idx, npz, delimited text, Parquet, documents, JPEG streams, archives, files prepared by TFDS."""

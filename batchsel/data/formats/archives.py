@@ -1,9 +1,9 @@
-"""From an archive to a folder: whole, inside that folder, and within the space there is, or not at all.
+"""Unpack archives safely and completely, and read members of tar archives in place.
 
-An archive comes from the network or from a person, so nothing that it says is believed. Python's own guard for tar
-archives (PEP 706) is used where there is one; it has been circumvented by chains of links (CVE-2025-4517), therefore
-links that climb are refused before it is asked. For zip archives Python has none: it drops what is wrong in a name and
-goes on.
+An archive comes from the network or from a person, so its contents are not trusted. Python's own filter for tar
+archives (PEP 706) is used where it exists; it has been circumvented by chains of links (CVE-2025-4517), so links that
+point outside the folder are rejected first. For zip archives Python has no filter: it drops the unsafe pieces of a
+name and goes on.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from batchsel.data.download.disk_space import check_space
-from batchsel.data.download.locks import locked
+from batchsel.data.storage.disk_space import check_disk_space
+from batchsel.data.storage.locks import hold_lock
 from batchsel.errors import UserError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -40,7 +41,7 @@ _DAMAGE = (
 
 
 class _WholeMember(tarfile.TarInfo):
-    """A member of an archive that has an end: tarfile takes what follows a cut for the end, silently."""
+    """Member of an archive that must have an end: tarfile silently takes a truncation for the end."""
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -51,21 +52,21 @@ class _WholeMember(tarfile.TarInfo):
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks an archive into a folder of its own.
+    """Unpack an archive into a folder of its own.
 
-    Everything is written to a folder beside it, `.NAME.unpacking`, which gets its name when it is whole. When two
-    processes unpack into the same folder at once, one does and the other waits for it.
+    The members are written to a sibling folder, `.NAME.unpacking`, which is renamed once it is complete. If two
+    processes unpack into the same folder, one works and the other waits for it.
 
     Args:
-        archive: The archive, one of `ENDINGS`; it stays.
-        folder: The folder. If it is there and has anything in it, it is taken for what the archive holds.
+        archive: The archive, whose name ends with one of `ENDINGS`; it is kept.
+        folder: The folder. If it exists and is not empty, it is assumed to hold the contents of the archive.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: If the archive is missing, damaged or cut off, has members that would be written outside the
-            folder, or is larger than the space there is. The folder is not there then.
+        UserError: If the archive is missing, damaged or truncated, has members that would be written outside the
+            folder, or is larger than the free disk space. The folder does not exist then.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -79,11 +80,11 @@ def unpack(archive: Path, folder: Path) -> Path:
     if not archive.name.endswith(ENDINGS):
         raise UserError(f"{archive} cannot be unpacked. Expected a name that ends with {', '.join(ENDINGS)}.")
     if not archive.is_file():
-        raise UserError(f"there is no archive {archive}. Put it there, or fetch it.")
+        raise UserError(f"there is no archive {archive}. Put it there, or download it.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with locked(folder) as alone:
-            if not _is_filled(folder):
+        with hold_lock(folder) as alone:
+            if not _is_nonempty(folder):
                 _unpack(archive, folder, alone)
     except OSError as error:
         raise UserError(
@@ -93,14 +94,40 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def _is_filled(folder: Path) -> bool:
+def read_tar_members(archive: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
+    """Yield names and contents of the wanted files of a .tar.gz archive, in its order; nothing is unpacked.
+
+    Args:
+        archive: The archive.
+        wanted: Decides by the name of a member, which is not checked, if it is read.
+
+    Raises:
+        UserError: If the archive is damaged or truncated.
+
+    Example:
+        >>> list(read_tar_members(Path("/nowhere.tar.gz"), lambda name: True))
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UserError: /nowhere.tar.gz is damaged or truncated ([Errno 2] No such file ...
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as opened:
+            for member in opened:
+                file = opened.extractfile(member) if member.isfile() and wanted(member.name) else None
+                if file is not None:
+                    yield member.name, file.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise UserError(f"{archive} is damaged or truncated ({error}). Delete it and download it again.") from error
+
+
+def _is_nonempty(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
 def _unpack(archive: Path, folder: Path, alone: bool) -> None:
     own = "" if alone else f".{os.getpid()}-{secrets.token_hex(4)}"
     beside = folder.with_name(f".{folder.name}{own}.unpacking")
-    # Whoever was killed while unpacking left it.
+    # A process that was killed while unpacking leaves it behind.
     _remove(beside)
     try:
         beside.mkdir()
@@ -127,8 +154,8 @@ def _extract(archive: Path, folder: Path) -> None:
         raise
     except _DAMAGE as error:
         raise UserError(
-            f"{archive} is damaged or cut off ({type(error).__name__}: {error}). Expected a whole archive; delete it "
-            "and get it anew."
+            f"{archive} is damaged or truncated ({type(error).__name__}: {error}). Expected a whole archive; delete it "
+            "and download it again."
         ) from error
 
 
@@ -138,12 +165,12 @@ def _extract_zip(archive: Path, folder: Path) -> None:
         for member in opened.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _refused(archive, member.filename, "is a link or a device")
+                raise _unsafe_member(archive, member.filename, "is a link or a device")
             if member.flag_bits & 1:
-                raise _refused(archive, member.filename, "is encrypted")
+                raise _unsafe_member(archive, member.filename, "is encrypted")
             _check_name(archive, member.filename)
             total += member.file_size
-        check_space(folder.parent, total, f"{archive.name}, unpacked,")
+        check_disk_space(folder.parent, total, f"{archive.name}, unpacked,")
         opened.extractall(folder)
 
 
@@ -154,19 +181,19 @@ def _extract_tar(archive: Path, folder: Path) -> None:
         for member in opened:
             _check_member(archive, member)
             total += member.size
-            # Not only at the end, which a bomb may not come to in our time.
+            # Checked at every member, because an archive bomb may never come to its end.
             if total > free:
-                check_space(folder.parent, total, f"{archive.name}, unpacked,")
+                check_disk_space(folder.parent, total, f"{archive.name}, unpacked,")
         _read_to_the_end(opened)
         try:
             opened.extractall(folder)
         except getattr(tarfile, "FilterError", ()) as error:
-            raise _refused(archive, error.tarinfo.name, f"is not safe ({error})") from error
+            raise _unsafe_member(archive, error.tarinfo.name, f"is not safe ({error})") from error
 
 
 def _read_to_the_end(opened: tarfile.TarFile) -> None:
-    # The check sum of gzip stands at its end, which tarfile does not ask for.
-    while opened.fileobj.read(1 << 20):
+    # The checksum of gzip is at its end, which tarfile does not read.
+    while opened.fileobj is not None and opened.fileobj.read(1 << 20):
         pass
 
 
@@ -175,24 +202,24 @@ def _check_member(archive: Path, member: tarfile.TarInfo) -> None:
     if member.size < 0:
         raise tarfile.ReadError(f"{member.name!r} has {member.size} bytes")
     if member.issym() or member.islnk():
-        if _climbs(member.linkname):
-            raise _refused(archive, member.name, f"is a link to {member.linkname!r}, out of the folder")
+        if _points_outside(member.linkname):
+            raise _unsafe_member(archive, member.name, f"is a link to {member.linkname!r}, out of the folder")
     elif not member.isreg() and not member.isdir():
-        raise _refused(archive, member.name, "is a device or a pipe")
+        raise _unsafe_member(archive, member.name, "is a device or a pipe")
 
 
 def _check_name(archive: Path, name: str) -> None:
-    if _climbs(name):
-        raise _refused(archive, name, "leads out of the folder")
+    if _points_outside(name):
+        raise _unsafe_member(archive, name, "leads out of the folder")
 
 
-def _climbs(name: str) -> bool:
+def _points_outside(name: str) -> bool:
     windows = PureWindowsPath(name)  # knows both slashes
     return bool(windows.drive or windows.root) or PurePosixPath(name).is_absolute() or ".." in windows.parts
 
 
-def _refused(archive: Path, name: str, why: str) -> UserError:
+def _unsafe_member(archive: Path, name: str, why: str) -> UserError:
     return UserError(
         f"{archive} was not unpacked: its member {name!r} {why}. Expected plain files and folders; get it "
-        "from where the data set is at home, or look at it yourself."
+        "from the homepage of the data set, or inspect it."
     )

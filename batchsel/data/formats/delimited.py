@@ -1,11 +1,12 @@
-"""Delimited text (CSV, TSV), plain or packed with gzip or zip: read whole, and refused in words where it is damaged."""
+"""Read CSV and TSV (plain, gzip, zip), with clear errors for damaged files."""
 
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,27 +17,24 @@ _MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 csv.field_size_limit(1 << 24)
 
 
-class Delimited(NamedTuple):
-    """A table of texts.
+class TextTable(NamedTuple):
+    """Table of texts.
 
     Example:
-        >>> Delimited(("a", "b"), (("1", "3"), ("2", "4"))).column("b")
+        >>> TextTable(("a", "b"), (("1", "3"), ("2", "4"))).column("b")
         ('2', '4')
     """
 
     names: tuple[str, ...]
     """Names of the columns."""
     columns: tuple[tuple[str, ...], ...]
-    """The values of each, as they stand in the file."""
+    """The values of each column, as written in the file."""
 
     def column(self, name: str) -> tuple[str, ...]:
-        """The values of a column.
-
-        Args:
-            name: Its name.
+        """Return the values of a column.
 
         Raises:
-            UserError: If there is none of that name.
+            UserError: If no column has this name.
         """
         if name not in self.names:
             raise UserError(f"there is no column {name!r}. The columns are {', '.join(self.names)}.")
@@ -51,20 +49,20 @@ def read_delimited(
     encoding: str = "utf-8",
     member: str = "",
     quoted: bool = True,
-) -> Delimited:
-    r"""Reads a table.
+) -> TextTable:
+    r"""Read a table.
 
     Args:
-        path: The file; the content, not the ending, decides whether it is packed.
+        path: The file; its content, not its suffix, decides whether it is decompressed.
         names: Names of the columns if the file has none in its first line.
-        delimiter: What stands between values; without one, a tab if the first line has any, else a comma.
-        encoding: How texts are coded.
-        member: Name of the file in a zip archive; without one, the archive must hold just one.
-        quoted: Whether quotation marks hold a value together; if not, they are part of the text.
+        delimiter: Separator of values; by default a tab if the first line has one, else a comma.
+        encoding: Encoding of the text.
+        member: Name of the file in a zip archive; by default the only one.
+        quoted: Whether quotation marks enclose values; if not, they are part of the text.
 
     Raises:
-        UserError: If it cannot be read, is no text of that encoding, or a line has more or fewer values than the first;
-            the line is named.
+        UserError: If it cannot be read, is not text of that encoding, or a line has more or fewer values than the
+            first; the message names the line.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -77,10 +75,10 @@ def read_delimited(
     with open_text(path, encoding, member, newline="") as file:
         first = file.readline()
         if not first.strip():
-            raise UserError(f"{path}: the first line is empty. Expected a table with a line a sample.")
+            raise UserError(f"{path}: the first line is empty. Expected a table with one line for each sample.")
         delimiter = delimiter or ("\t" if "\t" in first else ",")
         quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        reader = csv.reader(_again(first, file), delimiter=delimiter, quoting=quoting, strict=True)
+        reader = csv.reader(itertools.chain([first], file), delimiter=delimiter, quoting=quoting, strict=True)
         rows = list(_rows(reader, path))
     names, rows = (names, rows) if names else (tuple(rows[0]), rows[1:])
     if not rows:
@@ -92,58 +90,52 @@ def read_delimited(
         raise UserError(
             f"{path}: several columns are named {', '.join(map(repr, twice))}. Give each a name of its own."
         )
-    return Delimited(names, tuple(zip(*rows, strict=True)))
+    return TextTable(names, tuple(zip(*rows, strict=True)))
 
 
-def numbers(values: tuple[str, ...], where: str) -> np.ndarray:
-    """Texts as numbers.
+def parse_numbers(values: tuple[str, ...], where: str) -> np.ndarray:
+    """Parse texts as numbers.
 
     Args:
         values: The texts.
-        where: What they are, the beginning of the message.
+        where: Name of the texts, the beginning of the message.
 
     Returns:
         ``float64[n]``.
 
     Raises:
-        UserError: If one is no number; it is named.
+        UserError: If one is not a number; the message names it.
 
     Example:
-        >>> numbers(("1", "2.5"), "mine")
+        >>> parse_numbers(("1", "2.5"), "mine")
         array([1. , 2.5])
     """
     try:
         return np.array(values, np.float64)
     except ValueError:
         row = next(row for row, value in enumerate(values) if not _is_number(value))
-        raise UserError(f"{where}: {values[row]!r} in row {row} is no number.") from None
+        raise UserError(f"{where}: {values[row]!r} in row {row} is not a number. Correct it or remove it.") from None
 
 
-def known_numbers(values: tuple[str, ...]) -> np.ndarray | None:
-    """Texts as numbers, missing ones as NaN.
-
-    Args:
-        values: The texts.
+def parse_optional_numbers(values: tuple[str, ...]) -> np.ndarray | None:
+    """Parse texts as numbers, missing ones as NaN.
 
     Returns:
-        ``float64[n]``; None if any is neither a number nor missing, or all are missing.
+        ``float64[n]``; None if any text is neither a number nor missing, or all are missing.
 
     Example:
-        >>> known_numbers(("1", "", "NA")), known_numbers(("1", "one"))
+        >>> parse_optional_numbers(("1", "", "NA")), parse_optional_numbers(("1", "one"))
         (array([ 1., nan, nan]), None)
     """
-    known = ["nan" if is_missing(value) else value for value in values]
-    if not all(map(_is_number, known)):
+    filled = ["nan" if is_missing(value) else value for value in values]
+    if not all(map(_is_number, filled)):
         return None
-    found = np.array(known, np.float64)
-    return None if np.isnan(found).all() else found
+    numbers = np.array(filled, np.float64)
+    return None if np.isnan(numbers).all() else numbers
 
 
 def is_missing(value: str) -> bool:
-    """Whether a text stands for a missing value.
-
-    Args:
-        value: The text.
+    """Return whether a text stands for a missing value.
 
     Example:
         >>> is_missing(" N/A "), is_missing("0")
@@ -152,12 +144,7 @@ def is_missing(value: str) -> bool:
     return value.strip().lower() in _MISSING
 
 
-def _again(first: str, file: TextIO) -> Iterator[str]:
-    yield first
-    yield from file
-
-
-def _rows(reader: csv.reader, path: Path) -> Iterator[list[str]]:
+def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
     width = 0
     try:
         for row in reader:

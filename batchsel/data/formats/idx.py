@@ -1,7 +1,7 @@
-"""The idx format of the MNIST family: a magic number, lengths, and then nothing but values.
+"""Read the idx format of the MNIST family: a magic number, lengths, and values.
 
-Bytes 0 and 1 are zero, byte 2 names the type, byte 3 the number of axes; each axis then has its length as a
-big-endian 32-bit number. Described by Y. LeCun, C. Cortes and C. Burges with the MNIST database.
+Bytes 0 and 1 are zero, byte 2 is the type, byte 3 the number of axes; the lengths of the axes follow as big-endian
+32-bit numbers. Described by Y. LeCun, C. Cortes and C. Burges with the MNIST database.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -24,17 +24,13 @@ _GZIP_RATIO = 1032  # deflate cannot pack more tightly
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Reads an idx file, packed with gzip or not, whatever it is called.
-
-    Args:
-        path: The file.
+    """Read an idx file, plain or compressed with gzip, whatever its name.
 
     Returns:
         The array, in the byte order of this machine; not writable.
 
     Raises:
-        UserError: If the magic number or type is wrong, or the file is shorter or longer than its lengths
-            say.
+        UserError: If the magic number or type is wrong, or the file is shorter or longer than its lengths say.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -46,36 +42,36 @@ def read_idx(path: Path) -> np.ndarray:
     """
     try:
         with path.open("rb") as file:
-            packed = file.read(2) == _GZIP
-            limit = file.seek(0, os.SEEK_END) * (_GZIP_RATIO if packed else 1)
+            compressed = file.read(2) == _GZIP
+            limit = file.seek(0, os.SEEK_END) * (_GZIP_RATIO if compressed else 1)
             file.seek(0)
-            return _read(gzip.GzipFile(fileobj=file) if packed else file, limit, path)
+            return _read(gzip.GzipFile(fileobj=file) if compressed else file, limit, path)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _broken(path, f"its gzip stream is damaged or cut short ({error})") from error
+        raise _broken(path, f"its gzip stream is damaged or truncated ({error})") from error
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
         ) from error
 
 
-def _read(stream: BinaryIO, limit: int, path: Path) -> np.ndarray:
+def _read(stream: IO[bytes] | gzip.GzipFile, limit: int, path: Path) -> np.ndarray:
     header = stream.read(4)
     if len(header) < 4 or header[:2] != b"\0\0" or header[2] not in _TYPES or not header[3]:
-        raise _broken(path, f"it begins with the bytes {header.hex(' ') or '(none)'}, which is no idx magic number")
+        raise _broken(path, f"it begins with the bytes {header.hex(' ') or '(none)'}, not an idx magic number")
     lengths = stream.read(4 * header[3])
     if len(lengths) < 4 * header[3]:
         raise _broken(path, f"it ends within the lengths of its {header[3]} axes")
     shape = struct.unpack(f">{header[3]}I", lengths)
     kind = np.dtype(_TYPES[header[2]])
     expected = math.prod(shape) * kind.itemsize
-    # Lengths that the file cannot hold are not even asked for: a read reserves its memory first.
+    # Lengths that the file cannot hold are not read, because a read reserves its memory first.
     values = stream.read(expected) if expected <= limit else b""
     if len(values) < expected:
-        raise _broken(path, f"its shape {shape} needs {expected} bytes of values, but the file is cut short")
+        raise _broken(path, f"its shape {shape} needs {expected} bytes of values, but the file is truncated")
     if stream.read(1):
         raise _broken(path, f"its shape {shape} needs {expected} bytes of values, but more follow")
     return np.frombuffer(values, kind).reshape(shape).astype(kind.newbyteorder("="), copy=False)
 
 
 def _broken(path: Path, how: str) -> UserError:
-    return UserError(f"{path} is not a whole idx file: {how}. Delete it and get it anew.")
+    return UserError(f"{path} is not a whole idx file: {how}. Delete it and download it again.")

@@ -1,16 +1,16 @@
-"""Parquet files as tables of texts, by pyarrow."""
+"""Read Parquet files as tables of texts, by pyarrow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchsel.data.formats.delimited import Delimited
+from batchsel.data.formats.delimited import TextTable
 from batchsel.errors import UserError
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Delimited:
-    """A Parquet file as a table of texts.
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> TextTable:
+    """Read a Parquet file as a table of texts.
 
     Args:
         path: The file.
@@ -35,4 +35,4 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Delimited:
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise UserError(f"cannot read {path} as Parquet: {error}.") from error
     texts = (["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns)
-    return Delimited(tuple(table.column_names), tuple(map(tuple, texts)))
+    return TextTable(tuple(table.column_names), tuple(map(tuple, texts)))

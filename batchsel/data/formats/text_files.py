@@ -1,4 +1,4 @@
-"""Text files, plain or packed with gzip or zip: opened for reading, and refused in words where they are damaged."""
+"""Open text files (plain, gzip, zip), with clear errors for damaged ones."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from batchsel.errors import UserError
 
 @contextmanager
 def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: str | None = None) -> Iterator[TextIO]:
-    """Opens a text file; what goes wrong while it is read is said in words, too.
+    """Open a text file; errors while it is read become clear messages, too.
 
     Args:
-        path: The file; the content, not the ending, decides whether it is packed.
-        encoding: How texts are coded.
-        member: Name of the file in a zip archive; without one, the archive must hold just one.
+        path: The file; its content, not its suffix, decides whether it is decompressed.
+        encoding: Encoding of the text.
+        member: Name of the file in a zip archive; by default the only one.
         newline: As for `open`.
 
     Yields:
         The file.
 
     Raises:
-        UserError: If it cannot be read, is damaged, or is no text of that encoding.
+        UserError: If it cannot be read, is damaged, or is not text of that encoding.
 
     Example:
         >>> with open_text(Path("/nowhere.txt")) as file:
@@ -51,11 +51,11 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
             yield io.TextIOWrapper(packed, codec, newline=newline)
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path} is no {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a piece"
+            f"{path} is not {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a block"
             f" ({error.reason}). Save it as UTF-8."
         ) from error
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged or cut short ({error}). Delete it and get it anew.") from error
+        raise UserError(f"{path} is damaged or truncated ({error}). Delete it and download it again.") from error
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
@@ -67,7 +67,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> io.BufferedIOBas
     if name:
         files = [info for info in files if info.filename == name]
         if not files:
-            raise UserError(f"{path} holds no file {name}. Get the official archive.")
+            raise UserError(f"{path} does not contain {name}. Get the official archive.")
     if len(files) != 1:
-        raise UserError(f"{path} holds {len(files)} files; expected one. Unpack it, and give the file itself.")
+        raise UserError(f"{path} holds {len(files)} files; expected one. Unpack it, and name the file itself.")
     return archive.open(files[0])

@@ -1,1 +1,1 @@
-"""The catalog of data sets: one loader for each set or family."""
+"""Catalog of data sets: one loader for each set or family."""

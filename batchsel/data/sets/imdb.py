@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from batchsel.data.builders.texts import Texts, build_text_dataset
 from batchsel.data.dataset import Dataset
-from batchsel.data.download.fetch import DataFolder, found_or_fetched
-from batchsel.data.sets.labelled_texts import Texts, text_dataset
+from batchsel.data.download.fetch import DataFolder, find_or_fetch
+from batchsel.data.formats.archives import read_tar_members
 from batchsel.errors import UserError
 
 _ARCHIVE = "aclImdb_v1.tar.gz"
-_NAME = re.compile(r"(?:^|/)(?P<part>train|test)/(?P<label>neg|pos)/(?P<number>\d+)_\d+\.txt$")
+_NAME = re.compile(r"(?:^|/)(?P<split>train|test)/(?P<label>neg|pos)/(?P<number>\d+)_\d+\.txt$")
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
-    """Reads the reviews, learns the vocabulary on the training part, and encodes all parts.
+    """Read the reviews, learn the vocabulary on the training split, and encode all splits.
 
     Args:
-        card: The card; of its options ``words`` is used.
-        seed: Chooses the validation part among the training reviews.
-        folder: Where the files lie or will be downloaded to.
+        card: The card, whose option ``words`` is used.
+        seed: Seed of the validation split, which is carved from the training reviews.
+        folder: Where the files are or will be downloaded to.
 
     Returns:
         The data set: ``int32[n, length]`` word numbers, ``int32[n]`` classes, with its encoder.
@@ -41,75 +40,56 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: imdb is not in /nowhere. Expected aclImdb_v1.tar.gz or the folder aclImdb. ...
     """
-    missing = (
-        f"Expected {_ARCHIVE} or the folder aclImdb. Another folder can be named with --data-dir or BATCHSEL_DATA."
-    )
-    place = found_or_fetched(card, folder, lambda: _place(folder), missing)
-    return text_dataset(card, _read(place, card), seed, lambda part: _read(place, card)[part])
+    source = find_or_fetch(card, folder, lambda: _find_source(folder), f"{_ARCHIVE} or the folder aclImdb")
+    return build_text_dataset(card, _read(source, card), seed, lambda split: _read(source, card)[split])
 
 
 def find(card: Any, folder: DataFolder) -> str | None:
-    """What of the data is in the folder already.
-
-    Args:
-        card: The card.
-        folder: The folder.
-
-    Returns:
-        The name of the archive or folder; None if there is none.
+    """Return the name of the archive or folder, or None if neither exists.
 
     Example:
         >>> from batchsel import cards
         >>> find(cards.load("datasets", "imdb"), DataFolder(Path("/nowhere")))
     """
-    place = _place(folder)
-    return place and place.name
+    source = _find_source(folder)
+    return source.name if source else None
 
 
-def _place(folder: DataFolder) -> Path | None:
+def _find_source(folder: DataFolder) -> Path | None:
     unpacked, archive = folder.file("aclImdb"), folder.file(_ARCHIVE)
     if (unpacked / "train" / "pos").is_dir():
         return unpacked
     return archive if archive.is_file() else None
 
 
-def _read(place: Path, card: Any) -> dict[str, Texts]:
+def _read(source: Path, card: Any) -> dict[str, Texts]:
     found: dict[str, list[tuple[int, int, str]]] = {"train": [], "test": []}
-    for match, content in (_members if place.is_file() else _files)(place):
+    for name, content in read_tar_members(source, _NAME.search) if source.is_file() else _read_files(source):
+        match = _NAME.search(name)
+        if match is None:
+            continue
         try:
-            text = content().decode("utf-8")
+            text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(f"{match.string} in {place} is no UTF-8 text ({error}). Get it anew.") from error
-        found[match["part"]].append((int(match["label"] == "pos"), int(match["number"]), text.replace("<br />", " ")))
+            raise UserError(f"{name} in {source} is not UTF-8 text ({error}). Download it again.") from error
+        found[match["split"]].append((int(match["label"] == "pos"), int(match["number"]), text.replace("<br />", " ")))
     expected = {"train": card.sizes.train + card.sizes.validation, "test": card.sizes.test}
-    for part, reviews in found.items():
-        if len(reviews) != expected[part]:
+    for split, reviews in found.items():
+        if len(reviews) != expected[split]:
             raise UserError(
-                f"{place} holds {len(reviews):,} reviews in {part}, expected {expected[part]:,}. Get the official"
+                f"{source} holds {len(reviews):,} reviews in {split}, expected {expected[split]:,}. Get the official"
                 " archive."
             )
         reviews.sort()
     return {
-        part: Texts(
+        split: Texts(
             np.array([text for *_, text in reviews], object), np.array([label for label, *_ in reviews], np.int32)
         )
-        for part, reviews in found.items()
+        for split, reviews in found.items()
     }
 
 
-def _members(archive: Path) -> Iterator[tuple[re.Match[str], Any]]:
-    try:
-        with tarfile.open(archive, "r:gz") as opened:
-            for member in opened:
-                match = _NAME.search(member.name)
-                if match and member.isfile():
-                    yield match, opened.extractfile(member).read
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{archive} is damaged or cut short ({error}). Delete it and get it anew.") from error
-
-
-def _files(folder: Path) -> Iterator[tuple[re.Match[str], Any]]:
+def _read_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in folder.glob("t*/*/*.txt"):
-        match = _NAME.search(path.as_posix())
-        if match:
-            yield match, path.read_bytes
+        if _NAME.search(path.as_posix()):
+            yield path.as_posix(), path.read_bytes()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchsel.data.builders.tables import table_dataset
+from batchsel.data.builders.tables import build_table_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
-    """Loads the 150 flowers.
+    """Load the 150 flowers.
 
     Args:
         card: The card.
-        seed: Chooses the validation part.
-        folder: Not looked at; the data come with scikit-learn.
+        seed: Seed of the validation split.
+        folder: Not used; the data come with scikit-learn.
 
     Returns:
         The data set: ``float32[n, 4]`` standardized features, ``int32[n]`` species.
@@ -27,5 +27,5 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     from sklearn.datasets import load_iris
 
-    held = load_iris()
-    return table_dataset(card, held.data, held.target, names=held.feature_names, seed=seed)
+    bunch = load_iris()
+    return build_table_dataset(card, bunch.data, bunch.target, names=bunch.feature_names, seed=seed)

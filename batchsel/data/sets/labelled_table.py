@@ -1,29 +1,29 @@
-"""Data sets that are one table in a file: which column is the target stands on the card."""
+"""Data sets that are one table in a file, whose card names the target column."""
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from batchsel.data.builders.tables import table_dataset
+from batchsel.data.builders.tables import build_table_dataset
 from batchsel.data.dataset import Dataset
-from batchsel.data.download.fetch import DataFolder, found_or_fetched
-from batchsel.data.formats.delimited import numbers, read_delimited
+from batchsel.data.download.fetch import DataFolder, find_or_fetch
+from batchsel.data.formats.delimited import parse_numbers, read_delimited
+from batchsel.data.formats.npz import read_npz
 from batchsel.errors import UserError
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
-    """Reads the table, and standardizes it.
+    """Read the table and standardize it.
 
     Args:
-        card: The card; its options name the files that are accepted (``files``, the first that is there), the column
-            of the target (``target``), columns to leave out (``without``) and, where labels are written otherwise than
-            the class names, how (``labels``).
-        seed: Chooses the validation part.
-        folder: Where the file lies or will be downloaded to.
+        card: The card; its options name the accepted files (``files``, of which the first that exists is read), the
+            column of the target (``target``), columns to leave out (``without``) and, if labels are not written like
+            the class names, the labels as they are written (``labels``).
+        seed: Seed of the validation split.
+        folder: Where the file is or will be downloaded to.
 
     Returns:
         The data set: ``float32[n, d]`` standardized features, ``int32[n]`` classes or ``float32[n]`` values.
@@ -38,54 +38,42 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: boston_housing is not in /nowhere. Expected boston_housing.csv or ...
     """
-    missing = f"Expected {' or '.join(card.options['files'])}. {card.by_hand}".rstrip()
-    missing += " Another folder can be named with --data-dir or BATCHSEL_DATA."
-    path = found_or_fetched(card, folder, lambda: _first(card, folder), missing)
-    x, y, names = _arrays(path) if path.suffix == ".npz" else _columns(path, card)
+    path = find_or_fetch(card, folder, lambda: _find_file(card, folder), " or ".join(card.options["files"]))
+    x, y, names = _read_arrays(path) if path.suffix == ".npz" else _read_columns(path, card)
     y = y / card.options["divide_target_by"] if "divide_target_by" in card.options else y
-    return table_dataset(card, x, y, names=names, seed=seed)
+    return build_table_dataset(card, x, y, names=names, seed=seed)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:
-    """What of the data is in the folder already.
-
-    Args:
-        card: The card.
-        folder: The folder.
-
-    Returns:
-        The name of the file; None if there is none.
+    """Return the name of the file, or None if there is none.
 
     Example:
         >>> from batchsel import cards
         >>> find(cards.load("datasets", "music_genre"), DataFolder(Path("/nowhere")))
     """
-    path = _first(card, folder)
-    return path and path.name
+    path = _find_file(card, folder)
+    return path.name if path else None
 
 
-def _first(card: Any, folder: DataFolder) -> Path | None:
+def _find_file(card: Any, folder: DataFolder) -> Path | None:
     return next((path for name in card.options["files"] if (path := folder.file(name)).is_file()), None)
 
 
-def _columns(path: Path, card: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _read_columns(path: Path, card: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     table = read_delimited(path)
     target, without = card.options["target"], set(card.options.get("without", ()))
     labels = table.column(target)
     features = [name for name in table.names if name != target and name not in without]
-    x = np.stack([numbers(table.column(name), f"{path}, column {name}") for name in features], axis=1)
+    x = np.stack([parse_numbers(table.column(name), f"{path}, column {name}") for name in features], axis=1)
     if card.task == "regression":
-        return x, numbers(labels, f"{path}, column {target}"), tuple(features)
-    known = {label: number for number, label in enumerate(card.options.get("labels", card.class_names))}
-    strange = sorted(set(labels) - set(known))
-    if strange:
-        raise UserError(f"{path}: the labels {', '.join(map(repr, strange[:3]))} are none of {', '.join(known)}.")
-    return x, np.array([known[label] for label in labels]), tuple(features)
+        return x, parse_numbers(labels, f"{path}, column {target}"), tuple(features)
+    number = {label: number for number, label in enumerate(card.options.get("labels", card.class_names))}
+    unknown = sorted(set(labels) - set(number))
+    if unknown:
+        raise UserError(f"{path}: the labels {', '.join(map(repr, unknown[:3]))} are none of {', '.join(number)}.")
+    return x, np.array([number[label] for label in labels]), tuple(features)
 
 
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays["x"], arrays["y"], ()
-    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a whole npz file with the arrays x, y: {error}. Get it anew.") from error
+def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    arrays = read_npz(path, ["x", "y"])
+    return arrays["x"], arrays["y"], ()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchsel.data.builders.digit_images import find_container, load_digit_images
+from batchsel.data.builders.digit_images import find_digit_images, load_digit_images
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
-    """Loads MNIST from idx, idx.gz, the Keras ``mnist.npz`` or files that TensorFlow Datasets prepared.
+    """Load MNIST from idx files, ``mnist.npz`` or files that TensorFlow Datasets prepared.
 
     Args:
         card: The card.
-        seed: Chooses the validation part among the 60,000 training images.
-        folder: Where the files lie or will be downloaded to.
+        seed: Seed of the validation split, which is carved from the 60,000 training images.
+        folder: Where the files are or will be downloaded to.
 
     Returns:
         The data set: ``uint8[n, 28, 28, 1]`` images, ``int32[n]`` digits.
@@ -34,20 +34,4 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     return load_digit_images(card, seed, folder)
 
 
-def find(card: Any, folder: DataFolder) -> str | None:
-    """What of the data is in the folder already.
-
-    Args:
-        card: The card.
-        folder: The folder.
-
-    Returns:
-        The form of the files, as in ``"idx files"``; None if they are not all there.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from batchsel import cards
-        >>> find(cards.load("datasets", "mnist"), DataFolder(Path("/nowhere")))
-    """
-    container = find_container(card, folder)
-    return container and container.form
+find = find_digit_images

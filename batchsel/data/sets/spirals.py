@@ -1,12 +1,11 @@
-"""Archimedean spirals: arms that wind about each other, a small problem with a long and curved border.
+"""Archimedean spirals: interleaved arms, a small problem with a long, curved class boundary.
 
-An arm is the curve r = a + b * theta, and arm j is turned by 2 * pi * j / k. The outer radius is 1, so b
-follows from a and the turns; a is chosen so that the inner ends of neighboring arms are as far apart as the
-arms are between two windings. With a = 0 all arms would meet in one point, where no model can tell them
-apart.
+An arm is the curve r = a + b * theta, and arm j is rotated by 2 * pi * j / k. The outer radius is 1, so b follows from
+a and the turns; a is chosen so that the inner ends of neighboring arms are as far apart as the arms are between two
+windings. With a = 0 all arms would meet in one point, where no model can distinguish them.
 
-Points stand at even distances along the arc, not at even angles: even angles would crowd them near the
-center, and then "many points" and "hard to tell apart" could not be told from each other.
+Points are at equal distances along the arc, not at equal angles: equal angles would crowd them near the center, and
+then density and difficulty would be confounded.
 """
 
 from __future__ import annotations
@@ -16,26 +15,26 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.data.builders.tables import table_dataset
+from batchsel.data.builders.tables import build_table_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
 from batchsel.errors import UsageError, unknown_name
 
 _OPTIONS = ("arms", "turns", "noise", "seed")
 _GRID_PER_TURN = 4096  # angles at which arc lengths are tabulated
-_CURVE_STEP = 2e-4  # distance of the curve's points at which the nearest place is looked for, radius 1
-_REFINEMENTS = 40  # halvings of a bracket, more than a float64 can show
+_CURVE_STEP = 2e-4  # distance between the points of the curve that are searched for the nearest, radius 1
+_REFINEMENTS = 40  # refinements of a bracket, more than a float64 can resolve
 
 
 def make_spirals(
     samples: int, arms: int = 2, turns: float = 2.0, noise: float = 0.02, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points on spiral arms, with noise.
+    """Return points on spiral arms, with noise.
 
     Args:
         samples: Number of points, n; the arms differ by at most one point.
         arms: Number of arms and classes, k, at least 2.
-        turns: How often an arm winds about the center.
+        turns: Number of turns of an arm around the center.
         noise: Standard deviation of the Gaussian noise on each coordinate, for an outer radius of 1.
         seed: Seed of noise and order.
 
@@ -52,7 +51,7 @@ def make_spirals(
     """
     _check_numbers(samples, arms, turns, noise, seed)
     counts = [samples // arms + (arm < samples % arms) for arm in range(arms)]
-    points = np.concatenate([_even_points(count, arm, arms, turns) for arm, count in enumerate(counts)])
+    points = np.concatenate([_equidistant_points(count, arm, arms, turns) for arm, count in enumerate(counts)])
     labels = np.repeat(np.arange(arms, dtype=np.int32), counts)
     words = np.random.PCG64(seed)
     order = np.argsort(words.random_raw(samples), kind="stable")
@@ -61,16 +60,16 @@ def make_spirals(
 
 
 def difficulty(x: np.ndarray, y: np.ndarray, arms: int = 2, turns: float = 2.0) -> np.ndarray:
-    """Distance of each point to the nearest other arm: the smaller, the harder.
+    """Return the distance of each point to the nearest other arm: the smaller, the harder.
 
-    The distance is to the curve of the other arm, not to the nearest sample of it, so it does not depend on
-    how many samples there are, nor on their noise.
+    The distance is to the curve of the other arm, not to its nearest sample, so it depends neither on the number of
+    samples nor on their noise.
 
     Args:
         x: Points, ``[n, 2]``.
         y: Their arms, ``int[n]``.
         arms: Number of arms.
-        turns: How often an arm winds about the center.
+        turns: Number of turns of an arm around the center.
 
     Returns:
         ``float64[n]`` distances, for an outer radius of 1.
@@ -89,40 +88,40 @@ def difficulty(x: np.ndarray, y: np.ndarray, arms: int = 2, turns: float = 2.0) 
     _check_numbers(arms, arms, turns, noise=0.0, seed=0)
     start, growth = spiral_constants(arms, turns)
     end = 2 * math.pi * turns
-    angles = _even_angles(math.ceil(arc_length(end, start, growth) / _CURVE_STEP), arms, turns)
+    angles = _equidistant_angles(math.ceil(arc_length(end, start, growth) / _CURVE_STEP), arms, turns)
     tree = cKDTree(_curve(angles, start, growth))
     nearest = np.full(len(x), np.inf)
-    for shift in range(1, arms):  # a point seen from arm y + shift is that point turned back onto arm 0
-        turned = _rotated(np.asarray(x, np.float64), -2 * math.pi * ((np.asarray(y) + shift) % arms) / arms)
-        found = tree.query(turned)[1]
+    for shift in range(1, arms):  # seen from arm y + shift, a point is rotated back onto arm 0
+        rotated = _rotate(np.asarray(x, np.float64), -2 * math.pi * ((np.asarray(y) + shift) % arms) / arms)
+        found = tree.query(rotated)[1]
         low, high = angles[np.maximum(found - 1, 0)], angles[np.minimum(found + 1, len(angles) - 1)]
-        nearest = np.minimum(nearest, _least_distance(turned, low, high, start, growth))
+        nearest = np.minimum(nearest, _least_distance(rotated, low, high, start, growth))
     return nearest
 
 
 def spiral_constants(arms: int, turns: float) -> tuple[float, float]:
-    """The constants a and b of r = a + b * theta.
+    """Return the constants a and b of r = a + b * theta.
 
     Args:
         arms: Number of arms, k.
-        turns: How often an arm winds about the center.
+        turns: Number of turns of an arm around the center.
 
     Returns:
-        a, the inner radius, and b, the growth of the radius in each radian.
+        a, the inner radius, and b, the growth of the radius per radian.
 
     Example:
         >>> a, b = spiral_constants(arms=2, turns=2.0)
         >>> round(a, 4), round(a + b * 4 * math.pi, 4)
         (0.1111, 1.0)
     """
-    # Inner ends lie 2 a sin(pi / k) apart, windings of neighboring arms (1 - a) / (turns k).
+    # Inner ends are 2 a sin(pi / k) apart, windings of neighboring arms (1 - a) / (turns k).
     ratio = 1 / (2 * turns * arms * math.sin(math.pi / arms))
     start = ratio / (1 + ratio)
     return start, (1 - start) / (2 * math.pi * turns)
 
 
 def arc_length(angle: Any, start: float, growth: float) -> Any:
-    """Length of the arc r = a + b * theta from theta = 0.
+    """Return the length of the arc r = a + b * theta from theta = 0.
 
     Args:
         angle: The end, theta; a number or an array.
@@ -144,12 +143,12 @@ def arc_length(angle: Any, start: float, growth: float) -> Any:
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
-    """Makes the data set ``spirals``.
+    """Generate the data set ``spirals``.
 
     Args:
         card: The card; its options are arguments of `make_spirals`.
-        seed: Chooses the validation part; the points are the same for every seed.
-        folder: Not looked at; the points are computed.
+        seed: Seed of the validation split; the points are the same for every seed.
+        folder: Not used; the points are computed.
 
     Returns:
         The data set: ``float32[n, 2]`` standardized coordinates, ``int32[n]`` arms.
@@ -166,15 +165,15 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     if unknown:
         raise unknown_name("option of the spirals", min(unknown), _OPTIONS)
     x, y = make_spirals(samples=card.sizes.total, **card.options)
-    return table_dataset(card, x, y, names=("x1", "x2"), seed=seed)
+    return build_table_dataset(card, x, y, names=("x1", "x2"), seed=seed)
 
 
-def _even_points(count: int, arm: int, arms: int, turns: float) -> np.ndarray:
-    points = _curve(_even_angles(count, arms, turns), *spiral_constants(arms, turns))
-    return _rotated(points, 2 * math.pi * arm / arms)
+def _equidistant_points(count: int, arm: int, arms: int, turns: float) -> np.ndarray:
+    points = _curve(_equidistant_angles(count, arms, turns), *spiral_constants(arms, turns))
+    return _rotate(points, 2 * math.pi * arm / arms)
 
 
-def _even_angles(count: int, arms: int, turns: float) -> np.ndarray:
+def _equidistant_angles(count: int, arms: int, turns: float) -> np.ndarray:
     grid = np.linspace(0.0, 2 * math.pi * turns, math.ceil(turns * _GRID_PER_TURN) + 1)
     lengths = arc_length(grid, *spiral_constants(arms, turns))
     return np.interp(np.linspace(0.0, lengths[-1], count), lengths, grid)
@@ -185,14 +184,14 @@ def _curve(angles: np.ndarray, start: float, growth: float) -> np.ndarray:
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=-1)
 
 
-def _rotated(points: np.ndarray, angle: Any) -> np.ndarray:
+def _rotate(points: np.ndarray, angle: Any) -> np.ndarray:
     cosine, sine = np.cos(angle), np.sin(angle)
     x1, x2 = points.T
     return np.stack([cosine * x1 - sine * x2, sine * x1 + cosine * x2], axis=-1)
 
 
 def _least_distance(points: np.ndarray, low: np.ndarray, high: np.ndarray, start: float, growth: float) -> np.ndarray:
-    # Thirds: between the two neighbors of the nearest tabulated angle the distance has one minimum.
+    # Ternary search: between the two neighbors of the nearest tabulated angle the distance has one minimum.
     for _ in range(_REFINEMENTS):
         third = (high - low) / 3
         nearer = [np.hypot(*(_curve(angle, start, growth) - points).T) for angle in (low + third, high - third)]
@@ -204,14 +203,14 @@ def _least_distance(points: np.ndarray, low: np.ndarray, high: np.ndarray, start
 def _check_numbers(samples: int, arms: int, turns: float, noise: float, seed: int) -> None:
     wrong = [
         f"{name} must be {expected}, got {value}"
-        for name, expected, value, right in (
+        for name, expected, value, valid in (
             ("arms", "2 or more", arms, arms >= 2),
             ("samples", f"at least one for each of the {arms} arms", samples, samples >= max(arms, 1)),
             ("turns", "a number above 0 and at most 100", turns, 0 < turns <= 100),
             ("noise", "a number of 0 or more", noise, 0 <= noise < math.inf),
             ("seed", "0 or more", seed, seed >= 0),
         )
-        if not right
+        if not valid
     ]
     if wrong:
-        raise UsageError(f"no spirals can be made: {'; '.join(wrong)}.")
+        raise UsageError(f"cannot generate spirals: {'; '.join(wrong)}.")

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.core.target import HOLD, Target, first_reached
-from batchsel.data import Dataset, Part
-from batchsel.data.encoding.subwords import Subwords
-from batchsel.data.encoding.vocabulary import UNKNOWN, Encoder
+from batchsel.data import Dataset, Split
+from batchsel.data.encoding.subwords import SubwordEncoder
+from batchsel.data.encoding.vocabulary import UNKNOWN, WordEncoder
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, read_settings, read_text
@@ -74,7 +74,7 @@ class TrainedRun:
     spec: RunSpec
     dataset: Dataset
     model: Any
-    encoder: Encoder | Subwords | None
+    encoder: WordEncoder | SubwordEncoder | None
     at_target: bool
     samples: int
 
@@ -95,7 +95,7 @@ class TrainedRun:
         Raises:
             UsageError: If the run was not trained on texts, or one of them holds no word.
         """
-        if isinstance(self.encoder, Subwords):
+        if isinstance(self.encoder, SubwordEncoder):
             return [Prediction(self._continue(text, self.encoder), {}, text=text) for text in texts]
         if self.encoder is None:
             raise UsageError(f"{self.spec.dataset} has no texts: predictions are made for samples of its test part.")
@@ -144,7 +144,7 @@ class TrainedRun:
         x, y = load_arrays(self.dataset.test)[:2]
         return np.flatnonzero(self._outputs(x).argmax(axis=1) != np.ravel(y))
 
-    def _continue(self, text: str, encoder: Subwords) -> str:
+    def _continue(self, text: str, encoder: SubwordEncoder) -> str:
         """Return the most likely continuation, subword by subword."""
         tokens = np.concatenate([[_END], *encoder.encode([text])])
         length, start = self.dataset.input_shape[0], len(tokens)
@@ -190,7 +190,7 @@ def load_run(folder: Path, run_cache: RunCache) -> TrainedRun:
         _check_vocabulary(folder, dataset.name, dataset.encoder)
     train = dataset.train
     trainer.resume(folder / CHECKPOINT)
-    if isinstance(train, Part):
+    if isinstance(train, Split):
         trainer.prepare(InMemoryFeed(Rows(train.x, train.y)))
     else:
         trainer.prepare(StreamingFeed(train, 1, trainer.engine.check_labels))
@@ -224,8 +224,8 @@ def _load_weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     return True, int(trainer.evaluations[held]["samples"])
 
 
-def _check_vocabulary(folder: Path, name: str, encoder: Encoder | Subwords) -> None:
-    if read_text(folder / encoder.FILE) != encoder.stored():
+def _check_vocabulary(folder: Path, name: str, encoder: WordEncoder | SubwordEncoder) -> None:
+    if read_text(folder / encoder.FILE) != encoder.serialize():
         raise UserError(
             f"the vocabulary of the run in {folder} differs from the present one of {name}: its files, or how"
             " they are read, have changed. Train again."

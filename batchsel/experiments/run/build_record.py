@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from batchsel.core.target import HOLD, Target, first_reached
-from batchsel.data import Dataset, Part
+from batchsel.data import Dataset, Split
 from batchsel.experiments.run import environment, records
 from batchsel.experiments.run.arms import Arm
 from batchsel.experiments.spec.dataset_lookup import card_targets, load_arrays
@@ -73,7 +73,7 @@ def _schedule_log(trainer: Trainer) -> dict[str, Any]:
 def _wrong_labels(trainer: Trainer, dataset: Dataset) -> dict[str, dict[str, float]]:
     """Return the share of wrong labels in the data and among the samples trained on, if any were made wrong."""
     train = dataset.train
-    if dataset.true_labels is None or not isinstance(train, Part):
+    if dataset.true_labels is None or not isinstance(train, Split):
         return {}
     wrong, visits = np.asarray(train.y != dataset.true_labels), trainer.visits
     return {"wrong_labels": {"data": float(wrong.mean()), "trained": float(visits[wrong].sum() / max(visits.sum(), 1))}}

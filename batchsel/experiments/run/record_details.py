@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.data import Dataset, Part
+from batchsel.data import Dataset, Split
 from batchsel.experiments.spec.dataset_lookup import take_samples
 from batchsel.training.trainer import Trainer
 
@@ -76,10 +76,10 @@ def _to_pixels(x: np.ndarray) -> np.ndarray:
     return ((x - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
 
 
-def _find_plane(dataset: Dataset) -> Part | None:
+def _find_plane(dataset: Dataset) -> Split | None:
     """Return the training part if its samples are points of a plane."""
     is_plane = dataset.input_shape == (2,) and dataset.task == "classification"
-    return dataset.train if is_plane and isinstance(dataset.train, Part) else None
+    return dataset.train if is_plane and isinstance(dataset.train, Split) else None
 
 
 class Snapshots:

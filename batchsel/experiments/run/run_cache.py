@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from batchsel.data import Dataset, Part
-from batchsel.data.variants.corruption import with_rare_classes, with_wrong_labels
-from batchsel.data.variants.subsample import with_share
+from batchsel.data import Dataset, Split
+from batchsel.data.variants.corruption import corrupt_labels, make_imbalanced
+from batchsel.data.variants.subsample import subsample
 from batchsel.errors import UsageError
 from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
@@ -65,11 +65,11 @@ class RunCache:
         key = spec.data_key()
         if key not in self._variants:
             dataset_lookup.check_source(spec.dataset, spec.source)
-            dataset = with_share(self.named_dataset(spec.dataset), spec.train_share)
+            dataset = subsample(self.named_dataset(spec.dataset), spec.train_share)
             if spec.imbalance > 1:
-                dataset = with_rare_classes(dataset, spec.imbalance)
+                dataset = make_imbalanced(dataset, spec.imbalance)
             if spec.label_noise:
-                dataset = with_wrong_labels(dataset, spec.label_noise, spec.label_noise_kind)
+                dataset = corrupt_labels(dataset, spec.label_noise, spec.label_noise_kind)
             self._variants[key] = dataset
         return self._variants[key]
 
@@ -104,7 +104,7 @@ class RunCache:
         """
         if trainer not in self._costs:
             train, rows = dataset.train, np.arange(min(trainer.loop.width, len(dataset.train)))
-            if isinstance(train, Part):
+            if isinstance(train, Split):
                 samples, batch = Rows(train.x, np.asarray(train.y)), (train.x[rows], train.y[rows])
             else:
                 samples, batch = None, train.take(rows)

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchsel.core.files import atomic_write
 from batchsel.core.target import HOLD
-from batchsel.data import Dataset, Part
+from batchsel.data import Dataset, Split
 from batchsel.errors import UserError
 from batchsel.experiments.run import build_record, records
 from batchsel.experiments.run.arms import Arm
@@ -136,7 +136,7 @@ def _create_folder(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
         beside.write_text(to_toml(spec), "utf-8")
     if dataset.encoder is not None:
         with atomic_write(folder / dataset.encoder.FILE) as beside:
-            beside.write_text(dataset.encoder.stored(), "utf-8")
+            beside.write_text(dataset.encoder.serialize(), "utf-8")
 
 
 def _fit(
@@ -154,7 +154,7 @@ def _fit(
         callbacks.append(Watch(context.watch))
     if context.tensorboard:
         callbacks.append(TensorBoard(folder / "tensorboard", write_graph=False))
-    data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Part) else (dataset.train,)
+    data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Split) else (dataset.train,)
     trainer.fit(
         *data,
         epochs=passes,

@@ -10,8 +10,8 @@ from batchsel import cards, data
 from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
-from batchsel.data.builders.user_table import ENDINGS
-from batchsel.data.loaders import fingerprint_of, has_no_card
+from batchsel.data.user.references import fingerprint_by_name, has_no_card
+from batchsel.data.user.table import SUFFIXES
 from batchsel.errors import UsageError, UserError
 
 
@@ -32,14 +32,19 @@ def find_card(name: str, folder: str | None = None, offline: bool = False) -> An
         >>> find_card("iris").task
         'classification'
     """
-    if name.lower().endswith(ENDINGS):
+    if name.lower().endswith(SUFFIXES):
         raise UsageError(f"which column of {name} holds the label? Name it after a colon, as in '{name}:label'.")
     if not _is_in_file(name):
         return _load_card(name)
     dataset = data.load(name, folder=folder, offline=offline)
     sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
     return default_card(
-        name, dataset.task, dataset.input_shape, sizes, class_names=dataset.class_names, source=fingerprint_of(name)
+        name,
+        dataset.task,
+        dataset.input_shape,
+        sizes,
+        class_names=dataset.class_names,
+        source=fingerprint_by_name(name),
     )
 
 
@@ -70,7 +75,7 @@ def check_source(name: str, source: str) -> None:
     Example:
         >>> check_source("iris", "")
     """
-    now = fingerprint_of(name) if source else ""
+    now = fingerprint_by_name(name) if source else ""
     if now and now != source:  # a missing file is reported when it is read
         raise UserError(
             f"{name} has changed since the settings of this run were made: its results could not be compared. Start a"
@@ -102,24 +107,24 @@ def load_arrays(part: Any) -> tuple[Any, ...]:
     """Return the arrays of a whole part.
 
     Args:
-        part: A `batchsel.data.Part`, or a source.
+        part: A `batchsel.data.Split`, or a source.
     """
-    return (part.x, part.y) if isinstance(part, data.Part) else tuple(part.take(np.arange(len(part))))
+    return (part.x, part.y) if isinstance(part, data.Split) else tuple(part.take(np.arange(len(part))))
 
 
 def take_samples(part: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs and targets of some samples of a part.
 
     Args:
-        part: A `batchsel.data.Part`, or a source.
+        part: A `batchsel.data.Split`, or a source.
         rows: ``int[k]`` their row numbers.
 
     Example:
-        >>> part = data.Part(np.arange(4), np.arange(4) * 2)
+        >>> part = data.Split(np.arange(4), np.arange(4) * 2)
         >>> take_samples(part, np.array([3]))
         (array([3]), array([6]))
     """
-    if isinstance(part, data.Part):
+    if isinstance(part, data.Split):
         return part.x[rows], part.y[rows]
     x, y = part.take(rows)[:2]
     return x, y

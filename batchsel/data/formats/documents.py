@@ -1,0 +1,98 @@
+"""Read documents: text split at a marker or at empty lines, JSON lines, or columns of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchsel.data.formats.delimited import read_delimited
+from batchsel.data.formats.parquet import read_parquet
+from batchsel.data.formats.text_files import open_text
+from batchsel.errors import UserError
+
+TEXT = (".txt", ".txt.gz", ".txt.zip", ".md")
+JSON = (".jsonl", ".jsonl.gz")
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+MARKERS = ("<|endofexample|>", "<|endoftext|>", "<|end|>")
+"""Lines that commonly end a document; searched for if no marker is given."""
+
+
+def read_documents(path: Path, *, marker: str = "", columns: Sequence[str] = ()) -> list[str]:
+    r"""Read the documents of a file, without surrounding whitespace.
+
+    Args:
+        path: Text (.txt, .md), JSON lines (.jsonl), or a table (.csv, .tsv, .parquet); plain or compressed with gzip.
+        marker: The line that ends a document of a text; by default a common one that occurs, else empty lines.
+        columns: Columns of a table, or keys of JSON objects, that make up a document, joined by line breaks.
+
+    Raises:
+        UserError: If the file cannot be read, is not UTF-8, lacks a column, or has an empty document; the message
+            names it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "my.txt")
+        ...     _ = path.write_text("One.\n\nTwo,\nlonger.\n")
+        ...     read_documents(path)
+        ['One.', 'Two,\nlonger.']
+    """
+    name = path.name.lower()
+    if name.endswith(JSON):
+        documents = _read_json_lines(path, columns or ("text",))
+    elif name.endswith(TABLES):
+        documents = _read_table(path, columns or ("text",))
+    else:
+        documents = _read_text(path, marker)
+    documents = [document.strip() for document in documents]
+    empty = [number for number, document in enumerate(documents) if not document]
+    if empty:
+        raise UserError(
+            f"{path}: {len(empty)} of {len(documents)} documents are empty, the first is number {empty[0]} (from 0)."
+            " Remove them."
+        )
+    if not documents:
+        raise UserError(f"{path} holds no text. Expected at least one document.")
+    return documents
+
+
+def _read_text(path: Path, marker: str) -> list[str]:
+    with open_text(path) as file:
+        lines = file.read().split("\n")
+    present = set(lines)
+    marker = marker or next((known for known in MARKERS if known in present), "")
+    if marker and marker not in present:
+        raise UserError(f"{path}: no line is the marker {marker!r}. Expected the line that ends a document.")
+    documents: list[list[str]] = [[]]
+    for line in lines:
+        if line == marker or (not marker and not line.strip()):
+            documents.append([])
+        else:
+            documents[-1].append(line)
+    if not any(line.strip() for line in documents[-1]):
+        del documents[-1]  # blank lines after the last marker
+    joined = ["\n".join(lines) for lines in documents]
+    return joined if marker else [document for document in joined if document]
+
+
+def _read_json_lines(path: Path, keys: Sequence[str]) -> list[str]:
+    documents = []
+    with open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                document = "\n".join(json.loads(line)[key] for key in keys)
+                document.encode()  # fails for half of a surrogate pair, which is not text
+            except (ValueError, KeyError, TypeError) as error:
+                raise UserError(
+                    f"{path}, line {number}: expected a JSON object with the texts {', '.join(keys)} ({error})."
+                ) from error
+            documents.append(document)
+    return documents
+
+
+def _read_table(path: Path, columns: Sequence[str]) -> list[str]:
+    table = read_parquet(path, columns) if path.suffix.lower() == ".parquet" else read_delimited(path)
+    return ["\n".join(values) for values in zip(*map(table.column, columns), strict=True)]

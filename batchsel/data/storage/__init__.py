@@ -1,0 +1,1 @@
+"""What downloads, archives and caches share: locks, hashes, disk space, the cache folder, progress."""

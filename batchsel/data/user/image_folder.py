@@ -1,0 +1,188 @@
+"""User images: a folder of class folders, with or without folders of splits above them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from batchsel.data.builders.image_folders import (
+    ImageFolderOptions,
+    ImageListing,
+    build_image_dataset,
+    list_class_folders,
+    list_images,
+)
+from batchsel.data.dataset import Dataset
+from batchsel.errors import UsageError, UserError
+
+_SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""Names of the folders of splits."""
+_FORM = re.compile(r"^(?P<path>.*?)(?P<options>(?::size=[1-9]\d{0,3}|:skip_broken)*)\Z", re.DOTALL)
+_PROBED = 200
+"""Number of images whose sizes and color modes decide the shape."""
+_LARGEST = 64
+"""Height and width that images of different or large sizes are scaled to by default."""
+_VALIDATION_SHARE, _TEST_SHARE = 0.1, 0.2
+
+
+class _Reference(NamedTuple):
+    """Name of a data set, parsed."""
+
+    path: Path
+    size: int | None
+    skip_broken: bool
+
+
+def is_image_folder(name: str) -> bool:
+    """Return whether the name of a data set is that of a folder.
+
+    Args:
+        name: As in ``"./images"`` or ``"./images:size=96:skip_broken"``.
+
+    Example:
+        >>> is_image_folder("."), is_image_folder("iris"), is_image_folder("./mine.py:load")
+        (True, False, False)
+    """
+    match = _FORM.match(name)
+    path = match["path"] if match else ""
+    return ("/" in path or "\\" in path or path in (".", "..")) and Path(path).suffix != ".py" and Path(path).is_dir()
+
+
+def image_folder_path(name: str) -> Path:
+    """Return the folder in the name of a data set.
+
+    Args:
+        name: As for `is_image_folder`.
+
+    Example:
+        >>> image_folder_path("./images:size=96").name
+        'images'
+    """
+    return _parse(name).path
+
+
+def load_image_folder(
+    name: str, seed: int = 0, progress: Callable[..., Any] | None = None
+) -> tuple[Dataset, list[str]]:
+    """Read a folder of images: one folder for each class, or folders train, val and test of class folders.
+
+    Without folders for them, a fifth of the images is drawn for the test split and a tenth for validation, stratified
+    by class. Images of one size up to 64 pixels keep it, others are scaled to 64 by 64, or to ``size``; they are gray
+    if all probed ones are.
+
+    Args:
+        name: The folder, optionally followed by ``:size=96`` and ``:skip_broken``.
+        seed: Seed of the validation split.
+        progress: Creates a progress bar for a label and a verb; None for silence.
+
+    Returns:
+        The data set, and lines that describe it.
+
+    Raises:
+        UserError: If there are fewer than two classes, or images cannot be decoded.
+
+    Example:
+        >>> load_image_folder("/nowhere")
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UsageError: there is no folder '/nowhere'. Expected ...
+    """
+    root, size, skip_broken = _parse(name)
+    if not root.is_dir():
+        raise UsageError(
+            f"there is no folder {str(root)!r}. Expected a folder that contains a folder of images for each class."
+        )
+    folders = _find_split_folders(root)
+    classes, listings = _list_splits(folders)
+    paths = listings["train"].paths
+    shape = _choose_shape([paths[row] for row in np.linspace(0, len(paths) - 1, _PROBED).astype(int)], size)
+    validation, test = (max(1, round(share * len(paths))) for share in (_VALIDATION_SHARE, _TEST_SHARE))
+    options = ImageFolderOptions(shape, validation, test, skip_broken, seed)
+    dataset = build_image_dataset(name, listings, tuple(classes), options, progress)
+    return dataset, _describe(dataset, shape, sum(len(files.paths) for files in listings.values()))
+
+
+def _parse(name: str) -> _Reference:
+    match = _FORM.match(name)
+    if match is None:  # the expression matches every text
+        return _Reference(Path(name), None, False)
+    options = dict(option.partition("=")[::2] for option in match["options"].split(":")[1:])
+    size = int(options["size"]) if "size" in options else None
+    return _Reference(Path(match["path"]), size, "skip_broken" in options)
+
+
+def _list_splits(folders: dict[str, Path]) -> tuple[list[str], dict[str, ImageListing]]:
+    """Return the classes, and the images of each split."""
+    classes = list_class_folders(folders["train"])
+    if len(classes) < 2:
+        raise UserError(
+            f"{folders['train']} holds {len(classes)} folders. Expected one for each class, two or more:"
+            " cats/1.jpg, dogs/1.jpg; or train/cats, test/cats and so on."
+        )
+    _check_classes(folders, classes)
+    listings = {split: list_images(path, classes, allow_empty=split != "train") for split, path in folders.items()}
+    if min(np.bincount(listings["train"].labels)) < 2:
+        raise UserError(
+            f"{folders['train']}: each class needs at least two images, one to train on and one to hold out."
+        )
+    return classes, listings
+
+
+def _find_split_folders(root: Path) -> dict[str, Path]:
+    """Return the folder of each split; the root as that of the training split if there are none."""
+    there = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir() and list_class_folders(entry)}
+    found = {split: there[name] for split, names in _SPLIT_FOLDERS.items() for name in names if name in there}
+    if "train" not in found:
+        return {"train": root}
+    if "validation" in found and "test" not in found:
+        # Data sets with two splits call the second one by either name; it is the one to report on.
+        found["test"] = found.pop("validation")
+    return found
+
+
+def _check_classes(folders: dict[str, Path], classes: list[str]) -> None:
+    """Reject classes that are missing in the training split: no model can learn them."""
+    for split, path in folders.items():
+        unknown = sorted(set(list_class_folders(path)) - set(classes))
+        if unknown:
+            raise UserError(
+                f"{path} has the classes {', '.join(unknown[:5])}, which the training split lacks. Remove them"
+                f" from the {split} split, or add them to {folders['train']}."
+            )
+
+
+def _choose_shape(paths: list[Path], size: int | None) -> tuple[int, int, int]:
+    from PIL import Image
+
+    sizes, modes = set(), set()
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                sizes.add(image.size)
+                modes.add(image.mode)
+        except (OSError, ValueError, SyntaxError):
+            continue  # reported when it is decoded
+    channels = 1 if modes and modes <= {"L", "1", "I", "I;16", "LA"} else 3
+    if size:
+        return size, size, channels
+    width, height = sizes.pop() if len(sizes) == 1 else (_LARGEST, _LARGEST)
+    return (height, width, channels) if max(height, width) <= _LARGEST else (_LARGEST, _LARGEST, channels)
+
+
+def _describe(dataset: Dataset, shape: tuple[int, int, int], listed: int) -> list[str]:
+    classes = dataset.class_names
+    sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in dataset.splits.items())
+    left_out = listed - sum(map(len, dataset.splits.values()))
+    lines = [
+        f"{len(classes)} classes: {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}",
+        f"{shape[0]} by {shape[1]} pixels, {'gray' if shape[2] == 1 else 'color'}; {sizes}",
+    ]
+    return [*lines, f"left out: {left_out:,} broken images"] if left_out else lines

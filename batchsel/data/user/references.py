@@ -1,0 +1,101 @@
+"""Load a data set that has no card by its name: a user function, table, text or image folder, or a TFDS name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from batchsel.core.call_syntax import load_from_file
+from batchsel.data.dataset import Dataset
+from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
+from batchsel.data.user.table import is_table, load_table
+from batchsel.data.user.text import is_text_file, load_text_file
+from batchsel.data.user.tfds import is_tfds, load_tfds
+from batchsel.errors import UserError
+
+
+def has_no_card(name: str) -> bool:
+    """Return whether a name stands for a user file or folder, or for a set of TensorFlow Datasets.
+
+    Example:
+        >>> has_no_card("./mine.py:load"), has_no_card("./my.csv:species"), has_no_card("iris")
+        (True, True, False)
+    """
+    return ".py:" in name or is_table(name) or is_text_file(name) or is_image_folder(name) or is_tfds(name)
+
+
+def fingerprint_by_name(name: str) -> str:
+    """Return a short hash of the source of a data set without a card, so that runs on changed data are kept apart.
+
+    A file is hashed by its bytes, a folder by the names and sizes of its files. Sets of TensorFlow Datasets, whose
+    folders carry their version, and missing files have an empty fingerprint.
+
+    Args:
+        name: As for `load_by_name`.
+
+    Example:
+        >>> fingerprint_by_name("tfds:mnist"), len(fingerprint_by_name(f"{__file__}:load"))
+        ('', 16)
+    """
+    if is_tfds(name):
+        return ""
+    digest = hashlib.sha256()
+    if is_image_folder(name):
+        root = image_folder_path(name)
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            digest.update(
+                f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode(errors="surrogateescape")
+            )
+    else:
+        path = Path(name) if is_text_file(name) and Path(name).is_file() else Path(name.rpartition(":")[0] or name)
+        if not path.is_file():
+            return ""
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def load_by_name(
+    name: str,
+    seed: int,
+    folder: str | os.PathLike[str] | None = None,
+    offline: bool = False,
+    progress: Callable[..., Any] | None = None,
+) -> Dataset:
+    """Load a data set that has no card.
+
+    Args:
+        name: File and function, as in ``"./mine.py:load"``; table and label column, as in ``"./my.csv:species"``;
+            text, as in ``"./my.txt"``; a folder of images, as in ``"./images"``; or ``"tfds:NAME"``.
+        seed: Seed of the split; the only argument of a user function.
+        folder: Folder of the data, for sets of TensorFlow Datasets.
+        offline: Whether downloads are forbidden.
+        progress: Creates a progress bar for a label and a verb; None for silence.
+
+    Raises:
+        UserError: If the file or function does not exist, or returns something other than a `Dataset`.
+
+    Example:
+        >>> load_by_name("./missing.py:load", 0)
+        Traceback (most recent call last):
+        ...
+        batchsel.errors.UsageError: there is no file 'missing.py' to take 'load' from. Expected ...
+    """
+    if is_table(name):
+        return load_table(name, seed)[0]
+    if is_text_file(name):
+        return load_text_file(name, seed)
+    if is_tfds(name):
+        return load_tfds(name, seed, folder, offline)
+    if is_image_folder(name):
+        return load_image_folder(name, seed, progress)[0]
+    path, _, function = name.rpartition(":")
+    dataset = load_from_file(Path(path), function)(seed)
+    if not isinstance(dataset, Dataset):
+        raise UserError(
+            f"{name} returned {type(dataset).__name__}. Expected a batchsel.data.Dataset; "
+            "batchsel.data.builders.tables shows how to make one from arrays."
+        )
+    return dataset

@@ -1,0 +1,197 @@
+"""Downloads from a real web server: whole and right, or not at all."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from data_files import Server, full_disk, read_only_folder, sha256
+
+from batchsel.data.download import http_download
+from batchsel.data.download.fetch import DataFolder, data_folder
+from batchsel.data.storage.hashing import file_sha256
+from batchsel.data.storage.progress import LineProgress
+from batchsel.errors import UserError
+
+BODY = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+def remote(*urls, name="train.gz", body=BODY):
+    return SimpleNamespace(name=name, sha256=sha256(body), urls=urls)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_download_lands_in_its_place(tmp_path, server):
+    folder = DataFolder(tmp_path / "deep" / "mnist")
+    path = folder.fetch(remote(server.add("/train.gz", BODY)))
+    assert path.read_bytes() == BODY
+    assert file_sha256(path) == sha256(BODY)
+    assert names(tmp_path) == ["train.gz"]
+    folder.fetch(remote(server.url("/train.gz")))
+    assert server.asked == ["/train.gz"], "a file that is there is not fetched again"
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path, server):
+    (tmp_path / "train.gz").write_bytes(b"put here by hand, packed in another way")
+    path = DataFolder(tmp_path).fetch(remote(server.add("/train.gz", BODY)))
+    assert path.read_bytes().startswith(b"put here by hand")
+    assert server.asked == []
+
+
+def test_mirrors_are_tried_in_turn(tmp_path, server):
+    wrong = server.add("/wrong", BODY[:-1] + b"x")
+    right = server.add("/right", BODY)
+    never = server.add("/never", BODY)
+    dead = "http://127.0.0.1:9/dead"
+    path = DataFolder(tmp_path).fetch(remote(server.url("/missing"), dead, wrong, right, never))
+    assert path.read_bytes() == BODY
+    assert server.asked == ["/missing", "/wrong", "/right"]
+    assert names(tmp_path) == ["train.gz", "train.gz.corrupt"]
+
+
+def test_a_corrupt_download_is_kept_aside_and_named(tmp_path, server):
+    body = BODY[:-1] + b"x"
+    with pytest.raises(UserError) as caught:
+        DataFolder(tmp_path).fetch(remote(server.add("/train.gz", body)))
+    text = str(caught.value)
+    assert f"wrong content, SHA-256 {sha256(body)[:8]}... instead of {sha256(BODY)[:8]}..." in text
+    assert f"kept as {tmp_path / 'train.gz.corrupt'}" in text
+    assert f"put it into {tmp_path}" in text
+    assert names(tmp_path) == ["train.gz.corrupt"]
+    assert (tmp_path / "train.gz.corrupt").read_bytes() == body
+
+
+def test_a_truncated_download_is_kept_to_be_gone_on_with_and_never_used(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(http_download, "PAUSES", ())
+    url = server.add("/train.gz", BODY[:150_000], promised=len(BODY))
+    with pytest.raises(UserError, match=r"IncompleteRead(.|\n)*150\.0 kB received are kept"):
+        DataFolder(tmp_path).fetch(remote(url))
+    assert names(tmp_path) == [".train.gz.part", ".train.gz.part.json"]
+    server.add("/train.gz", BODY)
+    assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
+
+
+def test_every_address_that_failed_is_told(tmp_path, server):
+    urls = (server.url("/a"), server.url("/b"))
+    with pytest.raises(UserError) as caught:
+        DataFolder(tmp_path).fetch(remote(*urls))
+    assert all(f"{url}: HTTPError: 404" in str(caught.value) for url in urls)
+    assert names(tmp_path) == []
+
+
+def test_an_empty_answer_is_a_failure(tmp_path, server):
+    with pytest.raises(UserError, match="the answer was empty"):
+        DataFolder(tmp_path).fetch(remote(server.add("/train.gz", b"")))
+    assert names(tmp_path) == []
+
+
+def test_offline_nothing_is_asked(tmp_path, server):
+    folder = DataFolder(tmp_path / "mnist", offline=True)
+    with pytest.raises(UserError, match=r"train\.gz is not in .*mnist, and --offline forbids downloading it"):
+        folder.fetch(remote(server.add("/train.gz", BODY)))
+    assert server.asked == []
+    assert not folder.path.exists()
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, server):
+    (tmp_path / "other.gz").write_bytes(b"mine")
+    file = remote(server.add("/train.gz", BODY))
+    with full_disk(10_000), pytest.raises(UserError, match=r"cannot write .*train\.gz: File too large.*free space"):
+        DataFolder(tmp_path).fetch(file)
+    assert names(tmp_path) == ["other.gz"]
+    assert DataFolder(tmp_path).fetch(file).read_bytes() == BODY
+
+
+def test_a_read_only_folder(tmp_path, server):
+    file = remote(server.add("/train.gz", BODY))
+    DataFolder(tmp_path).fetch(file)  # imports all that is needed, while Python's own folders can be read
+    with read_only_folder() as folder:
+        with pytest.raises(UserError, match=r"cannot write .*: Permission denied.*--data-dir or BATCHSEL_DATA"):
+            DataFolder(folder).fetch(file)
+        with pytest.raises(UserError, match="Permission denied"):
+            DataFolder(folder / "mnist").fetch(file)
+
+
+def test_a_data_folder_that_is_a_file(tmp_path, server):
+    (tmp_path / "mnist").write_text("I am a file")
+    with pytest.raises(UserError, match="cannot write"):
+        DataFolder(tmp_path / "mnist").fetch(remote(server.add("/train.gz", BODY)))
+    assert (tmp_path / "mnist").read_text() == "I am a file"
+
+
+@pytest.mark.parametrize("name", ["../up.gz", "/etc/passwd", "a/../../up.gz", "link/up.gz", "direct"])
+def test_no_name_leads_out_of_the_folder(tmp_path, server, name):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (inside / "link").symlink_to(outside)
+    (inside / "direct").symlink_to(outside / "secret")
+    with pytest.raises(UserError, match="points outside the data folder"):
+        DataFolder(inside).fetch(remote(server.add("/up.gz", BODY), name=name))
+    assert names(outside) == ["secret"]
+    assert server.asked == []
+
+
+def test_a_name_may_have_a_folder_of_its_own(tmp_path, server):
+    path = DataFolder(tmp_path).fetch(remote(server.add("/a", BODY), name="raw/train.gz"))
+    assert path == tmp_path / "raw" / "train.gz"
+
+
+def test_the_progress_sees_every_byte(tmp_path, server, capsys):
+    DataFolder(tmp_path, progress=LineProgress).fetch(remote(server.add("/train.gz", BODY)))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "downloading train.gz\ntrain.gz: 0.3 MB\n"
+
+
+def test_the_progress_is_closed_when_the_download_fails(tmp_path, server):
+    bars = []
+
+    class Bar(LineProgress):
+        def __init__(self, label):
+            super().__init__(label)
+            bars.append(self)
+            self.closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    with pytest.raises(UserError):
+        DataFolder(tmp_path, progress=Bar).fetch(remote(server.url("/a"), server.url("/b")))
+    assert [bar.closed for bar in bars] == [1, 1]
+
+
+def test_a_bar_on_a_terminal_counts_what_it_is_told():
+    from batchsel.data.storage.progress import BarProgress
+
+    bar = BarProgress("train.gz")
+    try:
+        bar.total = 200
+        bar.update(150)
+        assert bar._display.tasks[0].percentage == 75
+        bar.reset()
+        bar.update(200)
+        assert bar._display.finished
+    finally:
+        bar.close()
+        bar.close()
+
+
+def test_the_folder_comes_from_the_argument_the_environment_or_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BATCHSEL_DATA", str(tmp_path / "environment"))
+    assert data_folder("mnist", tmp_path) == tmp_path / "mnist"
+    assert data_folder("mnist") == tmp_path / "environment" / "mnist"
+    monkeypatch.delenv("BATCHSEL_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if os.name == "posix" and os.uname().sysname == "Linux":
+        assert data_folder("mnist") == tmp_path / "cache" / "batchsel" / "mnist"

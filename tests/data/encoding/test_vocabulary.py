@@ -1,0 +1,136 @@
+"""Texts: the vocabulary knows the training part alone, and files in every official form give the same data."""
+
+import dataclasses
+import gzip
+import os
+import zipfile
+
+import numpy as np
+import pytest
+
+from batchsel import cards, data
+from batchsel.data.encoding.vocabulary import PADDING, UNKNOWN, WordEncoder, learn_word_encoder
+from batchsel.errors import UserError
+
+WORDS = ["bad", "awful", "poor", "sad", "good", "great", "fine", "glad"]
+
+
+def tweets(n, seed=0):
+    """Labels 0 and 4 in turn, and short texts whose words go with them."""
+    generator = np.random.default_rng(seed)
+    for row in range(n):
+        words = [WORDS[4 * (row % 2) + generator.integers(4)] for _ in range(generator.integers(1, 6))]
+        yield ("04"[row % 2], f'{" ".join(words)}, "really" no. {row}')
+
+
+def quoted(*values):
+    return ",".join('"' + value.replace('"', '""') + '"' for value in values)
+
+
+@pytest.fixture
+def card():
+    sizes = dataclasses.replace(cards.load("datasets", "sentiment140").sizes, train=80, validation=20, test=10)
+    return dataclasses.replace(cards.load("datasets", "sentiment140"), sizes=sizes, content={})
+
+
+def write(folder, form):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("sentiment140_random", list(tweets(100))), ("sentiment140_test", list(tweets(10, seed=1)))):
+        text = "\n".join(["target,text", *(quoted(*row) for row in rows), quoted("2", "so so")]) + "\n"
+        if form == "gzip":
+            (folder / f"{name}.csv.gz").write_bytes(gzip.compress(text.encode()))
+        else:
+            (folder / f"{name}.csv").write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize("form", ["gzip", "plain"])
+def test_a_table_of_labelled_texts(card, tmp_path, form):
+    write(tmp_path / "sentiment140", form)
+    dataset = data.load(card, folder=tmp_path)
+    assert [len(part) for part in dataset.splits.values()] == [80, 20, 10]
+    assert dataset.train.x.dtype == np.int32
+    assert dataset.train.x.shape == (80, 40)
+    assert (np.bincount(dataset.validation.y) == 10).all()
+    assert data.find(card, folder=tmp_path).startswith("sentiment140_random.csv")
+    # The words of the text, in their order, stand in front; each row number occurs once, so it is known in training.
+    row = list(tweets(10, seed=1))[3][1]
+    expected = [word.strip('",.').lower() for word in row.replace('"', "").split()]
+    numbers = {word: place + 2 for place, word in enumerate(dataset.encoder.vocabulary)}
+    assert dataset.test.x[3][: len(expected)].tolist() == [numbers.get(word, UNKNOWN) for word in expected]
+    assert (dataset.test.x[3][len(expected) :] == PADDING).all()
+
+
+def test_the_vocabulary_is_learned_on_the_training_part_alone(card, tmp_path):
+    write(tmp_path / "sentiment140", "plain")
+    first, second = (data.load(card, seed, folder=tmp_path) for seed in (0, 1))
+    for dataset in (first, second):
+        seen = {int(word) for word in dataset.encoder.vocabulary if word.isdigit()}
+        assert len(seen) == 80  # every tweet has a number of its own
+    assert set(first.encoder.vocabulary) != set(second.encoder.vocabulary)
+
+
+def test_frequent_words_come_first_and_others_are_unknown():
+    encoder = learn_word_encoder(["b a b", "b A! c"], words=4, length=4)
+    assert encoder.vocabulary == ("b", "a")
+    assert encoder.encode(["a, c B", ""]).tolist() == [[3, 1, 2, 0], [0, 0, 0, 0]]
+    assert WordEncoder(("b", "a"), 2).encode(["a b c"]).tolist() == [[3, 2]]
+    with pytest.raises(UserError, match="there is no word in any of the texts"):
+        learn_word_encoder(["", "..."], words=4, length=4)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (quoted("3", "what"), "the label '3' in row 0 is none of 0, 4"),
+        (quoted("0", "  "), "1 texts are empty, the first in row 0"),
+        (quoted("0", "a", "b"), "line 2: 3 values"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(card, tmp_path, line, said):
+    write(tmp_path / "sentiment140", "plain")
+    path = tmp_path / "sentiment140" / "sentiment140_random.csv"
+    path.write_text("target,text\n" + line + "\n" + path.read_text("utf-8").partition("\n")[2], "utf-8")
+    with pytest.raises(UserError, match=said):
+        data.load(card, folder=tmp_path)
+
+
+def test_what_is_missing_is_said(card, tmp_path):
+    with pytest.raises(UserError, match=r"sentiment140 is not in .* Expected sentiment140_random.csv.gz or"):
+        data.load(card, folder=tmp_path)
+    assert data.find(card, folder=tmp_path) is None
+
+
+def test_the_official_archive_and_its_files_are_taken(tmp_path):
+    full = cards.load("datasets", "sentiment140_full")
+    sizes = dataclasses.replace(full.sizes, train=80, validation=20, test=10)
+    full = dataclasses.replace(full, sizes=sizes, content={})
+    folder = tmp_path / "sentiment140"
+    folder.mkdir()
+    rows = {"training.1600000.processed.noemoticon.csv": tweets(100), "testdata.manual.2009.06.14.csv": tweets(10, 1)}
+    texts = {
+        name: "\n".join(quoted(label, "17", "a day", "NO_QUERY", "who", text + " caf\xe9") for label, text in held)
+        + "\n"
+        for name, held in rows.items()
+    }
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode("latin-1"))
+    loose = data.load(full, folder=tmp_path)
+    for name in texts:
+        os.remove(folder / name)
+    with zipfile.ZipFile(folder / "trainingandtestdata.zip", "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text.encode("latin-1"))
+    packed = data.load(full, folder=tmp_path)
+    assert "café" in packed.encoder.vocabulary
+    np.testing.assert_array_equal(loose.train.x, packed.train.x)
+    assert data.find(full, folder=tmp_path) == "trainingandtestdata.zip"
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not os.environ.get("BATCHSEL_DATA"), reason="BATCHSEL_DATA is not set")
+def test_the_real_sample():
+    dataset = data.load(cards.load("datasets", "sentiment140"), offline=True)
+    assert [len(part) for part in dataset.splits.values()] == [60_839, 5_000, 359]
+    assert np.bincount(dataset.test.y).tolist() == [177, 182]
+    known = (dataset.test.x > UNKNOWN).sum() / (dataset.test.x > PADDING).sum()
+    assert known > 0.9

@@ -1,0 +1,73 @@
+"""Tables in files: columns, hashes and parts are those of the card; the real ones are whole."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from batchsel import cards, data
+from batchsel.errors import UserError
+
+REAL = os.environ.get("BATCHSEL_DATA")
+real = pytest.mark.skipif(not REAL, reason="BATCHSEL_DATA is not set")
+
+
+@real
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "shape", "sizes", "task"),
+    [
+        ("boston_housing", (13,), (304, 101, 101), "regression"),
+        ("music_genre", (26,), (600, 200, 200), "classification"),
+        ("iris_kaggle", (4,), (90, 30, 30), "classification"),
+    ],
+)
+def test_real_tables(name, shape, sizes, task):
+    dataset = data.load(cards.load("datasets", name), offline=True)
+    assert dataset.input_shape == shape
+    assert tuple(map(len, dataset.splits.values())) == sizes
+    assert dataset.task == task
+    assert len(dataset.feature_names) == shape[0]
+    np.testing.assert_allclose(dataset.train.x.mean(axis=0), 0, atol=1e-5)
+    if task == "classification":
+        assert np.ptp(np.bincount(dataset.test.y)) <= 1
+
+
+@real
+@pytest.mark.data
+def test_the_two_copies_of_iris_differ_in_two_flowers_and_are_split_alike():
+    one, other = (data.load(cards.load("datasets", name)) for name in ("iris", "iris_kaggle"))
+    assert one.split_fingerprint == other.split_fingerprint
+    np.testing.assert_array_equal(one.train.y, other.train.y)
+
+
+@real
+@pytest.mark.data
+def test_the_npz_of_boston_is_the_table(tmp_path):
+    card = cards.load("datasets", "boston_housing")
+    folder = tmp_path / "boston_housing"
+    folder.mkdir()
+    shutil.copy(f"{REAL}/boston_housing/boston_housing.npz", folder)
+    first, second = data.load(card, folder=REAL), data.load(card, folder=tmp_path)
+    np.testing.assert_array_equal(first.train.x, second.train.x)
+    np.testing.assert_array_equal(first.test.y, second.test.y)
+
+
+def test_another_table_of_that_name_is_refused(tmp_path):
+    card = cards.load("datasets", "iris_kaggle")
+    folder = tmp_path / "iris"
+    folder.mkdir()
+    with pytest.raises(UserError, match="iris_kaggle is not in .*Expected Iris.csv. Put Iris.csv there"):
+        data.load(card, folder=tmp_path)
+    rows = [f"{i},{i % 7}.5,1,2,3,Iris-{card.class_names[i % 3]}" for i in range(150)]
+    text = "Id,SepalLengthCm,SepalWidthCm,PetalLengthCm,PetalWidthCm,Species\n" + "\n".join(rows) + "\n"
+    (folder / "Iris.csv").write_text(text)
+    with pytest.raises(UserError, match="the content differs from the card: x has SHA-256"):
+        data.load(card, folder=tmp_path)
+    (folder / "Iris.csv").write_text(text.replace("Iris-virginica", "Iris-other"))
+    with pytest.raises(UserError, match="the labels 'Iris-other' are none of Iris-setosa"):
+        data.load(card, folder=tmp_path)
+    (folder / "Iris.csv").write_text(text.replace("1.5", "long"))
+    with pytest.raises(UserError, match="column SepalLengthCm: 'long' in row 1 is not a number"):
+        data.load(card, folder=tmp_path)

@@ -1,0 +1,115 @@
+"""Tables of the user's: columns are understood, nothing of validation and test leaks, and the command line takes them."""
+
+import json
+
+import numpy as np
+import pytest
+from command_line import CommandLine
+
+from batchsel.data.user.table import load_table
+from batchsel.errors import UsageError, UserError
+
+N = 60
+
+
+def rows():
+    """size: numbers, some missing; kind: three kinds; note: all different; same: constant; grade: the label."""
+    generator = np.random.default_rng(0)
+    for row in range(N):
+        size = "" if row % 10 == 3 else f"{generator.normal(5, 2):.3f}"
+        yield (size, "xyz"[row % 3], f"note {row}" if row < 55 else "", "1", "ab"[row % 2])
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(map(",".join, [("size", "kind", "note", "same", "grade"), *rows()])) + "\n")
+    return path
+
+
+def test_every_column_is_understood_and_said(table):
+    dataset, found = load_table(f"{table}:grade")
+    assert [column.text for column in found] == [
+        "size: number, 6 missing",
+        "kind: category of 3 kinds",
+        "note: left out: text of 56 kinds, 5 missing",
+        "same: left out: constant",
+        "grade: label, 2 classes",
+    ]
+    assert dataset.class_names == ("a", "b")
+    assert dataset.train.x.shape == (36, 4)
+    assert [len(part) for part in dataset.splits.values()] == [36, 12, 12]
+    every = np.concatenate([part.x for part in dataset.splits.values()])
+    assert set(np.unique(every[:, 1:])) == {0.0, 1.0}
+    assert (every[:, 1:].sum(axis=1) == 1).all()
+    assert (every[:, 0] == 0).sum() == 6
+
+
+def test_scaling_knows_the_training_part_alone(table):
+    dataset, _ = load_table(f"{table}:grade")
+    size = dataset.train.x[:, 0][dataset.train.x[:, 0] != 0]
+    assert size.mean() == pytest.approx(0, abs=1e-6)
+    assert size.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_numbers_make_a_regression_and_few_whole_numbers_classes(tmp_path):
+    path = tmp_path / "my.tsv"
+    lines = [f"{row}\t{row * 0.37:.4f}\t{row % 4}" for row in range(N)]
+    path.write_text("\n".join(["size\tvalue\tgrade", *lines]) + "\n")
+    regression, _ = load_table(f"{path}:value")
+    classes, _ = load_table(f"{path}:grade")
+    assert (regression.task, regression.train.y.dtype) == ("regression", np.float32)
+    assert (classes.task, classes.class_names) == ("classification", ("0", "1", "2", "3"))
+
+
+def test_the_seed_chooses_the_validation_part_alone(table):
+    first, second = (load_table(f"{table}:grade", seed)[0] for seed in (0, 1))
+    assert first.split_fingerprint != second.split_fingerprint
+    np.testing.assert_array_equal(first.test.y, second.test.y)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "said"),
+    [
+        ("a,b\n" + "1,x\n" * 9, "c", "has no column 'c' for the label. Its columns: a, b"),
+        ("a,b\n" + "1,x\n" * 9, "b", "all labels are 'x'"),
+        ("a,b\n1,\n2,x\n3,y\n", "b", "1 labels are missing, the first in row 0"),
+        ("a,b\n" + "".join(f"{i},name{i}\n" for i in range(9)), "b", "9 classes in 9 rows; is this the column"),
+        ("a,b\n" + "".join(f"1,{'xy'[i % 2]}\n" for i in range(9)), "b", "no feature is left: a: left out: constant"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_said(tmp_path, text, label, said):
+    path = tmp_path / "my.csv"
+    path.write_text(text)
+    with pytest.raises((UserError, UsageError), match=said):
+        load_table(f"{path}:{label}")
+
+
+def test_parquet(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    path = tmp_path / "my.parquet"
+    columns = {
+        "size": [float(row) for row in range(N)],
+        "kind": ["x", None] * (N // 2),
+        "good": [True, False] * (N // 2),
+    }
+    parquet.write_table(pyarrow.table(columns), path)
+    dataset, found = load_table(f"{path}:good")
+    assert [column.text for column in found][:2] == ["size: number", "kind: category of 2 kinds, 30 missing"]
+    assert dataset.class_names == ("False", "True")
+
+
+def test_a_run_on_a_table_from_the_command_line(table, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    command = CommandLine(monkeypatch, capfd)
+    settings = ("--budget", "2", "--target", "accuracy>=0.01", "--json", "--progress", "off")
+    done = command("run", "--dataset", "my.csv", "--label", "grade", *settings)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["spec"]["dataset"] == "my.csv:grade"
+    for line in ("size: number, 6 missing", "note: left out: text of 56 kinds"):
+        assert line in done.err
+    done = command("run", "--dataset", "my.csv", *settings)
+    assert done.code == 2
+    assert "which column of my.csv holds the label?" in done.err
