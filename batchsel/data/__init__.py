@@ -67,8 +67,8 @@ def load(
     if isinstance(card, str):
         dataset = load_by_name(card, seed, folder, offline, progress)
     else:
-        place = DataFolder(data_folder(card.folder, folder), offline, progress)
-        dataset = find_loader(card.loader).load(card, seed, place)
+        local = DataFolder(data_folder(card.folder, folder), offline, progress)
+        dataset = find_loader(card.loader).load(card, seed, local)
         _check_split(dataset, card, seed)
     dataset.check()
     return dataset
@@ -86,13 +86,13 @@ def find(card: Any, *, folder: str | os.PathLike[str] | None = None) -> str | No
         >>> find(cards.load("datasets", "iris"))
         'no files needed'
     """
-    place = DataFolder(data_folder(card.folder, folder))
+    local = DataFolder(data_folder(card.folder, folder))
     find_form = getattr(find_loader(card.loader), "find", None)
     if find_form:
-        return find_form(card, place)
+        return find_form(card, local)
     if not card.files:
         return None if card.by_hand else "no files needed"
-    return "downloaded files" if all(place.file(file.name).is_file() for file in card.files) else None
+    return "downloaded files" if all(local.file(file.name).is_file() for file in card.files) else None
 
 
 def download(
@@ -124,16 +124,16 @@ def download(
     found = find(card, folder=folder)
     if found:
         return found
-    place = DataFolder(data_folder(card.folder, folder), offline, progress)
+    local = DataFolder(data_folder(card.folder, folder), offline, progress)
     if not card.files:
         raise UserError(
             f"{card.name} cannot be downloaded. {card.by_hand or 'Its card names no files.'} The folder is "
-            f"{place.path.absolute()}; the homepage of the data set is {card.homepage}. "
+            f"{local.path.absolute()}; the homepage of the data set is {card.homepage}. "
             f"'batchsel datasets verify {card.name}' checks that everything is there."
         )
-    check_disk_space(place.path, place.missing_bytes(card.files) or 0, card.name)
+    check_disk_space(local.path, local.missing_bytes(card.files) or 0, card.name)
     for file in card.files:
-        place.fetch(file)
+        local.fetch(file)
     return "downloaded files"
 
 

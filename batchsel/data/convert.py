@@ -71,8 +71,8 @@ def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from batchsel import cards, data
-        >>> with TemporaryDirectory() as place:
-        ...     train, _ = convert(data.load(cards.load("datasets", "iris")), "csv", Path(place))
+        >>> with TemporaryDirectory() as directory:
+        ...     train, _ = convert(data.load(cards.load("datasets", "iris")), "csv", Path(directory))
         ...     train.read_text().splitlines()[1]
         '"setosa",5.1,3.5,1.4,0.2'
     """
@@ -87,15 +87,15 @@ def convert(dataset: Dataset, form: str, folder: Path, say: Callable[[str], None
         raise UserError(f"cannot make the folder {folder}: {error.strerror or error}.") from error
     with ExitStack() as all_or_none:
         # An error is attributed to the file that was entered last: the training split, which is the large one.
-        places = [all_or_none.enter_context(atomic_write(path)) for path in reversed(paths)][::-1]
+        beside = [all_or_none.enter_context(atomic_write(path)) for path in reversed(paths)][::-1]
         if form == "npz":
             say(f"writing {paths[0]}")
-            np.savez_compressed(places[0], **_arrays(dataset))
+            np.savez_compressed(beside[0], **_arrays(dataset))
         else:
-            for split, path, place in zip(_SPLITS, paths, places, strict=True):
+            for split, path, target in zip(_SPLITS, paths, beside, strict=True):
                 x, y = official_arrays(dataset, split)
                 say(f"writing {path}: {len(y):,} rows")
-                _write_csv(place, dataset, x, y)
+                _write_csv(target, dataset, x, y)
     return paths
 
 
@@ -151,7 +151,7 @@ def _write_csv(path: Path, dataset: Dataset, x: np.ndarray, y: np.ndarray) -> No
     header = io.StringIO(newline="")
     csv.writer(header, lineterminator="\n").writerow(_header(dataset, x))
     columns = [pyarrow.array(column) for column in first]
-    schema = pyarrow.schema([(str(place), column.type) for place, column in enumerate(columns)])
+    schema = pyarrow.schema([(str(index), column.type) for index, column in enumerate(columns)])
     options = pyarrow.csv.WriteOptions(include_header=False)
     with open(path, "wb") as file:
         file.write(header.getvalue().encode())
@@ -166,8 +166,8 @@ def _header(dataset: Dataset, x: np.ndarray) -> list[str]:
         return ["label", "text"]
     width = int(np.prod(x.shape[1:]))
     if x.ndim > 2:
-        return ["label", *(f"pixel{place}" for place in range(width))]
-    names = list(dataset.feature_names) or [f"feature{place}" for place in range(width)]
+        return ["label", *(f"pixel{index}" for index in range(width))]
+    names = list(dataset.feature_names) or [f"feature{index}" for index in range(width)]
     if len({"label", *names}) <= width:
         raise UserError(f"{dataset.name}: the features {', '.join(names)} need distinct names other than 'label'.")
     return ["label", *names]

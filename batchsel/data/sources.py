@@ -91,8 +91,8 @@ class ArraySource:
         indices = _check_indices(indices, len(self))
         if all(type(array) is np.ndarray for array in self._arrays):
             return tuple(array[indices] for array in self._arrays)
-        rows, place = np.unique(indices, return_inverse=True)
-        return tuple(np.asarray(array[rows])[place] for array in self._arrays)
+        rows, inverse = np.unique(indices, return_inverse=True)
+        return tuple(np.asarray(array[rows])[inverse] for array in self._arrays)
 
 
 class Subset:
@@ -163,12 +163,12 @@ class SequenceSource:
             >>> SequenceSource([(0.5, 1), (1.5, 0)]).take([1])
             (array([1.5]), array([0]))
         """
-        rows, place = np.unique(_check_indices(indices, len(self)), return_inverse=True)
+        rows, inverse = np.unique(_check_indices(indices, len(self)), return_inverse=True)
         read_several = getattr(self._records, "__getitems__", None)
         numbers = rows.tolist()
         records = read_several(numbers) if read_several else [self._records[number] for number in numbers]
         fields = zip(*(self._fields(record) for record in records), strict=True)
-        return tuple(_stack(field)[place] for field in fields)
+        return tuple(_stack(field)[inverse] for field in fields)
 
     def _fields(self, record: Any) -> tuple[Any, ...]:
         if not isinstance(record, Mapping):

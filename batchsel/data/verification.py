@@ -41,9 +41,9 @@ def verify(card: Any, *, folder: str | os.PathLike[str] | None = None) -> tuple[
         >>> len(dataset.test), files
         (30, {})
     """
-    place = data.DataFolder(data.data_folder(card.folder, folder))
-    files = compare_files(card, place)
-    different = [str(place.file(name)) for name, state in files.items() if state == DIFFERENT]
+    local = data.DataFolder(data.data_folder(card.folder, folder))
+    files = compare_files(card, local)
+    different = [str(local.file(name)) for name, state in files.items() if state == DIFFERENT]
     remedy = f"These files differ from the card: {', '.join(different)}. Delete them and download them again."
     try:
         dataset = data.load(card, folder=folder, offline=True)

@@ -1,4 +1,4 @@
-"""Finding the code that loads a data set: built in, from a package, or a function in a file."""
+"""Loaders: built in, from a package, or a function in a file."""
 
 import sys
 import textwrap
@@ -23,15 +23,15 @@ class Settings:
 
 def load(seed):
     n = Settings().samples
-    part = Split(np.full((n, 2), seed, np.float32), np.arange(n, dtype=np.int32) % 2)
-    return Dataset("mine", "classification", part, part, part, ("no", "yes"))
+    split = Split(np.full((n, 2), seed, np.float32), np.arange(n, dtype=np.int32) % 2)
+    return Dataset("mine", "classification", split, split, split, ("no", "yes"))
 
 def wrong(seed):
     return [1, 2, 3]
 
 def nan(seed):
-    part = Split(np.array([[np.nan]], np.float32), np.array([0], np.int32))
-    return Dataset("mine", "classification", part, part, part, ("no", "yes"))
+    split = Split(np.array([[np.nan]], np.float32), np.array([0], np.int32))
+    return Dataset("mine", "classification", split, split, split, ("no", "yes"))
 """
 
 
@@ -42,13 +42,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_function_in_a_file(folder):
+def test_function_in_a_file_loads(folder):
     dataset = data.load("./mine.py:load", seed=5)
     assert dataset.name == "mine"
     np.testing.assert_array_equal(dataset.train.x, 5)
 
 
-def test_what_a_function_returns_is_checked(folder):
+def test_result_of_a_function_is_checked(folder):
     with pytest.raises(UserError, match=r"mine\.py:wrong returned list\. Expected a batchsel\.data\.Dataset"):
         data.load("./mine.py:wrong")
     with pytest.raises(UserError, match="NaN or infinite features: row 0"):
@@ -56,17 +56,17 @@ def test_what_a_function_returns_is_checked(folder):
 
 
 @pytest.mark.parametrize("reference", ["./other.py:load", "other.py", "", ":load", "./:load"])
-def test_a_file_that_is_not_there(folder, reference):
+def test_missing_file_raises(folder, reference):
     with pytest.raises(UsageError, match=r"there is no file .*Expected \./FILE\.py:NAME"):
         data.load(reference)
 
 
-def test_a_function_that_is_not_there(folder):
+def test_unknown_function_suggests_the_nearest(folder):
     with pytest.raises(UsageError, match=r"unknown name in mine\.py 'laod'\. Did you mean 'load'"):
         data.load("./mine.py:laod")
 
 
-def test_a_new_data_set_is_a_card_and_a_loader(folder):
+def test_new_card_with_an_existing_loader_loads(folder):
     write_card(folder, card_values("tulips", loader="iris", input_shape=[4], class_names=list("abc"), content=None))
     write_card(
         folder,
@@ -82,23 +82,23 @@ def test_a_new_data_set_is_a_card_and_a_loader(folder):
     assert (dataset.name, len(dataset.train)) == ("tulips", 100)
 
 
-def test_an_unknown_loader_gets_the_nearest(folder):
+def test_unknown_loader_suggests_the_nearest(folder):
     write_card(folder, card_values("tulips", loader="irys"))
     with pytest.raises(UsageError) as caught:
         data.load(cards.load("datasets", "tulips"))
     text = str(caught.value)
     assert "unknown loader of a data set 'irys'. Did you mean 'iris'?" in text
     assert "fashion_mnist" in text
-    assert "fetch" not in text, "what loads nothing is no loader"
+    assert "fetch" not in text, "a module without load is not a loader"
 
 
-def test_what_loads_nothing_is_no_loader(folder):
+def test_module_without_load_is_not_a_loader(folder):
     write_card(folder, card_values("tulips", loader="idx"))
     with pytest.raises(UsageError, match="unknown loader of a data set 'idx'"):
         data.load(cards.load("datasets", "tulips"))
 
 
-def test_a_package_brings_a_data_set_by_its_entry_point(folder, monkeypatch):
+def test_entry_point_of_a_package_loads(folder, monkeypatch):
     package = folder / "site"
     information = package / "tulip_data-1.0.dist-info"
     information.mkdir(parents=True)
@@ -129,7 +129,7 @@ def test_a_package_brings_a_data_set_by_its_entry_point(folder, monkeypatch):
     sys.modules.pop("tulip_data")
 
 
-def test_a_set_that_needs_a_hand_says_what_to_do(folder):
+def test_data_set_without_download_says_what_to_do(folder):
     write_card(folder, card_values("tulips", loader="iris", by_hand="Get tulips.zip from the gardener."))
     card = cards.load("datasets", "tulips")
     assert data.find(card) is None

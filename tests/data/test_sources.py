@@ -1,4 +1,4 @@
-"""Sources: the samples asked for, in the order asked for, and never more than that."""
+"""Sources return the requested samples, in the requested order, and read no others."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ indices = st.lists(st.integers(0, COUNT - 1), max_size=60).map(lambda values: np
 
 
 class Watched:
-    """An array that notes which rows were read, and refuses rows that are not in order."""
+    """Array that records the rows read, and rejects rows out of order."""
 
     def __init__(self, array):
         self._array = array
@@ -34,7 +34,7 @@ class Watched:
 
 @settings(deadline=None)
 @given(indices)
-def test_arrays_come_in_the_order_asked(rows):
+def test_arrays_are_returned_in_requested_order(rows):
     x, y, weights = ArraySource(X, Y, WEIGHTS).take(rows)
     np.testing.assert_array_equal(x, X[rows])
     np.testing.assert_array_equal(y, Y[rows])
@@ -43,7 +43,7 @@ def test_arrays_come_in_the_order_asked(rows):
 
 @settings(deadline=None)
 @given(indices)
-def test_what_is_on_disk_is_read_in_order_and_once(rows):
+def test_rows_on_disk_are_read_in_order_and_once(rows):
     watched = Watched(X)
     x, y = ArraySource(watched, Y).take(rows)
     np.testing.assert_array_equal(x, X[rows])
@@ -60,14 +60,14 @@ def memmap(tmp_path_factory):
 
 @settings(deadline=None)
 @given(indices)
-def test_a_memory_map_gives_what_the_array_gives(memmap, rows):
+def test_memory_map_matches_the_array(memmap, rows):
     x, _ = ArraySource(memmap, Y).take(rows)
     assert type(x) is np.ndarray
     assert x.dtype == X.dtype
     np.testing.assert_array_equal(x, X[rows])
 
 
-def test_a_large_memory_map_is_not_loaded(tmp_path):
+def test_large_memory_map_is_not_loaded(tmp_path):
     # A sparse file of 64 GB: more than this machine has memory, and nothing on the disk.
     big = np.memmap(tmp_path / "big.raw", np.uint8, "w+", shape=(2**26, 2**10))
     big[2**26 - 3] = 7
@@ -75,7 +75,7 @@ def test_a_large_memory_map_is_not_loaded(tmp_path):
     np.testing.assert_array_equal(x[:, 0], [7, 0, 0])
 
 
-def test_what_is_taken_is_a_copy(memmap):
+def test_taken_samples_are_copies(memmap):
     x, _ = ArraySource(X, Y).take(np.array([3]))
     x += 1
     assert X[3, 0, 0] == 18
@@ -84,12 +84,12 @@ def test_what_is_taken_is_a_copy(memmap):
 
 @pytest.mark.parametrize("rows", [[-1], [0, COUNT], [COUNT + 5]])
 @pytest.mark.parametrize("source", [ArraySource(X, Y), SequenceSource(list(zip(X, Y, strict=True)))])
-def test_numbers_outside_the_source(source, rows):
+def test_numbers_outside_the_source_raise(source, rows):
     with pytest.raises(IndexError, match=f"the source has {COUNT} samples: expected numbers from 0 to"):
         source.take(np.array(rows))
 
 
-def test_arrays_of_different_length():
+def test_arrays_of_different_lengths_raise():
     with pytest.raises(UserError, match=r"the lengths \[40, 39\]"):
         ArraySource(X, Y[1:])
     with pytest.raises(UserError, match=r"the lengths \[40, 40, 3\]"):
@@ -97,7 +97,7 @@ def test_arrays_of_different_length():
 
 
 class Records:
-    """What TensorFlow Datasets calls a data source: dictionaries by number, several at once."""
+    """Data source as in TensorFlow Datasets: dictionaries by number, several at once."""
 
     def __init__(self):
         self.asked = []
@@ -115,7 +115,7 @@ class Records:
 
 @settings(deadline=None)
 @given(indices.filter(len))
-def test_records_come_in_the_order_asked_and_are_read_once(rows):
+def test_records_are_returned_in_requested_order_and_read_once(rows):
     records = Records()
     x, y = as_source(records).take(rows)
     np.testing.assert_array_equal(x, X[rows])
@@ -123,7 +123,7 @@ def test_records_come_in_the_order_asked_and_are_read_once(rows):
     assert records.asked == [sorted(set(rows.tolist()))]
 
 
-def test_tuples_and_named_keys():
+def test_tuples_and_named_keys_are_sources():
     x, y, weights = as_source(list(zip(X, Y, WEIGHTS, strict=True))).take(np.array([5, 1]))
     np.testing.assert_array_equal(x, X[[5, 1]])
     np.testing.assert_array_equal(weights, WEIGHTS[[5, 1]])
@@ -134,7 +134,7 @@ def test_tuples_and_named_keys():
     assert y.tolist() == [5, 1]
 
 
-def test_the_supervised_keys_of_a_data_source_are_taken():
+def test_supervised_keys_are_the_default():
     class Info:
         supervised_keys = ("sound", "label")
 
@@ -145,12 +145,12 @@ def test_the_supervised_keys_of_a_data_source_are_taken():
     assert (x.item(), y.item()) == (0.5, 1)
 
 
-def test_samples_of_different_shape():
+def test_samples_of_different_shapes_raise():
     with pytest.raises(UserError, match=r"different shapes: \(2,\), \(3,\)"):
         as_source([(np.zeros(2), 0), (np.zeros(3), 1)]).take(np.array([0, 1]))
 
 
-def test_what_is_a_source_already_stays_as_it_is():
+def test_source_is_returned_unchanged():
     source = ArraySource(X, Y)
     assert as_source(source) is source
     assert isinstance(source, Source)
@@ -159,6 +159,6 @@ def test_what_is_a_source_already_stays_as_it_is():
 
 
 @pytest.mark.parametrize("data", [X, 5, None, iter([])])
-def test_what_cannot_be_a_source(data):
+def test_other_objects_are_not_sources(data):
     with pytest.raises(UserError, match="cannot take samples from"):
         as_source(data)

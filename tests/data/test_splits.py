@@ -1,4 +1,4 @@
-"""Splits: every row once, classes in their shares, and the same for ever."""
+"""Splits: every row once, stratified, and the same forever."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,12 @@ def labeled(draw):
 
 @settings(deadline=None)
 @given(labeled())
-def test_every_row_is_in_one_part(case):
+def test_every_row_is_in_one_split(case):
     labels, validation, test, seed = case
     rows = split_rows(labels, validation, test, seed)
-    assert [len(part) for part in rows] == [len(labels) - validation - test, validation, test]
+    assert [len(split) for split in rows] == [len(labels) - validation - test, validation, test]
     np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(len(labels)))
-    assert all(np.all(np.diff(part) > 0) for part in rows)
+    assert all(np.all(np.diff(split) > 0) for split in rows)
 
 
 @settings(deadline=None)
@@ -37,14 +37,14 @@ def test_each_class_has_its_share_to_the_nearest_row(case):
     assert np.all(np.abs(drawn - shares) < 1)
 
 
-def test_the_test_part_is_the_same_for_every_seed_and_the_validation_part_is_not():
+def test_seed_changes_the_validation_split_only():
     labels = np.arange(300) % 3
     splits = [split_rows(labels, 60, 60, seed) for seed in range(5)]
     assert len({fingerprint(rows.test) for rows in splits}) == 1
     assert len({fingerprint(rows.validation) for rows in splits}) == 5
 
 
-def test_a_draw_looks_random():
+def test_draw_is_uniform():
     # Of 10,000 rows 5,000 are drawn; the number among the first half is hypergeometric, deviation 25.
     first_half = [np.sum(draw_rows(np.zeros(10_000, int), 5_000, seed=s, stream=1) < 5_000) for s in range(50)]
     assert abs(np.mean(first_half) - 2_500) < 5 * 25 / np.sqrt(50)
@@ -60,23 +60,23 @@ def test_golden_rows():
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "digits", "spirals"])
-def test_the_split_of_the_card_is_that_of_seed_zero(name):
+def test_fingerprint_on_the_card_is_that_of_seed_zero(name):
     card = cards.load("datasets", name)
     assert data.load(card, seed=0).split_fingerprint == card.content["split"]
     assert data.load(card, seed=1).split_fingerprint != card.content["split"]
 
 
 @pytest.mark.parametrize("count", [0, 10, 11])
-def test_something_must_be_drawn_and_something_left(count):
+def test_drawing_none_or_all_rows_raises(count):
     with pytest.raises(UserError, match=rf"cannot draw {count} rows from 10"):
         draw_rows(np.zeros(10, int), count, seed=0, stream=1)
 
 
-def test_a_seed_is_not_negative():
+def test_negative_seed_raises():
     with pytest.raises(UserError, match="must be 0 or more, got -1"):
         draw_rows(np.zeros(10, int), 2, seed=-1, stream=1)
 
 
-def test_a_fingerprint_knows_where_a_part_ends():
+def test_fingerprint_depends_on_the_sizes_of_the_splits():
     assert fingerprint(np.array([1, 2]), np.array([3])) != fingerprint(np.array([1]), np.array([2, 3]))
     assert fingerprint(np.array([1, 2], np.int32)) == fingerprint(np.array([1, 2], np.int64))

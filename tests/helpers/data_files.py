@@ -1,4 +1,4 @@
-"""Files as people have them, made small: cards, idx, npz, a web server and a folder that is not ours."""
+"""Small versions of data files, cards, a web server, a read-only folder and a full disk."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _IDX_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """An array in the idx format, written from the description of the format alone."""
+    """Return an array in the idx format, written from the description of the format alone."""
     code = _IDX_CODES[array.dtype.str[1:]]
     header = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
 def digit_arrays(train: int = 50, test: int = 20) -> dict[str, np.ndarray]:
-    """Random images with every label, in the form of MNIST."""
+    """Return random images with every label, in the form of MNIST."""
     random = np.random.default_rng(7)
     return {
         "x_train": random.integers(0, 256, (train, 28, 28), np.uint8),
@@ -57,7 +57,7 @@ def write_idx_files(folder: Path, arrays: dict[str, np.ndarray], *, packed: bool
 
 
 def card_values(name: str, **changes: object) -> dict:
-    """A whole and right card as TOML values; keyword arguments replace keys."""
+    """Return a valid card as TOML values; keyword arguments replace keys."""
     level = {"target": "accuracy>=0.9", "reason": "For the test."}
     values = {
         "name": name,
@@ -86,7 +86,7 @@ def card_values(name: str, **changes: object) -> dict:
 
 
 def write_card(folder: Path, values: dict) -> Path:
-    """Writes a card where a user would put it: `datasets/` of the working directory."""
+    """Write a card where a user would put it: `datasets/` of the working directory."""
     (folder / "datasets").mkdir(parents=True, exist_ok=True)
     path = folder / "datasets" / f"{values['name']}.toml"
     path.write_text(tomli_w.dumps(values), encoding="utf-8")
@@ -99,7 +99,7 @@ def write_digit_card(folder: Path, arrays: dict[str, np.ndarray], **changes: obj
 
 
 class Server:
-    """A web server on this machine: what it serves is a dictionary from path to status, headers and bytes."""
+    """Web server on this machine; `pages` holds status, bytes and announced length by path."""
 
     def __init__(self) -> None:
         self.pages: dict[str, tuple[int, bytes, int]] = {}
@@ -123,7 +123,7 @@ class Server:
         self._thread.start()
 
     def add(self, path: str, body: bytes, *, promised: int | None = None) -> str:
-        """Serves bytes; `promised` is a length that the server announces and does not keep."""
+        """Serve bytes; `promised` is a wrong length for the server to announce."""
         self.pages[path] = (200, body, len(body) if promised is None else promised)
         return self.url(path)
 
@@ -142,7 +142,7 @@ def sha256(body: bytes) -> str:
 
 @contextmanager
 def read_only_folder() -> Iterator[Path]:
-    """A folder that the code under test cannot write to, not even when the tests run as root."""
+    """Yield a folder that is not writable, even if the tests run as root."""
     folder = Path(tempfile.mkdtemp(prefix="batchsel-read-only-"))
     folder.chmod(0o555)
     root = os.geteuid() == 0
@@ -159,7 +159,7 @@ def read_only_folder() -> Iterator[Path]:
 
 @contextmanager
 def full_disk(limit: int) -> Iterator[None]:
-    """Files cannot grow beyond a limit: to the writer it is the same as a disk that is full."""
+    """Limit the size of files, which looks like a full disk to the writer."""
     import resource
 
     old = resource.getrlimit(resource.RLIMIT_FSIZE)

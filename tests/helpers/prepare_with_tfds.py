@@ -1,4 +1,4 @@
-"""Prepares small sets with TensorFlow Datasets: `prepare_with_tfds.py FORMAT FOLDER`."""
+"""Prepare small sets with TensorFlow Datasets: `prepare_with_tfds.py FORMAT FOLDER`."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from data_files import digit_arrays
 
 
 class Tiny(tfds.core.GeneratorBasedBuilder):
-    """The builder of MNIST in small: shuffled by the number of the row."""
+    """Small version of the builder of MNIST: shuffled by the number of the row."""
 
     VERSION = tfds.core.Version("3.0.1")
 
@@ -21,16 +21,16 @@ class Tiny(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=("image", "label"))
 
     def _split_generators(self, manager):
-        return {part: self._generate_examples(part) for part in ("train", "test")}
+        return {split: self._generate_examples(split) for split in ("train", "test")}
 
-    def _generate_examples(self, part):
+    def _generate_examples(self, split):
         arrays = digit_arrays()
-        for row, (image, label) in enumerate(zip(arrays[f"x_{part}"], arrays[f"y_{part}"], strict=True)):
+        for row, (image, label) in enumerate(zip(arrays[f"x_{split}"], arrays[f"y_{split}"], strict=True)):
             yield row, {"image": image[..., None], "label": int(label)}
 
 
 class Sizes(tfds.core.GeneratorBasedBuilder):
-    """Pictures of several sizes, and no part but the training one."""
+    """Images of several sizes, with only a training split."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -49,7 +49,7 @@ class Sizes(tfds.core.GeneratorBasedBuilder):
 
 
 class Moods(tfds.core.GeneratorBasedBuilder):
-    """Texts, with a validation part of their own, which is all there is to report on."""
+    """Texts, with a validation split but no test split."""
 
     VERSION = tfds.core.Version("1.0.0")
 

@@ -1,4 +1,4 @@
-"""A web server that sends parts of files, breaks off, is busy, or lies; and counts what it sent."""
+"""Web server that serves ranges, drops connections, is busy, or lies; and counts the bytes it sent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Page:
-    """What is served at a path.
+    """Page at a path.
 
-    `ranges` says whether wishes for the rest are heard; after `breaks_after` bytes the connection is dropped; before
-    it serves, the server answers with each of `refusals`; from `held_at` bytes on it waits until `go` is set.
+    `ranges`: whether range requests are answered; `breaks_after`: number of bytes after which the connection is
+    dropped; `refusals`: status codes of the answers before the page is served; `held_at`: number of bytes from which
+    on the server waits until `go` is set.
     """
 
     body: bytes
@@ -26,7 +27,7 @@ class Page:
 
 
 class RangeServer:
-    """Serves pages; `asked` holds the Range of each request, `conditions` its If-Range, `sent` the bytes of each."""
+    """Server of pages; `asked` holds the Range of each request, `conditions` its If-Range, `sent` its number of bytes."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
@@ -67,7 +68,7 @@ class RangeServer:
         self.close()
 
     def add(self, path: str, body: bytes, **how: object) -> str:
-        """Serves a page and says its address."""
+        """Serve a page, and return its address."""
         self.pages[path] = Page(body, **how)
         return f"http://127.0.0.1:{self._server.server_port}{path}"
 
@@ -101,8 +102,8 @@ class RangeServer:
                 if page.held_at is not None and at >= page.held_at:
                     page.go.wait(30)
                 chunk = page.body[at : min(at + 10_000, end)]
-                # Counted first: whoever has the bytes may look at the count before this thread goes on.
+                # Counted first, because the receiver may check the count before this thread continues.
                 self.sent[number] += len(chunk)
                 handler.wfile.write(chunk)
-        except OSError:  # whoever asked was killed
+        except OSError:  # the client was killed
             handler.close_connection = True

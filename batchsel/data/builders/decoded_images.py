@@ -22,7 +22,7 @@ from batchsel.data.storage.cache import cache_folder
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.errors import UserError
 
-_FOLDER = "pictures"
+_FOLDER = "pictures"  # stays: caches on disk have this name
 _CHUNK = 512
 _NAMED = 5
 _REMEDY = "another folder for the cache with XDG_CACHE_HOME"

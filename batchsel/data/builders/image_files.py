@@ -56,8 +56,8 @@ class ImageFiles:
         """
         images = np.empty((len(indices), *self.shape), np.uint8)
 
-        def decode(place: int) -> None:
-            images[place] = decode_image_file(self.paths[indices[place]], self.shape)
+        def decode(index: int) -> None:
+            images[index] = decode_image_file(self.paths[indices[index]], self.shape)
 
         for _ in self._threads.map(decode, range(len(indices))):
             pass

@@ -70,10 +70,10 @@ def unpack(archive: Path, folder: Path) -> Path:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     with zipfile.ZipFile(Path(place, "set.zip"), "w") as archive:
+        >>> with TemporaryDirectory() as directory:
+        ...     with zipfile.ZipFile(Path(directory, "set.zip"), "w") as archive:
         ...         archive.writestr("train/a.txt", "a")
-        ...     folder = unpack(Path(place, "set.zip"), Path(place, "set"))
+        ...     folder = unpack(Path(directory, "set.zip"), Path(directory, "set"))
         ...     sorted(path.name for path in folder.rglob("*"))
         ['a.txt', 'train']
     """

@@ -46,8 +46,8 @@ def decode_jpegs(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int
 def _decode_all(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int], where: str) -> np.ndarray:
     images = np.empty((len(offsets) - 1, *shape), np.uint8)
 
-    def decode(place: int) -> None:
-        images[place] = _decode(streams[offsets[place] : offsets[place + 1]], shape, f"{where}: image {place}")
+    def decode(index: int) -> None:
+        images[index] = _decode(streams[offsets[index] : offsets[index + 1]], shape, f"{where}: image {index}")
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for _ in threads.map(decode, range(len(images)), chunksize=256):

@@ -125,7 +125,7 @@ def _encode_targets(values: tuple[str, ...], where: str) -> tuple[np.ndarray, tu
         raise UserError(f"{where}: all labels are {values[0]!r}. Expected two classes or more.")
     if numbers is None and len(classes) > len(values) // 2:
         raise UserError(f"{where}: {len(classes)} classes in {len(values)} rows; is this the column of the label?")
-    number = {name: place for place, name in enumerate(classes)}
+    number = {name: index for index, name in enumerate(classes)}
     return np.array([number[value] for value in values], np.int32), classes
 
 

@@ -118,16 +118,16 @@ def _find_builder(name: str, folder: str | os.PathLike[str] | None, offline: boo
     import tensorflow_datasets as tfds
 
     root = folder or os.environ.get("BATCHSEL_DATA")
-    places = [Path(root).expanduser() / "tensorflow_datasets", Path(root).expanduser()] if root else []
+    data_dirs = [Path(root).expanduser() / "tensorflow_datasets", Path(root).expanduser()] if root else []
     builder: Any = None
-    for place in (*places, None):
+    for data_dir in (*data_dirs, None):
         try:
-            builder = tfds.builder(name, data_dir=place, try_gcs=False)
+            builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
         except tfds.core.DatasetNotFoundError:
             continue
         except (ValueError, AssertionError, RuntimeError) as error:
             raise UsageError(f"TensorFlow Datasets cannot make {name!r}: {error}") from error
-        if builder.info.splits or place is None:
+        if builder.info.splits or data_dir is None:
             break
     else:
         raise UsageError(
@@ -137,14 +137,14 @@ def _find_builder(name: str, folder: str | os.PathLike[str] | None, offline: boo
         return builder
     if offline:
         raise UserError(f"{name} is not prepared in {builder.data_dir}, and --offline forbids downloading it.")
-    return _prepare(name, places[0] if places else None)
+    return _prepare(name, data_dirs[0] if data_dirs else None)
 
 
-def _prepare(name: str, place: Path | None) -> Any:
+def _prepare(name: str, data_dir: Path | None) -> Any:
     import tensorflow_datasets as tfds
 
     try:
-        builder = tfds.builder(name, data_dir=place, file_format="array_record", try_gcs=False)
+        builder = tfds.builder(name, data_dir=data_dir, file_format="array_record", try_gcs=False)
         builder.download_and_prepare()
     except Exception as error:  # whatever the network, the disk and the code of the set may raise
         raise UserError(

@@ -1,4 +1,4 @@
-"""Folders of pictures: listed alike everywhere, decoded once, read row by row, and refused where they are broken."""
+"""Image folders: listed in the same order everywhere, decoded once, read row by row, with errors for broken files."""
 
 import dataclasses
 import zipfile
@@ -23,7 +23,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def write(folder, classes, count, size=(8, 8), ending="png", mode="RGB", first=0):
-    """Pictures whose mean grows with their number, so that they can be told apart."""
+    """Write images whose mean grows with their number, so that they can be identified."""
     for label, name in enumerate(classes):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
@@ -33,15 +33,15 @@ def write(folder, classes, count, size=(8, 8), ending="png", mode="RGB", first=0
             )
 
 
-def test_a_folder_of_class_folders_is_split_by_share(tmp_path):
+def test_folder_of_class_folders_is_split_by_share(tmp_path):
     write(tmp_path / "pets", ["cats", "dogs"], 40)
     dataset, lines = load_image_folder(str(tmp_path / "pets"))
-    assert {part: len(held) for part, held in dataset.splits.items()} == {"train": 56, "validation": 8, "test": 16}
+    assert {split: len(held) for split, held in dataset.splits.items()} == {"train": 56, "validation": 8, "test": 16}
     assert dataset.class_names == ("cats", "dogs")
     assert dataset.train.x.shape == (56, 8, 8, 3)
-    for part in dataset.splits.values():
-        assert (np.bincount(part.y) == len(part) // 2).all()
-    values = [part.x[:, 0, 0, 0] for part in dataset.splits.values()]
+    for split in dataset.splits.values():
+        assert (np.bincount(split.y) == len(split) // 2).all()
+    values = [split.x[:, 0, 0, 0] for split in dataset.splits.values()]
     assert sorted(np.concatenate(values)) == sorted([3 * i for i in range(40)] + [40 + 3 * i for i in range(40)])
     assert lines == ["2 classes: cats, dogs", "8 by 8 pixels, color; 56 train, 8 validation, 16 test"]
     assert load_image_folder(str(tmp_path / "pets"))[0].split_fingerprint == dataset.split_fingerprint
@@ -51,25 +51,25 @@ def test_a_folder_of_class_folders_is_split_by_share(tmp_path):
 
 
 @pytest.mark.parametrize(("second", "third"), [("val", None), ("test", None), ("valid", "test")])
-def test_folders_of_parts_stay_as_they_are(tmp_path, second, third):
-    for number, part in enumerate(filter(None, ("train", second, third))):
-        write(tmp_path / "pets" / part, ["cats", "dogs"], 20, first=20 * number)
+def test_folders_of_splits_are_kept(tmp_path, second, third):
+    for number, split in enumerate(filter(None, ("train", second, third))):
+        write(tmp_path / "pets" / split, ["cats", "dogs"], 20, first=20 * number)
     dataset = load_image_folder(str(tmp_path / "pets"))[0]
-    means = {part: sorted(set(held.x[:, 0, 0, 0] // 3)) for part, held in dataset.splits.items()}
+    means = {split: sorted(set(held.x[:, 0, 0, 0] // 3)) for split, held in dataset.splits.items()}
     expected = range(40, 60) if third else range(20, 40)
     assert set(expected) <= set(means["test"])
     assert len(dataset.test) == 40
     assert len(dataset.validation) == (40 if third else 4)
 
 
-def test_gray_pictures_of_several_sizes(tmp_path):
+def test_gray_images_of_several_sizes_are_scaled(tmp_path):
     write(tmp_path / "a", ["x", "y"], 5, (80, 100), "jpg", "L")
     write(tmp_path / "a", ["x", "y"], 5, (30, 20), "png", "L", first=5)
     assert load_image_folder(str(tmp_path / "a"))[0].input_shape == (64, 64, 1)
     assert load_image_folder(f"{tmp_path / 'a'}:size=16")[0].input_shape == (16, 16, 1)
 
 
-def test_the_middle_of_a_picture_is_taken(tmp_path):
+def test_image_is_cropped_to_its_center(tmp_path):
     pixels = np.zeros((10, 30, 3), np.uint8)
     pixels[:, 10:20] = 200
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -83,7 +83,7 @@ def broken_among(folder, count=1000):
     return path
 
 
-def test_a_broken_jpeg_among_a_thousand_is_named_and_skipped_only_when_asked_for(tmp_path):
+def test_broken_jpeg_is_named_and_skipped_only_on_request(tmp_path):
     path = broken_among(tmp_path / "a")
     for _ in range(2):
         with pytest.raises(UserError, match=rf"1 of 1,000 images cannot be decoded: {path}\. Download them again"):
@@ -95,14 +95,14 @@ def test_a_broken_jpeg_among_a_thousand_is_named_and_skipped_only_when_asked_for
     assert sum(map(len, load_image_folder(str(tmp_path / "a"))[0].splits.values())) == 1000
 
 
-def test_decoding_happens_once(tmp_path, monkeypatch):
+def test_images_are_decoded_once(tmp_path, monkeypatch):
     write(tmp_path / "a", ["x", "y"], 20)
     first = load_image_folder(str(tmp_path / "a"))[0]
     monkeypatch.setattr("batchsel.data.builders.decoded_images.decode_image_file", None)
     np.testing.assert_array_equal(load_image_folder(str(tmp_path / "a"))[0].train.x, first.train.x)
 
 
-def test_nothing_half_written_is_left_when_decoding_is_interrupted(tmp_path, monkeypatch):
+def test_interrupted_decoding_leaves_nothing_behind(tmp_path, monkeypatch):
     write(tmp_path / "a", ["x", "y"], 20)
 
     def interrupted(path, shape):
@@ -115,7 +115,7 @@ def test_nothing_half_written_is_left_when_decoding_is_interrupted(tmp_path, mon
 
 
 @pytest.mark.parametrize("why", ["no space", "no folder", "damaged rows", "no list"])
-def test_where_rows_cannot_be_kept_pictures_are_decoded_each_time(tmp_path, monkeypatch, why):
+def test_images_are_decoded_on_access_if_rows_cannot_be_written(tmp_path, monkeypatch, why):
     write(tmp_path / "a", ["x", "y"], 20)
     expected = load_image_folder(str(tmp_path / "a"))[0]
     cache = tmp_path / "cache" / "batchsel" / "pictures"
@@ -131,14 +131,14 @@ def test_where_rows_cannot_be_kept_pictures_are_decoded_each_time(tmp_path, monk
     elif why == "no folder":
         (tmp_path / "other").write_text("a file")
     found = load_image_folder(str(tmp_path / "a"))[0]
-    for part in expected.splits:
-        np.testing.assert_array_equal(found.splits[part].x, expected.splits[part].x)
+    for split in expected.splits:
+        np.testing.assert_array_equal(found.splits[split].x, expected.splits[split].x)
     if why == "no space":
         with pytest.raises(UserError, match="cannot be written: .* needs 7.7 kB in .* where 100 B are free"):
             load_image_folder(f"{tmp_path / 'a'}:skip_broken")
 
 
-def test_sixteen_bits_and_photographs_held_upright(tmp_path):
+def test_sixteen_bits_are_scaled_and_photographs_turned_upright(tmp_path):
     deep = np.full((8, 8), 0x8000, np.uint16)
     deep[:4] = 0x1000
     Image.fromarray(deep).save(tmp_path / "deep.png")
@@ -152,7 +152,7 @@ def test_sixteen_bits_and_photographs_held_upright(tmp_path):
     assert upright[[0, 15], :, 0].mean(axis=1).tolist() == [0, 250]
 
 
-def test_a_link_that_leads_nowhere_is_a_broken_picture(tmp_path):
+def test_dangling_link_is_a_broken_image(tmp_path):
     write(tmp_path / "a", ["x", "y"], 20)
     (tmp_path / "a" / "x" / "zz.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(UserError, match=r"1 of 41 images cannot be decoded: .*zz.png"):
@@ -160,7 +160,7 @@ def test_a_link_that_leads_nowhere_is_a_broken_picture(tmp_path):
     assert sum(map(len, load_image_folder(f"{tmp_path / 'a'}:skip_broken")[0].splits.values())) == 40
 
 
-def test_classes_that_differ_between_parts(tmp_path):
+def test_test_split_may_lack_classes_but_not_add_any(tmp_path):
     write(tmp_path / "a" / "train", ["x", "y"], 20)
     write(tmp_path / "a" / "test", ["x"], 5)
     assert np.bincount(load_image_folder(str(tmp_path / "a"))[0].test.y).tolist() == [5]
@@ -169,12 +169,12 @@ def test_classes_that_differ_between_parts(tmp_path):
         load_image_folder(str(tmp_path / "a"))
 
 
-def test_a_class_that_is_named_like_a_part(tmp_path):
+def test_class_may_have_the_name_of_a_split(tmp_path):
     write(tmp_path / "a", ["car", "plane", "train"], 10)
     assert load_image_folder(str(tmp_path / "a"))[0].class_names == ("car", "plane", "train")
 
 
-def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_path, monkeypatch):
+def test_large_set_stays_on_disk_and_matches_one_in_memory(tmp_path, monkeypatch):
     write(tmp_path / "a", ["x", "y"], 60)
     for number in range(80):
         Image.new("RGB", (8, 8), "red").save(tmp_path / "a" / "x" / f"red{number}.png")
@@ -191,7 +191,7 @@ def test_a_large_set_is_read_from_the_disk_and_trains_like_one_in_memory(tmp_pat
     assert count_duplicates(resident)["test"] > 0
 
 
-def test_files_are_a_source_too(tmp_path):
+def test_image_files_are_a_source(tmp_path):
     write(tmp_path, ["x", "y"], 20)
     listed = list_images(tmp_path, ["x", "y"])
     source = ImageFiles(*listed, (8, 8, 3))
@@ -213,14 +213,14 @@ def test_files_are_a_source_too(tmp_path):
     ("classes", "message"),
     [([], "holds 0 folders"), (["x"], "holds 1 folders. Expected one for each class"), (["x", "y"], "no images")],
 )
-def test_folders_that_are_no_classes(tmp_path, classes, message):
+def test_folders_without_classes_raise(tmp_path, classes, message):
     for name in classes:
         (tmp_path / name).mkdir()
     with pytest.raises(UserError, match=message):
         load_image_folder(str(tmp_path))
 
 
-def test_names_of_folders(tmp_path):
+def test_names_of_image_folders_are_parsed(tmp_path):
     assert is_image_folder(f"{tmp_path}:size=32:skip_broken")
     assert is_image_folder(f"{tmp_path}:skip_broken:size=32")
     assert not is_image_folder(f"{tmp_path}:size=0")
@@ -238,32 +238,32 @@ def cinic():
 
 
 def write_cinic(folder, ending="png"):
-    for number, part in enumerate(("train", "valid", "test")):
-        write(folder / part, cards.load("datasets", "cinic10").class_names, 2, (32, 32), ending, first=2 * number)
+    for number, split in enumerate(("train", "valid", "test")):
+        write(folder / split, cards.load("datasets", "cinic10").class_names, 2, (32, 32), ending, first=2 * number)
 
 
-def test_cinic_in_its_archive_and_unpacked(cinic, tmp_path):
+def test_cinic_loads_from_its_archive_and_unpacked(cinic, tmp_path):
     write_cinic(tmp_path / "made" / "CINIC-10")
     (tmp_path / "data" / "cinic10").mkdir(parents=True)
     import tarfile
 
     with tarfile.open(tmp_path / "data" / "cinic10" / "CINIC-10.tar.gz", "w:gz") as archive:
-        for part in ("train", "valid", "test"):
-            archive.add(tmp_path / "made" / "CINIC-10" / part, f"./{part}")
+        for split in ("train", "valid", "test"):
+            archive.add(tmp_path / "made" / "CINIC-10" / split, f"./{split}")
     packed = data.load(cinic, folder=tmp_path / "data", offline=True)
     assert data.find(cinic, folder=tmp_path / "data") == "folders of classes"
     assert packed.validation.x[0, 0, 0, 0] == 3 * 2
     (tmp_path / "other").mkdir()
     (tmp_path / "made" / "CINIC-10").rename(tmp_path / "other" / "cinic10")
     unpacked = data.load(cinic, folder=tmp_path / "other", offline=True)
-    for part in packed.splits:
-        np.testing.assert_array_equal(packed.splits[part].x, unpacked.splits[part].x)
+    for split in packed.splits:
+        np.testing.assert_array_equal(packed.splits[split].x, unpacked.splits[split].x)
     next((tmp_path / "other" / "cinic10" / "test" / "cat").iterdir()).unlink()
     with pytest.raises(UserError, match="the folders hold 19 in test instead of 20 images"):
         data.load(cinic, folder=tmp_path / "other", offline=True)
 
 
-def test_an_archive_that_climbs_out_leaves_nothing(cinic, tmp_path):
+def test_archive_with_names_outside_leaves_nothing_behind(cinic, tmp_path):
     (tmp_path / "cinic10").mkdir()
     card = dataclasses.replace(cinic, options={**cinic.options, "archive": "CINIC-10.zip"})
     with zipfile.ZipFile(tmp_path / "cinic10" / "CINIC-10.zip", "w") as archive:
@@ -280,7 +280,7 @@ def command(tmp_path, monkeypatch, capfd):
     return CommandLine(monkeypatch, capfd)
 
 
-def test_a_run_on_pictures_of_ones_own(command, tmp_path, monkeypatch):
+def test_run_on_user_images(command, tmp_path, monkeypatch):
     for label, name in enumerate(("dark", "light")):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(60):

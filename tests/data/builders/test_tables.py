@@ -1,4 +1,4 @@
-"""Tables: the embedded sets are whole, and nothing of validation or test leaks into the scaling."""
+"""Tables: the embedded sets are whole, and validation and test do not leak into the scaling."""
 
 import dataclasses
 
@@ -20,31 +20,31 @@ from batchsel.errors import UserError
         ("spirals", (2,), (2048, 1024, 1024)),
     ],
 )
-def test_embedded_sets(name, shape, sizes):
+def test_embedded_sets_load(name, shape, sizes):
     dataset = data.load(cards.load("datasets", name))
     assert dataset.input_shape == shape
     assert tuple(map(len, dataset.splits.values())) == sizes
     assert dataset.train.x.dtype == np.float32
     assert dataset.train.y.dtype == np.int32
-    shares = [np.bincount(part.y, minlength=dataset.outputs) / len(part) for part in dataset.splits.values()]
+    shares = [np.bincount(split.y, minlength=dataset.outputs) / len(split) for split in dataset.splits.values()]
     assert np.abs(np.subtract(shares[1:], shares[0])).max() < 1.5 / min(sizes)
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "spirals"])
-def test_tables_are_standardized_by_the_training_part(name):
+def test_tables_are_standardized_by_the_training_split(name):
     dataset = data.load(cards.load("datasets", name))
     np.testing.assert_allclose(dataset.train.x.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(dataset.train.x.std(axis=0), 1, atol=1e-5)
     assert np.abs(dataset.validation.x.mean(axis=0)).max() > 1e-3
 
 
-def test_digits_are_divided_by_their_greatest_value():
+def test_digits_are_divided_by_their_maximum():
     dataset = data.load(cards.load("datasets", "digits"))
-    values = np.unique(np.concatenate([part.x for part in dataset.splits.values()]))
+    values = np.unique(np.concatenate([split.x for split in dataset.splits.values()]))
     np.testing.assert_array_equal(values, np.arange(17, dtype=np.float32) / 16)
 
 
-def test_what_is_in_the_other_parts_does_not_move_the_training_part():
+def test_other_splits_do_not_affect_the_training_split():
     card = dataclasses.replace(cards.load("datasets", "iris"), content={})
     x, y = np.random.default_rng(0).normal(size=(150, 4)), np.arange(150) % 3
     before = build_table_dataset(card, x, y)
@@ -55,12 +55,12 @@ def test_what_is_in_the_other_parts_does_not_move_the_training_part():
     assert after.test.x.min() > 500
 
 
-def test_a_constant_feature_is_no_division_by_zero():
+def test_constant_feature_has_deviation_one():
     mean, deviation = mean_and_deviation(np.full((5, 1), 3.0))
     assert (mean.item(), deviation.item()) == (3.0, 1.0)
 
 
-def test_another_table_than_that_of_the_card():
+def test_table_unlike_the_card_raises():
     card = cards.load("datasets", "iris")
     x, y = np.ones((150, 4)), np.arange(150) % 3
     with pytest.raises(UserError, match=r"iris: the content differs from the card: x has SHA-256 .*; y has SHA-256"):
@@ -80,7 +80,7 @@ def test_regression_keeps_its_values():
     assert len(dataset.test) == 30
 
 
-def test_a_changed_split_is_told():
+def test_changed_split_raises():
     card = cards.load("datasets", "iris")
     wrong = dataclasses.replace(card, content={**card.content, "split": "0" * 64})
     with pytest.raises(UserError, match=r"iris: the split of seed 0 has the fingerprint 1a0c8f96"):

@@ -1,4 +1,4 @@
-"""Downloads from a real web server: whole and right, or not at all."""
+"""Downloads from a real web server: complete and right, or not at all."""
 
 import os
 from types import SimpleNamespace
@@ -30,24 +30,24 @@ def names(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_download_lands_in_its_place(tmp_path, server):
+def test_download_lands_in_its_place_once(tmp_path, server):
     folder = DataFolder(tmp_path / "deep" / "mnist")
     path = folder.fetch(remote(server.add("/train.gz", BODY)))
     assert path.read_bytes() == BODY
     assert file_sha256(path) == sha256(BODY)
     assert names(tmp_path) == ["train.gz"]
     folder.fetch(remote(server.url("/train.gz")))
-    assert server.asked == ["/train.gz"], "a file that is there is not fetched again"
+    assert server.asked == ["/train.gz"], "an existing file is not fetched again"
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path, server):
+def test_existing_file_is_left_alone(tmp_path, server):
     (tmp_path / "train.gz").write_bytes(b"put here by hand, packed in another way")
     path = DataFolder(tmp_path).fetch(remote(server.add("/train.gz", BODY)))
     assert path.read_bytes().startswith(b"put here by hand")
     assert server.asked == []
 
 
-def test_mirrors_are_tried_in_turn(tmp_path, server):
+def test_mirrors_are_tried_in_order(tmp_path, server):
     wrong = server.add("/wrong", BODY[:-1] + b"x")
     right = server.add("/right", BODY)
     never = server.add("/never", BODY)
@@ -58,7 +58,7 @@ def test_mirrors_are_tried_in_turn(tmp_path, server):
     assert names(tmp_path) == ["train.gz", "train.gz.corrupt"]
 
 
-def test_a_corrupt_download_is_kept_aside_and_named(tmp_path, server):
+def test_corrupt_download_is_kept_aside_and_named(tmp_path, server):
     body = BODY[:-1] + b"x"
     with pytest.raises(UserError) as caught:
         DataFolder(tmp_path).fetch(remote(server.add("/train.gz", body)))
@@ -70,7 +70,7 @@ def test_a_corrupt_download_is_kept_aside_and_named(tmp_path, server):
     assert (tmp_path / "train.gz.corrupt").read_bytes() == body
 
 
-def test_a_truncated_download_is_kept_to_be_gone_on_with_and_never_used(tmp_path, server, monkeypatch):
+def test_truncated_download_is_kept_for_resuming_and_never_used(tmp_path, server, monkeypatch):
     monkeypatch.setattr(http_download, "PAUSES", ())
     url = server.add("/train.gz", BODY[:150_000], promised=len(BODY))
     with pytest.raises(UserError, match=r"IncompleteRead(.|\n)*150\.0 kB received are kept"):
@@ -80,7 +80,7 @@ def test_a_truncated_download_is_kept_to_be_gone_on_with_and_never_used(tmp_path
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
 
 
-def test_every_address_that_failed_is_told(tmp_path, server):
+def test_every_failed_address_is_reported(tmp_path, server):
     urls = (server.url("/a"), server.url("/b"))
     with pytest.raises(UserError) as caught:
         DataFolder(tmp_path).fetch(remote(*urls))
@@ -88,13 +88,13 @@ def test_every_address_that_failed_is_told(tmp_path, server):
     assert names(tmp_path) == []
 
 
-def test_an_empty_answer_is_a_failure(tmp_path, server):
+def test_empty_answer_is_a_failure(tmp_path, server):
     with pytest.raises(UserError, match="the answer was empty"):
         DataFolder(tmp_path).fetch(remote(server.add("/train.gz", b"")))
     assert names(tmp_path) == []
 
 
-def test_offline_nothing_is_asked(tmp_path, server):
+def test_offline_sends_no_request(tmp_path, server):
     folder = DataFolder(tmp_path / "mnist", offline=True)
     with pytest.raises(UserError, match=r"train\.gz is not in .*mnist, and --offline forbids downloading it"):
         folder.fetch(remote(server.add("/train.gz", BODY)))
@@ -102,7 +102,7 @@ def test_offline_nothing_is_asked(tmp_path, server):
     assert not folder.path.exists()
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path, server):
+def test_full_disk_leaves_existing_files(tmp_path, server):
     (tmp_path / "other.gz").write_bytes(b"mine")
     file = remote(server.add("/train.gz", BODY))
     with full_disk(10_000), pytest.raises(UserError, match=r"cannot write .*train\.gz: File too large.*free space"):
@@ -111,9 +111,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, server):
     assert DataFolder(tmp_path).fetch(file).read_bytes() == BODY
 
 
-def test_a_read_only_folder(tmp_path, server):
+def test_read_only_folder_raises(tmp_path, server):
     file = remote(server.add("/train.gz", BODY))
-    DataFolder(tmp_path).fetch(file)  # imports all that is needed, while Python's own folders can be read
+    DataFolder(tmp_path).fetch(file)  # imports everything while the folders of Python are readable
     with read_only_folder() as folder:
         with pytest.raises(UserError, match=r"cannot write .*: Permission denied.*--data-dir or BATCHSEL_DATA"):
             DataFolder(folder).fetch(file)
@@ -121,7 +121,7 @@ def test_a_read_only_folder(tmp_path, server):
             DataFolder(folder / "mnist").fetch(file)
 
 
-def test_a_data_folder_that_is_a_file(tmp_path, server):
+def test_data_folder_that_is_a_file_raises(tmp_path, server):
     (tmp_path / "mnist").write_text("I am a file")
     with pytest.raises(UserError, match="cannot write"):
         DataFolder(tmp_path / "mnist").fetch(remote(server.add("/train.gz", BODY)))
@@ -129,7 +129,7 @@ def test_a_data_folder_that_is_a_file(tmp_path, server):
 
 
 @pytest.mark.parametrize("name", ["../up.gz", "/etc/passwd", "a/../../up.gz", "link/up.gz", "direct"])
-def test_no_name_leads_out_of_the_folder(tmp_path, server, name):
+def test_names_outside_the_folder_raise(tmp_path, server, name):
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     outside.mkdir()
@@ -142,19 +142,19 @@ def test_no_name_leads_out_of_the_folder(tmp_path, server, name):
     assert server.asked == []
 
 
-def test_a_name_may_have_a_folder_of_its_own(tmp_path, server):
+def test_name_may_include_a_folder(tmp_path, server):
     path = DataFolder(tmp_path).fetch(remote(server.add("/a", BODY), name="raw/train.gz"))
     assert path == tmp_path / "raw" / "train.gz"
 
 
-def test_the_progress_sees_every_byte(tmp_path, server, capsys):
+def test_progress_counts_every_byte(tmp_path, server, capsys):
     DataFolder(tmp_path, progress=LineProgress).fetch(remote(server.add("/train.gz", BODY)))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "downloading train.gz\ntrain.gz: 0.3 MB\n"
 
 
-def test_the_progress_is_closed_when_the_download_fails(tmp_path, server):
+def test_progress_is_closed_when_the_download_fails(tmp_path, server):
     bars = []
 
     class Bar(LineProgress):
@@ -171,7 +171,7 @@ def test_the_progress_is_closed_when_the_download_fails(tmp_path, server):
     assert [bar.closed for bar in bars] == [1, 1]
 
 
-def test_a_bar_on_a_terminal_counts_what_it_is_told():
+def test_bar_on_a_terminal_counts_updates():
     from batchsel.data.storage.progress import BarProgress
 
     bar = BarProgress("train.gz")
@@ -187,7 +187,7 @@ def test_a_bar_on_a_terminal_counts_what_it_is_told():
         bar.close()
 
 
-def test_the_folder_comes_from_the_argument_the_environment_or_the_cache(tmp_path, monkeypatch):
+def test_folder_comes_from_argument_environment_or_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("BATCHSEL_DATA", str(tmp_path / "environment"))
     assert data_folder("mnist", tmp_path) == tmp_path / "mnist"
     assert data_folder("mnist") == tmp_path / "environment" / "mnist"

@@ -1,4 +1,4 @@
-"""Downloads that are interrupted, dropped, refused or mixed: not a byte too many is sent, and the right ones arrive."""
+"""Downloads that are interrupted, dropped, refused or mixed: only the missing bytes are sent, and the right ones arrive."""
 
 import gzip
 import os
@@ -32,7 +32,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch):
-    """The pauses that were made, none of which takes time."""
+    """Return the list of pauses, none of which takes time."""
     made = []
     monkeypatch.setattr(http_download, "time", SimpleNamespace(sleep=made.append))
     return made
@@ -47,7 +47,7 @@ def names(folder):
 
 
 def interrupted(folder, server, body=BODY, **how):
-    """Half of a file has come; what the server counts starts anew, and the connection holds from now on."""
+    """Download half of a file; then reset the counts of the server, and keep the connection."""
     url = server.add("/train.gz", body, breaks_after=HALF, **how)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http_download, "PAUSES", ())
@@ -69,7 +69,7 @@ def interrupted(folder, server, body=BODY, **how):
         ({}, None),
     ],
 )
-def test_an_interrupted_download_goes_on(tmp_path, server, how, condition):
+def test_interrupted_download_resumes(tmp_path, server, how, condition):
     url = interrupted(tmp_path, server, **how)
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
     assert server.asked == [f"bytes={HALF}-"]
@@ -78,28 +78,28 @@ def test_an_interrupted_download_goes_on(tmp_path, server, how, condition):
     assert names(tmp_path) == ["train.gz"]
 
 
-def test_a_dropped_connection_goes_on_at_once(tmp_path, server, pauses):
+def test_dropped_connection_resumes_at_once(tmp_path, server, pauses):
     url = server.add("/train.gz", BODY, breaks_after=100_000)
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
     assert server.asked == [None, "bytes=100000-", "bytes=200000-"]
     assert sum(server.sent) == len(BODY)
-    assert pauses == [1, 1], "whenever more has come, the pauses begin anew"
+    assert pauses == [1, 1], "the pauses start over whenever more bytes arrive"
 
 
-def test_a_server_that_sends_only_wholes_begins_anew(tmp_path, server):
+def test_server_without_ranges_starts_over(tmp_path, server):
     url = interrupted(tmp_path, server, ranges=False)
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
     assert server.sent == [len(BODY)]
 
 
-def test_a_server_that_breaks_off_and_sends_only_wholes_is_given_up(tmp_path, server, pauses):
+def test_server_without_ranges_that_keeps_dropping_fails(tmp_path, server, pauses):
     url = server.add("/train.gz", BODY, ranges=False, breaks_after=HALF)
     with pytest.raises(UserError, match="IncompleteRead"):
         DataFolder(tmp_path).fetch(remote(url))
     assert pauses == [1, 3, 9]
 
 
-def test_a_file_that_changed_between_the_halves_begins_anew(tmp_path, server):
+def test_file_that_changed_between_the_halves_starts_over(tmp_path, server):
     url = interrupted(tmp_path, server, etag='"old"')
     server.add("/train.gz", OTHER, etag='"new"')
     assert DataFolder(tmp_path).fetch(remote(url, body=OTHER)).read_bytes() == OTHER
@@ -107,7 +107,7 @@ def test_a_file_that_changed_between_the_halves_begins_anew(tmp_path, server):
     assert server.sent == [len(OTHER)]
 
 
-def test_halves_of_different_files_are_found_by_the_hash_and_fetched_anew(tmp_path, server):
+def test_halves_of_different_files_are_detected_and_downloaded_again(tmp_path, server):
     url = interrupted(tmp_path, server)
     server.add("/train.gz", OTHER)
     assert DataFolder(tmp_path).fetch(remote(url, body=OTHER)).read_bytes() == OTHER
@@ -115,14 +115,14 @@ def test_halves_of_different_files_are_found_by_the_hash_and_fetched_anew(tmp_pa
     assert names(tmp_path) == ["train.gz"]
 
 
-def test_another_length_begins_anew(tmp_path, server):
+def test_another_length_starts_over(tmp_path, server):
     url = interrupted(tmp_path, server)
     server.add("/train.gz", BODY + b"more")
     assert DataFolder(tmp_path).fetch(remote(url, body=BODY + b"more")).stat().st_size == len(BODY) + 4
     assert server.asked == [f"bytes={HALF}-", None]
 
 
-def test_wrong_bytes_are_corrupt_after_one_fresh_start(tmp_path, server):
+def test_wrong_bytes_are_corrupt_after_one_restart(tmp_path, server):
     url = interrupted(tmp_path, server)
     with pytest.raises(UserError, match=r"wrong content.*kept as .*train\.gz\.corrupt"):
         DataFolder(tmp_path).fetch(remote(url, body=OTHER))
@@ -131,16 +131,16 @@ def test_wrong_bytes_are_corrupt_after_one_fresh_start(tmp_path, server):
     assert (tmp_path / "train.gz.corrupt").read_bytes() == BODY
 
 
-def test_a_mirror_goes_on_with_what_another_began(tmp_path, server, monkeypatch):
+def test_mirror_resumes_the_download_of_another(tmp_path, server, monkeypatch):
     monkeypatch.setattr(http_download, "PAUSES", ())
     broken = server.add("/broken", BODY, etag='"a"', breaks_after=HALF)
     mirror = server.add("/mirror", BODY, etag='"b"')
     assert DataFolder(tmp_path).fetch(remote(broken, mirror)).read_bytes() == BODY
     assert server.sent == [HALF, len(BODY) - HALF]
-    assert server.conditions == [None, None], "the mirror knows nothing of the other's version"
+    assert server.conditions == [None, None], "the mirror does not know the version of the other server"
 
 
-def test_a_download_that_lacks_only_its_name_asks_nobody(tmp_path, server):
+def test_complete_partial_download_sends_no_request(tmp_path, server):
     url = interrupted(tmp_path, server)
     (tmp_path / ".train.gz.part").write_bytes(BODY)
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
@@ -148,7 +148,7 @@ def test_a_download_that_lacks_only_its_name_asks_nobody(tmp_path, server):
     assert names(tmp_path) == ["train.gz"]
 
 
-def test_a_part_that_is_too_long_begins_anew(tmp_path, server):
+def test_partial_download_that_is_too_long_starts_over(tmp_path, server):
     url = interrupted(tmp_path, server)
     (tmp_path / ".train.gz.part").write_bytes(BODY + b"more")
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
@@ -156,19 +156,19 @@ def test_a_part_that_is_too_long_begins_anew(tmp_path, server):
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"total": "many", "version": 3, "url": "%s"}'])
-def test_a_note_that_is_damaged_does_no_harm(tmp_path, server, note):
+def test_damaged_metadata_are_ignored(tmp_path, server, note):
     url = interrupted(tmp_path, server)
     (tmp_path / ".train.gz.part.json").write_text(note.replace("%s", url))
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
 
 
-def test_a_busy_server_is_asked_again(tmp_path, server, pauses):
+def test_busy_server_is_retried(tmp_path, server, pauses):
     url = server.add("/train.gz", BODY, refusals=[503, 429])
     assert DataFolder(tmp_path).fetch(remote(url)).read_bytes() == BODY
-    assert pauses == [7, 7], "the pauses that the server asked for"
+    assert pauses == [7, 7], "the pauses that the server requested"
 
 
-def test_what_will_not_pass_is_not_tried_again(tmp_path, server, pauses):
+def test_permanent_errors_are_not_retried(tmp_path, server, pauses):
     lost, forbidden = server.add("/lost", BODY, refusals=[404]), server.add("/forbidden", BODY, refusals=[403])
     with pytest.raises(UserError, match=r"404(.|\n)*403(.|\n)*ConnectionError"):
         DataFolder(tmp_path).fetch(remote(lost, forbidden, "http://127.0.0.1:9/dead"))
@@ -176,14 +176,14 @@ def test_what_will_not_pass_is_not_tried_again(tmp_path, server, pauses):
     assert names(tmp_path) == []
 
 
-def test_what_came_outlives_a_server_that_is_gone(tmp_path, server):
+def test_received_bytes_outlive_a_dead_server(tmp_path, server):
     interrupted(tmp_path, server)
     with pytest.raises(UserError, match="are kept"):
         DataFolder(tmp_path).fetch(remote("http://127.0.0.1:9/dead"))
     assert (tmp_path / ".train.gz.part").stat().st_size == HALF
 
 
-def test_a_resumed_bar_begins_where_the_file_ends(tmp_path, server, capsys):
+def test_resumed_bar_starts_at_the_received_bytes(tmp_path, server, capsys):
     url = interrupted(tmp_path, server)
     moves = []
 
@@ -198,14 +198,14 @@ def test_a_resumed_bar_begins_where_the_file_ends(tmp_path, server, capsys):
     assert capsys.readouterr().err == "downloading train.gz\ntrain.gz: 0.3 MB\n"
 
 
-def test_an_encoded_answer_is_taken_as_it_is(tmp_path, server):
+def test_encoded_answer_is_stored_unchanged(tmp_path, server):
     # Servers say so of .gz files as such; unpacked they would not be the files of the card.
     body = gzip.compress(BODY)
     url = server.add("/train.gz", body, etag='"v"\r\nContent-Encoding: x-gzip')
     assert DataFolder(tmp_path).fetch(remote(url, body=body)).read_bytes() == body
 
 
-def test_what_does_not_fit_is_not_asked_for(tmp_path, server, monkeypatch):
+def test_file_larger_than_the_disk_is_not_requested(tmp_path, server, monkeypatch):
     monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda path: SimpleNamespace(free=100_000))
     url = server.add("/train.gz", BODY)
     message = r"train\.gz needs 256\.0 kB in .*, where 100\.0 kB are free"
@@ -218,14 +218,14 @@ def test_what_does_not_fit_is_not_asked_for(tmp_path, server, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_only_what_is_missing_has_to_fit(tmp_path, server, monkeypatch):
+def test_only_the_missing_bytes_must_fit(tmp_path, server, monkeypatch):
     url = interrupted(tmp_path, server)
     monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda path: SimpleNamespace(free=len(BODY) - HALF))
     assert DataFolder(tmp_path).fetch(remote(url, bytes=len(BODY))).read_bytes() == BODY
 
 
 def fetching(folder, url, progress="None"):
-    """Another process that fetches."""
+    """Return another process that fetches."""
     code = (
         "import sys; from pathlib import Path; from types import SimpleNamespace; "
         "from batchsel.data.download.fetch import DataFolder; from batchsel.data.storage.progress import LineProgress; "
@@ -244,7 +244,7 @@ def wait_until(condition):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_download_that_was_killed_goes_on(tmp_path, server, how):
+def test_killed_download_resumes(tmp_path, server, how):
     part = tmp_path / ".train.gz.part"
     url = server.add("/train.gz", BODY, etag='"v"', held_at=200_000)
     process = fetching(tmp_path, url)
@@ -260,7 +260,7 @@ def test_a_download_that_was_killed_goes_on(tmp_path, server, how):
     assert names(tmp_path) == ["train.gz"]
 
 
-def test_of_two_processes_one_downloads_and_the_other_waits(tmp_path, server):
+def test_only_one_of_two_processes_downloads(tmp_path, server):
     url = server.add("/train.gz", BODY, held_at=100_000)
     first = fetching(tmp_path, url)
     wait_until(lambda: server.asked)
@@ -274,7 +274,7 @@ def test_of_two_processes_one_downloads_and_the_other_waits(tmp_path, server):
     assert names(tmp_path) == ["train.gz"]
 
 
-def test_who_waited_goes_on_when_the_other_was_killed(tmp_path, server):
+def test_waiting_process_resumes_when_the_other_was_killed(tmp_path, server):
     url = server.add("/train.gz", BODY, held_at=100_000)
     first = fetching(tmp_path, url)
     wait_until(lambda: server.asked)
@@ -298,12 +298,12 @@ def at_once(folder, url, count=4):
     assert names(folder) == ["train.gz"]
 
 
-def test_of_four_threads_one_downloads(tmp_path, server):
+def test_only_one_of_four_threads_downloads(tmp_path, server):
     at_once(tmp_path, server.add("/train.gz", BODY))
     assert server.sent == [len(BODY)]
 
 
-def test_without_locks_each_downloads_for_itself(tmp_path, server, monkeypatch):
+def test_every_process_downloads_without_locks(tmp_path, server, monkeypatch):
     def refuse(descriptor, operation):
         raise OSError(37, "No locks available")
 
@@ -315,7 +315,7 @@ def test_without_locks_each_downloads_for_itself(tmp_path, server, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there the other branch is the one in use")
-def test_the_locks_of_windows(tmp_path, server, monkeypatch):
+def test_windows_locks_work(tmp_path, server, monkeypatch):
     import fcntl
 
     def locking(descriptor, mode, count):

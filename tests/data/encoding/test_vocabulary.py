@@ -1,4 +1,4 @@
-"""Texts: the vocabulary knows the training part alone, and files in every official form give the same data."""
+"""Texts: the vocabulary comes from the training split, and every official form loads the same data."""
 
 import dataclasses
 import gzip
@@ -16,7 +16,7 @@ WORDS = ["bad", "awful", "poor", "sad", "good", "great", "fine", "glad"]
 
 
 def tweets(n, seed=0):
-    """Labels 0 and 4 in turn, and short texts whose words go with them."""
+    """Return alternating labels 0 and 4, and short texts with matching words."""
     generator = np.random.default_rng(seed)
     for row in range(n):
         words = [WORDS[4 * (row % 2) + generator.integers(4)] for _ in range(generator.integers(1, 6))]
@@ -44,10 +44,10 @@ def write(folder, form):
 
 
 @pytest.mark.parametrize("form", ["gzip", "plain"])
-def test_a_table_of_labelled_texts(card, tmp_path, form):
+def test_labeled_texts_in_a_table_load(card, tmp_path, form):
     write(tmp_path / "sentiment140", form)
     dataset = data.load(card, folder=tmp_path)
-    assert [len(part) for part in dataset.splits.values()] == [80, 20, 10]
+    assert [len(split) for split in dataset.splits.values()] == [80, 20, 10]
     assert dataset.train.x.dtype == np.int32
     assert dataset.train.x.shape == (80, 40)
     assert (np.bincount(dataset.validation.y) == 10).all()
@@ -60,7 +60,7 @@ def test_a_table_of_labelled_texts(card, tmp_path, form):
     assert (dataset.test.x[3][len(expected) :] == PADDING).all()
 
 
-def test_the_vocabulary_is_learned_on_the_training_part_alone(card, tmp_path):
+def test_vocabulary_is_learned_on_the_training_split_only(card, tmp_path):
     write(tmp_path / "sentiment140", "plain")
     first, second = (data.load(card, seed, folder=tmp_path) for seed in (0, 1))
     for dataset in (first, second):
@@ -86,7 +86,7 @@ def test_frequent_words_come_first_and_others_are_unknown():
         (quoted("0", "a", "b"), "line 2: 3 values"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(card, tmp_path, line, said):
+def test_errors_in_a_file_are_named(card, tmp_path, line, said):
     write(tmp_path / "sentiment140", "plain")
     path = tmp_path / "sentiment140" / "sentiment140_random.csv"
     path.write_text("target,text\n" + line + "\n" + path.read_text("utf-8").partition("\n")[2], "utf-8")
@@ -94,13 +94,13 @@ def test_what_is_wrong_in_a_file_is_named(card, tmp_path, line, said):
         data.load(card, folder=tmp_path)
 
 
-def test_what_is_missing_is_said(card, tmp_path):
+def test_missing_files_are_named(card, tmp_path):
     with pytest.raises(UserError, match=r"sentiment140 is not in .* Expected sentiment140_random.csv.gz or"):
         data.load(card, folder=tmp_path)
     assert data.find(card, folder=tmp_path) is None
 
 
-def test_the_official_archive_and_its_files_are_taken(tmp_path):
+def test_official_archive_and_its_files_load(tmp_path):
     full = cards.load("datasets", "sentiment140_full")
     sizes = dataclasses.replace(full.sizes, train=80, validation=20, test=10)
     full = dataclasses.replace(full, sizes=sizes, content={})
@@ -128,9 +128,9 @@ def test_the_official_archive_and_its_files_are_taken(tmp_path):
 
 @pytest.mark.data
 @pytest.mark.skipif(not os.environ.get("BATCHSEL_DATA"), reason="BATCHSEL_DATA is not set")
-def test_the_real_sample():
+def test_real_sample_loads():
     dataset = data.load(cards.load("datasets", "sentiment140"), offline=True)
-    assert [len(part) for part in dataset.splits.values()] == [60_839, 5_000, 359]
+    assert [len(split) for split in dataset.splits.values()] == [60_839, 5_000, 359]
     assert np.bincount(dataset.test.y).tolist() == [177, 182]
     known = (dataset.test.x > UNKNOWN).sum() / (dataset.test.x > PADDING).sum()
     assert known > 0.9

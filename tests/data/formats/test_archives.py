@@ -1,4 +1,4 @@
-"""Archives: whole, inside their folder and within the space there is, or not at all."""
+"""Archives: unpacked completely, inside their folder and within the disk space, or not at all."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ def write_zip(path, files):
 
 
 def write_tar(path, members):
-    """Writes members of any kind: name, body or None, and what else tarfile is to say of them."""
+    """Write members of any kind: name, body or None, and further attributes."""
     with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
         for name, body, facts in members:
             member = tarfile.TarInfo(name)
@@ -51,7 +51,7 @@ def contents(folder):
 
 
 def refused(archive, message):
-    """Nothing is there after a refusal but what was there before."""
+    """Check that unpacking raises and changes no file."""
     before = sorted(archive.parent.parent.rglob("*"))
     with pytest.raises(UserError, match=message):
         unpack(archive, archive.parent / "unpacked")
@@ -65,12 +65,12 @@ def test_all_files_are_unpacked(tmp_path, kind):
     assert contents(folder) == FILES
     assert sorted(path.name for path in folder.parent.iterdir()) == ["unpacked"]
     archive.write_bytes(b"no longer an archive")
-    assert unpack(archive, folder) == folder, "what is there is taken for whole"
+    assert unpack(archive, folder) == folder, "existing contents are assumed to be whole"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["../up.txt", "set/../../up.txt", "/tmp/up.txt", "C:\\up.txt", "set\\..\\..\\up.txt"])
-def test_names_that_lead_out_are_refused(tmp_path, kind, name):
+def test_names_outside_the_folder_raise(tmp_path, kind, name):
     (tmp_path / "inner").mkdir()
     archive = write(tmp_path / "inner" / f"set{kind}", {"fine.txt": b"fine", name: b"up"})
     refused(archive, "its member '.*up.txt' leads out of the folder")
@@ -78,7 +78,7 @@ def test_names_that_lead_out_are_refused(tmp_path, kind, name):
 
 @pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "a/../../secret", "a/../b"])
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
-def test_links_that_climb_are_refused(tmp_path, target, kind):
+def test_links_outside_the_folder_raise(tmp_path, target, kind):
     write_tar(tmp_path / "set.tar", [("set/link", None, {"type": kind, "linkname": target}), ("set/link/x", b"x", {})])
     refused(tmp_path / "set.tar", "its member 'set/link' is a link to '.*', out of the folder")
 
@@ -92,12 +92,12 @@ def test_links_within_the_folder_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_devices_are_refused(tmp_path, kind):
+def test_devices_raise(tmp_path, kind):
     write_tar(tmp_path / "set.tar.gz", [("set/null", None, {"type": kind, "devmajor": 1, "devminor": 3})])
     refused(tmp_path / "set.tar.gz", "its member 'set/null' is a device or a pipe")
 
 
-def test_links_and_encrypted_members_of_zips_are_refused(tmp_path):
+def test_links_and_encrypted_members_of_zips_raise(tmp_path):
     link = zipfile.ZipInfo("set/link")
     link.external_attr = 0o120777 << 16
     write_zip(tmp_path / "set.zip", {link: "/etc/passwd"})
@@ -109,7 +109,7 @@ def test_links_and_encrypted_members_of_zips_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_archive_that_is_cut_off_anywhere_is_refused(tmp_path, kind):
+def test_archive_truncated_anywhere_raises(tmp_path, kind):
     archive = write(tmp_path / f"set{kind}")
     # A tar archive ends with two blocks of zeros and is filled up with more; nothing is lost with those.
     whole = archive.read_bytes()
@@ -121,7 +121,7 @@ def test_an_archive_that_is_cut_off_anywhere_is_refused(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", [".zip", ".tar.gz"])
-def test_a_wrong_check_sum_is_found(tmp_path, kind):
+def test_wrong_checksum_raises(tmp_path, kind):
     archive = write(tmp_path / f"set{kind}")
     body = bytearray(archive.read_bytes())
     at = body.index(b"PK\x01\x02") + 16 if kind == ".zip" else len(body) - 8
@@ -131,7 +131,7 @@ def test_a_wrong_check_sum_is_found(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_is_damaged_nothing_half_written_is_left(tmp_path, kind):
+def test_damaged_archive_leaves_nothing_behind(tmp_path, kind):
     archive = write(tmp_path / f"set{kind}")
     whole, numbers = archive.read_bytes(), random.Random(5)
     for _ in range(60):
@@ -150,13 +150,13 @@ def test_whatever_is_damaged_nothing_half_written_is_left(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bomb_is_refused_before_anything_is_written(tmp_path, kind, monkeypatch):
+def test_archive_bomb_raises_before_anything_is_written(tmp_path, kind, monkeypatch):
     archive = write(tmp_path / f"set{kind}", {"zeros.bin": bytes(3_000_000)})
     monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda path: SimpleNamespace(free=2_000_000))
     refused(archive, rf"set\{kind}, unpacked, needs 3\.0 MB in .*, where 2\.0 MB are free")
 
 
-def test_a_sparse_bomb_is_refused(tmp_path):
+def test_sparse_archive_bomb_raises(tmp_path):
     with gzip.open(tmp_path / "set.tar.gz", "wb") as packed:
         member = tarfile.TarInfo("huge.bin")
         member.size = 1 << 60
@@ -164,7 +164,7 @@ def test_a_sparse_bomb_is_refused(tmp_path):
     refused(tmp_path / "set.tar.gz", "needs 1152921.5 TB")
 
 
-def test_what_is_no_archive_is_told(tmp_path):
+def test_other_files_are_not_archives(tmp_path):
     refused(tmp_path / "set.rar", r"cannot be unpacked. Expected a name that ends with \.zip, \.tar")
     refused(tmp_path / "set.zip", "there is no archive")
     for name in ("set.zip", "set.tar", "set.tgz"):
@@ -172,7 +172,7 @@ def test_what_is_no_archive_is_told(tmp_path):
         refused(tmp_path / name, "is damaged or truncated")
 
 
-def test_a_full_folder_is_left_alone_and_an_empty_one_is_filled(tmp_path):
+def test_empty_folder_is_filled_and_a_file_is_left_alone(tmp_path):
     archive = write(tmp_path / "set.zip")
     (tmp_path / "mine").mkdir()
     assert contents(unpack(archive, tmp_path / "mine")) == FILES
@@ -182,7 +182,7 @@ def test_a_full_folder_is_left_alone_and_an_empty_one_is_filled(tmp_path):
     assert (tmp_path / "file").read_text() == "I am a file"
 
 
-def test_of_four_threads_one_unpacks(tmp_path, monkeypatch):
+def test_only_one_of_four_threads_unpacks(tmp_path, monkeypatch):
     archive, times = write(tmp_path / "set.zip"), []
     extract = archives._extract
     monkeypatch.setattr(archives, "_extract", lambda *words: (times.append(words), extract(*words)))
@@ -196,7 +196,7 @@ def test_of_four_threads_one_unpacks(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.zip", "unpacked"]
 
 
-def test_who_was_killed_while_unpacking_leaves_nothing_that_counts(tmp_path):
+def test_killed_process_leaves_no_folder(tmp_path):
     archive = write(tmp_path / "set.zip")
     code = (
         "import os, sys; from pathlib import Path; from batchsel.data.formats import archives; "
@@ -211,7 +211,7 @@ def test_who_was_killed_while_unpacking_leaves_nothing_that_counts(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.zip", "unpacked"]
 
 
-def test_a_python_without_a_guard_of_its_own_refuses_the_same(tmp_path, monkeypatch):
+def test_python_without_tar_filter_raises_too(tmp_path, monkeypatch):
     monkeypatch.delattr(tarfile, "data_filter")
     monkeypatch.delattr(tarfile, "FilterError")
     assert contents(unpack(write(tmp_path / "set.tar"), tmp_path / "unpacked")) == FILES

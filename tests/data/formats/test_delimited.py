@@ -1,4 +1,4 @@
-"""Tables in text files: what is written is read, and what is damaged is refused in words."""
+"""Tables in text files: written values are read back, and damage has clear errors."""
 
 import csv
 import gzip
@@ -34,7 +34,7 @@ def packed(raw, form):
     st.sampled_from([",", "\t", ";"]),
     st.sampled_from(["plain", "gzip", "zip"]),
 )
-def test_what_is_written_is_read(tmp_path_factory, rows, delimiter, form):
+def test_written_values_are_read_back(tmp_path_factory, rows, delimiter, form):
     path = tmp_path_factory.getbasetemp() / "table"
     written = io.StringIO()
     writer = csv.writer(written, delimiter=delimiter, quoting=csv.QUOTE_ALL)
@@ -44,14 +44,14 @@ def test_what_is_written_is_read(tmp_path_factory, rows, delimiter, form):
     assert [list(row) for row in zip(*table.columns, strict=True)] == rows
 
 
-def test_a_file_without_names_takes_those_given(tmp_path):
+def test_names_can_be_given_for_a_file_without_them(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text('"0","a, b"\n"4","c"\n', encoding="latin-1")
     table = read_delimited(path, names=("target", "text"), encoding="latin-1")
     assert table.column("text") == ("a, b", "c")
 
 
-def test_marks_of_bytes_and_blank_lines_are_no_content(tmp_path):
+def test_byte_order_mark_and_blank_lines_are_ignored(tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n\r\n").encode())
     assert read_delimited(path).names == ("length", "kind")
@@ -73,14 +73,14 @@ def test_marks_of_bytes_and_blank_lines_are_no_content(tmp_path):
     ],
     ids=["empty", "names alone", "short line", "long line", "twice", "quote", "latin-1", "cut gzip", "cut zip"],
 )
-def test_what_is_damaged_is_named(tmp_path, raw, said):
+def test_damage_is_named(tmp_path, raw, said):
     path = tmp_path / "table.csv"
     path.write_bytes(raw)
     with pytest.raises(UserError, match=said):
         read_delimited(path)
 
 
-def test_an_archive_of_several_files_is_not_guessed_at(tmp_path):
+def test_archive_of_several_files_raises(tmp_path):
     path = tmp_path / "table.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("one.csv", TEXT)
@@ -91,7 +91,7 @@ def test_an_archive_of_several_files_is_not_guessed_at(tmp_path):
         read_delimited(tmp_path / "nothing.csv")
 
 
-def test_columns_and_numbers_are_named_where_they_fail(tmp_path):
+def test_unknown_columns_and_bad_numbers_are_named(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(TEXT)
     with pytest.raises(UserError, match="there is no column 'size'. The columns are length, kind"):

@@ -1,4 +1,4 @@
-"""idx files: what is written is read, and what is damaged is refused in words."""
+"""idx files: written values are read back, and damage has clear errors."""
 
 import gzip
 import struct
@@ -21,7 +21,7 @@ PACKED = gzip.compress(GOOD, mtime=0)
 
 @settings(deadline=None)
 @given(arrays.arrays(TYPES, arrays.array_shapes(min_dims=1, max_dims=4, min_side=0)), st.booleans())
-def test_what_is_written_is_read(tmp_path_factory, array, packed):
+def test_written_values_are_read_back(tmp_path_factory, array, packed):
     path = tmp_path_factory.getbasetemp() / "array.idx"
     raw = idx_bytes(array)
     path.write_bytes(gzip.compress(raw, 1) if packed else raw)
@@ -30,7 +30,7 @@ def test_what_is_written_is_read(tmp_path_factory, array, packed):
     np.testing.assert_array_equal(read, array)
 
 
-def test_the_ending_does_not_decide(tmp_path):
+def test_suffix_does_not_decide_about_compression(tmp_path):
     path = tmp_path / "images.gz"
     path.write_bytes(GOOD)
     assert read_idx(path).shape == (3, 4)
@@ -38,7 +38,7 @@ def test_the_ending_does_not_decide(tmp_path):
 
 @settings(deadline=None)
 @given(st.integers(0, len(GOOD) - 1))
-def test_every_cut_is_noticed(tmp_path_factory, length):
+def test_every_truncation_raises(tmp_path_factory, length):
     path = tmp_path_factory.getbasetemp() / "cut.idx"
     path.write_bytes(GOOD[:length])
     with pytest.raises(UserError, match="is not a whole idx file"):
@@ -47,7 +47,7 @@ def test_every_cut_is_noticed(tmp_path_factory, length):
 
 @settings(deadline=None)
 @given(st.integers(2, len(PACKED) - 1))
-def test_every_cut_of_a_packed_file_is_noticed(tmp_path_factory, length):
+def test_every_truncation_of_a_compressed_file_raises(tmp_path_factory, length):
     path = tmp_path_factory.getbasetemp() / "cut.idx.gz"
     path.write_bytes(PACKED[:length])
     with pytest.raises(UserError, match="is not a whole idx file"):
@@ -83,13 +83,13 @@ def test_every_cut_of_a_packed_file_is_noticed(tmp_path_factory, length):
         "packed, damaged within",
     ],
 )
-def test_each_damage_has_its_sentence(tmp_path, raw, how):
+def test_each_kind_of_damage_has_its_message(tmp_path, raw, how):
     path = tmp_path / "broken"
     path.write_bytes(raw)
     with pytest.raises(UserError, match=rf"broken is not a whole idx file: .*{how}.*Delete it and download it again"):
         read_idx(path)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(UserError, match=r"cannot read .*nothing: No such file"):
         read_idx(tmp_path / "nothing")

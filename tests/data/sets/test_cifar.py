@@ -1,4 +1,4 @@
-"""CIFAR: one content in five containers, damage told, and nothing but arrays out of a pickle."""
+"""CIFAR: the same content in five containers, errors for damage, and only arrays from pickles."""
 
 import dataclasses
 import io
@@ -19,14 +19,14 @@ PER_BATCH, TEST = 20, 10
 FORMS = ["binary folder", "binary archive", "python folder", "python archive"]
 
 
-def pictures(n, seed):
-    """Blocks of few colors, which JPEG keeps nearly as they are."""
+def images(n, seed):
+    """Return images of few colors, which JPEG changes little."""
     small = np.random.default_rng(seed).integers(0, 256, (n, 2, 2, 3))
     return np.kron(small, np.ones((1, 16, 16, 1))).astype(np.uint8)
 
 
-TRAIN, TRAIN_LABELS = pictures(5 * PER_BATCH, 0), np.arange(5 * PER_BATCH) % 10
-TESTS, TEST_LABELS = pictures(TEST, 1), np.arange(TEST)
+TRAIN, TRAIN_LABELS = images(5 * PER_BATCH, 0), np.arange(5 * PER_BATCH) % 10
+TESTS, TEST_LABELS = images(TEST, 1), np.arange(TEST)
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def card(monkeypatch, tmp_path):
 
 
 def batches(form):
-    """The files of an official form by name."""
-    parts = [(f"data_batch_{place + 1}", slice(place * PER_BATCH, (place + 1) * PER_BATCH)) for place in range(5)]
-    held = [(name, TRAIN[rows], TRAIN_LABELS[rows]) for name, rows in parts] + [("test_batch", TESTS, TEST_LABELS)]
+    """Return the files of an official form by name."""
+    splits = [(f"data_batch_{place + 1}", slice(place * PER_BATCH, (place + 1) * PER_BATCH)) for place in range(5)]
+    held = [(name, TRAIN[rows], TRAIN_LABELS[rows]) for name, rows in splits] + [("test_batch", TESTS, TEST_LABELS)]
     found = {}
     for name, x, y in held:
         rows = np.ascontiguousarray(x.transpose(0, 3, 1, 2)).reshape(len(x), -1)
@@ -73,13 +73,13 @@ def assert_whole(dataset):
     assert dataset.train.x.shape == (80, 32, 32, 3)
     np.testing.assert_array_equal(dataset.test.x, TESTS)
     np.testing.assert_array_equal(dataset.test.y, TEST_LABELS)
-    both = {picture.tobytes() for part in (dataset.train, dataset.validation) for picture in part.x}
-    assert both == {picture.tobytes() for picture in TRAIN}
+    both = {image.tobytes() for split in (dataset.train, dataset.validation) for image in split.x}
+    assert both == {image.tobytes() for image in TRAIN}
     np.testing.assert_array_equal(np.bincount(dataset.validation.y), np.full(10, 2))
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_official_form_gives_the_same(card, tmp_path, form):
+def test_every_official_form_loads_the_same_data(card, tmp_path, form):
     write(tmp_path / "cifar10", form)
     assert_whole(data.load(card, folder=tmp_path, offline=True))
     assert data.find(card, folder=tmp_path) == form.capitalize().replace("folder", "files").replace("Binary", "binary")
@@ -89,17 +89,17 @@ def test_every_official_form_gives_the_same(card, tmp_path, form):
 def write_jpeg(folder, broken=None):
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {}
-    for part, x, y in (("train", TRAIN, TRAIN_LABELS), ("test", TESTS, TEST_LABELS)):
+    for split, x, y in (("train", TRAIN, TRAIN_LABELS), ("test", TESTS, TEST_LABELS)):
         streams = []
-        for picture in x:
+        for image in x:
             held = io.BytesIO()
-            Image.fromarray(picture).save(held, "JPEG", quality=95, subsampling=0)
+            Image.fromarray(image).save(held, "JPEG", quality=95, subsampling=0)
             streams.append(held.getvalue())
-        if broken is not None and part == "train":
-            streams[broken] = b"no picture"
-        arrays[f"jpeg_{part}"] = np.frombuffer(b"".join(streams), np.uint8)
-        arrays[f"offsets_{part}"] = np.cumsum([0, *map(len, streams)])
-        arrays[f"y_{part}"] = y.astype(np.uint8)
+        if broken is not None and split == "train":
+            streams[broken] = b"no image"
+        arrays[f"jpeg_{split}"] = np.frombuffer(b"".join(streams), np.uint8)
+        arrays[f"offsets_{split}"] = np.cumsum([0, *map(len, streams)])
+        arrays[f"y_{split}"] = y.astype(np.uint8)
     np.savez(folder / "cifar10_jpeg.npz", **arrays)
 
 
@@ -119,13 +119,13 @@ def test_jpeg_streams_are_decoded_once(card, tmp_path):
     np.testing.assert_array_equal(data.load(card, folder=tmp_path, offline=True).train.x, dataset.train.x)
 
 
-def test_a_broken_picture_is_named(card, tmp_path):
+def test_broken_image_is_named(card, tmp_path):
     write_jpeg(tmp_path / "cifar10", broken=7)
     with pytest.raises(UserError, match=r"train split: image 7 cannot be decoded"):
         data.load(card, folder=tmp_path, offline=True)
 
 
-def test_damage_is_told(card, tmp_path):
+def test_damaged_files_raise(card, tmp_path):
     write(tmp_path / "cifar10", "binary folder")
     path = tmp_path / "cifar10" / "cifar-10-batches-bin" / "data_batch_2.bin"
     path.write_bytes(path.read_bytes()[:-1])
@@ -144,7 +144,7 @@ class Harmful:
         return os.mkdir, ("harm",)
 
 
-def test_a_pickle_that_wants_more_than_arrays_is_refused(card, tmp_path, monkeypatch):
+def test_pickle_with_more_than_arrays_raises(card, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "cifar10", "python folder")
     (tmp_path / "cifar10" / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps(Harmful()))
@@ -153,7 +153,7 @@ def test_a_pickle_that_wants_more_than_arrays_is_refused(card, tmp_path, monkeyp
     assert not (tmp_path / "harm").exists()
 
 
-def test_long_tails():
+def test_long_tail_rows_shrink_exponentially():
     labels = np.tile(np.arange(100), 500)
     rows = long_tail_rows(labels, 100.0)
     sizes = np.bincount(labels[rows])
@@ -162,7 +162,7 @@ def test_long_tails():
     assert rows[labels[rows] == 99].tolist() == [99, 199, 299, 399, 499]
 
 
-def test_cifar_100_has_coarse_labels_too(tmp_path):
+def test_cifar_100_reads_fine_labels(tmp_path):
     card = cards.load("datasets", "cifar100_lt")
     sizes = dataclasses.replace(card.sizes, train=150, validation=30, test=100)
     card = dataclasses.replace(card, sizes=sizes, content={}, options={"imbalance": 4.0})
@@ -182,7 +182,7 @@ def test_cifar_100_has_coarse_labels_too(tmp_path):
 
 @pytest.mark.data
 @pytest.mark.skipif(not os.environ.get("BATCHSEL_DATA"), reason="BATCHSEL_DATA is not set")
-def test_the_real_pictures_are_there_at_once_the_second_time():
+def test_real_images_load_fast_the_second_time():
     card = cards.load("datasets", "cifar10")
     dataset = data.load(card, offline=True)
     means = dataset.train.x.mean(axis=(0, 1, 2)) / 255

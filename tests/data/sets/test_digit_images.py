@@ -1,4 +1,4 @@
-"""The MNIST family: one content in four containers, and damage told from content."""
+"""The MNIST family: the same content in four containers, and errors for damaged and for other content."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ REAL = os.environ.get("BATCHSEL_DATA")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory with a card of its own, and a data folder beside it."""
+    """Return the data folder in a working directory with its own card."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BATCHSEL_DATA", str(tmp_path / "data"))
     write_digit_card(tmp_path, ARRAYS)
@@ -43,32 +43,32 @@ def assert_whole(dataset):
     assert dataset.train.y.dtype == np.int32
     np.testing.assert_array_equal(dataset.test.x[..., 0], ARRAYS["x_test"])
     np.testing.assert_array_equal(dataset.test.y, ARRAYS["y_test"])
-    both = {image.tobytes() for part in (dataset.train, dataset.validation) for image in part.x}
+    both = {image.tobytes() for split in (dataset.train, dataset.validation) for image in split.x}
     assert both == {image.tobytes() for image in ARRAYS["x_train"]}
     np.testing.assert_array_equal(np.bincount(dataset.validation.y), np.ones(10))
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_idx_files(folder, packed):
+def test_idx_files_load(folder, packed):
     write_idx_files(folder, ARRAYS, packed=packed)
     assert_whole(load())
     assert data.find(cards.load("datasets", "tiny")) == "idx files"
 
 
-def test_idx_files_as_some_unpackers_name_them(folder):
+def test_idx_files_with_dots_in_their_names_load(folder):
     write_idx_files(folder, ARRAYS, packed=False)
     for path in folder.iterdir():
         path.rename(path.with_name(path.name.replace("-idx", ".idx")))
     assert_whole(load())
 
 
-def test_npz(folder):
+def test_npz_file_loads(folder):
     write_npz(folder)
     assert_whole(load())
     assert data.find(cards.load("datasets", "tiny")) == "npz file"
 
 
-def test_all_containers_give_the_same_split(folder):
+def test_all_containers_have_the_same_split(folder):
     write_npz(folder)
     first = load(seed=3)
     (folder / "tiny.npz").unlink()
@@ -81,7 +81,7 @@ def test_all_containers_give_the_same_split(folder):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("form", "inner"), [("tfrecord", ""), ("array_record", "tiny")])
-def test_files_prepared_by_tfds(folder, form, inner, tmp_path):
+def test_files_prepared_by_tfds_load(folder, form, inner, tmp_path):
     # In a process of its own: TensorFlow Datasets registers builders for good, and warns in many ways.
     script = Path(__file__).parents[2].joinpath("helpers", "prepare_with_tfds.py")
     subprocess.run([sys.executable, script, form, tmp_path / "prepared"], check=True, capture_output=True)
@@ -96,7 +96,7 @@ def test_files_prepared_by_tfds(folder, form, inner, tmp_path):
         load()
 
 
-def test_what_is_missing_is_told_with_every_form(folder):
+def test_missing_data_name_every_form(folder):
     with pytest.raises(UserError) as caught:
         load()
     for words in (f"tiny is not in {folder}", "four idx files", "tiny.npz", "TensorFlow Datasets", "--data-dir"):
@@ -104,7 +104,7 @@ def test_what_is_missing_is_told_with_every_form(folder):
     assert list(folder.iterdir()) == []
 
 
-def test_what_is_missing_is_downloaded(folder, tmp_path):
+def test_missing_files_are_downloaded(folder, tmp_path):
     server = Server()
     try:
         files = []
@@ -125,7 +125,7 @@ def test_what_is_missing_is_downloaded(folder, tmp_path):
         server.close()
 
 
-def test_a_container_with_other_content(folder):
+def test_container_with_other_content_raises(folder):
     arrays = ARRAYS | {"x_train": ARRAYS["x_train"] ^ 1}
     write_npz(folder, arrays)
     with pytest.raises(UserError, match=r"tiny \(npz file in .*\): the content differs from the card: x_train has SHA"):
@@ -142,19 +142,19 @@ def test_a_container_with_other_content(folder):
         ({"y_test": -ARRAYS["y_test"].astype(np.int64)}, r"y_test is int64\[20\]. Expected uint8\[20\]"),
     ],
 )
-def test_arrays_that_cannot_be_the_set(folder, changed, sentence):
+def test_impossible_arrays_raise(folder, changed, sentence):
     write_npz(folder, ARRAYS | changed)
     with pytest.raises(UserError, match=sentence):
         load()
 
 
-def test_images_and_labels_swapped_between_train_and_test(folder):
+def test_swapped_train_and_test_files_raise(folder):
     write_idx_files(folder, ARRAYS | {"x_train": ARRAYS["x_test"], "x_test": ARRAYS["x_train"]}, packed=False)
     with pytest.raises(UserError, match=r"x_train is uint8\[20, 28, 28\]\. Expected uint8\[50, 28, 28, 1\]"):
         load()
 
 
-def test_a_damaged_file_is_named_and_stays(folder):
+def test_damaged_file_is_named_and_stays(folder):
     write_idx_files(folder, ARRAYS, packed=True)
     path = folder / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:500])
@@ -163,7 +163,7 @@ def test_a_damaged_file_is_named_and_stays(folder):
     assert path.stat().st_size == 500
 
 
-def test_an_npz_that_would_run_code_is_refused(folder):
+def test_npz_with_pickled_code_raises(folder):
     class Trap:
         def __reduce__(self):
             return (Path.touch, (folder / "executed",))
@@ -175,7 +175,7 @@ def test_an_npz_that_would_run_code_is_refused(folder):
 
 
 @pytest.mark.parametrize("damage", ["cut", "no zip", "array missing"])
-def test_damaged_npz(folder, damage):
+def test_damaged_npz_raises(folder, damage):
     write_npz(folder, {name: ARRAYS[name] for name in ("x_train", "y_train")} if damage[0] == "a" else ARRAYS)
     path = folder / "tiny.npz"
     if damage == "cut":
@@ -189,13 +189,13 @@ def test_damaged_npz(folder, damage):
 @pytest.mark.data
 @pytest.mark.skipif(not REAL, reason="BATCHSEL_DATA is not set")
 @pytest.mark.parametrize(("name", "mean"), [("fashion_mnist", 0.28604), ("mnist", 0.13066)])
-def test_the_real_files(name, mean):
+def test_real_files_load(name, mean):
     card = cards.load("datasets", name)
     start = time.process_time()
     dataset = data.load(card, offline=True)
     assert time.process_time() - start < 1.5
     assert tuple(map(len, dataset.splits.values())) == (55_000, 5_000, 10_000)
-    total = sum(part.x.sum(dtype=np.int64) for part in (dataset.train, dataset.validation))
+    total = sum(split.x.sum(dtype=np.int64) for split in (dataset.train, dataset.validation))
     assert total / (60_000 * 784 * 255) == pytest.approx(mean, abs=1e-5)
     np.testing.assert_allclose(np.bincount(dataset.validation.y), np.bincount(dataset.train.y) / 11, atol=1)
     assert dataset.split_fingerprint == card.content["split"]

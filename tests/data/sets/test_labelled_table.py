@@ -1,4 +1,4 @@
-"""Tables in files: columns, hashes and parts are those of the card; the real ones are whole."""
+"""Tables in files: columns, hashes and splits match the card; the real ones are whole."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ real = pytest.mark.skipif(not REAL, reason="BATCHSEL_DATA is not set")
         ("iris_kaggle", (4,), (90, 30, 30), "classification"),
     ],
 )
-def test_real_tables(name, shape, sizes, task):
+def test_real_tables_load(name, shape, sizes, task):
     dataset = data.load(cards.load("datasets", name), offline=True)
     assert dataset.input_shape == shape
     assert tuple(map(len, dataset.splits.values())) == sizes
@@ -36,7 +36,7 @@ def test_real_tables(name, shape, sizes, task):
 
 @real
 @pytest.mark.data
-def test_the_two_copies_of_iris_differ_in_two_flowers_and_are_split_alike():
+def test_two_copies_of_iris_have_the_same_split():
     one, other = (data.load(cards.load("datasets", name)) for name in ("iris", "iris_kaggle"))
     assert one.split_fingerprint == other.split_fingerprint
     np.testing.assert_array_equal(one.train.y, other.train.y)
@@ -44,7 +44,7 @@ def test_the_two_copies_of_iris_differ_in_two_flowers_and_are_split_alike():
 
 @real
 @pytest.mark.data
-def test_the_npz_of_boston_is_the_table(tmp_path):
+def test_npz_of_boston_matches_the_table(tmp_path):
     card = cards.load("datasets", "boston_housing")
     folder = tmp_path / "boston_housing"
     folder.mkdir()
@@ -54,7 +54,7 @@ def test_the_npz_of_boston_is_the_table(tmp_path):
     np.testing.assert_array_equal(first.test.y, second.test.y)
 
 
-def test_another_table_of_that_name_is_refused(tmp_path):
+def test_table_with_other_content_raises(tmp_path):
     card = cards.load("datasets", "iris_kaggle")
     folder = tmp_path / "iris"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Text for language models: documents, subwords that know the training part alone, sequences, and files that are bad."""
+"""Text for language models: documents, subwords of the training split, sequences, and bad files."""
 
 import dataclasses
 import gzip
@@ -41,35 +41,35 @@ def write(folder, texts):
     (folder / "lm_corpus.txt.gz").write_bytes(gzip.compress(text.encode()))
 
 
-def words_of(dataset, part):
-    held = dataset.splits[part]
+def words_of(dataset, split):
+    held = dataset.splits[split]
     return dataset.encoder.decode(np.append(held.x.ravel(), held.y[-1, -1]))
 
 
-def test_sequences_hold_the_documents_of_their_part_in_order(card, tmp_path):
+def test_sequences_hold_the_documents_of_their_split_in_order(card, tmp_path):
     texts = documents(100)
     write(tmp_path / "lm_corpus", texts)
     dataset = data.load(card, folder=tmp_path)
     assert dataset.train.x.shape[1] == 16
     assert dataset.outputs == len(dataset.encoder.vocabulary) <= 400
-    parts = {part: words_of(dataset, part) for part in dataset.splits}
-    for part, size in (("train", 80), ("validation", 10), ("test", 10)):
-        found = [text for text in parts[part].split(END) if text]
+    splits = {split: words_of(dataset, split) for split in dataset.splits}
+    for split, size in (("train", 80), ("validation", 10), ("test", 10)):
+        found = [text for text in splits[split].split(END) if text]
         assert found == [text for text in texts if text in found] + found[-1:] * (found[-1] not in texts)
         # What is left over at the end may hold some documents more.
         assert size - 2 <= len(found) <= size
-        assert parts[part].startswith(END)
-    assert sum(text in parts["train"] for text in texts) + 20 >= 98
+        assert splits[split].startswith(END)
+    assert sum(text in splits["train"] for text in texts) + 20 >= 98
 
 
-def test_targets_are_the_inputs_moved_on_by_one(card, tmp_path):
+def test_targets_are_the_inputs_shifted_by_one(card, tmp_path):
     write(tmp_path / "lm_corpus", documents(100))
     train = data.load(card, folder=tmp_path).train
     np.testing.assert_array_equal(train.x.ravel()[1:], train.y.ravel()[:-1])
     assert train.x.dtype == train.y.dtype == np.int32
 
 
-def test_the_split_is_by_document_and_the_test_part_is_the_same_for_every_seed(card, tmp_path):
+def test_split_is_by_document_and_keeps_the_test_split(card, tmp_path):
     write(tmp_path / "lm_corpus", documents(100))
     first, second = (data.load(card, seed, folder=tmp_path) for seed in (0, 1))
     assert words_of(first, "test").split(END)[:-1] == words_of(second, "test").split(END)[:-1]
@@ -77,7 +77,7 @@ def test_the_split_is_by_document_and_the_test_part_is_the_same_for_every_seed(c
     assert first.split_fingerprint != second.split_fingerprint
 
 
-def test_subwords_are_learned_on_the_training_part_alone(card, tmp_path):
+def test_subwords_are_learned_on_the_training_split_only(card, tmp_path):
     texts = documents(100)
     write(tmp_path / "lm_corpus", texts)
     dataset = data.load(card, folder=tmp_path)
@@ -90,7 +90,7 @@ def test_subwords_are_learned_on_the_training_part_alone(card, tmp_path):
     assert data.load(card, folder=tmp_path).encoder != dataset.encoder
 
 
-def test_what_was_coded_once_is_taken_from_the_cache(card, tmp_path, monkeypatch):
+def test_encoded_documents_are_cached(card, tmp_path, monkeypatch):
     write(tmp_path / "lm_corpus", documents(100))
     first = data.load(card, folder=tmp_path)
     monkeypatch.setattr("batchsel.data.builders.language_model.learn_subword_encoder", None)
@@ -103,7 +103,7 @@ def test_what_was_coded_once_is_taken_from_the_cache(card, tmp_path, monkeypatch
     np.testing.assert_array_equal(data.load(card, folder=tmp_path).train.x, first.train.x)
 
 
-def test_subwords_give_every_text_back():
+def test_decoding_restores_every_text():
     subwords = learn_subword_encoder(documents(20), 300)
     assert len(subwords.vocabulary) == 300
     for text in ("the owl", "Ünïcödé 猫 🦉", "tabs\tand\nlines", ""):
@@ -117,12 +117,12 @@ def test_subwords_give_every_text_back():
 @pytest.mark.parametrize(
     ("texts", "size", "message"), [(["a"], 256, "257"), (["", ""], 300, "no text"), ([], 300, "no text")]
 )
-def test_subwords_that_cannot_be_learned(texts, size, message):
+def test_learning_subwords_without_text_or_room_raises(texts, size, message):
     with pytest.raises(UserError, match=message):
         learn_subword_encoder(texts, size)
 
 
-def test_a_vocabulary_that_is_none():
+def test_invalid_vocabulary_raises():
     with pytest.raises(UserError, match="this is not a vocabulary of subwords"):
         SubwordEncoder("{}").encode(["a"])
 
@@ -139,13 +139,13 @@ def test_a_vocabulary_that_is_none():
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_documents_of_every_form(tmp_path, name, content, expected, packed):
+def test_documents_of_every_format_are_read(tmp_path, name, content, expected, packed):
     path = tmp_path / (f"{name}.gz" if packed and not name.endswith(".md") else name)
     path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
     assert read_documents(path) == expected
 
 
-def test_columns_of_a_parquet_file(tmp_path):
+def test_columns_of_a_parquet_file_are_joined(tmp_path):
     table = pyarrow.table({"mr": ["name[X]", "name[Y]"], "ref": ["X is good.", "Y is bad."]})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
     assert read_documents(tmp_path / "a.parquet", columns=("mr", "ref")) == [
@@ -181,13 +181,13 @@ def test_columns_of_a_parquet_file(tmp_path):
         "no Parquet",
     ],
 )
-def test_bad_files_are_refused_in_words(tmp_path, name, content, message):
+def test_bad_files_have_clear_errors(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_documents(tmp_path / name)
 
 
-def test_a_marker_of_ones_own(tmp_path):
+def test_marker_can_be_given(tmp_path):
     path = tmp_path / "book.txt"
     path.write_text("".join(f"{text}\n* * *\n" for text in documents(200)))
     assert is_text_file(f"{path}:* * *")
@@ -199,20 +199,20 @@ def test_a_marker_of_ones_own(tmp_path):
         load_text_file(str(path))  # without the marker it is one document
 
 
-def test_a_text_that_is_too_short(tmp_path):
+def test_short_text_raises(tmp_path):
     (tmp_path / "a.txt").write_text("One.\n\nTwo.\n\nThree.\n\nFour.")
     with pytest.raises(UserError, match="subwords are fewer than a sequence of 128 needs"):
         load_text_file(str(tmp_path / "a.txt"))
 
 
-def test_fewer_documents_than_the_card_says(card, tmp_path):
+def test_fewer_documents_than_on_the_card_raise(card, tmp_path):
     write(tmp_path / "lm_corpus", documents(99))
     with pytest.raises(UserError, match="holds 99 documents .* the card says 100"):
         data.load(card, folder=tmp_path)
     assert data.find(card, folder=tmp_path) == "lm_corpus.txt.gz"
 
 
-def test_the_first_documents_of_several_files(card, tmp_path):
+def test_first_documents_of_several_files_are_read(card, tmp_path):
     refined = cards.load("datasets", "refinedweb")
     options = {**refined.options, "subwords": 400}
     changed = dataclasses.replace(refined, sizes=card.sizes, options=options, input_shape=(16,))
@@ -221,22 +221,22 @@ def test_the_first_documents_of_several_files(card, tmp_path):
     for number, texts in enumerate((documents(70), documents(70, first=70), documents(5, first=140))):
         pyarrow.parquet.write_table(pyarrow.table({"content": texts}), folder / f"part-{number}.parquet")
     dataset = data.load(changed, folder=tmp_path)
-    everything = "".join(words_of(dataset, part) for part in dataset.splits)
+    everything = "".join(words_of(dataset, split) for split in dataset.splits)
     assert "00000 " in everything
     assert "00095 " in everything
     assert "00100 " not in everything
 
 
-def test_official_parts_stay_as_they_are(card, tmp_path):
+def test_official_splits_are_kept(card, tmp_path):
     e2e = cards.load("datasets", "e2e")
     options = {**e2e.options, "subwords": 300}
     changed = dataclasses.replace(e2e, sizes=card.sizes, options=options, input_shape=(16,))
     folder = tmp_path / "e2e"
     folder.mkdir()
     first = 0
-    for part, count in (("trainset", 80), ("devset", 10), ("testset_w_refs", 10)):
+    for split, count in (("trainset", 80), ("devset", 10), ("testset_w_refs", 10)):
         rows = [f'"name[{text[:5]}], food[fish]","{text}"' for text in documents(count, first=first)]
-        (folder / f"{part}.csv").write_text("\n".join(["mr,ref", *rows]))
+        (folder / f"{split}.csv").write_text("\n".join(["mr,ref", *rows]))
         first += 100
     dataset = data.load(changed, folder=tmp_path)
     assert words_of(dataset, "validation").startswith(f"{END}name[00100], food[fish]\n00100 ")
@@ -254,6 +254,6 @@ def test_labels_of_a_language_model_are_subwords(card, tmp_path):
         dataclasses.replace(dataset, train=data.Split(dataset.train.x, y)).check()
 
 
-def test_the_card_lists_documents():
+def test_sizes_on_the_card_count_documents():
     card = cards.load("datasets", "lm_text")
     assert (card.task, card.sizes.total, card.class_names) == ("language_model", 5000, ())

@@ -1,4 +1,4 @@
-"""QMNIST: labels of eight numbers, of which the first is the digit."""
+"""QMNIST: labels of eight numbers, the first of which is the digit."""
 
 import dataclasses
 import gzip
@@ -16,7 +16,7 @@ NAMES |= {name.replace("train", "test"): file.replace("train", "test") for name,
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_official_files(tmp_path, packed):
+def test_official_files_load(tmp_path, packed):
     card = cards.load("datasets", "qmnist")
     card = dataclasses.replace(card, sizes=dataclasses.replace(card.sizes, train=40, validation=10, test=60))
     folder = tmp_path / "qmnist"

@@ -1,4 +1,4 @@
-"""Spirals: on the curve, turned into each other, and as hard as geometry says."""
+"""Spirals: on the curve, rotations of each other, and as difficult as their geometry implies."""
 
 import math
 
@@ -15,12 +15,12 @@ SHAPES = [(2, 2.0), (2, 0.5), (3, 1.25), (7, 3.0)]
 
 
 def turned_back(x, y, arms):
-    """Points of every arm turned onto arm 0, in complex numbers."""
+    """Return the points of every arm rotated onto arm 0, as complex numbers."""
     return (x[:, 0].astype(np.float64) + 1j * x[:, 1]) * np.exp(-2j * math.pi * y / arms)
 
 
 @pytest.mark.parametrize(("arms", "turns"), SHAPES)
-def test_without_noise_points_lie_on_the_curve(arms, turns):
+def test_points_without_noise_are_on_the_curve(arms, turns):
     x, y = make_spirals(500, arms=arms, turns=turns, noise=0.0)
     start, growth = spiral_constants(arms, turns)
     points = turned_back(x, y, arms)
@@ -32,7 +32,7 @@ def test_without_noise_points_lie_on_the_curve(arms, turns):
 
 
 @pytest.mark.parametrize(("arms", "turns"), SHAPES)
-def test_arms_are_turned_into_each_other(arms, turns):
+def test_arms_are_rotations_of_each_other(arms, turns):
     x, y = make_spirals(60 * arms, arms=arms, turns=turns, noise=0.0)
     points = turned_back(x, y, arms)
     of_arm = [np.sort_complex(np.round(points[y == arm], 5)) for arm in range(arms)]
@@ -41,14 +41,14 @@ def test_arms_are_turned_into_each_other(arms, turns):
         np.testing.assert_allclose(others.sum(), of_arm[0].sum(), atol=1e-3)
 
 
-def test_points_stand_at_even_distances_along_the_arc():
+def test_points_are_equidistant_along_the_arc():
     x, y = make_spirals(2000, noise=0.0)
     start, growth = spiral_constants(2, 2.0)
     along = np.sort(arc_length((np.hypot(*x[y == 0].T.astype(np.float64)) - start) / growth, start, growth))
     np.testing.assert_allclose(np.diff(along), along[-1] / 999, rtol=2e-3)
 
 
-def test_the_arc_length_is_that_of_a_fine_polygon():
+def test_arc_length_matches_a_fine_polygon():
     start, growth = spiral_constants(3, 1.5)
     theta = np.linspace(0, 3 * math.pi, 200_001)
     points = (start + growth * theta) * np.exp(1j * theta)
@@ -57,7 +57,7 @@ def test_the_arc_length_is_that_of_a_fine_polygon():
 
 @settings(deadline=None)
 @given(st.integers(2, 9), st.integers(0, 60), st.floats(0.1, 5), st.integers(0, 2**31))
-def test_classes_differ_by_at_most_one(arms, extra, turns, seed):
+def test_class_sizes_differ_by_at_most_one(arms, extra, turns, seed):
     x, y = make_spirals(arms + extra, arms=arms, turns=turns, noise=0.1, seed=seed)
     assert x.shape == (arms + extra, 2)
     assert (x.dtype, y.dtype) == (np.float32, np.int32)
@@ -65,7 +65,7 @@ def test_classes_differ_by_at_most_one(arms, extra, turns, seed):
     assert np.isfinite(x).all()
 
 
-def test_the_noise_is_gaussian_and_as_strong_as_asked():
+def test_noise_is_gaussian_with_the_given_deviation():
     clean, labels = make_spirals(20_000, noise=0.0, seed=5)
     noisy, same = make_spirals(20_000, noise=0.07, seed=5)
     np.testing.assert_array_equal(labels, same)
@@ -76,13 +76,13 @@ def test_the_noise_is_gaussian_and_as_strong_as_asked():
     assert np.mean(np.abs(noise) < 1) == pytest.approx(0.6827, abs=0.01)
 
 
-def test_the_seed_decides():
+def test_seed_determines_the_points():
     first, again, other = (make_spirals(50, seed=seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_the_order_is_mixed():
+def test_order_is_shuffled():
     _, y = make_spirals(1000)
     assert 400 < np.count_nonzero(np.diff(y)) < 600
 
@@ -98,7 +98,7 @@ def test_golden_points():
 
 
 @pytest.mark.parametrize(("arms", "turns"), SHAPES)
-def test_difficulty_is_the_distance_to_the_other_curves(arms, turns):
+def test_difficulty_matches_the_distance_to_the_other_curves(arms, turns):
     x, y = make_spirals(60, arms=arms, turns=turns, noise=0.05, seed=1)
     start, growth = spiral_constants(arms, turns)
     theta = np.linspace(0, 2 * math.pi * turns, 100_001)
@@ -117,7 +117,7 @@ def test_difficulty_is_the_distance_to_the_other_curves(arms, turns):
     assert np.all(np.square(nearly) - np.square(found) <= (step / 2) ** 2 * 1.01)
 
 
-def test_difficulty_of_points_whose_answer_is_known():
+def test_difficulty_of_known_points():
     start, growth = spiral_constants(2, 2.0)
     on_arm_1 = -np.array([[start, 0.0], [start + growth * 4 * math.pi, 0.0]])
     np.testing.assert_allclose(difficulty(on_arm_1, np.array([0, 0])), 0, atol=1e-7)
@@ -145,17 +145,17 @@ def test_inner_ends_are_as_far_apart_as_windings():
         ({"seed": -1}, "seed must be 0 or more, got -1"),
     ],
 )
-def test_numbers_out_of_range(changes, sentence):
+def test_numbers_out_of_range_raise(changes, sentence):
     with pytest.raises(UsageError, match=f"no spirals can be made: .*{sentence}"):
         make_spirals(**({"samples": 10} | changes))
 
 
-def test_all_wrong_numbers_are_told_at_once():
+def test_all_wrong_numbers_are_reported_at_once():
     with pytest.raises(UsageError, match=r"arms must .*; samples must .*; turns must .*; noise must .*; seed must"):
         make_spirals(0, arms=0, turns=-1, noise=-1, seed=-1)
 
 
-def test_an_unknown_option_on_the_card():
+def test_unknown_option_on_the_card_raises():
     import dataclasses
 
     card = dataclasses.replace(cards.load("datasets", "spirals"), options={"turn": 3})

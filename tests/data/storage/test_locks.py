@@ -1,4 +1,4 @@
-"""A lock is held by one at a time, whoever comes and goes meanwhile."""
+"""Locks are held by one thread or process at a time."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from batchsel.data.storage import locks
 from batchsel.data.storage.locks import hold_lock
 
 
-def test_one_at_a_time(tmp_path, monkeypatch):
+def test_one_thread_at_a_time_holds_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "_PAUSE", 0.0005)
     inside, most, turns = [], [], []
 
@@ -30,7 +30,7 @@ def test_one_at_a_time(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
+def test_lock_of_a_dead_process_is_taken_over(tmp_path):
     (tmp_path / ".file.lock").write_bytes(b"")
     told = []
     with hold_lock(tmp_path / "file", lambda: told.append(1)) as held:
@@ -39,7 +39,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_lets_go(tmp_path):
+def test_error_releases_the_lock(tmp_path):
     for _ in range(2):
         try:
             with hold_lock(tmp_path / "file"):

@@ -1,4 +1,4 @@
-"""Tables of the user's: columns are understood, nothing of validation and test leaks, and the command line takes them."""
+"""User tables: columns are detected, validation and test do not leak, and the command line accepts them."""
 
 import json
 
@@ -13,7 +13,7 @@ N = 60
 
 
 def rows():
-    """size: numbers, some missing; kind: three kinds; note: all different; same: constant; grade: the label."""
+    """Yield size: numbers, some missing; kind: three kinds; note: all different; same: constant; grade: the label."""
     generator = np.random.default_rng(0)
     for row in range(N):
         size = "" if row % 10 == 3 else f"{generator.normal(5, 2):.3f}"
@@ -27,7 +27,7 @@ def table(tmp_path):
     return path
 
 
-def test_every_column_is_understood_and_said(table):
+def test_every_column_is_detected_and_reported(table):
     dataset, found = load_table(f"{table}:grade")
     assert [column.text for column in found] == [
         "size: number, 6 missing",
@@ -38,14 +38,14 @@ def test_every_column_is_understood_and_said(table):
     ]
     assert dataset.class_names == ("a", "b")
     assert dataset.train.x.shape == (36, 4)
-    assert [len(part) for part in dataset.splits.values()] == [36, 12, 12]
-    every = np.concatenate([part.x for part in dataset.splits.values()])
+    assert [len(split) for split in dataset.splits.values()] == [36, 12, 12]
+    every = np.concatenate([split.x for split in dataset.splits.values()])
     assert set(np.unique(every[:, 1:])) == {0.0, 1.0}
     assert (every[:, 1:].sum(axis=1) == 1).all()
     assert (every[:, 0] == 0).sum() == 6
 
 
-def test_scaling_knows_the_training_part_alone(table):
+def test_scaling_uses_the_training_split_only(table):
     dataset, _ = load_table(f"{table}:grade")
     size = dataset.train.x[:, 0][dataset.train.x[:, 0] != 0]
     assert size.mean() == pytest.approx(0, abs=1e-6)
@@ -62,7 +62,7 @@ def test_numbers_make_a_regression_and_few_whole_numbers_classes(tmp_path):
     assert (classes.task, classes.class_names) == ("classification", ("0", "1", "2", "3"))
 
 
-def test_the_seed_chooses_the_validation_part_alone(table):
+def test_seed_changes_the_validation_split_only(table):
     first, second = (load_table(f"{table}:grade", seed)[0] for seed in (0, 1))
     assert first.split_fingerprint != second.split_fingerprint
     np.testing.assert_array_equal(first.test.y, second.test.y)
@@ -78,14 +78,14 @@ def test_the_seed_chooses_the_validation_part_alone(table):
         ("a,b\n" + "".join(f"1,{'xy'[i % 2]}\n" for i in range(9)), "b", "no feature is left: a: left out: constant"),
     ],
 )
-def test_what_cannot_be_learned_from_is_said(tmp_path, text, label, said):
+def test_unusable_tables_raise(tmp_path, text, label, said):
     path = tmp_path / "my.csv"
     path.write_text(text)
     with pytest.raises((UserError, UsageError), match=said):
         load_table(f"{path}:{label}")
 
 
-def test_parquet(tmp_path):
+def test_parquet_table_loads(tmp_path):
     import pyarrow
     from pyarrow import parquet
 
@@ -101,7 +101,7 @@ def test_parquet(tmp_path):
     assert dataset.class_names == ("False", "True")
 
 
-def test_a_run_on_a_table_from_the_command_line(table, tmp_path, monkeypatch, capfd):
+def test_run_on_a_user_table(table, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     settings = ("--budget", "2", "--target", "accuracy>=0.01", "--json", "--progress", "off")

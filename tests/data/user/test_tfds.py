@@ -32,9 +32,9 @@ def sorted_rows(x):
     return np.array(sorted(row.tobytes() for row in x))
 
 
-def test_a_prepared_set_is_split_and_whole(prepared):
+def test_prepared_set_is_split_and_whole(prepared):
     dataset = load(prepared)
-    assert [len(part) for part in dataset.splits.values()] == [45, 5, 20]
+    assert [len(split) for split in dataset.splits.values()] == [45, 5, 20]
     assert dataset.class_names == tuple("0123456789")
     assert dataset.input_shape == (28, 28, 1)
     everything = np.concatenate([dataset.train.x, dataset.validation.x])
@@ -46,7 +46,7 @@ def test_a_prepared_set_is_split_and_whole(prepared):
     assert load(prepared, seed=1).split_fingerprint != dataset.split_fingerprint
 
 
-def test_a_large_set_is_read_as_it_is_needed(prepared, monkeypatch):
+def test_large_set_is_read_on_access(prepared, monkeypatch):
     resident = load(prepared)
     monkeypatch.setattr("batchsel.data.dataset.MEMORY_LIMIT", 1000)
     streamed = load(prepared)
@@ -56,7 +56,7 @@ def test_a_large_set_is_read_as_it_is_needed(prepared, monkeypatch):
     np.testing.assert_array_equal(y, resident.train.y)
 
 
-def test_a_run_by_name(prepared, tmp_path, monkeypatch, capfd):
+def test_run_by_name(prepared, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     words = f"run --dataset tfds:tiny --data-dir {prepared} --model mlp --budget 2 --target accuracy>=0.01 --offline"
@@ -65,12 +65,12 @@ def test_a_run_by_name(prepared, tmp_path, monkeypatch, capfd):
     assert "accuracy>=0.01 reached" in result.out
 
 
-def test_pictures_of_several_sizes_are_brought_to_one(prepared, monkeypatch):
+def test_images_of_several_sizes_are_scaled_to_one(prepared, monkeypatch):
     dataset = data.load("tfds:sizes", folder=prepared, offline=True)
     assert dataset.input_shape == (64, 64, 3)
-    assert [len(part) for part in dataset.splits.values()] == [42, 6, 12]
-    for part in dataset.splits.values():
-        np.testing.assert_array_equal(part.x[:, 30, 30, 0] >= 200, part.y == 1)
+    assert [len(split) for split in dataset.splits.values()] == [42, 6, 12]
+    for split in dataset.splits.values():
+        np.testing.assert_array_equal(split.x[:, 30, 30, 0] >= 200, split.y == 1)
     monkeypatch.setattr("batchsel.data.dataset.MEMORY_LIMIT", 1000)
     small = data.load("tfds:sizes:size=16", folder=prepared, offline=True)
     assert small.input_shape == (16, 16, 3)
@@ -80,15 +80,15 @@ def test_pictures_of_several_sizes_are_brought_to_one(prepared, monkeypatch):
     np.testing.assert_array_equal(y, dataset.train.y)
 
 
-def test_texts_are_encoded_by_words_of_the_training_part(prepared):
+def test_texts_are_encoded_by_words_of_the_training_split(prepared):
     dataset = data.load("tfds:moods", folder=prepared, offline=True)
-    assert [len(part) for part in dataset.splits.values()] == [54, 6, 20]
+    assert [len(split) for split in dataset.splits.values()] == [54, 6, 20]
     assert dataset.class_names == ("sad", "glad")
     number = {word: place + 2 for place, word in enumerate(dataset.encoder.vocabulary)}
     np.testing.assert_array_equal(dataset.test.x[:, 0] == number["good"], dataset.test.y == 1)
 
 
-def test_sets_that_are_not_there(tmp_path):
+def test_missing_sets_raise(tmp_path):
     with pytest.raises(UserError, match="has no set 'no_such_set'"):
         data.load("tfds:no_such_set", folder=tmp_path, offline=True)
     with pytest.raises(UserError, match="mnist is not prepared in .* and --offline forbids downloading it"):

@@ -1,4 +1,4 @@
-"""Labels made wrong and classes made rare on purpose: as much as asked for, the same rows always, training part alone."""
+"""Wrong labels and imbalanced classes: exact amounts, the same rows, in the training split only."""
 
 import json
 
@@ -17,45 +17,45 @@ N, CLASSES = 2000, 5
 @pytest.fixture
 def dataset():
     y = (np.arange(N) % CLASSES).astype(np.int32)
-    part = data.Split(np.random.default_rng(0).normal(size=(N, 3)).astype(np.float32), y)
-    return data.Dataset("mine", "classification", part, part, part, tuple("abcde"))
+    split = data.Split(np.random.default_rng(0).normal(size=(N, 3)).astype(np.float32), y)
+    return data.Dataset("mine", "classification", split, split, split, tuple("abcde"))
 
 
-def test_symmetric_noise_goes_to_every_other_class(dataset):
-    spoilt = corrupt_labels(dataset, 0.3)
-    wrong = spoilt.train.y != spoilt.true_labels
+def test_symmetric_noise_reaches_every_other_class(dataset):
+    corrupted = corrupt_labels(dataset, 0.3)
+    wrong = corrupted.train.y != corrupted.true_labels
     assert wrong.sum() == 600
-    steps = (spoilt.train.y - spoilt.true_labels)[wrong] % CLASSES
+    steps = (corrupted.train.y - corrupted.true_labels)[wrong] % CLASSES
     counts = np.bincount(steps, minlength=CLASSES)
     assert counts[0] == 0
     assert np.abs(counts[1:] - 150).max() < 45  # four standard deviations
-    shares = np.bincount(spoilt.true_labels[wrong], minlength=CLASSES)
+    shares = np.bincount(corrupted.true_labels[wrong], minlength=CLASSES)
     assert np.abs(shares - 120).max() < 45
-    np.testing.assert_array_equal(spoilt.true_labels, dataset.train.y)
-    np.testing.assert_array_equal(spoilt.validation.y, dataset.validation.y)
+    np.testing.assert_array_equal(corrupted.true_labels, dataset.train.y)
+    np.testing.assert_array_equal(corrupted.validation.y, dataset.validation.y)
 
 
-def test_asymmetric_noise_goes_to_the_next_class(dataset):
-    spoilt = corrupt_labels(dataset, 0.2, "asymmetric")
-    wrong = spoilt.train.y != spoilt.true_labels
+def test_asymmetric_noise_is_the_next_class(dataset):
+    corrupted = corrupt_labels(dataset, 0.2, "asymmetric")
+    wrong = corrupted.train.y != corrupted.true_labels
     assert wrong.sum() == 400
-    assert ((spoilt.train.y - spoilt.true_labels)[wrong] % CLASSES == 1).all()
+    assert ((corrupted.train.y - corrupted.true_labels)[wrong] % CLASSES == 1).all()
 
 
-def test_the_rows_are_always_the_same_and_more_noise_adds_to_them(dataset):
+def test_more_noise_adds_to_the_same_rows(dataset):
     first, second, more = (corrupt_labels(dataset, share).train.y for share in (0.1, 0.1, 0.4))
     np.testing.assert_array_equal(first, second)
     changed = first != dataset.train.y
     np.testing.assert_array_equal(more[changed], first[changed])
 
 
-def test_rare_classes_shrink_exponentially(dataset):
+def test_imbalanced_classes_shrink_exponentially(dataset):
     rare = make_imbalanced(dataset, 100.0)
     assert np.bincount(rare.train.y).tolist() == [400, 126, 40, 12, 4]
     assert len(rare.test) == N
 
 
-def test_what_cannot_be_spoilt_is_said(dataset):
+def test_data_that_cannot_be_corrupted_raise(dataset):
     with pytest.raises(UsageError, match=r"label_noise must be in \[0, 1\), got 1.5"):
         corrupt_labels(dataset, 1.5)
     with pytest.raises(UsageError, match="label_noise_kind must be one of symmetric, asymmetric, got 'any'"):
@@ -67,11 +67,11 @@ def test_what_cannot_be_spoilt_is_said(dataset):
         corrupt_labels(regression, 0.1)
 
 
-def test_the_settings_know_the_kinds():
+def test_settings_list_the_kinds_of_noise():
     assert LABEL_NOISE_KINDS == KINDS
 
 
-def test_a_run_says_how_many_wrong_labels_it_trained_on(tmp_path, monkeypatch, capfd):
+def test_run_records_trained_wrong_labels(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     words = "run --dataset digits --selector loss_ema --label-noise 0.2 --budget 6 --target accuracy>=0.999"

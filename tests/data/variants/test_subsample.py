@@ -1,4 +1,4 @@
-"""Training on a share of the training part: the same samples always, classes in proportion, the other parts whole."""
+"""Subsamples of the training split: the same samples, stratified, with the other splits whole."""
 
 import json
 
@@ -21,12 +21,12 @@ Y = np.repeat(np.arange(3), [600, 300, 100]).astype(np.int32)
 
 
 def dataset(task="classification", train=None, **options):
-    part = Split(np.arange(N, dtype=np.float32)[:, None], Y)
+    split = Split(np.arange(N, dtype=np.float32)[:, None], Y)
     names = tuple("abc") if task == "classification" else ()
-    return Dataset("mine", task, train or part, part, part, names, **options)
+    return Dataset("mine", task, train or split, split, split, names, **options)
 
 
-def test_classes_keep_their_shares_and_the_other_parts_are_whole():
+def test_subsample_is_stratified_and_leaves_other_splits_whole():
     some = subsample(dataset(), 0.05)
     assert np.bincount(some.train.y).tolist() == [30, 15, 5]
     np.testing.assert_array_equal(some.train.y, Y[some.train.x[:, 0].astype(int)])
@@ -34,26 +34,26 @@ def test_classes_keep_their_shares_and_the_other_parts_are_whole():
     some.check()
 
 
-def test_the_samples_are_always_the_same_and_a_larger_share_adds_to_them():
+def test_larger_share_adds_to_the_same_samples():
     first, again, more = (subsample(dataset(), share).train.x[:, 0] for share in (0.2, 0.2, 0.5))
     np.testing.assert_array_equal(first, again)
     assert set(first) < set(more)
     assert np.abs(first.mean() - N / 2) < 45  # drawn at random: four standard deviations
 
 
-def test_all_of_it_is_the_data_set_itself():
+def test_share_of_one_returns_the_data_set_itself():
     whole = dataset()
     assert subsample(whole, 1.0) is whole
     assert subsample(whole, 0.9999) is whole
 
 
-def test_numbers_are_drawn_without_regard_to_classes():
+def test_regression_is_drawn_uniformly():
     some = subsample(dataset("regression"), 0.3)
     assert len(some.train) == 300
     assert np.bincount(some.train.y).tolist() != [180, 90, 30]
 
 
-def test_of_data_on_the_disk_nothing_is_read():
+def test_source_on_disk_is_not_read():
     class Unread(ArraySource):
         def take(self, indices):
             taken.append(len(indices))
@@ -67,9 +67,9 @@ def test_of_data_on_the_disk_nothing_is_read():
     np.testing.assert_array_equal(y, Y[x[:, 0].astype(int)])
 
 
-def test_what_is_known_of_the_samples_goes_with_them():
+def test_metadata_follow_the_samples():
     rows = SplitRows(np.arange(N) + 7, np.arange(N), np.arange(N))
-    whole = dataset(rows=rows, raw=lambda part: np.arange(N) * 10, true_labels=Y)
+    whole = dataset(rows=rows, raw=lambda split: np.arange(N) * 10, true_labels=Y)
     some = subsample(whole, 0.1)
     places = some.train.x[:, 0].astype(int)
     np.testing.assert_array_equal(some.rows.train, places + 7)
@@ -78,26 +78,26 @@ def test_what_is_known_of_the_samples_goes_with_them():
     assert len(some.rows.test) == len(some.raw_inputs("test")) == N
 
 
-def test_a_share_may_be_made_worse_too():
-    spoilt = corrupt_labels(make_imbalanced(subsample(dataset(), 0.5), 5.0), 0.2)
-    assert np.bincount(spoilt.true_labels).tolist() == [50, 22, 10]
-    assert (spoilt.train.y != spoilt.true_labels).sum() == 16
+def test_subsample_can_be_corrupted():
+    corrupted = corrupt_labels(make_imbalanced(subsample(dataset(), 0.5), 5.0), 0.2)
+    assert np.bincount(corrupted.true_labels).tolist() == [50, 22, 10]
+    assert (corrupted.train.y != corrupted.true_labels).sum() == 16
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5])
-def test_a_share_is_above_0_and_at_most_1(share):
+def test_share_out_of_range_raises(share):
     with pytest.raises(UsageError, match=rf"train_share must be in \(0, 1\], got {share}"):
         subsample(dataset(), share)
     with pytest.raises(UsageError, match=f"train_share must be above 0 and at most 1, got {share}"):
         RunSpec("iris", "mlp", "random", 8, "adam", 1e-3, "linear", "2 passes", "loss<=1", train_share=share)
 
 
-def test_a_share_without_any_sample_is_refused():
-    with pytest.raises(UserError, match=r"mine: a share of 0.0001 of 1000 training samples is none"):
+def test_share_without_samples_raises():
+    with pytest.raises(UserError, match=r"mine: a share of 0.0001 of 1000 training samples rounds to 0"):
         subsample(dataset(), 1e-4)
 
 
-def test_a_run_counts_passes_over_the_share(tmp_path, monkeypatch, capfd):
+def test_passes_are_counted_over_the_share(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = CommandLine(monkeypatch, capfd)
     words = "run --dataset iris --train-share 0.4 --label-smoothing 0.2 --batch-size 8 --budget 2 --target loss<=0.001"
@@ -109,7 +109,7 @@ def test_a_run_counts_passes_over_the_share(tmp_path, monkeypatch, capfd):
     assert (record["spec"]["train_share"], record["spec"]["label_smoothing"]) == (0.4, 0.2)
 
 
-def test_arms_may_have_shares_of_their_own_and_are_looked_at_as_often():
+def test_arms_with_own_shares_are_evaluated_equally_often():
     arms = {"random": {"selector": "random"}, "half": {"selector": "random", "train_share": 0.5}}
     stated = {"label_smoothing": 0.1, "optimizer": "lars(weight_decay=0.001)", "evaluations": 10}
     experiment = Experiment("shares", "?", ("iris",), arms, range(2), {**stated, "budget": "900 samples"})
