@@ -192,7 +192,7 @@ def as_source(data: Any, keys: Sequence[str] | None = None) -> Source:
         >>> len(as_source((np.zeros((3, 2)), np.zeros(3))))
         3
     """
-    if isinstance(data, tuple) and len(data) in (2, 3):
+    if _is_array_tuple(data):
         return ArraySource(*data)
     if hasattr(data, "x") and hasattr(data, "y"):
         return ArraySource(data.x, data.y)
@@ -204,6 +204,10 @@ def as_source(data: Any, keys: Sequence[str] | None = None) -> Source:
             "records, or an object with `__len__` and `take(indices)`."
         )
     return SequenceSource(data, keys or _guess_keys(data))
+
+
+def _is_array_tuple(data: Any) -> bool:
+    return isinstance(data, tuple) and len(data) in (2, 3)
 
 
 def _guess_keys(records: Any) -> tuple[str, ...] | None:

@@ -73,7 +73,15 @@ def build_image_dataset(
         sources[split], labels[split] = Subset(images, intact), files.labels[intact]
     rows, fingerprint = assign_rows(labels, options.validation, options.test, options.seed)
     splits = {split: load_if_small(sources[origin], chosen) for split, (origin, chosen) in rows.items()}
-    return Dataset(name, "classification", **splits, class_names=class_names, split_fingerprint=fingerprint)
+    return Dataset(
+        name,
+        "classification",
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        class_names=class_names,
+        split_fingerprint=fingerprint,
+    )
 
 
 def list_class_folders(path: Path) -> list[str]:

@@ -66,7 +66,9 @@ def split_documents(
             " FILE:MARKER)."
         )
     rows = split_rows(np.zeros(len(documents), np.int64), *held_out, seed)
-    return {split: [documents[row] for row in chosen] for split, chosen in rows._asdict().items()}, fingerprint(*rows)
+    return {split: [documents[int(row)] for row in chosen] for split, chosen in rows._asdict().items()}, fingerprint(
+        *rows
+    )
 
 
 def build_sequence_dataset(
@@ -89,7 +91,15 @@ def build_sequence_dataset(
     arrays = load_or_compute("subwords", key, lambda: _encode(documents, form.subwords))
     encoder = SubwordEncoder(bytes(arrays["description"]).decode())
     splits = {split: _cut(arrays[split], form.length, f"{name}, {split} split") for split in documents}
-    return Dataset(name, TASK, **splits, split_fingerprint=split_fingerprint, encoder=encoder)
+    return Dataset(
+        name,
+        TASK,
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        split_fingerprint=split_fingerprint,
+        encoder=encoder,
+    )
 
 
 def join_documents(documents: Sequence[str]) -> np.ndarray:
@@ -104,7 +114,7 @@ def join_documents(documents: Sequence[str]) -> np.ndarray:
 
 def _encode(documents: Mapping[str, Sequence[str]], subwords: int) -> dict[str, np.ndarray]:
     encoder = learn_subword_encoder(documents["train"], subwords)
-    arrays = {"description": np.frombuffer(encoder.serialize().encode(), np.uint8)}
+    arrays: dict[str, np.ndarray] = {"description": np.frombuffer(encoder.serialize().encode(), np.uint8)}
     end = np.zeros(1, np.int32)
     for split, texts in documents.items():
         arrays[split] = np.concatenate([piece for code in encoder.encode(texts) for piece in (end, code)])

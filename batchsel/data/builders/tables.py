@@ -54,10 +54,13 @@ def build_table_dataset(
     center, spread = (0.0, scale) if scale else mean_and_deviation(x[rows.train])
     scaled = ((x - center) / spread).astype(np.float32)
     y = y.astype(np.int32 if classification else np.float32)
+    train, validation, test = (Split(scaled[chosen], y[chosen]) for chosen in rows)
     return Dataset(
         card.name,
         card.task,
-        **{split: Split(scaled[chosen], y[chosen]) for split, chosen in rows._asdict().items()},
+        train,
+        validation,
+        test,
         class_names=card.class_names,
         split_fingerprint=fingerprint(*rows),
         feature_names=tuple(names),

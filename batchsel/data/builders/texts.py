@@ -53,7 +53,9 @@ def build_text_dataset(card: Any, official: Mapping[str, Texts], seed: int, rere
     return Dataset(
         card.name,
         card.task,
-        **splits,
+        splits["train"],
+        splits["validation"],
+        splits["test"],
         class_names=card.class_names,
         split_fingerprint=fingerprint(kept, carved),
         encoder=encoder,

@@ -20,6 +20,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from tarfile import ReadError
+from typing import Any, Self
 
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.data.storage.locks import hold_lock
@@ -40,15 +42,19 @@ _DAMAGE = (
 )
 
 
+_tarfile: Any = tarfile  # its type stubs lack the header errors
+_NO_HEADER = (_tarfile.EmptyHeaderError, _tarfile.TruncatedHeaderError, _tarfile.InvalidHeaderError)
+
+
 class _WholeMember(tarfile.TarInfo):
     """Member of an archive that must have an end: tarfile silently takes a truncation for the end."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
         try:
-            return super().fromtarfile(archive)
-        except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:
-            raise tarfile.ReadError(f"no end of archive: {error}") from error
+            return super().fromtarfile(tarfile)
+        except _NO_HEADER as error:
+            raise ReadError(f"no end of archive: {error}") from error
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -200,7 +206,7 @@ def _read_to_the_end(opened: tarfile.TarFile) -> None:
 def _check_member(archive: Path, member: tarfile.TarInfo) -> None:
     _check_name(archive, member.name)
     if member.size < 0:
-        raise tarfile.ReadError(f"{member.name!r} has {member.size} bytes")
+        raise ReadError(f"{member.name!r} has {member.size} bytes")
     if member.issym() or member.islnk():
         if _points_outside(member.linkname):
             raise _unsafe_member(archive, member.name, f"is a link to {member.linkname!r}, out of the folder")

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 from batchsel.errors import UserError
 
@@ -39,6 +39,7 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
     """
     try:
         with path.open("rb") as file:
+            packed: Any
             magic = file.read(4)
             file.seek(0)
             if magic[:2] == b"\x1f\x8b":
@@ -62,7 +63,7 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
         ) from error
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> io.BufferedIOBase:
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:
     files = [info for info in archive.infolist() if not info.is_dir()]
     if name:
         files = [info for info in files if info.filename == name]

@@ -33,5 +33,5 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     return build_table_dataset(card, bunch.data, bunch.target, names=bunch.feature_names, seed=seed, scale=_MAXIMUM)

@@ -27,5 +27,5 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     from sklearn.datasets import load_iris
 
-    bunch = load_iris()
+    bunch: Any = load_iris()
     return build_table_dataset(card, bunch.data, bunch.target, names=bunch.feature_names, seed=seed)

@@ -83,13 +83,13 @@ def difficulty(x: np.ndarray, y: np.ndarray, arms: int = 2, turns: float = 2.0) 
         >>> print(f"{distances.min():.2f} to {distances.max():.2f}")
         0.37 to 0.39
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     _check_numbers(arms, arms, turns, noise=0.0, seed=0)
     start, growth = spiral_constants(arms, turns)
     end = 2 * math.pi * turns
     angles = _equidistant_angles(math.ceil(arc_length(end, start, growth) / _CURVE_STEP), arms, turns)
-    tree = cKDTree(_curve(angles, start, growth))
+    tree = KDTree(_curve(angles, start, growth))
     nearest = np.full(len(x), np.inf)
     for shift in range(1, arms):  # seen from arm y + shift, a point is rotated back onto arm 0
         rotated = _rotate(np.asarray(x, np.float64), -2 * math.pi * ((np.asarray(y) + shift) % arms) / arms)

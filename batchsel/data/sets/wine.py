@@ -27,5 +27,5 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     from sklearn.datasets import load_wine
 
-    bunch = load_wine()
+    bunch: Any = load_wine()
     return build_table_dataset(card, bunch.data, bunch.target, names=bunch.feature_names, seed=seed)

@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def load_or_compute(kind: str, key: str, compute: Callable[[], Mapping[str, np.n
         with path.open("rb") as file, np.load(file, allow_pickle=False) as cached:
             return {name: cached[name] for name in cached.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        arrays = dict(compute())
+        arrays: dict[str, Any] = dict(compute())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as beside, open(beside, "wb") as file:

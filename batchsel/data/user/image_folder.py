@@ -114,7 +114,7 @@ def _parse(name: str) -> _Reference:
     match = _FORM.match(name)
     if match is None:  # the expression matches every text
         return _Reference(Path(name), None, False)
-    options = dict(option.partition("=")[::2] for option in match["options"].split(":")[1:])
+    options = {key: value for key, _, value in (option.partition("=") for option in match["options"].split(":")[1:])}
     size = int(options["size"]) if "size" in options else None
     return _Reference(Path(match["path"]), size, "skip_broken" in options)
 

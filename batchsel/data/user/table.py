@@ -86,8 +86,8 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
         raise UsageError(f"{path} has no column {label!r} for the label. Its columns: {', '.join(table.names)}.")
     y, classes = _encode_targets(table.column(label), f"{path}, column {label}")
     strata = y if classes else np.zeros(len(y), np.int64)
-    held_out = (max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE))
-    rows = split_rows(strata, *held_out, seed)
+    held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
+    rows = split_rows(strata, held_out[0], held_out[1], seed)
     columns, names, reports = [], [], []
     for column in table.names:
         if column == label:
@@ -100,10 +100,13 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     if not columns:
         raise UserError(f"{path}: no feature is left: {'; '.join(report.text for report in reports)}.")
     x = np.stack(columns, axis=1).astype(np.float32)
+    train, validation, test = (Split(x[chosen], y[chosen]) for chosen in rows)
     return Dataset(
         name,
         "classification" if classes else "regression",
-        **{split: Split(x[chosen], y[chosen]) for split, chosen in rows._asdict().items()},
+        train,
+        validation,
+        test,
         class_names=classes,
         split_fingerprint=fingerprint(*rows),
         feature_names=tuple(names),

@@ -17,7 +17,7 @@ import numpy as np
 from batchsel.data.builders.image_files import fit_image
 from batchsel.data.builders.texts import Texts, encode_texts
 from batchsel.data.dataset import Dataset, load_if_small
-from batchsel.data.sources import ArraySource, SequenceSource, Source
+from batchsel.data.sources import ArraySource, SequenceSource
 from batchsel.data.splits import assign_rows
 from batchsel.errors import UsageError, UserError
 
@@ -35,9 +35,9 @@ Shape = tuple[int, int, int]
 
 
 class _OfficialSplit(NamedTuple):
-    """Official split: labels, and either a source of the samples or texts."""
+    """Official split: a source of the samples, or their texts, ``object[n]``; and their labels."""
 
-    samples: Source | np.ndarray
+    samples: Any
     labels: np.ndarray
 
 
@@ -99,8 +99,9 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
     builder = _find_builder(match["name"], folder, offline)
     features = _choose_features(builder, match["size"])
     official = _read_splits(builder, features)
-    held_out = (max(1, round(share * len(official["train"].labels))) for share in (_VALIDATION_SHARE, _TEST_SHARE))
-    rows, fingerprint = assign_rows({split: held.labels for split, held in official.items()}, *held_out, seed)
+    count = len(official["train"].labels)
+    validation, test = (max(1, round(share * count)) for share in (_VALIDATION_SHARE, _TEST_SHARE))
+    rows, fingerprint = assign_rows({split: held.labels for split, held in official.items()}, validation, test, seed)
     encoder = None
     if features.is_text:
         texts = {split: Texts(*official[origin]).select(chosen) for split, (origin, chosen) in rows.items()}
@@ -109,7 +110,14 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
         splits = {split: load_if_small(official[origin].samples, chosen) for split, (origin, chosen) in rows.items()}
     class_names = tuple(map(str, builder.info.features[features.label].names))
     return Dataset(
-        name, "classification", **splits, class_names=class_names, split_fingerprint=fingerprint, encoder=encoder
+        name,
+        "classification",
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        class_names=class_names,
+        split_fingerprint=fingerprint,
+        encoder=encoder,
     )
 
 
@@ -176,13 +184,14 @@ def _choose_shape(builder: Any, inputs: str, size: str | None) -> Shape | None:
     import tensorflow_datasets as tfds
 
     feature = builder.info.features[inputs]
-    if isinstance(feature, tfds.features.Image) and (size or None in feature.shape):
+    shape: Any = feature.shape
+    if isinstance(feature, tfds.features.Image) and (size or None in shape):
         side = int(size) if size else _SIDE
-        return side, side, 1 if feature.shape[-1] == 1 else 3
+        return side, side, 1 if shape[-1] == 1 else 3
     if size:
         raise UserError(f"{builder.info.full_name} has no images; leave :size={size} out.")
-    if None in feature.shape:
-        raise UserError(f"{builder.info.full_name} has inputs of several shapes ({feature.shape}). Expected one.")
+    if None in shape:
+        raise UserError(f"{builder.info.full_name} has inputs of several shapes ({shape}). Expected one.")
     return None
 
 

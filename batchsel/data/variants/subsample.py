@@ -43,8 +43,8 @@ def subsample(dataset: Dataset, share: float) -> Dataset:
         return dataset
     if count == 0:
         raise UserError(f"{dataset.name}: a share of {share} of {n} training samples rounds to 0. Choose a larger one.")
-    in_memory = isinstance(dataset.train, Split)
-    strata = dataset.train.y if in_memory and dataset.task == "classification" else np.zeros(n, np.int64)
+    stratified = dataset.task == "classification" and isinstance(dataset.train, Split)
+    strata = dataset.in_memory("train").y if stratified else np.zeros(n, np.int64)
     return select_training_rows(dataset, draw_rows(strata, count, seed=0, stream=_STREAM))
 
 
