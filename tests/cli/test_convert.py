@@ -178,7 +178,7 @@ def test_full_disk_leaves_no_partial_file(tmp_path):
 def test_ambiguous_names_are_rejected(tmp_path):
     part = Split(np.zeros((3, 2), np.float32), np.array([0, 1, 0], np.int32))
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"), feature_names=("label", "size"))
-    with pytest.raises(UserError, match="mine: the features label, size need names of their own"):
+    with pytest.raises(UserError, match="mine: the features label, size need distinct names other than 'label'"):
         convert(dataset, "csv", tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -151,7 +151,7 @@ def test_fetch_downloads_with_progress_on_standard_error(folder):
             file = f"{IDX_NAMES[name]}.gz"
             files.append({"name": file, "sha256": sha256(body), "urls": [server.add(f"/{file}", body)]})
         write_digit_card(folder, ARRAYS, files=files)
-        with pytest.raises(UserError, match="offline nothing is downloaded"):
+        with pytest.raises(UserError, match="--offline forbids downloading"):
             run("fetch", "tiny", "--offline")
         assert server.asked == []
         result = run("fetch", "tiny")

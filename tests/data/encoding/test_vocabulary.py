@@ -81,7 +81,7 @@ def test_frequent_words_come_first_and_others_are_unknown():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (quoted("3", "what"), "the label '3' in row 0 is none of 0, 4"),
+        (quoted("3", "what"), "the label '3' in row 0 is not one of 0, 4"),
         (quoted("0", "  "), "1 texts are empty, the first in row 0"),
         (quoted("0", "a", "b"), "line 2: 3 values"),
     ],

@@ -146,7 +146,7 @@ def test_inner_ends_are_as_far_apart_as_windings():
     ],
 )
 def test_numbers_out_of_range_raise(changes, sentence):
-    with pytest.raises(UsageError, match=f"no spirals can be made: .*{sentence}"):
+    with pytest.raises(UsageError, match=f"cannot generate spirals: .*{sentence}"):
         make_spirals(**({"samples": 10} | changes))
 
 

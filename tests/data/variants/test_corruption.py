@@ -63,7 +63,7 @@ def test_data_that_cannot_be_corrupted_raise(dataset):
     with pytest.raises(UsageError, match="imbalance must be at least 1"):
         make_imbalanced(dataset, 0.5)
     regression = data.Dataset("mine", "regression", dataset.train, dataset.train, dataset.train)
-    with pytest.raises(UserError, match="label noise needs a classification in memory; mine is none"):
+    with pytest.raises(UserError, match="label noise needs a classification in memory; mine is not one"):
         corrupt_labels(regression, 0.1)
 
 
