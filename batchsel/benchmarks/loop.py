@@ -18,8 +18,8 @@ import tensorflow as tf
 from keras import layers
 
 from batchsel.training.fit_model import fit
+from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.loop.compilation import use_xla
-from batchsel.training.loop.evaluation import to_tensors
 from batchsel.training.trainer import Trainer
 
 FIT, FIT_32, FLOOR = "model.fit", "model.fit, 32 steps per execution", "bare loop, one fixed batch"

@@ -49,7 +49,7 @@ def check_training(selector: Selector) -> None:
     if not _same(first, _run(trainer, seed=1)):
         problem = "two runs with the same seed must be equal to the last bit, and are not."
         fail(selector, "training", problem, "Take random numbers from context.rng only, and keep memory in the state.")
-    traces = trainer.loop.run.experimental_get_tracing_count()
+    traces = trainer.loop.trace_count()
     if traces != 1:
         problem = f"the loop must be traced once for all runs, and was traced {traces} times."
         fail(selector, "training", problem, "Keep shapes and types of the state static.")

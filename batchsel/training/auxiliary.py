@@ -1,11 +1,11 @@
-"""Models that are trained beside the one that matters, so that a selector can compare with them; on the clock."""
+"""Auxiliary models, trained beside the model so that a selector can compare with them; on the clock."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -13,105 +13,129 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.errors import UserError
-from batchsel.selectors.types import TrainAuxiliary
 from batchsel.training import variables
+from batchsel.training.engine import Engine
+from batchsel.training.inputs.batch import Batch, Samples, gather_rows
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed
-from batchsel.training.loop.train_step import Rows
-from batchsel.training.loop.turn import gather_rows
-from batchsel.training.runtime.clock import TRAINING
-
-if TYPE_CHECKING:
-    from batchsel.training.trainer import Trainer
+from batchsel.training.runtime.clock import TRAINING, Clock
 
 _SIZES = {"units", "filters", "output_dim"}
-"""Parameters of Keras layers that say how wide they are."""
+"""Parameters of Keras layers that set their width."""
 _FORWARDS = 3
 """Forward passes that a sample trained on costs: a backward pass costs about two."""
 
 
+class AuxiliaryTrainer(Protocol):
+    """The part of a trainer that trains an auxiliary model."""
+
+    model: keras.Model
+    batch_size: int
+    engine: Engine
+    clock: Clock
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Steps and samples so far."""
+        ...
+
+    def reset(self, seed: int, *, learning_rate: float | None = None) -> None:
+        """Start over with another seed."""
+        ...
+
+    def fit(
+        self, x: Any, y: Any, *, epochs: float, sample_weight: Any, callbacks: Any, verbose: int
+    ) -> keras.callbacks.History:
+        """Train on arrays."""
+        ...
+
+
+ScoreBlock = Callable[[Samples, tf.Tensor], tf.Tensor]
+"""Losses ``float32[b]`` of the b samples from a position on, which wraps around."""
+
+
 class AuxiliaryModels:
-    """Trains models of the same form as a trainer's, or narrower ones, and scores all of its samples by them.
+    """Models of the same form as the main one, or narrower, that are trained for a selector and score all samples.
 
     Args:
-        trainer: Whose model is copied, and on whose clock and counts the cost is.
-
-    Raises:
-        UserError: If the model cannot be copied.
+        engine: The engine of the main model, which is copied, and on whose counts the cost is.
+        clock: The clock of the run.
+        make_trainer: Makes a trainer, with the settings of the main one, for a model and a batch size.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._outer = trainer
-        self._inner: dict[tuple[float, int], tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]] = {}
+    def __init__(
+        self, engine: Engine, clock: Clock, make_trainer: Callable[[keras.Model, int], AuxiliaryTrainer]
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._make_trainer = make_trainer
+        self._trainers: dict[tuple[float, int], tuple[AuxiliaryTrainer, ScoreBlock]] = {}
 
-    def learner(self, feed: DataFeed) -> TrainAuxiliary:
-        """What a selector's `prepare` is given.
+    def prepare_selector(self, feed: DataFeed) -> None:
+        """Let a selector that compares with auxiliary models train them, and store its new state.
 
         Args:
             feed: The data.
 
-        Returns:
-            The function.
-
         Raises:
-            UserError: If the data are streamed.
+            UserError: If the selector needs data in memory and they are streamed, or the model cannot be copied.
         """
+        selector = self._engine.selector
+        if not selector.prepares:
+            return
         if not isinstance(feed, InMemoryFeed):
-            raise UserError(f"{self._outer.selector!r} trains models of its own first, which needs data in memory.")
-        return partial(self._learn, feed.data)
+            raise UserError(f"{selector!r} trains auxiliary models first, which needs data in memory.")
+        stored = self._engine.loop.state.state
+        state = tf.nest.map_structure(lambda variable: variable.read_value(), stored)
+        state = selector.prepare(state, partial(self._train, feed.data), self._engine.seed)
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), stored, state)
 
-    def _learn(
-        self, data: Rows, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+    def _train(
+        self, data: Samples, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
     ) -> np.ndarray:
-        inner, score = self._of(width, min(self._outer.batch_size, len(rows)))
-        outer, n = self._outer, int(tf.nest.flatten(data.x)[0].shape[0])
+        """Train an auxiliary model, and score all samples by it; see `batchsel.selectors.types.TrainAuxiliary`."""
+        trainer, score = self._trainer(width, min(self._engine.batch_size, len(rows)))
+        n = int(tf.nest.flatten(data.x)[0].shape[0])
         part = gather_rows(data, tf.constant(rows, tf.int32))
-        inner.reset(seed, learning_rate=outer.engine.step.lr_controller.initial_rate if inner.schedule else None)
-        with outer.clock.section("tracing"):
-            inner.engine.build(Rows(*part))
+        lr_controller = trainer.engine.step.lr_controller
+        initial_rate = self._engine.step.lr_controller.initial_rate
+        trainer.reset(seed, learning_rate=None if lr_controller.schedule is None else initial_rate)
+        with self._clock.section("tracing"):
+            trainer.engine.build(part)
             score(data, tf.constant(0)).numpy()
-        found = []
+        losses = []
 
-        def look(epoch: int, logs: dict | None = None) -> None:
-            with outer.clock.section(TRAINING):
-                starts = range(0, n, inner.batch_size)
-                found.append(np.concatenate([score(data, tf.constant(start)).numpy() for start in starts])[:n])
+        def score_all(epoch: int, logs: dict[str, float] | None = None) -> None:
+            with self._clock.section(TRAINING):
+                starts = range(0, n, trainer.batch_size)
+                losses.append(np.concatenate([score(data, tf.constant(start)).numpy() for start in starts])[:n])
 
-        looks = [keras.callbacks.LambdaCallback(on_epoch_end=look)] if every_pass else []
-        inner.fit(part.x, part.y, epochs=passes, sample_weight=part.sample_weight, callbacks=looks, verbose=0)
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=score_all)] if every_pass else []
+        trainer.fit(part.x, part.y, epochs=passes, sample_weight=part.sample_weight, callbacks=callbacks, verbose=0)
         if not every_pass:
-            look(0)
-        outer.clock.nanoseconds[TRAINING] += inner.clock.nanoseconds[TRAINING]
-        share = inner.model.count_params() / outer.model.count_params()
-        passed = _FORWARDS * inner.counts["samples"] + n * len(found)
-        outer.loop.state.scored.assign_add(math.ceil(share * passed))
-        return np.stack(found) if every_pass else found[0]
+            score_all(0)
+        self._clock.nanoseconds[TRAINING] += trainer.clock.nanoseconds[TRAINING]
+        share = trainer.model.count_params() / self._engine.model.count_params()
+        passed = _FORWARDS * trainer.counts["samples"] + n * len(losses)
+        self._engine.loop.add_scored(math.ceil(share * passed))
+        return np.stack(losses) if every_pass else losses[0]
 
-    def _of(self, width: float, batch_size: int) -> tuple[Trainer, Callable[[Rows, tf.Tensor], tf.Tensor]]:
-        """The trainer of a model of that width, and the function that gives losses under it; made once."""
+    def _trainer(self, width: float, batch_size: int) -> tuple[AuxiliaryTrainer, ScoreBlock]:
+        """Return the trainer of a model of that width, and the function that computes losses; made once."""
         key = width, batch_size
-        if key not in self._inner:
-            outer = self._outer
-            model = _copy(outer.model, width)
-            decays = hasattr(model.optimizer.learning_rate, "assign")
-            inner = type(outer)(
-                model,
-                batch_size=batch_size,
-                schedule="linear" if decays else None,
-                compile=outer.engine.mode,
-                cut_padding=outer.engine.step.cut_padding,
-                augment=outer.augmentation,
-            )
+        if key not in self._trainers:
+            trainer = self._make_trainer(_copy(self._engine.model, width), batch_size)
+            step = trainer.engine.step
 
-            def score(data: Rows, start: tf.Tensor) -> tf.Tensor:
+            def score(data: Samples, start: tf.Tensor) -> tf.Tensor:
                 indices = (start + tf.range(batch_size)) % tf.nest.flatten(data.x)[0].shape[0]
-                return inner.engine.step.score(gather_rows(data, indices), indices, tf.ones([batch_size])).loss
+                return step.score(Batch(indices, tf.ones([batch_size]), *gather_rows(data, indices))).loss
 
-            self._inner[key] = inner, tf.function(score, autograph=False)
-        return self._inner[key]
+            self._trainers[key] = trainer, tf.function(score, autograph=False)
+        return self._trainers[key]
 
 
 def _copy(model: keras.Model, width: float) -> Any:
-    """A model of the same form with weights of its own, compiled alike."""
+    """Return a model of the same form with separate weights, compiled alike."""
     try:
         copy = variables.clone(model, clone_function=None if width == 1 else _narrower(model, width))
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
@@ -119,26 +143,29 @@ def _copy(model: keras.Model, width: float) -> Any:
     except (NotImplementedError, TypeError, ValueError) as error:
         kind = "second" if width == 1 else "narrower"
         raise UserError(
-            f"cannot copy {type(model).__name__} to train a {kind} one of it: {error}. Give the losses by a file."
+            f"cannot copy {type(model).__name__} to train a {kind} one: {error}. Provide the losses in a file."
         ) from error
     if copy.output_shape != model.output_shape:
         raise UserError(
             f"a narrower {type(model).__name__} has outputs of the shape {copy.output_shape} in place of"
-            f" {model.output_shape}. Give the losses by a file, or choose width=1.0."
+            f" {model.output_shape}. Provide the losses in a file, or choose width=1.0."
         )
     return copy
 
 
 def _narrower(model: keras.Model, width: float) -> Callable[[keras.Layer], keras.Layer]:
-    """Makes layers with fewer units or filters; the last one that has any keeps them, and so do outputs."""
+    """Return a function that copies layers with fewer units or filters.
+
+    The last layer that has any keeps them, and so do outputs.
+    """
     sized = [layer for layer in model.layers if _SIZES & set(layer.get_config())]
     ends = {id(output) for output in model.outputs}
-    kept = {id(layer) for layer in (*sized[-1:], *(layer for layer in sized if id(layer.output) in ends))}
+    unchanged = {id(layer) for layer in (*sized[-1:], *(layer for layer in sized if id(layer.output) in ends))}
 
-    def narrowed(layer: keras.Layer) -> keras.Layer:
+    def copy_narrower(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
-        if id(layer) not in kept:
+        if id(layer) not in unchanged:
             config |= {size: max(1, round(config[size] * width)) for size in _SIZES & set(config)}
         return type(layer).from_config(config)
 
-    return narrowed
+    return copy_narrower

@@ -1,24 +1,22 @@
-"""Callbacks that batchsel adds to Keras's own."""
+"""Keras callbacks: progress of a run, functions at its stages, TensorBoard."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError
-
-if TYPE_CHECKING:
-    from batchsel.training.trainer import Trainer
+from batchsel.training.trainer import Trainer
 
 
 class Watch(keras.callbacks.Callback):
-    """Tells whoever watches how far a run is: about twice a second, and after each evaluation.
+    """Reports the progress of a run, about twice a second and after each evaluation.
 
     Args:
         watch: Called with counts, seconds on the clock, passes, whether an evaluation has just ended, and
@@ -33,24 +31,20 @@ class Watch(keras.callbacks.Callback):
         self._evaluation: dict[str, float] | None = None
 
     def set_trainer(self, trainer: Trainer) -> None:
-        """Takes the trainer of the run.
-
-        Args:
-            trainer: The trainer.
-        """
+        """Set the trainer of the run."""
         self._trainer = trainer
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """At the end of each call of the loop."""
-        self._tell()
+        """Report, at the end of each call of the loop."""
+        self._report()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """After each evaluation."""
-        found = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
-        self._evaluation = {name.removeprefix("val_"): value for name, value in found.items()}
-        self._tell(evaluated=True)
+        """Report an evaluation."""
+        results = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
+        self._evaluation = {name.removeprefix("val_"): value for name, value in results.items()}
+        self._report(evaluated=True)
 
-    def _tell(self, evaluated: bool = False) -> None:
+    def _report(self, evaluated: bool = False) -> None:
         trainer = self._trainer
         counts = trainer.counts
         state = {
@@ -75,18 +69,18 @@ class AfterEvaluations(keras.callbacks.Callback):
         self._call = call
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """After each evaluation."""
+        """Call the function."""
         self._call()
 
 
 class AtStages(keras.callbacks.Callback):
-    """Calls a function at stages of a run: before the first step, and after the first evaluation past each of some.
+    """Calls a function at stages of a run: before the first step, and after the first evaluation past each stage.
 
     Stages that passed before a run was resumed are left out.
 
     Args:
         call: The function; its time is that of callbacks, off the clock.
-        used: Gives the share of the budget that is used up.
+        used: Returns the share of the budget that is used up.
         shares: The stages, as shares of the budget above 0, in their order.
 
     Example:
@@ -110,34 +104,30 @@ class AtStages(keras.callbacks.Callback):
         self._shares = shares
 
     def set_trainer(self, trainer: Trainer) -> None:
-        """Takes the trainer of the run.
-
-        Args:
-            trainer: The trainer.
-        """
+        """Set the trainer of the run."""
         self._trainer = trainer
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Before the first step, or where a run goes on."""
+        """Call the function before the first step, unless a run is resumed."""
         self._passed = self._count()
-        if self._trainer.counts["samples"] == self._trainer.progress.fit_start:
+        if self._trainer.counts["samples"] == self._trainer.record.fit_start:
             with self._trainer.clock.section("callbacks"):
                 self._call()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """After each evaluation."""
+        """Call the function if a stage has passed."""
         before, self._passed = self._passed, self._count()
         if self._passed > before:
             self._call()
 
     def _count(self) -> int:
-        """Stages that have passed."""
+        """Return the number of stages that have passed."""
         used = self._used() * (1 + 1e-9)
         return sum(used >= share for share in self._shares)
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard callback, with histograms of what selection sees and does.
+    """Keras's TensorBoard callback, with histograms of losses and of selection.
 
     After each evaluation the run ``selection`` beside ``train`` and ``validation`` gets the last known loss of every
     sample trained on so far (``loss of each sample``), and how often each sample was trained on since the evaluation
@@ -145,10 +135,10 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     Args:
         log_dir: Folder for the logs.
-        **options: As Keras's callback takes them.
+        **options: Arguments of Keras's callback.
 
     Raises:
-        UserError: If TensorBoard is not installed; TensorFlow does not bring it.
+        UserError: If TensorBoard is not installed; TensorFlow does not include it.
 
     Example:
         >>> import tempfile
@@ -159,31 +149,27 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def __init__(self, log_dir: str | Path = "logs", **options: Any) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError(
-                "TensorBoard is not installed (TensorFlow does not bring it): pip install 'batchsel[tensorboard]'."
+                "TensorBoard is not installed (TensorFlow does not include it): pip install 'batchsel[tensorboard]'."
             )
-        super().__init__(log_dir, **options)
+        super().__init__(str(log_dir), **options)
 
     @property
     def patient(self) -> bool:
-        """Whether it is content to be told about the last batch of a call of the loop."""
+        """Whether the last batch of a call of the loop is enough."""
         return self.update_freq == "epoch"
 
     def set_trainer(self, trainer: Trainer) -> None:
-        """Takes the trainer whose losses and choices are to be shown.
-
-        Args:
-            trainer: The trainer.
-        """
+        """Set the trainer whose losses and selections are shown."""
         self._trainer = trainer
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Opens the logs."""
+        """Open the logs."""
         super().on_train_begin(logs)
         self._selection = tf.summary.create_file_writer(str(Path(self.log_dir) / "selection"))
         self._visits = self._trainer.visits
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """After each evaluation."""
+        """Write the histograms."""
         super().on_epoch_end(epoch, logs)
         losses, visits = self._trainer.losses, self._trainer.visits
         with self._selection.as_default(step=epoch):
@@ -192,6 +178,6 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self._visits = visits
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Closes the logs."""
+        """Close the logs."""
         super().on_train_end(logs)
         self._selection.close()

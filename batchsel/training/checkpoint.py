@@ -1,4 +1,4 @@
-"""Checkpoints: every variable of a run and its record so far, in one file that is whole or not there."""
+"""Checkpoints: every variable of a run and its record so far, in one file that is complete or absent."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ _WEIGHTS = "weights_at_target/"
 
 
 class Stored(NamedTuple):
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     variables: dict[str, np.ndarray]
     weights: list[np.ndarray]
     meta: dict[str, Any]
 
     def weights_like(self, variables: Sequence[Any]) -> list[np.ndarray] | None:
-        """The weights that were kept, in the types of the model's own; None if none were.
+        """Return the weights at the target, in the types of the model's own; None if there are none.
 
         Args:
             variables: The model's weights.
         """
         if not self.weights:
             return None
-        return [_typed(value, variable) for value, variable in zip(self.weights, variables, strict=True)]
+        return [_as_type_of(value, variable) for value, variable in zip(self.weights, variables, strict=True)]
 
 
 def write(
     path: Path, variables: Mapping[str, tf.Variable], weights: list[np.ndarray] | None, meta: Mapping[str, Any]
 ) -> None:
-    """Writes a checkpoint beside its place and renames it, so that a kill at any moment does no harm.
+    """Write a checkpoint under another name and rename it, so that a kill at any moment does no harm.
 
     Args:
         path: The file, ``.npz``.
         variables: All variables by name.
-        weights: Weights kept besides, those at the target, or None.
-        meta: What else is needed to go on, JSON.
+        weights: Weights at the target, or None.
+        meta: The record of the run, JSON.
 
     Raises:
-        UserError: If the folder cannot be written or the disk is full; an older file stays.
+        UserError: If the folder cannot be written or the disk is full; an older file stays as it was.
     """
-    arrays = {name: _plain(variable.numpy()) for name, variable in variables.items()}
-    arrays |= {f"{_WEIGHTS}{i}": _plain(weight) for i, weight in enumerate(weights or ())}
-    arrays[_META] = np.frombuffer(json.dumps(meta, default=_number).encode(), np.uint8)
+    arrays: dict[str, Any] = {name: _as_storable(variable.numpy()) for name, variable in variables.items()}
+    arrays |= {f"{_WEIGHTS}{i}": _as_storable(weight) for i, weight in enumerate(weights or ())}
+    arrays[_META] = np.frombuffer(json.dumps(meta, default=_to_number).encode(), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {path.parent}: {error.strerror or error}.") from error
+        raise UserError(f"cannot create the folder {path.parent}: {error.strerror or error}.") from error
     with atomic_write(path) as beside, open(beside, "wb") as file:
         np.savez(file, **arrays)
         file.flush()
@@ -66,11 +66,11 @@ def write(
 
 
 def restore(path: Path, checkpoint: Stored, variables: Mapping[str, tf.Variable]) -> None:
-    """Puts the values of a checkpoint into variables; checks all before it changes any.
+    """Assign the values of a checkpoint to variables; check all before any is changed.
 
     Args:
-        path: The file, to be named if it does not fit.
-        checkpoint: What `read` found in it.
+        path: The file, for the message if it does not fit.
+        checkpoint: The content of the file.
         variables: All variables by name, as for `write`.
 
     Raises:
@@ -78,7 +78,7 @@ def restore(path: Path, checkpoint: Stored, variables: Mapping[str, tf.Variable]
     """
     stored = checkpoint.variables
     problems = [f"{name} is missing" for name in sorted(set(variables) - set(stored))]
-    problems += [f"{name} is not known here" for name in sorted(set(stored) - set(variables))]
+    problems += [f"{name} is not a variable of this run" for name in sorted(set(stored) - set(variables))]
     values = {name: stored[name] for name in set(stored) & set(variables)}
     for name, value in sorted(values.items()):
         expected = tuple(variables[name].shape)
@@ -86,13 +86,32 @@ def restore(path: Path, checkpoint: Stored, variables: Mapping[str, tf.Variable]
             problems.append(f"{name} has shape {list(value.shape)}, expected {list(expected)}")
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise UserError(f"checkpoint {path} does not fit this run: {shown}. Use the settings it was made with.")
+        raise UserError(f"checkpoint {path} does not fit this run: {shown}. Use the settings that it was made with.")
     for name, value in values.items():
-        variables[name].assign(_typed(value, variables[name]))
+        variables[name].assign(_as_type_of(value, variables[name]))
+
+
+def check_settings(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Check that a checkpoint was made with the settings of this trainer.
+
+    Args:
+        path: The file, for the message.
+        stored: Settings of the checkpoint.
+        own: Settings of the trainer; those that the checkpoint does not know are not compared.
+
+    Raises:
+        UserError: Naming the first that differs.
+    """
+    for key, value in own.items():
+        if key in stored and stored[key] != value:
+            raise UserError(
+                f"checkpoint {path} was made with {key}={stored[key]!r}, this trainer has {key}={value!r}. Use the same"
+                " settings to resume."
+            )
 
 
 def read(path: Path) -> Stored:
-    """Reads a checkpoint whole, and so checks it.
+    """Read a whole checkpoint, and thereby check it.
 
     Args:
         path: The file.
@@ -103,32 +122,32 @@ def read(path: Path) -> Stored:
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
-                raise ValueError("it is no npz file, or its end is missing")
+                raise ValueError("it is not an npz file, or its end is missing")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        kept = sum(name.startswith(_WEIGHTS) for name in arrays)
-        weights = [arrays.pop(f"{_WEIGHTS}{i}") for i in range(kept)]
+        count = sum(name.startswith(_WEIGHTS) for name in arrays)
+        weights = [arrays.pop(f"{_WEIGHTS}{i}") for i in range(count)]
         meta = json.loads(bytes(arrays.pop(_META)).decode())
         if not isinstance(meta, dict):
             raise ValueError("its record is not that of a run")
     except FileNotFoundError:
         raise UserError(f"no checkpoint at {path}.") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is no checkpoint, or a damaged one: {error}.") from error
+        raise UserError(f"{path} is not a checkpoint, or a damaged one: {error}.") from error
     return Stored(arrays, weights, meta)
 
 
-def _typed(value: np.ndarray, variable: Any) -> np.ndarray:
+def _as_type_of(value: np.ndarray, variable: Any) -> np.ndarray:
     dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
     return value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype)
 
 
-def _plain(array: np.ndarray) -> np.ndarray:
-    """bfloat16 and its kin as raw bytes, which need no pickle."""
+def _as_storable(array: np.ndarray) -> np.ndarray:
+    """Return types such as bfloat16 as raw bytes, which need no pickle."""
     return array if array.dtype.kind in "biufc" and array.dtype.isbuiltin else array.view(f"V{array.itemsize}")
 
 
-def _number(value: Any) -> float:
-    """NumPy numbers, which callbacks may have put into the history, as JSON knows them."""
+def _to_number(value: Any) -> float:
+    """Return NumPy numbers, which callbacks may have put into the history, as JSON knows them."""
     return value.item()

@@ -1,4 +1,4 @@
-"""What is built and traced for a model and a selector: the step, the loop, the evaluation, their variables."""
+"""Everything that is built and traced for a model and a selector: step, loop, evaluation, their variables."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
-from batchsel.training.inputs.mixing import check_mixing
+from batchsel.training.inputs.batch import Samples, to_tensors
+from batchsel.training.inputs.compatibility import check_mixing, check_sizes
 from batchsel.training.inputs.padding import check_cut
-from batchsel.training.inputs.resizing import check_sizes
-from batchsel.training.loop.compilation import compilation_of, use_xla
+from batchsel.training.loop.batch_transforms import BatchTransforms
+from batchsel.training.loop.compilation import choose_compilation, use_xla
 from batchsel.training.loop.data_feed import DataFeed
-from batchsel.training.loop.evaluation import Evaluation, to_tensors
+from batchsel.training.loop.evaluation import Evaluation
 from batchsel.training.loop.loop_state import BudgetWindow
-from batchsel.training.loop.train_loop import Loop
-from batchsel.training.loop.train_step import Rows, Step
+from batchsel.training.loop.train_loop import TrainLoop
+from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.objective import loss_kind
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
@@ -35,7 +36,7 @@ _WARM_UP_STEPS = 2
 
 
 class Engine:
-    """Holds all that a trainer compiles; made anew only for data of another size or type.
+    """Everything that a trainer compiles; rebuilt only for data of another size or type.
 
     Args:
         model: A compiled Keras model.
@@ -46,12 +47,12 @@ class Engine:
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
         evaluation_batch_size: Rows of a forward pass when evaluating.
         augmentation: Changes the samples of each batch that is trained on, or None.
-        growth: How many batches make one update, or None for one.
+        accumulation_schedule: Number of batches of an update, or None for one.
         curricula: Change what the samples look like over time, or None.
 
     Raises:
         UserError: If the model is not compiled, or trains in a way of its own; or if samples are mixed, and the
-            selector goes by their losses.
+            selector uses their losses.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Engine:
         cut_padding: bool,
         evaluation_batch_size: int,
         augmentation: Pipeline | None = None,
-        growth: AccumulationSchedule | None = None,
+        accumulation_schedule: AccumulationSchedule | None = None,
         curricula: Curricula | None = None,
     ) -> None:
         check_mixing(augmentation, selector)
@@ -73,30 +74,32 @@ class Engine:
         self.model = model
         self.selector = selector
         self.batch_size = batch_size
-        self.step = Step(model, selector.signals, batch_size, schedule, growth, cut_padding)
+        self.step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
         self.step_seconds = 0.0
+        """Seconds of a step, as last measured."""
         self.mode = compile
+        self.seed = 0
         self._evaluation_batch_size = evaluation_batch_size
-        self._loop: Loop | None = None
+        self._loop: TrainLoop | None = None
         self._evaluation: Evaluation | None = None
         self._signature: Any = None
-        self.seed = 0
         self._warm = False
         self._metrics_built = False
+        self._classes = 0
         self._pending_seed: int | None = None
         self._first_slots: list[np.ndarray] | None = None
         self._compiled = _compilation(model)
 
     @property
-    def loop(self) -> Loop:
-        """The traced loop; there once data were seen."""
+    def loop(self) -> TrainLoop:
+        """The traced loop, known once a data set is."""
         if self._loop is None:
             raise UserError("nothing was trained yet: call fit() first.")
         return self._loop
 
     @property
     def has_loop(self) -> bool:
-        """Whether data were seen."""
+        """Whether a data set is known."""
         return self._loop is not None
 
     @property
@@ -108,84 +111,81 @@ class Engine:
 
     @property
     def xla(self) -> bool:
-        """Whether the loop is compiled by XLA."""
-        return use_xla(self.mode, self.model, self.selector, *self._changes())
+        """Whether XLA compiles the whole loop."""
+        return use_xla(self.mode, self.model, self.selector, *self._transforms())
 
-    def _changes(self) -> tuple[bool, Pipeline | None, Curricula | None]:
-        """What is done to the samples of a batch before they are trained on."""
+    def _transforms(self) -> tuple[bool, Pipeline | None, Curricula | None]:
+        """Return what is done to the samples of a batch before they are trained on."""
         return self.step.cut_padding, self.augmentation, self.curricula
 
     @property
     def compile_unchanged(self) -> bool:
-        """Whether the model is still compiled as it was when this was made."""
+        """Whether the model was not compiled again since this was made."""
         return all(new is old for new, old in zip(_compilation(self.model), self._compiled, strict=True))
 
-    def prepare(self, feed: DataFeed) -> Loop:
-        """The loop for a data set; a new one if its size or its types are not those of the last.
+    def prepare(self, feed: DataFeed) -> TrainLoop:
+        """Return the loop for a data set; a new one if its size or its types are not those of the last.
 
         Args:
             feed: The data.
 
         Raises:
-            UserError: If the data do not suit the model, or it was compiled anew.
+            UserError: If the data do not suit the model, or the model was compiled again.
         """
         if not self.compile_unchanged:
-            raise UserError("the model was compiled anew after this trainer was made; make a new Trainer(model, ...).")
+            raise UserError("the model was compiled again after this trainer was made; make a new Trainer(model, ...).")
         example = feed.example()
         arrays.check_batch_size(self.batch_size, feed.n)
-        form = (feed.n, type(feed).__name__, _signature(example))
-        if self._loop is None or self._signature != form:
+        signature = (feed.n, type(feed).__name__, _signature(example))
+        if self._loop is None or self._signature != signature:
             self.build(example)
             self.new_loop(feed.n)
-            self._signature = form
+            self._signature = signature
         self.check_labels(example)
         return self.loop
 
-    def build(self, rows: Rows) -> None:
-        """Builds model, optimizer and metrics by a forward pass on one sample.
+    def build(self, samples: Samples) -> None:
+        """Build model, optimizer and metrics by a forward pass on one sample.
 
         Args:
-            rows: Arrays, of which the first sample is used.
+            samples: Arrays, of which the first sample is used.
 
         Raises:
             UserError: If the model has nothing to train.
         """
-        one = to_tensors(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], rows))
+        one = to_tensors(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], samples))
         outputs = self.model(one.x, training=False)
         if not self.model.trainable_variables:
             raise UserError("the model has no trainable weights: there is nothing to train.")
         if self._pending_seed is not None:
             variables.initialize(self.model, self._pending_seed)
             self._pending_seed = None
-        if self.step.cut_padding:
-            check_cut(self.model, rows.x)
-        if self.augmentation is not None:
-            self.augmentation.check(one.x, self.batch_size)
-        if self.curricula is not None:
-            self.curricula.check(one.x, self.batch_size)
-            if self.curricula.resizes:
-                check_sizes(self.model, one.x, self.curricula(one.x, Rng(0, 0), Timestamp.from_progress(0.0)))
+        self._check_transforms(samples, one)
         # Zeros, because the targets are checked only when the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
         self.step.build()
         self._classes = tf.nest.flatten(outputs)[0].shape[-1]
         if not self._metrics_built:
-            # Some metrics make their variables when they see their first targets.
-            self.check_labels(rows)
+            # Some metrics create their variables when they see their first targets.
+            self.check_labels(samples)
             losses = self.step.objective.losses(one.y, outputs)
             self.step.metrics.update(losses[0], losses, one.y, outputs, tf.zeros([1]), one.sample_weight)
-            self._check_results(self.step.metrics.results())
+            _check_results(self.step.metrics.results())
             self.step.metrics.reset()
             self._metrics_built = True
 
-    def _check_results(self, results: dict[str, tf.Tensor]) -> None:
-        for name, value in results.items():
-            if value.shape.rank != 0:
-                raise UserError(
-                    f"metric {name!r} gives {value.shape.num_elements()} numbers; batchsel records one each. Let it"
-                    " average, as in keras.metrics.F1Score(average='macro')."
-                )
+    def _check_transforms(self, samples: Samples, one: Samples) -> None:
+        """Check that the model and its inputs suit what is done to the samples."""
+        if self.step.cut_padding:
+            check_cut(self.model, samples.x)
+        if self.augmentation is not None:
+            self.augmentation.check(one.x, self.batch_size)
+        if self.curricula is not None:
+            self.curricula.check(one.x, self.batch_size)
+            if self.curricula.resizes:
+                zero = tf.constant(0)
+                check_sizes(self.model, one.x, self.curricula(one.x, Rng(zero, zero), Timestamp.from_progress(0.0)))
 
     def _build_optimizer(self) -> None:
         optimizer, trained = self.model.optimizer, self.model.trainable_variables
@@ -195,15 +195,15 @@ class Engine:
             self._first_slots = [variable.numpy() for variable in optimizer.variables]
 
     def new_loop(self, n: int) -> None:
-        """Makes the loop for n samples; what the selector knew of as many samples is kept.
+        """Make the loop for n samples; what the selector knows of as many samples is kept.
 
         Args:
             n: Samples.
         """
         old, self._warm, self._signature = self._loop, False, None
-        compilation = compilation_of(self.mode, self.model, self.selector, n, *self._changes())
-        self._loop = Loop(self.step, self.selector, n, self.batch_size, compilation, self.augmentation, self.curricula)
-        self._loop.log_names = [*self.step.metrics.results(), "learning_rate"]
+        compilation = choose_compilation(self.mode, self.model, self.selector, n, *self._transforms())
+        transforms = BatchTransforms.from_parts(self.augmentation, self.curricula, compilation.augmenting)
+        self._loop = TrainLoop(self.step, self.selector, n, self.batch_size, compilation, transforms)
         self._loop.seed.assign(self.seed)
         self._evaluation = None
         if old is not None and old.n == n:
@@ -211,11 +211,11 @@ class Engine:
         elif self.augmentation is not None:
             self.augmentation.seed(self.seed)
 
-    def check_labels(self, rows: Rows, numbers: np.ndarray | None = None) -> None:
-        """Makes sure that class ids lie within the model's outputs.
+    def check_labels(self, samples: Samples, numbers: np.ndarray | None = None) -> None:
+        """Check that class ids lie within the model's outputs.
 
         Args:
-            rows: Arrays.
+            samples: Arrays.
             numbers: Sample numbers of the rows; None for 0 ... n-1.
 
         Raises:
@@ -224,14 +224,21 @@ class Engine:
         leaves = self.step.objective.output_losses
         if len(leaves) == 1 and loss_kind(leaves[0])[0] == "sparse":
             ignored = keras_private.get_loss_options(leaves[0]).get("ignore_class")
-            arrays.check_labels(tf.nest.flatten(rows.y)[0], self._classes, numbers, ignored)
+            arrays.check_labels(tf.nest.flatten(samples.y)[0], self._classes, numbers, ignored)
 
-    def warm_up(self, feed: DataFeed, window: BudgetWindow, validation: Rows | None) -> None:
-        """Traces and compiles all there is, once, then puts every variable back.
+    def begin_fit(self) -> None:
+        """Clear what belongs to the last call of fit: an error, accumulated gradients, logs and metrics."""
+        self.loop.clear_error()
+        self.loop.begin_fit()
+        self.step.metrics.reset()
+        self.step.lr_controller.capture_base_rate()
+
+    def warm_up(self, feed: DataFeed, window: BudgetWindow, validation: Samples | None) -> None:
+        """Trace and compile everything once, then restore every variable.
 
         Args:
             feed: The data.
-            window: What progress is measured by.
+            window: The budget of the call of fit.
             validation: Data to evaluate on, or None.
         """
         if self._warm:
@@ -250,11 +257,20 @@ class Engine:
     def _warm_up_steps(self, feed: DataFeed, window: BudgetWindow) -> None:
         step = int(self.loop.state.step.numpy())
         never = np.array([np.iinfo(np.int64).max])
-        for extra in (1, 1 + _WARM_UP_STEPS):
-            start = time.perf_counter()
-            feed.run(self.loop, window, never, step + extra)
-        # What a step takes at most, so that the first call returns in time.
-        self.step_seconds = (time.perf_counter() - start) / _WARM_UP_STEPS
+        feed.run(self.loop, window, never, step + 1)
+        start = time.perf_counter()
+        feed.run(self.loop, window, never, step + 1 + _WARM_UP_STEPS)
+        # An upper bound of a step's time, so that the first call returns in time.
+        self.measure_steps(time.perf_counter() - start, _WARM_UP_STEPS)
+
+    def measure_steps(self, seconds: float, steps: int) -> None:
+        """Record how long some steps took.
+
+        Args:
+            seconds: Seconds of all of them.
+            steps: Number of steps.
+        """
+        self.step_seconds = seconds / max(steps, 1)
 
     def reset(
         self,
@@ -263,16 +279,16 @@ class Engine:
         learning_rate: float | None,
         build: Callable[[], keras.Model] | None,
     ) -> None:
-        """Puts model, optimizer, metrics and loop back to before the first step; what was traced stays.
+        """Reset model, optimizer, metrics and loop to before the first step; traces stay.
 
         Args:
             seed: Seed of the selector and of the initial weights.
             weights: Initial weights, or None to draw them from the seed.
-            learning_rate: The optimizer's first learning rate, or None for that which it had first.
-            build: Makes the model anew, or None.
+            learning_rate: The optimizer's first learning rate, or None for its original one.
+            build: Makes the model again, or None.
 
         Raises:
-            UserError: If the model cannot be cloned to draw weights, or the optimizer not be copied.
+            UserError: If the model cannot be cloned to draw weights, or the optimizer cannot be copied.
         """
         optimizer = self.model.optimizer
         fresh = self._first_slots
@@ -294,7 +310,7 @@ class Engine:
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
-        """Sets the seed and forgets what the selector has learned; weights and optimizer stay.
+        """Set the seed and clear the state of the selector; weights and optimizer stay.
 
         Args:
             seed: Seed of the selector.
@@ -307,15 +323,24 @@ class Engine:
                 self.augmentation.seed(seed)
 
     def variables(self) -> dict[str, Any]:
-        """Every variable of the run by name."""
+        """Return every variable of the run by name."""
         return variables.variables(self.step, self.loop)
+
+
+def _check_results(results: dict[str, tf.Tensor]) -> None:
+    for name, value in results.items():
+        if value.shape.rank != 0:
+            raise UserError(
+                f"metric {name!r} returns {value.shape.num_elements()} numbers; batchsel records one for each metric."
+                " Let it average, as in keras.metrics.F1Score(average='macro')."
+            )
 
 
 def _compilation(model: keras.Model) -> tuple[Any, ...]:
     return keras_private.get_compiled_loss(model), keras_private.get_compiled_metrics(model), model.optimizer
 
 
-def _signature(rows: Rows) -> Any:
-    """Structure, types and shapes of a sample: what a trace depends on."""
-    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(rows)]
-    return leaves, str(tf.nest.map_structure(lambda leaf: 0, rows))
+def _signature(samples: Samples) -> Any:
+    """Return structure, types and shapes of a sample: what a trace depends on."""
+    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(samples)]
+    return leaves, str(tf.nest.map_structure(lambda leaf: 0, samples))

@@ -1,4 +1,4 @@
-"""`batchsel.fit`: in place of `model.fit`."""
+"""`batchsel.fit`, a replacement of `model.fit`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchsel.training.trainer import Trainer
 
 # Compiling costs a second or two; like model.fit, a second call with the same settings starts at once. The
 # trainer is kept on the model, past Keras's __setattr__, so that it lives as long as the model and no longer.
-_KEPT = "_batchsel_trainer"
+_ATTRIBUTE = "_batchsel_trainer"
 
 
 def fit(
@@ -29,10 +29,10 @@ def fit(
     accumulate: Any = None,
     **options: Any,
 ) -> keras.callbacks.History:
-    """Trains a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
+    """Train a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
 
-    Called again with the same settings it goes on, as `model.fit` does: with new batches, and with what the
-    selector has learned of the samples, as long as the data are as many. Another seed makes it forget that.
+    Called again with the same settings it goes on, as `model.fit` does: with new batches, and with the state of the
+    selector, as long as there are as many samples. Another seed clears that state.
 
     Args:
         model: Any compiled Keras model.
@@ -45,15 +45,15 @@ def fit(
         schedule: The learning rate over the run, as in `Trainer`.
         compile: "auto", "graph" or "xla".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
-        augment: What changes the samples on their way into training, as in `Trainer`.
-        curriculum: What changes how they look over time, as in `Trainer`.
-        accumulate: How many batches make one update, as in `Trainer`.
+        augment: Changes of the samples on their way into training, as in `Trainer`.
+        curriculum: Changes of samples over time, as in `Trainer`.
+        accumulate: Batches of an update, as in `Trainer`.
         **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
-            validation_split, evaluate_every, callbacks, verbose, target, hold, run_on, seconds,
-            checkpoint, buffer_bytes.
+            validation_split, evaluate_every, callbacks, verbose, target, hold, stop_at_target,
+            seconds, checkpoint, buffer_bytes.
 
     Returns:
-        The history, as Keras gives it.
+        The history, as Keras returns it.
 
     Raises:
         UserError: If the model, the data or the selector cannot be used, before anything is trained.
@@ -67,22 +67,31 @@ def fit(
         >>> len(history.history["loss"])
         3
     """
-    augment, curriculum = (tuple(given) if isinstance(given, list) else given for given in (augment, curriculum))
+    augment, curriculum = (tuple(value) if isinstance(value, list) else value for value in (augment, curriculum))
     settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
-    known, trainer = getattr(model, _KEPT, (None, None))
+    known, trainer = getattr(model, _ATTRIBUTE, (None, None))
     if trainer is None or not _same(known, settings) or not trainer.engine.compile_unchanged:
-        made = {"batch_size": batch_size, "schedule": schedule, "compile": compile, "cut_padding": cut_padding}
-        made |= {"augment": augment, "curriculum": curriculum, "accumulate": accumulate}
-        trainer = Trainer(model, selector, seed=seed, **made)
-        object.__setattr__(model, _KEPT, (settings, trainer))
+        trainer = Trainer(
+            model,
+            selector,
+            batch_size=batch_size,
+            seed=seed,
+            schedule=schedule,
+            compile=compile,
+            cut_padding=cut_padding,
+            augment=augment,
+            curriculum=curriculum,
+            accumulate=accumulate,
+        )
+        object.__setattr__(model, _ATTRIBUTE, (settings, trainer))
     elif trainer.seed != seed:
         trainer.reseed(seed)
     return trainer.fit(x, y, **options)
 
 
 def _same(known: tuple[Any, ...] | None, settings: tuple[Any, ...]) -> bool:
-    """Whether settings are those of the trainer that is kept."""
+    """Return whether settings are those of the trainer that is kept."""
     try:
         return known == settings
-    except ValueError:  # arrays in an object of the user's cannot be compared
+    except ValueError:  # arrays in a user object cannot be compared
         return False

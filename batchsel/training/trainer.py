@@ -1,4 +1,4 @@
-"""The trainer: a compiled Keras model, a selector, and all state of their run."""
+"""The trainer: a compiled Keras model, a selector, and the state of their run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel import schedules, selectors
-from batchsel.core.target import Target
+from batchsel.core.target import HOLD, Target
 from batchsel.errors import UserError
 from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
-from batchsel.training.fit.fit_config import FitConfig
+from batchsel.training.fit.fit_config import FitConfig, warn_of_long_durations
 from batchsel.training.fit.fit_loop import FitLoop
 from batchsel.training.fit.fit_record import FitRecord
 from batchsel.training.inputs import arrays
+from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, StreamingFeed
-from batchsel.training.loop.evaluation import to_tensors
 from batchsel.training.loop.loop_state import COUNTS
-from batchsel.training.loop.train_loop import Loop
+from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.optim.layer_groups import LayerGroups
 from batchsel.training.runtime.clock import Clock
 from batchsel.transforms import augmentation, curricula
@@ -32,31 +32,57 @@ from batchsel.transforms import augmentation, curricula
 class Trainer:
     """Trains a compiled Keras model on batches that a selector chooses.
 
+    The loop of `fit`; what is marked ``*`` is on the clock, and runs in compiled calls of about half a second::
+
+        build the model, trace everything once, restore every variable
+    *   selector.prepare(...)                                  # trains auxiliary models, if it compares with any
+        callbacks.on_train_begin()
+        for epoch in range(number of evaluations):
+            callbacks.on_epoch_begin()
+            while samples trained on < those at the next evaluation:
+    *           if the plan is used up:
+    *               plan = selector.plan(state, context)
+    *           batch = gather(data, plan at the cursor)
+    *           if batch is a pool:
+    *               batch = selector.choose(state, score(batch), context)
+    *           batch = transform(batch)                       # augment, then curriculum
+    *           outputs = model(batch.x)                       # forward
+    *           loss = mean(batch.weights * losses(batch.y, outputs))
+    *           gradients = d loss / d weights
+    *           optimizer.apply_gradients(gradients)           # at the scheduled rate; accumulate= sums up some first
+    *           state = selector.update(state, losses and signals of the batch, context)
+                callbacks.on_train_batch_end()                 # at the end of a call, or of each batch if any needs it
+            results = evaluate(validation_data)
+            callbacks.on_epoch_end()
+            write the checkpoint                               # also at Ctrl-C
+            if results held the target: break
+        callbacks.on_train_end()
+
     Args:
         model: Any compiled Keras model; its loss, metrics and optimizer are used.
         selector: A name, a pipe in text, a selector object, or a function
             ``(losses, batch_size, rng) -> indices``; see `batchsel.selectors.resolve`.
         batch_size: b, samples of a step.
-        seed: Seed of all random choices of the selector. The weights stay as they are; see `reset`.
+        seed: Seed of all random choices of the selector. It does not change the weights; see `reset`.
         schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
             names them all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
             optimizer and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.loop.compilation`.
-        cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros behind, are cut to the longest
-            in them; for models whose outputs do not depend on padding, which is checked.
+        cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros at the end, are cut to the
+            longest in them; for models whose outputs do not depend on padding, which is checked.
         evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
-        augment: What changes the samples of each batch on their way into training, such as "crop(4) | flip"; a Keras
+        augment: Changes of the samples of each batch on their way into training, such as "crop(4) | flip"; a Keras
             layer, a function ``x -> x`` on the batch, or a list of these; see `batchsel.augmentation.resolve`.
             Evaluation, and selectors that score pools, see the plain samples.
-        curriculum: What changes how samples look over time, behind `augment`, such as "blur(sigma=1.0, until=0.2)"; see
+        curriculum: Changes of samples over time, after `augment`, such as "blur(sigma=1.0, until=0.2)"; see
             `batchsel.curricula.resolve`.
-        accumulate: How many batches make one update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The
-            gradients are averaged over all samples of these batches. The last update of the budget takes what is left;
-            a run that ends before its budget drops what it has not applied.
+        accumulate: Batches of an update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The gradients are
+            averaged over all samples of these batches. The last update of the budget takes what is left; a run that
+            ends before its budget drops what it has not applied.
 
     Raises:
         UserError: If the model is not compiled, or trains in a way of its own; or if `augment` mixes samples (mixup,
-            CutMix), and the selector goes by the losses of training.
+            CutMix), and the selector uses training losses.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
@@ -90,18 +116,25 @@ class Trainer:
         self.schedule = schedules.schedule(schedule)
         self.augmentation = augmentation.resolve(augment)
         self.curricula = curricula.resolve(curriculum)
-        self.growth = schedules.accumulation_schedule(accumulate)
+        self.accumulation_schedule = schedules.accumulation_schedule(accumulate)
         self.clock = Clock()
-        self.progress = FitRecord()
+        self.record = FitRecord()
+        """Record of the call of fit under way, or of the last."""
         self.resumed = False
+        self._checkpoint: Path | None = None
+        """The checkpoint to be restored once data are known."""
         rows = evaluation_batch_size or max(256, batch_size)
         self.engine = Engine(
             model, self.selector, batch_size, self.schedule, compile, cut_padding, rows, self.augmentation,
-            self.growth, self.curricula,
+            self.accumulation_schedule, self.curricula,
         )  # fmt: skip
-        self.engine.seed = arrays.checked_seed(seed)
-        self._to_restore: Path | None = None
-        self.reference: AuxiliaryModels | None = None
+        self.engine.seed = arrays.check_seed(seed)
+        self.auxiliary = AuxiliaryModels(self.engine, self.clock, self._make_auxiliary_trainer)
+
+    def _make_auxiliary_trainer(self, model: keras.Model, batch_size: int) -> Trainer:
+        schedule = "linear" if hasattr(model.optimizer.learning_rate, "assign") else None
+        settings: dict[str, Any] = {"compile": self.engine.mode, "cut_padding": self.engine.step.cut_padding}
+        return type(self)(model, batch_size=batch_size, schedule=schedule, augment=self.augmentation, **settings)
 
     def fit(
         self,
@@ -117,20 +150,20 @@ class Trainer:
         callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
         verbose: int | str = "auto",
         target: str | Target | None = None,
-        hold: int = 2,
-        run_on: bool = False,
+        hold: int = HOLD,
+        stop_at_target: bool = True,
         seconds: float | None = None,
         checkpoint: str | Path | None = None,
         buffer_bytes: int = 1 << 26,
     ) -> keras.callbacks.History:
-        """Trains as `model.fit` does.
+        """Train as `model.fit` does.
 
-        Called again it trains on, with the selector's state and the optimizer's; after `resume` it
-        finishes the interrupted call, whose arguments must be given again.
+        Called again it goes on, with the selector's state and the optimizer's; after `resume` it
+        finishes the interrupted call, whose arguments must be passed again.
 
         Args:
             x: Inputs, first axis n; or a random-access source, ``len(x)`` samples of which
-                ``x.take(indices)`` gives ``(x, y)`` or ``(x, y, sample_weight)`` arrays.
+                ``x.take(indices)`` returns ``(x, y)`` or ``(x, y, sample_weight)`` arrays.
             y: Targets, first axis n; None for a source.
             epochs: Budget in passes: n times as many samples are trained on, whatever the selector.
             sample_weight: Factor of each sample's loss, first axis n.
@@ -141,25 +174,24 @@ class Trainer:
             callbacks: Keras callbacks. Hooks for batches are called at the end of each call of the
                 compiled loop; a callback that overrides them gets every single batch, which is slower.
             verbose: As in `model.fit`: "auto", 0, 1 or 2.
-            target: What ends the run early, such as "accuracy>=0.91", measured on the validation data.
+            target: Metric and threshold, such as "accuracy>=0.91", measured on the validation data.
             hold: Evaluations in a row that must meet the target.
-            run_on: Whether to go on to the end of the budget when the target is reached.
+            stop_at_target: Whether to stop when the target is reached, rather than at the end of the budget.
             seconds: Seconds on the clock after which the run ends.
             checkpoint: File written after each evaluation, and when Ctrl-C is pressed.
             buffer_bytes: Memory for reading ahead from a source.
 
         Returns:
-            The history, as Keras gives it.
+            The history, as Keras returns it.
 
         Raises:
             UserError: If the data cannot be trained on, before anything is.
-            TrainingError: If the loss is not finite, or the selector's plan makes no sense.
+            TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
         """
-        rows, validation = arrays.validate_fit_data(
-            x, y, sample_weight, class_weight, validation_data, validation_split
-        )
+        data = x, y, sample_weight, class_weight, validation_data, validation_split
+        samples, validation = arrays.validate_fit_data(*data)
         config = FitConfig(
-            StreamingFeed(x, buffer_bytes, self.engine.check_labels) if rows is None else InMemoryFeed(rows),
+            StreamingFeed(x, buffer_bytes, self.engine.check_labels) if samples is None else InMemoryFeed(samples),
             validation,
             self.batch_size,
             epochs=epochs,
@@ -167,54 +199,61 @@ class Trainer:
             seconds=seconds,
             target=Target.parse(target) if isinstance(target, str) else target,
             hold=hold,
-            run_on=run_on,
+            stop_at_target=stop_at_target,
             callbacks=tuple(tf.nest.flatten(callbacks)) if callbacks else (),
             verbose=verbose,
             checkpoint=None if checkpoint is None else Path(checkpoint),
         )
-        return FitLoop(self, config).run()
+        self.prepare(config.feed)
+        self._begin_fit(config)
+        warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], epochs, stacklevel=2)
+        return FitLoop(config, self.engine, self.clock, self.record, self.auxiliary, self.save).run()
+
+    def _begin_fit(self, config: FitConfig) -> None:
+        """Start the record of a call of fit, or keep that of the call to be resumed."""
+        if not self.resumed:
+            self.engine.begin_fit()
+            self.record = FitRecord(fit_start=self.counts["samples"], epoch_start=self.counts["steps"])
+            self.clock.reset()
+        self.resumed = False
+        self.record.fit_budget = max(config.budget, 1)
+        for callback in config.callbacks:
+            set_trainer = getattr(callback, "set_trainer", None)
+            if set_trainer is not None:
+                set_trainer(self)
 
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
-        """Loss and metrics on a data set.
-
-        Args:
-            x: Inputs, first axis of any length.
-            y: Targets.
-            sample_weight: Weights, or None.
-
-        Returns:
-            Values by name.
-        """
-        rows = arrays.as_rows(x, y, sample_weight)
-        self.engine.build(rows)
-        if self._to_restore is not None:
+        """Return loss and metrics by name on arrays, first axis of any length."""
+        samples = arrays.as_samples(x, y, sample_weight)
+        self.engine.build(samples)
+        if self._checkpoint is not None:
             if not self.engine.has_loop:
-                self.engine.new_loop(checkpoint.read(self._to_restore).meta["n"])
-            self._restore()
-        return self.engine.evaluation(to_tensors(*rows))
+                self.engine.new_loop(checkpoint.read(self._checkpoint).meta["n"])
+            self._restore(self._checkpoint)
+        return self.engine.evaluation(to_tensors(*samples))
 
     @property
     def losses(self) -> np.ndarray:
         """``float32[n]``: the last known loss of every sample, infinite for samples not trained on yet.
 
-        It is that of the sample as it was trained on, augmented; where samples are mixed, that of the mixture.
+        Losses are those of samples as they were trained on, augmented; of mixtures where samples are mixed.
         """
         return self.loop.state.losses.numpy()
 
     @property
     def visits(self) -> np.ndarray:
-        """``int32[n]``: how often every sample was trained on."""
+        """``int32[n]``: number of times that each sample was trained on."""
         return self.loop.state.visits.numpy()
 
     @property
     def schedule_log(self) -> dict[str, Any] | None:
-        """What changed over time in the last call of fit, at up to 200 points; None if nothing was asked to.
+        """Changes over time in the last call of fit, at up to 200 points; None if nothing was to change.
 
-        Of "names" (the learning rate, the momentum, rates of layers, what curricula do), "samples" trained on before
-        each point, and "values" by point and name.
+        "names" (learning rate, momentum, rates of layers, parameters of curricula), "samples" trained on before each
+        point, and "values" by point and name.
         """
         schedule_log = self.loop.schedule_log
-        return None if schedule_log is None else schedule_log.values(self.progress.fit_budget)
+        return None if schedule_log is None else schedule_log.values(self.record.fit_budget)
 
     @property
     def layer_groups(self) -> LayerGroups | None:
@@ -225,10 +264,7 @@ class Trainer:
     @property
     def counts(self) -> dict[str, int]:
         """Steps, samples trained on, samples scored by extra forward passes, and plans so far."""
-        if not self.engine.has_loop:
-            return dict.fromkeys(COUNTS, 0)
-        counters = self.loop.counters(self.loop.load()).numpy()
-        return dict(zip(COUNTS, map(int, counters), strict=False))
+        return self.loop.counts() if self.engine.has_loop else dict.fromkeys(COUNTS, 0)
 
     @property
     def seed(self) -> int:
@@ -237,42 +273,38 @@ class Trainer:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """What Keras's History holds, of the last call of fit."""
-        return self.progress.history
+        """The history of the last call of fit, as Keras's History holds it."""
+        return self.record.history
 
     @property
     def evaluations(self) -> list[dict[str, float]]:
         """Counts, seconds and results of each evaluation of the last call of fit."""
-        return self.progress.evaluations
+        return self.record.evaluations
 
     @property
     def weights_at_target(self) -> list[np.ndarray] | None:
-        """Weights at the evaluation at which the target was reached (or met last, if it was not held), or None."""
-        return self.progress.weights_at_target
+        """Weights at the evaluation that reached the target (or met it last, if it was not held), or None."""
+        return self.record.weights_at_target
 
     @property
-    def loop(self) -> Loop:
-        """The traced loop; there once data were seen."""
+    def loop(self) -> TrainLoop:
+        """The traced loop, known once a data set is."""
         return self.engine.loop
 
     @property
     def xla(self) -> bool:
-        """Whether the loop is compiled by XLA."""
+        """Whether XLA compiles the whole loop."""
         return self.engine.xla
 
     def variables(self) -> dict[str, Any]:
-        """Every variable of the run by name, as a checkpoint holds them."""
+        """Return every variable of the run by name, as a checkpoint holds them."""
         return self.engine.variables()
 
-    def prepare(self, feed: DataFeed) -> Loop:
-        """The loop for a data set, with the checkpoint to resume from in its variables.
-
-        Args:
-            feed: The data.
-        """
+    def prepare(self, feed: DataFeed) -> TrainLoop:
+        """Return the loop for a data set, with the checkpoint to resume from in its variables."""
         loop = self.engine.prepare(feed)
-        if self._to_restore is not None:
-            self._restore()
+        if self._checkpoint is not None:
+            self._restore(self._checkpoint)
         return loop
 
     def reset(
@@ -283,36 +315,32 @@ class Trainer:
         build: Callable[[], keras.Model] | None = None,
         learning_rate: float | None = None,
     ) -> None:
-        """Starts over with another seed, in place: what was traced and compiled stays.
+        """Start over with another seed, in place: everything traced and compiled stays.
 
-        Without `weights` and `build`, what initializers draw is drawn anew from the seed; frozen layers, and
-        what layers without trainable weights have learned (such as `Normalization`), stay as they are. Weights
-        that were loaded and are to be trained on would be drawn anew too: give `build`.
+        Without `weights` and `build`, initializers draw again from the seed; frozen layers, and the state of layers
+        without trainable weights (such as `Normalization`), stay as they are. Pretrained weights would be drawn again
+        too: pass `build`.
 
         Args:
             seed: Seed of the selector and of the initial weights.
-            weights: Initial weights as `model.get_weights` gives them.
-            build: Makes the model anew; called with Python's generator seeded, from which Keras draws.
-            learning_rate: The optimizer's learning rate from now on; None for that which it had first.
+            weights: Initial weights as `model.get_weights` returns them.
+            build: Makes the model again; called with Python's generator seeded, from which Keras draws.
+            learning_rate: The optimizer's learning rate from now on; None for its first one.
 
         Raises:
-            UserError: If the model cannot be cloned to draw weights, or the optimizer not be copied.
+            UserError: If the model cannot be cloned to draw weights, or the optimizer cannot be copied.
         """
-        self.engine.reset(arrays.checked_seed(seed), weights, learning_rate, build)
+        self.engine.reset(arrays.check_seed(seed), weights, learning_rate, build)
         self.clock.reset()
-        self.progress = FitRecord()
-        self._to_restore, self.resumed = None, False
+        self.record = FitRecord()
+        self._checkpoint, self.resumed = None, False
 
     def reseed(self, seed: int) -> None:
-        """Sets the seed and forgets what the selector has learned; weights and optimizer stay.
-
-        Args:
-            seed: Seed of the selector.
-        """
-        self.engine.reseed(arrays.checked_seed(seed))
+        """Set the seed and clear the state of the selector; weights and optimizer stay."""
+        self.engine.reseed(arrays.check_seed(seed))
 
     def save(self, path: str | Path) -> None:
-        """Writes a checkpoint: weights, optimizer, generators, selector, plan, counters, history.
+        """Write a checkpoint: weights, optimizer, generators, selector, plan, counters, history.
 
         Args:
             path: The file; conventionally ``.npz``.
@@ -325,15 +353,15 @@ class Trainer:
             "n": self.loop.n,
             "seed": self.seed,
             "nanoseconds": self.clock.nanoseconds,
-            "progress": self.progress.record(),
+            "progress": self.record.to_json(),
         }
         with self.clock.section("checkpoint"):
-            checkpoint.write(Path(path), self.variables(), self.progress.weights_at_target, meta)
+            checkpoint.write(Path(path), self.variables(), self.record.weights_at_target, meta)
 
     def resume(self, path: str | Path) -> None:
-        """Goes on from a checkpoint: the next `fit` finishes what was interrupted.
+        """Go on from a checkpoint: the next `fit` finishes the interrupted call.
 
-        What callbacks remember (such as how long `EarlyStopping` has waited) is not in a checkpoint.
+        The state of callbacks (such as how long `EarlyStopping` has waited) is not in a checkpoint.
 
         Args:
             path: The file that `save` wrote.
@@ -343,33 +371,24 @@ class Trainer:
         """
         meta = checkpoint.read(Path(path)).meta
         if not {"settings", "n", "seed", "nanoseconds", "progress"} <= set(meta):
-            raise UserError(f"{path} is no checkpoint of a trainer: its record has no settings.")
-        self._check_settings(Path(path), meta, self._settings())
-        self._to_restore = Path(path)
+            raise UserError(f"{path} is not a checkpoint of a trainer: its record has no settings.")
+        checkpoint.check_settings(Path(path), meta["settings"], self._settings())
+        self._checkpoint = Path(path)
 
-    def _check_settings(self, path: Path, meta: dict[str, Any], own: dict[str, Any]) -> None:
-        for key, value in own.items():
-            if key in meta["settings"] and meta["settings"][key] != value:
-                raise UserError(
-                    f"checkpoint {path} was made with {key}={meta['settings'][key]!r}, this trainer has"
-                    f" {key}={value!r}. Use the same settings to resume."
-                )
-
-    def _restore(self) -> None:
-        path = self._to_restore
+    def _restore(self, path: Path) -> None:
         stored = checkpoint.read(path)
         meta = stored.meta
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
-        self._check_settings(path, meta, {"xla": self.xla})
+        checkpoint.check_settings(path, meta["settings"], {"xla": self.xla})
         checkpoint.restore(path, stored, self.variables())
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds = meta["nanoseconds"]
-        self.progress = FitRecord(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
-        self._to_restore, self.resumed = None, True
+        self.record = FitRecord(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
+        self._checkpoint, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:
-        parts = {"augment": self.augmentation, "curriculum": self.curricula, "accumulate": self.growth}
+        parts = {"augment": self.augmentation, "curriculum": self.curricula, "accumulate": self.accumulation_schedule}
         parts |= {"schedule": self.schedule}
         texts = {name: None if part is None else repr(part) for name, part in parts.items()}
         return {"selector": repr(self.selector), "batch_size": self.batch_size, **texts}

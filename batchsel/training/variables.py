@@ -1,4 +1,4 @@
-"""Every variable of a run by name: what a checkpoint holds and a warm-up puts back."""
+"""Every variable of a run by name, for checkpoints and warm-up; initial weights from a seed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.errors import UserError
-from batchsel.training.loop.train_loop import Loop
-from batchsel.training.loop.train_step import Step
+from batchsel.training.loop.train_loop import TrainLoop
+from batchsel.training.loop.train_step import TrainStep
 
 
-def variables(step: Step, loop: Loop) -> dict[str, Any]:
-    """All variables of a run.
+def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
+    """Return all variables of a run.
 
-    Layers are numbered afresh in every process, so the names are made of positions, not of layer names.
+    Layers are numbered from one in every process, so the names consist of positions, not of layer names.
 
     Args:
         step: Holds the model, the optimizer and the metrics.
@@ -30,14 +30,16 @@ def variables(step: Step, loop: Loop) -> dict[str, Any]:
         Variables (of Keras and of TensorFlow) by name.
     """
     metrics = [variable for metric in step.metrics.objects for variable in metric.variables]
+    transforms = loop.transforms
+    augmentation = [] if transforms is None or transforms.augmentation is None else transforms.augmentation.variables
     groups = {
         "model": model_variables(step.model),
         "optimizer": step.optimizer.variables,
         "metric": _unique(metrics),
         "loop": [loop.seed, step.lr_controller.base_rate, *tf.nest.flatten(loop.state)],
-        "accumulated": [] if step.accumulation is None else step.accumulation.variables,
+        "accumulated": [] if step.accumulator is None else step.accumulator.variables,
         "course": [] if loop.schedule_log is None else [loop.schedule_log.table],
-        "augment": [] if loop.augmentation is None else loop.augmentation.variables,
+        "augment": augmentation,
     }
     return {
         f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else
@@ -48,7 +50,7 @@ def variables(step: Step, loop: Loop) -> dict[str, Any]:
 
 
 def model_variables(model: keras.Model) -> list[Any]:
-    """Weights and random generators of a model, each once."""
+    """Return the weights and random generators of a model, each once."""
     return _unique(model.variables)
 
 
@@ -57,7 +59,7 @@ def _unique(members: Iterable[Any]) -> list[Any]:
 
 
 def snapshot(members: dict[Any, Any]) -> dict[Any, np.ndarray]:
-    """The values of variables, on the host.
+    """Copy the values of variables to the host.
 
     Args:
         members: Variables by name.
@@ -66,7 +68,7 @@ def snapshot(members: dict[Any, Any]) -> dict[Any, np.ndarray]:
 
 
 def restore(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
-    """Assigns what `snapshot` took.
+    """Assign the values that `snapshot` returned.
 
     Args:
         members: Variables by name.
@@ -78,7 +80,7 @@ def restore(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
 
 @contextmanager
 def preserve(model: keras.Model) -> Iterator[None]:
-    """Puts the weights and random generators of a model back at the end of the block, whatever happens in it.
+    """Restore the weights and random generators of a model at the end of the block, whatever happens in it.
 
     Args:
         model: A built model.
@@ -100,14 +102,14 @@ def preserve(model: keras.Model) -> Iterator[None]:
 
 
 def initialize(model: keras.Model, seed: int) -> None:
-    """Draws anew what initializers and random generators of a model give, as a function of the seed.
+    """Draw initial weights and random generators of a model again, as a function of the seed.
 
-    Frozen layers, and layers whose weights are not trained but learned otherwise (such as `Normalization`),
-    keep what they have.
+    Frozen layers, and layers whose weights are learned otherwise than by training (such as `Normalization`),
+    keep theirs.
 
     Args:
         model: A model that `keras.models.clone_model` can clone.
-        seed: Any integer. Initializers with a seed of their own keep it.
+        seed: Any integer. Initializers that have a seed keep it.
 
     Raises:
         UserError: If the model cannot be cloned.
@@ -120,31 +122,31 @@ def initialize(model: keras.Model, seed: int) -> None:
         True
     """
     try:
-        fresh = _seeded(seed, lambda: clone(model))
+        fresh = _make_seeded(seed, lambda: clone(model))
     except (NotImplementedError, TypeError, ValueError) as error:
         raise UserError(
-            f"cannot make fresh weights for {type(model).__name__}: {error}. Give reset() a function that makes the"
-            " model anew, as in trainer.reset(seed, build=make_model), or its weights."
+            f"cannot draw new weights for {type(model).__name__}: {error}. Pass reset() a function that makes the"
+            " model, as in trainer.reset(seed, build=make_model), or its weights."
         ) from error
-    kept = _kept(model)
+    kept = _learned_weights(model)
     for variable, value in zip(model_variables(model), model_variables(fresh), strict=True):
         if id(variable) not in kept:
             variable.assign(value)
 
 
 def clone(model: keras.Model, **options: Any) -> keras.Model:
-    """A model of the same form with weights of its own, not compiled.
+    """Return a model of the same form with separate weights, not compiled.
 
     Args:
         model: The model.
-        **options: As `keras.models.clone_model` takes them.
+        **options: Arguments of `keras.models.clone_model`.
 
     Raises:
-        ValueError: Or what else Keras raises for models that it cannot clone.
+        ValueError: Or another error of Keras, for models that it cannot clone.
     """
     compiled = model.compiled
     # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
-    # are the user's own.
+    # are user code.
     model.compiled = False
     try:
         return keras.models.clone_model(model, **options)
@@ -153,7 +155,7 @@ def clone(model: keras.Model, **options: Any) -> keras.Model:
 
 
 def reinitialize(model: keras.Model, seed: int, build: Callable[[], keras.Model]) -> None:
-    """Gives a model the weights and generators of one that is made anew under a seeded generator.
+    """Assign the weights and generators of a new model, made under a seeded generator.
 
     Args:
         model: A built model.
@@ -163,16 +165,16 @@ def reinitialize(model: keras.Model, seed: int, build: Callable[[], keras.Model]
     Raises:
         UserError: If the models differ.
     """
-    fresh = model_variables(_seeded(seed, build))
+    fresh = model_variables(_make_seeded(seed, build))
     variables = model_variables(model)
     if [tuple(variable.shape) for variable in fresh] != [tuple(variable.shape) for variable in variables]:
-        raise UserError("build() gave a model of another form; it must make the same model each time.")
+        raise UserError("build() returned a model of another form; it must make the same model each time.")
     for variable, value in zip(variables, fresh, strict=True):
         variable.assign(value)
 
 
-def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
-    """Keras draws the seeds of initializers from Python's generator when a layer is made; it is put back."""
+def _make_seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
+    """Make a model with Python's generator seeded, from which Keras draws the seeds of initializers; restore it."""
     outer = random.getstate()
     random.seed(f"batchsel weights {seed}")
     try:
@@ -181,8 +183,8 @@ def _seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
         random.setstate(outer)
 
 
-def _kept(model: keras.Model) -> set[int]:
-    """Identities of the weights that no initializer has to draw anew; generators are always drawn anew."""
+def _learned_weights(model: keras.Model) -> set[int]:
+    """Return the identities of weights that initializers do not draw; random generators are none of them."""
     kept = set()
     for layer in keras_private.list_layers(model, include_self=False):
         leaf = not keras_private.list_layers(layer, include_self=False)
@@ -192,7 +194,7 @@ def _kept(model: keras.Model) -> set[int]:
 
 
 def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether Keras can make another optimizer with the same settings.
+    """Return whether Keras can make another optimizer with the same settings.
 
     Args:
         optimizer: Any optimizer.
@@ -205,7 +207,7 @@ def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> list[np.ndarray]:
-    """The values that an optimizer's variables have before its first update.
+    """Return the values of an optimizer's variables before its first update.
 
     Args:
         optimizer: A built optimizer.
@@ -219,7 +221,7 @@ def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> li
     """
     if not can_copy(optimizer):
         raise UserError(
-            f"cannot put {type(optimizer).__name__} back to before its first update: it was in use before, and Keras"
+            f"cannot reset {type(optimizer).__name__} to before its first update: it was in use before, and Keras"
             " cannot make another with its settings. Compile the model with a new optimizer, or define get_config()"
             " on your own optimizer or learning-rate schedule."
         )

@@ -244,7 +244,7 @@ def test_run_with_missing_or_changed_files_is_refused(command, trained, place):
     refused("corrupted", "cannot read corrupted/vocabulary.txt")
     Path("corrupted", "vocabulary.txt").write_text(known)
     Path("corrupted", "checkpoint.npz").write_bytes(b"PK nothing")
-    refused("corrupted", "is no checkpoint, or a damaged one")
+    refused("corrupted", "is not a checkpoint, or a damaged one")
     Path("corrupted", "checkpoint.npz").unlink()
     refused("corrupted", "corrupted holds no run: there is no checkpoint.npz")
     shutil.copy(words / "checkpoint.npz", "corrupted")

@@ -118,7 +118,7 @@ def test_unusable_data_are_rejected(case, trainer):
 
 def test_metrics_with_several_numbers_are_rejected():
     model = mlp(loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=[keras.metrics.F1Score()])
-    with pytest.raises(UserError, match="metric 'f1_score' gives 3 numbers; batchsel records one each"):
+    with pytest.raises(UserError, match="metric 'f1_score' returns 3 numbers; batchsel records one for each"):
         Trainer(model, batch_size=B).fit(X, np.eye(3)[Y], verbose=0)
 
 

@@ -99,7 +99,7 @@ def test_a_run_that_goes_on_keeps_the_weights_of_its_crossing():
     on, off = trainer_of(), trainer_of()
     on.reset(3)
     off.reset(3)
-    on.fit(X, Y, run_on=True, **options)
+    on.fit(X, Y, stop_at_target=False, **options)
     off.fit(X, Y, **options)
     assert len(on.evaluations) == 30 > len(off.evaluations)
     for left, right in zip(on.weights_at_target, off.weights_at_target, strict=True):

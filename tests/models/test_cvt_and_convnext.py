@@ -11,7 +11,7 @@ from batchsel import Trainer, models
 from batchsel.errors import UsageError
 from batchsel.models.building import build_compiled
 from batchsel.selectors import resolve
-from batchsel.training.loop.compilation import Compilation, compilation_of
+from batchsel.training.loop.compilation import Compilation, choose_compilation
 
 SMALL = {
     "cvt13": "cvt13(width=4, depths=[0, 0, 2], drop_path=0.3)",
@@ -220,7 +220,7 @@ def test_every_weight_gets_a_gradient(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_the_training_loop_stays_a_plain_graph(name):
     parts = Compilation(all=False, planning=True, choosing=True)
-    assert compilation_of("auto", models.build(SMALL[name], PICTURE, 4), resolve("random"), 10**6) == parts
+    assert choose_compilation("auto", models.build(SMALL[name], PICTURE, 4), resolve("random"), 10**6) == parts
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's, of its own variables

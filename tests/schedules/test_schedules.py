@@ -40,7 +40,7 @@ class Rates(keras.callbacks.Callback):
         self.trainer, self.rates, self.before = trainer, [], []
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.before.append(self.trainer.counts["samples"] - self.trainer.progress.fit_start)
+        self.before.append(self.trainer.counts["samples"] - self.trainer.record.fit_start)
 
     def on_train_batch_end(self, batch, logs=None):
         self.rates.append(float(self.model.optimizer.learning_rate.numpy()))

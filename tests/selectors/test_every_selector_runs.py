@@ -82,7 +82,7 @@ def test_one_trace_serves_several_fits_and_seeds(name):
     trainer.reseed(3)
     finish(trainer, epochs=1)
     assert trainer.loop is loop
-    assert loop.run.experimental_get_tracing_count() == 1
+    assert loop.trace_count() == 1
 
 
 @every_selector

@@ -9,8 +9,8 @@ from problems import classes, mlp, weights_of
 from batchsel import Trainer
 from batchsel.selectors import resolve
 from batchsel.testing.fixtures import example_context, example_stats
+from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.loop_state import BudgetWindow
-from batchsel.training.loop.train_step import Rows
 
 X, Y = classes(N)
 
@@ -136,14 +136,15 @@ def test_scoring_does_not_change_weights():
     trainer.fit(X, Y, epochs=4, verbose=0)
     loop = trainer.loop
     before = weights_of(trainer.model)
-    loop_state = loop.load()
+    loop_state = loop.load(BudgetWindow.from_numbers(0, 10**6, loop.n))
     negative = loop_state._replace(
         plan=loop_state.plan._replace(weights=-tf.ones_like(loop_state.plan.weights)), cursor=tf.constant(0)
     )
-    indices = loop.slice_at_cursor(negative.plan.indices, negative)
-    batch = Rows(tf.gather(X.astype("float32"), indices), tf.gather(Y, indices))
-    window = BudgetWindow.of(0, 10**6, loop.n)
-    after = loop.advance(negative, batch, loop.context(negative, window, None), window)
+
+    def gather(indices, loop_state):
+        return Samples(tf.gather(X.astype("float32"), indices), tf.gather(Y, indices))
+
+    after = loop.advance(negative, gather, loop.context(negative, None))
     for first, second in zip(before, weights_of(trainer.model), strict=True):
         np.testing.assert_array_equal(first, second)
     assert int(after.scored - loop_state.scored) == B

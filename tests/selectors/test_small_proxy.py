@@ -102,7 +102,7 @@ def test_narrower_networks_keep_their_architecture():
     x = np.random.default_rng(0).normal(size=(N, 6, 6, 1)).astype(np.float32)
     trainer = Trainer(conv_net(), "small_proxy(width=0.25)", batch_size=B, compile="graph")
     trainer.fit(x, Y, epochs=1, verbose=0)
-    narrow, _ = trainer.reference._inner[0.25, B]
+    narrow, _ = trainer.auxiliary._trainers[0.25, B]
     widths = [layer.filters for layer in narrow.model.layers if hasattr(layer, "filters")]
     units = [layer.units for layer in narrow.model.layers if hasattr(layer, "units")]
     assert (widths, units) == ([2, 2], [2, 3])
@@ -129,13 +129,13 @@ def test_interval_in_steps_has_bounds():
 def test_every_output_of_a_narrower_model_keeps_its_size():
     trainer = Trainer(two_outputs(), "small_proxy", batch_size=B, compile="graph")
     trainer.fit(X, {"kind": Y, "size": X[:, :1]}, epochs=1, verbose=0)
-    narrow, _ = trainer.reference._inner[0.5, B]
+    narrow, _ = trainer.auxiliary._trainers[0.5, B]
     assert [layer.units for layer in narrow.model.layers if hasattr(layer, "units")] == [4, 3, 1]
 
 
 def test_the_small_model_uses_the_settings_of_the_run():
     trainer = Trainer(mlp(), "small_proxy", batch_size=B, compile="graph")
     trainer.fit(X, Y, epochs=1, verbose=0)
-    narrow, _ = trainer.reference._inner[0.5, B]
+    narrow, _ = trainer.auxiliary._trainers[0.5, B]
     assert not narrow.xla
     assert Trainer(mlp(), batch_size=B).xla

@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, good, trainer
 def test_a_checkpoint_that_is_missing_or_a_folder(tmp_path, trainer):
     with pytest.raises(UserError, match=r"no checkpoint at .*none\.npz"):
         trainer.resume(tmp_path / "none.npz")
-    with pytest.raises(UserError, match=r"is no checkpoint, or a damaged one: .*directory"):
+    with pytest.raises(UserError, match=r"is not a checkpoint, or a damaged one: .*directory"):
         trainer.resume(tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_a_folder_that_cannot_be_written(trainer, tmp_path):
     with read_only_folder() as folder, pytest.raises(UserError, match="Permission denied"):
         trainer.save(folder / "run.npz")
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot make the folder"):
+    with pytest.raises(UserError, match="cannot create the folder"):
         trainer.save(tmp_path / "file" / "run.npz")
     (tmp_path / "run.npz").mkdir()
     with pytest.raises(UserError, match="cannot write"):

@@ -8,7 +8,7 @@ from problems import assert_same, classes, compiled, mlp, weights_of
 from batchsel import Trainer
 from batchsel.selectors import NumpyFunction, resolve
 from batchsel.training.loop import compilation
-from batchsel.training.loop.compilation import Compilation, compilation_of
+from batchsel.training.loop.compilation import Compilation, choose_compilation
 
 METHODS = ["random", "loss_ema", "online_batch", "infobatch", "kakurenbo", "great", "milo", "selective_backprop"]
 
@@ -21,15 +21,15 @@ def cnn():
 
 def test_dense_networks_are_compiled_whole_and_the_selection_of_others_if_it_pays():
     random = resolve("random")
-    assert compilation_of("auto", mlp(), random, 10) == Compilation(all=True)
-    assert compilation_of("graph", mlp(), random, 10**6) == Compilation(all=False)
-    assert compilation_of("auto", cnn(), random, 10**6) == Compilation(all=False, planning=True, choosing=True)
-    assert compilation_of("auto", cnn(), random, 10) == Compilation(all=False, planning=False, choosing=True)
+    assert choose_compilation("auto", mlp(), random, 10) == Compilation(all=True)
+    assert choose_compilation("graph", mlp(), random, 10**6) == Compilation(all=False)
+    assert choose_compilation("auto", cnn(), random, 10**6) == Compilation(all=False, planning=True, choosing=True)
+    assert choose_compilation("auto", cnn(), random, 10) == Compilation(all=False, planning=False, choosing=True)
 
 
 def test_what_runs_python_code_is_never_compiled():
     chosen = NumpyFunction(lambda losses, batch_size, rng: rng.integers(len(losses), size=batch_size))
-    assert compilation_of("auto", cnn(), chosen, 10**6) == Compilation(all=False)
+    assert choose_compilation("auto", cnn(), chosen, 10**6) == Compilation(all=False)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -37,7 +37,9 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_samples(compile):
 
 def test_weights_that_diverge_are_told_from_bad_samples():
     x, y = line(N)
-    with pytest.raises(TrainingError, match=r"the weights have diverged: lower the learning rate\."):
+    with pytest.raises(
+        TrainingError, match=r"Most of the batch is non-finite: training diverged; lower the learning rate\."
+    ):
         Trainer(linear(rate=1e30), batch_size=B, compile="graph").fit(x, y, epochs=9, verbose=0)
 
 
@@ -160,9 +162,9 @@ class Wrong(Candidates):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (Wrong(pool=4, position=4 * B), r"choose\(\) of wrong\(.*\) gave positions outside its pool of 32 rows"),
-        (Wrong(pool=4, position=-1), r"choose\(\) of wrong\(.*\) gave positions outside its pool of 32 rows"),
-        (Wrong(pool=4, weight=0.0), "gave a batch whose first row has weight 0"),
+        (Wrong(pool=4, position=4 * B), r"choose\(\) of wrong\(.*\) returned positions outside its pool of 32 rows"),
+        (Wrong(pool=4, position=-1), r"choose\(\) of wrong\(.*\) returned positions outside its pool of 32 rows"),
+        (Wrong(pool=4, weight=0.0), "returned a batch whose first row has weight 0"),
         (Wrong(pool=4, weight=float("nan")), "a weight that is not finite"),
     ],
 )

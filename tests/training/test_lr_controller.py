@@ -308,7 +308,7 @@ def test_another_call_of_fit_starts_without_gradients():
     before = weights_of(model)
     trainer.fit(CX, CY, epochs=0, verbose=0)
     assert_same(before, weights_of(model))
-    assert not any(variable.numpy().any() for variable in trainer.engine.step.accumulation.variables)
+    assert not any(variable.numpy().any() for variable in trainer.engine.step.accumulator.variables)
 
 
 def test_without_schedules_there_is_no_schedule_log():

@@ -12,8 +12,8 @@ from batchsel.selectors import resolve
 from batchsel.selectors.methods.length_buckets import sequence_lengths
 from batchsel.testing.fixtures import example_context, padded_sequences
 from batchsel.training.diagnostics.selection_cost import selection_seconds
+from batchsel.training.inputs.batch import Samples
 from batchsel.training.inputs.padding import cut
-from batchsel.training.loop.train_step import Rows
 
 N, B, LENGTH = 50, 8, 12
 X = padded_sequences(N)
@@ -118,7 +118,7 @@ def test_a_model_that_sees_its_padding_is_refused():
     with pytest.raises(UserError, match="outputs of the model depend on padding"):
         Trainer(lstm(mask=False), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
     flat = keras.Sequential([keras.Input((LENGTH,)), keras.layers.Dense(3)])
-    with pytest.raises(UserError, match="takes sequences of one length only"):
+    with pytest.raises(UserError, match="accepts sequences of one length only"):
         Trainer(compiled(flat), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
 
 
@@ -132,7 +132,7 @@ def test_what_is_no_sequence_is_refused():
 def test_what_selection_costs_can_be_measured_behind_a_run():
     trainer = Trainer(lstm(), "length_buckets", batch_size=B, cut_padding=True)
     trainer.fit(X, Y, verbose=0)
-    found = selection_seconds(trainer, Rows(X, Y))
+    found = selection_seconds(trainer, Samples(X, Y))
     assert set(found) == {"planning", "updating", "scoring", "choosing"}
 
 

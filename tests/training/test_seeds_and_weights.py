@@ -29,7 +29,7 @@ def test_a_seed_decides_everything(compile):
     assert first[0] == again[0]
     assert_same(first[1], again[1])
     assert first[0] != other[0]
-    assert trainer.loop.run.experimental_get_tracing_count() == 1
+    assert trainer.loop.trace_count() == 1
 
 
 def test_a_seed_means_the_same_to_another_trainer():
@@ -68,7 +68,7 @@ def test_reset_takes_another_learning_rate_and_keeps_it(schedule):
     found = trainer.fit(X, Y, epochs=2, validation_data=(X, Y), verbose=0).history
     expected = run(Trainer(adam(0.003), batch_size=B, schedule=schedule, compile="graph"), 1)
     assert found == expected[0] == run(trainer, 1)[0]
-    assert trainer.loop.run.experimental_get_tracing_count() == 1
+    assert trainer.loop.trace_count() == 1
 
 
 def test_reset_takes_given_weights():
@@ -128,9 +128,7 @@ def test_a_model_that_cannot_be_cloned_wants_weights():
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     trainer = Trainer(model, batch_size=B, compile="graph")
     trainer.fit(X, Y, verbose=0)
-    with pytest.raises(
-        UserError, match=r"cannot make fresh weights for Own: .*trainer\.reset\(seed, build=make_model\)"
-    ):
+    with pytest.raises(UserError, match=r"cannot draw new weights for Own: .*trainer\.reset\(seed, build=make_model\)"):
         trainer.reset(1)
     trainer.reset(1, weights=[np.zeros((4, 3)), np.zeros(3)])
     trainer.fit(X, Y, verbose=0)
@@ -192,7 +190,7 @@ def test_an_optimizer_that_was_in_use_and_cannot_be_copied_is_told():
     trainer.fit(X, Y, verbose=0)
     second = Trainer(trainer.model, batch_size=B, compile="graph")
     before = weights_of(trainer.model)
-    with pytest.raises(UserError, match="cannot put OwnOptimizer back .* define get_config"):
+    with pytest.raises(UserError, match="cannot reset OwnOptimizer to before its first update.* define get_config"):
         second.reset(1)
     assert_same(weights_of(trainer.model), before)
 
@@ -222,9 +220,9 @@ def test_a_second_call_of_fit_goes_on_with_the_weights_and_traces_nothing():
     model, counted = mlp(), []
     for _ in range(2):
         batchsel.fit(model, X, Y, batch_size=B, epochs=2, verbose=0, compile="graph")
-        counted.append(getattr(model, fit_model._KEPT)[1])
+        counted.append(getattr(model, fit_model._ATTRIBUTE)[1])
     assert counted[0] is counted[1]
-    assert counted[0].loop.run.experimental_get_tracing_count() == 1
+    assert counted[0].loop.trace_count() == 1
     assert counted[0].clock.seconds["tracing"] < 0.1
     twice = Trainer(mlp(), batch_size=B, compile="graph")
     for _ in range(2):
@@ -236,7 +234,7 @@ def test_calls_of_fit_have_batches_of_their_own_and_another_seed_starts_over():
     model, orders = mlp(), []
     for seed in (0, 0, 1, 0):
         batchsel.fit(model, X, Y, batch_size=B, seed=seed, verbose=0, compile="graph")
-        orders.append(getattr(model, fit_model._KEPT)[1].loop.state.plan.indices.numpy().tolist())
+        orders.append(getattr(model, fit_model._ATTRIBUTE)[1].loop.state.plan.indices.numpy().tolist())
     assert orders[0] != orders[1]
     assert orders[0] == orders[3] != orders[2]
 

@@ -202,7 +202,7 @@ def test_tensors_of_a_source_are_taken_too():
 def test_a_source_with_numbers_that_are_none_is_told_which():
     x = X.copy()
     x[[30, 41], 2] = np.nan
-    with pytest.raises(UserError, match="the source gave NaN or infinite values for samples "):
+    with pytest.raises(UserError, match="the source returned NaN or infinite values for samples "):
         Trainer(mlp(), "fixed", batch_size=B, compile="graph").fit(Source(x, Y), verbose=0)
 
 

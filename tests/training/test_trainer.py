@@ -142,8 +142,8 @@ def test_tensorboard_writes_events(tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
 def test_our_tensorboard_adds_histograms_of_losses_and_choices(tmp_path):
     board = batchsel.TensorBoard(tmp_path, write_graph=False)
-    assert not callback_utils.wants_every_batch([board])
-    assert callback_utils.wants_every_batch([batchsel.TensorBoard(tmp_path, update_freq=1)])
+    assert not callback_utils.needs_every_batch([board])
+    assert callback_utils.needs_every_batch([batchsel.TensorBoard(tmp_path, update_freq=1)])
     trainer = trainer_of()
     trainer.fit(X, Y, epochs=3, validation_data=(X, Y), callbacks=[board], verbose=0)
     (path,) = tmp_path.glob("selection/events.out.tfevents*")

@@ -11,7 +11,7 @@ import batchsel
 from batchsel import Trainer, UserError
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
-from batchsel.training.loop.compilation import compilation_of
+from batchsel.training.loop.compilation import choose_compilation
 from batchsel.transforms.augmentation import resolve
 
 N, B = 50, 8
@@ -78,10 +78,10 @@ def test_augmentation_around_a_graph_is_compiled_separately(monkeypatch):
     monkeypatch.setattr("batchsel.training.loop.compilation._MANY", N)
     auto, _ = trained(SOME, build=convolution, compile="auto")
     assert not auto.xla
-    assert compilation_of("auto", auto.model, auto.selector, N, False, auto.augmentation).augmenting
+    assert choose_compilation("auto", auto.model, auto.selector, N, False, auto.augmentation).augmenting
     assert_same(weights_of(auto.model), weights_of(plain.model))
     for other in (None, resolve(lambda x: x)):
-        assert not compilation_of("auto", auto.model, auto.selector, N, False, other).augmenting
+        assert not choose_compilation("auto", auto.model, auto.selector, N, False, other).augmenting
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
@@ -227,7 +227,7 @@ def test_one_trace_serves_all_seeds_and_seeds_determine_all_draws(augment):
         trainer.reset(seed)
         history = trainer.fit(X, Y, epochs=2, verbose=0).history
         assert histories.setdefault(seed, history) == history
-    assert trainer.loop.run.experimental_get_tracing_count() == 1
+    assert trainer.loop.trace_count() == 1
     assert len({tuple(history["loss"]) for history in histories.values()}) == 3
     again = Trainer(perceptron(), "random", batch_size=B, compile="graph", augment=augment(), seed=5)
     once = again.fit(X, Y, epochs=2, verbose=0).history
@@ -286,8 +286,8 @@ def test_functions_get_inputs_in_their_structure():
 
 def test_auxiliary_models_are_augmented_alike():
     trainer, _ = trained("flip | mixup", "rho_loss(pool=2)", build=lambda: perceptron(metrics=()))
-    assert trainer.reference._inner
-    for inner, _ in trainer.reference._inner.values():
+    assert trainer.auxiliary._trainers
+    for inner, _ in trainer.auxiliary._trainers.values():
         assert inner.augmentation == trainer.augmentation
 
 

@@ -142,5 +142,5 @@ def test_the_schedule_log_has_the_curriculum_and_fit_accepts_it():
 
 
 def test_models_of_one_size_are_rejected_with_a_message():
-    with pytest.raises(UserError, match="takes pictures of one size only"):
+    with pytest.raises(UserError, match="accepts images of one size only"):
         Trainer(dense(), batch_size=B, curriculum="resolution").fit(X, Y, verbose=0)

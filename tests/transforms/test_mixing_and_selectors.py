@@ -15,7 +15,7 @@ from batchsel.selectors.base import Selector
 from batchsel.selectors.draws.hardest import Hardest
 from batchsel.selectors.pipe import Draw, Modifier, Score
 from batchsel.testing.fixtures import example_pool, example_state
-from batchsel.training.inputs.mixing import check_mixing
+from batchsel.training.inputs.compatibility import check_mixing
 from batchsel.transforms.augmentation import resolve
 
 N, B = 50, 8
@@ -72,7 +72,7 @@ def test_selectors_and_scores_use_training_losses_unless_they_say_no():
     assert Score.uses_training_losses
     assert not Modifier.uses_training_losses
     assert not Draw.uses_training_losses
-    with pytest.raises(UserError, match="goes by the losses of training"):
+    with pytest.raises(UserError, match="uses training losses"):
         check_mixing(MIXUP, Pool())
 
 

@@ -11,7 +11,7 @@ from batchsel import models
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
-from batchsel.training.inputs.resizing import check_sizes
+from batchsel.training.inputs.compatibility import check_sizes
 from batchsel.transforms.curricula import Blur, Resolution, resolve
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 24, 3), np.uint8)
@@ -159,7 +159,7 @@ def test_models_that_end_in_a_mean_accept_all_sizes(text):
 @pytest.mark.parametrize("text", ["mlp(hidden=[4])", "cnn", "cvt13(width=8, depths=[1, 1, 1])"])
 def test_models_of_one_size_are_rejected_with_a_message(text):
     model = models.build(text, (32, 32, 3), 10)
-    with pytest.raises(UserError, match="takes pictures of one size only, and not of 16 x 16 pixels") as caught:
+    with pytest.raises(UserError, match="accepts images of one size only, and not of 16 x 16 pixels") as caught:
         check_sizes(model, np.zeros([2, 32, 32, 3], np.uint8))
     assert "GlobalAveragePooling2D in place of Flatten" in str(caught.value)
 

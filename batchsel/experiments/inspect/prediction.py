@@ -19,8 +19,8 @@ from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, read_settings, read_text
 from batchsel.experiments.spec.dataset_lookup import load_arrays, take_samples
 from batchsel.experiments.spec.run_spec import RunSpec
+from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import InMemoryFeed, StreamingFeed
-from batchsel.training.loop.train_step import Rows
 from batchsel.training.trainer import Trainer
 
 _ROWS = 256
@@ -191,7 +191,7 @@ def load_run(folder: Path, run_cache: RunCache) -> TrainedRun:
     train = dataset.train
     trainer.resume(folder / CHECKPOINT)
     if isinstance(train, Split):
-        trainer.prepare(InMemoryFeed(Rows(train.x, train.y)))
+        trainer.prepare(InMemoryFeed(Samples(train.x, train.y)))
     else:
         trainer.prepare(StreamingFeed(train, 1, trainer.engine.check_labels))
     at_target, samples = _load_weights(trainer, Target.parse(spec.target))

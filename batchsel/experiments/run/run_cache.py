@@ -18,7 +18,7 @@ from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.models.building import build_compiled
 from batchsel.schedules import is_constant
 from batchsel.training.diagnostics.selection_cost import selection_seconds
-from batchsel.training.loop.train_step import Rows
+from batchsel.training.inputs.batch import Samples
 from batchsel.training.runtime.devices import make_deterministic
 from batchsel.training.trainer import Trainer
 
@@ -105,7 +105,7 @@ class RunCache:
         if trainer not in self._costs:
             train, rows = dataset.train, np.arange(min(trainer.loop.width, len(dataset.train)))
             if isinstance(train, Split):
-                samples, batch = Rows(train.x, np.asarray(train.y)), (train.x[rows], train.y[rows])
+                samples, batch = Samples(train.x, np.asarray(train.y)), (train.x[rows], train.y[rows])
             else:
                 samples, batch = None, train.take(rows)
             self._costs[trainer] = selection_seconds(trainer, samples, batch)

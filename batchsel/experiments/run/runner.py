@@ -164,7 +164,7 @@ def _fit(
         verbose=0,
         target=spec.target,
         hold=HOLD,
-        run_on=spec.run_on,
+        stop_at_target=not spec.run_on,
         seconds=budget.amount if budget.unit == "seconds" else None,
         checkpoint=folder / CHECKPOINT if context.checkpoints else None,
     )

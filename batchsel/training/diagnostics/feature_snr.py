@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from batchsel.errors import UserError
 from batchsel.training import variables
-from batchsel.training.loop.evaluation import to_tensors
+from batchsel.training.inputs.batch import to_tensors
 
 MAX_SAMPLES = 640
 """Ten batches of 64."""

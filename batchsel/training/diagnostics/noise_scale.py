@@ -13,8 +13,7 @@ import tensorflow as tf
 from batchsel.errors import UsageError, UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
-from batchsel.training.loop.evaluation import to_tensors
-from batchsel.training.loop.train_step import Rows
+from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.model.objective import Objective
 from batchsel.training.trainer import Trainer
 
@@ -90,7 +89,7 @@ class NoiseScale:
         Raises:
             UserError: If there are fewer than two samples, or the model has no trainable weights.
         """
-        batches = _draw_batches(n, batch, many, (arrays.checked_seed(seed), stage))
+        batches = _draw_batches(n, batch, many, (arrays.check_seed(seed), stage))
         if not self._model.trainable_variables:
             raise UserError("the model has no trainable weights: it has no gradient to measure.")
         total = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]
@@ -103,7 +102,9 @@ class NoiseScale:
         large = float(_squared_norm(total)) / count**2
         return {"batch": size, "many": count, **_estimates(small, large, size, size * count)}
 
-    def _accumulate(self, rows: Rows, total: list[tf.Tensor], squares: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _accumulate(
+        self, rows: Samples, total: list[tf.Tensor], squares: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return the sums with the gradient of a batch, and with its squared norm, added."""
         variables, scaled_by = self._model.trainable_variables, self._model.optimizer.scale_loss
         with tf.GradientTape() as tape:
@@ -157,7 +158,7 @@ def noise_scale(
     if arrays.is_source(x, y):
         take, n = x.take, len(x)
     else:
-        data = arrays.as_rows(x, y)
+        data = arrays.as_samples(x, y)
         take, n = lambda rows: tf.nest.map_structure(lambda leaf: _take_rows(leaf, rows), data[:2]), arrays.length(data)
     measure = NoiseScale(model)
     if not model.built:

@@ -15,11 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.selectors import Context, SampleStats
-from batchsel.training.loop.evaluation import to_tensors
+from batchsel.training.inputs.batch import Batch, Samples, gather_rows, to_tensors
 from batchsel.training.loop.loop_state import BudgetWindow, LoopState
-from batchsel.training.loop.train_loop import Loop
-from batchsel.training.loop.train_step import Rows
-from batchsel.training.loop.turn import gather_rows
+from batchsel.training.loop.train_loop import TrainLoop
 
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
@@ -32,7 +30,7 @@ _SECONDS = 0.05
 _ROUNDS = 3
 
 
-def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any = None) -> dict[str, float]:
+def selection_seconds(trainer: Trainer, samples: Samples | None = None, rows: Any = None) -> dict[str, float]:
     """Return the seconds of each part of selection.
 
     Args:
@@ -60,7 +58,7 @@ def selection_seconds(trainer: Trainer, samples: Rows | None = None, rows: Any =
     return {"planning": planning, "updating": updating, "scoring": scoring, "choosing": choosing}
 
 
-def _plan(loop: Loop, context: MakeContext) -> Body:
+def _plan(loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         # Changing steps and states prevent the compiler from hoisting parts of a plan out of the loop.
         factor = 1 + 1e-7 * tf.cast(tf.math.floormod(loop_state.step, 2), tf.float32)
@@ -75,7 +73,7 @@ def _plan(loop: Loop, context: MakeContext) -> Body:
     return body
 
 
-def _update(loop: Loop, context: MakeContext) -> Body:
+def _update(loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         indices = loop_state.last_indices
         values = loop_state.last_losses
@@ -89,18 +87,18 @@ def _update(loop: Loop, context: MakeContext) -> Body:
     return body
 
 
-def _score(pool: Rows, loop: Loop, context: MakeContext) -> Body:
+def _score(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         places = (tf.range(loop.width) + tf.cast(loop_state.step, tf.int32)) % loop.width
-        losses = loop.step.score(gather_rows(pool, places), places, tf.ones([loop.width])).loss
+        losses = loop.step.score(Batch(places, tf.ones([loop.width]), *gather_rows(pool, places))).loss
         return loop_state._replace(last_losses=loop_state.last_losses * 0.5 + losses[: loop.batch_size])
 
     return body
 
 
-def _choose(pool: Rows, loop: Loop, context: MakeContext) -> Body:
+def _choose(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
     places = tf.range(loop.width)
-    seen = loop.step.score(pool, places, tf.ones([loop.width]))
+    seen = loop.step.score(Batch(places, tf.ones([loop.width]), *pool))
 
     def body(loop_state: LoopState) -> LoopState:
         changed = seen._replace(loss=seen.loss * (1 + 1e-3 * tf.cast(tf.math.floormod(loop_state.step, 7), tf.float32)))
@@ -110,18 +108,20 @@ def _choose(pool: Rows, loop: Loop, context: MakeContext) -> Body:
     return body
 
 
-def _time_repeated(loop: Loop, samples: Rows | None, measured: Callable[[Loop, MakeContext], Body]) -> float:
+def _time_repeated(
+    loop: TrainLoop, samples: Samples | None, measured: Callable[[TrainLoop, MakeContext], Body]
+) -> float:
     @tf.function(jit_compile=loop.xla, autograph=False)
     def repeat(times: tf.Tensor) -> Any:
-        window = BudgetWindow.of(0, 2**40, loop.n)
-        once = measured(loop, lambda loop_state: loop.context(loop_state, window, samples))
+        window = BudgetWindow.from_numbers(0, 2**40, loop.n)
+        once = measured(loop, lambda loop_state: loop.context(loop_state, samples))
 
         def body(i: tf.Tensor, loop_state: LoopState) -> tuple[tf.Tensor, LoopState]:
             loop_state = once(loop_state)
             return i + 1, loop_state._replace(step=loop_state.step + 1)
 
         (_, loop_state) = tf.while_loop(
-            lambda i, loop_state: i < times, body, (tf.constant(0), loop.load()), parallel_iterations=1
+            lambda i, loop_state: i < times, body, (tf.constant(0), loop.load(window)), parallel_iterations=1
         )
         return [tf.reduce_sum(tf.cast(leaf, tf.float32)) for leaf in tf.nest.flatten(loop_state)]
 

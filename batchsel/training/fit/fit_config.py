@@ -1,22 +1,26 @@
-"""What a call of fit is asked to do, checked before anything is done."""
+"""Settings of a call of fit, checked before anything is trained."""
 
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from batchsel.core.target import Target
+from batchsel.core.target import HOLD, Target
+from batchsel.core.timestamp import longest_passes
 from batchsel.errors import UsageError
+from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import DataFeed
-from batchsel.training.loop.train_step import Rows
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What a call of fit is asked to do.
+    """Settings of a call of fit.
 
     Args:
         feed: The data.
@@ -25,26 +29,26 @@ class FitConfig:
         epochs: Budget in passes.
         evaluate_every: Passes between evaluations, at least a batch.
         seconds: Seconds of training after which it ends, or None.
-        target: What ends it early, or None.
+        target: The target, or None.
         hold: Evaluations in a row that must meet the target.
-        run_on: Whether to go on to the end of the budget when the target is reached.
+        stop_at_target: Whether to stop when the target is reached, rather than at the end of the budget.
         callbacks: Keras callbacks.
         verbose: As in `model.fit`.
         checkpoint: File for checkpoints after each evaluation, or None.
 
     Raises:
-        UsageError: If any of it makes no sense.
+        UsageError: If any value is invalid.
     """
 
     feed: DataFeed
-    validation: Rows | None
+    validation: Samples | None
     batch_size: int
     epochs: float = 1
     evaluate_every: float = 1
     seconds: float | None = None
     target: Target | None = None
-    hold: int = 2
-    run_on: bool = False
+    hold: int = HOLD
+    stop_at_target: bool = True
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
     verbose: int | str = "auto"
     checkpoint: Path | None = None
@@ -69,7 +73,7 @@ class FitConfig:
 
     @property
     def every(self) -> float:
-        """Samples between evaluations; at least a batch, because metrics of nothing are no numbers."""
+        """Samples between evaluations; at least a batch, because an empty interval has no metrics."""
         return max(self.evaluate_every * self.feed.n, self.batch_size)
 
     @property
@@ -83,15 +87,15 @@ class FitConfig:
         return max(1, math.floor((self.budget - self.batch_size) / self.every + 1e-9) + 1)
 
     def stop(self, interval: int) -> int:
-        """Samples trained on when an interval ends.
+        """Return the samples trained on when an interval ends.
 
         Args:
             interval: Its number from 0.
         """
         return self.budget if interval + 1 >= self.intervals else math.ceil((interval + 1) * self.every - 1e-6)
 
-    def ended(self, samples: int) -> int:
-        """How many intervals have ended.
+    def intervals_ended(self, samples: int) -> int:
+        """Return how many intervals have ended.
 
         Args:
             samples: Samples trained on.
@@ -100,3 +104,21 @@ class FitConfig:
         while interval < self.intervals and self.stop(interval) <= samples:
             interval += 1
         return interval
+
+
+def warn_of_long_durations(settings: Sequence[Any], passes: float, stacklevel: int) -> None:
+    """Warn of durations that end after the budget.
+
+    Args:
+        settings: Schedules and curricula, or None in place of any.
+        passes: The budget.
+        stacklevel: Frames from here to the user's call.
+    """
+    known = [setting for setting in settings if setting is not None]
+    longest = longest_passes(part for setting in known for part in getattr(setting, "parts", [setting]))
+    if longest > passes > 0:
+        warnings.warn(
+            f"{' and '.join(map(repr, known))}: something lasts {longest:g} passes, and the budget ends after"
+            f" {passes:g}. State durations as shares of the budget, or train longer.",
+            stacklevel=stacklevel + 1,
+        )

@@ -1,4 +1,4 @@
-"""What a run has recorded so far, besides the values of its variables."""
+"""Record of a call of fit, beside the values of its variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FitRecord:
         fit_budget: Samples that this call is to train on.
         epoch_start: Steps taken before the interval under way.
         pending: Metrics of intervals that have ended while their evaluation is still due.
-        history: What Keras's History holds.
+        history: The history of Keras's History callback.
         evaluations: Counts, seconds and results of each evaluation.
         weights_at_target: Weights at the last evaluation that met the target after one that did not.
     """
@@ -30,7 +30,7 @@ class FitRecord:
     evaluations: list[dict[str, float]] = dataclasses.field(default_factory=list)
     weights_at_target: list[np.ndarray] | None = None
 
-    def record(self) -> dict[str, Any]:
-        """All but the weights, JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the weights, as JSON."""
         members = [field.name for field in dataclasses.fields(self) if field.name != "weights_at_target"]
         return {name: getattr(self, name) for name in members}

@@ -8,27 +8,27 @@ from types import TracebackType
 from typing import Any
 
 
-class Interruption:
-    """Notes the first Ctrl-C instead of raising; a second one is as usual.
+class DelayedKeyboardInterrupt:
+    """Context in which the first Ctrl-C is recorded instead of raised; a second one is raised as usual.
 
     Outside the main thread, where Python delivers no signals, it does nothing.
 
     Example:
-        >>> with Interruption() as interruption:
+        >>> with DelayedKeyboardInterrupt() as interrupt:
         ...     pass
-        >>> interruption.asked
+        >>> interrupt.received
         False
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.received = False
         self._outer: Any = None
 
-    def __enter__(self) -> Interruption:
+    def __enter__(self) -> DelayedKeyboardInterrupt:
         if threading.current_thread() is threading.main_thread():
             self._outer = signal.getsignal(signal.SIGINT)
             if callable(self._outer):
-                signal.signal(signal.SIGINT, self._note)
+                signal.signal(signal.SIGINT, self._receive)
         return self
 
     def __exit__(
@@ -37,6 +37,6 @@ class Interruption:
         if callable(self._outer):
             signal.signal(signal.SIGINT, self._outer)
 
-    def _note(self, number: int, frame: Any) -> None:
-        self.asked = True
+    def _receive(self, number: int, frame: Any) -> None:
+        self.received = True
         signal.signal(signal.SIGINT, self._outer)

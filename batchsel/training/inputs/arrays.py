@@ -1,4 +1,4 @@
-"""What a user hands over as data, checked and put into one form before anything is trained."""
+"""Validation of user data: arrays, seeds and batch sizes, checked before anything is trained."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UsageError, UserError
-from batchsel.training.loop.train_step import Rows
+from batchsel.training.inputs.batch import Samples
 
 
-def as_rows(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Rows:
-    """Arrays as rows, all checked.
+def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Samples:
+    """Convert arrays to samples, and check them.
 
     Args:
         x: Inputs: an array, or a list, tuple or dict of arrays, first axis n.
@@ -28,33 +28,34 @@ def as_rows(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, f
         UserError: If there are no data, lengths differ, or values are not finite.
 
     Example:
-        >>> as_rows(np.zeros([2, 3]), np.zeros([2])).x.shape
+        >>> as_samples(np.zeros([2, 3]), np.zeros([2])).x.shape
         (2, 3)
     """
     if y is None or isinstance(x, tf.data.Dataset):
         raise UsageError(
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
-            f" {type(y).__name__}. A selector needs to reach any sample, which a tf.data pipeline cannot do."
+            f" {type(y).__name__}. A selector needs random access to samples, which a tf.data pipeline does not offer."
         )
-    for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    for name, part in parts.items():
         if isinstance(part, list | tuple) and any(np.isscalar(leaf) for leaf in tf.nest.flatten(part)):
-            raise UsageError(f"{name} must be a NumPy array, got a list of numbers; give numpy.asarray({name}).")
-    rows = Rows(*(None if part is None else tf.nest.map_structure(_array, part) for part in (x, y, sample_weight)))
-    n = length(rows)
-    for name, part in zip(("x", "y", "sample_weight"), rows, strict=True):
+            raise UsageError(f"{name} must be a NumPy array, got a list of numbers; pass numpy.asarray({name}).")
+    samples = Samples(*(None if part is None else tf.nest.map_structure(_as_array, part) for part in parts.values()))
+    n = length(samples)
+    for name, part in zip(parts, samples, strict=True):
         for leaf in [] if part is None else tf.nest.flatten(part):
-            _check(name, leaf, n)
+            _check_leaf(name, leaf, n)
     if class_weight is not None:
         if sample_weight is not None:
-            raise UsageError("give sample_weight or class_weight, not both.")
-        rows = rows._replace(sample_weight=_by_class(rows.y, class_weight))
-    return rows
+            raise UsageError("sample_weight and class_weight cannot be combined; pass one of them.")
+        samples = samples._replace(sample_weight=_weights_by_class(samples.y, class_weight))
+    return samples
 
 
 def validate_fit_data(
     x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any, validation_split: float
-) -> tuple[Rows | None, Rows | None]:
-    """The training and the validation part of what `fit` was given.
+) -> tuple[Samples | None, Samples | None]:
+    """Return the training and the validation part of the arguments of `fit`, checked.
 
     Args:
         x: Inputs, or a random-access source.
@@ -65,7 +66,7 @@ def validate_fit_data(
         validation_split: Share of the data for validation, 0 for none.
 
     Returns:
-        Training rows, None for a source; and validation rows, None if there are none.
+        Training samples, None for a source; and validation samples, None if there are none.
 
     Raises:
         UserError: If the data cannot be used.
@@ -78,51 +79,51 @@ def validate_fit_data(
                 "validation_data must be (x, y) or (x, y, sample_weight) of arrays, got"
                 f" {type(validation_data).__name__}{shape}."
             )
-        validation = as_rows(*validation_data)
+        validation = as_samples(*validation_data)
     if is_source(x, y):
         if not (sample_weight is None and class_weight is None and not validation_split):
             raise UsageError(
-                "sample_weight, class_weight and validation_split are for arrays. A source gives weights with its"
-                " rows, take(indices) -> (x, y, sample_weight); give validation_data for validation."
+                "sample_weight, class_weight and validation_split are for arrays. A source returns weights with its"
+                " rows, take(indices) -> (x, y, sample_weight); pass validation_data for validation."
             )
         return None, validation
-    rows = as_rows(x, y, sample_weight, class_weight)
+    samples = as_samples(x, y, sample_weight, class_weight)
     if validation is None and validation_split:
-        return split_last(rows, validation_split)
-    return rows, validation
+        return split_last(samples, validation_split)
+    return samples, validation
 
 
 def is_source(x: Any, y: Any) -> bool:
-    """Whether `x` is a random-access source of samples.
+    """Return whether `x` is a random-access source of samples.
 
     Args:
-        x: What `fit` was given.
+        x: Inputs, or a source.
         y: Targets; None for a source.
     """
     return y is None and hasattr(x, "take") and not isinstance(x, np.ndarray | tf.data.Dataset)
 
 
-def length(rows: Rows) -> int:
-    """n, the length of the first axis.
+def length(samples: Samples) -> int:
+    """Return n, the length of the first axis.
 
     Args:
-        rows: Arrays.
+        samples: Arrays.
 
     Raises:
         UserError: If there is no sample.
     """
-    leaves = tf.nest.flatten(rows.x)
+    leaves = tf.nest.flatten(samples.x)
     n = int(leaves[0].shape[0]) if leaves and len(leaves[0].shape) else 0
     if n == 0:
         raise UserError("x is empty: there is no sample to train on.")
     return n
 
 
-def split_last(rows: Rows, share: float) -> tuple[Rows, Rows]:
-    """Takes the last part away for validation, as Keras does, before any shuffling.
+def split_last(samples: Samples, share: float) -> tuple[Samples, Samples]:
+    """Split off the last part for validation, as Keras does, before any shuffling.
 
     Args:
-        rows: Arrays.
+        samples: Arrays.
         share: Share of the samples, in (0, 1).
 
     Returns:
@@ -131,28 +132,28 @@ def split_last(rows: Rows, share: float) -> tuple[Rows, Rows]:
     Raises:
         UsageError: If a part would be empty.
     """
-    n = length(rows)
+    n = length(samples)
     first = int(n * (1 - share)) if 0 < share < 1 else n
     if first in (0, n):
-        raise UsageError(f"validation_split must be in (0, 1) and leave both parts samples, got {share} of {n}.")
-    cut = [
-        tf.nest.map_structure(lambda leaf, part=part: None if leaf is None else leaf[part], rows)
-        for part in (slice(None, first), slice(first, None))
-    ]
-    return cut[0], cut[1]
+        raise UsageError(f"validation_split must be in (0, 1) and leave samples in both parts, got {share} of {n}.")
+    training, validation = (
+        tf.nest.map_structure(lambda leaf, rows=rows: None if leaf is None else leaf[rows], samples)
+        for rows in (slice(None, first), slice(first, None))
+    )
+    return training, validation
 
 
-def checked_seed(seed: Any) -> int:
-    """A seed as a Python number.
+def check_seed(seed: Any) -> int:
+    """Check a seed, and return it as a Python number.
 
     Args:
-        seed: Any whole number from 0 to 2^31 - 1: generators on the device take no more.
+        seed: Any whole number from 0 to 2^31 - 1: generators on the device accept no more.
 
     Raises:
-        UsageError: If it is none.
+        UsageError: If it is not one.
 
     Example:
-        >>> checked_seed(np.int64(3))
+        >>> check_seed(np.int64(3))
         3
     """
     if not hasattr(seed, "__index__") or not 0 <= operator.index(seed) < 2**31:
@@ -161,17 +162,14 @@ def checked_seed(seed: Any) -> int:
 
 
 def check_batch_size(batch_size: Any, n: int | None = None) -> int:
-    """Makes sure that a batch can be filled.
+    """Check that a batch can be filled, and return its size as a Python number.
 
     Args:
         batch_size: b.
         n: Samples, or None if that is not known yet.
 
-    Returns:
-        b as a Python number.
-
     Raises:
-        UsageError: If b is no whole number between 1 and n.
+        UsageError: If b is not a whole number between 1 and n.
     """
     if not hasattr(batch_size, "__index__") or isinstance(batch_size, bool) or batch_size < 1:
         raise UsageError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
@@ -181,16 +179,16 @@ def check_batch_size(batch_size: Any, n: int | None = None) -> int:
 
 
 def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignored: int | None = None) -> None:
-    """Makes sure that class ids lie within the model's outputs; TensorFlow would not always tell.
+    """Check that class ids lie within the model's outputs; TensorFlow does not always.
 
     Args:
         y: ``int[n]`` or ``int[n, ...]`` class ids.
         outputs: Number of classes that the model knows.
         numbers: ``int[n]`` sample numbers of the rows, or None for 0 ... n-1.
-        ignored: A class id that the loss leaves out, or None.
+        ignored: A class id that the loss ignores, or None.
 
     Raises:
-        UserError: Naming the labels outside and where they are.
+        UserError: Naming the labels outside and their samples.
     """
     labels = np.asarray(y).reshape(len(y), -1)
     outside = (labels < 0) | (labels >= outputs)
@@ -202,15 +200,15 @@ def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignore
         shown = ", ".join(f"{labels[row, place]:g} at {numbers[row]}" for row, place in bad[:5])
         raise UserError(
             f"{len(bad)} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
-            " Correct them, or give the model more outputs."
+            " Correct them, or build the model with more outputs."
         )
 
 
 def check_finite(name: str, rows: Any, numbers: np.ndarray) -> None:
-    """Makes sure that rows that were read hold numbers and no NaN.
+    """Check that rows that were read hold finite numbers.
 
     Args:
-        name: Where they come from.
+        name: Origin of the rows.
         rows: Arrays with the same first axis.
         numbers: ``int[k]`` their sample numbers.
 
@@ -218,33 +216,45 @@ def check_finite(name: str, rows: Any, numbers: np.ndarray) -> None:
         UserError: Naming the samples.
     """
     for leaf in tf.nest.flatten(rows):
-        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc" and not np.isfinite(leaf).all():
-            bad = numbers[~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)]
-            shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
-            raise UserError(f"{name} gave NaN or infinite values for samples {shown}. Leave them out or mend them.")
+        bad = _nonfinite_rows(leaf)
+        if len(bad):
+            raise UserError(
+                f"{name} returned NaN or infinite values for samples {_first(numbers[bad])}. Leave them out or correct"
+                " them."
+            )
 
 
-def _array(leaf: Any) -> Any:
+def _as_array(leaf: Any) -> Any:
     return leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
 
 
-def _check(name: str, leaf: Any, n: int) -> None:
+def _check_leaf(name: str, leaf: Any, n: int) -> None:
     if len(leaf.shape) == 0 or leaf.shape[0] != n:
         raise UserError(f"x has {n} samples, but {name} has shape {list(leaf.shape)}; their first axes must agree.")
-    if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc" and not np.isfinite(leaf).all():
-        finite = np.isfinite(leaf).reshape(n, -1).all(axis=1)
-        bad = np.flatnonzero(~finite)
-        shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+    bad = _nonfinite_rows(leaf)
+    if len(bad):
         raise UserError(
-            f"{name} has NaN or infinite values in {len(bad)} samples: {shown}. Replace them or leave the samples out."
+            f"{name} has NaN or infinite values in {len(bad)} samples: {_first(bad)}. Replace them or leave the samples"
+            " out."
         )
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biuf":
         raise UserError(f"{name} must hold numbers, got an array of {leaf.dtype}.")
 
 
-def _by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
+def _nonfinite_rows(leaf: Any) -> np.ndarray:
+    """Return the rows of an array that hold NaN or infinite values; none for anything but arrays of floats."""
+    if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "fc" or np.isfinite(leaf).all():
+        return np.zeros([0], np.int64)
+    return np.flatnonzero(~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1))
+
+
+def _first(numbers: np.ndarray) -> str:
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
+
+
+def _weights_by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     if tf.nest.is_nested(y):
-        raise UsageError("class_weight is for one array of targets as y; give sample_weight instead.")
+        raise UsageError("class_weight is for one array of targets as y; pass sample_weight instead.")
     labels = np.asarray(y)
     labels = (labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels).reshape(-1)
     unknown = sorted(set(class_weight) - set(np.unique(labels).tolist()))

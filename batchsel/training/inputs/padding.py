@@ -13,10 +13,10 @@ from batchsel.selectors.methods.length_buckets import sequence_lengths
 
 
 def cut(x: tf.Tensor) -> tf.Tensor:
-    """Leaves out the columns in which every sequence of a batch is padding.
+    """Remove the columns in which every sequence of a batch is padding.
 
     Args:
-        x: ``[b, length, ...]``, padded with zeros behind.
+        x: ``[b, length, ...]``, padded with zeros at the end.
 
     Returns:
         ``[b, longest, ...]``, at least one column.
@@ -29,28 +29,28 @@ def cut(x: tf.Tensor) -> tf.Tensor:
 
 
 def check_cut(model: keras.Model, x: Any) -> None:
-    """Makes sure that cutting padding leaves the outputs of a model as they are.
+    """Check that cutting padding does not change the outputs of a model.
 
     Args:
         model: The model, built.
         x: Inputs, of which the first sample is used.
 
     Raises:
-        UserError: If the inputs are no padded sequences of numbers, or the model sees its padding.
+        UserError: If the inputs are not padded sequences of numbers, or the model's outputs depend on padding.
     """
     if not (hasattr(x, "ndim") and x.ndim == 2 and np.asarray(x).dtype.kind in "iu" and x.shape[1] > 1):
-        raise UserError("cut_padding is for inputs of one int[n, length] array, padded with zeros behind.")
+        raise UserError("cut_padding is for inputs of one int[n, length] array, padded with zeros at the end.")
     half = (x.shape[1] + 1) // 2
     padded = np.where(np.arange(x.shape[1]) < half, np.maximum(np.asarray(x[:1]), 1), 0)
-    kind = tf.TensorSpec([1, None], tf.as_dtype(padded.dtype))
-    called = tf.function(lambda rows: model(rows, training=False), input_signature=[kind], autograph=False)
+    spec = tf.TensorSpec([1, None], tf.as_dtype(padded.dtype))
+    call = tf.function(lambda rows: model(rows, training=False), input_signature=[spec], autograph=False)
     try:
-        whole, short = (tf.nest.flatten(called(tf.constant(rows))) for rows in (padded, padded[:, :half]))
+        whole, short = (tf.nest.flatten(call(tf.constant(rows))) for rows in (padded, padded[:, :half]))
         same = all(np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(whole, short, strict=True))
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"the model takes sequences of one length only, so padding cannot be cut: {error}") from error
+        raise UserError(f"the model accepts sequences of one length only, so padding cannot be cut: {error}") from error
     if not same:
         raise UserError(
-            "the outputs of the model depend on padding, so cutting it would make another model of it. Mask padding, as"
-            " in keras.layers.Embedding(..., mask_zero=True), or leave cut_padding out."
+            "the outputs of the model depend on padding, so cutting it would change the model. Mask padding, as in"
+            " keras.layers.Embedding(..., mask_zero=True), or leave cut_padding out."
         )

@@ -1,8 +1,8 @@
-"""Several batches for one update: their gradients are summed up, weighed by their samples."""
+"""Gradient accumulation: several batches for one update."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,50 +11,49 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import AccumulationSchedule
 
 
-class Accumulation:
-    """Holds the sums of gradients between updates.
+class GradientAccumulator:
+    """Sums of gradients between updates, weighted by samples.
 
-    The gradient of an update is the mean over all samples of its batches, whatever the sizes of these. An update stands
-    where its first batch does: that says how many batches it has, and at what rate it is applied, as one large batch
-    would.
+    The gradient of an update is the mean over all samples of its batches, whatever their sizes. The moment of an update
+    is that of its first batch: it decides the number of batches and the learning rate, as for one large batch.
 
     Args:
-        growth: How many batches make an update at a moment.
+        schedule: The number of batches of an update.
         variables: The trainable variables.
 
     Example:
-        >>> accumulation = Accumulation(AccumulationSchedule(2), [tf.Variable([0.0])])
+        >>> accumulator = GradientAccumulator(AccumulationSchedule(2), [tf.Variable([0.0])])
         >>> for gradient, count in ((1.0, 3.0), (5.0, 1.0)):
-        ...     accumulation.add([tf.constant([gradient])], tf.constant(count), Timestamp.from_progress(0.0))
-        >>> bool(accumulation.due()), accumulation.take()[0].numpy().tolist()
+        ...     accumulator.add([tf.constant([gradient])], tf.constant(count), Timestamp.from_progress(0.0))
+        >>> bool(accumulator.due()), accumulator.take()[0].numpy().tolist()
         (True, [2.0])
     """
 
-    def __init__(self, growth: AccumulationSchedule, variables: Sequence[Any]) -> None:
-        self._growth = growth
+    def __init__(self, schedule: AccumulationSchedule, variables: Sequence[Any]) -> None:
+        self._schedule = schedule
         self._sums = [tf.Variable(tf.zeros(variable.shape), trainable=False) for variable in variables]
-        self._samples = tf.Variable(0.0, trainable=False)
-        self._batches = tf.Variable(0, trainable=False)
-        self._first = [tf.Variable(0.0, trainable=False) for _ in Timestamp._fields]
+        self._samples = tf.Variable(tf.zeros([]), trainable=False)
+        self._batches = tf.Variable(tf.constant(0), trainable=False)
+        self._first = [tf.Variable(tf.zeros([]), trainable=False) for _ in Timestamp._fields]
         self._missing: list[bool] = []
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """What is remembered between batches."""
+        """All variables, which checkpoints hold."""
         return [*self._sums, self._samples, self._batches, *self._first]
 
     @property
     def timestamp(self) -> Timestamp:
-        """Where the first batch of the update stands, or stood if the next has not begun."""
+        """The moment of the first batch of the update; of the last update if the next has not begun."""
         return Timestamp(*(variable.read_value() for variable in self._first))
 
     def add(self, gradients: Sequence[Any], samples: tf.Tensor, timestamp: Timestamp) -> None:
-        """Adds the gradients of a batch.
+        """Add the gradients of a batch.
 
         Args:
-            gradients: Of its mean loss; None for variables that it does not depend on.
-            samples: ``float32[]`` how many samples it has.
-            timestamp: Where the run stands.
+            gradients: Those of its mean loss; None for variables on which it does not depend.
+            samples: ``float32[]`` samples of the batch.
+            timestamp: The moment of the run.
         """
         begins = self._batches.read_value() == 0
         for variable, now in zip(self._first, timestamp, strict=True):
@@ -66,31 +65,48 @@ class Accumulation:
         self._samples.assign_add(samples)
         self._batches.assign_add(1)
 
+    def update_if_due(self, update: Callable[[list[tf.Tensor | None], Timestamp], None], last: tf.Tensor) -> None:
+        """Apply the mean gradients when there are enough batches, or no more come.
+
+        Args:
+            update: Applies gradients at a moment.
+            last: ``bool[]`` whether the budget ends with this batch.
+        """
+
+        def apply() -> tf.Tensor:
+            update(self.take(), self.timestamp)
+            return tf.constant(True)
+
+        tf.cond(self.due() | last, apply, lambda: tf.constant(False))
+
     def due(self) -> tf.Tensor:
-        """``bool[]`` whether there are enough batches for an update."""
-        return self._batches.read_value() >= self._growth.batches(self.timestamp)
+        """Return ``bool[]``, whether there are enough batches for an update."""
+        return self._batches.read_value() >= self._schedule.batches(self.timestamp)
 
     def take(self) -> list[tf.Tensor | None]:
-        """The mean gradients, which are forgotten; None where there never was one, so that no optimizer decays it."""
+        """Return the mean gradients, None where there never was one, and clear the sums.
+
+        A zero in place of None would let optimizers decay the variable.
+        """
         means = [known / tf.maximum(self._samples, 1.0) for known in self._sums]
         with tf.control_dependencies(means):
-            self._forget()
+            self._clear_sums()
         return [None if missing else mean for missing, mean in zip(self._missing, means, strict=True)]
 
     def clear(self) -> None:
-        """Forgets everything, to begin anew."""
-        self._forget()
+        """Clear everything."""
+        self._clear_sums()
         for variable in self._first:
             variable.assign(0.0)
 
-    def _forget(self) -> None:
-        for variable in (*self._sums, self._samples, self._batches):
-            variable.assign(tf.zeros_like(variable))
-
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """What is worth recording of a moment.
+        """Return what the schedule log records of a moment.
 
         Args:
-            timestamp: Where the run stands.
+            timestamp: The moment.
         """
-        return {"batches of an update": tf.cast(self._growth.batches(timestamp), tf.float32)}
+        return {"batches of an update": tf.cast(self._schedule.batches(timestamp), tf.float32)}
+
+    def _clear_sums(self) -> None:
+        for variable in (*self._sums, self._samples, self._batches):
+            variable.assign(tf.zeros_like(variable))

@@ -1,4 +1,4 @@
-"""How the loop is compiled: plain graph or XLA. A rule, not a measurement, so that runs can be repeated."""
+"""Compilation of the loop as a plain graph or by XLA: a rule, not a measurement, so that runs can be repeated."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def use_xla(
     augmentation: Pipeline | None = None,
     curricula: Curricula | None = None,
 ) -> bool:
-    """Whether the loop is compiled by XLA.
+    """Return whether XLA compiles the whole loop.
 
     Args:
-        mode: "graph", "xla", or "auto": XLA where the model is small, made of dense and elementwise
-            layers, the selector is TensorFlow code, and no Keras layer or function of the user's augments.
+        mode: "graph", "xla", or "auto": XLA where the model is small and consists of dense and elementwise
+            layers, the selector is TensorFlow code, and no Keras layer or user function augments.
         model: The model to be trained.
         selector: The selector.
         cut_padding: Whether batches have different lengths.
-        augmentation: What changes the samples, or None.
-        curricula: What changes them over time, or None.
+        augmentation: The augmentation, or None.
+        curricula: The curricula, or None.
 
     Raises:
-        UsageError: If the mode is unknown, or XLA is asked for and impossible.
+        UsageError: If the mode is unknown, or "xla" is impossible.
 
     Example:
         >>> import batchsel
@@ -55,35 +55,35 @@ def use_xla(
     """
     if mode not in MODES:
         raise UsageError(f"compile must be one of {', '.join(MODES)}, got {mode!r}.")
-    changes = [change for change in (augmentation, curricula) if change is not None]
-    obstacle = _obstacle(model, selector, cut_padding, changes)
+    transforms = [transform for transform in (augmentation, curricula) if transform is not None]
+    obstacle = _obstacle(model, selector, cut_padding, transforms)
     if mode == "xla" and obstacle:
         raise UsageError(f"compile='xla' is impossible: {obstacle}. Use compile='graph'.")
     if mode != "auto":
         return mode == "xla"
-    return obstacle is None and _suits(model) and all(change.suits_xla for change in changes)
+    return obstacle is None and _suits_xla(model) and all(transform.suits_xla for transform in transforms)
 
 
 class Compilation(NamedTuple):
-    """Which parts of a loop XLA compiles; the rest runs as a plain graph.
+    """The parts of a loop that XLA compiles; the rest runs as a plain graph.
 
-    Planning and choosing consist of many small operations on arrays of n, or of a pool, and give the same in every
+    Planning and choosing consist of many small operations on arrays of n, or of a pool, and return the same in every
     mode. Measured on a CPU around a graph-mode CNN, n = 60,000, b = 64: a plan of `loss_ema` takes 5.1 ms as a graph
     and 1.1 ms under XLA, choosing from a pool by `great` 3.2 ms and 0.3 ms. `crop | flip` of
-    128 pictures of 32 x 32 x 3 takes 4.9 ms and 1.2 ms.
+    128 images of 32 x 32 x 3 takes 4.9 ms and 1.2 ms.
     """
 
     all: bool
-    """Everything in one."""
+    """Everything together."""
     planning: bool = False
-    """The plans alone; compiling one takes about a second, which only many samples earn back."""
+    """The plans separately; compiling one takes about a second, which only many samples earn back."""
     choosing: bool = False
-    """The choice from a pool alone."""
+    """The choice from a pool separately."""
     augmenting: bool = False
-    """What changes the samples of a batch; compiling it takes seconds too."""
+    """The transforms of a batch separately; compiling them takes seconds too."""
 
 
-def compilation_of(
+def choose_compilation(
     mode: str,
     model: keras.Model,
     selector: Selector,
@@ -92,7 +92,7 @@ def compilation_of(
     augmentation: Pipeline | None = None,
     curricula: Curricula | None = None,
 ) -> Compilation:
-    """How a loop is compiled.
+    """Choose the parts of a loop that XLA compiles.
 
     Args:
         mode: "graph", "xla", or "auto".
@@ -100,8 +100,8 @@ def compilation_of(
         selector: The selector.
         n: Samples in the data set.
         cut_padding: Whether batches have different lengths.
-        augmentation: What changes the samples, or None.
-        curricula: What changes them over time, or None.
+        augmentation: The augmentation, or None.
+        curricula: The curricula, or None.
 
     Raises:
         UsageError: As `use_xla`.
@@ -109,37 +109,37 @@ def compilation_of(
     Example:
         >>> import batchsel
         >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
-        >>> compilation_of("auto", model, batchsel.selectors.Random(), n=60_000)
+        >>> choose_compilation("auto", model, batchsel.selectors.Random(), n=60_000)
         Compilation(all=False, planning=True, choosing=True, augmenting=False)
     """
     if use_xla(mode, model, selector, cut_padding, augmentation, curricula):
         return Compilation(all=True)
-    alone = mode == "auto" and _replicas() == 1
+    separately = mode == "auto" and _replicas() == 1
     return Compilation(
         all=False,
-        planning=alone and selector.traceable and n >= _MANY,
-        choosing=alone and selector.traceable,
-        augmenting=alone and n >= _MANY and _augmenting(augmentation, curricula),
+        planning=separately and selector.traceable and n >= _MANY,
+        choosing=separately and selector.traceable,
+        augmenting=separately and n >= _MANY and _suits_transforms(augmentation, curricula),
     )
 
 
-def _augmenting(augmentation: Pipeline | None, curricula: Curricula | None) -> bool:
-    """Whether there is something to compile, and all of it is fast; curricula that XLA cannot compile stand apart."""
-    changes = [augmentation, curricula if curricula is None or curricula.supports_jit else None]
-    found = [change for change in changes if change is not None]
-    return bool(found) and all(change.suits_xla for change in found)
+def _suits_transforms(augmentation: Pipeline | None, curricula: Curricula | None) -> bool:
+    """Return whether there are transforms, all fast under XLA; curricula that it cannot compile stand apart."""
+    transforms = [augmentation, curricula if curricula is None or curricula.supports_jit else None]
+    suited = [transform.suits_xla for transform in transforms if transform is not None]
+    return bool(suited) and all(suited)
 
 
 def _obstacle(
-    model: keras.Model, selector: Selector, cut_padding: bool, changes: list[Pipeline | Curricula]
+    model: keras.Model, selector: Selector, cut_padding: bool, transforms: list[Pipeline | Curricula]
 ) -> str | None:
     if cut_padding:
         return "cut_padding makes batches of different length"
     if not selector.traceable:
         return f"selector {selector!r} runs Python code"
-    for change in changes:
-        if not change.supports_jit:
-            return f"{change!r} does not support it"
+    for transform in transforms:
+        if not transform.supports_jit:
+            return f"{transform!r} does not support it"
     for layer in _layers(model):
         if not layer.supports_jit:
             return f"layer {layer.name!r} does not support it"
@@ -150,7 +150,7 @@ def _replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def _suits(model: keras.Model) -> bool:
+def _suits_xla(model: keras.Model) -> bool:
     names = [type(layer).__name__ for layer in _layers(model)]
     slow = any(word in name for name in names for word in _SLOW_IN_XLA)
     return not slow and model.count_params() <= _LARGE

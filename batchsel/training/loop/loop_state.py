@@ -1,7 +1,8 @@
-"""What the training loop remembers between steps and between calls, and the limits of a call."""
+"""State of the training loop between steps and between calls, and the budget of a call."""
 
 from __future__ import annotations
 
+import enum
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -10,19 +11,33 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.selectors import Plan
 
 SEGMENTS = 64
-"""How many stretches between two points of the evaluation grid one call can hold."""
+"""Most stretches between two points of the evaluation grid in one call."""
 
 COUNTS = ("steps", "samples", "scored", "plans")
-"""What is counted: batches trained on, samples trained on, samples scored by a forward pass more, plans."""
+"""Names of what is counted: batches trained on, samples trained on, samples scored by extra forward passes, plans."""
 
-FINE, NOT_FINITE, OUTSIDE, EMPTY, WEIGHTLESS, NO_ROW, NEGATIVE = range(7)
-"""What stopped the loop: nothing, a loss that is not finite, a plan with indices outside the data set, a
-plan without (or with too many) batches, a plan (or a batch taken from a pool) that begins with weight 0 or has
-a weight that is not finite, a batch with rows that the pool does not have, a loss below 0 where losses are ranked."""
+
+class LoopStatus(enum.IntEnum):
+    """Reasons for the loop to stop. The numbers are stored in checkpoints."""
+
+    OK = 0
+    """Nothing is wrong."""
+    NONFINITE_LOSS = 1
+    """A loss is NaN or infinite."""
+    INVALID_INDICES = 2
+    """A plan has sample numbers outside the data set."""
+    INVALID_PLAN_LENGTH = 3
+    """A plan has no batch, or more than it may."""
+    INVALID_WEIGHTS = 4
+    """A batch begins with weight 0, or has a weight that is not finite."""
+    INVALID_POSITIONS = 5
+    """A batch taken from a pool has rows that the pool does not have."""
+    NEGATIVE_LOSS = 6
+    """A loss is below 0 where the selector ranks losses."""
 
 
 class BudgetWindow(NamedTuple):
-    """What progress is measured by."""
+    """The samples that a call of fit is to train on, by which progress is measured."""
 
     start: tf.Tensor
     """``int64[]`` samples trained on before."""
@@ -32,8 +47,8 @@ class BudgetWindow(NamedTuple):
     """``int64[]`` samples in the data. A tensor: of constants compilers take the inverse, which is inexact."""
 
     @classmethod
-    def of(cls, start: int, budget: int, size: int) -> BudgetWindow:
-        """A span out of plain numbers.
+    def from_numbers(cls, start: int, budget: int, size: int) -> BudgetWindow:
+        """Return a window from plain numbers.
 
         Args:
             start: Samples trained on before.
@@ -44,7 +59,7 @@ class BudgetWindow(NamedTuple):
 
 
 class LoopState(NamedTuple):
-    """All that the loop remembers from step to step, besides the model and its optimizer."""
+    """State of the loop from step to step, without the model and its optimizer."""
 
     state: Any
     """State of the selector."""
@@ -57,11 +72,11 @@ class LoopState(NamedTuple):
     samples: tf.Tensor
     """``int64[]`` samples trained on."""
     scored: tf.Tensor
-    """``int64[]`` samples of pools, each a forward pass more."""
+    """``int64[]`` samples of pools, each an extra forward pass."""
     plans: tf.Tensor
     """``int64[]`` plans made."""
-    fault: tf.Tensor
-    """``int32[]`` why the loop stopped; 0 if it did not."""
+    status: tf.Tensor
+    """``int32[]`` a `LoopStatus`."""
     last_indices: tf.Tensor
     """``int32[b]`` samples of the last step."""
     last_losses: tf.Tensor
@@ -69,26 +84,18 @@ class LoopState(NamedTuple):
     losses: tf.Tensor
     """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
     visits: tf.Tensor
-    """``int32[n]`` how often every sample was trained on."""
+    """``int32[n]`` number of times that each sample was trained on."""
+    window: Any = ()
+    """The `BudgetWindow` of the call under way: an input that is not stored, hence an empty tuple between calls."""
 
+    @property
+    def timestamp(self) -> Timestamp:
+        """The moment of the run, measured by its budget."""
+        done = tf.cast(self.samples - self.window.start, tf.float32)
+        progress = tf.clip_by_value(done / tf.cast(self.window.budget, tf.float32), 0.0, 1.0)
+        return Timestamp(progress, done / tf.cast(self.window.size, tf.float32))
 
-def left(loop_state: LoopState, window: BudgetWindow) -> tf.Tensor:
-    """``int64[]`` samples of the budget that are left; negative if more were trained on.
-
-    Args:
-        loop_state: The carry.
-        window: What progress is measured by.
-    """
-    return window.budget - (loop_state.samples - window.start)
-
-
-def timestamp(loop_state: LoopState, window: BudgetWindow) -> Timestamp:
-    """Where the run stands.
-
-    Args:
-        loop_state: The carry.
-        window: What progress is measured by.
-    """
-    done = tf.cast(loop_state.samples - window.start, tf.float32)
-    progress = tf.clip_by_value(done / tf.cast(window.budget, tf.float32), 0.0, 1.0)
-    return Timestamp(progress, done / tf.cast(window.size, tf.float32))
+    @property
+    def samples_left(self) -> tf.Tensor:
+        """``int64[]`` samples of the budget that are left; negative if more were trained on."""
+        return self.window.budget - (self.samples - self.window.start)

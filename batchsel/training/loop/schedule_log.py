@@ -1,4 +1,4 @@
-"""What a run really did over time: learning rate, momentum, rates of layers, blur, sizes."""
+"""Log of what changes over a run: learning rate, momentum, rates of layers, blur, sizes."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ import numpy as np
 import tensorflow as tf
 
 POINTS = 200
-"""Points of a course at most; each is that of the last update in its part of the budget."""
+"""Most points of a log; each is the last update in its part of the budget."""
 
 
 class ScheduleLog:
-    """Notes some numbers of each update, in as many places as there are parts of the budget.
+    """Numbers of updates over a run, one row for each of `POINTS` parts of the budget.
 
     Args:
-        names: What is noted.
+        names: Names of the numbers.
 
     Example:
         >>> schedule_log = ScheduleLog(["learning rate"])
-        >>> schedule_log.note(tf.constant(0.5), {"learning rate": tf.constant(0.1)})
+        >>> schedule_log.record(tf.constant(0.5), {"learning rate": tf.constant(0.1)})
         >>> schedule_log.values(budget=1000)["samples"]
         [500]
     """
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
-        self.table = tf.Variable(self._nothing(), trainable=False)
+        self.table = tf.Variable(self._empty(), trainable=False)
 
-    def _nothing(self) -> tf.Tensor:
+    def _empty(self) -> tf.Tensor:
         return tf.fill([POINTS, 1 + len(self.names)], float("nan"))
 
     def clear(self) -> None:
-        """Forgets everything."""
-        self.table.assign(self._nothing())
+        """Clear the log."""
+        self.table.assign(self._empty())
 
-    def note(self, progress: tf.Tensor, values: Mapping[str, tf.Tensor]) -> None:
-        """Notes an update.
+    def record(self, progress: tf.Tensor, values: Mapping[str, tf.Tensor]) -> None:
+        """Record an update.
 
         Args:
             progress: ``float32[]`` in [0, 1].
@@ -48,7 +48,7 @@ class ScheduleLog:
         self.table.scatter_nd_update([[place]], [row])
 
     def values(self, budget: int) -> dict[str, Any]:
-        """What was noted, JSON.
+        """Return the log as JSON.
 
         Args:
             budget: Samples of the budget.

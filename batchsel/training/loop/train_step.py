@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,32 +11,29 @@ import tensorflow as tf
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
+from batchsel.training.inputs.batch import Batch
 from batchsel.training.inputs.padding import cut
-from batchsel.training.loop.accumulation import Accumulation
+from batchsel.training.loop.accumulation import GradientAccumulator
 from batchsel.training.model.metrics import Metrics
 from batchsel.training.model.objective import Objective
 from batchsel.training.model.signals import Signals
 from batchsel.training.optim.lr_controller import LRController
-from batchsel.transforms.augmentation import Mixture
+
+LossWeights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Factors ``float32[b]`` of losses ``float32[b]``, given ``bool[b]`` of which rows are real."""
+AfterUpdate = Callable[[Timestamp], None]
+"""Called while it is traced, after each update, with the moment of the update."""
 
 
-class Rows(NamedTuple):
-    """Samples as the model takes them, first axis b (or the size of a pool)."""
-
-    x: Any
-    y: Any
-    sample_weight: Any = None
-
-
-class Step:
+class TrainStep:
     """The part of a compiled model that a training loop repeats.
 
     Args:
         model: A compiled Keras model.
-        signals: Names of the signals that the selector asked for.
+        signals: Names of the signals that the selector needs.
         batch_size: b.
         schedule: Factor of the learning rate, or None to leave the rate to the optimizer and to callbacks.
-        growth: How many batches make one update, or None for one.
+        accumulation_schedule: Number of batches of an update, or None for one.
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
 
     Raises:
@@ -49,7 +46,7 @@ class Step:
         signals: tuple[str, ...],
         batch_size: int,
         schedule: Schedule | None = None,
-        growth: AccumulationSchedule | None = None,
+        accumulation_schedule: AccumulationSchedule | None = None,
         cut_padding: bool = False,
     ) -> None:
         self.model = model
@@ -58,121 +55,98 @@ class Step:
         self.optimizer = model.optimizer
         self.metrics = Metrics(model, self.objective)
         self.signals = Signals(model, self.objective, signals)
-        first = 1 if growth is None else growth.start
+        first = 1 if accumulation_schedule is None else accumulation_schedule.start
         self.lr_controller = LRController(model, schedule, batch_size * first)
-        self.growth = growth
-        self.accumulation: Accumulation | None = None
-        self.after_update: Callable[[Timestamp], None] | None = None
-        """Called, while it is traced, behind each update with where that stands."""
+        self.accumulator: GradientAccumulator | None = None
+        self._accumulation_schedule = accumulation_schedule
 
     def build(self) -> None:
-        """Makes what needs the model's variables to be there."""
-        if self.growth is not None and self.accumulation is None:
-            self.accumulation = Accumulation(self.growth, self.model.trainable_variables)
+        """Create the parts that depend on the model's variables."""
+        if self._accumulation_schedule is not None and self.accumulator is None:
+            self.accumulator = GradientAccumulator(self._accumulation_schedule, self.model.trainable_variables)
 
     def train(
         self,
-        rows: Rows,
-        indices: tf.Tensor,
-        weights: tf.Tensor,
+        batch: Batch,
         timestamp: Timestamp,
-        left: tf.Tensor,
-        loss_weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
-        mixture: Mixture | None = None,
+        samples_left: tf.Tensor,
+        *,
+        loss_weights: LossWeights | None = None,
+        after_update: AfterUpdate | None = None,
     ) -> SampleStats:
-        """Updates the model on a batch.
+        """Update the model on a batch.
 
         Args:
-            rows: The batch.
-            indices: ``int32[b]`` sample numbers.
-            weights: ``float32[b]`` factors of the loss; 0 for rows that only fill up the batch.
-            timestamp: Where the run stands.
-            left: ``int64[]`` samples of the budget that are left, with those of this batch.
-            loss_weights: Gives more factors out of the losses and of which rows are real, or None.
-            mixture: Of which two samples each row is made, or None. Its loss is then the mean of the losses for both
-                targets, with the weight of the row itself; metrics compare with the target of the larger share.
+            batch: The batch.
+            timestamp: The moment of the run.
+            samples_left: ``int64[]`` samples of the budget that are left, with those of this batch.
+            loss_weights: More factors of the losses, or None.
+            after_update: Called after an update, or None.
 
         Returns:
             The losses and signals, as they were before the update.
         """
-        rows = self._cut(rows)
-        valid = tf.cast(weights != 0, tf.float32)
+        batch = self._cut(batch)
+        mixture, weights = batch.mixture, batch.weights
+        valid = tf.cast(batch.valid, tf.float32)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
         with tf.GradientTape() as tape:
-            outputs, features = self.signals.forward(rows.x, training=True)
-            losses = weighted = self.objective.losses(rows.y, outputs, mixture=mixture)
-            if rows.sample_weight is not None:
-                weighted = self.objective.losses(rows.y, outputs, rows.sample_weight, mixture)
+            outputs, features = self.signals.forward(batch.x, training=True)
+            losses = weighted = self.objective.losses(batch.y, outputs, mixture=mixture)
+            if batch.sample_weight is not None:
+                weighted = self.objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             if loss_weights is not None:
                 weights *= tf.stop_gradient(loss_weights(tf.stop_gradient(losses), valid > 0))
             total = tf.reduce_sum(weights * weighted) / count + self.objective.regularization_loss()
             scaled = self.optimizer.scale_loss(total)
-        self._apply(tape.gradient(scaled, self.model.trainable_variables), count, timestamp, left)
-        targets = rows.y if mixture is None else mixture.gather_larger(rows.y)
-        losses = self.objective.unsmoothed_losses(rows.y, outputs, losses, mixture)
-        self.metrics.update(total, losses, targets, outputs, valid, rows.sample_weight)
-        return self._seen(rows, indices, valid > 0, losses, outputs, features)
+        gradients = tape.gradient(scaled, self.model.trainable_variables)
 
-    def _apply(self, gradients: list[Any], count: tf.Tensor, timestamp: Timestamp, left: tf.Tensor) -> None:
-        """Updates the model, or keeps the gradients until there are batches enough or the budget ends."""
-        accumulation = self.accumulation
-        if accumulation is None:
-            self._update(gradients, timestamp)
-            return
-        accumulation.add(gradients, count, timestamp)
-        last = tf.cast(count, tf.int64) >= left
+        def update(gradients: list[Any], timestamp: Timestamp) -> None:
+            self.lr_controller.apply_gradients(gradients, timestamp)
+            if after_update is not None:
+                after_update(timestamp)
 
-        def update() -> tf.Tensor:
-            self._update(accumulation.take(), accumulation.timestamp)
-            return tf.constant(True)
+        if self.accumulator is None:
+            update(gradients, timestamp)
+        else:
+            self.accumulator.add(gradients, count, timestamp)
+            self.accumulator.update_if_due(update, last=tf.cast(count, tf.int64) >= samples_left)
+        targets = batch.y if mixture is None else mixture.gather_larger(batch.y)
+        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, mixture)
+        self.metrics.update(total, losses, targets, outputs, valid, batch.sample_weight)
+        return self._stats(batch, losses, outputs, features)
 
-        tf.cond(accumulation.due() | last, update, lambda: tf.constant(False))
+    def score(self, batch: Batch) -> SampleStats:
+        """Compute the losses and signals of a pool by a forward pass in inference mode.
 
-    def _update(self, gradients: list[Any], timestamp: Timestamp) -> None:
-        self.lr_controller.apply_gradients(gradients, timestamp)
-        if self.after_update is not None:
-            self.after_update(timestamp)
+        Args:
+            batch: The pool, or a batch that is only scored.
+        """
+        batch = self._cut(batch)
+        outputs, features = self.signals.forward(batch.x, training=False)
+        losses = self.objective.unsmoothed_losses(batch.y, outputs, self.objective.losses(batch.y, outputs))
+        return self._stats(batch, losses, outputs, features)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """What is worth recording of a moment: ``float32[]`` by name.
+        """Return what the schedule log records of a moment: ``float32[]`` by name.
 
         Args:
-            timestamp: Where the run stands.
+            timestamp: The moment.
         """
-        return self.lr_controller.logged_values(timestamp) | (
-            {} if self.accumulation is None else self.accumulation.logged_values(timestamp)
-        )
+        values = self.lr_controller.logged_values(timestamp)
+        return values if self.accumulator is None else values | self.accumulator.logged_values(timestamp)
 
-    def score(self, rows: Rows, indices: tf.Tensor, weights: tf.Tensor) -> SampleStats:
-        """The losses and signals of a pool, by a forward pass in inference mode.
+    def _cut(self, batch: Batch) -> Batch:
+        return batch._replace(x=cut(batch.x)) if self.cut_padding else batch
 
-        Args:
-            rows: The pool.
-            indices: ``int32[B]`` sample numbers.
-            weights: ``float32[B]``; 0 for rows that only fill up the pool.
-        """
-        rows = self._cut(rows)
-        outputs, features = self.signals.forward(rows.x, training=False)
-        losses = self.objective.unsmoothed_losses(rows.y, outputs, self.objective.losses(rows.y, outputs))
-        return self._seen(rows, indices, weights != 0, losses, outputs, features)
-
-    def _cut(self, rows: Rows) -> Rows:
-        return rows._replace(x=cut(rows.x)) if self.cut_padding else rows
-
-    def _seen(
-        self,
-        rows: Rows,
-        indices: tf.Tensor,
-        valid: tf.Tensor,
-        losses: tf.Tensor,
-        outputs: Any,
-        features: tf.Tensor | None,
-    ) -> SampleStats:
-        values = {"indices": indices, "loss": losses, **self.signals.compute(rows.x, rows.y, outputs, features)}
+    def _stats(self, batch: Batch, losses: tf.Tensor, outputs: Any, features: tf.Tensor | None) -> SampleStats:
+        signals = self.signals.compute(batch.x, batch.y, outputs, features)
+        values = {"indices": batch.indices, "loss": losses, **signals}
+        valid = batch.valid
         return SampleStats(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
 
 
 def _fill(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Rows that only fill up the batch repeat its first row, so that writing them changes nothing."""
+    """Repeat the first row in rows that only fill up the batch, so that writing them changes nothing."""
     mask = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
     return tf.where(mask, tf.stop_gradient(values), tf.stop_gradient(values)[:1])

@@ -1,4 +1,4 @@
-"""The clock: seconds of planning, scoring and training, and apart from them everything else."""
+"""The clock of a run: seconds of planning, scoring and training, and separately of everything else."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 TRAINING = "training"
 """The section that is on the clock."""
-SECTIONS = (TRAINING, "tracing", "evaluation", "checkpoint", "callbacks", "data")
+SECTIONS: tuple[str, ...] = (TRAINING, "tracing", "evaluation", "checkpoint", "callbacks", "data")
 
 
 class Clock:
-    """Adds up wall-clock seconds by section; only the section "training" counts for time to target.
+    """Wall-clock seconds by section; only the section "training" counts for time to target.
 
     Example:
         >>> clock = Clock()
@@ -27,9 +27,9 @@ class Clock:
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        """Counts the time until the block ends.
+        """Count the time until the block ends.
 
-        The block must end with a result on the host (as `.numpy()` gives it), or work that is still
+        The block must end with a result on the host (as `.numpy()` returns it), or work that is still
         running on the device is not counted.
 
         Args:
@@ -52,5 +52,5 @@ class Clock:
         return self.nanoseconds[TRAINING] * 1e-9
 
     def reset(self) -> None:
-        """Puts all sections back to zero."""
+        """Reset all sections to zero."""
         self.nanoseconds = dict.fromkeys(SECTIONS, 0)

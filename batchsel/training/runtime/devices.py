@@ -1,4 +1,4 @@
-"""What TensorFlow runs on, and how: devices, threads, determinism."""
+"""Devices, threads and determinism of TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def devices() -> list[str]:
-    """The devices that TensorFlow sees, by type.
+    """Return the types of the devices that TensorFlow sees.
 
     Example:
         >>> "CPU" in devices()
@@ -16,7 +16,7 @@ def devices() -> list[str]:
 
 
 def threads() -> dict[str, int]:
-    """Threads within an operation and between operations; 0 leaves it to TensorFlow."""
+    """Return the threads within an operation and between operations; 0 leaves the number to TensorFlow."""
     return {
         "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
@@ -24,5 +24,5 @@ def threads() -> dict[str, int]:
 
 
 def make_deterministic() -> None:
-    """Makes TensorFlow's operations deterministic, for the rest of the process."""
+    """Make TensorFlow's operations deterministic, for the rest of the process."""
     tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's start-up messages from the screen."""
+"""Import of TensorFlow without its start-up messages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import tempfile
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and looks for devices, with what C++ writes to standard error set aside.
+    """Import TensorFlow and look for devices, with the output of C++ to standard error set aside.
 
-    These messages (of devices that are not there, of instructions that could be used) come before any
-    log level is read. They are shown if the import fails, or if TF_CPP_MIN_LOG_LEVEL is set by the user.
+    These messages (of missing devices, of instructions that could be used) come before any log level is
+    read. They are shown if the import fails, or if the user has set TF_CPP_MIN_LOG_LEVEL.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         return

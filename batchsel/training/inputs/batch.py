@@ -1,0 +1,84 @@
+"""Samples and batches as the loop passes them on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from batchsel.transforms.augmentation import Mixture
+
+
+class Samples(NamedTuple):
+    """Inputs, targets and weights with the same first axis: a whole data set, a block of it, or the rows of a batch."""
+
+    x: Any
+    """Inputs: an array, or a nest of arrays."""
+    y: Any
+    """Targets, likewise."""
+    sample_weight: Any = None
+    """Factors of the loss, likewise, or None."""
+
+
+class Batch(NamedTuple):
+    """A batch, or a pool from which one is taken. Shapes use b for the size of either."""
+
+    indices: tf.Tensor
+    """``int32[b]`` sample numbers."""
+    weights: tf.Tensor
+    """``float32[b]`` factors of the loss in the plan; 0 for rows that only fill up the batch, behind real ones."""
+    x: Any
+    """``[b, ...]`` inputs."""
+    y: Any
+    """``[b, ...]`` targets."""
+    sample_weight: Any = None
+    """``[b, ...]`` factors of the loss that came with the data, or None."""
+    mixture: Mixture | None = None
+    """The two samples that each row is mixed of, or None. The loss of a row is then the mean of the losses for both
+    targets, with the weight of the row itself; metrics compare with the target of the larger share."""
+
+    @property
+    def valid(self) -> tf.Tensor:
+        """``bool[b]``, false for rows that only fill up the batch."""
+        return self.weights != 0
+
+
+def gather_rows(rows: Any, indices: tf.Tensor) -> Any:
+    """Gather rows from every array of a nest.
+
+    Args:
+        rows: Arrays with the same first axis, or None in place of any.
+        indices: ``int32[k]``.
+
+    Example:
+        >>> gather_rows((tf.constant([5, 6, 7]), None), tf.constant([2, 0]))[0].numpy().tolist()
+        [7, 5]
+    """
+    return tf.nest.map_structure(lambda leaf: None if leaf is None else tf.gather(leaf, indices), rows)
+
+
+def to_tensors(x: Any, y: Any, sample_weight: Any = None) -> Samples:
+    """Copy data to the device.
+
+    Args:
+        x: Inputs: an array, or a nest of arrays with the same first axis.
+        y: Targets, likewise.
+        sample_weight: Weights, likewise, or None.
+
+    Returns:
+        The same as tensors; float64 becomes float32, as in Keras.
+
+    Example:
+        >>> to_tensors(np.zeros([2, 3]), np.zeros([2], "int64")).x.dtype.name
+        'float32'
+    """
+    parts = (x, y, sample_weight)
+    return Samples(*(None if part is None else tf.nest.map_structure(_to_tensor, part) for part in parts))
+
+
+def _to_tensor(array: Any) -> tf.Tensor:
+    if isinstance(array, tf.Tensor):
+        return tf.cast(array, tf.float32) if array.dtype == tf.float64 else array
+    array = np.asarray(array)
+    return tf.constant(array.astype(np.float32) if array.dtype == np.float64 else array)

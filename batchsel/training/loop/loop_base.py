@@ -1,0 +1,195 @@
+"""Parts of the training loop beside the way of a batch: variables, context of the selector, log, traced functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from batchsel.core.timestamp import Timestamp
+from batchsel.selectors import Context, Plan, Selector
+from batchsel.selectors.base import State
+from batchsel.training.inputs.batch import Samples
+from batchsel.training.loop.batch_transforms import BatchTransforms
+from batchsel.training.loop.compilation import Compilation
+from batchsel.training.loop.loop_state import COUNTS, BudgetWindow, LoopState, LoopStatus
+from batchsel.training.loop.plan_checks import check_plan
+from batchsel.training.loop.schedule_log import ScheduleLog
+from batchsel.training.loop.train_step import TrainStep
+
+
+class Runner(Protocol):
+    """Traced functions that run a loop over data of one form."""
+
+    def trace_count(self) -> int:
+        """Return how often its functions were traced, at most; 1 is right."""
+        ...
+
+
+class LoopBase:
+    """State of a training loop over a data set, in variables, and the parts that it is made of.
+
+    Args:
+        step: The optimizer step.
+        selector: Chooses the batches.
+        n: Samples in the data set.
+        batch_size: b.
+        compilation: The parts that XLA compiles.
+        transforms: Change the samples of each batch that is trained on, or None.
+    """
+
+    def __init__(
+        self,
+        step: TrainStep,
+        selector: Selector,
+        n: int,
+        batch_size: int,
+        compilation: Compilation,
+        transforms: BatchTransforms | None = None,
+    ) -> None:
+        self.step = step
+        self.selector = selector
+        self.transforms = transforms
+        self.n = n
+        self.batch_size = batch_size
+        self.width = selector.pool_size(batch_size) or batch_size
+        """Rows of a pool; b if batches are planned directly."""
+        self.plan_steps = selector.steps_per_plan(n, batch_size)
+        self.xla = compilation.all
+        self.choose = _compile(selector.choose, compilation.choosing)
+        self._checked_plan = _compile(self._plan_and_check, compilation.planning)
+        self.seed = tf.Variable(tf.constant(0), trainable=False, name="seed")
+        self.state = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.initial_state())
+        names = list(self._logged_values(Timestamp.from_progress(0.0)))
+        self.schedule_log = ScheduleLog(names) if names else None
+        self.log_names = [*step.metrics.results(), "learning_rate"]
+        """Columns of the log of an interval; known because the metrics are built first."""
+        self.runners: dict[Any, Runner] = {}
+        """Runners by form of the data; kept here because feeds come and go, and traces stay."""
+
+    def initial_state(self) -> LoopState:
+        """Return the state before the first step."""
+        zero = tf.zeros([], tf.int64)
+        rows = self.plan_steps * self.width
+        return LoopState(
+            state=self.selector.init(self.n),
+            plan=Plan(tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.constant(0)),
+            cursor=tf.constant(0),
+            step=zero,
+            samples=zero,
+            scored=zero,
+            plans=zero,
+            status=tf.constant(LoopStatus.OK),
+            last_indices=tf.zeros([self.batch_size], tf.int32),
+            last_losses=tf.zeros([self.batch_size]),
+            losses=tf.fill([self.n], float("inf")),
+            visits=tf.zeros([self.n], tf.int32),
+        )
+
+    def load(self, window: BudgetWindow | None = None) -> LoopState:
+        """Read the state from the variables.
+
+        Args:
+            window: The budget of the call under way.
+        """
+        values = tf.nest.map_structure(lambda variable: variable.read_value(), self.state)
+        return values._replace(window=() if window is None else window)
+
+    def store(self, loop_state: LoopState) -> None:
+        """Write a state to the variables, without its window."""
+        values = loop_state._replace(window=())
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), self.state, values)
+
+    def reset(self) -> None:
+        """Reset everything to before the first step."""
+        self.store(self.initial_state())
+        self.begin_fit()
+
+    def begin_fit(self) -> None:
+        """Clear accumulated gradients and the schedule log."""
+        if self.step.accumulator is not None:
+            self.step.accumulator.clear()
+        if self.schedule_log is not None:
+            self.schedule_log.clear()
+
+    def clear_error(self) -> None:
+        """Clear the status after an error, and drop the plan in which it happened."""
+        if int(self.state.status.numpy()) != LoopStatus.OK:
+            self.state.status.assign(LoopStatus.OK)
+            self.state.cursor.assign(self.state.plan.steps)
+
+    def add_scored(self, count: int) -> None:
+        """Add to the samples scored, for forward passes outside of the loop."""
+        self.state.scored.assign_add(count)
+
+    def counters(self, loop_state: LoopState) -> tf.Tensor:
+        """Return ``int64[5]``: steps, samples, samples scored, plans, and the status."""
+        status = tf.cast(loop_state.status, tf.int64)
+        return tf.stack([loop_state.step, loop_state.samples, loop_state.scored, loop_state.plans, status])
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters by name, without the status."""
+        return dict(zip(COUNTS, map(int, self.counters(self.load()).numpy()), strict=False))
+
+    def trace_count(self) -> int:
+        """Return how often any function of the loop was traced, at most; 1 is right."""
+        return max((runner.trace_count() for runner in self.runners.values()), default=0)
+
+    def context(self, loop_state: LoopState, samples: Samples | None) -> Context:
+        """Return what a selector may know of a run.
+
+        Args:
+            loop_state: The state.
+            samples: The whole data set, or None if it is streamed.
+        """
+        return Context(
+            step=loop_state.step,
+            samples=loop_state.samples,
+            progress=loop_state.timestamp.progress,
+            plans=loop_state.plans,
+            seed=self.seed.read_value(),
+            n=self.n,
+            batch_size=self.batch_size,
+            losses=loop_state.losses,
+            labels=None if samples is None else samples.y,
+            inputs=samples.x if samples is not None and self.selector.needs_inputs else None,
+        )
+
+    def slice_at_cursor(self, rows: tf.Tensor, loop_state: LoopState) -> tf.Tensor:
+        """Return the rows of a plan that belong to the next batch or pool.
+
+        Args:
+            rows: ``[m]``, indices or weights of the plan.
+            loop_state: The state.
+        """
+        return tf.slice(rows, [loop_state.cursor * self.width], [self.width])
+
+    def log_row(self) -> tf.Tensor:
+        """Return ``float32[metrics]`` in the order of `log_names`."""
+        values = self.step.metrics.results()
+        values["learning_rate"] = tf.cast(self.step.optimizer.learning_rate, tf.float32)
+        return tf.stack([values[name] for name in self.log_names])
+
+    def _plan_and_check(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
+        plan = self.selector.plan(state, context)
+        return plan, check_plan(plan, self.n, self.plan_steps, self.width)
+
+    def _loss_weights(self, state: State, context: Context) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+        """Return the selector's factors of losses, as a function of the losses and of which rows are real."""
+        if not self.selector.weighs:
+            return None
+        return lambda losses, valid: self.selector.loss_weights(state, losses, valid, context)
+
+    def _log_update(self, timestamp: Timestamp) -> None:
+        """Log the schedules after an update."""
+        if self.schedule_log is not None:
+            self.schedule_log.record(timestamp.progress, self._logged_values(timestamp))
+
+    def _logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
+        values = self.step.logged_values(timestamp)
+        return values if self.transforms is None else values | self.transforms.logged_values(timestamp)
+
+
+def _compile(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
+    return tf.function(function, jit_compile=True, autograph=False) if compiled else function
