@@ -100,7 +100,7 @@ class Snapshots:
 
     @property
     def has_plane(self) -> bool:
-        """Return True if the data are points of a plane."""
+        """True if the data are points of a plane."""
         return self._plane is not None
 
     def take_if_due(self) -> None:
