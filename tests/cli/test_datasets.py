@@ -231,7 +231,7 @@ def served(server):
     """The files of the digits as a card has them, and a server that has them."""
     files = []
     for name, array in ARRAYS.items():
-        body = gzip.compress(idx_bytes(array))
+        body = gzip.compress(idx_bytes(array), mtime=0)
         file = f"{IDX_NAMES[name]}.gz"
         urls = [server.add(f"/{file}", body)]
         files.append({"name": file, "sha256": sha256(body), "bytes": len(body), "urls": urls})
