@@ -162,7 +162,7 @@ def test_a_card_of_arms_may_name_its_baseline():
             ('"schedule+" = "exponential(0.5)" }', 'schedule = "linear" }\n[factors.end]\na = {}\nb = { schedule = "cosine" }'),
             "factors: rate cut and end b both set schedule, to 'linear' and to 'cosine'. Only one of them may; append",
         ),
-        (("[settings]", "[settings]\n'augment+' = 'jitter'"), "only a level or an arm can append; say 'augment' here"),
+        (("[settings]", "[settings]\n'augment+' = 'jitter'"), "only a level or an arm can append; set 'augment' here"),
         (("[settings]", "[arms.a]\nselector = 'smart'\n[settings]"), "arms: not allowed with [factors]"),
         (("[settings]", "[[without]]\nrate = 'fast'\n[settings]"), "without[0].rate: 'fast' is not one of its levels"),
         (("[settings]", "[[without]]\nrate = 'plain'\n[settings]"), "the baseline, cannot be left out"),
