@@ -155,7 +155,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     @property
     def patient(self) -> bool:
-        """Whether the last batch of a call of the loop is enough."""
+        """True if the last batch of a call of the loop is enough."""
         return self.update_freq == "epoch"
 
     def set_trainer(self, trainer: Trainer) -> None:

@@ -99,7 +99,7 @@ class Engine:
 
     @property
     def has_loop(self) -> bool:
-        """Whether a data set is known."""
+        """True once a data set is known."""
         return self._loop is not None
 
     @property
@@ -111,7 +111,7 @@ class Engine:
 
     @property
     def xla(self) -> bool:
-        """Whether XLA compiles the whole loop."""
+        """True if XLA compiles the whole loop."""
         return use_xla(self.mode, self.model, self.selector, *self._transforms())
 
     def _transforms(self) -> tuple[bool, Pipeline | None, Curricula | None]:
@@ -120,7 +120,7 @@ class Engine:
 
     @property
     def compile_unchanged(self) -> bool:
-        """Whether the model was not compiled again since this was made."""
+        """True unless the model was compiled again after this engine was built."""
         return all(new is old for new, old in zip(_compilation(self.model), self._compiled, strict=True))
 
     def prepare(self, feed: DataFeed) -> TrainLoop:

@@ -293,7 +293,7 @@ class Trainer:
 
     @property
     def xla(self) -> bool:
-        """Whether XLA compiles the whole loop."""
+        """True if XLA compiles the whole loop."""
         return self.engine.xla
 
     def variables(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _OPTIONS = (
 
 
 class Execution(NamedTuple):
-    """Where and how the runs of an experiment take place.
+    """Execution of the runs of an experiment: executor, context and worker processes.
 
     Args:
         executor: As in `executors.executor`; None for this process, or for processes if `jobs` is given.

@@ -1,1 +1,1 @@
-"""What downloads, archives and caches share: locks, hashes, disk space, the cache folder, progress."""
+"""Storage shared by downloads, archives and caches: locks, hashes, disk space, the cache folder, progress."""
