@@ -4,17 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import CommandLine
 
 from batchsel.experiments.spec.run_spec import COMPILE_MODES
 from batchsel.selectors.registry import REGISTRY
 from batchsel.training.loop.compilation import MODES
-
-
-@pytest.fixture
-def command(monkeypatch, capfd, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return CommandLine(monkeypatch, capfd)
 
 
 def test_every_selector_is_listed_with_a_line(command):

@@ -11,18 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import CommandLine
 
 from batchsel.experiments.run import records
-
-
-@pytest.fixture
-def command(monkeypatch, capfd, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("BATCHSEL_") and name != "BATCHSEL_DATA":
-            monkeypatch.delenv(name)
-    return CommandLine(monkeypatch, capfd)
 
 
 def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_plot(command, tmp_path):
@@ -82,24 +72,6 @@ def test_printed_configuration_can_be_read_again(command, tmp_path):
     (tmp_path / "again.toml").write_text(first.out)
     again = command("run", "--config", "again.toml", "--print-config")
     assert again.out == first.out
-
-
-def test_model_and_selector_can_come_from_a_users_file(command, tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "import keras, tensorflow as tf\n"
-        "def build(input_shape, outputs, units=4):\n"
-        "    layers = [keras.Input(input_shape), keras.layers.Dense(units), keras.layers.Dense(outputs)]\n"
-        "    return keras.Sequential(layers)\n"
-        "def hardest(losses, batch_size, rng):\n"
-        "    return tf.math.top_k(losses, batch_size).indices\n"
-    )
-    result = command(
-        "run", "--dataset", "iris", "--model", "./mine.py:build(units=5)", "--selector", "./mine.py:hardest",
-        "--target", "accuracy>=0.7", "--json",
-    )  # fmt: skip
-    record = json.loads(result.out)
-    assert record["parameters"] == 4 * 5 + 5 + 5 * 3 + 3
-    assert record["counts"]["plans"] == record["counts"]["steps"]
 
 
 @pytest.mark.parametrize(
@@ -261,22 +233,6 @@ def test_fashion_mnist_for_some_hundred_steps(command):
     assert record["evaluations"][-1]["accuracy"] > 0.78
 
 
-def test_data_can_come_from_a_users_file(command, tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "import numpy as np\n"
-        "from batchsel.data import Dataset, Split\n"
-        "def load(seed):\n"
-        "    x = np.random.default_rng(0).normal(size=(300, 3)).astype('float32')\n"
-        "    y = (x.sum(1) > 0).astype('int32')\n"
-        "    cut = lambda a, b: Split(x[a:b], y[a:b])\n"
-        "    return Dataset('mine', 'classification', cut(0, 200), cut(200, 250), cut(250, 300), ('no', 'yes'))\n"
-    )
-    assert "target" in command("run", "--dataset", "./mine.py:load").err
-    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.9", "--json")
-    assert result.code == 0, result.err
-    assert json.loads(result.out)["sizes"]["train"] == 200
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -310,45 +266,6 @@ def test_long_budget_keeps_every_sample(command):
     assert 'budget = "1234567 samples"' in result.out
 
 
-MODELS = """
-import keras
-
-class Own(keras.Model):
-    def __init__(self, outputs):
-        super().__init__()
-        self.first, self.dense = keras.layers.Dense(4, trainable=False), keras.layers.Dense(outputs)
-
-    def call(self, inputs):
-        return self.dense(self.first(inputs))
-
-def subclassed(input_shape, outputs):
-    model = Own(outputs)
-    model(keras.ops.zeros((1, *input_shape)))
-    model.first.set_weights([keras.ops.ones((4, 4)) * 7, keras.ops.zeros(4)])
-    return model
-
-def late(input_shape, outputs):
-    return keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(outputs)])
-"""
-
-
-@pytest.mark.parametrize("name", ["subclassed", "late"])
-def test_models_that_keras_cannot_copy_run_and_resume(command, tmp_path, name):
-    (tmp_path / "mine.py").write_text(MODELS)
-    words = ["run", "--dataset", "iris", "--model", f"./mine.py:{name}", "--target", "loss<=0.001", "--budget", "2"]
-    assert command(*words).code == 3
-    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
-    with np.load(folder / "checkpoint.npz") as arrays:
-        kernel = next(arrays[key] for key in arrays.files if key.startswith("model/0/"))
-    assert (kernel == 7).all() == (name == "subclassed")
-    renamed = folder.rename(tmp_path / "runs" / "kept")
-    result = command("run", "--resume", str(renamed))
-    assert result.code == 3, result.err
-    # It had ended before: nothing is trained, recorded or created.
-    assert len(records.read(tmp_path / "runs").runs) == 1
-    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"kept", "records.jsonl"}
-
-
 def test_new_run_replaces_an_old_checkpoint(command, tmp_path):
     words = ["run", "--dataset", "iris", "--budget", "2", "--target", "loss<=0.001"]
     command(*words)
@@ -367,39 +284,3 @@ def test_settings_of_the_environment_do_not_prevent_a_resume(command, monkeypatc
     result = command("run", "--resume", str(folder), "--seed", "5")
     assert result.code == 2
     assert "Leave out --seed" in result.err
-
-
-SOURCE = """
-import numpy as np
-from batchsel.data import Dataset, Split
-from batchsel.data.sources import as_source
-
-def load(seed=0):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(80, 3)).astype("float32")
-    y = (x[:, 0] > 0).astype("int32")
-    whole = as_source((x, y))
-    return Dataset("mine", "classification", whole, Split(x, y), whole, ("no", "yes"))
-"""
-
-
-def test_data_behind_a_source_can_be_run(command, tmp_path):
-    (tmp_path / "mine.py").write_text(SOURCE)
-    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.6", "--budget", "4", "--json")
-    assert result.code in (0, 3), result.err
-    assert json.loads(result.out)["sizes"]["train"] == 80
-
-
-def test_changed_user_data_are_another_run(command, tmp_path):
-    rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(80))
-    (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows + "\n")
-    given = "run --dataset ./mine.csv --label kind --target accuracy>=0.99 --budget 2 --out out --progress off"
-    words = given.split()
-    first = json.loads(command(*words, "--json").out)["digest"]
-    assert json.loads(command(*words, "--json").out)["digest"] == first
-    (tmp_path / "mine.csv").write_text("x,y,kind\n" + rows.replace("6,", "7,") + "\n")
-    assert json.loads(command(*words, "--json").out)["digest"] != first
-    folders = [path.parent for path in (tmp_path / "out").glob("*/config.toml")]
-    assert len(folders) == 2
-    messages = [command("run", "--resume", str(folder)).err for folder in folders]
-    assert sum("./mine.csv:kind has changed since" in message for message in messages) == 1

@@ -3,16 +3,9 @@
 import json
 
 import pytest
-from command_line import CommandLine
 from PIL import Image
 
 from batchsel.schedules.registry import REGISTRY
-
-
-@pytest.fixture
-def command(monkeypatch, capfd, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return CommandLine(monkeypatch, capfd)
 
 
 def test_every_schedule_is_listed_with_a_line(command):
