@@ -104,4 +104,4 @@ def _match_mask(weight: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     if mask is None or mask.shape.rank <= weight.shape.rank:
         return weight
     spread = tf.reshape(weight, weight.shape.as_list() + [1] * (mask.shape.rank - weight.shape.rank))
-    return spread * tf.ones_match_mask(mask, weight.dtype)
+    return spread * tf.ones_like(mask, weight.dtype)
