@@ -186,7 +186,7 @@ def _arms(table: Table, settings: Mapping[str, Any]) -> Arms:
     baseline = table.text("baseline", BASELINE)
     if arms and baseline not in (BASELINE, None, *arms):
         table.problem("baseline", f"{baseline!r} is not one of the arms {', '.join(arms)}.")
-    return Arms(arms or {}, {}, baseline)
+    return Arms(arms or {}, {}, baseline or BASELINE)
 
 
 def _has_factors(table: Table) -> bool:

@@ -84,7 +84,12 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         name: str = "smoothed_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(from_logits=from_logits, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(
+            from_logits=from_logits,
+            reduction=reduction,  # pyright: ignore[reportArgumentType]  Keras accepts None
+            name=name,
+            dtype=dtype,
+        )
         if not (isinstance(label_smoothing, int | float) and 0 <= label_smoothing < 1):
             raise UsageError(f"label_smoothing must be in [0, 1), got {label_smoothing!r}.")
         self.label_smoothing = label_smoothing

@@ -39,7 +39,14 @@ def bits(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) ->
     # crc32 fills the upper 32 bits of a 63-bit word and the step the lower 31: no two keys meet.
     key = tf.cast(step, tf.int64) + (zlib.crc32(stream.encode()) << 31)
     key = tf.stack([tf.cast(seed, tf.int64), key])
-    return tf.random.stateless_uniform(shape, key, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+    return tf.random.stateless_uniform(
+        shape,
+        key,
+        minval=None,  # pyright: ignore[reportArgumentType]  None means the full range
+        maxval=None,
+        dtype=tf.int32,
+        alg="philox",
+    )
 
 
 def uniform(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Tensor:

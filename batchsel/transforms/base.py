@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import tensorflow as tf
 
@@ -154,9 +154,12 @@ class Chain:
         raise NotImplementedError
 
 
+_Part = TypeVar("_Part", bound=Transform)
+
+
 def flatten(
-    value: Any, chain: type[Chain], registry: Registry, convert: Callable[[Any], Transform | None], expected: str
-) -> list[Transform]:
+    value: Any, chain: type[Chain], registry: Registry, convert: Callable[[Any], _Part | None], expected: str
+) -> list[_Part]:
     """Return the transforms that a text, an object, or a list of these stands for.
 
     Args:

@@ -22,11 +22,22 @@ from batchsel.errors import UserError
 
 
 class RemoteFile(Protocol):
-    """File to download: its plain name, its SHA-256, its addresses; and, if known, its size `bytes`."""
+    """A file to download. If it has an attribute `bytes`, that is its size, or None."""
 
-    name: str
-    sha256: str
-    urls: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Plain name."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its bytes, in hexadecimal digits."""
+        ...
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Addresses, tried in this order."""
+        ...
 
 
 def download_file(file: RemoteFile, path: Path, progress: Callable[[str], Any] | None = None) -> None:

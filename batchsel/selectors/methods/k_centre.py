@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_integer
+from batchsel.core.static_shapes import static_size
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
-from batchsel.selectors.ops.sampling import static_size
 from batchsel.selectors.pooled import Pooled, take_rows
 from batchsel.selectors.types import Context, SampleStats, Selection
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer
+from batchsel.core.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import padded_plan, static_size
+from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_range
+from batchsel.core.static_shapes import static_size
 from batchsel.errors import UsageError
-from batchsel.selectors.ops.sampling import static_size
 from batchsel.selectors.pooled import Pooled, top_k
 from batchsel.selectors.scores.precomputed import PrecomputedScores
 from batchsel.selectors.types import Context, SampleStats, Selection, TrainAuxiliary

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, check_range
-from batchsel.selectors.ops.sampling import bernoulli, partition_kept, static_size
+from batchsel.core.static_shapes import static_size
+from batchsel.selectors.ops.sampling import bernoulli, partition_kept
 from batchsel.selectors.pooled import Pooled, take_first
 from batchsel.selectors.types import Context, SampleStats, Selection
 

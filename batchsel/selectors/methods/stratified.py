@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.checks import check_choice
+from batchsel.core.static_shapes import static_size
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.ops.sampling import deal_into_batches, static_size
+from batchsel.selectors.ops.sampling import deal_into_batches
 from batchsel.selectors.types import Context, Plan
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
-from batchsel.selectors.ops.sampling import kth_largest, quantize, static_size
+from batchsel.core.static_shapes import static_size
+from batchsel.selectors.ops.sampling import kth_largest, quantize
 
 
 def descending_ranks(scores: tf.Tensor, rng: Rng) -> tf.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_size
 from batchsel.selectors.types import Plan
 
 _LEVELS = 2.0**24
@@ -12,22 +13,6 @@ _FEW = 8
 """Up to one point for so many samples, each point is looked up by bisection; more are found in one sweep."""
 _SLACK = 2.0**-8
 """Added before a fraction is cut off: compilers differ in the last bits, and many formulas yield whole numbers."""
-
-
-def static_size(tensor: tf.Tensor, axis: int = 0) -> int:
-    """Return the size of an axis, which must be static.
-
-    Raises:
-        ValueError: If it is not.
-
-    Example:
-        >>> static_size(tf.zeros([3, 2]), axis=1)
-        2
-    """
-    size = tensor.shape[axis]
-    if size is None:
-        raise ValueError(f"axis {axis} of {tensor} must have a static size; selectors compute on static shapes.")
-    return size
 
 
 def quantize(scores: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.checks import check_integer, check_range
-from batchsel.selectors.ops.sampling import static_size
+from batchsel.core.static_shapes import static_size
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, TrainAuxiliary
 

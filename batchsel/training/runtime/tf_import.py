@@ -24,7 +24,7 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
-            tf.zeros([]) + 1
+            tf.add(tf.zeros([]), 1)
         except BaseException:
             os.dup2(outer, 2)
             aside.seek(0)

@@ -92,7 +92,7 @@ class KerasLayer(Augmentation):
         return f"{type(self.layer).__name__}({own})"
 
     @property
-    def supports_jit(self) -> bool:
+    def supports_jit(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """True if the layer and all layers in it support XLA."""
         return all(layer.supports_jit for layer in keras_private.list_layers(self.layer))
 

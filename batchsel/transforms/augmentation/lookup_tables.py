@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from batchsel.core.static_shapes import static_shape
 from batchsel.transforms.augmentation.pixels import blend, mean_luma
 
 
@@ -30,8 +31,8 @@ def auto_contrast_tables(levels: tf.Tensor) -> tf.Tensor:
     Returns:
         ``int32[b, c, 256]``.
     """
-    low = tf.reduce_min(levels, axis=[1, 2])[..., None]
-    high = tf.reduce_max(levels, axis=[1, 2])[..., None]
+    low = tf.reduce_min(levels, axis=[1, 2])[:, :, None]
+    high = tf.reduce_max(levels, axis=[1, 2])[:, :, None]
     span = tf.maximum(high - low, 1)
     stretched = tf.clip_by_value((tf.range(256) - low) * 255 // span, 0, 255)
     return tf.where(high > low, stretched, tf.range(256))
@@ -46,14 +47,14 @@ def equalize_tables(levels: tf.Tensor) -> tf.Tensor:
     Returns:
         ``int32[b, c, 256]``.
     """
-    batch, height, width, channels = levels.shape
+    batch, height, width, channels = static_shape(levels)
     kinds = batch * channels
     places = tf.reshape(tf.range(kinds), [batch, 1, 1, channels]) * 256 + levels
     counts = tf.math.unsorted_segment_sum(
         tf.ones([height * width * kinds], tf.int32), tf.reshape(places, [-1]), kinds * 256
     )
     counts = tf.reshape(counts, [batch, channels, 256])
-    high = tf.reduce_max(levels, axis=[1, 2])[..., None]
+    high = tf.reduce_max(levels, axis=[1, 2])[:, :, None]
     last = tf.reduce_sum(tf.where(tf.range(256) == high, counts, 0), axis=-1, keepdims=True)
     step = (height * width - last) // 255
     below = tf.cumsum(counts, axis=-1, exclusive=True)
@@ -70,7 +71,7 @@ def smooth(levels: tf.Tensor) -> tf.Tensor:
     Returns:
         ``int32[b, h, w, c]``.
     """
-    height, width = levels.shape[1], levels.shape[2]
+    _, height, width, _ = static_shape(levels)
     if min(height, width) < 3:
         return levels
     lines = levels[:, :-2] + levels[:, 1:-1] + levels[:, 2:]

@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy.special import betaincinv
 
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_size
 from batchsel.transforms.augmentation.pixels import ONE
 
 _LEVELS = 1 << 12
@@ -28,7 +29,7 @@ def draw_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
         >>> sorted(draw_partners(tf.constant([True, True, False]), Rng(0, 0)).numpy().tolist()[:2])
         [0, 1]
     """
-    order = rng.permutation(valid.shape[0], "partners")
+    order = rng.permutation(static_size(valid), "partners")
     shuffled = tf.scatter_nd(_ranks(tf.gather(valid, order))[:, None], order, valid.shape)
     return tf.gather(shuffled, _ranks(valid))
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from batchsel.core.static_shapes import static_shape
+
 ONE = 1 << 12
 """Shares and factors are whole numbers of 1 / ONE."""
 _RED, _GREEN, _BLUE = 19595, 38470, 7471
@@ -81,12 +83,12 @@ def gather_pixels(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tenso
         >>> gather_pixels(x, tf.constant([[[0], [1]]]), tf.constant([[[1, 2]]]))[0, :, :, 0].numpy().tolist()
         [[1, 0], [3, 0]]
     """
-    batch, height, width, channels = x.shape
+    batch, height, width, channels = static_shape(x)
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     places = tf.clip_by_value(rows, 0, height - 1) * width + tf.clip_by_value(columns, 0, width - 1)
     flat = tf.reshape(x, [batch, height * width, channels])
     found = tf.gather(flat, tf.reshape(places, [batch, height * width]), batch_dims=1)
-    return tf.where(inside[..., None], tf.reshape(found, x.shape), tf.zeros([], x.dtype))
+    return tf.where(inside[:, :, :, None], tf.reshape(found, x.shape), tf.zeros([], x.dtype))
 
 
 def in_rectangle(x: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

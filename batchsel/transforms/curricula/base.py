@@ -36,7 +36,7 @@ class Curriculum(Transform):
         super().__init_subclass__(**options)
         # The name of the method until version 0.1.
         if "shown" in vars(cls) and "logged_values" not in vars(cls):
-            cls.logged_values = cls.shown
+            cls.logged_values = vars(cls)["shown"]
 
     def __or__(self, other: Curriculum | Curricula) -> Curricula:
         return Curricula((self,)) | other

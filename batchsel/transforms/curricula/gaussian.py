@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.static_shapes import static_shape
+
 UNITS = 1 << 12
 """Weights for 8-bit images are multiples of 1 / UNITS. With 8 bits of a level and 4 fractional bits: 24 bits."""
 _FRACTION = 1 << 4
@@ -99,7 +101,7 @@ def blur(x: tf.Tensor, sigmas: Sequence[float], level: tf.Tensor, radius: int) -
     values = tf.cast(x, tf.float64 if x.dtype == tf.float64 else tf.float32)
     halves = [weights(sigma, radius) for sigma in sigmas]
     halves = [quantize(half) for half in halves] if integral else halves
-    batch, height, width, channels = x.shape
+    batch, height, width, channels = static_shape(x)
     down = _matrix(halves, level, height, values.dtype)
     across = _matrix(halves, level, width, values.dtype)
     values = tf.matmul(down, tf.reshape(values, [batch, height, width * channels]))

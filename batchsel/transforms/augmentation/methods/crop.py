@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_integer
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_shape
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import gather_pixels
@@ -45,7 +46,7 @@ class Crop(Augmentation):
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the crops."""
         x = require_images(self, x)
-        batch, height, width, _ = x.shape
+        batch, height, width, _ = static_shape(x)
         if self.fill == "reflect" and self.padding >= min(height, width):
             raise UserError(
                 f"{self!r}: images of {height} x {width} pixels are too small to reflect {self.padding} of them."

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_range
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_shape
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import draw_partners, draw_share
 from batchsel.transforms.augmentation.pixels import ONE, in_rectangle
@@ -52,7 +53,7 @@ class CutMix(Mixing):
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
         """Return the mixed images, and how they are mixed."""
         x = require_images(self, x)
-        height, width = x.shape[1], x.shape[2]
+        _, height, width, _ = static_shape(x)
         share = draw_share(self.alpha, self.chance, rng)
         top, rows = _span(height, share, rng.integers([], height, "row"))
         left, columns = _span(width, share, rng.integers([], width, "column"))

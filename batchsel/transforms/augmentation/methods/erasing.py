@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_range
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_shape, static_size
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import in_rectangle
@@ -62,7 +63,7 @@ class Erasing(Augmentation):
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the images, some of them with a rectangle overwritten."""
         x = require_images(self, x)
-        batch, height, width, _ = x.shape
+        batch, height, width, _ = static_shape(x)
         sizes = fitting_sizes(height, width, self.smallest, self.largest, self.aspect)
         if not len(sizes):
             raise UserError(f"{self!r}: no such rectangle fits into images of {height} x {width} pixels.")
@@ -79,15 +80,16 @@ class Erasing(Augmentation):
         if self.fill == "mean":
             wide = tf.cast(x, tf.int64) if x.dtype.is_integer else x
             total = tf.reduce_sum(wide, axis=[1, 2], keepdims=True)
-            count = x.shape[1] * x.shape[2]
+            count = static_size(x, 1) * static_size(x, 2)
             return tf.cast(total // count if x.dtype.is_integer else total / count, x.dtype)
         if x.dtype == tf.uint8:
             words = rng.bits([-(-x.shape.num_elements() // 4)], "erasing/fill")
             return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[: x.shape.num_elements()], x.shape)
+        shape = static_shape(x)
         low, high = (reduce(x, axis=[1, 2, 3], keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
         if x.dtype.is_integer:
-            return low + tf.cast(rng.integers(x.shape, tf.cast(high - low, tf.int32) + 1, "erasing/fill"), x.dtype)
-        return low + tf.cast(rng.uniform(x.shape, "erasing/fill"), x.dtype) * (high - low)
+            return low + tf.cast(rng.integers(shape, tf.cast(high - low, tf.int32) + 1, "erasing/fill"), x.dtype)
+        return low + tf.cast(rng.uniform(shape, "erasing/fill"), x.dtype) * (high - low)
 
 
 @functools.cache

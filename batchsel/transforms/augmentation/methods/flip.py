@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_range
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_size
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.input_checks import require_images
 
@@ -44,5 +45,5 @@ class Flip(Augmentation):
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the images, some of them mirrored."""
         x = require_images(self, x)
-        flipped = rng.uniform([x.shape[0], 1, 1, 1], "flip") < self.chance
+        flipped = rng.uniform([static_size(x), 1, 1, 1], "flip") < self.chance
         return tf.where(flipped, tf.reverse(x, [_AXES[self.direction]]), x)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_range
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import ONE, blend, luma, mean_luma
@@ -61,7 +62,7 @@ class Jitter(Augmentation):
         steps = {"brightness": tf.zeros_like, "contrast": mean_luma, "saturation": luma}
         for field, other in steps.items():
             if getattr(self, field):
-                factors = self._factors(getattr(self, field), x.shape[0], rng, f"jitter/{field}")
+                factors = self._factors(getattr(self, field), static_size(x), rng, f"jitter/{field}")
                 values = tf.clip_by_value(blend(values, other(values), factors), 0, white)
         return tf.cast(values, x.dtype)
 

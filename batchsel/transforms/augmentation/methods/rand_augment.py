@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_integer, check_range
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_shape, static_size
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.lookup_tables import (
@@ -72,7 +73,7 @@ class RandAugment(Augmentation):
                 f"{self!r} is for 8-bit images, these are {x.dtype.name}. Pass them as uint8, and scale them in the"
                 " model, as keras.layers.Rescaling does."
             )
-        drawn = [self.ops, x.shape[0]]
+        drawn = [self.ops, static_size(x)]
         operations = rng.integers(drawn, len(OPERATIONS), "rand_augment")
         signs = 2 * rng.integers(drawn, 2, "rand_augment/sign") - 1
 
@@ -104,7 +105,7 @@ class RandAugment(Augmentation):
 
     def _tabled(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
         """Return the images after operations on levels: a table of 256 for each channel of each image."""
-        batch, channels = levels.shape[0], levels.shape[-1]
+        batch, _, _, channels = static_shape(levels)
         fixed = tf.constant(self._tables())
         rows = tf.minimum(operations, _OF_IMAGE - 1) * 2 + tf.cast(signs > 0, tf.int32)
         table = tf.tile(tf.gather(fixed, rows)[:, None], [1, channels, 1])
@@ -136,7 +137,7 @@ class RandAugment(Augmentation):
 
     def _moved(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
         """Return the images after operations that move pixels: an affine map for each image, in integers."""
-        height, width = x.shape[1], x.shape[2]
+        _, height, width, _ = static_shape(x)
         maps = tf.constant(self._maps(height, width))
         rows = tf.maximum(operations - _MOVED, 0) * 2 + tf.cast(signs > 0, tf.int32)
         a, b, c, d, e, f = (value[:, None, None] for value in tf.unstack(tf.gather(maps, rows), axis=1))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from batchsel.core.checks import check_choice, check_range
 from batchsel.core.rng import Rng
+from batchsel.core.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp, check_duration
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula.base import Curriculum
@@ -89,7 +90,7 @@ class Blur(Curriculum):
         smooth = blur(x, self._sigmas(), self._level(over), radius)
         if self.chance == 1 and self.form != "chance":
             return smooth
-        return tf.where(rng.uniform([x.shape[0], 1, 1, 1], "blur") < self._chance(over), smooth, x)
+        return tf.where(rng.uniform([static_size(x), 1, 1, 1], "blur") < self._chance(over), smooth, x)
 
     def _sigmas(self) -> list[float]:
         """Return the standard deviations, computed in advance because compilers differ in the exponential function."""
