@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import classes, compiled, linear, mlp, two_outputs
+from problems import classes, compile_model, linear, mlp, two_outputs
 
 from batchsel import Trainer, UserError
 from batchsel.core.target import Target
@@ -31,7 +31,7 @@ class OwnLoss(keras.Sequential):
 
 
 def dense(kind, **options):
-    return compiled(kind([keras.Input((4,)), keras.layers.Dense(3)]), **options)
+    return compile_model(kind([keras.Input((4,)), keras.layers.Dense(3)]), **options)
 
 
 def uncompiled():

@@ -9,12 +9,16 @@ from batchsel.cli import main as entry
 
 @dataclass(frozen=True)
 class Result:
+    """Exit code and output of a command."""
+
     code: int
     out: str
     err: str
 
 
 class CommandLine:
+    """Callable that runs a command and returns its result."""
+
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
         self._monkeypatch = monkeypatch
         self._capfd = capfd

@@ -1,6 +1,6 @@
-"""A run in a process of its own, to be interrupted: ``interrupted_run.py CHECKPOINT PAUSE``.
+"""A run in a separate process, to be interrupted: ``interrupted_run.py CHECKPOINT PAUSE``.
 
-Goes on from the checkpoint if there is one, and prints a digest of everything at the end.
+It resumes from the checkpoint if there is one, and prints a digest of all results at the end.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ def main():
     trainer = Trainer(model, "smart(every=3)", batch_size=16, schedule="cosine", compile="graph")
     if path.exists():
         trainer.resume(path)
-    slows = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))
+    pauses = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))
     options = {"evaluate_every": 0.3, "validation_data": (x, y), "checkpoint": path, "verbose": 0}
     try:
-        history = trainer.fit(x, y, epochs=9, callbacks=[slows], **options).history
+        history = trainer.fit(x, y, epochs=9, callbacks=[pauses], **options).history
     except KeyboardInterrupt:
         print("interrupted")
         sys.exit(130)

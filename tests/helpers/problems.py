@@ -1,11 +1,11 @@
-"""Tiny models and data; every function gives the same weights and the same numbers each time."""
+"""Tiny models and data; every function returns the same weights and the same numbers each time."""
 
 import keras
 import numpy as np
 
 
 def classes(n=50, features=4, number=3, seed=0):
-    """Inputs ``float32[n, features]`` around one center a class, and class ids ``int64[n]``."""
+    """Inputs ``float32[n, features]`` around one center for each class, and class ids ``int64[n]``."""
     generator = np.random.default_rng(seed)
     y = np.arange(n) % number
     centers = generator.normal(size=(number, features))
@@ -22,14 +22,14 @@ def line(n=50, features=3, seed=0):
 
 
 def fill_weights(model, seed=0):
-    """Weights from a generator of our own, so that they do not depend on what was built before."""
+    """Set weights from a separate generator, so that they do not depend on models built before."""
     generator = np.random.default_rng(seed)
 
-    def filled(weight):
-        drawn = generator.normal(size=weight.shape).astype(np.float32)
-        return 0.5 * drawn if weight.ndim > 1 else weight + 0.1 * np.abs(drawn)
+    def draw(weight):
+        values = generator.normal(size=weight.shape).astype(np.float32)
+        return 0.5 * values if weight.ndim > 1 else weight + 0.1 * np.abs(values)
 
-    model.set_weights([filled(weight) for weight in model.get_weights()])
+    model.set_weights([draw(weight) for weight in model.get_weights()])
     return model
 
 
@@ -37,8 +37,8 @@ def sparse(from_logits=True):
     return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
 
 
-def compiled(model, optimizer=None, loss=None, metrics=("accuracy",), **options):
-    """The model with fixed weights, compiled; SGD with momentum and sparse cross-entropy if not told otherwise."""
+def compile_model(model, optimizer=None, loss=None, metrics=("accuracy",), **options):
+    """Fill and compile a model, by default with SGD with momentum and sparse cross-entropy."""
     fill_weights(model)
     optimizer = optimizer or keras.optimizers.SGD(0.1, momentum=0.9)
     model.compile(optimizer, loss or sparse(), metrics=list(metrics) if metrics else None, **options)
@@ -54,22 +54,22 @@ def mlp(features=4, outputs=3, activation=None, regularizer=None, **options):
             keras.layers.Dense(outputs, activation),
         ]
     )
-    return compiled(model, **options)
+    return compile_model(model, **options)
 
 
 def linear(features=3, rate=0.1, **options):
     """Linear regression by plain SGD on the squared error."""
     model = keras.Sequential([keras.Input((features,)), keras.layers.Dense(1)])
     options = {"metrics": (), "loss": "mse", "optimizer": keras.optimizers.SGD(rate)} | options
-    return compiled(model, **options)
+    return compile_model(model, **options)
 
 
 def noisy_mlp(features=4, outputs=3, batch_norm=True, **options):
-    """With Dropout and BatchNormalization, hence with random generators and moving statistics."""
+    """A model with Dropout and BatchNormalization, hence with random generators and moving statistics."""
     layers = [keras.Input((features,)), keras.layers.Dense(8, "relu")]
     layers += [keras.layers.BatchNormalization()] if batch_norm else []
     model = keras.Sequential([*layers, keras.layers.Dropout(0.5, seed=7), keras.layers.Dense(outputs)])
-    return compiled(model, **options)
+    return compile_model(model, **options)
 
 
 def two_outputs(features=4, **options):
@@ -88,13 +88,13 @@ def two_outputs(features=4, **options):
     return model
 
 
-def weights_of(model):
-    """All variables of a model, random generators included."""
+def variable_values(model):
+    """Values of all variables of a model, random generators included."""
     return [np.array(variable.numpy()) for variable in model.variables]
 
 
 def assert_same(first, second):
-    """Two lists of arrays are equal to the last bit."""
+    """Assert that two lists of arrays are equal to the last bit."""
     assert len(first) == len(second)
     for left, right in zip(first, second, strict=True):
         np.testing.assert_array_equal(left, right)

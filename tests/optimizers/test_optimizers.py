@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import classes, compiled
+from problems import classes, compile_model
 
 from batchsel import Trainer, optimizers
 from batchsel.errors import UsageError, UserError
@@ -229,7 +229,7 @@ def test_mixed_precision_training_learns(text, rate, policy):
         keras.layers.BatchNormalization(momentum=0.5),
         keras.layers.Dense(3),
     ]
-    model = compiled(keras.Sequential(layers), optimizer=optimizers.build(text, rate), metrics=())
+    model = compile_model(keras.Sequential(layers), optimizer=optimizers.build(text, rate), metrics=())
     trainer = Trainer(model, "random", batch_size=10, compile="graph")
     x, y = classes()
     before = trainer.evaluate(x, y)["loss"]

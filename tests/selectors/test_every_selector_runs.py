@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import assert_same, classes, mlp, weights_of
+from problems import assert_same, classes, mlp, variable_values
 from selector_table import NAMES, selector
 
 from batchsel import Trainer
@@ -35,7 +35,7 @@ def run(trainer, epochs=3, seed=1, **options):
 def finish(trainer, epochs=3, **options):
     history = trainer.fit(X, Y, epochs=epochs, verbose=0, **options).history
     loop_state = [leaf.numpy() for leaf in tf.nest.flatten(trainer.loop.state)]
-    return history, weights_of(trainer.model), loop_state, trainer.counts
+    return history, variable_values(trainer.model), loop_state, trainer.counts
 
 
 def assert_same_run(first, second):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from plan_statistics import LOSSES, B, N
-from problems import classes, mlp, weights_of
+from problems import classes, mlp, variable_values
 
 from batchsel import Trainer
 from batchsel.selectors import resolve
@@ -32,13 +32,13 @@ def test_ordered_sgd_follows_the_rule_for_q(accuracy, part):
 def test_ordered_sgd_is_the_mean_over_the_largest_losses():
     """A step equals one of plain training on only the largest losses."""
     ordered = Trainer(mlp(), "ordered_sgd(0.25)", batch_size=N, compile="graph")
-    start = weights_of(ordered.model)
+    start = variable_values(ordered.model)
     ordered.fit(X, Y, epochs=1, verbose=0)
     hardest = np.argsort(-ordered.losses)[: N // 4]
     plain = Trainer(mlp(), "fixed", batch_size=N // 4, compile="graph")
     plain.model.set_weights(start)
     plain.fit(X[hardest], Y[hardest], epochs=1, verbose=0)
-    for first, second in zip(weights_of(ordered.model), weights_of(plain.model), strict=True):
+    for first, second in zip(variable_values(ordered.model), variable_values(plain.model), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-5)
 
 
@@ -135,7 +135,7 @@ def test_scoring_does_not_change_weights():
     trainer = Trainer(mlp(), "ies(threshold=9.0)", batch_size=B, compile="graph")
     trainer.fit(X, Y, epochs=4, verbose=0)
     loop = trainer.loop
-    before = weights_of(trainer.model)
+    before = variable_values(trainer.model)
     loop_state = loop.load(BudgetWindow.from_numbers(0, 10**6, loop.n))
     negative = loop_state._replace(
         plan=loop_state.plan._replace(weights=-tf.ones_like(loop_state.plan.weights)), cursor=tf.constant(0)
@@ -145,7 +145,7 @@ def test_scoring_does_not_change_weights():
         return Samples(tf.gather(X.astype("float32"), indices), tf.gather(Y, indices))
 
     after = loop.advance(negative, gather, loop.context(negative, None))
-    for first, second in zip(before, weights_of(trainer.model), strict=True):
+    for first, second in zip(before, variable_values(trainer.model), strict=True):
         np.testing.assert_array_equal(first, second)
     assert int(after.scored - loop_state.scored) == B
     assert int(after.samples) == int(loop_state.samples)

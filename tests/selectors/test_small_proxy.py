@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import classes, compiled, mlp, sparse, two_outputs
+from problems import classes, compile_model, mlp, sparse, two_outputs
 
 from batchsel import Trainer
 from batchsel.errors import UserError
@@ -95,7 +95,7 @@ def conv_net():
     hidden = keras.layers.BatchNormalization()(hidden)
     hidden = keras.layers.Dense(6)(keras.layers.GlobalAveragePooling2D()(hidden))
     outputs = keras.layers.Activation("softmax")(keras.layers.Dense(3)(hidden))
-    return compiled(keras.Model(inputs, outputs), loss=sparse(from_logits=False))
+    return compile_model(keras.Model(inputs, outputs), loss=sparse(from_logits=False))
 
 
 def test_narrower_networks_keep_their_architecture():
@@ -111,7 +111,7 @@ def test_narrower_networks_keep_their_architecture():
 def test_models_that_cannot_be_narrowed_are_refused():
     inputs = keras.Input((4,))
     both = keras.layers.Concatenate()([keras.layers.Dense(2)(inputs), keras.layers.Dense(2)(inputs)])
-    trainer = Trainer(compiled(keras.Model(inputs, both)), "small_proxy", batch_size=B, compile="graph")
+    trainer = Trainer(compile_model(keras.Model(inputs, both)), "small_proxy", batch_size=B, compile="graph")
     with pytest.raises(UserError, match=r"a narrower Functional has outputs of the shape \(None, 3\) in place of"):
         trainer.fit(X, Y, verbose=0)
 

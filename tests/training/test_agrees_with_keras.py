@@ -1,4 +1,4 @@
-"""With the selector `fixed` batchsel does what `model.fit(shuffle=False)` does, for whatever Keras can compile."""
+"""With the selector `fixed`, results match `model.fit(shuffle=False)` for everything Keras can compile."""
 
 import keras
 import numpy as np
@@ -18,10 +18,10 @@ def per_time_step():
     """A class for each of five time steps."""
     inputs = keras.Input((5, 4))
     model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
-    return recompiled(model, metrics=["accuracy"])
+    return fill_and_compile(model, metrics=["accuracy"])
 
 
-def recompiled(model, **options):
+def fill_and_compile(model, **options):
     generator = np.random.default_rng(0)
     model.set_weights([0.4 * generator.normal(size=weight.shape) for weight in model.get_weights()])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -29,37 +29,37 @@ def recompiled(model, **options):
     return model
 
 
-def masked():
-    """Words 0 are padding: the embedding masks them."""
+def masked_gru():
+    """A classifier of word sequences; word 0 is padding, which the embedding masks."""
     layers = [keras.Input((6,)), keras.layers.Embedding(9, 4, mask_zero=True), keras.layers.GRU(5)]
-    return recompiled(keras.Sequential([*layers, keras.layers.Dense(3)]))
+    return fill_and_compile(keras.Sequential([*layers, keras.layers.Dense(3)]))
 
 
 def two_inputs():
     inputs = {"left": keras.Input((4,), name="left"), "right": keras.Input((4,), name="right")}
     joined = keras.layers.Concatenate()([inputs["left"], inputs["right"]])
-    return recompiled(keras.Model(inputs, keras.layers.Dense(3)(joined)))
+    return fill_and_compile(keras.Model(inputs, keras.layers.Dense(3)(joined)))
 
 
-def activity():
+def activity_regularized():
     layer = keras.layers.Dense(8, activity_regularizer=keras.regularizers.L2(0.05))
-    return recompiled(keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(3)]))
+    return fill_and_compile(keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(3)]))
 
 
 def several_metrics():
     return mlp(metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top2")])
 
 
-def tagged(**options):
-    """A class for each word; words 0 are padding."""
+def tagger(**options):
+    """A class for each word; word 0 is padding."""
     layers = [keras.Input((6,)), keras.layers.Embedding(9, 4, mask_zero=True), keras.layers.Dense(3)]
-    return recompiled(keras.Sequential(layers), **{"metrics": ["accuracy"]} | options)
+    return fill_and_compile(keras.Sequential(layers), **{"metrics": ["accuracy"]} | options)
 
 
-def ignoring():
+def ignoring_a_class():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
     inputs = keras.Input((5, 4))
-    return recompiled(keras.Model(inputs, keras.layers.Dense(3)(inputs)), loss=loss)
+    return fill_and_compile(keras.Model(inputs, keras.layers.Dense(3)(inputs)), loss=loss)
 
 
 def one_hot_metrics():
@@ -101,7 +101,7 @@ CASES = {
     "huber": (lambda: linear(4, loss=keras.losses.Huber(0.1)), (X, SIZE), {}),
     "regression of several numbers": (lambda: mlp(loss="mse", outputs=4, metrics=["mae"]), (X, X**2), {}),
     "regularizer": (lambda: mlp(regularizer=keras.regularizers.L2(0.1)), (X, Y), {}),
-    "activity regularizer": (activity, (X, Y), {}),
+    "activity regularizer": (activity_regularized, (X, Y), {}),
     "several outputs": (lambda: two_outputs(metrics={"kind": ["accuracy"], "size": ["mae"]}), (X, BOTH), {}),
     "sample weight": (lambda: mlp(weighted_metrics=["accuracy"]), (X, Y), {"sample_weight": WEIGHT}),
     "sample weight in a column": (mlp, (X, Y), {"sample_weight": WEIGHT[:, None]}),
@@ -122,9 +122,9 @@ CASES = {
         (X[:, None] * np.arange(5)[:, None], STEPS),
         {"sample_weight": STEP_WEIGHT},
     ),
-    "masked words": (masked, (WORDS, Y), {}),
-    "a class for each masked word": (tagged, (PADDED, TAGS), {}),
-    "a class that the loss ignores": (ignoring, (X[:, None] * np.arange(5)[:, None], ONE_LEFT_OUT), {}),
+    "masked words": (masked_gru, (WORDS, Y), {}),
+    "a class for each masked word": (tagger, (PADDED, TAGS), {}),
+    "a class that the loss ignores": (ignoring_a_class, (X[:, None] * np.arange(5)[:, None], ONE_LEFT_OUT), {}),
     "metrics that are built late": (one_hot_metrics, (X, HOT), {}),
     "metrics of a regression that are built late": (lambda: linear(4, metrics=["r2_score"]), (X, SIZE[:, None]), {}),
     "dict of inputs": (two_inputs, ({"left": X, "right": X[::-1].copy()}, Y), {}),
@@ -136,8 +136,8 @@ CASES = {
 }
 
 
-def fitted(build, data, options, selector="fixed"):
-    """Model and history by batchsel; Keras does the same if there is no selector."""
+def train(build, data, options, selector="fixed"):
+    """Train with batchsel, or with Keras if the selector is None; return the model and its history."""
     keras.utils.set_random_seed(1)
     model = build()
     if selector is None:
@@ -153,7 +153,7 @@ def fitted(build, data, options, selector="fixed"):
 FULL_BATCHES = {"several outputs", "sample weight of several outputs", "activity regularizer"}
 
 
-def first(n, nest):
+def take_first(n, nest):
     return keras.tree.map_structure(lambda leaf: leaf[:n], nest)
 
 
@@ -161,9 +161,9 @@ def first(n, nest):
 def test_weights_and_history_match_keras(case):
     build, data, options = CASES[case]
     if case in FULL_BATCHES:
-        data, options = first(48, data), first(48, options)
-    model, history = fitted(build, data, options)
-    expected_model, expected_history = fitted(build, data, options, selector=None)
+        data, options = take_first(48, data), take_first(48, options)
+    model, history = train(build, data, options)
+    expected_model, expected_history = train(build, data, options, selector=None)
     assert set(history) == set(expected_history)
     for name, values in expected_history.items():
         np.testing.assert_allclose(history[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
@@ -173,10 +173,10 @@ def test_weights_and_history_match_keras(case):
 
 def test_mixed_precision_matches_keras(policy):
     policy("mixed_bfloat16")
-    # Batches that are all full: Keras would compile a second function for the short one, and round apart.
+    # All batches are full: Keras would compile a second function for a short one, and round differently.
     case = (mlp, (X[:48], Y[:48]), {})
-    model, history = fitted(*case)
-    expected_model, expected_history = fitted(*case, selector=None)
+    model, history = train(*case)
+    expected_model, expected_history = train(*case, selector=None)
     np.testing.assert_allclose(history["loss"], expected_history["loss"], rtol=0.02)
     for found, expected in zip(model.get_weights(), expected_model.get_weights(), strict=True):
         assert found.dtype == np.float32
@@ -185,7 +185,7 @@ def test_mixed_precision_matches_keras(policy):
 
 def test_loss_scaling_trains(policy):
     policy("mixed_float16")
-    model, history = fitted(mlp, (X, Y), {})
+    model, history = train(mlp, (X, Y), {})
     assert type(model.optimizer).__name__ == "LossScaleOptimizer"
     assert history["loss"][-1] < history["loss"][0]
 
@@ -195,7 +195,7 @@ def test_loss_scaling_trains(policy):
 def test_evaluate_matches_keras(case, rows):
     build, data, options = CASES[case]
     if case in FULL_BATCHES:
-        data, options = first(48, data), first(48, options)
+        data, options = take_first(48, data), take_first(48, options)
     model = build()
     weight = options.get("sample_weight")
     trainer = Trainer(model, batch_size=B, evaluation_batch_size=rows, compile="graph")

@@ -1,4 +1,4 @@
-"""Checkpoints that version 0.1.0 wrote are resumed, and end as the run that was not interrupted."""
+"""Checkpoints of version 0.1.0 resume to the same end as an uninterrupted run."""
 
 import json
 from pathlib import Path

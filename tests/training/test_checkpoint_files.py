@@ -1,4 +1,4 @@
-"""Checkpoint files: every type is kept; bad ones and bad disks are named and do no harm."""
+"""Checkpoint files: every dtype round-trips; damaged files and full disks are reported and change nothing."""
 
 import errno
 import io
@@ -20,35 +20,35 @@ from batchsel.training import checkpoint
 X, Y = classes(50)
 
 
-def trainer_of(build, selector, **options):
+def make_trainer(build, selector, **options):
     return Trainer(build(), selector, **{"batch_size": 8, "schedule": "cosine", "compile": "graph"} | options)
 
 
-def test_every_type_of_variable_is_kept(tmp_path):
+def test_every_dtype_round_trips(tmp_path):
     def members(factor):
         values = {
             "float32": [1.5, -2], "bfloat16": [1.5, -2], "float16": [0.5, 3], "float64": [1 / 3, 2], "int8": [-3, 2],
             "uint32": [2**31, 1], "int64": [2**60, 1], "bool": [True, False],
         }  # fmt: skip
-        made = {name: tf.Variable(tf.cast(tf.constant(value), name)) for name, value in values.items()}
+        variables = {name: tf.Variable(tf.cast(tf.constant(value), name)) for name, value in values.items()}
         if factor == 0:
-            for variable in made.values():
+            for variable in variables.values():
                 variable.assign(tf.zeros_like(variable))
-        return made | {"scalar": tf.Variable(3.0 * factor), "none": tf.Variable(tf.zeros([0, 3]))}
+        return variables | {"scalar": tf.Variable(3.0 * factor), "none": tf.Variable(tf.zeros([0, 3]))}
 
     written, read = members(1), members(0)
-    kept = [np.array([0.5, 3], written["bfloat16"].numpy().dtype), np.array([1 / 3])]
-    checkpoint.write(tmp_path / "a.npz", written, kept, {"note": "ü"})
+    weights = [np.array([0.5, 3], written["bfloat16"].numpy().dtype), np.array([1 / 3])]
+    checkpoint.write(tmp_path / "a.npz", written, weights, {"note": "ü"})
     stored = checkpoint.read(tmp_path / "a.npz")
     checkpoint.restore(tmp_path / "a.npz", stored, read)
     for name, variable in written.items():
         assert read[name].dtype == variable.dtype
         np.testing.assert_array_equal(read[name].numpy(), variable.numpy())
     assert stored.meta == {"note": "ü"}
-    assert_same(stored.weights_like([written["bfloat16"], written["float64"]]), kept)
+    assert_same(stored.weights_like([written["bfloat16"], written["float64"]]), weights)
 
 
-def resumed(trainer, path):
+def resume_and_fit(trainer, path):
     trainer.resume(path)
     trainer.fit(X, Y, verbose=0)
 
@@ -56,38 +56,38 @@ def resumed(trainer, path):
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "good.npz"
-    trainer_of(mlp, "loss_ema").fit(X, Y, checkpoint=path, verbose=0)
+    make_trainer(mlp, "loss_ema").fit(X, Y, checkpoint=path, verbose=0)
     return path
 
 
 @pytest.fixture(scope="module")
 def trainer():
-    trainer = trainer_of(mlp, "loss_ema")
+    trainer = make_trainer(mlp, "loss_ema")
     trainer.fit(X, Y, verbose=0)
     return trainer
 
 
-def npz_of(path, **changes):
-    """The members of a checkpoint, some replaced, some (None) left out."""
+def rewrite_npz(path, **changes):
+    """Content of a checkpoint with some members replaced, or left out where None."""
     members = dict(np.load(path)) | changes
     buffer = io.BytesIO()
     np.savez(buffer, **{name: value for name, value in members.items() if value is not None})
     return buffer.getvalue()
 
 
-def flipped(content, share):
-    place = int(len(content) * share)
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+def flip_byte(content, share):
+    position = int(len(content) * share)
+    return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
 
 
-def pickled(content):
+def add_pickle(content):
     buffer = io.BytesIO(content)
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("evil.npy", pickle.dumps(os.getcwd))
     return buffer.getvalue()
 
 
-def array_file():
+def make_npy():
     buffer = io.BytesIO()
     np.save(buffer, np.zeros(3))
     return buffer.getvalue()
@@ -98,28 +98,28 @@ DAMAGED = {
     "text": lambda good: b"not a checkpoint at all, but some words of text" * 9,
     "half": lambda good: good.read_bytes()[: good.stat().st_size // 2],
     "without its end": lambda good: good.read_bytes()[:-30],
-    "a byte changed": lambda good: flipped(good.read_bytes(), 0.1),
-    "an array": lambda good: array_file(),
-    "no record": lambda good: npz_of(good, **{"meta.json": None}),
-    "a record of something else": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"[1, 2]", np.uint8)}),
-    "a record without settings": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"{}", np.uint8)}),
-    "a record that is no JSON": lambda good: npz_of(good, **{"meta.json": np.frombuffer(b"{", np.uint8)}),
-    "a pickle inside": lambda good: pickled(good.read_bytes()),
+    "a byte changed": lambda good: flip_byte(good.read_bytes(), 0.1),
+    "an array": lambda good: make_npy(),
+    "no record": lambda good: rewrite_npz(good, **{"meta.json": None}),
+    "a record of something else": lambda good: rewrite_npz(good, **{"meta.json": np.frombuffer(b"[1, 2]", np.uint8)}),
+    "a record without settings": lambda good: rewrite_npz(good, **{"meta.json": np.frombuffer(b"{}", np.uint8)}),
+    "a record that is not JSON": lambda good: rewrite_npz(good, **{"meta.json": np.frombuffer(b"{", np.uint8)}),
+    "a pickle inside": lambda good: add_pickle(good.read_bytes()),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, good, trainer, tmp_path):
+def test_a_damaged_checkpoint_is_reported_and_changes_nothing(damage, good, trainer, tmp_path):
     path = tmp_path / "damaged.npz"
     path.write_bytes(DAMAGED[damage](good))
     before = [np.array(variable.numpy()) for variable in trainer.variables().values()]
     with pytest.raises(UserError, match=r"damaged\.npz"):
-        resumed(trainer, path)
-    trainer._to_restore = None
+        resume_and_fit(trainer, path)
+    trainer._checkpoint = None
     assert_same([np.array(variable.numpy()) for variable in trainer.variables().values()], before)
 
 
-def test_a_checkpoint_that_is_missing_or_a_folder(tmp_path, trainer):
+def test_a_missing_checkpoint_or_a_folder_is_rejected(tmp_path, trainer):
     with pytest.raises(UserError, match=r"no checkpoint at .*none\.npz"):
         trainer.resume(tmp_path / "none.npz")
     with pytest.raises(UserError, match=r"is not a checkpoint, or a damaged one: .*directory"):
@@ -141,37 +141,37 @@ def test_a_checkpoint_that_is_missing_or_a_folder(tmp_path, trainer):
         (noisy_mlp, {}, "does not fit this run"),
     ],
 )
-def test_a_checkpoint_of_another_run_is_told_apart(build, options, words, good):
+def test_a_checkpoint_with_other_settings_is_rejected(build, options, words, good):
     options = {"selector": "loss_ema"} | options
     with pytest.raises(UserError) as caught:
-        resumed(trainer_of(build, **options), good)
+        resume_and_fit(make_trainer(build, **options), good)
     assert words in str(caught.value)
     assert str(good) in str(caught.value)
     assert "settings" in str(caught.value)
 
 
-def test_a_checkpoint_of_other_data(good):
-    other = trainer_of(mlp, "loss_ema")
+def test_a_checkpoint_of_other_data_is_rejected(good):
+    other = make_trainer(mlp, "loss_ema")
     other.resume(good)
     with pytest.raises(UserError, match="was made on 50 samples, these data have 40"):
         other.fit(X[:40], Y[:40], verbose=0)
 
 
-def no_space(*arguments):
+def raise_no_space(*arguments):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize("function", ["replace", "fsync"])
-def test_a_full_disk_leaves_the_old_file(function, good, trainer, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_old_file(function, good, trainer, tmp_path, monkeypatch):
     path = shutil.copy(good, tmp_path / "run.npz")
-    monkeypatch.setattr(os, function, no_space)
+    monkeypatch.setattr(os, function, raise_no_space)
     with pytest.raises(UserError, match=r"cannot write .*run\.npz: No space left on device"):
         trainer.save(path)
     assert os.listdir(tmp_path) == ["run.npz"]
     assert path.read_bytes() == good.read_bytes()
 
 
-def test_a_disk_that_fills_up_leaves_the_old_file(good, trainer, tmp_path):
+def test_a_disk_that_fills_up_while_writing_keeps_the_old_file(good, trainer, tmp_path):
     path = shutil.copy(good, tmp_path / "run.npz")
     with full_disk(500), pytest.raises(UserError, match=r"cannot write .*run\.npz: File too large"):
         trainer.save(path)
@@ -179,7 +179,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file(good, trainer, tmp_path):
     assert path.read_bytes() == good.read_bytes()
 
 
-def test_a_folder_that_cannot_be_written(trainer, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(trainer, tmp_path):
     with read_only_folder() as folder, pytest.raises(UserError, match="Permission denied"):
         trainer.save(folder / "run.npz")
     (tmp_path / "file").write_text("in the way")
@@ -190,6 +190,6 @@ def test_a_folder_that_cannot_be_written(trainer, tmp_path):
         trainer.save(tmp_path / "run.npz")
 
 
-def test_folders_are_made(trainer, tmp_path):
+def test_missing_folders_are_created(trainer, tmp_path):
     trainer.save(tmp_path / "a" / "b" / "run.npz")
     assert os.listdir(tmp_path / "a" / "b") == ["run.npz"]

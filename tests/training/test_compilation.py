@@ -1,9 +1,9 @@
-"""What XLA compiles: a rule, and runs that are the same whichever way it goes."""
+"""The rule for what XLA compiles, and equal runs with and without it."""
 
 import keras
 import numpy as np
 import pytest
-from problems import assert_same, classes, compiled, mlp, weights_of
+from problems import assert_same, classes, compile_model, mlp, variable_values
 
 from batchsel import Trainer
 from batchsel.selectors import NumpyFunction, resolve
@@ -16,10 +16,10 @@ METHODS = ["random", "loss_ema", "online_batch", "infobatch", "kakurenbo", "grea
 def cnn():
     """A model that stays a plain graph."""
     layers = [keras.layers.Reshape((2, 2, 1)), keras.layers.Conv2D(3, 2), keras.layers.Flatten(), keras.layers.Dense(3)]
-    return compiled(keras.Sequential([keras.Input((4,)), *layers]))
+    return compile_model(keras.Sequential([keras.Input((4,)), *layers]))
 
 
-def test_dense_networks_are_compiled_whole_and_the_selection_of_others_if_it_pays():
+def test_auto_compiles_dense_networks_whole_and_otherwise_selection_where_it_pays():
     random = resolve("random")
     assert choose_compilation("auto", mlp(), random, 10) == Compilation(all=True)
     assert choose_compilation("graph", mlp(), random, 10**6) == Compilation(all=False)
@@ -27,19 +27,19 @@ def test_dense_networks_are_compiled_whole_and_the_selection_of_others_if_it_pay
     assert choose_compilation("auto", cnn(), random, 10) == Compilation(all=False, planning=False, choosing=True)
 
 
-def test_what_runs_python_code_is_never_compiled():
-    chosen = NumpyFunction(lambda losses, batch_size, rng: rng.integers(len(losses), size=batch_size))
-    assert choose_compilation("auto", cnn(), chosen, 10**6) == Compilation(all=False)
+def test_selectors_that_run_python_code_are_never_compiled():
+    selector = NumpyFunction(lambda losses, batch_size, rng: rng.integers(len(losses), size=batch_size))
+    assert choose_compilation("auto", cnn(), selector, 10**6) == Compilation(all=False)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_run_is_the_same_whether_selection_is_compiled_or_not(name, monkeypatch):
+def test_compiling_the_selection_does_not_change_a_run(name, monkeypatch):
     monkeypatch.setattr(compilation, "_MANY", 1)
     x, y = classes(60)
     runs = []
     for mode in ("graph", "auto"):
         trainer = Trainer(cnn(), name, batch_size=8, compile=mode)
         trainer.fit(x, y, epochs=3, verbose=0)
-        runs.append((trainer.visits, weights_of(trainer.model)))
+        runs.append((trainer.visits, variable_values(trainer.model)))
     np.testing.assert_array_equal(runs[0][0], runs[1][0])
     assert_same(runs[0][1], runs[1][1])

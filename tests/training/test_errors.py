@@ -1,4 +1,4 @@
-"""What stops a run is said with the samples to blame, and what was there before is left in order."""
+"""Errors that stop a run name the samples to blame, and leave the trainer usable."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ def log_loss(y_true, y_pred):
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
-def test_a_loss_that_is_nan_stops_the_run_and_names_the_samples(compile):
+def test_a_nan_loss_stops_the_run_and_names_the_samples(compile):
     x, y = line(N)
     y = np.abs(y) + 0.1
     y[[19, 21]] = -1
@@ -35,7 +35,7 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_samples(compile):
     assert isinstance(caught.value, UserError)
 
 
-def test_weights_that_diverge_are_told_from_bad_samples():
+def test_diverged_weights_are_distinguished_from_bad_samples():
     x, y = line(N)
     with pytest.raises(
         TrainingError, match=r"Most of the batch is non-finite: training diverged; lower the learning rate\."
@@ -43,7 +43,7 @@ def test_weights_that_diverge_are_told_from_bad_samples():
         Trainer(linear(rate=1e30), batch_size=B, compile="graph").fit(x, y, epochs=9, verbose=0)
 
 
-def test_a_checkpoint_from_before_the_fault_is_kept(tmp_path):
+def test_the_checkpoint_before_an_error_can_be_resumed(tmp_path):
     x, y = line(N)
     trainer = Trainer(linear(rate=1e4), batch_size=25, compile="graph")
     with pytest.raises(TrainingError):
@@ -55,14 +55,16 @@ def test_a_checkpoint_from_before_the_fault_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize("index", [N, -1, 2**31 - 1])
-def test_a_plan_outside_the_data_is_a_fault(index):
-    def chooses(losses, batch_size, rng):
+def test_a_plan_with_indices_outside_the_data_is_an_error(index):
+    def choose_outside(losses, batch_size, rng):
         return tf.tensor_scatter_nd_update(tf.range(batch_size), [[5]], [index])
 
     x, y = classes(N)
-    trainer = Trainer(mlp(), chooses, batch_size=B, compile="graph")
+    trainer = Trainer(mlp(), choose_outside, batch_size=B, compile="graph")
     before = trainer.model.get_weights()
-    words = rf"function\(chooses, every=1\) chose sample {index}; the data set has samples 0 to 49 \(1 of 8 indices"
+    words = (
+        rf"function\(choose_outside, every=1\) chose sample {index}; the data set has samples 0 to 49 \(1 of 8 indices"
+    )
     with pytest.raises(TrainingError, match=words):
         trainer.fit(x, y, verbose=0)
     np.testing.assert_array_equal(trainer.model.get_weights()[0], before[0])
@@ -70,7 +72,7 @@ def test_a_plan_outside_the_data_is_a_fault(index):
 
 @dataclass(frozen=True, repr=False)
 class Steps(Fixed):
-    """Says that it has planned that many batches, from the second plan on."""
+    """Reports a given number of batches, from the second plan on."""
 
     name = "steps"
     steps: int = 0
@@ -81,7 +83,7 @@ class Steps(Fixed):
 
 
 @pytest.mark.parametrize("steps", [0, -1, 8])
-def test_a_plan_of_no_or_too_many_batches_is_a_fault(steps):
+def test_a_plan_of_no_or_too_many_batches_is_an_error(steps):
     x, y = classes(N)
     trainer = Trainer(mlp(), Steps(steps), batch_size=B, compile="graph")
     with pytest.raises(TrainingError, match=rf"steps\(steps={steps}\) planned {steps} batches; a plan has 1 to 7\."):
@@ -91,7 +93,7 @@ def test_a_plan_of_no_or_too_many_batches_is_a_fault(steps):
 
 @dataclass(frozen=True, repr=False)
 class Weighted(Fixed):
-    """Gives all rows one weight, from the second plan on."""
+    """Multiplies all weights by one factor, from the second plan on."""
 
     name = "weighted"
     weight: float = 0.0
@@ -102,7 +104,7 @@ class Weighted(Fixed):
 
 
 @pytest.mark.parametrize("weight", [0.0, float("nan"), float("inf")])
-def test_a_plan_that_weighs_nothing_or_no_number_is_a_fault(weight, monkeypatch):
+def test_a_plan_with_zero_or_nonfinite_weights_is_an_error(weight, monkeypatch):
     monkeypatch.setattr(fit_loop.FitLoop, "_call_steps", lambda self: 10)
     x, y = classes(N)
     trainer = Trainer(mlp(), Weighted(weight), batch_size=B, compile="graph")
@@ -111,7 +113,7 @@ def test_a_plan_that_weighs_nothing_or_no_number_is_a_fault(weight, monkeypatch)
     assert np.isfinite(trainer.model.get_weights()[0]).all()
 
 
-def test_a_streamed_run_stops_on_the_same_faults():
+def test_an_invalid_plan_stops_a_streamed_run():
     class Source:
         x, y = classes(N)
 
@@ -126,41 +128,43 @@ def test_a_streamed_run_stops_on_the_same_faults():
         trainer.fit(Source(), epochs=3, verbose=0)
 
 
-def test_a_function_that_returns_too_few_indices():
-    def few(losses, batch_size, rng):
+def test_a_function_that_returns_too_few_indices_is_an_error():
+    def return_too_few(losses, batch_size, rng):
         return tf.range(batch_size - 1)
 
     x, y = classes(N)
     with pytest.raises(ValueError, match=r"must return 8 indices, shape \[8\]; it returned shape \[7\]"):
-        Trainer(mlp(), few, batch_size=B).fit(x, y, verbose=0)
+        Trainer(mlp(), return_too_few, batch_size=B).fit(x, y, verbose=0)
 
 
-def test_a_numpy_function_that_fails_shows_its_error():
-    def fails(losses, batch_size, rng):
+def test_an_error_in_a_numpy_function_is_shown():
+    def fail(losses, batch_size, rng):
         raise RuntimeError("my own mistake")
 
     x, y = classes(N)
     with pytest.raises(tf.errors.OpError, match="my own mistake"):
-        Trainer(mlp(), NumpyFunction(fails), batch_size=B).fit(x, y, verbose=0)
+        Trainer(mlp(), NumpyFunction(fail), batch_size=B).fit(x, y, verbose=0)
 
 
 @dataclass(frozen=True, repr=False)
 class Wrong(Candidates):
-    """Takes from its pool what is not to be had."""
+    """Returns an invalid position or weight for the first row of its batch."""
 
     name = "wrong"
     position: int = 0
     weight: float = 1.0
 
     def choose(self, state, candidates, context):
-        choice = super().choose(state, candidates, context)
+        selection = super().choose(state, candidates, context)
         first = tf.range(context.batch_size) == 0
-        return Selection(tf.where(first, self.position, choice.positions), tf.where(first, self.weight, choice.weights))
+        return Selection(
+            tf.where(first, self.position, selection.positions), tf.where(first, self.weight, selection.weights)
+        )
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("selector", "words"),
     [
         (Wrong(pool=4, position=4 * B), r"choose\(\) of wrong\(.*\) returned positions outside its pool of 32 rows"),
         (Wrong(pool=4, position=-1), r"choose\(\) of wrong\(.*\) returned positions outside its pool of 32 rows"),
@@ -168,13 +172,13 @@ class Wrong(Candidates):
         (Wrong(pool=4, weight=float("nan")), "a weight that is not finite"),
     ],
 )
-def test_a_choice_that_makes_no_sense_stops_the_run(wrong, words, compile):
+def test_an_invalid_selection_stops_the_run(selector, words, compile):
     x, y = classes(N)
     with pytest.raises(TrainingError, match=words):
-        Trainer(mlp(), wrong, batch_size=B, compile=compile).fit(x, y, verbose=0)
+        Trainer(mlp(), selector, batch_size=B, compile=compile).fit(x, y, verbose=0)
 
 
-def test_after_a_fault_a_reset_starts_over():
+def test_reset_after_an_error_starts_over():
     x, y = line(N)
     trainer = Trainer(linear(loss=log_loss), batch_size=B, compile="graph")
     with pytest.raises(TrainingError):
@@ -184,7 +188,7 @@ def test_after_a_fault_a_reset_starts_over():
     assert np.isfinite(history.history["loss"]).all()
 
 
-def test_after_a_fault_new_weights_and_a_call_of_fit_train_again():
+def test_fit_with_new_weights_after_an_error_trains_again():
     x, y = line(N)
     trainer = Trainer(linear(loss=log_loss), batch_size=B, compile="graph")
     before = trainer.model.get_weights()
@@ -195,7 +199,7 @@ def test_after_a_fault_new_weights_and_a_call_of_fit_train_again():
     assert np.isfinite(history.history["loss"]).all()
 
 
-def test_the_learning_rate_is_restored_after_a_fault():
+def test_the_learning_rate_is_restored_after_an_error():
     x, y = line(N)
     y = np.abs(y) + 0.1
     y[40] = -1
@@ -206,14 +210,14 @@ def test_the_learning_rate_is_restored_after_a_fault():
     assert float(model.optimizer.learning_rate.numpy()) == 0.5
 
 
-def test_an_evaluation_that_is_not_finite_stops_the_run():
+def test_a_nonfinite_evaluation_stops_the_run():
     x, y = line(N)
     trainer = Trainer(linear(rate=1e38), batch_size=25, compile="graph")
     with pytest.raises(TrainingError, match="the loss on the validation data is not finite after step 1"):
         trainer.fit(x, y, epochs=0.5, validation_data=(x, y), verbose=0)
 
 
-def test_labels_outside_are_named_by_their_sample():
+def test_labels_outside_the_classes_are_reported_with_their_samples():
     inputs = keras.Input((5, 4))
     model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -223,7 +227,7 @@ def test_labels_outside_are_named_by_their_sample():
         Trainer(model, batch_size=B).fit(np.zeros((N, 5, 4), "float32"), labels, verbose=0)
 
 
-def test_numpy_code_without_its_wrapper_is_told_of_it():
+def test_numpy_code_without_its_wrapper_is_rejected():
     def hardest(losses, batch_size, rng):
         return np.argsort(losses)[-batch_size:]
 
@@ -232,14 +236,14 @@ def test_numpy_code_without_its_wrapper_is_told_of_it():
         Trainer(mlp(), hardest, batch_size=B).fit(x, y, verbose=0)
 
 
-def test_a_numpy_function_of_the_wrong_length_is_told():
+def test_a_numpy_function_that_returns_too_few_indices_is_an_error():
     x, y = classes(N)
     with pytest.raises(tf.errors.OpError, match=r"must return 8 indices, shape \[8\]; it returned shape \[3\]"):
         Trainer(mlp(), NumpyFunction(lambda losses, size, rng: np.arange(3)), batch_size=B).fit(x, y, verbose=0)
 
 
 @pytest.mark.parametrize("selector", ["smart", "candidates"])
-def test_losses_below_zero_are_refused_where_they_are_ranked(selector):
+def test_negative_losses_are_rejected_by_selectors_that_rank_losses(selector):
     x, y = classes(N)
     one_hot = np.eye(3, dtype="float32")[y]
     for chosen in ("random", "length_buckets"):

@@ -1,4 +1,4 @@
-"""Evaluation of the parts of a data set, one after the other."""
+"""Evaluation of data sets of many sizes, one after the other."""
 
 import logging
 
@@ -15,8 +15,8 @@ Y = (X[:, 0] > 0).astype(np.int32)
 
 
 @pytest.fixture
-def said():
-    """What TensorFlow logs."""
+def log_messages():
+    """Messages that TensorFlow logs."""
     records = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.getMessage())
@@ -25,17 +25,20 @@ def said():
     tf.get_logger().removeHandler(handler)
 
 
-def trainer():
+def make_trainer():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return Trainer(model, batch_size=8, compile="graph")
 
 
-def test_parts_of_many_sizes_are_evaluated_without_a_warning(said):
+def test_data_sets_of_many_sizes_are_evaluated_without_a_warning(log_messages):
     for _ in range(2):
-        one = trainer()
+        trainer = make_trainer()
         for n in range(20, 28):
-            mine, of_keras = one.evaluate(X[:n], Y[:n]), one.model.evaluate(X[:n], Y[:n], verbose=0, return_dict=True)
-            assert mine["loss"] == pytest.approx(of_keras["loss"], rel=1e-5)
-            assert mine["accuracy"] == pytest.approx(of_keras["accuracy"])
-    assert [line for line in said if "retracing" in line and "Evaluation" in line] == []
+            found, expected = (
+                trainer.evaluate(X[:n], Y[:n]),
+                trainer.model.evaluate(X[:n], Y[:n], verbose=0, return_dict=True),
+            )
+            assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+            assert found["accuracy"] == pytest.approx(expected["accuracy"])
+    assert [message for message in log_messages if "retracing" in message and "Evaluation" in message] == []

@@ -1,4 +1,4 @@
-"""Ctrl-C and kill -9: what is on disk is enough to go on as if nothing had happened."""
+"""Ctrl-C and kill -9: a run that resumes from its checkpoint ends like an uninterrupted one."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from problems import assert_same, classes, mlp, weights_of
+from problems import assert_same, classes, mlp, variable_values
 
 from batchsel import Trainer
 from batchsel.training.loop.evaluation import Evaluation
@@ -21,7 +21,7 @@ X, Y = classes(N)
 SCRIPT = Path(__file__).parents[1].joinpath("helpers", "interrupted_run.py")
 
 
-def process(path, pause):
+def start_process(path, pause):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPT.parent), str(SCRIPT.parents[2])])}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), str(path), str(pause)],
@@ -32,13 +32,13 @@ def process(path, pause):
     )
 
 
-def outcome(running):
+def wait_for_exit(running):
     output, _ = running.communicate(timeout=120)
     return running.returncode, output.splitlines()[-1] if output else ""
 
 
-def wait_for_news(path, running, seconds=90):
-    """Returns when the checkpoint was written anew."""
+def wait_for_checkpoint(path, running, seconds=90):
+    """Wait until the checkpoint is written again."""
     before = path.stat().st_mtime_ns if path.exists() else None
     for _ in range(seconds * 200):
         if path.exists() and path.stat().st_mtime_ns != before:
@@ -49,40 +49,40 @@ def wait_for_news(path, running, seconds=90):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    code, line = outcome(process(tmp_path_factory.mktemp("undisturbed") / "run.npz", 0))
+def uninterrupted(tmp_path_factory):
+    code, line = wait_for_exit(start_process(tmp_path_factory.mktemp("uninterrupted") / "run.npz", 0))
     assert code == 0
     assert line.startswith("done 30 ")
     return line
 
 
 @pytest.mark.slow
-def test_killed_three_times_it_ends_as_if_undisturbed(undisturbed, tmp_path):
-    path, moments = tmp_path / "run.npz", random.Random(3)
+def test_a_run_killed_three_times_ends_like_an_uninterrupted_one(uninterrupted, tmp_path):
+    path, generator = tmp_path / "run.npz", random.Random(3)
     for _ in range(3):
-        running = process(path, 0.1)
-        wait_for_news(path, running)
-        time.sleep(moments.uniform(0, 0.5))
+        running = start_process(path, 0.1)
+        wait_for_checkpoint(path, running)
+        time.sleep(generator.uniform(0, 0.5))
         running.kill()
-        assert outcome(running) == (-signal.SIGKILL, "")
-    assert outcome(process(path, 0)) == (0, undisturbed)
+        assert wait_for_exit(running) == (-signal.SIGKILL, "")
+    assert wait_for_exit(start_process(path, 0)) == (0, uninterrupted)
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_run_can_go_on(undisturbed, tmp_path):
+def test_ctrl_c_saves_a_checkpoint_that_resumes_to_the_same_end(uninterrupted, tmp_path):
     path = tmp_path / "run.npz"
-    running = process(path, 0.1)
-    wait_for_news(path, running)
+    running = start_process(path, 0.1)
+    wait_for_checkpoint(path, running)
     time.sleep(0.15)
     saved = path.stat().st_mtime_ns
     running.send_signal(signal.SIGINT)
-    assert outcome(running) == (130, "interrupted")
+    assert wait_for_exit(running) == (130, "interrupted")
     assert path.stat().st_mtime_ns > saved
     assert os.listdir(tmp_path) == ["run.npz"]
-    assert outcome(process(path, 0)) == (0, undisturbed)
+    assert wait_for_exit(start_process(path, 0)) == (0, uninterrupted)
 
 
-def presses_ctrl_c(epoch):
+def press_ctrl_c_after(epoch):
     def press(number, logs):
         if number == epoch:
             signal.raise_signal(signal.SIGINT)
@@ -90,27 +90,27 @@ def presses_ctrl_c(epoch):
     return keras.callbacks.LambdaCallback(on_epoch_end=press)
 
 
-def test_ctrl_c_waits_for_the_call_under_way_and_leaves_the_handler(tmp_path):
+def test_ctrl_c_waits_for_the_call_under_way_and_restores_the_handler(tmp_path):
     trainer, handler = Trainer(mlp(), batch_size=B, compile="graph"), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(X, Y, epochs=9, callbacks=[presses_ctrl_c(1)], checkpoint=tmp_path / "run.npz", verbose=0)
+        trainer.fit(X, Y, epochs=9, callbacks=[press_ctrl_c_after(1)], checkpoint=tmp_path / "run.npz", verbose=0)
     assert signal.getsignal(signal.SIGINT) is handler
     assert trainer.counts["samples"] == 2 * N
     again, whole = (Trainer(mlp(), batch_size=B, compile="graph") for _ in range(2))
     again.resume(tmp_path / "run.npz")
     history = again.fit(X, Y, epochs=3, verbose=0).history
     assert history == whole.fit(X, Y, epochs=3, verbose=0).history
-    assert_same(weights_of(again.model), weights_of(whole.model))
+    assert_same(variable_values(again.model), variable_values(whole.model))
 
 
 def test_ctrl_c_without_a_checkpoint_interrupts_too():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(X, Y, epochs=9, callbacks=[presses_ctrl_c(0)], verbose=0)
+        trainer.fit(X, Y, epochs=9, callbacks=[press_ctrl_c_after(0)], verbose=0)
     assert trainer.counts["samples"] == N
 
 
-def test_a_second_ctrl_c_does_not_wait(tmp_path):
+def test_a_second_ctrl_c_interrupts_at_once(tmp_path):
     def press(epoch, logs):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -126,22 +126,22 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path):
 def test_ctrl_c_in_the_last_epoch_is_not_swallowed():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(X, Y, epochs=2, callbacks=[presses_ctrl_c(1)], verbose=0)
+        trainer.fit(X, Y, epochs=2, callbacks=[press_ctrl_c_after(1)], verbose=0)
 
 
-def test_an_interrupted_warm_up_leaves_the_weights_alone(monkeypatch):
+def test_an_interrupted_warm_up_leaves_the_weights_unchanged(monkeypatch):
     def interrupted(self, data):
         raise KeyboardInterrupt
 
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
-    before = weights_of(trainer.model)
+    before = variable_values(trainer.model)
     monkeypatch.setattr(Evaluation, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(X, Y, validation_data=(X, Y), verbose=0)
-    assert_same(weights_of(trainer.model), before)
+    assert_same(variable_values(trainer.model), before)
 
 
-def test_training_in_another_thread():
+def test_training_in_another_thread_returns_the_same_history():
     results = []
 
     def work():

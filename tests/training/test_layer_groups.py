@@ -13,19 +13,19 @@ from batchsel import models
 from batchsel.errors import UserError
 from batchsel.training.optim.layer_groups import layer_groups
 
-PICTURE, TEXT = (32, 32, 3), (12,)
+IMAGE, TEXT = (32, 32, 3), (12,)
 TINY = {
     "mlp": ("mlp", (13,)),
     "cnn": ("cnn(filters=[4, 4], units=8)", (16, 16, 1)),
     "simple_cnn": ("simple_cnn", (8, 8, 3)),
     "cnn3": ("cnn3", (8, 8, 3)),
-    "resnet18": ("resnet18(width=8)", PICTURE),
+    "resnet18": ("resnet18(width=8)", IMAGE),
     "resnet34": ("resnet34(width=2)", (8, 8, 3)),
     "resnet50": ("resnet50(width=2)", (8, 8, 3)),
     "resnet101": ("resnet101(width=2)", (8, 8, 3)),
     "wide_resnet": ("wide_resnet(depth=10, widen=1)", (8, 8, 3)),
-    "convnext_tiny": ("convnext_tiny(width=4)", PICTURE),
-    "cvt13": ("cvt13(width=4)", PICTURE),
+    "convnext_tiny": ("convnext_tiny(width=4)", IMAGE),
+    "cvt13": ("cvt13(width=4)", IMAGE),
     "lstm": ("lstm(vocabulary=50, width=8, units=8)", TEXT),
     "bilstm": ("bilstm(vocabulary=50, width=8, units=8)", TEXT),
     "simple_rnn": ("simple_rnn(vocabulary=50, width=8, units=8)", TEXT),
@@ -40,25 +40,25 @@ DEPTHS = {
     "resnet50": 1 + 16 * 3 + 1,
     "resnet101": 1 + 33 * 3 + 1,
     "wide_resnet": 1 + 3 * 2 + 1,
-    "convnext_tiny": 1 + 3 + 18 * 3 + 1,  # stem, three that make it smaller, three layers a block
+    "convnext_tiny": 1 + 3 + 18 * 3 + 1,  # stem, three that downsample, three layers a block
     "cvt13": 3 + 13 * 5 + 1 + 1,  # an embedding a stage, five layers a block, the class token
     "lstm": 3,
     "bilstm": 3,
     "simple_rnn": 3,
-    "text_cnn": 3,  # its convolutions lie beside each other
+    "text_cnn": 3,  # its convolutions are parallel
     "transformer_classifier": 2 + 2 * 3 + 1,  # embedding, positions; attention and two layers a block
-    "tiny_lm": 2 + 2 * 3,  # the embedding scores too, and counts where it comes first
+    "tiny_lm": 2 + 2 * 3,  # the embedding also computes the outputs, and counts at its first use
 }
 
 
 @cache
-def built(name):
+def build_model(name):
     text, shape = TINY[name]
     return models.build(text, shape, 10)
 
 
-def of_layers(groups):
-    """The group of each layer."""
+def group_by_layer(groups):
+    """Group of each layer, by name."""
     return {name: group for group, names in enumerate(groups.names) for name in names}
 
 
@@ -68,7 +68,7 @@ def test_every_model_is_in_the_table():
 
 @pytest.mark.parametrize("name", TINY)
 def test_every_variable_is_in_exactly_one_group(name):
-    model = built(name)
+    model = build_model(name)
     groups = layer_groups(model)
     assert len(groups.indices) == len(model.trainable_variables)
     assert sorted(set(groups.indices)) == list(range(len(groups.names)))
@@ -80,16 +80,16 @@ def test_every_variable_is_in_exactly_one_group(name):
     assert groups.positions[-1] == 1
     np.testing.assert_allclose(np.diff(groups.positions), 1 / (len(groups.names) - 1))
     last = [id(variable) for variable in model.layers[-1].trainable_variables]
-    of_last = {
+    groups_of_last = {
         group for variable, group in zip(model.trainable_variables, groups.indices, strict=True) if id(variable) in last
     }
-    assert of_last == {len(groups.names) - 1}
+    assert groups_of_last == {len(groups.names) - 1}
 
 
 @pytest.mark.parametrize("name", ["resnet18", "cvt13", "convnext_tiny", "transformer_classifier"])
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_depths_are_merged_evenly_and_in_order(name, parts):
-    whole, merged = layer_groups(built(name)), layer_groups(built(name), parts)
+    whole, merged = layer_groups(build_model(name)), layer_groups(build_model(name), parts)
     assert len(merged.names) == parts
     depths = [
         len({fine for fine, own in zip(whole.indices, merged.indices, strict=True) if own == part})
@@ -101,21 +101,21 @@ def test_depths_are_merged_evenly_and_in_order(name, parts):
 
 
 def test_a_projection_is_as_deep_as_the_first_convolution_beside_it():
-    model = built("resnet18")
-    groups = of_layers(layer_groups(model))
+    model = build_model("resnet18")
+    groups = group_by_layer(layer_groups(model))
     projections = [layer for layer in model.layers if getattr(layer, "kernel_size", None) == (1, 1)]
     assert [groups[layer.name] for layer in projections] == [5, 9, 13]
 
 
 def test_vectors_have_the_depth_of_the_layer_before():
-    groups = of_layers(layer_groups(built("convnext_tiny")))
+    groups = group_by_layer(layer_groups(build_model("convnext_tiny")))
     block = [groups[f"stage3_block2_{part}"] for part in ("convolution", "norm", "wide", "narrow", "scale")]
     assert np.diff(block).tolist() == [0, 1, 1, 0]
     assert groups["stage4_norm"] == groups["stage3_block9_narrow"] == groups["stage4_smaller"] - 1
 
 
 def test_query_key_and_value_have_the_same_depth():
-    groups = of_layers(layer_groups(built("cvt13")))
+    groups = group_by_layer(layer_groups(build_model("cvt13")))
     for part in ("", "_convolution", "_norm"):
         assert len({groups[f"stage3_block7_{which}{part}"] for which in ("query", "key", "value")}) == 1
     assert groups["stage3_block7_projection"] == groups["stage3_block7_query"] + 1 == groups["stage3_block7_norm1"] + 3
@@ -144,16 +144,16 @@ def test_a_shared_layer_counts_at_its_first_use():
     again = shared(layers.Dense(4, name="between")(shared(inputs)))
     model = keras.Model(inputs, layers.Dense(2, name="outputs")(again))
     assert layer_groups(model).names == (("shared",), ("between",), ("outputs",))
-    assert of_layers(layer_groups(built("tiny_lm")))["subwords"] == 0
+    assert group_by_layer(layer_groups(build_model("tiny_lm")))["subwords"] == 0
 
 
 def test_a_shared_layer_counts_at_the_end_of_the_shorter_path():
-    """Keras sorts by the way to the outputs, so the use that lies deeper may come first."""
+    """Keras sorts by the path to the outputs, so the deeper use may come first."""
     shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
     deep = layers.Dense(4, name="behind")(shared(layers.Dense(4, name="before")(inputs)))
     for both in ([shared(inputs), deep], [deep, shared(inputs)]):
         model = keras.Model(inputs, layers.Dense(2, name="outputs")(layers.Add()(both)))
-        assert of_layers(layer_groups(model)) == {"shared": 0, "before": 0, "behind": 1, "outputs": 2}
+        assert group_by_layer(layer_groups(model)) == {"shared": 0, "before": 0, "behind": 1, "outputs": 2}
 
 
 def test_a_shared_model_counts_at_its_first_use():
@@ -165,7 +165,7 @@ def test_a_shared_model_counts_at_its_first_use():
 
 
 class Block(layers.Layer):
-    """A composite layer that is no model."""
+    """A composite layer that is not a model."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -223,12 +223,12 @@ def test_a_single_group_is_at_the_inputs():
     assert layer_groups(model).indices == (0, 0)
 
 
-def test_impossible_groups_and_models_without_variables_are_refused():
+def test_impossible_groups_and_models_without_variables_are_rejected():
     with pytest.raises(UserError, match="no trainable variables to group. Build it first"):
         layer_groups(keras.Sequential([layers.Dense(2)]))
     for wrong in (0, 4, 1.0, True):
         with pytest.raises(UserError, match="groups must be a whole number from 1 to 3"):
-            layer_groups(built("mlp"), wrong)
+            layer_groups(build_model("mlp"), wrong)
 
 
 def test_the_command_prints_the_table(monkeypatch, capfd):

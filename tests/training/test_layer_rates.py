@@ -1,4 +1,4 @@
-"""Rates by layer: the update is scaled by exactly its factor, whatever the optimizer, and nothing else is touched."""
+"""Rates by layer: any optimizer's update is scaled by exactly its factor, and nothing else changes."""
 
 import itertools
 
@@ -34,17 +34,17 @@ OPTIMIZERS = {
 }
 
 
-def optimizer_of(name, rate=0.5):
+def make_optimizer(name, rate=0.5):
     return getattr(keras.optimizers, name.split()[0].strip(","))(rate, **OPTIMIZERS[name])
 
 
-def changes(optimizer, factors, *, steps=1, gradients=GRADIENTS, jit=None, of=(0, 1)):
-    """What steps change of two variables in float64, and what the optimizer remembers after them."""
+def apply_steps(optimizer, factors, *, steps=1, gradients=GRADIENTS, jit=None, indices=(0, 1)):
+    """Changes of two variables after some steps, in float64, and the optimizer's variables."""
     variables = [keras.Variable(start.astype(np.float64), dtype="float64") for start in START]
     optimizer.build(variables)
 
     def step(factors):
-        with layer_rates(optimizer, variables, of, factors):
+        with layer_rates(optimizer, variables, indices, factors):
             optimizer.apply_gradients(zip(map(tf.constant, gradients.astype(np.float64)), variables, strict=True))
 
     run = step if jit is None else tf.function(step, jit_compile=jit, autograph=False)
@@ -57,8 +57,8 @@ def changes(optimizer, factors, *, steps=1, gradients=GRADIENTS, jit=None, of=(0
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_only_the_update_of_the_variable_with_a_factor_is_scaled(name):
-    plain, _ = changes(optimizer_of(name), None)
-    scaled, _ = changes(optimizer_of(name), [1.0, C])
+    plain, _ = apply_steps(make_optimizer(name), None)
+    scaled, _ = apply_steps(make_optimizer(name), [1.0, C])
     assert np.all(plain != 0)
     np.testing.assert_array_equal(scaled[0], plain[0])
     np.testing.assert_allclose(scaled[1], C * plain[1], rtol=1e-5)
@@ -67,9 +67,9 @@ def test_only_the_update_of_the_variable_with_a_factor_is_scaled(name):
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Lion", "Lamb"])
 def test_scaling_the_gradient_hardly_changes_adam(name):
     smaller = GRADIENTS * np.array([1.0, C], np.float32)[:, None, None]
-    plain, _ = changes(optimizer_of(name), None)
-    by_gradient, _ = changes(optimizer_of(name), None, gradients=smaller)
-    by_rate, _ = changes(optimizer_of(name), [1.0, C])
+    plain, _ = apply_steps(make_optimizer(name), None)
+    by_gradient, _ = apply_steps(make_optimizer(name), None, gradients=smaller)
+    by_rate, _ = apply_steps(make_optimizer(name), [1.0, C])
     np.testing.assert_allclose(by_rate[1], C * plain[1], rtol=1e-5)
     kept = 1.0 if name != "SGD" else C
     np.testing.assert_allclose(by_gradient[1], kept * plain[1], rtol=2e-3)
@@ -78,21 +78,21 @@ def test_scaling_the_gradient_hardly_changes_adam(name):
 @pytest.mark.parametrize("name", ["SGD with Nesterov's momentum", "AdamW", "Nadam"])
 @pytest.mark.parametrize("jit", [False, True])
 def test_factors_of_1_change_nothing_in_every_mode(name, jit):
-    plain, remembered = changes(optimizer_of(name), None, steps=3, jit=jit)
-    ones, also = changes(optimizer_of(name), [1.0, 1.0], steps=3, jit=jit)
+    plain, slots = apply_steps(make_optimizer(name), None, steps=3, jit=jit)
+    ones, slots_of_ones = apply_steps(make_optimizer(name), [1.0, 1.0], steps=3, jit=jit)
     np.testing.assert_array_equal(ones, plain)
-    for one, other in zip(also, remembered, strict=True):
+    for one, other in zip(slots_of_ones, slots, strict=True):
         np.testing.assert_array_equal(one, other)
-    eager, _ = changes(optimizer_of(name), [1.0, C], steps=3)
-    traced, _ = changes(optimizer_of(name), [1.0, C], steps=3, jit=jit)
+    eager, _ = apply_steps(make_optimizer(name), [1.0, C], steps=3)
+    traced, _ = apply_steps(make_optimizer(name), [1.0, C], steps=3, jit=jit)
     np.testing.assert_allclose(traced, eager, rtol=1e-6)
 
 
 def test_several_steps_match_an_optimizer_with_the_smaller_rate():
-    """Also of moments, momentum and decay: as if the variable had an optimizer of its own."""
+    """Moments, momentum and decay match too, as if the variable had a separate optimizer."""
     for name in ("SGD with momentum", "AdamW", "Adadelta"):
-        own, _ = changes(optimizer_of(name, 0.5 * C), None, steps=4)
-        grouped, _ = changes(optimizer_of(name, 0.5), [1.0, C], steps=4)
+        own, _ = apply_steps(make_optimizer(name, 0.5 * C), None, steps=4)
+        grouped, _ = apply_steps(make_optimizer(name, 0.5), [1.0, C], steps=4)
         np.testing.assert_allclose(grouped[1], own[1], rtol=1e-6)
 
 
@@ -115,8 +115,8 @@ def test_factors_may_change_between_steps_of_one_trace():
 
 
 def test_decoupled_decay_is_scaled_by_the_factor_of_the_group():
-    nothing = np.zeros_like(GRADIENTS)
-    decayed, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], gradients=nothing)
+    zeros = np.zeros_like(GRADIENTS)
+    decayed, _ = apply_steps(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], gradients=zeros)
     np.testing.assert_allclose(decayed[0], -0.5 * 0.1 * START[0], rtol=1e-6)
     np.testing.assert_allclose(decayed[1], -C * 0.5 * 0.1 * START[1], rtol=1e-6)
 
@@ -133,8 +133,8 @@ def test_variables_excluded_from_decay_stay_excluded():
 def test_the_optimizer_within_a_loss_scale_optimizer_is_scaled():
     inner = keras.optimizers.AdamW(0.5, weight_decay=0.1)
     outer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=8.0)
-    plain, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], jit=False)
-    scaled, _ = changes(outer, [1.0, C], gradients=8 * GRADIENTS, jit=False)
+    plain, _ = apply_steps(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C], jit=False)
+    scaled, _ = apply_steps(outer, [1.0, C], gradients=8 * GRADIENTS, jit=False)
     np.testing.assert_allclose(scaled, plain, rtol=1e-6)
     assert not {"update_step", "_apply_weight_decay"} & vars(inner).keys()
 
@@ -142,8 +142,8 @@ def test_the_optimizer_within_a_loss_scale_optimizer_is_scaled():
 @pytest.mark.parametrize("jit", [False, True])
 def test_accumulated_gradients_are_applied_at_the_rate_of_the_group(jit):
     accumulating = keras.optimizers.AdamW(0.5, weight_decay=0.1, gradient_accumulation_steps=2)
-    found, _ = changes(accumulating, [1.0, C], steps=2, jit=jit)
-    expected, _ = changes(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C])
+    found, _ = apply_steps(accumulating, [1.0, C], steps=2, jit=jit)
+    expected, _ = apply_steps(keras.optimizers.AdamW(0.5, weight_decay=0.1), [1.0, C])
     # Keras counts both steps, and corrects Adam's bias for two.
     decay = -0.05 * START * np.array([1.0, C])[:, None, None]
     ratio = (found - decay) / (expected - decay)
@@ -161,7 +161,7 @@ def test_sparse_gradients_of_an_embedding_are_scaled():
 
 def test_the_rate_of_a_keras_schedule_is_scaled():
     falling = keras.optimizers.schedules.InverseTimeDecay(1.0, 1, 1.0)
-    found, _ = changes(keras.optimizers.SGD(falling), [1.0, C], steps=2)
+    found, _ = apply_steps(keras.optimizers.SGD(falling), [1.0, C], steps=2)
     np.testing.assert_allclose(found[1], -C * 1.5 * GRADIENTS[1], rtol=1e-6)
 
 
@@ -179,15 +179,15 @@ def test_an_error_leaves_the_optimizer_unchanged():
     assert float(stranger.numpy()) == 0.0
 
 
-class Stubborn(keras.optimizers.SGD):
-    """Does not look at the rate it is given."""
+class IgnoresRate(keras.optimizers.SGD):
+    """Ignores the rate that it is called with."""
 
     def update_step(self, gradient, variable, learning_rate):
         super().update_step(gradient, variable, self.learning_rate)
 
 
-class Unique(keras.optimizers.SGD):
-    """Cannot be made again."""
+class NotCopyable(keras.optimizers.SGD):
+    """Cannot be copied, because its config lacks an argument."""
 
     def __init__(self, secret):
         super().__init__(0.1)
@@ -195,20 +195,20 @@ class Unique(keras.optimizers.SGD):
 
 def test_every_named_optimizer_supports_layer_rates():
     for name in OPTIMIZERS:
-        check_layer_rates(optimizer_of(name))
+        check_layer_rates(make_optimizer(name))
     for name in ("Muon", "Adafactor", "ScheduleFreeAdamW"):
         check_layer_rates(getattr(keras.optimizers, name)())
     check_layer_rates(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(gradient_accumulation_steps=4)))
 
 
-def test_optimizers_without_layer_rates_are_refused():
-    for optimizer in (keras.optimizers.Ftrl(), Stubborn()):
+def test_optimizers_without_layer_rates_are_rejected():
+    for optimizer in (keras.optimizers.Ftrl(), IgnoresRate()):
         with pytest.raises(
             UserError, match=f"{type(optimizer).__name__} does not support a learning rate for each layer"
         ):
             check_layer_rates(optimizer)
-    with pytest.raises(UserError, match="Unique cannot be copied through its get_config"):
-        check_layer_rates(Unique("secret"))
+    with pytest.raises(UserError, match="NotCopyable cannot be copied through its get_config"):
+        check_layer_rates(NotCopyable("secret"))
 
 
 def test_initial_rates_use_the_rate_that_the_schedule_sets():

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from problems import assert_same, classes, line, linear, mlp, noisy_mlp, weights_of
+from problems import assert_same, classes, line, linear, mlp, noisy_mlp, variable_values
 from selectors_for_tests import AllSignals, EveryK, Pool, Pruning
 
 from batchsel import Trainer
@@ -203,4 +203,4 @@ def test_the_same_run_in_pieces_of_fit(compile):
     for _ in range(3):
         pieces.fit(x, y, epochs=1, verbose=0)
     assert pieces.counts == whole.counts
-    assert_same(weights_of(pieces.model), weights_of(whole.model))
+    assert_same(variable_values(pieces.model), variable_values(whole.model))

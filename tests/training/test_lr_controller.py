@@ -4,7 +4,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import assert_same, classes, compiled, fill_weights, line, linear, mlp, noisy_mlp, sparse, weights_of
+from problems import (
+    assert_same,
+    classes,
+    compile_model,
+    fill_weights,
+    line,
+    linear,
+    mlp,
+    noisy_mlp,
+    sparse,
+    variable_values,
+)
 
 import batchsel
 from batchsel import Trainer, UserError
@@ -83,7 +94,7 @@ def test_momenta_of_other_optimizers_match_a_loop_with_plain_numbers(optimizer, 
         plain.apply_gradients(
             zip(tape.gradient(loss, by_hand.trainable_variables), by_hand.trainable_variables, strict=True)
         )
-    for found, wanted in zip(weights_of(model), weights_of(by_hand), strict=True):
+    for found, wanted in zip(variable_values(model), variable_values(by_hand), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     assert getattr(optimizer, of[0]) == 0.9
     schedule_log = trainer.schedule_log
@@ -93,7 +104,7 @@ def test_momenta_of_other_optimizers_match_a_loop_with_plain_numbers(optimizer, 
 
 def deep(optimizer):
     layers = [keras.layers.Dense(6, "tanh") for _ in range(2)]
-    return compiled(keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(3)]), optimizer)
+    return compile_model(keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(3)]), optimizer)
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
@@ -102,9 +113,9 @@ def test_each_layer_is_updated_at_its_rate(mode):
     moved = {}
     for schedule in (None, "lerac(k=1.0, eta_min=0.001)"):
         model = deep(keras.optimizers.SGD(0.1))
-        before = weights_of(model)
+        before = variable_values(model)
         fixed(model, schedule=schedule, compile=mode).fit(CX[:B], CY[:B], verbose=0)
-        moved[schedule] = [after - old for old, after in zip(before, weights_of(model), strict=True)]
+        moved[schedule] = [after - old for old, after in zip(before, variable_values(model), strict=True)]
     plain, by_layer = moved.values()
     for place, (whole, part) in enumerate(zip(plain, by_layer, strict=True)):
         factor = (0.001 / 0.1) ** (place // 2 / 2)
@@ -135,7 +146,7 @@ def test_scaling_by_1_changes_nothing():
         model = noisy_mlp()
         trainer = Trainer(model, "loss_ema", batch_size=B, schedule=schedule, compile="graph")
         history = trainer.fit(CX, CY, epochs=3, verbose=0).history
-        found.append([trainer.losses, *weights_of(model), np.array(history["loss"])])
+        found.append([trainer.losses, *variable_values(model), np.array(history["loss"])])
     assert_same(*found)
 
 
@@ -154,7 +165,7 @@ def test_splitting_a_run_into_calls_changes_nothing(mode):
         model = mlp(optimizer=keras.optimizers.Adam(0.02))
         trainer = Trainer(model, "loss_ema", batch_size=B, schedule=ALL, compile=mode, accumulate="grow(2, at=[0.4])")
         trainer.fit(CX, CY, epochs=3, callbacks=callbacks, verbose=0)
-        found.append([*weights_of(model), trainer.losses, np.array(trainer.schedule_log["values"])])
+        found.append([*variable_values(model), trainer.losses, np.array(trainer.schedule_log["values"])])
     assert_same(*found)
 
 
@@ -179,7 +190,7 @@ def test_a_resumed_run_matches_an_uninterrupted_one(tmp_path):
     resumed = Trainer(noisy_mlp(optimizer=keras.optimizers.Adam(0.02)), "loss_ema", **settings)
     resumed.resume(tmp_path / "half.npz")
     resumed.fit(CX, CY, epochs=3, callbacks=[Watch()], verbose=0)
-    assert_same(weights_of(whole.model), weights_of(resumed.model))
+    assert_same(variable_values(whole.model), variable_values(resumed.model))
     assert whole.schedule_log == resumed.schedule_log
     for changed, words in (({"accumulate": None}, "accumulate='3'"), ({"schedule": "linear"}, 'schedule="one_cycle')):
         with pytest.raises(UserError, match=words):
@@ -196,7 +207,7 @@ def test_batches_of_one_update_are_one_large_batch(mode):
         trainer = Trainer(model, "fixed", batch_size=size, accumulate=accumulate, **settings)
         trainer.fit(CX, CY, epochs=2, verbose=0)
         assert int(model.optimizer.iterations.numpy()) == 4
-        found.append(weights_of(model))
+        found.append(variable_values(model))
         courses.append(np.array([row[:3] for row in trainer.schedule_log["values"]]))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
@@ -279,7 +290,7 @@ def test_short_batches_count_by_samples_and_the_last_update_uses_the_rest():
         model = mlp(optimizer=keras.optimizers.SGD(0.1))
         Trainer(model, "fixed", batch_size=size, accumulate=accumulate).fit(CX[:20], CY[:20], verbose=0)
         assert int(model.optimizer.iterations.numpy()) == 1
-        found.append(weights_of(model))
+        found.append(variable_values(model))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
@@ -305,9 +316,9 @@ def test_another_call_of_fit_starts_without_gradients():
 
     trainer.fit(CX, CY, callbacks=[Stop()], verbose=0)
     assert trainer.counts["steps"] == 1
-    before = weights_of(model)
+    before = variable_values(model)
     trainer.fit(CX, CY, epochs=0, verbose=0)
-    assert_same(before, weights_of(model))
+    assert_same(before, variable_values(model))
     assert not any(variable.numpy().any() for variable in trainer.engine.step.accumulator.variables)
 
 

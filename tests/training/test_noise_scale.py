@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from problems import assert_same, classes, compiled, line, linear, noisy_mlp, sparse, weights_of
+from problems import assert_same, classes, compile_model, line, linear, noisy_mlp, sparse, variable_values
 
 from batchsel import Trainer
 from batchsel.data.sources import as_source
@@ -99,12 +99,12 @@ class Restless(keras.layers.Layer):
 def test_trainer_and_source_agree_and_the_model_is_unchanged():
     x, y = classes(60)
     layers = [Restless(), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
-    model = compiled(keras.Sequential([keras.Input((4,)), *layers]))
+    model = compile_model(keras.Sequential([keras.Input((4,)), *layers]))
     model(x, training=True)  # moves moments and generator, which are then not those of a new model
-    before = weights_of(model)
+    before = variable_values(model)
     expected = noise_scale(model, x, y, batch=4, seed=2)
     assert noise_scale(Trainer(model, batch_size=8), as_source((x, y)), batch=4, seed=2) == expected
-    assert_same(weights_of(model), before)
+    assert_same(variable_values(model), before)
 
 
 def test_dropout_is_off():
@@ -119,7 +119,7 @@ def test_dropout_is_off():
 def test_embeddings_and_regularizers_are_part_of_the_gradient():
     def build(strength):
         embedding = keras.layers.Embedding(9, 2, embeddings_regularizer=keras.regularizers.L2(strength))
-        return compiled(keras.Sequential([keras.Input((5,), dtype="int32"), embedding, keras.layers.Flatten(),
+        return compile_model(keras.Sequential([keras.Input((5,), dtype="int32"), embedding, keras.layers.Flatten(),
                                           keras.layers.Dense(2)]))  # fmt: skip
 
     x, y = np.arange(100).reshape(20, 5) % 9, np.arange(20) % 2

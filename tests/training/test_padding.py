@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import compiled, sparse
+from problems import compile_model, sparse
 
 from batchsel import Trainer
 from batchsel.errors import UsageError, UserError
@@ -30,7 +30,7 @@ def lstm(mask=True, length=LENGTH):
             keras.layers.Dense(3),
         ]
     )
-    return compiled(model, loss=sparse())
+    return compile_model(model, loss=sparse())
 
 
 def planned(text, n=N, step=0, inputs=None):
@@ -105,7 +105,7 @@ def test_one_trace_serves_all_lengths():
 
     inputs = keras.Input((LENGTH,), dtype="int32")
     hidden = Watching()(keras.layers.Embedding(10, 4, mask_zero=True)(inputs))
-    model = compiled(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(5)(hidden))), loss=sparse())
+    model = compile_model(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(5)(hidden))), loss=sparse())
     trainer = Trainer(model, "length_buckets", batch_size=B, cut_padding=True)
     trainer.fit(X, Y, epochs=1, verbose=0)
     traced = len(seen)
@@ -119,7 +119,7 @@ def test_a_model_that_sees_its_padding_is_refused():
         Trainer(lstm(mask=False), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
     flat = keras.Sequential([keras.Input((LENGTH,)), keras.layers.Dense(3)])
     with pytest.raises(UserError, match="accepts sequences of one length only"):
-        Trainer(compiled(flat), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
+        Trainer(compile_model(flat), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
 
 
 def test_what_is_no_sequence_is_refused():

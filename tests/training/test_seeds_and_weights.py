@@ -6,7 +6,7 @@ import weakref
 import keras
 import numpy as np
 import pytest
-from problems import assert_same, classes, linear, mlp, noisy_mlp, weights_of
+from problems import assert_same, classes, linear, mlp, noisy_mlp, variable_values
 
 import batchsel
 from batchsel import Trainer, UserError
@@ -19,7 +19,7 @@ X, Y = classes(N)
 def run(trainer, seed, epochs=2, **options):
     trainer.reset(seed, **options)
     history = trainer.fit(X, Y, epochs=epochs, validation_data=(X, Y), verbose=0).history
-    return history, weights_of(trainer.model)
+    return history, variable_values(trainer.model)
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
@@ -97,9 +97,9 @@ def test_weights_of_a_seed_have_the_spread_of_their_initializer():
 def test_reseed_keeps_the_weights():
     trainer = Trainer(mlp(), "loss_ema", batch_size=B, compile="graph")
     run(trainer, 1)
-    before = weights_of(trainer.model)
+    before = variable_values(trainer.model)
     trainer.reseed(9)
-    assert_same(weights_of(trainer.model), before)
+    assert_same(variable_values(trainer.model), before)
     assert np.isinf(trainer.losses).all()
     assert trainer.counts["steps"] == 0
 
@@ -189,10 +189,10 @@ def test_an_optimizer_that_was_in_use_and_cannot_be_copied_is_told():
     trainer = Trainer(mlp(optimizer=OwnOptimizer(1)), batch_size=B, compile="graph")
     trainer.fit(X, Y, verbose=0)
     second = Trainer(trainer.model, batch_size=B, compile="graph")
-    before = weights_of(trainer.model)
+    before = variable_values(trainer.model)
     with pytest.raises(UserError, match="cannot reset OwnOptimizer to before its first update.* define get_config"):
         second.reset(1)
-    assert_same(weights_of(trainer.model), before)
+    assert_same(variable_values(trainer.model), before)
 
 
 def test_a_trainer_whose_model_was_compiled_anew_says_so():
@@ -227,7 +227,7 @@ def test_a_second_call_of_fit_goes_on_with_the_weights_and_traces_nothing():
     twice = Trainer(mlp(), batch_size=B, compile="graph")
     for _ in range(2):
         twice.fit(X, Y, epochs=2, verbose=0)
-    assert_same(weights_of(model), weights_of(twice.model))
+    assert_same(variable_values(model), variable_values(twice.model))
 
 
 def test_calls_of_fit_have_batches_of_their_own_and_another_seed_starts_over():
@@ -247,12 +247,12 @@ def test_frozen_and_adapted_layers_survive_a_reset():
     model = keras.Sequential(layers)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     trainer = Trainer(model, batch_size=B, compile="graph")
-    before = [weights_of(layer) for layer in (normalize, frozen)]
+    before = [variable_values(layer) for layer in (normalize, frozen)]
     last = model.layers[-1].get_weights()[0]
     first, again = run(trainer, 1), run(trainer, 1)
     assert first[0] == again[0]
     for old, layer in zip(before, (normalize, frozen), strict=True):
-        assert_same(old, weights_of(layer))
+        assert_same(old, variable_values(layer))
     assert (model.layers[-1].get_weights()[0] != last).any()
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import classes, compiled, line, linear, mlp, two_outputs
+from problems import classes, compile_model, line, linear, mlp, two_outputs
 from selectors_for_tests import AllSignals
 
 from batchsel import Trainer
@@ -138,7 +138,7 @@ def test_features_are_the_input_of_the_last_layer():
 def test_features_of_a_convolution_are_flattened():
     x = np.random.default_rng(0).normal(size=(N, 4, 4, 1)).astype("float32")
     layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
-    model = compiled(keras.Sequential(layers), optimizer=keras.optimizers.SGD(0.0))
+    model = compile_model(keras.Sequential(layers), optimizer=keras.optimizers.SGD(0.0))
     state, _ = state_after_one_pass(model, x, np.arange(N) % 3)
     np.testing.assert_allclose(
         state["features"], keras.ops.convert_to_numpy(model.layers[0](x)).reshape(N, 8), rtol=1e-4, atol=1e-6

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from counting_source import Source
-from problems import assert_same, classes, mlp, weights_of
+from counting_source import CountingSource
+from problems import assert_same, classes, mlp, variable_values
 from selectors_for_tests import Pool, Pruning
 
 from batchsel import Trainer, UserError
@@ -31,10 +31,10 @@ def test_the_run_is_bit_equal_to_the_resident_one(selector):
     expected, expected_history = run(selector, (X, Y))
     # Room for a batch at a time, for three batches, for all.
     for buffer_bytes in (1, 6 * B * ROW, 1 << 26)[: 3 if selector == "random" else 2]:
-        trainer, history = run(selector, (Source(X, Y),), buffer_bytes=buffer_bytes)
+        trainer, history = run(selector, (CountingSource(X, Y),), buffer_bytes=buffer_bytes)
         assert history == expected_history
         assert trainer.counts == expected.counts
-        assert_same(weights_of(trainer.model), weights_of(expected.model))
+        assert_same(variable_values(trainer.model), variable_values(expected.model))
         np.testing.assert_array_equal(trainer.losses, expected.losses)
 
 
@@ -44,14 +44,14 @@ def test_what_was_read_to_warm_up_is_not_taken_for_the_run(selector):
     data = X[: 2 * B], Y[: 2 * B]
     expected, expected_history = run(selector, data, epochs=6)
     for buffer_bytes in (1, 1 << 26):
-        trainer, history = run(selector, (Source(*data),), buffer_bytes=buffer_bytes, epochs=6)
+        trainer, history = run(selector, (CountingSource(*data),), buffer_bytes=buffer_bytes, epochs=6)
         assert history == expected_history
-        assert_same(weights_of(trainer.model), weights_of(expected.model))
+        assert_same(variable_values(trainer.model), variable_values(expected.model))
 
 
 def test_a_block_is_read_once_however_often_the_loop_returns():
     each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch)
-    source = Source(X, Y)
+    source = CountingSource(X, Y)
     run("random", (source,), buffer_bytes=8 * B * ROW, epochs=4, callbacks=[each])
     blocks = -(-N // (4 * B))
     assert source.rows <= (4 * blocks + 3) * 4 * B + 10
@@ -60,26 +60,26 @@ def test_a_block_is_read_once_however_often_the_loop_returns():
 @pytest.mark.parametrize("selector", ["random", "loss_ema"])
 def test_under_xla_it_is_the_same_run_too(selector):
     expected, expected_history = run(selector, (X, Y), "xla")
-    trainer, history = run(selector, (Source(X, Y),), "xla", buffer_bytes=6 * B * ROW)
+    trainer, history = run(selector, (CountingSource(X, Y),), "xla", buffer_bytes=6 * B * ROW)
     np.testing.assert_allclose(history["loss"], expected_history["loss"], rtol=1e-5)
     assert trainer.counts == expected.counts
-    for found, other in zip(weights_of(trainer.model), weights_of(expected.model), strict=True):
+    for found, other in zip(variable_values(trainer.model), variable_values(expected.model), strict=True):
         np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-6)
 
 
 def test_sample_weights_come_with_the_rows():
     weight = np.linspace(0.1, 3, N).astype("float32")
     expected, _ = run("random", (X, Y), sample_weight=weight)
-    trainer, _ = run("random", (Source(X, Y, weight),))
-    assert_same(weights_of(trainer.model), weights_of(expected.model))
+    trainer, _ = run("random", (CountingSource(X, Y, weight),))
+    assert_same(variable_values(trainer.model), variable_values(expected.model))
 
 
 def test_a_run_in_pieces_and_in_small_calls_is_the_same():
     each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch)
-    expected, history = run("loss_ema", (Source(X, Y),), buffer_bytes=4 * B * ROW)
-    trainer, again = run("loss_ema", (Source(X, Y),), buffer_bytes=4 * B * ROW, callbacks=[each])
+    expected, history = run("loss_ema", (CountingSource(X, Y),), buffer_bytes=4 * B * ROW)
+    trainer, again = run("loss_ema", (CountingSource(X, Y),), buffer_bytes=4 * B * ROW, callbacks=[each])
     assert history == again
-    assert_same(weights_of(trainer.model), weights_of(expected.model))
+    assert_same(variable_values(trainer.model), variable_values(expected.model))
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
@@ -93,16 +93,16 @@ def test_resumed_in_the_middle_of_a_block_it_is_bit_equal(compile, tmp_path):
 
     options = {"epochs": 3, "buffer_bytes": 8 * B * ROW, "verbose": 0}
     whole, resumed = (Trainer(mlp(), "random", batch_size=B, compile=compile) for _ in range(2))
-    expected = whole.fit(Source(X, Y), callbacks=[saves(whole)], **options).history
+    expected = whole.fit(CountingSource(X, Y), callbacks=[saves(whole)], **options).history
     resumed.resume(tmp_path / "run.npz")
-    assert resumed.fit(Source(X, Y), **options).history == expected
-    assert_same(weights_of(resumed.model), weights_of(whole.model))
+    assert resumed.fit(CountingSource(X, Y), **options).history == expected
+    assert_same(variable_values(resumed.model), variable_values(whole.model))
 
 
 def test_no_more_is_held_than_the_buffer():
     # 800 samples of 4 kB; room for two blocks of two batches.
     x = np.random.default_rng(0).normal(size=(800, 1000)).astype("float32")
-    source = Source(x, np.arange(800) % 3)
+    source = CountingSource(x, np.arange(800) % 3)
     room = 4 * B * (x[0].nbytes + 8)
     trainer, _ = run("random", (source,), build=lambda: mlp(features=1000), buffer_bytes=room, epochs=2)
     # The samples that the model was built with may be there besides.
@@ -114,7 +114,7 @@ def test_no_more_is_held_than_the_buffer():
 
 
 def test_nothing_is_read_twice_in_a_pass():
-    source = Source(X, Y)
+    source = CountingSource(X, Y)
     run("random", (source,), buffer_bytes=4 * B * ROW, epochs=1)
     trained = -(-N // (2 * B)) * 2 * B
     # Warm-up and the sample to build with read a few rows besides.
@@ -129,7 +129,7 @@ def test_a_memmap_larger_than_the_buffer(tmp_path, compile):
     y = np.arange(3000) % 3
     disk[:] = generator.normal(size=(3, 64))[y] + generator.normal(size=(3000, 64))
     disk.flush()
-    source = Source(np.memmap(path, np.float32, "r", shape=(3000, 64)), y)
+    source = CountingSource(np.memmap(path, np.float32, "r", shape=(3000, 64)), y)
     buffer_bytes = disk.nbytes // 10
     trainer, history = run(
         "loss_ema", (source,), compile, lambda: mlp(features=64), epochs=3, buffer_bytes=buffer_bytes
@@ -141,13 +141,13 @@ def test_a_memmap_larger_than_the_buffer(tmp_path, compile):
 
 
 def test_validation_data_are_evaluated():
-    _, history = run("random", (Source(X, Y),), validation_data=(X, Y), epochs=2)
+    _, history = run("random", (CountingSource(X, Y),), validation_data=(X, Y), epochs=2)
     _, expected = run("random", (X, Y), validation_data=(X, Y), epochs=2)
     assert history == expected
 
 
 def test_another_fit_and_another_seed_make_no_new_trace():
-    source = Source(X, Y)
+    source = CountingSource(X, Y)
     trainer = Trainer(mlp(), "random", batch_size=B, compile="xla")
     trainer.fit(source, epochs=1, verbose=0)
     trainer.reset(2)
@@ -164,12 +164,12 @@ def test_another_fit_and_another_seed_make_no_new_trace():
 )
 def test_what_a_source_cannot_serve_is_refused(options):
     with pytest.raises(UserError, match=next(iter(options))):
-        run("random", (Source(X, Y),), **options)
+        run("random", (CountingSource(X, Y),), **options)
 
 
 def test_an_empty_source():
     with pytest.raises(UserError, match="the source is empty: there is no sample to train on"):
-        run("random", (Source(X[:0], Y[:0]),))
+        run("random", (CountingSource(X[:0], Y[:0]),))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_an_empty_source():
     [lambda rows: X[rows], lambda rows: (X[rows],), lambda rows: (X[rows][:3], Y[rows][:3]), lambda rows: (X[rows], Y)],
 )
 def test_a_source_that_gives_something_else(take):
-    class Odd(Source):
+    class Odd(CountingSource):
         def take(self, indices):
             return take(indices)
 
@@ -185,7 +185,7 @@ def test_a_source_that_gives_something_else(take):
         run("fixed", (Odd(X, Y),))
 
 
-class Wrapped(Source):
+class Wrapped(CountingSource):
     """Gives what arrays can be made of."""
 
     def take(self, indices):
@@ -196,18 +196,18 @@ def test_tensors_of_a_source_are_taken_too():
     plain, tensors = (Trainer(mlp(), batch_size=B, compile="graph") for _ in range(2))
     plain.fit(X, Y, verbose=0)
     tensors.fit(Wrapped(X, Y), verbose=0)
-    assert_same(weights_of(tensors.model), weights_of(plain.model))
+    assert_same(variable_values(tensors.model), variable_values(plain.model))
 
 
 def test_a_source_with_numbers_that_are_none_is_told_which():
     x = X.copy()
     x[[30, 41], 2] = np.nan
     with pytest.raises(UserError, match="the source returned NaN or infinite values for samples "):
-        Trainer(mlp(), "fixed", batch_size=B, compile="graph").fit(Source(x, Y), verbose=0)
+        Trainer(mlp(), "fixed", batch_size=B, compile="graph").fit(CountingSource(x, Y), verbose=0)
 
 
 def test_an_error_of_the_source_comes_through():
-    class Broken(Source):
+    class Broken(CountingSource):
         def take(self, indices):
             if len(indices) > 1 and 77 in indices:
                 raise OSError("disk on fire")
@@ -221,4 +221,4 @@ def test_labels_of_a_source_outside_the_classes_stop_the_run():
     y = Y.copy()
     y[70] = 9
     with pytest.raises(UserError, match="70"):
-        run("fixed", (Source(X, y),))
+        run("fixed", (CountingSource(X, y),))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import assert_same, classes, mlp, noisy_mlp, weights_of
+from problems import assert_same, classes, mlp, noisy_mlp, variable_values
 
 import batchsel
 from batchsel import Trainer
@@ -87,14 +87,14 @@ def test_a_patient_callback_is_told_about_the_last_batch_of_a_call():
 @numpy_warning
 def test_early_stopping_restores_the_best_weights():
     kept = []
-    keeps = LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(weights_of(trainer.model)))
+    keeps = LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(variable_values(trainer.model)))
     stop = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
     trainer = trainer_of(build=lambda: mlp(optimizer=keras.optimizers.SGD(3.0)))
     options = {"validation_data": (X, Y[::-1]), "callbacks": [keeps, stop], "verbose": 0}
     history = trainer.fit(X, Y, epochs=30, **options).history
     best = int(np.argmin(history["val_loss"]))
     assert epochs_of(history) == best + 3 < 30
-    assert_same(weights_of(trainer.model), kept[best])
+    assert_same(variable_values(trainer.model), kept[best])
 
 
 @numpy_warning
@@ -127,7 +127,7 @@ def test_reduce_on_plateau_lowers_the_rate_that_is_trained_with():
     again.fit(X, Y, epochs=2, verbose=0)
     again.model.optimizer.learning_rate = 0.05
     again.fit(X, Y, epochs=1, verbose=0)
-    assert_same(weights_of(trainer.model), weights_of(again.model))
+    assert_same(variable_values(trainer.model), variable_values(again.model))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
@@ -195,18 +195,18 @@ def test_calls_of_fit_go_on_where_the_last_one_ended():
 
 def test_zero_epochs_train_nothing():
     trainer = trainer_of()
-    before = weights_of(trainer.model)
+    before = variable_values(trainer.model)
     history = trainer.fit(X, Y, epochs=0, verbose=0).history
     assert history == {}
     assert trainer.counts["steps"] == 0
-    assert_same(weights_of(trainer.model), before)
+    assert_same(variable_values(trainer.model), before)
 
 
 def test_the_warm_up_leaves_no_trace():
     states = []
-    notes = LambdaCallback(on_train_begin=lambda logs: states.append(weights_of(trainer.model)))
+    notes = LambdaCallback(on_train_begin=lambda logs: states.append(variable_values(trainer.model)))
     trainer = trainer_of(build=noisy_mlp)
-    before = weights_of(trainer.model)
+    before = variable_values(trainer.model)
     trainer.fit(X, Y, callbacks=[notes], validation_data=(X, Y), verbose=0)
     assert_same(states[0], before)
     assert int(trainer.model.optimizer.iterations.numpy()) == 7

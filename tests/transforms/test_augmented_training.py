@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from counting_source import Source
-from problems import assert_same, classes, compiled, mlp, sparse, two_outputs, weights_of
+from counting_source import CountingSource
+from problems import assert_same, classes, compile_model, mlp, sparse, two_outputs, variable_values
 
 import batchsel
 from batchsel import Trainer, UserError
@@ -25,7 +25,7 @@ SOME = "crop(2) | erasing | mixup(0.8)"
 def perceptron(rate=0.1, **options):
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(3)]
     model = keras.Sequential([keras.Input((6, 5, 3)), *layers])
-    return compiled(model, optimizer=keras.optimizers.SGD(rate, momentum=0.9), **options)
+    return compile_model(model, optimizer=keras.optimizers.SGD(rate, momentum=0.9), **options)
 
 
 def trained(augment, selector="random", data=(X, Y), build=perceptron, epochs=2, options=None, **settings):
@@ -44,14 +44,14 @@ def test_training_without_augmentation_is_unchanged():
     for nothing in ("", [], lambda x: x):
         other, same = trained(nothing)
         assert same == history
-        assert_same(weights_of(other.model), weights_of(plain.model))
+        assert_same(variable_values(other.model), variable_values(plain.model))
     np.testing.assert_array_equal(other.losses, plain.losses)
 
 
 def test_the_step_sees_what_the_function_returns():
     seen, _ = trained([lambda x: 255 - x])
     turned, _ = trained(None, data=(255 - X, Y))
-    assert_same(weights_of(seen.model), weights_of(turned.model))
+    assert_same(variable_values(seen.model), variable_values(turned.model))
 
 
 def test_graph_and_xla_train_alike():
@@ -72,14 +72,14 @@ def test_augmentation_around_a_graph_is_compiled_separately(monkeypatch):
             keras.layers.Flatten(),
             keras.layers.Dense(3),
         ]
-        return compiled(keras.Sequential([keras.Input((6, 5, 3)), *layers]))
+        return compile_model(keras.Sequential([keras.Input((6, 5, 3)), *layers]))
 
     plain, _ = trained(SOME, build=convolution)
     monkeypatch.setattr("batchsel.training.loop.compilation._MANY", N)
     auto, _ = trained(SOME, build=convolution, compile="auto")
     assert not auto.xla
     assert choose_compilation("auto", auto.model, auto.selector, N, False, auto.augmentation).augmenting
-    assert_same(weights_of(auto.model), weights_of(plain.model))
+    assert_same(variable_values(auto.model), variable_values(plain.model))
     for other in (None, resolve(lambda x: x)):
         assert not choose_compilation("auto", auto.model, auto.selector, N, False, other).augmenting
 
@@ -87,7 +87,9 @@ def test_augmentation_around_a_graph_is_compiled_separately(monkeypatch):
 @pytest.mark.parametrize("compile", ["graph", "xla"])
 def test_streamed_data_are_augmented_alike(compile):
     resident, first = trained(SOME, compile=compile)
-    streamed, second = trained(SOME, data=(Source(X, Y),), compile=compile, options={"buffer_bytes": 6 * B * 98})
+    streamed, second = trained(
+        SOME, data=(CountingSource(X, Y),), compile=compile, options={"buffer_bytes": 6 * B * 98}
+    )
     np.testing.assert_allclose(second["loss"], first["loss"], rtol=1e-5)
     np.testing.assert_allclose(streamed.losses, resident.losses, rtol=1e-4, atol=1e-6)
 
@@ -147,7 +149,7 @@ def test_the_gradient_is_that_of_the_mixed_loss():
     soft = perceptron(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
     expected, _ = trained(None, "fixed", (mixed, shares.astype("float32")), lambda: soft, epochs=1)
     found, _ = trained("mixup(1.0)", "fixed", (x, y), epochs=1)
-    for first, second in zip(weights_of(found.model), weights_of(expected.model), strict=True):
+    for first, second in zip(variable_values(found.model), variable_values(expected.model), strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
@@ -212,7 +214,7 @@ def test_resuming_at_any_step_is_bit_equal(augment, compile, tmp_path):
         second = make(seed=99)
         second.resume(tmp_path / f"{step}.npz")
         assert second.fit(X, Y, epochs=2, verbose=0).history == expected
-        assert_same(weights_of(second.model), weights_of(first.model))
+        assert_same(variable_values(second.model), variable_values(first.model))
         np.testing.assert_array_equal(second.losses, first.losses)
     other = Trainer(perceptron(), "random", batch_size=B, compile=compile)
     with pytest.raises(UserError, match=r"was made with augment=.*, this trainer has augment=None"):
@@ -232,7 +234,7 @@ def test_one_trace_serves_all_seeds_and_seeds_determine_all_draws(augment):
     again = Trainer(perceptron(), "random", batch_size=B, compile="graph", augment=augment(), seed=5)
     once = again.fit(X, Y, epochs=2, verbose=0).history
     same, _ = trained(augment(), seed=5)
-    assert_same(weights_of(same.model), weights_of(again.model))
+    assert_same(variable_values(same.model), variable_values(again.model))
     assert once != histories[0]
 
 
@@ -278,10 +280,12 @@ def test_functions_get_inputs_in_their_structure():
         return {"a": x["a"] * 0, "b": x["b"]}
 
     trainers = [
-        trained(augment, data=(x, KINDS), build=lambda: compiled(keras.Model(inputs, keras.layers.Dense(3)(joined))))[0]
+        trained(
+            augment, data=(x, KINDS), build=lambda: compile_model(keras.Model(inputs, keras.layers.Dense(3)(joined)))
+        )[0]
         for augment, x in (([swap], data), (None, {"a": 0 * FLAT, "b": FLAT[:, :2]}))
     ]
-    assert_same(weights_of(trainers[0].model), weights_of(trainers[1].model))
+    assert_same(variable_values(trainers[0].model), variable_values(trainers[1].model))
 
 
 def test_auxiliary_models_are_augmented_alike():
@@ -310,7 +314,7 @@ def test_sequences_are_changed_before_their_padding_is_cut():
 
     def lstm():
         layers = [keras.layers.Embedding(10, 4, mask_zero=True), keras.layers.LSTM(3), keras.layers.Dense(3)]
-        return compiled(keras.Sequential([keras.Input((12,), dtype="int32"), *layers]), loss=sparse())
+        return compile_model(keras.Sequential([keras.Input((12,), dtype="int32"), *layers]), loss=sparse())
 
     def shorter(x, rng):
         return tf.where(tf.range(12) < 3, x, 0)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from problems import assert_same, compiled, weights_of
+from problems import assert_same, compile_model, variable_values
 
 import batchsel
 from batchsel import Trainer, UserError
@@ -18,13 +18,17 @@ def pooled():
     """A small convolutional network that takes pictures of any size."""
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(4, 3, padding="same", activation="relu")]
     layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
-    return compiled(keras.Sequential([keras.Input((SIDE, SIDE, 1)), *layers]), keras.optimizers.SGD(0.1, momentum=0.9))
+    return compile_model(
+        keras.Sequential([keras.Input((SIDE, SIDE, 1)), *layers]), keras.optimizers.SGD(0.1, momentum=0.9)
+    )
 
 
 def dense():
     """Kinder to XLA on a CPU."""
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(3)]
-    return compiled(keras.Sequential([keras.Input((SIDE, SIDE, 1)), *layers]), keras.optimizers.SGD(0.1, momentum=0.9))
+    return compile_model(
+        keras.Sequential([keras.Input((SIDE, SIDE, 1)), *layers]), keras.optimizers.SGD(0.1, momentum=0.9)
+    )
 
 
 class Watch(keras.callbacks.Callback):
@@ -41,7 +45,7 @@ class Source:
 
 
 def state_of(trainer):
-    return [*weights_of(trainer.model), trainer.losses, np.array(trainer.schedule_log["values"])]
+    return [*variable_values(trainer.model), trainer.losses, np.array(trainer.schedule_log["values"])]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from problems import compiled, sparse
+from problems import compile_model, sparse
 from scipy import ndimage
 
 from batchsel import models
@@ -179,7 +179,7 @@ def test_outputs_that_grow_with_the_image_are_rejected_with_a_message():
 def test_a_model_trains_on_the_sizes_in_one_trace():
     layers = [keras.Input((16, 16, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(4, 3, padding="same")]
     model = keras.Sequential([*layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
-    model = compiled(model, loss=sparse())
+    model = compile_model(model, loss=sparse())
     x, y = tf.constant(IMAGES[:, :16, :16, :1]), tf.constant([0, 1, 0, 1])
     traces = []
 
