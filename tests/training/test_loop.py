@@ -1,4 +1,4 @@
-"""The loop trains as plain SGD on the plan's rows does, and counts what it did."""
+"""The loop matches plain SGD on the rows of the plan, and counts steps, samples and plans."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ N, B = 50, 8
 
 
 class Recorder(keras.callbacks.Callback):
-    """Notes the rows, the weights and the learning rate of every step."""
+    """Records the rows, weights, losses and learning rate of every step."""
 
     def __init__(self, trainer):
         super().__init__()
@@ -35,17 +35,17 @@ def sgd_in_numpy(x, y, batches, weights, rate, sample_weight=None):
     for indices, plan_weights in batches:
         error = (x[indices] @ kernel + bias)[:, 0] - y[indices]
         count = (plan_weights != 0).sum()
-        slope = 2 * error * plan_weights * factor[indices] / count
+        gradient = 2 * error * plan_weights * factor[indices] / count
         losses.append(error**2)
         means.append((error**2 * plan_weights * factor[indices]).sum() / count)
-        kernel -= rate * x[indices].T @ slope[:, None]
-        bias -= rate * slope.sum()
+        kernel -= rate * x[indices].T @ gradient[:, None]
+        bias -= rate * gradient.sum()
     return [kernel, bias], losses, means
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("selector", ["random", "loss_ema", Pruning(), EveryK(2)], ids=repr)
-def test_losses_and_weights_are_those_of_plain_sgd(selector, weighted):
+def test_losses_and_weights_match_plain_sgd(selector, weighted):
     x, y = line(N)
     factor = np.random.default_rng(1).uniform(0.5, 2, N).astype(np.float32) if weighted else None
     trainer = Trainer(linear(rate=0.05), selector, batch_size=B, compile="graph")
@@ -93,7 +93,7 @@ def test_rows_that_fill_up_a_batch_change_no_gradient_and_no_metric():
         assert history[name] == [pytest.approx((32 * first[name] + 18 * last[name]) / N, abs=1e-6)]
 
 
-def test_batch_norm_sees_the_real_samples_that_fill_up_the_last_batch():
+def test_batch_norm_includes_the_samples_that_fill_up_the_last_batch():
     x, y = classes(12)
     trainer = Trainer(noisy_mlp(), "fixed", batch_size=8, compile="graph")
     kernel, bias = trainer.model.layers[0].get_weights()
@@ -104,19 +104,19 @@ def test_batch_norm_sees_the_real_samples_that_fill_up_the_last_batch():
     first = np.maximum(x[:8] @ kernel + bias, 0).mean(axis=0)
     start = noisy_mlp().layers[1].moving_mean.numpy()
     after_first = norm.momentum * start + (1 - norm.momentum) * first
-    kernel, bias = trainer_after_one_batch(x, y)
+    kernel, bias = weights_after_one_batch(x, y)
     second = np.maximum(x[[8, 9, 10, 11, 0, 1, 2, 3]] @ kernel + bias, 0).mean(axis=0)
     moving = norm.momentum * after_first + (1 - norm.momentum) * second
     np.testing.assert_allclose(norm.moving_mean.numpy(), moving, rtol=1e-4, atol=1e-6)
 
 
-def trainer_after_one_batch(x, y):
+def weights_after_one_batch(x, y):
     trainer = Trainer(noisy_mlp(), "fixed", batch_size=8, compile="graph")
     trainer.fit(x, y, epochs=8 / 12, verbose=0)
     return trainer.model.layers[0].get_weights()
 
 
-def test_pruned_plans_are_shorter_and_are_counted():
+def test_pruned_plans_are_shorter_and_counted_by_their_samples():
     x, y = classes(N)
     trainer = Trainer(mlp(), Pruning(), batch_size=B, compile="graph")
     recorder = Recorder(trainer)
@@ -130,7 +130,7 @@ def test_pruned_plans_are_shorter_and_are_counted():
     assert {weight for _, weights in recorder.batches for weight in weights} == {0.0, 1.0, 2.0}
 
 
-def test_the_first_pass_of_a_pruning_selector_is_whole():
+def test_a_pruning_selector_trains_on_all_samples_in_the_first_pass():
     x, y = classes(N)
     trainer = Trainer(mlp(), Pruning(), batch_size=B, compile="graph")
     trainer.fit(x, y, epochs=1, verbose=0)
@@ -143,17 +143,17 @@ def test_the_first_pass_of_a_pruning_selector_is_whole():
     [("candidates", {"steps": 4, "samples": 26, "scored": 50}), (Pool(), {"steps": 3, "samples": 14, "scored": 50})],
     ids=repr,
 )
-def test_what_is_scored_is_counted_beside_what_is_trained_on(selector, each_pass):
+def test_scored_samples_are_counted_apart_from_trained_samples(selector, each_pass):
     x, y = classes(N)
     trainer = Trainer(mlp(), selector, batch_size=B, compile="graph")
     trainer.fit(x, y, epochs=2 * each_pass["samples"] / N, verbose=0)
     assert trainer.counts == {name: 2 * count for name, count in each_pass.items()} | {"plans": 2}
 
 
-@pytest.mark.parametrize("of", ["loss", "gradient_norm", "probability"])
-def test_candidates_trains_on_the_hardest_of_its_pool(of):
+@pytest.mark.parametrize("score", ["loss", "gradient_norm", "probability"])
+def test_candidates_trains_on_the_hardest_of_its_pool(score):
     x, y = classes(16)
-    trainer = Trainer(mlp(), f"candidates(2, of={of!r})", batch_size=B, compile="graph")
+    trainer = Trainer(mlp(), f"candidates(2, of={score!r})", batch_size=B, compile="graph")
     logits = trainer.model.predict(x, verbose=0)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     predicted = odds / odds.sum(axis=1, keepdims=True)
@@ -161,7 +161,7 @@ def test_candidates_trains_on_the_hardest_of_its_pool(of):
     scores = {"loss": -np.log(true), "probability": 1 - true}
     scores["gradient_norm"] = np.linalg.norm(predicted - np.eye(3)[y], axis=1)
     trainer.fit(x, y, epochs=8 / 16, verbose=0)
-    assert set(trainer.loop.state.last_indices.numpy()) == set(np.argsort(-scores[of])[:8])
+    assert set(trainer.loop.state.last_indices.numpy()) == set(np.argsort(-scores[score])[:8])
     np.testing.assert_allclose(
         np.sort(trainer.loop.state.last_losses.numpy()),
         np.sort(-np.log(true[trainer.loop.state.last_indices.numpy()])),
@@ -174,33 +174,33 @@ def test_pools_are_scored_in_inference_mode():
     trainer = Trainer(noisy_mlp(batch_norm=False), "candidates(of='loss')", batch_size=B, compile="graph")
     trainer.fit(x, y, epochs=8 / N, verbose=0)
     seeds = [variable.numpy() for variable in trainer.model.variables if "seed" in variable.path]
-    alone = Trainer(noisy_mlp(batch_norm=False), "random", batch_size=B, compile="graph")
-    alone.fit(x, y, epochs=8 / N, verbose=0)
-    assert_same(seeds, [variable.numpy() for variable in alone.model.variables if "seed" in variable.path])
+    reference = Trainer(noisy_mlp(batch_norm=False), "random", batch_size=B, compile="graph")
+    reference.fit(x, y, epochs=8 / N, verbose=0)
+    assert_same(seeds, [variable.numpy() for variable in reference.model.variables if "seed" in variable.path])
     assert seeds
 
 
-def test_every_sample_is_updated_once_a_pass():
+def test_the_selector_updates_every_sample_once_a_pass():
     x, y = classes(N)
     trainer = Trainer(mlp(), AllSignals(), batch_size=B, compile="graph")
     trainer.fit(x, y, epochs=3, verbose=0)
-    # Rows that fill up repeat the first of their batch, which is written once for all.
+    # Rows that fill up a batch repeat its first row, and writing the same value again changes nothing.
     np.testing.assert_array_equal(trainer.loop.state.state["visits"].numpy(), 3)
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
-def test_the_same_run_in_pieces_of_fit(compile):
+def test_several_calls_of_fit_match_one_longer_call(compile):
     x, y = classes(N)
-    whole, pieces = (Trainer(mlp(), "random", batch_size=B, compile=compile) for _ in range(2))
+    whole, split = (Trainer(mlp(), "random", batch_size=B, compile=compile) for _ in range(2))
     whole.fit(x, y, epochs=3, verbose=0)
     for epochs in (0.5, 1.5, 1):
-        pieces.fit(x, y, epochs=epochs, verbose=0)
-    # Each piece ends with the batch that fills its budget: 25 samples need four batches, 32 samples.
-    assert pieces.counts["samples"] >= whole.counts["samples"]
-    pieces.reset(1)
+        split.fit(x, y, epochs=epochs, verbose=0)
+    # Each call ends with the batch that fills its budget: 25 samples need four batches, 32 samples.
+    assert split.counts["samples"] >= whole.counts["samples"]
+    split.reset(1)
     whole.reset(1)
     whole.fit(x, y, epochs=3, verbose=0)
     for _ in range(3):
-        pieces.fit(x, y, epochs=1, verbose=0)
-    assert pieces.counts == whole.counts
-    assert_same(variable_values(pieces.model), variable_values(whole.model))
+        split.fit(x, y, epochs=1, verbose=0)
+    assert split.counts == whole.counts
+    assert_same(variable_values(split.model), variable_values(whole.model))

@@ -1,4 +1,4 @@
-"""The rate, momentum and rates by layer that updates really have, and several batches for one update."""
+"""Learning rate, momentum and rates by layer of actual updates, and gradient accumulation."""
 
 import keras
 import numpy as np
@@ -25,12 +25,12 @@ X, Y = line(N)
 CX, CY = classes(N)
 
 
-def fixed(model, **settings):
+def make_trainer(model, **settings):
     return Trainer(model, "fixed", batch_size=B, **settings)
 
 
-def sgd_by_hand(epochs, rate_of, momentum_of):
-    """Weights of a linear regression after SGD with momentum in Keras's form, in float64."""
+def sgd_in_numpy(epochs, rate, momentum):
+    """Weights of a linear regression after SGD with momentum as Keras defines it, in float64."""
     model = linear(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
     w, bias = (value.astype(np.float64) for value in model.get_weights())
     moved, moved_bias = np.zeros_like(w), np.zeros_like(bias)
@@ -38,8 +38,8 @@ def sgd_by_hand(epochs, rate_of, momentum_of):
     for step in range(steps):
         progress, rows = step / steps, slice(step * B % N, step * B % N + B)
         error = (X[rows] @ w + bias)[:, 0] - Y[rows]
-        moved = momentum_of(progress) * moved - rate_of(progress) * (2 / B * X[rows].T @ error)[:, None]
-        moved_bias = momentum_of(progress) * moved_bias - rate_of(progress) * 2 / B * error.sum()
+        moved = momentum(progress) * moved - rate(progress) * (2 / B * X[rows].T @ error)[:, None]
+        moved_bias = momentum(progress) * moved_bias - rate(progress) * 2 / B * error.sum()
         w, bias = w + moved, bias + moved_bias
     return w, bias
 
@@ -56,47 +56,47 @@ def one_cycle(progress, low, high, start, end=None, rise=0.3):
 def test_one_cycle_matches_a_loop_in_numpy(mode):
     text = "one_cycle(peak=0.05, div=25, final_div=100, momenta=[0.85, 0.95])"
     model = linear(optimizer=keras.optimizers.SGD(0.3, momentum=0.9))
-    fixed(model, schedule=text, compile=mode).fit(X, Y, epochs=2, verbose=0)
-    expected = sgd_by_hand(
+    make_trainer(model, schedule=text, compile=mode).fit(X, Y, epochs=2, verbose=0)
+    expected = sgd_in_numpy(
         2,
         lambda p: one_cycle(p, None, 0.05, 0.002, 0.00002),
         lambda p: one_cycle(p, None, 0.85, 0.95, 0.95),
     )
-    for found, wanted in zip(model.get_weights(), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    for found, expected_value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(found, expected_value, rtol=1e-4, atol=1e-5)
     assert model.optimizer.momentum == 0.9
     assert model.optimizer.learning_rate.numpy() == np.float32(0.3)
 
 
-def test_a_momentum_that_the_optimizer_does_not_have_is_refused():
+def test_a_momentum_that_the_optimizer_does_not_have_is_rejected():
     with pytest.raises(UserError, match=r"SGD has none. Build it with one"):
-        fixed(linear(), schedule="one_cycle(momenta=[0.85, 0.95])")
+        make_trainer(linear(), schedule="one_cycle(momenta=[0.85, 0.95])")
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "of"),
+    ("optimizer", "name"),
     [
-        (keras.optimizers.Adam(0.01), ["beta_1"]),
-        (keras.optimizers.RMSprop(0.01, momentum=0.9), ["momentum"]),
+        (keras.optimizers.Adam(0.01), "beta_1"),
+        (keras.optimizers.RMSprop(0.01, momentum=0.9), "momentum"),
     ],
 )
-def test_momenta_of_other_optimizers_match_a_loop_with_plain_numbers(optimizer, of):
-    model, by_hand = linear(optimizer=optimizer), linear()
-    trainer = fixed(model, schedule="one_cycle(momenta=[0.85, 0.95])", compile="graph")
+def test_momenta_of_other_optimizers_match_a_loop_with_plain_numbers(optimizer, name):
+    model, reference = linear(optimizer=optimizer), linear()
+    trainer = make_trainer(model, schedule="one_cycle(momenta=[0.85, 0.95])", compile="graph")
     trainer.fit(X, Y, verbose=0)
     plain = type(optimizer).from_config(optimizer.get_config())
     for step in range(N // B):
         progress, rows = step / (N // B), slice(step * B, step * B + B)
         plain.learning_rate = 0.01 * one_cycle(progress, None, 1, 1 / 25, 1 / 25e4)
-        setattr(plain, of[0], float(one_cycle(progress, None, 0.85, 0.95, 0.95)))
+        setattr(plain, name, float(one_cycle(progress, None, 0.85, 0.95, 0.95)))
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean((by_hand(X[rows])[:, 0] - Y[rows]) ** 2)
+            loss = tf.reduce_mean((reference(X[rows])[:, 0] - Y[rows]) ** 2)
         plain.apply_gradients(
-            zip(tape.gradient(loss, by_hand.trainable_variables), by_hand.trainable_variables, strict=True)
+            zip(tape.gradient(loss, reference.trainable_variables), reference.trainable_variables, strict=True)
         )
-    for found, wanted in zip(variable_values(model), variable_values(by_hand), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
-    assert getattr(optimizer, of[0]) == 0.9
+    for found, expected_value in zip(variable_values(model), variable_values(reference), strict=True):
+        np.testing.assert_allclose(found, expected_value, rtol=1e-4, atol=1e-6)
+    assert getattr(optimizer, name) == 0.9
     schedule_log = trainer.schedule_log
     momentum = dict(zip(schedule_log["names"], np.transpose(schedule_log["values"]), strict=True))["momentum"]
     assert momentum[0] == pytest.approx(0.95)
@@ -114,16 +114,16 @@ def test_each_layer_is_updated_at_its_rate(mode):
     for schedule in (None, "lerac(k=1.0, eta_min=0.001)"):
         model = deep(keras.optimizers.SGD(0.1))
         before = variable_values(model)
-        fixed(model, schedule=schedule, compile=mode).fit(CX[:B], CY[:B], verbose=0)
+        make_trainer(model, schedule=schedule, compile=mode).fit(CX[:B], CY[:B], verbose=0)
         moved[schedule] = [after - old for old, after in zip(before, variable_values(model), strict=True)]
     plain, by_layer = moved.values()
-    for place, (whole, part) in enumerate(zip(plain, by_layer, strict=True)):
-        factor = (0.001 / 0.1) ** (place // 2 / 2)
+    for position, (whole, part) in enumerate(zip(plain, by_layer, strict=True)):
+        factor = (0.001 / 0.1) ** (position // 2 / 2)
         np.testing.assert_allclose(part, factor * whole, rtol=2e-3, atol=2e-7)
 
 
 def test_after_the_curriculum_layers_follow_the_schedule():
-    trainer = fixed(
+    trainer = make_trainer(
         deep(keras.optimizers.Adam(0.02)), schedule="linear | lerac(k='1 pass', eta_min=1e-6)", compile="graph"
     )
     trainer.fit(CX, CY, epochs=2, verbose=0)
@@ -136,8 +136,8 @@ def test_after_the_curriculum_layers_follow_the_schedule():
     expected = 0.02 * (1 - samples / (2 * N))
     np.testing.assert_allclose(values["learning rate"], expected, rtol=1e-5)
     done = np.minimum(samples / N, 1)
-    for place, column in zip((0, 0.5, 1), rates, strict=True):
-        np.testing.assert_allclose(column, expected * (1e-6 / 0.02) ** (place * (1 - done)), rtol=1e-3)
+    for position, column in zip((0, 0.5, 1), rates, strict=True):
+        np.testing.assert_allclose(column, expected * (1e-6 / 0.02) ** (position * (1 - done)), rtol=1e-3)
 
 
 def test_scaling_by_1_changes_nothing():
@@ -150,7 +150,7 @@ def test_scaling_by_1_changes_nothing():
     assert_same(*found)
 
 
-class Watch(keras.callbacks.Callback):
+class EveryBatch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         pass
 
@@ -161,7 +161,7 @@ ALL = "one_cycle(momenta=[0.85, 0.95]) | warmup('0.5 passes', start=0.1) | lerac
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 def test_splitting_a_run_into_calls_changes_nothing(mode):
     found = []
-    for callbacks in ([], [Watch()]):
+    for callbacks in ([], [EveryBatch()]):
         model = mlp(optimizer=keras.optimizers.Adam(0.02))
         trainer = Trainer(model, "loss_ema", batch_size=B, schedule=ALL, compile=mode, accumulate="grow(2, at=[0.4])")
         trainer.fit(CX, CY, epochs=3, callbacks=callbacks, verbose=0)
@@ -169,8 +169,8 @@ def test_splitting_a_run_into_calls_changes_nothing(mode):
     assert_same(*found)
 
 
-class StopAfter(keras.callbacks.Callback):
-    """Saves in the middle of an interval."""
+class SaveAfter(keras.callbacks.Callback):
+    """Saves after a number of batches, in the middle of an interval."""
 
     def __init__(self, trainer, path, batches):
         super().__init__()
@@ -185,11 +185,11 @@ def test_a_resumed_run_matches_an_uninterrupted_one(tmp_path):
     settings = {"batch_size": B, "schedule": ALL, "compile": "graph", "accumulate": "3"}
     whole = Trainer(noisy_mlp(optimizer=keras.optimizers.Adam(0.02)), "loss_ema", **settings)
     # Seven batches: one is summed up and waits for an update.
-    saver = StopAfter(whole, tmp_path / "half.npz", 7)
+    saver = SaveAfter(whole, tmp_path / "half.npz", 7)
     whole.fit(CX, CY, epochs=3, callbacks=[saver], verbose=0)
     resumed = Trainer(noisy_mlp(optimizer=keras.optimizers.Adam(0.02)), "loss_ema", **settings)
     resumed.resume(tmp_path / "half.npz")
-    resumed.fit(CX, CY, epochs=3, callbacks=[Watch()], verbose=0)
+    resumed.fit(CX, CY, epochs=3, callbacks=[EveryBatch()], verbose=0)
     assert_same(variable_values(whole.model), variable_values(resumed.model))
     assert whole.schedule_log == resumed.schedule_log
     for changed, words in (({"accumulate": None}, "accumulate='3'"), ({"schedule": "linear"}, 'schedule="one_cycle')):
@@ -198,9 +198,9 @@ def test_a_resumed_run_matches_an_uninterrupted_one(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
-def test_batches_of_one_update_are_one_large_batch(mode):
-    """Under a schedule, too: an update stands where its first batch does."""
-    found, courses = [], []
+def test_accumulated_batches_match_one_large_batch(mode):
+    """Under a schedule too: the timestamp of an update is that of its first batch."""
+    found, schedule_logs = [], []
     for size, accumulate in ((24, None), (8, 3)):
         model = mlp()
         settings = {"schedule": "linear | lerac(k=0.7, eta_min=1e-3) | scale(batch=12)", "compile": mode}
@@ -208,23 +208,23 @@ def test_batches_of_one_update_are_one_large_batch(mode):
         trainer.fit(CX, CY, epochs=2, verbose=0)
         assert int(model.optimizer.iterations.numpy()) == 4
         found.append(variable_values(model))
-        courses.append(np.array([row[:3] for row in trainer.schedule_log["values"]]))
+        schedule_logs.append(np.array([row[:3] for row in trainer.schedule_log["values"]]))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(*courses, rtol=1e-5)
-    np.testing.assert_allclose(courses[0][:, 0], 0.1 * 2 * np.array([1, 0.75, 0.5, 0.25]), rtol=1e-5)
+    np.testing.assert_allclose(*schedule_logs, rtol=1e-5)
+    np.testing.assert_allclose(schedule_logs[0][:, 0], 0.1 * 2 * np.array([1, 0.75, 0.5, 0.25]), rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
-def test_variables_without_gradients_are_left_alone():
-    """AdamW would decay it if it were given zeros."""
+def test_variables_without_gradients_are_unchanged():
+    """AdamW would decay them if their gradients were zeros."""
     inputs = keras.Input((4,))
     unused = keras.layers.Dense(2, name="unused")
     model = keras.Model(inputs, [keras.layers.Dense(3)(inputs), unused(inputs)])
     fill_weights(model)
     model.compile(keras.optimizers.AdamW(0.1, weight_decay=0.1), [sparse(), None])
     before = unused.get_weights()
-    fixed(model, accumulate=2, compile="graph").fit(CX, (CY, CY), verbose=0)
+    make_trainer(model, accumulate=2, compile="graph").fit(CX, (CY, CY), verbose=0)
     assert_same(before, unused.get_weights())
 
 
@@ -240,17 +240,17 @@ def test_half_precision_accumulates_unscaled_gradients():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_a_second_schedule_is_refused_within_a_loss_scale_optimizer_too():
+def test_a_second_schedule_within_a_loss_scale_optimizer_is_rejected():
     inner = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10))
     with pytest.raises(UserError, match="has a learning-rate schedule of its own"):
-        fixed(mlp(optimizer=keras.optimizers.LossScaleOptimizer(inner)), schedule="linear")
+        make_trainer(mlp(optimizer=keras.optimizers.LossScaleOptimizer(inner)), schedule="linear")
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 def test_milestones_are_reached_in_compiled_loops(mode):
     """Compilers turn a quotient by a constant into a product that may miss 1 by a bit."""
     for text, passes in (("step(at=[0.85], times=0.1)", 20 / 6), ("step(at=['2 passes'], times=0.1)", 4)):
-        trainer = fixed(linear(rate=0.1), schedule=text, compile=mode)
+        trainer = make_trainer(linear(rate=0.1), schedule=text, compile=mode)
         trainer.fit(X, Y, epochs=passes, verbose=0)
         schedule_log = trainer.schedule_log
         point = 0.85 * 20 * B if "0.85" in text else 2 * N
@@ -259,7 +259,7 @@ def test_milestones_are_reached_in_compiled_loops(mode):
 
 
 def test_a_duration_longer_than_the_budget_is_reported():
-    trainer = fixed(linear(), schedule="cosine | warmup('5 passes')", compile="graph")
+    trainer = make_trainer(linear(), schedule="cosine | warmup('5 passes')", compile="graph")
     with pytest.warns(UserWarning, match=r"something lasts 5 passes, and the budget ends after 2"):
         trainer.fit(X, Y, epochs=2, verbose=0)
 
@@ -272,13 +272,13 @@ def test_a_duration_longer_than_the_budget_is_reported():
         (lambda p: 0.5 - p, "returns the factor -0.01 at 51% of the budget"),
     ],
 )
-def test_functions_are_checked_before_training(function, words):
+def test_invalid_schedule_functions_are_rejected_before_training(function, words):
     with pytest.raises(UserError, match=words):
-        fixed(linear(), schedule=function)
+        make_trainer(linear(), schedule=function)
 
 
-def test_a_rate_other_than_that_of_the_schedule_is_refused():
-    trainer = fixed(linear(), schedule="one_cycle(peak=0.05)", compile="graph")
+def test_a_rate_other_than_that_of_the_schedule_is_rejected():
+    trainer = make_trainer(linear(), schedule="one_cycle(peak=0.05)", compile="graph")
     trainer.reset(1, learning_rate=0.05)
     with pytest.raises(UserError, match=r"sets the learning rate; it cannot also be set to 0.5"):
         trainer.reset(1, learning_rate=0.5)
@@ -295,7 +295,7 @@ def test_short_batches_count_by_samples_and_the_last_update_uses_the_rest():
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_updates_grow_with_progress():
+def test_batches_of_an_update_grow_with_progress():
     model = mlp()
     trainer = Trainer(model, "fixed", batch_size=B, accumulate="grow(factor=2, at=[0.5, '3 passes'])", compile="graph")
     trainer.fit(CX, CY, epochs=4, verbose=0)
@@ -306,7 +306,7 @@ def test_updates_grow_with_progress():
     assert column.tolist() == [1] * 12 + [2] * 3 + [4] * 2
 
 
-def test_another_call_of_fit_starts_without_gradients():
+def test_another_call_of_fit_starts_without_accumulated_gradients():
     model = mlp(optimizer=keras.optimizers.SGD(0.1))
     trainer = Trainer(model, "fixed", batch_size=B, accumulate=4)
 
@@ -323,7 +323,7 @@ def test_another_call_of_fit_starts_without_gradients():
 
 
 def test_without_schedules_there_is_no_schedule_log():
-    trainer = fixed(linear())
+    trainer = make_trainer(linear())
     trainer.fit(X, Y, verbose=0)
     assert trainer.schedule_log is None
 

@@ -1,4 +1,4 @@
-"""The gradient noise scale: its estimates against NumPy, on samples chosen as is said, and a model left alone."""
+"""Gradient noise scale: estimates match NumPy, samples depend on the seed, and the model is unchanged."""
 
 import keras
 import numpy as np
@@ -11,8 +11,8 @@ from batchsel.errors import UsageError, UserError
 from batchsel.training.diagnostics.noise_scale import NoiseScale, noise_scale
 
 
-def gradients_of(model, x, y):
-    """Of the squared error of each sample, by NumPy: ``float64[n, features + 1]``."""
+def compute_gradients(model, x, y):
+    """Gradients of the squared error of each sample in NumPy, ``float64[n, features + 1]``."""
     kernel, bias = (np.asarray(weight, np.float64) for weight in model.get_weights())
     residual = x.astype(np.float64) @ kernel[:, 0] + bias[0] - y
     return 2 * residual[:, None] * np.hstack([x, np.ones([len(x), 1])])
@@ -27,16 +27,16 @@ def regression():
 
 def test_estimates_are_inner_products_and_variance_of_batches(regression):
     model, x, y, measure = regression
-    asked = []
+    batches = []
 
     def take(rows):
-        asked.append(rows)
+        batches.append(rows)
         return x[rows], y[rows]
 
     found = measure(take, len(x), batch=8, many=10, seed=3)
-    each = np.array([gradients_of(model, x[rows], y[rows]).mean(axis=0) for rows in asked])
+    each = np.array([compute_gradients(model, x[rows], y[rows]).mean(axis=0) for rows in batches])
     products = each @ each.T
-    assert np.unique(asked).size == 80
+    assert np.unique(batches).size == 80
     assert found["gradient"] == pytest.approx((products.sum() - products.trace()) / 90, rel=1e-4)
     assert found["trace"] == pytest.approx(8 * each.var(axis=0, ddof=1).sum(), rel=1e-4)
     assert found["scale"] == pytest.approx(found["trace"] / found["gradient"])
@@ -46,7 +46,7 @@ def test_estimates_are_inner_products_and_variance_of_batches(regression):
 def test_the_average_estimate_matches_all_samples(regression):
     model, x, y, measure = regression
     stages = [measure(lambda rows: (x[rows], y[rows]), len(x), batch=8, many=16, stage=stage) for stage in range(40)]
-    each = gradients_of(model, x, y)
+    each = compute_gradients(model, x, y)
     trace = each.var(axis=0, ddof=1).sum()
     known = {"trace": trace, "gradient": (each.mean(axis=0) ** 2).sum() - trace / len(x)}
     for name, expected in known.items():
@@ -69,7 +69,7 @@ def test_samples_depend_on_seed_and_stage_and_one_trace_suffices(regression):
 
 
 @pytest.mark.parametrize(("n", "batch", "many"), [(90, 16, 5), (31, 15, 2), (2, 1, 2)])
-def test_few_samples_give_fewer_or_smaller_batches(n, batch, many):
+def test_few_samples_are_measured_in_fewer_or_smaller_batches(n, batch, many):
     x, y = line(n)
     found = noise_scale(linear(), x, y)
     assert (found["batch"], found["many"]) == (batch, many)
@@ -85,8 +85,8 @@ def test_a_gradient_hidden_by_noise_has_no_scale():
     assert found["trace"] == pytest.approx(16)
 
 
-class Restless(keras.layers.Layer):
-    """Draws in inference mode too."""
+class AlwaysNoisy(keras.layers.Layer):
+    """Adds noise in inference mode too."""
 
     def __init__(self):
         super().__init__()
@@ -98,7 +98,7 @@ class Restless(keras.layers.Layer):
 
 def test_trainer_and_source_agree_and_the_model_is_unchanged():
     x, y = classes(60)
-    layers = [Restless(), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    layers = [AlwaysNoisy(), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
     model = compile_model(keras.Sequential([keras.Input((4,)), *layers]))
     model(x, training=True)  # moves moments and generator, which are then not those of a new model
     before = variable_values(model)
@@ -110,10 +110,10 @@ def test_trainer_and_source_agree_and_the_model_is_unchanged():
 def test_dropout_is_off():
     x, y = classes(60)
     model = noisy_mlp(batch_norm=False)
-    calm = keras.Sequential([layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)])
-    calm.build((None, 4))
-    calm.compile("sgd", sparse())
-    assert noise_scale(model, x, y) == pytest.approx(noise_scale(calm, x, y), rel=1e-5)
+    without_dropout = keras.Sequential([layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)])
+    without_dropout.build((None, 4))
+    without_dropout.compile("sgd", sparse())
+    assert noise_scale(model, x, y) == pytest.approx(noise_scale(without_dropout, x, y), rel=1e-5)
 
 
 def test_embeddings_and_regularizers_are_part_of_the_gradient():
@@ -128,7 +128,7 @@ def test_embeddings_and_regularizers_are_part_of_the_gradient():
     assert strong["trace"] == pytest.approx(plain["trace"], rel=1e-2)
 
 
-def test_data_and_models_that_cannot_be_measured_are_refused():
+def test_data_and_models_that_cannot_be_measured_are_rejected():
     x, y = line(20)
     with pytest.raises(UserError, match="needs at least two samples, got 1"):
         noise_scale(linear(), x[:1], y[:1])

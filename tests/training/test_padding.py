@@ -1,4 +1,4 @@
-"""Batches of padded sequences: put together by length, cut to their longest, the same model all the while."""
+"""Batches of padded sequences: grouped by length and cut to the longest, with unchanged results."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ def lstm(mask=True, length=LENGTH):
     return compile_model(model, loss=sparse())
 
 
-def planned(text, n=N, step=0, inputs=None):
+def make_batches(text, n=N, step=0, inputs=None):
     context = example_context(n, B, step=step)._replace(
         inputs=tf.constant(padded_sequences(n) if inputs is None else inputs)
     )
@@ -44,30 +44,30 @@ def planned(text, n=N, step=0, inputs=None):
 @pytest.mark.parametrize("n", [8, 50, 64, 65])
 @pytest.mark.parametrize("pool", [1, 3, 100])
 def test_every_sample_is_trained_on_once_a_pass(n, pool):
-    rows, weights = planned(f"length_buckets(pool={pool})", n)
+    rows, weights = make_batches(f"length_buckets(pool={pool})", n)
     assert sorted(rows[weights > 0]) == list(range(n))
 
 
-def test_batches_hold_similar_lengths_and_pools_say_how_similar():
+def test_larger_pools_make_the_lengths_in_a_batch_more_similar():
     def spread(pool):
         means = []
         for step in range(20):
-            rows, _ = planned(f"length_buckets(pool={pool})", 960, step)
+            rows, _ = make_batches(f"length_buckets(pool={pool})", 960, step)
             lengths = np.count_nonzero(padded_sequences(960), axis=1)[rows]
             means.append((lengths.max(axis=1) - lengths.min(axis=1)).mean())
         return np.mean(means)
 
-    alone, some, all_of_them = spread(1), spread(4), spread(120)
-    assert alone > 8
-    assert all_of_them < 1
-    assert all_of_them < some < alone / 2
+    one_batch, four_batches, all_batches = spread(1), spread(4), spread(120)
+    assert one_batch > 8
+    assert all_batches < 1
+    assert all_batches < four_batches < one_batch / 2
 
 
 def test_the_order_of_batches_does_not_follow_the_length():
-    rows, _ = planned("length_buckets", 960)
+    rows, _ = make_batches("length_buckets", 960)
     lengths = np.count_nonzero(padded_sequences(960), axis=1)[rows].mean(axis=1)
     assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.3
-    other, _ = planned("length_buckets", 960, step=1)
+    other, _ = make_batches("length_buckets", 960, step=1)
     assert (rows != other).any()
 
 
@@ -78,10 +78,10 @@ def test_lengths_end_at_the_last_number_that_is_not_zero():
 
 
 @pytest.mark.parametrize("selector", ["random", "length_buckets", "candidates(pool=2)", "kakurenbo"])
-def test_cutting_leaves_the_run_as_it_is(selector):
+def test_cutting_padding_does_not_change_a_run(selector):
     runs = []
-    for cutting in (False, True):
-        trainer = Trainer(lstm(), selector, batch_size=B, cut_padding=cutting)
+    for cut_padding in (False, True):
+        trainer = Trainer(lstm(), selector, batch_size=B, cut_padding=cut_padding)
         history = trainer.fit(X, Y, epochs=3, validation_data=(X[:9], Y[:9]), verbose=0).history
         assert not trainer.xla
         runs.append((history, [variable.numpy() for variable in trainer.model.trainable_variables], trainer.visits))
@@ -93,28 +93,28 @@ def test_cutting_leaves_the_run_as_it_is(selector):
 
 
 def test_one_trace_serves_all_lengths():
-    seen = []
+    shapes = []
 
-    class Watching(keras.layers.Layer):
+    class RecordShapes(keras.layers.Layer):
         def call(self, x):
-            seen.append(x.shape)
+            shapes.append(x.shape)
             return x
 
         def compute_mask(self, inputs, previous=None):
             return previous
 
     inputs = keras.Input((LENGTH,), dtype="int32")
-    hidden = Watching()(keras.layers.Embedding(10, 4, mask_zero=True)(inputs))
+    hidden = RecordShapes()(keras.layers.Embedding(10, 4, mask_zero=True)(inputs))
     model = compile_model(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(5)(hidden))), loss=sparse())
     trainer = Trainer(model, "length_buckets", batch_size=B, cut_padding=True)
     trainer.fit(X, Y, epochs=1, verbose=0)
-    traced = len(seen)
+    traced = len(shapes)
     trainer.fit(X[::-1], Y, epochs=2, verbose=0)
-    assert len(seen) == traced
-    assert (B, None, 4) in seen
+    assert len(shapes) == traced
+    assert (B, None, 4) in shapes
 
 
-def test_a_model_that_sees_its_padding_is_refused():
+def test_a_model_that_depends_on_padding_is_rejected():
     with pytest.raises(UserError, match="outputs of the model depend on padding"):
         Trainer(lstm(mask=False), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
     flat = keras.Sequential([keras.Input((LENGTH,)), keras.layers.Dense(3)])
@@ -122,21 +122,21 @@ def test_a_model_that_sees_its_padding_is_refused():
         Trainer(compile_model(flat), "random", batch_size=B, cut_padding=True).fit(X, Y, verbose=0)
 
 
-def test_what_is_no_sequence_is_refused():
+def test_cut_padding_rejects_floating_point_inputs_and_xla():
     with pytest.raises(UserError, match=r"cut_padding is for inputs of one int\[n, length\] array"):
         Trainer(lstm(), "random", batch_size=B, cut_padding=True).fit(X.astype(np.float32), Y, verbose=0)
     with pytest.raises(UsageError, match="cut_padding makes batches of different length"):
         Trainer(lstm(), "random", batch_size=B, cut_padding=True, compile="xla").fit(X, Y, verbose=0)
 
 
-def test_what_selection_costs_can_be_measured_behind_a_run():
+def test_selection_cost_is_measured_after_a_run():
     trainer = Trainer(lstm(), "length_buckets", batch_size=B, cut_padding=True)
     trainer.fit(X, Y, verbose=0)
     found = selection_seconds(trainer, Samples(X, Y))
     assert set(found) == {"planning", "updating", "scoring", "choosing"}
 
 
-def test_streamed_data_have_no_lengths():
+def test_length_buckets_reject_streamed_data():
     class Source:
         def __len__(self):
             return N

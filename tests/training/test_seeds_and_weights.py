@@ -1,4 +1,4 @@
-"""The same seed is the same run to the last bit, another one differs, and nothing is traced again."""
+"""The same seed repeats a run bit for bit, another seed changes it, and nothing is traced again."""
 
 import gc
 import weakref
@@ -23,7 +23,7 @@ def run(trainer, seed, epochs=2, **options):
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
-def test_a_seed_decides_everything(compile):
+def test_a_seed_determines_the_whole_run(compile):
     trainer = Trainer(noisy_mlp(), "loss_ema", batch_size=B, compile=compile)
     first, other, again = (run(trainer, seed) for seed in (1, 2, 1))
     assert first[0] == again[0]
@@ -32,7 +32,7 @@ def test_a_seed_decides_everything(compile):
     assert trainer.loop.trace_count() == 1
 
 
-def test_a_seed_means_the_same_to_another_trainer():
+def test_another_trainer_repeats_the_run_of_a_seed():
     first, second = (Trainer(noisy_mlp(), "loss_ema", batch_size=B, compile="graph") for _ in range(2))
     keras.utils.set_random_seed(123)
     expected = run(first, 5)
@@ -42,7 +42,7 @@ def test_a_seed_means_the_same_to_another_trainer():
     assert_same(expected[1], found[1])
 
 
-def test_reset_clears_what_was_learned_and_counted():
+def test_reset_clears_losses_counts_and_optimizer():
     trainer = Trainer(mlp(optimizer=keras.optimizers.Adam(0.01)), "loss_ema", batch_size=B, compile="graph")
     run(trainer, 1)
     assert trainer.evaluations
@@ -58,7 +58,7 @@ def test_reset_clears_what_was_learned_and_counted():
 
 
 @pytest.mark.parametrize("schedule", [None, "linear"])
-def test_reset_takes_another_learning_rate_and_keeps_it(schedule):
+def test_reset_sets_a_learning_rate_that_later_resets_keep(schedule):
     def adam(rate):
         return mlp(optimizer=keras.optimizers.Adam(rate))
 
@@ -71,7 +71,7 @@ def test_reset_takes_another_learning_rate_and_keeps_it(schedule):
     assert trainer.loop.trace_count() == 1
 
 
-def test_reset_takes_given_weights():
+def test_reset_assigns_given_weights():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     weights = mlp().get_weights()
     first, again = (run(trainer, 3, weights=weights) for _ in range(2))
@@ -104,7 +104,7 @@ def test_reseed_keeps_the_weights():
     assert trainer.counts["steps"] == 0
 
 
-def test_the_seed_of_the_trainer_leaves_the_weights_alone():
+def test_the_same_trainer_seed_repeats_the_history_and_another_changes_it():
     histories = []
     for seed in (0, 0, 1):
         trainer = Trainer(mlp(), "random", batch_size=B, seed=seed, compile="graph")
@@ -112,8 +112,8 @@ def test_the_seed_of_the_trainer_leaves_the_weights_alone():
     assert histories[0] == histories[1] != histories[2]
 
 
-def test_a_model_that_cannot_be_cloned_wants_weights():
-    class Own(keras.Model):
+def test_a_model_that_cannot_be_cloned_is_reset_with_given_weights():
+    class Subclassed(keras.Model):
         def __init__(self, width):
             super().__init__()
             self.dense = keras.layers.Dense(width)
@@ -124,26 +124,28 @@ def test_a_model_that_cannot_be_cloned_wants_weights():
         def get_config(self):
             raise NotImplementedError("no config")
 
-    model = Own(3)
+    model = Subclassed(3)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     trainer = Trainer(model, batch_size=B, compile="graph")
     trainer.fit(X, Y, verbose=0)
-    with pytest.raises(UserError, match=r"cannot draw new weights for Own: .*trainer\.reset\(seed, build=make_model\)"):
+    with pytest.raises(
+        UserError, match=r"cannot draw new weights for Subclassed: .*trainer\.reset\(seed, build=make_model\)"
+    ):
         trainer.reset(1)
     trainer.reset(1, weights=[np.zeros((4, 3)), np.zeros(3)])
     trainer.fit(X, Y, verbose=0)
 
 
-def test_a_loss_of_ones_own_does_not_hinder_a_reset():
-    def own(y_true, y_pred):
+def test_a_model_with_a_custom_loss_is_reset():
+    def squared_error(y_true, y_pred):
         return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
 
-    trainer = Trainer(linear(4, loss=own), batch_size=B, compile="graph")
+    trainer = Trainer(linear(4, loss=squared_error), batch_size=B, compile="graph")
     trainer.reset(1)
     trainer.fit(X, X[:, :1], verbose=0)
 
 
-def test_a_model_that_is_not_built_yet_is_reset_too():
+def test_a_model_that_is_not_built_yet_is_reset():
     weights = []
     for _ in range(2):
         model = keras.Sequential([keras.layers.Dense(3)])
@@ -155,7 +157,7 @@ def test_a_model_that_is_not_built_yet_is_reset_too():
     assert_same(*weights)
 
 
-def test_a_reset_forgets_what_an_optimizer_brought_along():
+def test_reset_clears_the_state_of_an_optimizer_that_was_in_use():
     model = mlp()
     start = model.get_weights()
     Trainer(model, batch_size=B, compile="graph").fit(X, Y, verbose=0)
@@ -164,45 +166,45 @@ def test_a_reset_forgets_what_an_optimizer_brought_along():
     assert found[0] == expected[0]
 
 
-class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Keras cannot copy it: it has no config."""
+class CustomSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that Keras cannot copy: it has no config."""
 
     def __call__(self, step):
         return 0.1
 
 
-class OwnOptimizer(keras.optimizers.SGD):
-    """Keras cannot copy it: its config lacks an argument."""
+class CustomOptimizer(keras.optimizers.SGD):
+    """An optimizer that Keras cannot copy: its config lacks an argument."""
 
     def __init__(self, needed, **options):
         super().__init__(**options)
 
 
-@pytest.mark.parametrize("build", [lambda: keras.optimizers.SGD(OwnSchedule()), lambda: OwnOptimizer(1)])
-def test_an_optimizer_that_keras_cannot_copy_is_reset_too(build):
+@pytest.mark.parametrize("build", [lambda: keras.optimizers.SGD(CustomSchedule()), lambda: CustomOptimizer(1)])
+def test_an_optimizer_that_keras_cannot_copy_is_reset(build):
     trainer = Trainer(mlp(optimizer=build()), batch_size=B, compile="graph")
     first, again = (run(trainer, 1) for _ in range(2))
     assert first[0] == again[0]
 
 
-def test_an_optimizer_that_was_in_use_and_cannot_be_copied_is_told():
-    trainer = Trainer(mlp(optimizer=OwnOptimizer(1)), batch_size=B, compile="graph")
+def test_an_optimizer_that_was_in_use_and_cannot_be_copied_is_rejected():
+    trainer = Trainer(mlp(optimizer=CustomOptimizer(1)), batch_size=B, compile="graph")
     trainer.fit(X, Y, verbose=0)
     second = Trainer(trainer.model, batch_size=B, compile="graph")
     before = variable_values(trainer.model)
-    with pytest.raises(UserError, match="cannot reset OwnOptimizer to before its first update.* define get_config"):
+    with pytest.raises(UserError, match="cannot reset CustomOptimizer to before its first update.* define get_config"):
         second.reset(1)
     assert_same(variable_values(trainer.model), before)
 
 
-def test_a_trainer_whose_model_was_compiled_anew_says_so():
+def test_a_trainer_rejects_a_model_that_was_compiled_again():
     trainer = Trainer(mlp(), batch_size=B, compile="graph")
     trainer.model.compile("sgd", trainer.model.loss)
     with pytest.raises(UserError, match="compile"):
         trainer.fit(X, Y, verbose=0)
 
 
-def test_fit_in_place_of_model_fit():
+def test_fit_replaces_model_fit():
     model = mlp()
     history = batchsel.fit(model, X, Y, selector="loss_ema", batch_size=B, epochs=3, verbose=0, compile="graph")
     assert isinstance(history, keras.callbacks.History)
@@ -210,27 +212,27 @@ def test_fit_in_place_of_model_fit():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
-def test_training_gives_out_the_function_fit_each_time():
+def test_training_exports_the_function_fit_after_its_submodules_are_imported():
     assert callable(batchsel.training.trainer.Trainer)
     assert callable(batchsel.training.fit)
     assert callable(batchsel.training.fit)
 
 
-def test_a_second_call_of_fit_goes_on_with_the_weights_and_traces_nothing():
-    model, counted = mlp(), []
+def test_a_second_call_of_fit_continues_from_the_weights_without_tracing():
+    model, trainers = mlp(), []
     for _ in range(2):
         batchsel.fit(model, X, Y, batch_size=B, epochs=2, verbose=0, compile="graph")
-        counted.append(getattr(model, fit_model._ATTRIBUTE)[1])
-    assert counted[0] is counted[1]
-    assert counted[0].loop.trace_count() == 1
-    assert counted[0].clock.seconds["tracing"] < 0.1
+        trainers.append(getattr(model, fit_model._ATTRIBUTE)[1])
+    assert trainers[0] is trainers[1]
+    assert trainers[0].loop.trace_count() == 1
+    assert trainers[0].clock.seconds["tracing"] < 0.1
     twice = Trainer(mlp(), batch_size=B, compile="graph")
     for _ in range(2):
         twice.fit(X, Y, epochs=2, verbose=0)
     assert_same(variable_values(model), variable_values(twice.model))
 
 
-def test_calls_of_fit_have_batches_of_their_own_and_another_seed_starts_over():
+def test_each_call_of_fit_draws_new_batches_and_another_seed_starts_over():
     model, orders = mlp(), []
     for seed in (0, 0, 1, 0):
         batchsel.fit(model, X, Y, batch_size=B, seed=seed, verbose=0, compile="graph")
@@ -239,7 +241,7 @@ def test_calls_of_fit_have_batches_of_their_own_and_another_seed_starts_over():
     assert orders[0] == orders[3] != orders[2]
 
 
-def test_frozen_and_adapted_layers_survive_a_reset():
+def test_reset_keeps_the_weights_of_frozen_and_adapted_layers():
     normalize = keras.layers.Normalization()
     normalize.adapt(10 * X + 5)
     frozen = keras.layers.Dense(4, kernel_initializer=keras.initializers.Constant(7), trainable=False)
@@ -256,10 +258,10 @@ def test_frozen_and_adapted_layers_survive_a_reset():
     assert (model.layers[-1].get_weights()[0] != last).any()
 
 
-def test_a_model_that_is_made_anew_keeps_what_it_loads():
+def test_reset_by_build_keeps_the_weights_that_it_loads():
     loaded = np.full((4, 3), 0.25, np.float32)
 
-    class Own(keras.Model):
+    class Subclassed(keras.Model):
         def __init__(self):
             super().__init__()
             self.first, self.dense = keras.layers.Dense(4), keras.layers.Dense(3)
@@ -268,7 +270,7 @@ def test_a_model_that_is_made_anew_keeps_what_it_loads():
             return self.dense(self.first(inputs))
 
     def build():
-        model = Own()
+        model = Subclassed()
         model(X[:1])
         model.dense.set_weights([loaded, np.zeros(3)])
         return model
@@ -289,12 +291,12 @@ def test_a_model_that_is_made_anew_keeps_what_it_loads():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 1.5, "1"])
-def test_a_seed_that_is_none(seed):
+def test_an_invalid_seed_is_rejected(seed):
     with pytest.raises(UserError, match="seed must be a whole number from 0 to 2147483647"):
         Trainer(mlp(), seed=seed)
 
 
-def test_other_settings_of_fit_are_followed():
+def test_fit_applies_changed_settings():
     model = mlp()
     for selector, size in (("random", 8), ("random", 10), ("loss_ema", 10)):
         batchsel.fit(model, X, Y, selector=selector, batch_size=size, verbose=0, compile="graph")
@@ -304,7 +306,7 @@ def test_other_settings_of_fit_are_followed():
 @pytest.mark.parametrize(
     "changes", [{"metrics": ["accuracy"]}, {"weighted_metrics": ["accuracy"]}, {"loss_weights": 2.0}]
 )
-def test_a_model_that_was_compiled_anew_is_trained_anew(changes):
+def test_fit_applies_a_new_compilation(changes):
     model = mlp(metrics=())
     optimizer, loss, start = model.optimizer, model.loss, model.get_weights()
     plain = batchsel.fit(model, X, Y, batch_size=B, verbose=0, compile="graph").history
@@ -317,10 +319,10 @@ def test_a_model_that_was_compiled_anew_is_trained_anew(changes):
         assert set(again) == {"loss", "accuracy"}
 
 
-def test_a_model_that_was_fitted_can_be_freed():
+def test_a_fitted_model_can_be_freed():
     model = mlp()
     batchsel.fit(model, X, Y, batch_size=B, verbose=0, compile="graph")
-    gone = weakref.ref(model)
+    reference = weakref.ref(model)
     del model
     gc.collect()
-    assert gone() is None
+    assert reference() is None

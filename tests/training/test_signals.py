@@ -1,4 +1,4 @@
-"""Signals that a selector requests are those of NumPy, for every loss a model may be compiled with."""
+"""Signals that a selector requests match NumPy, for every loss that a model may be compiled with."""
 
 import keras
 import numpy as np
@@ -16,25 +16,27 @@ N, LOSSES = 50, keras.losses
 SHARED = ("probability", "correct", "gradient_norm")
 
 
-class OfNumbers(AllSignals):
+class RegressionSignals(AllSignals):
+    """Records the losses and gradient norms of a regression."""
+
     signals = ("gradient_norm",)
 
     def init(self, n):
         return {"loss": tf.zeros([n]), "gradient_norm": tf.zeros([n])}
 
-    def update(self, state, seen, context):
-        return {name: scatter_update(state[name], seen.indices, getattr(seen, name)) for name in state}
+    def update(self, state, stats, context):
+        return {name: scatter_update(state[name], stats.indices, getattr(stats, name)) for name in state}
 
 
 def state_after_one_pass(model, x, y):
-    """What `AllSignals` remembers after a pass at learning rate 0, and the model's outputs."""
+    """State of `AllSignals` after a pass at learning rate 0, and the model's outputs."""
     trainer = Trainer(model, AllSignals(), batch_size=8, compile="graph")
     trainer.fit(x, y, epochs=1, verbose=0)
     state = {name: value.numpy() for name, value in trainer.loop.state.state.items()}
     return state, model.predict(x, verbose=0)
 
 
-def still(**options):
+def mlp_at_rate_zero(**options):
     return mlp(optimizer=keras.optimizers.SGD(0.0), metrics=(), **options)
 
 
@@ -44,7 +46,7 @@ def softmax(logits):
 
 
 def assert_signals(state, truth, predicted):
-    """Against class probabilities ``[n, c]`` and one-hot truth."""
+    """Compare with class probabilities ``[n, c]`` and one-hot targets."""
     np.testing.assert_allclose(state["probability"], (truth * predicted).sum(axis=1), rtol=1e-4)
     np.testing.assert_array_equal(state["correct"], truth.argmax(axis=1) == predicted.argmax(axis=1))
     np.testing.assert_allclose(state["gradient_norm"], np.linalg.norm(predicted - truth, axis=1), rtol=1e-4)
@@ -55,7 +57,7 @@ def assert_signals(state, truth, predicted):
 @pytest.mark.parametrize("column", [True, False])
 def test_signals_of_sparse_cross_entropy_match_numpy(logits, column):
     x, y = classes(N)
-    model = still(
+    model = mlp_at_rate_zero(
         loss=LOSSES.SparseCategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax"
     )
     state, outputs = state_after_one_pass(model, x, y[:, None] if column else y)
@@ -67,7 +69,9 @@ def test_signals_of_sparse_cross_entropy_match_numpy(logits, column):
 @pytest.mark.parametrize("logits", [True, False])
 def test_signals_of_categorical_cross_entropy_match_numpy(logits):
     x, y = classes(N)
-    model = still(loss=LOSSES.CategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax")
+    model = mlp_at_rate_zero(
+        loss=LOSSES.CategoricalCrossentropy(from_logits=logits), activation=None if logits else "softmax"
+    )
     state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y])
     assert_signals(state, np.eye(3)[y], softmax(outputs) if logits else outputs)
 
@@ -76,14 +80,14 @@ def test_signals_of_categorical_cross_entropy_match_numpy(logits):
 def test_signals_of_binary_cross_entropy_match_numpy(logits):
     x, y = classes(N, number=2)
     activation = None if logits else "sigmoid"
-    model = still(outputs=1, loss=LOSSES.BinaryCrossentropy(from_logits=logits), activation=activation)
+    model = mlp_at_rate_zero(outputs=1, loss=LOSSES.BinaryCrossentropy(from_logits=logits), activation=activation)
     state, outputs = state_after_one_pass(model, x, y)
     positive = (1 / (1 + np.exp(-outputs)) if logits else outputs)[:, 0]
     assert_signals(state, np.eye(2)[y], np.stack([1 - positive, positive], axis=1))
 
 
 @pytest.mark.parametrize(
-    ("loss", "hot"),
+    ("loss", "one_hot"),
     [
         ("sparse_categorical_crossentropy", False),
         (keras.losses.sparse_categorical_crossentropy, False),
@@ -92,33 +96,35 @@ def test_signals_of_binary_cross_entropy_match_numpy(logits):
     ],
     ids=lambda value: str(getattr(value, "__name__", value)),
 )
-def test_losses_by_name_give_the_signals_of_their_class(loss, hot):
+def test_signals_of_losses_by_name_match_numpy(loss, one_hot):
     x, y = classes(N)
-    model = still(loss=loss, activation="softmax")
-    state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y] if hot else y)
+    model = mlp_at_rate_zero(loss=loss, activation="softmax")
+    state, outputs = state_after_one_pass(model, x, np.eye(3, dtype="float32")[y] if one_hot else y)
     assert_signals(state, np.eye(3)[y], outputs)
 
 
 def test_signals_of_binary_cross_entropy_by_name_match_numpy():
     x, y = classes(N, number=2)
-    model = still(outputs=1, loss="binary_crossentropy", activation="sigmoid")
+    model = mlp_at_rate_zero(outputs=1, loss="binary_crossentropy", activation="sigmoid")
     state, outputs = state_after_one_pass(model, x, y)
     assert_signals(state, np.eye(2)[y], np.concatenate([1 - outputs, outputs], axis=1))
 
 
-@pytest.mark.parametrize("hot", [True, False])
-def test_label_smoothing_leaves_the_signals_unchanged(hot):
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_label_smoothing_leaves_the_signals_unchanged(one_hot):
     x, y = classes(N)
-    loss = (LOSSES.CategoricalCrossentropy if hot else SmoothedCrossentropy)(from_logits=True, label_smoothing=0.2)
-    state, outputs = state_after_one_pass(still(loss=loss), x, np.eye(3, dtype="float32")[y] if hot else y)
+    loss = (LOSSES.CategoricalCrossentropy if one_hot else SmoothedCrossentropy)(from_logits=True, label_smoothing=0.2)
+    state, outputs = state_after_one_pass(
+        mlp_at_rate_zero(loss=loss), x, np.eye(3, dtype="float32")[y] if one_hot else y
+    )
     assert_signals(state, np.eye(3)[y], softmax(outputs))
     np.testing.assert_allclose(state["loss"], -np.log(softmax(outputs)[np.arange(N), y]), rtol=1e-4)
 
 
 def test_signals_of_squared_error_match_numpy():
     x, y = line(N, features=4)
-    model = still(outputs=1, loss="mse")
-    trainer = Trainer(model, OfNumbers(), batch_size=8, compile="graph")
+    model = mlp_at_rate_zero(outputs=1, loss="mse")
+    trainer = Trainer(model, RegressionSignals(), batch_size=8, compile="graph")
     trainer.fit(x, y, epochs=1, verbose=0)
     state = {name: value.numpy() for name, value in trainer.loop.state.state.items()}
     outputs = model.predict(x, verbose=0)
@@ -128,7 +134,7 @@ def test_signals_of_squared_error_match_numpy():
 
 def test_features_are_the_input_of_the_last_layer():
     x, y = classes(N)
-    model = still()
+    model = mlp_at_rate_zero()
     state, outputs = state_after_one_pass(model, x, y)
     kernel, bias = model.layers[-1].get_weights()
     assert state["features"].shape == (N, 8)
@@ -148,22 +154,22 @@ def test_features_of_a_convolution_are_flattened():
 def test_signals_are_float32_in_mixed_precision(policy):
     policy("mixed_bfloat16")
     x, y = classes(N)
-    state, outputs = state_after_one_pass(still(), x, y)
+    state, outputs = state_after_one_pass(mlp_at_rate_zero(), x, y)
     assert {state[name].dtype for name in (*SHARED, "loss", "features")} == {np.dtype("float32")}
     np.testing.assert_allclose(state["probability"], softmax(outputs.astype("float32"))[np.arange(N), y], rtol=0.03)
 
 
-def test_signals_of_several_outputs_are_refused():
+def test_signals_of_several_outputs_are_rejected():
     with pytest.raises(UserError, match="one output"):
         Trainer(two_outputs(), AllSignals(), batch_size=8, compile="graph")
 
 
-def test_an_unknown_signal_is_refused():
-    class Curious(AllSignals):
+def test_an_unknown_signal_is_rejected():
+    class UnknownSignal(AllSignals):
         signals = ("probability", "margin")
 
     with pytest.raises(UserError, match="unknown signal 'margin'; a selector can request probability, correct, pred"):
-        Trainer(mlp(), Curious())
+        Trainer(mlp(), UnknownSignal())
 
 
 def test_the_cost_of_selection_can_be_measured_for_every_signal():
@@ -175,16 +181,12 @@ def test_the_cost_of_selection_can_be_measured_for_every_signal():
     assert set(selection_seconds(trainer)) == {"planning", "updating", "scoring", "choosing"}
 
 
-class OfClasses(AllSignals):
-    signals = ("correct",)
-
-
 @pytest.mark.parametrize(
     ("loss", "targets"),
     [("mse", "numbers"), ("mae", "numbers"), (lambda y, p: keras.ops.mean((y - p) ** 2, axis=-1), "numbers")],
     ids=["mse", "mae", "own"],
 )
-def test_class_signals_of_a_regression_are_refused(loss, targets):
+def test_class_signals_of_a_regression_are_rejected(loss, targets):
     x, y = line(N)
     for selector in ("kakurenbo", "ordered_sgd", "recency_bias"):
         trainer = Trainer(linear(loss=loss), selector, batch_size=8, compile="graph")
@@ -192,7 +194,7 @@ def test_class_signals_of_a_regression_are_refused(loss, targets):
             trainer.fit(x, y[:, None], verbose=0)
 
 
-def test_gradient_signals_of_other_losses_are_refused():
+def test_gradient_signals_of_other_losses_are_rejected():
     x, y = line(N)
     Trainer(linear(), "memory_importance", batch_size=8, compile="graph").fit(x, y[:, None], verbose=0)
     trainer = Trainer(linear(loss="mae"), "memory_importance", batch_size=8, compile="graph")
@@ -200,10 +202,10 @@ def test_gradient_signals_of_other_losses_are_refused():
         trainer.fit(x, y[:, None], verbose=0)
 
 
-def test_class_signals_of_several_labels_a_sample_are_refused():
+def test_class_signals_of_several_labels_a_sample_are_rejected():
     x, y = classes(N)
     targets = np.stack([y > 0, y > 1], axis=1).astype("float32")
-    model = still(loss=LOSSES.BinaryCrossentropy(from_logits=True), outputs=2)
+    model = mlp_at_rate_zero(loss=LOSSES.BinaryCrossentropy(from_logits=True), outputs=2)
     with pytest.raises(UserError, match="which need cross-entropy over the classes"):
         Trainer(model, "forgetting", batch_size=8, compile="graph").fit(x, targets, verbose=0)
 
@@ -219,7 +221,7 @@ def test_scores_use_losses_without_label_smoothing(one_hot):
             LOSSES.BinaryCrossentropy(from_logits=True, label_smoothing=0.3),
             (y > 0).astype("float32")[:, None],
         )
-    model = still(loss=loss, outputs=3 if one_hot else 1)
+    model = mlp_at_rate_zero(loss=loss, outputs=3 if one_hot else 1)
     trainer = Trainer(model, "random", batch_size=8, compile="graph")
     history = trainer.fit(x, targets, verbose=0).history
     logits = model.predict(x, verbose=0)

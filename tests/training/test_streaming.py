@@ -1,4 +1,4 @@
-"""Data from a random-access source: the same run as with resident data, in bounded memory."""
+"""Data from a random-access source: the same run as with data in memory, within bounded memory."""
 
 import keras
 import numpy as np
@@ -20,17 +20,17 @@ def run(selector, data, compile="graph", build=mlp, epochs=3, **options):
     return trainer, history
 
 
-ROW = X[0].nbytes + Y[0].nbytes
+ROW_BYTES = X[0].nbytes + Y[0].nbytes
 
 
 SELECTORS = ["fixed", "random", "loss_ema", "candidates", Pruning(), Pool()]
 
 
 @pytest.mark.parametrize("selector", SELECTORS, ids=repr)
-def test_the_run_is_bit_equal_to_the_resident_one(selector):
+def test_a_streamed_run_is_bit_equal_to_one_in_memory(selector):
     expected, expected_history = run(selector, (X, Y))
     # Room for a batch at a time, for three batches, for all.
-    for buffer_bytes in (1, 6 * B * ROW, 1 << 26)[: 3 if selector == "random" else 2]:
+    for buffer_bytes in (1, 6 * B * ROW_BYTES, 1 << 26)[: 3 if selector == "random" else 2]:
         trainer, history = run(selector, (CountingSource(X, Y),), buffer_bytes=buffer_bytes)
         assert history == expected_history
         assert trainer.counts == expected.counts
@@ -39,8 +39,8 @@ def test_the_run_is_bit_equal_to_the_resident_one(selector):
 
 
 @pytest.mark.parametrize("selector", ["loss_ema", "smart", "candidates"])
-def test_what_was_read_to_warm_up_is_not_taken_for_the_run(selector):
-    # Plans of a step or two: warming up makes several, from losses that are put back afterwards.
+def test_blocks_read_for_the_warm_up_are_not_trained_on(selector):
+    # Plans of a step or two: warming up makes several, from losses that are restored afterwards.
     data = X[: 2 * B], Y[: 2 * B]
     expected, expected_history = run(selector, data, epochs=6)
     for buffer_bytes in (1, 1 << 26):
@@ -52,38 +52,38 @@ def test_what_was_read_to_warm_up_is_not_taken_for_the_run(selector):
 def test_a_block_is_read_once_however_often_the_loop_returns():
     each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch)
     source = CountingSource(X, Y)
-    run("random", (source,), buffer_bytes=8 * B * ROW, epochs=4, callbacks=[each])
+    run("random", (source,), buffer_bytes=8 * B * ROW_BYTES, epochs=4, callbacks=[each])
     blocks = -(-N // (4 * B))
     assert source.rows <= (4 * blocks + 3) * 4 * B + 10
 
 
 @pytest.mark.parametrize("selector", ["random", "loss_ema"])
-def test_under_xla_it_is_the_same_run_too(selector):
+def test_a_streamed_run_under_xla_matches_one_in_memory(selector):
     expected, expected_history = run(selector, (X, Y), "xla")
-    trainer, history = run(selector, (CountingSource(X, Y),), "xla", buffer_bytes=6 * B * ROW)
+    trainer, history = run(selector, (CountingSource(X, Y),), "xla", buffer_bytes=6 * B * ROW_BYTES)
     np.testing.assert_allclose(history["loss"], expected_history["loss"], rtol=1e-5)
     assert trainer.counts == expected.counts
     for found, other in zip(variable_values(trainer.model), variable_values(expected.model), strict=True):
         np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-6)
 
 
-def test_sample_weights_come_with_the_rows():
+def test_sample_weights_of_a_source_match_those_of_arrays():
     weight = np.linspace(0.1, 3, N).astype("float32")
     expected, _ = run("random", (X, Y), sample_weight=weight)
     trainer, _ = run("random", (CountingSource(X, Y, weight),))
     assert_same(variable_values(trainer.model), variable_values(expected.model))
 
 
-def test_a_run_in_pieces_and_in_small_calls_is_the_same():
+def test_a_callback_for_every_batch_does_not_change_a_streamed_run():
     each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch)
-    expected, history = run("loss_ema", (CountingSource(X, Y),), buffer_bytes=4 * B * ROW)
-    trainer, again = run("loss_ema", (CountingSource(X, Y),), buffer_bytes=4 * B * ROW, callbacks=[each])
+    expected, history = run("loss_ema", (CountingSource(X, Y),), buffer_bytes=4 * B * ROW_BYTES)
+    trainer, again = run("loss_ema", (CountingSource(X, Y),), buffer_bytes=4 * B * ROW_BYTES, callbacks=[each])
     assert history == again
     assert_same(variable_values(trainer.model), variable_values(expected.model))
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
-def test_resumed_in_the_middle_of_a_block_it_is_bit_equal(compile, tmp_path):
+def test_resuming_in_the_middle_of_a_block_is_bit_equal(compile, tmp_path):
     def saves(trainer):
         def save(batch, logs):
             if trainer.counts["steps"] == 17:
@@ -91,7 +91,7 @@ def test_resumed_in_the_middle_of_a_block_it_is_bit_equal(compile, tmp_path):
 
         return keras.callbacks.LambdaCallback(on_train_batch_end=save)
 
-    options = {"epochs": 3, "buffer_bytes": 8 * B * ROW, "verbose": 0}
+    options = {"epochs": 3, "buffer_bytes": 8 * B * ROW_BYTES, "verbose": 0}
     whole, resumed = (Trainer(mlp(), "random", batch_size=B, compile=compile) for _ in range(2))
     expected = whole.fit(CountingSource(X, Y), callbacks=[saves(whole)], **options).history
     resumed.resume(tmp_path / "run.npz")
@@ -99,13 +99,13 @@ def test_resumed_in_the_middle_of_a_block_it_is_bit_equal(compile, tmp_path):
     assert_same(variable_values(resumed.model), variable_values(whole.model))
 
 
-def test_no_more_is_held_than_the_buffer():
+def test_memory_stays_within_the_buffer():
     # 800 samples of 4 kB; room for two blocks of two batches.
     x = np.random.default_rng(0).normal(size=(800, 1000)).astype("float32")
     source = CountingSource(x, np.arange(800) % 3)
     room = 4 * B * (x[0].nbytes + 8)
     trainer, _ = run("random", (source,), build=lambda: mlp(features=1000), buffer_bytes=room, epochs=2)
-    # The samples that the model was built with may be there besides.
+    # The samples that the model was built with may be alive too.
     assert source.most <= room + 2 * (x[0].nbytes + 8)
     # Two blocks: one is read ahead while the other is trained on.
     assert source.most > 0.9 * room
@@ -113,16 +113,16 @@ def test_no_more_is_held_than_the_buffer():
     assert trainer.counts["samples"] == 1600
 
 
-def test_nothing_is_read_twice_in_a_pass():
+def test_no_row_is_read_twice_in_a_pass():
     source = CountingSource(X, Y)
-    run("random", (source,), buffer_bytes=4 * B * ROW, epochs=1)
+    run("random", (source,), buffer_bytes=4 * B * ROW_BYTES, epochs=1)
     trained = -(-N // (2 * B)) * 2 * B
-    # Warm-up and the sample to build with read a few rows besides.
+    # The warm-up and the sample to build with read a few more rows.
     assert source.rows <= trained + 4 * (2 * B) + 4
 
 
 @pytest.mark.parametrize("compile", ["graph", "xla"])
-def test_a_memmap_larger_than_the_buffer(tmp_path, compile):
+def test_a_memmap_larger_than_the_buffer_is_trained_within_it(tmp_path, compile):
     path = tmp_path / "x.dat"
     disk = np.memmap(path, np.float32, "w+", shape=(3000, 64))
     generator = np.random.default_rng(0)
@@ -140,13 +140,13 @@ def test_a_memmap_larger_than_the_buffer(tmp_path, compile):
     assert np.isfinite(trainer.losses).sum() > 2500
 
 
-def test_validation_data_are_evaluated():
+def test_validation_results_of_a_streamed_run_match_those_in_memory():
     _, history = run("random", (CountingSource(X, Y),), validation_data=(X, Y), epochs=2)
     _, expected = run("random", (X, Y), validation_data=(X, Y), epochs=2)
     assert history == expected
 
 
-def test_another_fit_and_another_seed_make_no_new_trace():
+def test_another_fit_and_another_seed_trace_nothing_again():
     source = CountingSource(X, Y)
     trainer = Trainer(mlp(), "random", batch_size=B, compile="xla")
     trainer.fit(source, epochs=1, verbose=0)
@@ -155,19 +155,19 @@ def test_another_fit_and_another_seed_make_no_new_trace():
     second = trainer.clock.seconds
     trainer.reset(3)
     trainer.fit(source, epochs=1, callbacks=[keras.callbacks.Callback()], verbose=0)
-    # Thirteen steps of a model of 67 weights are a matter of milliseconds, compiling takes half a second.
+    # Thirteen steps of a model of 67 weights take milliseconds; compiling takes half a second.
     assert min(second["training"], trainer.clock.training) < 0.2
 
 
 @pytest.mark.parametrize(
     "options", [{"sample_weight": np.ones(N)}, {"class_weight": {0: 2.0}}, {"validation_split": 0.2}]
 )
-def test_what_a_source_cannot_serve_is_refused(options):
+def test_options_for_arrays_are_rejected_with_a_source(options):
     with pytest.raises(UserError, match=next(iter(options))):
         run("random", (CountingSource(X, Y),), **options)
 
 
-def test_an_empty_source():
+def test_an_empty_source_is_rejected():
     with pytest.raises(UserError, match="the source is empty: there is no sample to train on"):
         run("random", (CountingSource(X[:0], Y[:0]),))
 
@@ -176,37 +176,37 @@ def test_an_empty_source():
     "take",
     [lambda rows: X[rows], lambda rows: (X[rows],), lambda rows: (X[rows][:3], Y[rows][:3]), lambda rows: (X[rows], Y)],
 )
-def test_a_source_that_gives_something_else(take):
-    class Odd(CountingSource):
+def test_a_source_that_returns_malformed_rows_is_rejected(take):
+    class Malformed(CountingSource):
         def take(self, indices):
             return take(indices)
 
     with pytest.raises(UserError, match="take"):
-        run("fixed", (Odd(X, Y),))
+        run("fixed", (Malformed(X, Y),))
 
 
-class Wrapped(CountingSource):
-    """Gives what arrays can be made of."""
+class TensorSource(CountingSource):
+    """Returns tensors instead of arrays."""
 
     def take(self, indices):
         return tuple(tf.constant(array) for array in super().take(indices))
 
 
-def test_tensors_of_a_source_are_taken_too():
+def test_a_source_may_return_tensors():
     plain, tensors = (Trainer(mlp(), batch_size=B, compile="graph") for _ in range(2))
     plain.fit(X, Y, verbose=0)
-    tensors.fit(Wrapped(X, Y), verbose=0)
+    tensors.fit(TensorSource(X, Y), verbose=0)
     assert_same(variable_values(tensors.model), variable_values(plain.model))
 
 
-def test_a_source_with_numbers_that_are_none_is_told_which():
+def test_nonfinite_values_of_a_source_are_reported_with_their_samples():
     x = X.copy()
     x[[30, 41], 2] = np.nan
     with pytest.raises(UserError, match="the source returned NaN or infinite values for samples "):
         Trainer(mlp(), "fixed", batch_size=B, compile="graph").fit(CountingSource(x, Y), verbose=0)
 
 
-def test_an_error_of_the_source_comes_through():
+def test_an_error_in_the_source_is_raised():
     class Broken(CountingSource):
         def take(self, indices):
             if len(indices) > 1 and 77 in indices:
@@ -214,7 +214,7 @@ def test_an_error_of_the_source_comes_through():
             return super().take(indices)
 
     with pytest.raises(OSError, match="disk on fire"):
-        run("fixed", (Broken(X, Y),), buffer_bytes=4 * B * ROW)
+        run("fixed", (Broken(X, Y),), buffer_bytes=4 * B * ROW_BYTES)
 
 
 def test_labels_of_a_source_outside_the_classes_stop_the_run():

@@ -1,4 +1,4 @@
-"""The trainer as a user meets it: callbacks, history, target, seconds, evaluation grid, seeds."""
+"""The public interface of the trainer: callbacks, history, calls of fit, seconds, resuming."""
 
 import time
 
@@ -18,16 +18,16 @@ LambdaCallback = keras.callbacks.LambdaCallback
 numpy_warning = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 
-def trainer_of(selector="random", build=mlp, **options):
+def make_trainer(selector="random", build=mlp, **options):
     return Trainer(build(), selector, **{"batch_size": B, "compile": "graph"} | options)
 
 
-def epochs_of(history):
+def count_epochs(history):
     return len(history["loss"])
 
 
-class Hooks(keras.callbacks.Callback):
-    """Notes the name and the first argument of every hook that is called."""
+class RecordHooks(keras.callbacks.Callback):
+    """Records the name and the first argument of every hook that is called."""
 
     def __init__(self):
         super().__init__()
@@ -35,18 +35,18 @@ class Hooks(keras.callbacks.Callback):
         for name in ("train_begin", "train_end", "test_begin", "test_end"):
             setattr(self, f"on_{name}", lambda logs=None, name=name: self.calls.append(name))
         for name in ("epoch_begin", "epoch_end", "train_batch_begin", "train_batch_end"):
-            setattr(self, f"on_{name}", lambda at, logs=None, name=name: self.calls.append((name, at)))
+            setattr(self, f"on_{name}", lambda number, logs=None, name=name: self.calls.append((name, number)))
 
 
 def test_every_hook_is_called_in_the_order_of_keras():
-    ours, theirs = Hooks(), Hooks()
-    trainer_of().fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[ours], verbose=0)
+    ours, theirs = RecordHooks(), RecordHooks()
+    make_trainer().fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[ours], verbose=0)
     mlp().fit(X, Y, batch_size=B, epochs=2, validation_data=(X, Y), callbacks=[theirs], verbose=0)
     assert ours.calls == theirs.calls
 
 
 def test_the_history_has_a_value_for_each_epoch():
-    result = trainer_of().fit(X, Y, epochs=3, validation_data=(X[:10], Y[:10]), verbose=0)
+    result = make_trainer().fit(X, Y, epochs=3, validation_data=(X[:10], Y[:10]), verbose=0)
     assert isinstance(result, keras.callbacks.History)
     assert result.epoch == [0, 1, 2]
     assert set(result.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
@@ -62,7 +62,7 @@ def test_lambda_callbacks_see_every_batch_and_its_running_means():
         on_train_batch_end=lambda batch, logs: rows.append((batch, logs["loss"], logs["accuracy"])),
         on_epoch_end=lambda epoch, logs: ends.append(logs["loss"]),
     )
-    history = trainer_of("fixed").fit(X, Y, epochs=2, callbacks=[each], verbose=0).history
+    history = make_trainer("fixed").fit(X, Y, epochs=2, callbacks=[each], verbose=0).history
     theirs = []
     each = LambdaCallback(on_train_batch_end=lambda batch, logs: theirs.append((batch, logs["loss"], logs["accuracy"])))
     mlp().fit(X, Y, batch_size=B, epochs=2, shuffle=False, callbacks=[each], verbose=0)
@@ -71,59 +71,61 @@ def test_lambda_callbacks_see_every_batch_and_its_running_means():
     assert rows[6][1] == ends[0]
 
 
-def test_a_patient_callback_is_told_about_the_last_batch_of_a_call():
-    class Patient(keras.callbacks.Callback):
+def test_a_patient_callback_gets_the_last_batch_of_each_call():
+    class PatientCallback(keras.callbacks.Callback):
         patient = True
         batches = ()
 
         def on_train_batch_end(self, batch, logs=None):
             self.batches += (batch,)
 
-    patient = Patient()
-    trainer_of().fit(X, Y, epochs=2, callbacks=[patient], verbose=0)
+    patient = PatientCallback()
+    make_trainer().fit(X, Y, epochs=2, callbacks=[patient], verbose=0)
     assert patient.batches == (6, 6)
 
 
 @numpy_warning
 def test_early_stopping_restores_the_best_weights():
-    kept = []
-    keeps = LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(variable_values(trainer.model)))
+    weights = []
+    save = LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(variable_values(trainer.model)))
     stop = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
-    trainer = trainer_of(build=lambda: mlp(optimizer=keras.optimizers.SGD(3.0)))
-    options = {"validation_data": (X, Y[::-1]), "callbacks": [keeps, stop], "verbose": 0}
+    trainer = make_trainer(build=lambda: mlp(optimizer=keras.optimizers.SGD(3.0)))
+    options = {"validation_data": (X, Y[::-1]), "callbacks": [save, stop], "verbose": 0}
     history = trainer.fit(X, Y, epochs=30, **options).history
     best = int(np.argmin(history["val_loss"]))
-    assert epochs_of(history) == best + 3 < 30
-    assert_same(variable_values(trainer.model), kept[best])
+    assert count_epochs(history) == best + 3 < 30
+    assert_same(variable_values(trainer.model), weights[best])
 
 
 @numpy_warning
-def test_model_checkpoint_saves_a_model_that_keras_reads(tmp_path):
+def test_model_checkpoint_saves_a_model_that_keras_loads(tmp_path):
     path = tmp_path / "best.keras"
-    trainer = trainer_of()
-    saves = keras.callbacks.ModelCheckpoint(path, monitor="loss", save_best_only=True)
-    trainer.fit(X, Y, epochs=4, callbacks=[saves], verbose=0)
+    trainer = make_trainer()
+    checkpoints = keras.callbacks.ModelCheckpoint(path, monitor="loss", save_best_only=True)
+    trainer.fit(X, Y, epochs=4, callbacks=[checkpoints], verbose=0)
     loaded = keras.models.load_model(path)
     assert_same(loaded.get_weights(), trainer.model.get_weights())
     assert int(loaded.optimizer.iterations.numpy()) == trainer.counts["steps"]
 
 
 @numpy_warning
-def test_model_checkpoint_every_few_batches(tmp_path):
-    saves = keras.callbacks.ModelCheckpoint(tmp_path / "{batch:02d}.weights.h5", save_freq=3, save_weights_only=True)
-    trainer_of().fit(X, Y, epochs=1, callbacks=[saves], verbose=0)
+def test_model_checkpoint_saves_every_few_batches(tmp_path):
+    checkpoints = keras.callbacks.ModelCheckpoint(
+        tmp_path / "{batch:02d}.weights.h5", save_freq=3, save_weights_only=True
+    )
+    make_trainer().fit(X, Y, epochs=1, callbacks=[checkpoints], verbose=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["03.weights.h5", "06.weights.h5"]
 
 
 @numpy_warning
 def test_reduce_on_plateau_lowers_the_rate_that_is_trained_with():
-    # An improvement by 10 is never seen, so that the rate falls after every epoch but the first.
-    reduces = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=10)
-    trainer = trainer_of("fixed")
-    history = trainer.fit(X, Y, epochs=3, callbacks=[reduces], verbose=0).history
+    # The loss never improves by 10, so the rate falls after every epoch but the first.
+    reduce_rate = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=10)
+    trainer = make_trainer("fixed")
+    history = trainer.fit(X, Y, epochs=3, callbacks=[reduce_rate], verbose=0).history
     np.testing.assert_allclose(history["learning_rate"], [0.1, 0.1, 0.05])
     assert trainer.model.optimizer.learning_rate.numpy() == np.float32(0.025)
-    again = trainer_of("fixed")
+    again = make_trainer("fixed")
     again.fit(X, Y, epochs=2, verbose=0)
     again.model.optimizer.learning_rate = 0.05
     again.fit(X, Y, epochs=1, verbose=0)
@@ -133,18 +135,18 @@ def test_reduce_on_plateau_lowers_the_rate_that_is_trained_with():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
 def test_tensorboard_writes_events(tmp_path):
     board = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
-    trainer_of().fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[board], verbose=0)
+    make_trainer().fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[board], verbose=0)
     events = list(tmp_path.glob("*/events.out.tfevents*"))
     assert {path.parent.name for path in events} == {"train", "validation"}
     assert b"epoch_loss" in events[0].read_bytes()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
-def test_our_tensorboard_adds_histograms_of_losses_and_choices(tmp_path):
+def test_tensorboard_of_batchsel_adds_histograms_of_losses_and_selections(tmp_path):
     board = batchsel.TensorBoard(tmp_path, write_graph=False)
     assert not callback_utils.needs_every_batch([board])
     assert callback_utils.needs_every_batch([batchsel.TensorBoard(tmp_path, update_freq=1)])
-    trainer = trainer_of()
+    trainer = make_trainer()
     trainer.fit(X, Y, epochs=3, validation_data=(X, Y), callbacks=[board], verbose=0)
     (path,) = tmp_path.glob("selection/events.out.tfevents*")
     found = {}
@@ -161,40 +163,40 @@ def test_our_tensorboard_adds_histograms_of_losses_and_choices(tmp_path):
 
 
 def test_a_callback_can_stop_at_a_batch_and_at_an_epoch():
-    def stops(at):
-        return lambda number, logs: setattr(trainer.model, "stop_training", number == at)
+    def stop_at(last):
+        return lambda number, logs: setattr(trainer.model, "stop_training", number == last)
 
-    trainer = trainer_of()
-    trainer.fit(X, Y, epochs=9, callbacks=[LambdaCallback(on_train_batch_end=stops(4))], verbose=0)
+    trainer = make_trainer()
+    trainer.fit(X, Y, epochs=9, callbacks=[LambdaCallback(on_train_batch_end=stop_at(4))], verbose=0)
     assert trainer.counts["steps"] == 5
     trainer.reset(0)
-    history = trainer.fit(X, Y, epochs=9, callbacks=[LambdaCallback(on_epoch_end=stops(1))], verbose=0).history
-    assert epochs_of(history) == 2
+    history = trainer.fit(X, Y, epochs=9, callbacks=[LambdaCallback(on_epoch_end=stop_at(1))], verbose=0).history
+    assert count_epochs(history) == 2
     assert trainer.counts["samples"] == 2 * N
 
 
 @pytest.mark.parametrize("verbose", [1, 2, "auto"])
-def test_the_progress_bar_of_keras(verbose, capsys):
-    trainer_of().fit(X, Y, epochs=2, verbose=verbose)
+def test_the_progress_bar_of_keras_is_shown(verbose, capsys):
+    make_trainer().fit(X, Y, epochs=2, verbose=verbose)
     shown = capsys.readouterr().out
     assert "Epoch 1/2" in shown
     assert "7/7" in shown
     assert "accuracy" in shown
 
 
-def test_calls_of_fit_go_on_where_the_last_one_ended():
-    pieces, whole = trainer_of("loss_ema"), trainer_of("loss_ema")
-    first = pieces.fit(X, Y, epochs=2, verbose=0).history
-    second = pieces.fit(X, Y, epochs=2, verbose=0).history
+def test_a_second_call_of_fit_continues_where_the_first_ended():
+    split, whole = make_trainer("loss_ema"), make_trainer("loss_ema")
+    first = split.fit(X, Y, epochs=2, verbose=0).history
+    second = split.fit(X, Y, epochs=2, verbose=0).history
     expected = whole.fit(X, Y, epochs=4, verbose=0).history
-    assert epochs_of(first) == epochs_of(second) == 2
-    assert pieces.counts["samples"] >= whole.counts["samples"]
+    assert count_epochs(first) == count_epochs(second) == 2
+    assert split.counts["samples"] >= whole.counts["samples"]
     assert first["loss"] == expected["loss"][:2]
     assert second["loss"][0] < first["loss"][0]
 
 
 def test_zero_epochs_train_nothing():
-    trainer = trainer_of()
+    trainer = make_trainer()
     before = variable_values(trainer.model)
     history = trainer.fit(X, Y, epochs=0, verbose=0).history
     assert history == {}
@@ -202,20 +204,20 @@ def test_zero_epochs_train_nothing():
     assert_same(variable_values(trainer.model), before)
 
 
-def test_the_warm_up_leaves_no_trace():
+def test_the_warm_up_changes_no_variable():
     states = []
-    notes = LambdaCallback(on_train_begin=lambda logs: states.append(variable_values(trainer.model)))
-    trainer = trainer_of(build=noisy_mlp)
+    record = LambdaCallback(on_train_begin=lambda logs: states.append(variable_values(trainer.model)))
+    trainer = make_trainer(build=noisy_mlp)
     before = variable_values(trainer.model)
-    trainer.fit(X, Y, callbacks=[notes], validation_data=(X, Y), verbose=0)
+    trainer.fit(X, Y, callbacks=[record], validation_data=(X, Y), verbose=0)
     assert_same(states[0], before)
     assert int(trainer.model.optimizer.iterations.numpy()) == 7
 
 
-def test_seconds_are_kept_by_what_they_were_spent_on(tmp_path):
-    trainer = trainer_of()
-    sleeps = LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.05))
-    trainer.fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[sleeps], checkpoint=tmp_path / "a.npz", verbose=0)
+def test_seconds_are_recorded_by_section(tmp_path):
+    trainer = make_trainer()
+    pause = LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.05))
+    trainer.fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[pause], checkpoint=tmp_path / "a.npz", verbose=0)
     seconds = trainer.clock.seconds
     assert seconds["callbacks"] >= 0.1
     assert seconds["training"] < 0.1 < seconds["tracing"]
@@ -240,7 +242,7 @@ def test_a_callback_that_stops_within_an_epoch_ends_it_as_in_keras():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
 
 
-def test_a_reset_takes_a_resume_back(tmp_path):
+def test_reset_cancels_a_resume(tmp_path):
     x, y = classes(50)
     trainer = Trainer(mlp(), batch_size=8, compile="graph")
     trainer.fit(x, y, epochs=2, checkpoint=tmp_path / "a.npz", verbose=0)
