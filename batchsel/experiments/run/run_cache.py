@@ -9,14 +9,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from batchsel.data import Dataset, Split
-from batchsel.data.variants.corruption import corrupt_labels, make_imbalanced
-from batchsel.data.variants.subsample import subsample
-from batchsel.errors import UsageError
+from batchsel.experiments.run.build_run import build_data, build_model, build_trainer
 from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.run_spec import RunSpec
-from batchsel.models.building import build_compiled
-from batchsel.schedules import is_constant
 from batchsel.training.diagnostics.selection_cost import selection_seconds
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.runtime.devices import make_deterministic
@@ -65,12 +61,7 @@ class RunCache:
         key = spec.data_key()
         if key not in self._variants:
             dataset_lookup.check_source(spec.dataset, spec.source)
-            dataset = subsample(self.named_dataset(spec.dataset), spec.train_share)
-            if spec.imbalance > 1:
-                dataset = make_imbalanced(dataset, spec.imbalance)
-            if spec.label_noise:
-                dataset = corrupt_labels(dataset, spec.label_noise, spec.label_noise_kind)
-            self._variants[key] = dataset
+            self._variants[key] = build_data(spec, self.named_dataset(spec.dataset))
         return self._variants[key]
 
     def trainer(self, spec: RunSpec) -> Trainer:
@@ -83,13 +74,13 @@ class RunCache:
             make_deterministic()
         key = spec.trainer_key()
         if key not in self._trainers:
-            self._trainers[key] = self._new_trainer(spec)
+            self._trainers[key] = build_trainer(spec, self.named_dataset(spec.dataset))
             if len(self._trainers) > _MAX_TRAINERS:
                 self._trainers.popitem(last=False)
         self._trainers.move_to_end(key)
         trainer = self._trainers[key]
         # A user's model is built again for each seed: it may load weights, or be of a kind that Keras cannot copy.
-        build = (lambda: self._new_model(spec)) if ".py:" in spec.model else None
+        build = (lambda: build_model(spec, self.named_dataset(spec.dataset))) if ".py:" in spec.model else None
         trainer.reset(spec.seed, learning_rate=spec.learning_rate, build=build)
         return trainer
 
@@ -120,31 +111,3 @@ class RunCache:
         if trainer not in self._probes:
             self._probes[trainer] = DiagnosticProbes(trainer)
         return self._probes[trainer]
-
-    def _new_trainer(self, spec: RunSpec) -> Trainer:
-        if spec.cut_padding and self.named_dataset(spec.dataset).task == "language_model":
-            raise UsageError("sequences of a language model have no padding to cut. Leave --cut-padding out.")
-        return Trainer(
-            self._new_model(spec),
-            spec.selector,
-            batch_size=spec.batch_size,
-            schedule=None if is_constant(spec.schedule) else spec.schedule,
-            compile=spec.compile,
-            cut_padding=spec.cut_padding,
-            augment=spec.augment,
-            curriculum=spec.curriculum,
-            accumulate=spec.accumulate or None,
-        )
-
-    def _new_model(self, spec: RunSpec) -> Any:
-        dataset = self.named_dataset(spec.dataset)
-        return build_compiled(
-            spec.model,
-            dataset.input_shape,
-            dataset.outputs,
-            dataset.task,
-            optimizer=spec.optimizer,
-            learning_rate=spec.learning_rate,
-            mixed_precision=spec.mixed_precision,
-            label_smoothing=spec.label_smoothing,
-        )

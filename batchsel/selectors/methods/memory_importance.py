@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.weighted import Weighted
 from batchsel.selectors.modifiers.blending import Mix
-from batchsel.selectors.scores.moving_averages import GradientEMA
+from batchsel.selectors.scores.gradient_ema import GradientEMA
 
 
 def memory_importance(decay: float = 0.9, uniform: float = 0.1, every: float | None = None) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.explore_exploit import ExploreExploit
-from batchsel.selectors.scores.moving_averages import LossEMA
+from batchsel.selectors.scores.loss_ema import LossEMA
 
 
 def smart(explore: float = 0.5, top: float = 0.2, decay: float = 0.9, every: float | None = None) -> Part:
