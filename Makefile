@@ -36,7 +36,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/pyright
-	$(BIN)/python -m pytest --quiet tests/core/test_house.py
+	$(BIN)/python -m pytest --quiet tests/core/test_layout.py
 
 # One pytest for each folder: TensorFlow keeps what it has compiled as long as a process lives, gigabytes over all
 # tests. Folders whose tests fail do not stop the others; they are named at the end.

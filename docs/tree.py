@@ -1,6 +1,6 @@
 """Write the tree of the package into `docs/architecture.md`: `python docs/tree.py`.
 
-Every folder and module stands there with the first line of its docstring; in the catalogues (one file for each entry)
+Every folder and module stands there with the first line of its docstring; in the catalogs (one file for each entry)
 names are enough.
 """
 

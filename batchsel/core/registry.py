@@ -1,6 +1,6 @@
 """Names that users write for selectors, schedules, models and the like, and the code behind each name.
 
-A name stands once, beside its class (see `batchsel.core.catalogue`): adding a file to a folder adds its names.
+A name stands once, beside its class (see `batchsel.core.catalog`): adding a file to a folder adds its names.
 Installed packages add names through entry points. Nothing is imported before it is used.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchsel.core import call_syntax, catalogue
+from batchsel.core import call_syntax, catalog
 from batchsel.errors import unknown_name
 
 PLUGIN = "plugin"
@@ -46,7 +46,7 @@ class Entry:
 
     def doc(self) -> str:
         """Return the docstring, read from the source."""
-        return catalogue.docstring(self.target)
+        return catalog.docstring(self.target)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Registry:
     kind: str
     folders: Sequence[str] = ()
     group: str = ""
-    rule: catalogue.Rule = catalogue.named_parts
+    rule: catalog.Rule = catalog.named_parts
     families: Mapping[str, Sequence[str]] = field(default_factory=dict)
     built_in: Mapping[str, str] = field(default_factory=dict)
     example: str = ""
@@ -91,7 +91,7 @@ class Registry:
         family = {name: family for family, names in self.families.items() for name in names}
         found = {name: Entry(name, target, family.get(name, "")) for name, target in self.built_in.items()}
         for folder in self.folders:
-            for name, target in catalogue.scan(folder, self.rule).items():
+            for name, target in catalog.scan(folder, self.rule).items():
                 found[name] = Entry(name, target, family.get(name, folder.rpartition(".")[2]))
         return {name: found[name] for name in (*family, *found) if name in found}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchsel.core.catalogue import modules_with
+from batchsel.core.catalog import modules_with
 from batchsel.core.registry import Registry
 
 REGISTRY = Registry("loader of a data set", ["batchsel.data.sets"], "batchsel.datasets", modules_with("load"))

@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from batchsel.core import call_syntax
-from batchsel.core.catalogue import functions_with
+from batchsel.core.catalog import functions_with
 from batchsel.core.registry import Registry
 
 if TYPE_CHECKING:

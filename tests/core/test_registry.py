@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from batchsel.core.catalogue import docstring, named_parts, scan
+from batchsel.core.catalog import docstring, named_parts, scan
 from batchsel.core.registry import Entry, Registry
 from batchsel.errors import UsageError
 from batchsel.schedules.registry import REGISTRY as SCHEDULES

@@ -60,6 +60,7 @@ def show_selector(name: str, as_json: bool) -> None:
     click.echo("\nParameters" if parameters else "\nNo parameters")
     for parameter, text in parameters.items():
         click.echo(click.wrap_text(f"{parameter}: {text}", width=100, initial_indent="  ", subsequent_indent="    "))
+    click.echo(f"\nDefined in {entry.target.partition(':')[0]}")
 
 
 @selectors.command(

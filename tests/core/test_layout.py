@@ -1,4 +1,4 @@
-"""Rules of the house that a machine can check: sizes, folders, words, and the tree in the docs. No TensorFlow."""
+"""Layout rules that a machine can check: sizes, folders, words, and the tree in the docs. No TensorFlow."""
 
 import ast
 import re
@@ -13,6 +13,7 @@ CATALOGS = {"batchsel/data/sets", "batchsel/models"}
 """Folders with one file for each entry, as are all that are named methods."""
 QUESTIONS = re.compile(r"(What|How|Which|Whether|Where|Who|Whom|Why|When)\b")
 MAX_LINES, MAX_ENTRIES = 400, 15
+# Names of version 0.1 that a reader of Keras, optax or scikit-learn had to look up; they must not come back.
 OLD_MODULES = {
     "carry", "turn", "pace", "course", "feeds", "fitting", "request", "hooks", "faults", "preparation", "reference",
     "mixing", "resizing", "quiet", "interruption", "exchange", "drawing", "rhythm", "workshop", "campaign", "stated",
