@@ -62,15 +62,15 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
         now = tf.zeros([], tf.float32) + 0.3
         samples = tf.constant(2 * n, tf.int64)
         known = (step, samples, now, step, tf.constant(0), n, batch_size, losses, labels, inputs)
-        made = chosen.plan(state, Context(*known))
-        rows = tf.math.count_nonzero(made.weights)
+        next_plan = chosen.plan(state, Context(*known))
+        rows = tf.math.count_nonzero(next_plan.weights)
         # All of the plan is used, so that the compiler does not remove parts of it.
-        return rows, tf.reduce_sum(tf.cast(made.indices, tf.float32) * made.weights)
+        return rows, tf.reduce_sum(tf.cast(next_plan.indices, tf.float32) * next_plan.weights)
 
     seconds, rows, before = [], 1, _reset_peak_memory()
-    for place in range(_REPEATS + 1):
+    for step in range(_REPEATS + 1):
         start = time.perf_counter()
-        found = plan(state, losses, tf.constant(place, tf.int64))
+        found = plan(state, losses, tf.constant(step, tf.int64))
         rows = max(int(found[0].numpy()), 1)
         seconds.append(time.perf_counter() - start)
     each = sorted(seconds[1:])[_REPEATS // 2]

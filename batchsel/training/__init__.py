@@ -1,4 +1,4 @@
-"""Training: the compiled loop, the trainer around it, clock, target and checkpoints."""
+"""Training: the trainer, its compiled loop, clock and checkpoints."""
 
 from batchsel.core.lazy_imports import attach
 

@@ -1,4 +1,4 @@
-"""Auxiliary models, trained beside the model so that a selector can compare with them; on the clock."""
+"""Auxiliary models that a selector compares with, trained on the clock before the first step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from batchsel.training.runtime.clock import TRAINING, Clock
 _SIZES = {"units", "filters", "output_dim"}
 """Parameters of Keras layers that set their width."""
 _FORWARDS = 3
-"""Forward passes that a sample trained on costs: a backward pass costs about two."""
+"""Cost of a trained sample in forward passes: a backward pass costs about two."""
 
 
 class AuxiliaryTrainer(Protocol):
@@ -54,10 +54,10 @@ ScoreBlock = Callable[[Samples, tf.Tensor], tf.Tensor]
 
 
 class AuxiliaryModels:
-    """Models of the same form as the main one, or narrower, that are trained for a selector and score all samples.
+    """Copies of the model, or narrower ones, that are trained for a selector and score all samples.
 
     Args:
-        engine: The engine of the main model, which is copied, and on whose counts the cost is.
+        engine: The engine of the main model, which is copied; its counters include the cost.
         clock: The clock of the run.
         make_trainer: Makes a trainer, with the settings of the main one, for a model and a batch size.
     """
@@ -93,7 +93,7 @@ class AuxiliaryModels:
         self, data: Samples, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
     ) -> np.ndarray:
         """Train an auxiliary model, and score all samples by it; see `batchsel.selectors.types.TrainAuxiliary`."""
-        trainer, score = self._trainer(width, min(self._engine.batch_size, len(rows)))
+        trainer, score = self._get_trainer(width, min(self._engine.batch_size, len(rows)))
         n = int(tf.nest.flatten(data.x)[0].shape[0])
         part = gather_rows(data, tf.constant(rows, tf.int32))
         lr_controller = trainer.engine.step.lr_controller
@@ -115,12 +115,12 @@ class AuxiliaryModels:
             score_all(0)
         self._clock.nanoseconds[TRAINING] += trainer.clock.nanoseconds[TRAINING]
         share = trainer.model.count_params() / self._engine.model.count_params()
-        passed = _FORWARDS * trainer.counts["samples"] + n * len(losses)
-        self._engine.loop.add_scored(math.ceil(share * passed))
+        forward_passes = _FORWARDS * trainer.counts["samples"] + n * len(losses)
+        self._engine.loop.add_scored(math.ceil(share * forward_passes))
         return np.stack(losses) if every_pass else losses[0]
 
-    def _trainer(self, width: float, batch_size: int) -> tuple[AuxiliaryTrainer, ScoreBlock]:
-        """Return the trainer of a model of that width, and the function that computes losses; made once."""
+    def _get_trainer(self, width: float, batch_size: int) -> tuple[AuxiliaryTrainer, ScoreBlock]:
+        """Return the trainer of a model of that width, and the function that computes losses; created once."""
         key = width, batch_size
         if key not in self._trainers:
             trainer = self._make_trainer(_copy(self._engine.model, width), batch_size)
@@ -135,9 +135,9 @@ class AuxiliaryModels:
 
 
 def _copy(model: keras.Model, width: float) -> Any:
-    """Return a model of the same form with separate weights, compiled alike."""
+    """Return a copy of a model with separate weights, compiled with the same loss and optimizer settings."""
     try:
-        copy = variables.clone(model, clone_function=None if width == 1 else _narrower(model, width))
+        copy = variables.clone(model, clone_function=None if width == 1 else _narrowing_clone_function(model, width))
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         copy.compile(optimizer, model.loss, loss_weights=keras_private.get_loss_weights(model), metrics=None)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -153,7 +153,7 @@ def _copy(model: keras.Model, width: float) -> Any:
     return copy
 
 
-def _narrower(model: keras.Model, width: float) -> Callable[[keras.Layer], keras.Layer]:
+def _narrowing_clone_function(model: keras.Model, width: float) -> Callable[[keras.Layer], keras.Layer]:
     """Return a function that copies layers with fewer units or filters.
 
     The last layer that has any keeps them, and so do outputs.

@@ -21,7 +21,7 @@ _WEIGHTS = "weights_at_target/"
 
 
 class Stored(NamedTuple):
-    """The content of a checkpoint."""
+    """Content of a checkpoint."""
 
     variables: dict[str, np.ndarray]
     weights: list[np.ndarray]
@@ -41,7 +41,7 @@ class Stored(NamedTuple):
 def write(
     path: Path, variables: Mapping[str, tf.Variable], weights: list[np.ndarray] | None, meta: Mapping[str, Any]
 ) -> None:
-    """Write a checkpoint under another name and rename it, so that a kill at any moment does no harm.
+    """Write a checkpoint atomically: a run that is killed meanwhile leaves no damaged file.
 
     Args:
         path: The file, ``.npz``.
@@ -50,7 +50,7 @@ def write(
         meta: The record of the run, JSON.
 
     Raises:
-        UserError: If the folder cannot be written or the disk is full; an older file stays as it was.
+        UserError: If the folder cannot be written or the disk is full; an older file is kept.
     """
     arrays: dict[str, Any] = {name: _as_storable(variable.numpy()) for name, variable in variables.items()}
     arrays |= {f"{_WEIGHTS}{i}": _as_storable(weight) for i, weight in enumerate(weights or ())}
@@ -111,7 +111,7 @@ def check_settings(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]
 
 
 def read(path: Path) -> Stored:
-    """Read a whole checkpoint, and thereby check it.
+    """Read a whole checkpoint, which also checks it.
 
     Args:
         path: The file.
@@ -149,5 +149,5 @@ def _as_storable(array: np.ndarray) -> np.ndarray:
 
 
 def _to_number(value: Any) -> float:
-    """Return NumPy numbers, which callbacks may have put into the history, as JSON knows them."""
+    """Convert a NumPy number, which a callback may have put into the history, to one that JSON supports."""
     return value.item()

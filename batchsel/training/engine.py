@@ -1,4 +1,4 @@
-"""Everything that is built and traced for a model and a selector: step, loop, evaluation, their variables."""
+"""The engine of a trainer: step, loop and evaluation, built and traced for a model and a selector."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WARM_UP_STEPS = 2
 
 
 class Engine:
-    """Everything that a trainer compiles; rebuilt only for data of another size or type.
+    """The compiled parts of a trainer, rebuilt only for data of another size or type.
 
     Args:
         model: A compiled Keras model.
@@ -46,13 +46,13 @@ class Engine:
         compile: "graph", "xla" or "auto".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
         evaluation_batch_size: Rows of a forward pass when evaluating.
-        augmentation: Changes the samples of each batch that is trained on, or None.
+        augmentation: Random changes of the samples of each training batch, or None.
         accumulation_schedule: Number of batches of an update, or None for one.
-        curricula: Change what the samples look like over time, or None.
+        curricula: Changes of the samples that depend on time, or None.
 
     Raises:
-        UserError: If the model is not compiled, or trains in a way of its own; or if samples are mixed, and the
-            selector uses their losses.
+        UserError: If the model is not compiled, or overrides how Keras trains; or if samples are mixed and the selector
+            uses their losses.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class Engine:
 
     @property
     def loop(self) -> TrainLoop:
-        """The traced loop, known once a data set is."""
+        """The traced loop, which exists once a data set is known."""
         if self._loop is None:
             raise UserError("nothing was trained yet: call fit() first.")
         return self._loop
 
     @property
     def has_loop(self) -> bool:
-        """True once a data set is known."""
+        """True if a data set is known."""
         return self._loop is not None
 
     @property
@@ -112,10 +112,10 @@ class Engine:
     @property
     def xla(self) -> bool:
         """True if XLA compiles the whole loop."""
-        return use_xla(self.mode, self.model, self.selector, *self._transforms())
+        return use_xla(self.mode, self.model, self.selector, *self._transform_settings())
 
-    def _transforms(self) -> tuple[bool, Pipeline | None, Curricula | None]:
-        """Return what is done to the samples of a batch before they are trained on."""
+    def _transform_settings(self) -> tuple[bool, Pipeline | None, Curricula | None]:
+        """Return cut_padding, augmentation and curricula, which change a batch before it is trained on."""
         return self.step.cut_padding, self.augmentation, self.curricula
 
     @property
@@ -124,7 +124,7 @@ class Engine:
         return all(new is old for new, old in zip(_compilation(self.model), self._compiled, strict=True))
 
     def prepare(self, feed: DataFeed) -> TrainLoop:
-        """Return the loop for a data set; a new one if its size or its types are not those of the last.
+        """Return the loop for a data set; a new one if its size or types differ from those of the last.
 
         Args:
             feed: The data.
@@ -133,7 +133,9 @@ class Engine:
             UserError: If the data do not suit the model, or the model was compiled again.
         """
         if not self.compile_unchanged:
-            raise UserError("the model was compiled again after this trainer was made; make a new Trainer(model, ...).")
+            raise UserError(
+                "the model was compiled again after this trainer was created. Create a new Trainer(model, ...)."
+            )
         example = feed.example()
         arrays.check_batch_size(self.batch_size, feed.n)
         signature = (feed.n, type(feed).__name__, _signature(example))
@@ -148,7 +150,7 @@ class Engine:
         """Build model, optimizer and metrics by a forward pass on one sample.
 
         Args:
-            samples: Arrays, of which the first sample is used.
+            samples: Arrays; the first sample is used.
 
         Raises:
             UserError: If the model has nothing to train.
@@ -161,7 +163,7 @@ class Engine:
             variables.initialize(self.model, self._pending_seed)
             self._pending_seed = None
         self._check_transforms(samples, one)
-        # Zeros, because the targets are checked only when the kind of loss is known.
+        # Zeros, because the targets cannot be checked before the kind of loss is known.
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
         self.step.build()
@@ -176,7 +178,7 @@ class Engine:
             self._metrics_built = True
 
     def _check_transforms(self, samples: Samples, one: Samples) -> None:
-        """Check that the model and its inputs suit what is done to the samples."""
+        """Check that the model and its inputs suit cut_padding, augmentation and curricula."""
         if self.step.cut_padding:
             check_cut(self.model, samples.x)
         if self.augmentation is not None:
@@ -195,13 +197,13 @@ class Engine:
             self._first_slots = [variable.numpy() for variable in optimizer.variables]
 
     def new_loop(self, n: int) -> None:
-        """Make the loop for n samples; what the selector knows of as many samples is kept.
+        """Create the loop for n samples; the state of the last loop is kept if n is the same.
 
         Args:
             n: Samples.
         """
         old, self._warm, self._signature = self._loop, False, None
-        compilation = choose_compilation(self.mode, self.model, self.selector, n, *self._transforms())
+        compilation = choose_compilation(self.mode, self.model, self.selector, n, *self._transform_settings())
         transforms = BatchTransforms.from_parts(self.augmentation, self.curricula, compilation.augmenting)
         self._loop = TrainLoop(self.step, self.selector, n, self.batch_size, compilation, transforms)
         self._loop.seed.assign(self.seed)
@@ -227,7 +229,7 @@ class Engine:
             arrays.check_labels(tf.nest.flatten(samples.y)[0], self._classes, numbers, ignored)
 
     def begin_fit(self) -> None:
-        """Clear what belongs to the last call of fit: an error, accumulated gradients, logs and metrics."""
+        """Clear the error, accumulated gradients, logs and metrics of the last call of fit."""
         self.loop.clear_error()
         self.loop.begin_fit()
         self.step.metrics.reset()
@@ -264,7 +266,7 @@ class Engine:
         self.measure_steps(time.perf_counter() - start, _WARM_UP_STEPS)
 
     def measure_steps(self, seconds: float, steps: int) -> None:
-        """Record how long some steps took.
+        """Record the time of a step.
 
         Args:
             seconds: Seconds of all of them.
@@ -341,6 +343,6 @@ def _compilation(model: keras.Model) -> tuple[Any, ...]:
 
 
 def _signature(samples: Samples) -> Any:
-    """Return structure, types and shapes of a sample: what a trace depends on."""
+    """Return structure, types and shapes of a sample, on which a trace depends."""
     leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(samples)]
     return leaves, str(tf.nest.map_structure(lambda leaf: 0, samples))

@@ -1,4 +1,4 @@
-"""`batchsel.fit`, a replacement of `model.fit`."""
+"""`batchsel.fit`, a replacement for `model.fit`."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def fit(
 ) -> keras.callbacks.History:
     """Train a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
 
-    Called again with the same settings it goes on, as `model.fit` does: with new batches, and with the state of the
-    selector, as long as there are as many samples. Another seed clears that state.
+    Called again with the same settings, it continues as `model.fit` does, with new batches. The state of the selector
+    is kept if the number of samples is the same; another seed clears it.
 
     Args:
         model: Any compiled Keras model.
@@ -45,8 +45,8 @@ def fit(
         schedule: The learning rate over the run, as in `Trainer`.
         compile: "auto", "graph" or "xla".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
-        augment: Changes of the samples on their way into training, as in `Trainer`.
-        curriculum: Changes of samples over time, as in `Trainer`.
+        augment: Random changes of the samples, as in `Trainer`.
+        curriculum: Changes of the samples that depend on time, as in `Trainer`.
         accumulate: Batches of an update, as in `Trainer`.
         **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
             validation_split, evaluate_every, callbacks, verbose, target, hold, stop_at_target,
@@ -56,7 +56,7 @@ def fit(
         The history, as Keras returns it.
 
     Raises:
-        UserError: If the model, the data or the selector cannot be used, before anything is trained.
+        UserError: If the model, the data or the selector cannot be used; raised before training starts.
 
     Example:
         >>> import batchsel, keras, numpy as np
@@ -70,7 +70,7 @@ def fit(
     augment, curriculum = (tuple(value) if isinstance(value, list) else value for value in (augment, curriculum))
     settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _ATTRIBUTE, (None, None))
-    if trainer is None or not _same(known, settings) or not trainer.engine.compile_unchanged:
+    if trainer is None or not _equal(known, settings) or not trainer.engine.compile_unchanged:
         trainer = Trainer(
             model,
             selector,
@@ -89,7 +89,7 @@ def fit(
     return trainer.fit(x, y, **options)
 
 
-def _same(known: tuple[Any, ...] | None, settings: tuple[Any, ...]) -> bool:
+def _equal(known: tuple[Any, ...] | None, settings: tuple[Any, ...]) -> bool:
     """Return whether settings are those of the trainer that is kept."""
     try:
         return known == settings

@@ -16,9 +16,9 @@ from batchsel.errors import UserError
 from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
-from batchsel.training.fit.fit_config import FitConfig, warn_of_long_durations
-from batchsel.training.fit.fit_loop import FitLoop
-from batchsel.training.fit.fit_record import FitRecord
+from batchsel.training.fit_call.fit_config import FitConfig, warn_of_long_durations
+from batchsel.training.fit_call.fit_loop import FitLoop
+from batchsel.training.fit_call.fit_record import FitRecord
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, StreamingFeed
@@ -65,24 +65,24 @@ class Trainer:
         batch_size: b, samples of a step.
         seed: Seed of all random choices of the selector. It does not change the weights; see `reset`.
         schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
-            names them all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
+            shows all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
             optimizer and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.loop.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros at the end, are cut to the
             longest in them; for models whose outputs do not depend on padding, which is checked.
         evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
-        augment: Changes of the samples of each batch on their way into training, such as "crop(4) | flip"; a Keras
-            layer, a function ``x -> x`` on the batch, or a list of these; see `batchsel.augmentation.resolve`.
+        augment: Random changes of the samples of each training batch, such as "crop(4) | flip"; a Keras layer,
+            a function ``x -> x`` on the batch, or a list of these; see `batchsel.augmentation.resolve`.
             Evaluation, and selectors that score pools, see the plain samples.
-        curriculum: Changes of samples over time, after `augment`, such as "blur(sigma=1.0, until=0.2)"; see
-            `batchsel.curricula.resolve`.
+        curriculum: Changes of the samples that depend on time, after `augment`, such as
+            "blur(sigma=1.0, until=0.2)"; see `batchsel.curricula.resolve`.
         accumulate: Batches of an update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The gradients are
-            averaged over all samples of these batches. The last update of the budget takes what is left; a run that
-            ends before its budget drops what it has not applied.
+            averaged over all samples of these batches. The last update of the budget uses the batches that are left; a
+            run that ends earlier discards gradients that are not applied yet.
 
     Raises:
-        UserError: If the model is not compiled, or trains in a way of its own; or if `augment` mixes samples (mixup,
-            CutMix), and the selector uses training losses.
+        UserError: If the model is not compiled, or overrides how Keras trains; or if `augment` mixes samples (mixup,
+            CutMix) and the selector uses training losses.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
@@ -122,7 +122,7 @@ class Trainer:
         """Record of the call of fit under way, or of the last."""
         self.resumed = False
         self._checkpoint: Path | None = None
-        """The checkpoint to be restored once data are known."""
+        """The checkpoint to restore once the data are known."""
         rows = evaluation_batch_size or max(256, batch_size)
         self.engine = Engine(
             model, self.selector, batch_size, self.schedule, compile, cut_padding, rows, self.augmentation,
@@ -158,18 +158,18 @@ class Trainer:
     ) -> keras.callbacks.History:
         """Train as `model.fit` does.
 
-        Called again it goes on, with the selector's state and the optimizer's; after `resume` it
-        finishes the interrupted call, whose arguments must be passed again.
+        Called again, it continues with the states of the selector and the optimizer; after `resume` it finishes the
+        interrupted call, whose arguments must be passed again.
 
         Args:
-            x: Inputs, first axis n; or a random-access source, ``len(x)`` samples of which
+            x: Inputs, first axis n; or a random-access source of ``len(x)`` samples, where
                 ``x.take(indices)`` returns ``(x, y)`` or ``(x, y, sample_weight)`` arrays.
             y: Targets, first axis n; None for a source.
             epochs: Budget in passes: n times as many samples are trained on, whatever the selector.
             sample_weight: Factor of each sample's loss, first axis n.
             class_weight: Factor of the loss by class id.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate on.
-            validation_split: Share of the data, its last part, kept for validation.
+            validation_split: Share of the data, its last part, held out for validation.
             evaluate_every: Passes between evaluations, at least a batch; this is an epoch of the callbacks.
             callbacks: Keras callbacks. Hooks for batches are called at the end of each call of the
                 compiled loop; a callback that overrides them gets every single batch, which is slower.
@@ -179,13 +179,13 @@ class Trainer:
             stop_at_target: Whether to stop when the target is reached, rather than at the end of the budget.
             seconds: Seconds on the clock after which the run ends.
             checkpoint: File written after each evaluation, and when Ctrl-C is pressed.
-            buffer_bytes: Memory for reading ahead from a source.
+            buffer_bytes: Memory for prefetching from a source.
 
         Returns:
             The history, as Keras returns it.
 
         Raises:
-            UserError: If the data cannot be trained on, before anything is.
+            UserError: If the data cannot be used; raised before training starts.
             TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
         """
         data = x, y, sample_weight, class_weight, validation_data, validation_split
@@ -210,7 +210,7 @@ class Trainer:
         return FitLoop(config, self.engine, self.clock, self.record, self.auxiliary, self.save).run()
 
     def _begin_fit(self, config: FitConfig) -> None:
-        """Start the record of a call of fit, or keep that of the call to be resumed."""
+        """Start the record of a call of fit, or keep that of the resumed call."""
         if not self.resumed:
             self.engine.begin_fit()
             self.record = FitRecord(fit_start=self.counts["samples"], epoch_start=self.counts["steps"])
@@ -236,7 +236,7 @@ class Trainer:
     def losses(self) -> np.ndarray:
         """``float32[n]``: the last known loss of every sample, infinite for samples not trained on yet.
 
-        Losses are those of samples as they were trained on, augmented; of mixtures where samples are mixed.
+        The samples are those trained on: augmented, and mixed if `augment` mixes them.
         """
         return self.loop.state.losses.numpy()
 
@@ -247,7 +247,7 @@ class Trainer:
 
     @property
     def schedule_log(self) -> dict[str, Any] | None:
-        """Changes over time in the last call of fit, at up to 200 points; None if nothing was to change.
+        """Log of scheduled values in the last call of fit, at up to 200 points; None if nothing is scheduled.
 
         "names" (learning rate, momentum, rates of layers, parameters of curricula), "samples" trained on before each
         point, and "values" by point and name.
@@ -288,7 +288,7 @@ class Trainer:
 
     @property
     def loop(self) -> TrainLoop:
-        """The traced loop, known once a data set is."""
+        """The traced loop, which exists once a data set is known."""
         return self.engine.loop
 
     @property
@@ -301,7 +301,7 @@ class Trainer:
         return self.engine.variables()
 
     def prepare(self, feed: DataFeed) -> TrainLoop:
-        """Return the loop for a data set, with the checkpoint to resume from in its variables."""
+        """Return the loop for a data set, and restore the checkpoint if a run is resumed."""
         loop = self.engine.prepare(feed)
         if self._checkpoint is not None:
             self._restore(self._checkpoint)
@@ -346,7 +346,7 @@ class Trainer:
             path: The file; conventionally ``.npz``.
 
         Raises:
-            UserError: If it cannot be written; an older file stays as it was.
+            UserError: If it cannot be written; an older file is kept.
         """
         meta = {
             "settings": {**self._settings(), "xla": self.xla},
@@ -359,7 +359,7 @@ class Trainer:
             checkpoint.write(Path(path), self.variables(), self.record.weights_at_target, meta)
 
     def resume(self, path: str | Path) -> None:
-        """Go on from a checkpoint: the next `fit` finishes the interrupted call.
+        """Resume from a checkpoint: the next `fit` finishes the interrupted call.
 
         The state of callbacks (such as how long `EarlyStopping` has waited) is not in a checkpoint.
 

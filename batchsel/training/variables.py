@@ -20,7 +20,7 @@ from batchsel.training.loop.train_step import TrainStep
 def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
     """Return all variables of a run.
 
-    Layers are numbered from one in every process, so the names consist of positions, not of layer names.
+    Keras numbers layers by process, so the names consist of positions, not of layer names.
 
     Args:
         step: Holds the model, the optimizer and the metrics.
@@ -104,8 +104,7 @@ def preserve(model: keras.Model) -> Iterator[None]:
 def initialize(model: keras.Model, seed: int) -> None:
     """Draw initial weights and random generators of a model again, as a function of the seed.
 
-    Frozen layers, and layers whose weights are learned otherwise than by training (such as `Normalization`),
-    keep theirs.
+    Frozen layers, and layers whose weights do not come from training (such as `Normalization`), keep their weights.
 
     Args:
         model: A model that `keras.models.clone_model` can clone.
@@ -135,7 +134,7 @@ def initialize(model: keras.Model, seed: int) -> None:
 
 
 def clone(model: keras.Model, **options: Any) -> keras.Model:
-    """Return a model of the same form with separate weights, not compiled.
+    """Return a copy of a model with separate weights, not compiled.
 
     Args:
         model: The model.
@@ -145,8 +144,7 @@ def clone(model: keras.Model, **options: Any) -> keras.Model:
         ValueError: Or another error of Keras, for models that it cannot clone.
     """
     compiled = model.compiled
-    # A clone of a compiled model is compiled too, for which Keras looks up losses by name, in vain if they
-    # are user code.
+    # A clone of a compiled model is compiled too: Keras looks up its losses by name, and does not find user code.
     model.compiled = False
     try:
         return keras.models.clone_model(model, **options)
@@ -160,15 +158,15 @@ def reinitialize(model: keras.Model, seed: int, build: Callable[[], keras.Model]
     Args:
         model: A built model.
         seed: Any integer.
-        build: Makes a built model of the same form.
+        build: Builds a model with weights of the same shapes.
 
     Raises:
-        UserError: If the models differ.
+        UserError: If the shapes differ.
     """
     fresh = model_variables(_make_seeded(seed, build))
     variables = model_variables(model)
     if [tuple(variable.shape) for variable in fresh] != [tuple(variable.shape) for variable in variables]:
-        raise UserError("build() returned a model of another form; it must make the same model each time.")
+        raise UserError("build() returned a model with other weight shapes; it must build the same model each time.")
     for variable, value in zip(variables, fresh, strict=True):
         variable.assign(value)
 
@@ -184,7 +182,7 @@ def _make_seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
 
 
 def _learned_weights(model: keras.Model) -> set[int]:
-    """Return the identities of weights that initializers do not draw; random generators are none of them."""
+    """Return the identities of weights that initializers do not draw; not those of random generators."""
     kept = set()
     for layer in keras_private.list_layers(model, include_self=False):
         leaf = not keras_private.list_layers(layer, include_self=False)

@@ -10,7 +10,7 @@ from problems import classes, mlp
 from selectors_for_tests import Pruning
 
 from batchsel import Trainer
-from batchsel.training.fit import fit_loop
+from batchsel.training.fit_call import fit_loop
 
 N, B = 50, 8
 X, Y = classes(N)

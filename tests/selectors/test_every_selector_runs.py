@@ -13,7 +13,7 @@ from selector_table import NAMES, selector
 
 from batchsel import Trainer
 from batchsel.selectors.registry import REGISTRY
-from batchsel.training.fit import fit_loop
+from batchsel.training.fit_call import fit_loop
 
 X, Y = classes(50)
 ORDER = [name for name, entry in REGISTRY.entries().items() if entry.family == "order"]

@@ -11,7 +11,7 @@ from problems import classes, line, linear, mlp
 from batchsel import Trainer, UserError
 from batchsel.selectors import Candidates, Fixed, NumpyFunction, Plan, Selection
 from batchsel.training import TrainingError
-from batchsel.training.fit import fit_loop
+from batchsel.training.fit_call import fit_loop
 
 N, B = 50, 8
 

@@ -260,7 +260,7 @@ def test_milestones_are_reached_in_compiled_loops(mode):
 
 def test_a_duration_longer_than_the_budget_is_reported():
     trainer = make_trainer(linear(), schedule="cosine | warmup('5 passes')", compile="graph")
-    with pytest.warns(UserWarning, match=r"something lasts 5 passes, and the budget ends after 2"):
+    with pytest.warns(UserWarning, match=r"a duration of 5 passes exceeds the budget of 2 passes"):
         trainer.fit(X, Y, epochs=2, verbose=0)
 
 

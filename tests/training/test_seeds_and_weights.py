@@ -286,7 +286,7 @@ def test_reset_by_build_keeps_the_weights_that_it_loads():
         trainer.fit(X, Y, verbose=0)
     assert (weights[0] == weights[2]).all()
     assert (weights[0] != weights[1]).any()
-    with pytest.raises(UserError, match="a model of another form"):
+    with pytest.raises(UserError, match="a model with other weight shapes"):
         trainer.reset(1, build=mlp)
 
 

@@ -10,7 +10,7 @@ from problems import assert_same, classes, mlp, noisy_mlp, variable_values
 
 import batchsel
 from batchsel import Trainer
-from batchsel.training.fit import callback_utils
+from batchsel.training.fit_call import callback_utils
 
 N, B = 50, 8
 X, Y = classes(N)

@@ -1,1 +1,1 @@
-"""Measurements of a run outside of its timed training: noise scale, feature SNR, selection cost."""
+"""Measurements of a run outside its timed training: noise scale, feature SNR, selection cost."""

@@ -51,16 +51,16 @@ class FeatureSNR:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        chosen = _select_layers(model)
+        selected = _select_layers(model)
         self._model = model
-        self.layers = _labels(model, chosen)
+        self.layers = _labels(model, selected)
         """Names of the compared layers, by depth; names that Keras numbers by process are numbered within the model."""
         try:
             inputs = model.inputs[0] if len(model.inputs) == 1 else model.input
-            self._features = keras.Model(inputs, [layer.output for layer in chosen])
+            self._features = keras.Model(inputs, [layer.output for layer in selected])
         except (AttributeError, KeyError, ValueError) as error:
             raise UserError(f"the features of {model.name!r} cannot be compared: {error}") from error
-        # A function of its own for each object, as in `Evaluation`.
+        # One function for each object, as in `Evaluation`.
         self._run = tf.function(lambda x: self._outputs(x), autograph=False)
 
     def decibels(self, x: Any, earlier: Sequence[list[np.ndarray]]) -> list[list[float | None]]:
@@ -75,18 +75,18 @@ class FeatureSNR:
         """
         x = to_tensors(x, ()).x
         size, count = self._sizes(x)
-        now = self._model.get_weights()
+        current_weights = self._model.get_weights()
         signal = np.zeros(len(self.layers))
         noise = np.zeros([len(earlier), len(self.layers)])
         with variables.preserve(self._model):
             for start in range(0, count, size):
                 rows = tf.nest.map_structure(lambda leaf, start=start: leaf[start : start + size], x)
-                self._model.set_weights(now)
-                best = self._run(rows)
-                signal += _sums_of_squares(best)
-                for place, weights in enumerate(earlier):
+                self._model.set_weights(current_weights)
+                current = self._run(rows)
+                signal += _sums_of_squares(current)
+                for position, weights in enumerate(earlier):
                     self._model.set_weights(weights)
-                    noise[place] += _sums_of_squares([f - b for f, b in zip(self._run(rows), best, strict=True)])
+                    noise[position] += _sums_of_squares([f - b for f, b in zip(self._run(rows), current, strict=True)])
         return [[_decibels(s, n) for s, n in zip(signal, row, strict=True)] for row in noise]
 
     def _sizes(self, x: Any) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _select_layers(model: keras.Model) -> list[keras.Layer]:
     if getattr(model, "inputs", None) is None:
         raise UserError(
             f"the features of {model.name!r}, a {type(model).__name__}, cannot be compared: only Sequential and"
-            " functional models have a graph of layers. Build it as one of these, or leave this measure out."
+            " functional models have a graph of layers. Build it as one of these, or leave out this measurement."
         )
     kernels = [layer for layer in layers if any(len(weight.shape) > 1 for weight in layer.trainable_weights)]
     if not kernels:
@@ -115,17 +115,17 @@ def _select_layers(model: keras.Model) -> list[keras.Layer]:
     for kind in ("block", "stage"):
         named = [layer for layer in layers if re.search(rf"(^|_){kind}_?\d+$", layer.name)]
         if len(named) > 1:
-            wanted = {id(layer) for layer in (kernels[0], *named, kernels[-1])}
-            return _thin([layer for layer in layers if id(layer) in wanted])
-    return _thin(kernels)
+            selected = {id(layer) for layer in (kernels[0], *named, kernels[-1])}
+            return _select_evenly([layer for layer in layers if id(layer) in selected])
+    return _select_evenly(kernels)
 
 
-def _thin(layers: list[keras.Layer]) -> list[keras.Layer]:
-    places = np.linspace(0, len(layers) - 1, min(_MAX_LAYERS, len(layers)))
-    return [layers[int(place)] for place in np.round(places)]
+def _select_evenly(layers: list[keras.Layer]) -> list[keras.Layer]:
+    positions = np.linspace(0, len(layers) - 1, min(_MAX_LAYERS, len(layers)))
+    return [layers[int(position)] for position in np.round(positions)]
 
 
-def _labels(model: keras.Model, chosen: list[keras.Layer]) -> list[str]:
+def _labels(model: keras.Model, selected: list[keras.Layer]) -> list[str]:
     """Return names that do not depend on the process: Keras numbers unnamed layers over all models."""
     labels: dict[int, str] = {}
     counted: dict[str, int] = {}
@@ -135,7 +135,7 @@ def _labels(model: keras.Model, chosen: list[keras.Layer]) -> list[str]:
         if kind.replace("_", "") == type(layer).__name__.lower():
             counted[kind] = counted.get(kind, 0) + 1
             labels[id(layer)] = f"{kind}_{counted[kind]}"
-    return [labels[id(layer)] for layer in chosen]
+    return [labels[id(layer)] for layer in selected]
 
 
 def _sums_of_squares(features: list[tf.Tensor]) -> np.ndarray:

@@ -32,8 +32,8 @@ class NoiseScale:
     set itself, add trace / n to the gradient. Their ratio is the noise scale: the batch size at which noise and
     gradient are equal; much larger batches save few steps.
 
-    Forward passes are in inference mode: dropout is off, and batch normalization uses its moving moments, which are not
-    meaningful before training. So each sample has a gradient of its own, as the formulas require; in training mode it
+    Forward passes are in inference mode: dropout is off, and batch normalization uses its moving statistics, which are
+    not meaningful before training. So each sample has its own gradient, as the formulas require; in training mode it
     would depend on the rest of its batch. The model's regularizers are part of the loss; sample weights and
     augmentation are not. No variable of the model is changed.
 

@@ -1,4 +1,4 @@
-"""Time of a selector's planning, scoring, choosing and updating, measured apart from training.
+"""Time of a selector's planning, scoring, choosing and updating, measured separately from training.
 
 They run in one compiled call together with the steps, so a run cannot time them separately. They are timed
 afterwards, on the state at the end of the run, and multiplied by how often they happened.
@@ -81,27 +81,29 @@ def _update(loop: TrainLoop, context: MakeContext) -> Body:
         rows = {"features": tf.zeros([loop.batch_size, max(width, 1)])}
         rows |= dict.fromkeys(("inputs", "residuals"), tf.zeros([loop.batch_size, 1]))
         signals = {name: rows.get(name, values) for name in loop.selector.signals}
-        seen = SampleStats(indices, values, tf.ones_like(indices, tf.bool), **signals)
-        return loop_state._replace(state=loop.selector.update(loop_state.state, seen, context(loop_state)))
+        stats = SampleStats(indices, values, tf.ones_like(indices, tf.bool), **signals)
+        return loop_state._replace(state=loop.selector.update(loop_state.state, stats, context(loop_state)))
 
     return body
 
 
 def _score(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
-        places = (tf.range(loop.width) + tf.cast(loop_state.step, tf.int32)) % loop.width
-        losses = loop.step.score(Batch(places, tf.ones([loop.width]), *gather_rows(pool, places))).loss
+        positions = (tf.range(loop.width) + tf.cast(loop_state.step, tf.int32)) % loop.width
+        losses = loop.step.score(Batch(positions, tf.ones([loop.width]), *gather_rows(pool, positions))).loss
         return loop_state._replace(last_losses=loop_state.last_losses * 0.5 + losses[: loop.batch_size])
 
     return body
 
 
 def _choose(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
-    places = tf.range(loop.width)
-    seen = loop.step.score(Batch(places, tf.ones([loop.width]), *pool))
+    positions = tf.range(loop.width)
+    stats = loop.step.score(Batch(positions, tf.ones([loop.width]), *pool))
 
     def body(loop_state: LoopState) -> LoopState:
-        changed = seen._replace(loss=seen.loss * (1 + 1e-3 * tf.cast(tf.math.floormod(loop_state.step, 7), tf.float32)))
+        changed = stats._replace(
+            loss=stats.loss * (1 + 1e-3 * tf.cast(tf.math.floormod(loop_state.step, 7), tf.float32))
+        )
         positions = loop.choose(loop_state.state, changed, context(loop_state)).positions
         return loop_state._replace(last_indices=(loop_state.last_indices + positions) % loop.n)
 

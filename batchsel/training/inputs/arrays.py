@@ -55,7 +55,7 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
 def validate_fit_data(
     x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any, validation_split: float
 ) -> tuple[Samples | None, Samples | None]:
-    """Return the training and the validation part of the arguments of `fit`, checked.
+    """Check the data passed to `fit`, and return the training and the validation samples.
 
     Args:
         x: Inputs, or a random-access source.
@@ -147,7 +147,7 @@ def check_seed(seed: Any) -> int:
     """Check a seed, and return it as a Python number.
 
     Args:
-        seed: Any whole number from 0 to 2^31 - 1: generators on the device accept no more.
+        seed: A whole number from 0 to 2^31 - 1, the limit of generators on the device.
 
     Raises:
         UsageError: If it is not one.
@@ -197,7 +197,7 @@ def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignore
     bad = np.argwhere(outside)
     if bad.size:
         numbers = np.arange(len(labels)) if numbers is None else numbers
-        shown = ", ".join(f"{labels[row, place]:g} at {numbers[row]}" for row, place in bad[:5])
+        shown = ", ".join(f"{labels[row, column]:g} at {numbers[row]}" for row, column in bad[:5])
         raise UserError(
             f"{len(bad)} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
             " Correct them, or build the model with more outputs."
@@ -219,7 +219,7 @@ def check_finite(name: str, rows: Any, numbers: np.ndarray) -> None:
         bad = _nonfinite_rows(leaf)
         if len(bad):
             raise UserError(
-                f"{name} returned NaN or infinite values for samples {_first(numbers[bad])}. Leave them out or correct"
+                f"{name} returned NaN or infinite values for samples {_head(numbers[bad])}. Leave them out or correct"
                 " them."
             )
 
@@ -234,7 +234,7 @@ def _check_leaf(name: str, leaf: Any, n: int) -> None:
     bad = _nonfinite_rows(leaf)
     if len(bad):
         raise UserError(
-            f"{name} has NaN or infinite values in {len(bad)} samples: {_first(bad)}. Replace them or leave the samples"
+            f"{name} has NaN or infinite values in {len(bad)} samples: {_head(bad)}. Replace them or leave the samples"
             " out."
         )
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biuf":
@@ -248,7 +248,7 @@ def _nonfinite_rows(leaf: Any) -> np.ndarray:
     return np.flatnonzero(~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1))
 
 
-def _first(numbers: np.ndarray) -> str:
+def _head(numbers: np.ndarray) -> str:
     return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 
 

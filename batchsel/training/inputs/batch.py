@@ -1,4 +1,4 @@
-"""Samples and batches as the loop passes them on."""
+"""Tuples of samples and batches, which the parts of the loop pass to each other."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Samples(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch, or a pool from which one is taken. Shapes use b for the size of either."""
+    """A batch, or a pool from which one is chosen. Shapes use b for the size of either."""
 
     indices: tf.Tensor
     """``int32[b]`` sample numbers."""
     weights: tf.Tensor
-    """``float32[b]`` factors of the loss in the plan; 0 for rows that only fill up the batch, behind real ones."""
+    """``float32[b]`` factors of the loss in the plan; 0 for rows that only fill up the batch, after the real ones."""
     x: Any
     """``[b, ...]`` inputs."""
     y: Any

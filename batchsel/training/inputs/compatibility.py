@@ -1,4 +1,4 @@
-"""Checks that a selector and a model suit what is done to the samples."""
+"""Checks that a selector suits mixed samples, and a model images of several sizes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_sizes(model: keras.Model, x: Any, small: Any = None) -> None:
 
     Args:
         model: The model, built.
-        x: Inputs, of which the first image is used.
+        x: Inputs; the first image is used.
         small: The same at their smallest; None for images of half the sides.
 
     Raises:
@@ -71,16 +71,16 @@ def check_sizes(model: keras.Model, x: Any, small: Any = None) -> None:
     call = tf.function(lambda rows: model(rows, training=False), input_signature=[spec], autograph=False)
     try:
         shapes = [[part.shape for part in tf.nest.flatten(call(rows))] for rows in (whole, reduced)]
-    # Whatever a layer of the user raises where it reads a height or a width that is None.
+    # User layers may raise any error where a height or a width is None.
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
-        raise _one_size(model, reduced, f"{type(error).__name__}: {reason}") from error
+        raise _one_size_error(model, reduced, f"{type(error).__name__}: {reason}") from error
     if shapes[0] != shapes[1]:
         outputs = [" and ".join(str(shape.as_list()) for shape in side) for side in shapes]
-        raise _one_size(model, reduced, f"the outputs have the shapes {outputs[0]} and {outputs[1]}")
+        raise _one_size_error(model, reduced, f"the outputs have the shapes {outputs[0]} and {outputs[1]}")
 
 
-def _one_size(model: keras.Model, reduced: tf.Tensor, reason: str) -> UserError:
+def _one_size_error(model: keras.Model, reduced: tf.Tensor, reason: str) -> UserError:
     size = " x ".join(map(str, reduced.shape[1:3]))
     return UserError(
         f"the model {model.name!r} accepts images of one size only, and not of {size} pixels ({reason}). {_REMEDY}"

@@ -33,7 +33,7 @@ def check_cut(model: keras.Model, x: Any) -> None:
 
     Args:
         model: The model, built.
-        x: Inputs, of which the first sample is used.
+        x: Inputs; the first sample is used.
 
     Raises:
         UserError: If the inputs are not padded sequences of numbers, or the model's outputs depend on padding.

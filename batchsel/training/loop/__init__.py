@@ -1,1 +1,1 @@
-"""The traced training loop and everything it runs."""
+"""The traced training loop and its parts."""

@@ -14,8 +14,8 @@ from batchsel.schedules import AccumulationSchedule
 class GradientAccumulator:
     """Sums of gradients between updates, weighted by samples.
 
-    The gradient of an update is the mean over all samples of its batches, whatever their sizes. The moment of an update
-    is that of its first batch: it decides the number of batches and the learning rate, as for one large batch.
+    The gradient of an update is the mean over all samples of its batches, whatever their sizes. The timestamp of
+    an update is that of its first batch: it sets the number of batches and the learning rate, as for one large batch.
 
     Args:
         schedule: The number of batches of an update.
@@ -44,32 +44,32 @@ class GradientAccumulator:
 
     @property
     def timestamp(self) -> Timestamp:
-        """The moment of the first batch of the update; of the last update if the next has not begun."""
+        """Timestamp of the first batch of the update; of the last update if the next has not begun."""
         return Timestamp(*(variable.read_value() for variable in self._first))
 
     def add(self, gradients: Sequence[Any], samples: tf.Tensor, timestamp: Timestamp) -> None:
         """Add the gradients of a batch.
 
         Args:
-            gradients: Those of its mean loss; None for variables on which it does not depend.
+            gradients: Gradients of its mean loss; None for variables on which it does not depend.
             samples: ``float32[]`` samples of the batch.
-            timestamp: The moment of the run.
+            timestamp: Time of the batch.
         """
         begins = self._batches.read_value() == 0
         for variable, now in zip(self._first, timestamp, strict=True):
             variable.assign(tf.where(begins, now, variable.read_value()))
         self._missing = [gradient is None for gradient in gradients]
-        for known, gradient in zip(self._sums, gradients, strict=True):
+        for total, gradient in zip(self._sums, gradients, strict=True):
             if gradient is not None:
-                known.assign_add(samples * tf.cast(tf.convert_to_tensor(gradient), tf.float32))
+                total.assign_add(samples * tf.cast(tf.convert_to_tensor(gradient), tf.float32))
         self._samples.assign_add(samples)
         self._batches.assign_add(1)
 
     def update_if_due(self, update: Callable[[list[tf.Tensor | None], Timestamp], None], last: tf.Tensor) -> None:
-        """Apply the mean gradients when there are enough batches, or no more come.
+        """Apply the mean gradients if there are enough batches, or no more follow.
 
         Args:
-            update: Applies gradients at a moment.
+            update: Applies gradients, given the timestamp of the update.
             last: ``bool[]`` whether the budget ends with this batch.
         """
 
@@ -84,11 +84,11 @@ class GradientAccumulator:
         return self._batches.read_value() >= self._schedule.batches(self.timestamp)
 
     def take(self) -> list[tf.Tensor | None]:
-        """Return the mean gradients, None where there never was one, and clear the sums.
+        """Return the mean gradients, None for variables without gradients, and clear the sums.
 
         A zero in place of None would let optimizers decay the variable.
         """
-        means = [known / tf.maximum(self._samples, 1.0) for known in self._sums]
+        means = [total / tf.maximum(self._samples, 1.0) for total in self._sums]
         with tf.control_dependencies(means):
             self._clear_sums()
         return [None if missing else mean for missing, mean in zip(self._missing, means, strict=True)]
@@ -100,10 +100,10 @@ class GradientAccumulator:
             variable.assign(0.0)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """Return what the schedule log records of a moment.
+        """Return the values for the schedule log: ``float32[]`` by name.
 
         Args:
-            timestamp: The moment.
+            timestamp: Time of the update.
         """
         return {"batches of an update": tf.cast(self._schedule.batches(timestamp), tf.float32)}
 

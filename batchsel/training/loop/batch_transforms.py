@@ -1,4 +1,4 @@
-"""Transforms of a batch on its way into a training step: augmentation, then curricula."""
+"""Transforms of a training batch: augmentation, then curricula."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class BatchTransforms:
     """Augmentation and curricula, one after the other.
 
     Args:
-        augmentation: Changes each sample at random, or None.
-        curricula: Change what samples look like over time, or None.
+        augmentation: Random changes of each sample, or None.
+        curricula: Changes of the samples that depend on time, or None.
         compiled: Whether XLA compiles the transforms apart from the rest, except those that it cannot compile.
     """
 
@@ -43,7 +43,7 @@ class BatchTransforms:
             batch: The batch.
             seed: Seed of the run.
             step: ``int64[]`` the step.
-            timestamp: The moment of the run.
+            timestamp: Time of the batch.
 
         Returns:
             The batch with new inputs, and with the mixture if they are mixed.
@@ -54,10 +54,10 @@ class BatchTransforms:
         return batch._replace(x=x, mixture=mixture)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """Return what the schedule log records of a moment: ``float32[]`` by name.
+        """Return the values for the schedule log: ``float32[]`` by name.
 
         Args:
-            timestamp: The moment.
+            timestamp: Time of the update.
         """
         return {} if self._curricula is None else self._curricula.logged_values(timestamp)
 

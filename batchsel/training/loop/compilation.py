@@ -76,7 +76,7 @@ class Compilation(NamedTuple):
     all: bool
     """Everything together."""
     planning: bool = False
-    """The plans separately; compiling one takes about a second, which only many samples earn back."""
+    """The plans separately; compiling one takes about a second, which pays off only with many samples."""
     choosing: bool = False
     """The choice from a pool separately."""
     augmenting: bool = False
@@ -119,12 +119,12 @@ def choose_compilation(
         all=False,
         planning=separately and selector.traceable and n >= _MANY,
         choosing=separately and selector.traceable,
-        augmenting=separately and n >= _MANY and _suits_transforms(augmentation, curricula),
+        augmenting=separately and n >= _MANY and _transforms_suit_xla(augmentation, curricula),
     )
 
 
-def _suits_transforms(augmentation: Pipeline | None, curricula: Curricula | None) -> bool:
-    """Return whether there are transforms, all fast under XLA; curricula that it cannot compile stand apart."""
+def _transforms_suit_xla(augmentation: Pipeline | None, curricula: Curricula | None) -> bool:
+    """Return whether there are transforms, all fast under XLA, without curricula that it cannot compile."""
     transforms = [augmentation, curricula if curricula is None or curricula.supports_jit else None]
     suited = [transform.suits_xla for transform in transforms if transform is not None]
     return bool(suited) and all(suited)

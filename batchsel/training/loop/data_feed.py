@@ -21,15 +21,15 @@ class LoopResult(NamedTuple):
     """The result of a call of the loop."""
 
     ended: int
-    """Segments that ended in it."""
+    """Number of segments that ended in the call."""
     logs: np.ndarray
-    """``float32[k, metrics]`` their metrics."""
+    """``float32[k, metrics]`` metrics of the segments."""
     counters: np.ndarray
     """``int64[5]`` as `TrainLoop.counters` returns them."""
 
 
 class DataFeed(Protocol):
-    """Data that a loop can be run over."""
+    """Data to run a loop on."""
 
     n: int
 
@@ -49,7 +49,7 @@ class DataFeed(Protocol):
         ...
 
     def discard_prefetch(self) -> None:
-        """Discard prefetched blocks: variables were restored, and plans will be made again."""
+        """Discard prefetched blocks: variables were restored, so their plans are out of date."""
         ...
 
 
@@ -87,7 +87,7 @@ class InMemoryFeed:
 
 
 _BLOCK_STEPS = 128
-"""Most batches of a block: nothing can be trained on before the first block of a plan is read."""
+"""Maximum number of batches of a block: training waits for the first block of a plan."""
 
 
 class StreamingFeed:
@@ -98,7 +98,7 @@ class StreamingFeed:
     Args:
         source: ``len(source)`` samples, and ``source.take(indices)`` returns arrays ``(x, y)`` or
             ``(x, y, sample_weight)`` of those rows.
-        buffer_bytes: Bytes that both blocks may take, at least one batch each.
+        buffer_bytes: Memory for both blocks; each has at least one batch.
         check: Called with the rows of a block and their sample numbers.
     """
 

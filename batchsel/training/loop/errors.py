@@ -14,14 +14,14 @@ class TrainingError(UserError):
 
 
 def raise_for_status(loop: TrainLoop, status: int) -> None:
-    """Raise an error if a call of the loop stopped on one.
+    """Raise an error if a call of the loop ended with one.
 
     Args:
         loop: The loop after the call.
         status: The `LoopStatus` that the call returned.
 
     Raises:
-        TrainingError: Naming what happened, where, and what to do.
+        TrainingError: Naming the reason, the samples or the plan, and a remedy.
     """
     if status != LoopStatus.OK:
         raise TrainingError(_MESSAGES[LoopStatus(status)](loop))

@@ -62,8 +62,8 @@ class Evaluation:
         size = min(self._batch_size, n)
 
         def body(start: tf.Tensor) -> tuple[tf.Tensor]:
-            places = start + tf.range(size)
-            self._add(gather_rows(data, tf.minimum(places, n - 1)), tf.cast(places < n, tf.float32))
+            positions = start + tf.range(size)
+            self._add(gather_rows(data, tf.minimum(positions, n - 1)), tf.cast(positions < n, tf.float32))
             return (start + size,)
 
         tf.while_loop(lambda start: start < n, body, (tf.constant(0),), parallel_iterations=1)

@@ -1,4 +1,4 @@
-"""Parts of the training loop beside the way of a batch: variables, context of the selector, log, traced functions."""
+"""Base of the training loop: its variables, context of the selector, log, traced functions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Runner(Protocol):
 
 
 class LoopBase:
-    """State of a training loop over a data set, in variables, and the parts that it is made of.
+    """Variables and parts of a training loop over a data set.
 
     Args:
         step: The optimizer step.
@@ -36,7 +36,7 @@ class LoopBase:
         n: Samples in the data set.
         batch_size: b.
         compilation: The parts that XLA compiles.
-        transforms: Change the samples of each batch that is trained on, or None.
+        transforms: Transforms of each training batch, or None.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class LoopBase:
         return max((runner.trace_count() for runner in self.runners.values()), default=0)
 
     def context(self, loop_state: LoopState, samples: Samples | None) -> Context:
-        """Return what a selector may know of a run.
+        """Return the context of a run that a selector receives.
 
         Args:
             loop_state: The state.

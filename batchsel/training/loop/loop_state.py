@@ -11,17 +11,17 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.selectors import Plan
 
 SEGMENTS = 64
-"""Most stretches between two points of the evaluation grid in one call."""
+"""Maximum number of segments in one call; a segment ends at a point of the evaluation grid."""
 
 COUNTS = ("steps", "samples", "scored", "plans")
-"""Names of what is counted: batches trained on, samples trained on, samples scored by extra forward passes, plans."""
+"""Names of the counters: batches trained on, samples trained on, samples scored by extra forward passes, plans."""
 
 
 class LoopStatus(enum.IntEnum):
     """Reasons for the loop to stop. The numbers are stored in checkpoints."""
 
     OK = 0
-    """Nothing is wrong."""
+    """No error."""
     NONFINITE_LOSS = 1
     """A loss is NaN or infinite."""
     INVALID_INDICES = 2
@@ -44,7 +44,7 @@ class BudgetWindow(NamedTuple):
     budget: tf.Tensor
     """``int64[]`` samples to be trained on, at least 1."""
     size: tf.Tensor
-    """``int64[]`` samples in the data. A tensor: of constants compilers take the inverse, which is inexact."""
+    """``int64[]`` samples in the data. A tensor, because compilers multiply by the inexact inverse of a constant."""
 
     @classmethod
     def from_numbers(cls, start: int, budget: int, size: int) -> BudgetWindow:
@@ -72,7 +72,7 @@ class LoopState(NamedTuple):
     samples: tf.Tensor
     """``int64[]`` samples trained on."""
     scored: tf.Tensor
-    """``int64[]`` samples of pools, each an extra forward pass."""
+    """``int64[]`` samples scored, each by an extra forward pass."""
     plans: tf.Tensor
     """``int64[]`` plans made."""
     status: tf.Tensor
@@ -82,7 +82,7 @@ class LoopState(NamedTuple):
     last_losses: tf.Tensor
     """``float32[b]`` their losses."""
     losses: tf.Tensor
-    """``float32[n]`` the last known loss of every sample, infinite for samples not seen yet."""
+    """``float32[n]`` the last known loss of every sample, infinite for samples without one."""
     visits: tf.Tensor
     """``int32[n]`` number of times that each sample was trained on."""
     window: Any = ()
@@ -90,7 +90,7 @@ class LoopState(NamedTuple):
 
     @property
     def timestamp(self) -> Timestamp:
-        """The moment of the run, measured by its budget."""
+        """Time of the run, relative to its budget and its data."""
         done = tf.cast(self.samples - self.window.start, tf.float32)
         progress = tf.clip_by_value(done / tf.cast(self.window.budget, tf.float32), 0.0, 1.0)
         return Timestamp(progress, done / tf.cast(self.window.size, tf.float32))

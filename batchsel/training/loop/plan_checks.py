@@ -1,4 +1,4 @@
-"""Checks of plans, selections and losses within the loop, as a status of it."""
+"""Checks of plans, selections and losses within the loop, which return a status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchsel.selectors import Plan, Selection
 from batchsel.training.loop.loop_state import LoopStatus
 
 _LOWEST = -1e-5
-"""Losses that are 0 may be computed as slightly below."""
+"""Rounding may put a loss of 0 slightly below it."""
 
 
 def check_plan(plan: Plan, n: int, steps: int, width: int) -> tf.Tensor:
@@ -19,7 +19,7 @@ def check_plan(plan: Plan, n: int, steps: int, width: int) -> tf.Tensor:
     Args:
         plan: The plan.
         n: Samples in the data set.
-        steps: Most batches that it may have.
+        steps: Maximum number of its batches.
         width: Rows of a batch, or of a pool.
 
     Returns:

@@ -76,7 +76,7 @@ class InMemoryRunner:
 
 
 class BlockRunner:
-    """Runs a loop over blocks of rows along the plan, whatever source they come from.
+    """Runs a loop over blocks of rows, read from a source in the order of the plan.
 
     Args:
         loop: The loop.
@@ -106,8 +106,8 @@ class BlockRunner:
         loop = self._loop
 
         def gather(indices: tf.Tensor, loop_state: LoopState) -> Samples:
-            places = (loop_state.cursor - first) * loop.width + tf.range(loop.width)
-            return gather_rows(block, places)
+            positions = (loop_state.cursor - first) * loop.width + tf.range(loop.width)
+            return gather_rows(block, positions)
 
         def unfinished(loop_state: LoopState) -> tf.Tensor:
             inside = loop_state.cursor < first + self.steps

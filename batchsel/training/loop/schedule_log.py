@@ -1,4 +1,4 @@
-"""Log of what changes over a run: learning rate, momentum, rates of layers, blur, sizes."""
+"""Log of scheduled values over a run: learning rate, momentum, rates of layers, blur, sizes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 POINTS = 200
-"""Most points of a log; each is the last update in its part of the budget."""
+"""Maximum number of points of a log; each is the last update in its part of the budget."""
 
 
 class ScheduleLog:
-    """Numbers of updates over a run, one row for each of `POINTS` parts of the budget.
+    """Scheduled values of updates over a run, one row for each of `POINTS` parts of the budget.
 
     Args:
-        names: Names of the numbers.
+        names: Names of the values.
 
     Example:
         >>> schedule_log = ScheduleLog(["learning rate"])
@@ -43,9 +43,9 @@ class ScheduleLog:
             progress: ``float32[]`` in [0, 1].
             values: ``float32[]`` by name.
         """
-        place = tf.minimum(tf.cast(progress * POINTS, tf.int32), POINTS - 1)
+        row_index = tf.minimum(tf.cast(progress * POINTS, tf.int32), POINTS - 1)
         row = tf.stack([progress, *(tf.cast(values[name], tf.float32) for name in self.names)])
-        self.table.scatter_nd_update([[place]], [row])
+        self.table.scatter_nd_update([[row_index]], [row])
 
     def values(self, budget: int) -> dict[str, Any]:
         """Return the log as JSON.

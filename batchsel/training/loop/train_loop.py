@@ -1,4 +1,4 @@
-"""The way of a batch through the training loop: plan, gather, transform, step, update of the selector."""
+"""The training loop: plan, gather a batch, transform it, train on it, update the selector."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Gather = Callable[[tf.Tensor, LoopState], Samples]
 
 
 class TrainLoop(LoopBase):
-    """Training on the batches that a selector plans. All methods are traced: they return the state that follows."""
+    """Training on the batches that a selector plans. All methods are traced, and return the next state."""
 
     def steps(
         self,
@@ -32,7 +32,7 @@ class TrainLoop(LoopBase):
         Args:
             loop_state: The state.
             gather: Fetches the rows of a batch.
-            unfinished: Whether to go on, as long as the plan lasts and nothing is wrong.
+            unfinished: Whether to continue, unless the plan is used up or there is an error.
             samples: The whole data set, or None if it is streamed.
         """
 
@@ -53,7 +53,7 @@ class TrainLoop(LoopBase):
         return loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
 
     def advance(self, loop_state: LoopState, gather: Gather, context: Context) -> LoopState:
-        """Train on the batch at the cursor of the plan, on one taken from it if it is a pool, or only score it."""
+        """Train on the batch at the cursor of the plan, on one chosen from it if it is a pool, or only score it."""
         indices = self.slice_at_cursor(loop_state.plan.indices, loop_state)
         weights = self.slice_at_cursor(loop_state.plan.weights, loop_state)
         batch = Batch(indices, weights, *gather(indices, loop_state))
@@ -119,7 +119,7 @@ class TrainLoop(LoopBase):
         return loop_state._replace(state=state)
 
     def _record(self, loop_state: LoopState, stats: SampleStats) -> LoopState:
-        """Record the losses of a batch, and move the cursor behind it."""
+        """Record the losses of a batch, and advance the cursor."""
         return loop_state._replace(
             cursor=loop_state.cursor + 1,
             status=check_losses(stats.loss, self.selector.requires_nonnegative_losses, loop_state.status),

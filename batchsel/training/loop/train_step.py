@@ -22,11 +22,11 @@ from batchsel.training.optim.lr_controller import LRController
 LossWeights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Factors ``float32[b]`` of losses ``float32[b]``, given ``bool[b]`` of which rows are real."""
 AfterUpdate = Callable[[Timestamp], None]
-"""Called while it is traced, after each update, with the moment of the update."""
+"""Function to trace after each update, given the timestamp of the update."""
 
 
 class TrainStep:
-    """The part of a compiled model that a training loop repeats.
+    """The optimizer step of a compiled model.
 
     Args:
         model: A compiled Keras model.
@@ -78,8 +78,8 @@ class TrainStep:
 
         Args:
             batch: The batch.
-            timestamp: The moment of the run.
-            samples_left: ``int64[]`` samples of the budget that are left, with those of this batch.
+            timestamp: Time of the batch.
+            samples_left: ``int64[]`` samples of the budget that are left, including this batch.
             loss_weights: More factors of the losses, or None.
             after_update: Called after an update, or None.
 
@@ -128,10 +128,10 @@ class TrainStep:
         return self._stats(batch, losses, outputs, features)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """Return what the schedule log records of a moment: ``float32[]`` by name.
+        """Return the values for the schedule log: ``float32[]`` by name.
 
         Args:
-            timestamp: The moment.
+            timestamp: Time of the update.
         """
         values = self.lr_controller.logged_values(timestamp)
         return values if self.accumulator is None else values | self.accumulator.logged_values(timestamp)

@@ -134,7 +134,7 @@ class Objective:
             y: Targets, first axis b.
             y_pred: The model's outputs.
             sample_weight: ``float32[b]``, or one for each output, or None.
-            mixture: Which two samples each row mixes, or None; the loss is then the mean for both targets.
+            mixture: The two samples that each row mixes, or None; the loss is then the mean for both targets.
 
         Returns:
             ``float32[b]``.

@@ -74,22 +74,22 @@ class Signals:
             ``float32[b, d]``.
         """
         values = {}
-        wanted = [name for name in self._names if name not in _ROW_SIGNALS]
-        if wanted:
-            self._check_kind(wanted, y_pred)
+        requested = [name for name in self._names if name not in _ROW_SIGNALS]
+        if requested:
+            self._check_kind(requested, y_pred)
             truth, predicted = _probabilities(self._objective.output_losses[0], y, y_pred)
-            values = {name: _FORMULAS[name](truth, predicted) for name in wanted}
+            values = {name: _FORMULAS[name](truth, predicted) for name in requested}
         if features is not None:
             values["features"] = _flatten(features)
         if "inputs" in self._names:
             values["inputs"] = tf.concat([_flatten(leaf) for leaf in tf.nest.flatten(x)], axis=1)
         return values
 
-    def _check_kind(self, wanted: list[str], y_pred: tf.Tensor) -> None:
-        """Reject signals that the formulas cannot give for this loss."""
+    def _check_kind(self, requested: list[str], y_pred: tf.Tensor) -> None:
+        """Reject signals that the formulas do not cover for this loss."""
         loss = self._objective.output_losses[0]
         kind, _ = loss_kind(loss)
-        class_signals = [name for name in wanted if name in _CLASS_SIGNALS]
+        class_signals = [name for name in requested if name in _CLASS_SIGNALS]
         rows = y_pred.shape.rank == 2
         one_of_several = kind in ("sparse", "categorical") or (kind == "binary" and rows and y_pred.shape[-1] == 1)
         if class_signals and not (rows and one_of_several):
@@ -100,7 +100,7 @@ class Signals:
             )
         if not rows or (kind == "other" and getattr(loss, "fn", None) is not keras.losses.mean_squared_error):
             raise UserError(
-                f"the selector requests {', '.join(wanted)}, which are the gradient of the loss only for"
+                f"the selector requests {', '.join(requested)}, which are the gradient of the loss only for"
                 f" cross-entropy or squared error of one row of outputs. The loss here is {loss.name!r},"
                 f" the outputs have the shape {tuple(y_pred.shape)}. Choose a selector that needs losses only."
             )

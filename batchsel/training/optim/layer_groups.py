@@ -77,7 +77,7 @@ def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
     depth of the layer before them. Parallel branches, such as a projection next to a block, have paths of their own; a
     layer that is used several times counts at its first use. Depths without variables are left out.
 
-    Models within models are entered. A layer composed of layers that is not a model (attention, a recurrent layer and
+    Nested models are traversed. A layer composed of layers that is not a model (attention, a recurrent layer and
     its cell) is one step, and all its variables have the same depth: its inner order is not known, and query, key and
     value are parallel in whatever order they were created. A subclassed model has no graph; its layers form a chain in
     the order of ``model.layers``, and weights of its own have the depth of the layer before it.

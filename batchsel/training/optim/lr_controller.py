@@ -48,7 +48,7 @@ class LRController:
             check_layer_rates(self.optimizer)
 
     def capture_base_rate(self) -> None:
-        """Make the optimizer's current learning rate the base of the schedule, unless that sets another."""
+        """Make the optimizer's current learning rate the base of the schedule, unless that has a base of its own."""
         if self.schedule is not None:
             self.base_rate.assign(float(self.optimizer.learning_rate.numpy()))
 
@@ -156,6 +156,6 @@ def _read_initial_rate(optimizer: Any, schedule: Schedule | None) -> float:
     fixed = not isinstance(setting, keras.optimizers.schedules.LearningRateSchedule)
     if schedule is not None and not fixed:
         raise UserError(
-            "the optimizer has a learning-rate schedule of its own; give either that or schedule=, not both."
+            "the optimizer has a learning-rate schedule of its own. Use either that or schedule=, not both."
         )
     return float(optimizer.learning_rate.numpy()) if fixed else 0.0

@@ -1,4 +1,4 @@
-"""Keras callbacks and their hooks; the fewer must be called, the longer the loop runs without Python."""
+"""Keras callbacks and their hooks; the fewer are called, the longer the loop runs without Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from batchsel.errors import UsageError
-from batchsel.training.fit.fit_config import FitConfig
+from batchsel.training.fit_call.fit_config import FitConfig
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
@@ -48,7 +48,7 @@ def reject_lr_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
         callbacks: Keras callbacks.
 
     Raises:
-        UsageError: If one of Keras's sets the learning rate.
+        UsageError: If a callback of Keras sets the learning rate.
     """
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
@@ -80,7 +80,7 @@ def needs_batches(callbacks: keras.callbacks.CallbackList) -> bool:
 
 
 def can_skip_epochs(config: FitConfig) -> bool:
-    """Return whether epochs may pass without a return to Python: nothing happens between them.
+    """Return whether nothing happens between epochs, so that the loop need not return to Python.
 
     Args:
         config: Settings of the call of fit.
@@ -101,7 +101,7 @@ def _is_patient(callback: keras.callbacks.Callback) -> bool:
 
 
 def _overrides(callback: keras.callbacks.Callback, names: Sequence[str]) -> bool:
-    def overridden(name: str) -> bool:
+    def is_overridden(name: str) -> bool:
         own = getattr(callback, name, None)
         return getattr(own, "__func__", own) is not getattr(keras.callbacks.Callback, name, None)
 
@@ -109,7 +109,7 @@ def _overrides(callback: keras.callbacks.Callback, names: Sequence[str]) -> bool
         # LambdaCallback sets all hooks on the instance; those that were not passed are placeholders.
         placeholder = keras.callbacks.LambdaCallback()
         return any(_code(callback, name) != _code(placeholder, name) for name in names)
-    return any(map(overridden, names))
+    return any(map(is_overridden, names))
 
 
 def _code(callback: keras.callbacks.Callback, name: str) -> object:

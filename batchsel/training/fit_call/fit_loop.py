@@ -11,10 +11,10 @@ import numpy as np
 from batchsel.core.target import first_reached
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
-from batchsel.training.fit import callback_utils
-from batchsel.training.fit.fit_config import FitConfig
-from batchsel.training.fit.fit_record import FitRecord
-from batchsel.training.fit.sigint import DelayedKeyboardInterrupt
+from batchsel.training.fit_call import callback_utils
+from batchsel.training.fit_call.fit_config import FitConfig
+from batchsel.training.fit_call.fit_record import FitRecord
+from batchsel.training.fit_call.sigint import DelayedKeyboardInterrupt
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.loop.data_feed import LoopResult
 from batchsel.training.loop.errors import check_evaluation, raise_for_status
@@ -106,7 +106,7 @@ class FitLoop:
         self._callbacks.on_train_begin()
         self._counts, logs = self._loop.counts(), {}
         for row in list(record.pending):
-            # An interval had ended when the checkpoint was written, but not what is due at its end.
+            # The checkpoint was written when an interval had ended, but before its evaluation and hooks.
             epoch = self._epoch() - len(record.pending)
             self._callbacks.on_epoch_begin(epoch)
             logs = self._end_epoch(epoch, np.array(row, np.float32))
@@ -114,7 +114,7 @@ class FitLoop:
             logs = self._run_epochs(epoch) or logs
         self._raise_if_interrupted()
         if model.stop_training and self._counts["steps"] > record.epoch_start:
-            # A callback stopped training in the middle of an interval, which ends here as it does in Keras.
+            # A callback stopped training in the middle of an interval, which then ends, as in Keras.
             row = self._loop.log_row().numpy()
             self._loop.step.metrics.reset()
             logs = self._end_epoch(self._epoch(), row)
@@ -162,7 +162,7 @@ class FitLoop:
         return result
 
     def _call_steps(self) -> int:
-        """Return how many steps a call may take to return in time."""
+        """Return the number of steps after which a call returns in time."""
         seconds = _RESPONSE
         if self._config.seconds is not None:
             seconds = min(seconds, max(self._config.seconds - self._clock.training, 0))
@@ -175,9 +175,9 @@ class FitLoop:
         with self._clock.section("callbacks"):
             row = result.logs[result.ended - 1] if result.ended else self._loop.log_row().numpy()
             batch = self._counts["steps"] - self._record.epoch_start - 1
-            self._callbacks.on_train_batch_end(batch, self._named(row))
+            self._callbacks.on_train_batch_end(batch, self._logs_by_name(row))
 
-    def _named(self, row: np.ndarray) -> dict[str, float]:
+    def _logs_by_name(self, row: np.ndarray) -> dict[str, float]:
         logs = dict(zip(self._loop.log_names, map(float, row), strict=True))
         if not self._scheduled:
             logs.pop("learning_rate")
@@ -185,7 +185,7 @@ class FitLoop:
 
     def _end_epoch(self, epoch: int, row: np.ndarray) -> dict[str, float]:
         """Evaluate, call the epoch hooks, record, save."""
-        logs = self._named(row)
+        logs = self._logs_by_name(row)
         results = None if self._validation is None else self._evaluate(self._validation)
         if results is not None:
             logs |= {f"val_{name}": value for name, value in results.items()}
@@ -210,7 +210,7 @@ class FitLoop:
     def _record_evaluation(self, results: dict[str, float]) -> None:
         """Record an evaluation, and keep the weights of the first that meets the target and holds it."""
         record, target = self._record, self._config.target
-        if target is not None and target.met(results) and not self._reached():
+        if target is not None and target.met(results) and not self._target_reached():
             last = record.evaluations[-1] if record.evaluations else None
             if last is None or not target.met(last):
                 record.weights_at_target = self._model.get_weights()
@@ -221,11 +221,11 @@ class FitLoop:
         config = self._config
         if config.seconds is not None and self._clock.training >= config.seconds:
             return True
-        if config.stop_at_target and self._reached():
+        if config.stop_at_target and self._target_reached():
             return True
         return bool(self._model.stop_training)
 
-    def _reached(self) -> bool:
+    def _target_reached(self) -> bool:
         """Return whether the target was met often enough in a row."""
         target = self._config.target
         if target is None:

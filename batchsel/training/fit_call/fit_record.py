@@ -1,4 +1,4 @@
-"""Record of a call of fit, beside the values of its variables."""
+"""Record of a call of fit, in addition to the values of its variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclasses.dataclass
 class FitRecord:
-    """The record of the call of fit under way; with the variables it is all that a resumed run needs.
+    """Record of a call of fit; with the variables it is all that a resumed run needs.
 
     Args:
         fit_start: Samples trained on before this call.

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class DelayedKeyboardInterrupt:
-    """Context in which the first Ctrl-C is recorded instead of raised; a second one is raised as usual.
+    """Context manager in which the first Ctrl-C is recorded instead of raised; a second one is raised as usual.
 
     Outside the main thread, where Python delivers no signals, it does nothing.
 

@@ -28,7 +28,7 @@ class FitConfig:
         batch_size: b.
         epochs: Budget in passes.
         evaluate_every: Passes between evaluations, at least a batch.
-        seconds: Seconds of training after which it ends, or None.
+        seconds: Seconds of training after which the run ends, or None.
         target: The target, or None.
         hold: Evaluations in a row that must meet the target.
         stop_at_target: Whether to stop when the target is reached, rather than at the end of the budget.
@@ -118,7 +118,7 @@ def warn_of_long_durations(settings: Sequence[Any], passes: float, stacklevel: i
     longest = longest_passes(part for setting in known for part in getattr(setting, "parts", [setting]))
     if longest > passes > 0:
         warnings.warn(
-            f"{' and '.join(map(repr, known))}: something lasts {longest:g} passes, and the budget ends after"
-            f" {passes:g}. State durations as shares of the budget, or train longer.",
+            f"{' and '.join(map(repr, known))}: a duration of {longest:g} passes exceeds the budget of {passes:g}"
+            f" passes. State durations as shares of the budget, or train longer.",
             stacklevel=stacklevel + 1,
         )
