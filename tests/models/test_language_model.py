@@ -121,7 +121,7 @@ def test_a_user_text_is_trained_to_a_perplexity(command, tmp_path, selector):
     assert "the cat sat on" in result.out
     words = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "an", "owl", "in", "its", "tree", "by", "night"]
     assert sum(word in result.out.split() for word in words) > 4
-    assert "goes on with a text" in command("predict", str(folder.parent)).err
+    assert "a language model continues a text" in command("predict", str(folder.parent)).err
 
 
 def test_files_that_are_not_text_are_refused(command):

@@ -85,13 +85,13 @@ def test_functions_are_not_saved(own):
     [
         ((None, 0.1, 10), "KerasSchedule needs a schedule, such as 'cosine | warmup(0.05)'; got None"),
         (("cosin", 0.1, 10), "Did you mean 'cosine'"),
-        (("cosine", None, 10), "needs steps, and a learning_rate unless the schedule states one"),
+        (("cosine", None, 10), "needs steps, and a learning_rate unless the schedule sets one"),
         (("one_cycle(peak=0.5)", 0.1, 10), "sets the learning rate: pass None instead of 0.1"),
         (("cosine", 0.1, 0), "steps must be a number above 0, got 0"),
         (("cosine", "fast", 10), "learning_rate must be a number above 0, got 'fast'"),
         (
             ("one_cycle(momenta=[0.8, 0.9])", 0.1, 10),
-            "sets the momentum too, which a learning-rate schedule of Keras cannot",
+            "sets the momentum too, which a Keras learning-rate schedule cannot",
         ),
         (("scale", 0.1, 10), "depends on the batch size: give the samples of an update, as in batch_size=32"),
         (

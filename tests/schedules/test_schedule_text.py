@@ -126,7 +126,7 @@ def test_objects_and_functions_become_schedules():
     for value in (0.5, ["cosine"], dict, AccumulationSchedule(4)):
         with pytest.raises(UsageError, match="must be a text such as 'cosine | warmup"):
             schedule(value)
-    with pytest.raises(UsageError, match="give it to the optimizer as its learning rate"):
+    with pytest.raises(UsageError, match="pass it to the optimizer as its learning rate"):
         schedule(keras.optimizers.schedules.CosineDecay(0.1, 10))
 
 

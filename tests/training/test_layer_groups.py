@@ -240,5 +240,5 @@ def test_the_command_prints_the_table(monkeypatch, capfd):
     assert [line.split()[-1] for line in lines[1:]] == ["0.1", "0.001", "1e-05"]
     rows = json.loads(command(*words, "--groups", "2", "--json").out)["groups"]
     assert [(row["variables"], row["parameters"]) for row in rows] == [(4, 4 * 8 + 8 + 8 * 8 + 8), (2, 8 * 3 + 3)]
-    assert "same rate" in command(*words, "--schedule", "cosine").err
+    assert "one rate for all layers" in command(*words, "--schedule", "cosine").err
     assert command(*words[:4], "4,x", *words[5:]).code == 2

@@ -45,7 +45,7 @@ def test_the_error_names_selector_and_remedy(name):
     with pytest.raises(UserError) as caught:
         check_mixing(MIXUP, selector(name))
     assert repr(selector(name)) in str(caught.value)
-    assert "Leave the mixing out, or take a selector that does not: 'random'" in str(caught.value)
+    assert "Leave the mixing out, or choose a selector that does not use them: 'random'" in str(caught.value)
     check_mixing(resolve("flip | erasing"), selector(name))
     check_mixing(None, selector(name))
 
