@@ -35,7 +35,7 @@ class Stored(NamedTuple):
         """
         if not self.weights:
             return None
-        return [_as_type_of(value, variable) for value, variable in zip(self.weights, variables, strict=True)]
+        return [_cast_like(value, variable) for value, variable in zip(self.weights, variables, strict=True)]
 
 
 def write(
@@ -88,7 +88,7 @@ def restore(path: Path, checkpoint: Stored, variables: Mapping[str, tf.Variable]
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         raise UserError(f"checkpoint {path} does not fit this run: {shown}. Use the settings that it was made with.")
     for name, value in values.items():
-        variables[name].assign(_as_type_of(value, variables[name]))
+        variables[name].assign(_cast_like(value, variables[name]))
 
 
 def check_settings(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]) -> None:
@@ -138,7 +138,7 @@ def read(path: Path) -> Stored:
     return Stored(arrays, weights, meta)
 
 
-def _as_type_of(value: np.ndarray, variable: Any) -> np.ndarray:
+def _cast_like(value: np.ndarray, variable: Any) -> np.ndarray:
     dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
     return value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype)
 

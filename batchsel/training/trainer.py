@@ -65,7 +65,7 @@ class Trainer:
         batch_size: b, samples of a step.
         seed: Seed of all random choices of the selector. It does not change the weights; see `reset`.
         schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
-            shows all), a schedule, or a function of progress that gives its factor; None leaves the rate to the
+            shows them), a schedule, or a function of progress that gives its factor; None leaves the rate to the
             optimizer and to callbacks.
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.loop.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros at the end, are cut to the

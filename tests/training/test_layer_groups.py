@@ -121,7 +121,7 @@ def test_query_key_and_value_have_the_same_depth():
     assert groups["stage3_block7_projection"] == groups["stage3_block7_query"] + 1 == groups["stage3_block7_norm1"] + 3
 
 
-def test_nested_models_are_entered_and_branches_have_paths_of_their_own():
+def test_nested_models_are_traversed_and_branches_have_separate_paths():
     inside = keras.Input((4,))
     one, other = layers.Dense(4, name="one")(inside), layers.Dense(4, name="two")(layers.Dense(4, name="first")(inside))
     inner = keras.Model(inside, [one, other], name="inner")

@@ -94,7 +94,7 @@ class FitConfig:
         """
         return self.budget if interval + 1 >= self.intervals else math.ceil((interval + 1) * self.every - 1e-6)
 
-    def intervals_ended(self, samples: int) -> int:
+    def count_intervals(self, samples: int) -> int:
         """Return how many intervals have ended.
 
         Args:

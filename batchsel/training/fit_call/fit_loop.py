@@ -124,7 +124,7 @@ class FitLoop:
 
     def _epoch(self) -> int:
         """Return how many intervals of this call of fit have ended."""
-        return self._config.intervals_ended(self._counts["samples"] - self._record.fit_start)
+        return self._config.count_intervals(self._counts["samples"] - self._record.fit_start)
 
     def _run_epochs(self, epoch: int) -> dict[str, float] | None:
         """Train from the start of an epoch, or from where it was interrupted, to its end or further."""

@@ -32,12 +32,12 @@ def check_mixing(augmentation: Pipeline | None, selector: Selector) -> None:
         >>> check_mixing(augmentation.resolve("flip | mixup"), selectors.resolve("random"))
         >>> check_mixing(augmentation.resolve("flip | mixup"), selectors.resolve("loss_ema"))
         Traceback (most recent call last):
-        batchsel.errors.UserError: mixup(alpha=0.2, chance=1.0) mixes two samples, whose common loss says little of ...
+        batchsel.errors.UserError: mixup(alpha=0.2, chance=1.0) mixes two samples, whose common loss says ...
     """
     mixers = () if augmentation is None else augmentation.mixers
     if mixers and (selector.uses_training_losses or selector.weighs):
         raise UserError(
-            f"{' and '.join(map(repr, mixers))} mixes two samples, whose common loss says little of either, but the"
+            f"{' and '.join(map(repr, mixers))} mixes two samples, whose common loss says little about either, but the"
             f" selector {selector!r} uses training losses. Leave the mixing out, or choose a selector that does not use"
             " them: 'random', or one that scores pools of plain samples, such as 'candidates'."
         )

@@ -66,7 +66,7 @@ def layer_rates(
     keys = [keras_private.get_variable_key(inner, variable) for variable in variables]
     factor_by_key = {key: by_group[group] for key, group in zip(keys, indices, strict=True)}
 
-    def scaled(variable: Any, rate: Any) -> tf.Tensor:
+    def scale_rate(variable: Any, rate: Any) -> tf.Tensor:
         factor = factor_by_key.get(keras_private.get_variable_key(inner, variable))
         if factor is None:
             raise UserError(
@@ -75,7 +75,7 @@ def layer_rates(
             )
         return tf.cast(tf.cast(rate, tf.float32) * factor, variable.dtype)
 
-    with keras_private.override_learning_rates(inner, scaled):
+    with keras_private.override_learning_rates(inner, scale_rate):
         yield
 
 
