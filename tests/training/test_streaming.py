@@ -106,9 +106,9 @@ def test_memory_stays_within_the_buffer():
     room = 4 * B * (x[0].nbytes + 8)
     trainer, _ = run("random", (source,), build=lambda: mlp(features=1000), buffer_bytes=room, epochs=2)
     # The samples that the model was built with may be alive too.
-    assert source.most <= room + 2 * (x[0].nbytes + 8)
+    assert source.peak_bytes <= room + 2 * (x[0].nbytes + 8)
     # Two blocks: one is read ahead while the other is trained on.
-    assert source.most > 0.9 * room
+    assert source.peak_bytes > 0.9 * room
     assert source.reads >= 800 // (2 * B)
     assert trainer.counts["samples"] == 1600
 
@@ -134,7 +134,7 @@ def test_a_memmap_larger_than_the_buffer_is_trained_within_it(tmp_path, compile)
     trainer, history = run(
         "loss_ema", (source,), compile, lambda: mlp(features=64), epochs=3, buffer_bytes=buffer_bytes
     )
-    assert source.most <= buffer_bytes + 1000
+    assert source.peak_bytes <= buffer_bytes + 1000
     assert history["accuracy"][-1] > 0.9
     assert trainer.evaluate(disk[:500], y[:500])["accuracy"] > 0.9
     assert np.isfinite(trainer.losses).sum() > 2500
