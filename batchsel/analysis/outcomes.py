@@ -62,7 +62,7 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
         KeyError: If the evaluations lack the target's metric.
     """
     goal = Target.parse(target or record.spec.target)
-    position = first_reached([goal.met(point.values) for point in record.evaluations], HOLD)
+    position = first_reached([goal.is_met_by(point.values) for point in record.evaluations], HOLD)
     counts, seconds = record.counts, record.seconds.training
     if position is not None:
         counts, seconds = record.evaluations[position], record.evaluations[position].seconds

@@ -1,6 +1,6 @@
 """Cards: TOML files that describe data sets and experiments.
 
-The cards of batchsel are in the folders `datasets/` and `experiments/` of the repository; a wheel holds them
+The cards of batchsel are in the folders `datasets/` and `experiments/` of the repository; a wheel contains them
 as the packages `batchsel.cards.datasets` and `batchsel.cards.experiments`. A card in a folder of that name in the
 working directory replaces the card of the same name, or adds a new one.
 """

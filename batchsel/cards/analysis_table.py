@@ -54,11 +54,11 @@ def read_analysis(table: Table, arms: Arms | None, measured: Sequence[str]) -> d
         table.problem("measure", f"an [analysis] needs results at the end of the budget; add {END!r}.")
     if arms is None:
         return stated
-    _known(inner, "metric", "metric", inner.text("metric", None), METRICS)
+    _check_name(inner, "metric", "metric", inner.text("metric", None), METRICS)
     levels = _levels(arms)
     within = inner.sequence("within", str, ()) or ()
     for name in within:
-        _known(inner, "within", "factor", name, levels)
+        _check_name(inner, "within", "factor", name, levels)
     _READERS[kind](inner, levels, arms, within)
     inner.report_unknown_keys()
     return stated
@@ -70,7 +70,7 @@ def _factorial(table: Table, levels: Mapping[str, list[str]], arms: Arms, within
         return
     stated = table.sequence("factors", str, ())
     for name in stated or [name for name in levels if name not in within]:
-        if _known(table, "factors", "factor", name, levels) and len(levels[name]) != 2:
+        if _check_name(table, "factors", "factor", name, levels) and len(levels[name]) != 2:
             count = f"{name} has {len(levels[name])}, {', '.join(levels[name])}"
             table.problem(
                 "factors", f"a factorial compares two levels of a factor; {count}. Leave it out, or levels of it."
@@ -78,13 +78,13 @@ def _factorial(table: Table, levels: Mapping[str, list[str]], arms: Arms, within
 
 
 def _batch_sizes(table: Table, levels: Mapping[str, list[str]], arms: Arms, within: Sequence[str]) -> None:
-    _known(table, "batch", "factor", table.text("batch", None), levels)
+    _check_name(table, "batch", "factor", table.text("batch", None), levels)
     mode, base = table.text("mode", None), table.text("base", None)
-    mode_is_known = _known(table, "mode", "factor", mode, levels)
+    mode_is_known = _check_name(table, "mode", "factor", mode, levels)
     if base is not None and mode is None:
         table.problem("base", "a level of the factor that mode names, but there is no mode.")
     elif base is not None and mode_is_known:
-        _known(table, "base", f"level of {mode}", base, levels[mode])
+        _check_name(table, "base", f"level of {mode}", base, levels[mode])
     table.integer("small", minimum=1, default=None)
     _points(table)
 
@@ -93,9 +93,9 @@ def _budgets(table: Table, levels: Mapping[str, list[str]], arms: Arms, within: 
     factor = table.text("factor", _ARM)
     known = {**levels, _ARM: list(arms.settings)}
     names = [table.text(role, role) for role in ROLES]  # read first, so that all are known keys
-    if factor is not None and _known(table, "factor", "factor", factor, known):
+    if factor is not None and _check_name(table, "factor", "factor", factor, known):
         for role, name in zip(ROLES, names, strict=True):
-            _known(table, role, _ARM if factor == _ARM else f"level of {factor}", name, known[factor])
+            _check_name(table, role, _ARM if factor == _ARM else f"level of {factor}", name, known[factor])
     _points(table)
 
 
@@ -113,13 +113,13 @@ def _is_margin(value: Any) -> bool:
 def _levels(arms: Arms) -> dict[str, list[str]]:
     """Return the levels of each factor that occur in arms."""
     found: dict[str, dict[str, None]] = {}
-    for of_arm in arms.levels.values():
-        for factor, level in of_arm.items():
+    for levels in arms.levels.values():
+        for factor, level in levels.items():
             found.setdefault(factor, {})[level] = None
-    return {factor: list(levels) for factor, levels in found.items()}
+    return {factor: list(names) for factor, names in found.items()}
 
 
-def _known(table: Table, key: str, kind: str, name: str | None, known: Iterable[str]) -> bool:
+def _check_name(table: Table, key: str, kind: str, name: str | None, known: Iterable[str]) -> bool:
     """Return True for a known name; record a problem for an unknown one, with the nearest names."""
     if name is not None and name not in known:
         table.problem(key, str(unknown_name(kind, name, known)))

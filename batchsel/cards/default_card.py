@@ -44,7 +44,7 @@ def default_card(
         name=name,
         title=name,
         task=task,
-        story="Data of the user.",
+        story="User data.",
         licence="not stated",
         citation="none",
         homepage="none",

@@ -135,7 +135,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
     arms = _arms(table, settings)
     # An analysis of invalid arms would only repeat their problems.
     valid_arms = arms if table.problem_count == before else None
-    measure = _known(table, "measure", MEASURES, ())
+    measure = _known_names(table, "measure", MEASURES, ())
     card = ExperimentCard(
         name=name,
         question=table.text("question"),
@@ -144,7 +144,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
         arms=arms.settings,
         seeds=table.integer("seeds", minimum=1, default=10),
         settings=settings,
-        controls=_known(table, "controls", CONTROLS, CONTROLS),
+        controls=_known_names(table, "controls", CONTROLS, CONTROLS),
         tuning=_tuning(table),
         baseline=arms.baseline,
         levels=arms.levels,
@@ -160,7 +160,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
     return card
 
 
-def _known(table: Table, key: str, known: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+def _known_names(table: Table, key: str, known: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
     found = table.sequence(key, str, default) or ()
     for name in found:
         if name not in known:
@@ -202,7 +202,8 @@ def _tuning(table: Table) -> Tuning | None:
     seeds = inner.integer("seeds", minimum=1, default=3)
     score = inner.choice("score", SCORES, SCORES[0])
     inner.report_unknown_keys()
-    return Tuning({key: _values(inner, key, of, trials) for key, of in (grid or {}).items()}, seeds, trials, score)
+    searched = {key: _values(inner, key, values, trials) for key, values in (grid or {}).items()}
+    return Tuning(searched, seeds, trials, score)
 
 
 def _is_grid(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 A level is a table of settings, and an arm has the settings of all its levels. Two levels of one arm must not set
 the same setting to different values. Settings that are pipes can be extended instead: ``"schedule+" = "warmup(0.1)"``
-appends to the schedule that applies otherwise (of another level, of the card, of the data set), with ``|`` between.
+appends to the schedule that applies otherwise (that of another level, the card or the data set), after a ``|``.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ def read_factors(table: Table, selector: str) -> Arms:
         >>> arms.baseline, arms.settings["batch_size 4, blur on"]
         ('batch_size 2, blur off', {'selector': 'random', 'batch_size': 4, 'augment+': 'blur'})
     """
-    stated = table.read("factors", "a table [factors.NAME] for each factor", lambda of: isinstance(of, dict) and of)
-    factors = {name: _levels(table, name, of) for name, of in (stated or {}).items()}
+    stated = table.read("factors", "a table [factors.NAME] for each factor", _is_filled_table)
+    factors = {name: _levels(table, name, levels) for name, levels in (stated or {}).items()}
     if not factors or not all(factors.values()):
         return Arms({}, {}, "")
-    left_out = [_left_out(pairs, factors) for pairs in table.tables("without")]
+    excluded = [_read_exclusion(pairs, factors) for pairs in table.tables("without")]
     cells = [dict(zip(factors, levels, strict=True)) for levels in itertools.product(*factors.values())]
     baseline = _name(cells[0])
-    kept = {_name(cell): cell for cell in cells if not any(_matches(cell, pairs) for pairs in left_out)}
+    kept = {_name(cell): cell for cell in cells if not any(_matches(cell, pairs) for pairs in excluded)}
     if baseline not in kept:
         table.problem("without", f"{baseline}, the baseline, cannot be left out.")
     conflicts: dict[str, None] = {}
-    arms = {name: {"selector": selector, **_union(cell, factors, conflicts)} for name, cell in kept.items()}
+    arms = {name: {"selector": selector, **_merge_levels(cell, factors, conflicts)} for name, cell in kept.items()}
     for sentence in conflicts:
         table.problem("factors", sentence)
     return Arms(arms, kept, baseline)
@@ -98,6 +98,10 @@ def _levels(table: Table, name: str, stated: Any) -> Levels:
     return found
 
 
+def _is_filled_table(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)
+
+
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
@@ -110,7 +114,7 @@ def _are_levels(value: Any) -> bool:
     return _is_plain(value) or (isinstance(value, list) and all(map(_is_plain, value)))
 
 
-def _left_out(table: Table, factors: Mapping[str, Levels]) -> dict[str, list[str]]:
+def _read_exclusion(table: Table, factors: Mapping[str, Levels]) -> dict[str, list[str]]:
     """Return the levels by factor of combinations to leave out."""
     found = {}
     for name, levels in factors.items():
@@ -131,7 +135,7 @@ def _name(cell: Mapping[str, str]) -> str:
     return ", ".join(f"{factor} {level}" for factor, level in cell.items())
 
 
-def _union(cell: Mapping[str, str], factors: Mapping[str, Levels], conflicts: dict[str, None]) -> dict[str, Any]:
+def _merge_levels(cell: Mapping[str, str], factors: Mapping[str, Levels], conflicts: dict[str, None]) -> dict[str, Any]:
     """Return the settings of all levels of an arm; disagreements are added to the conflicts."""
     found: dict[str, Any] = {}
     origin: dict[str, str] = {}

@@ -106,7 +106,7 @@ class DatasetCard:
 
     Args:
         name: Name of the data set, and of its file.
-        title: Name in text.
+        title: Display name.
         task: ``"classification"``, ``"regression"`` or ``"language_model"``.
         story: Description and origin of the data.
         licence: Terms of use.

@@ -205,7 +205,7 @@ def load_from_file(path: Path, name: str) -> Any:
         UsageError: If there is no such file, it cannot be run, or it has no such name.
     """
     if not path.is_file():
-        raise UsageError(f"there is no file {str(path)!r} to take {name!r} from. Expected ./FILE.py:NAME.")
+        raise UsageError(f"there is no file {str(path)!r} to load {name!r} from. Expected ./FILE.py:NAME.")
     module_name = f"batchsel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

@@ -1,6 +1,6 @@
 """Contents of folders of modules, read from the sources.
 
-Nothing is imported, so listing selectors costs no TensorFlow, and a name stands in one place: beside its class.
+Nothing is imported, so listing selectors does not need TensorFlow, and each name is defined once, beside its class.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def docstring(target: str) -> str:
     """Return the docstring of a class or function without importing it.
 
     Args:
-        target: Its place, as ``module:attribute``.
+        target: The location, as ``module:attribute``.
 
     Example:
         >>> docstring("batchsel.models.mlp:mlp").splitlines()[0]

@@ -41,6 +41,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror or error}. What was there is unharmed; name a file in a folder "
+            f"cannot write {path}: {error.strerror or error}. An existing file is unharmed. Choose a folder "
             "that exists, is writable and has space."
         ) from error

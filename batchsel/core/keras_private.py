@@ -42,7 +42,7 @@ def get_compiled_metrics(model: keras.Model) -> Any:
 def get_loss_tracker(model: keras.Model) -> keras.metrics.Metric:
     """Return the running mean of a model's loss, `Model._loss_tracker`.
 
-    `Model.metrics` lists it among others, in an order that is not documented.
+    `Model.metrics` lists it among others, in an undocumented order.
 
     Args:
         model: A compiled model.
@@ -164,7 +164,7 @@ def list_layers(layer: keras.Layer, include_self: bool = True) -> list[keras.Lay
 
     Args:
         layer: A layer or a model.
-        include_self: Whether `layer` itself is listed.
+        include_self: List `layer` itself too.
     """
     return list(layer._flatten_layers(include_self=include_self, recursive=True))
 
@@ -172,8 +172,8 @@ def list_layers(layer: keras.Layer, include_self: bool = True) -> list[keras.Lay
 def list_nodes(model: keras.Model) -> list[Any] | None:
     """Return the nodes of a functional model from inputs to outputs, `Function._nodes_by_depth`; None without a graph.
 
-    `Model.layers` does not tell which layer feeds which. A Sequential model keeps its graph to itself, and counts as a
-    model without one.
+    `Model.layers` does not tell which layer feeds which. A Sequential model hides its graph, and counts as a model
+    without one.
 
     Args:
         model: A built model.
@@ -194,7 +194,7 @@ def get_learning_rate_setting(optimizer: keras.optimizers.Optimizer) -> Any:
     `Optimizer.learning_rate` is the value at the current step.
 
     Args:
-        optimizer: An optimizer that wraps no other.
+        optimizer: An optimizer that does not wrap another.
     """
     return getattr(optimizer, "_learning_rate", None)
 
@@ -202,7 +202,7 @@ def get_learning_rate_setting(optimizer: keras.optimizers.Optimizer) -> Any:
 def get_variable_key(optimizer: keras.optimizers.Optimizer, variable: Any) -> Any:
     """Return the key by which an optimizer recognizes a variable, `Optimizer._var_key`.
 
-    Within a trace, an optimizer may see the variable's TensorFlow form, whose identity is another.
+    Within a trace, an optimizer may see the TensorFlow variable behind it, which is a different object.
 
     Args:
         optimizer: Any optimizer.
@@ -246,13 +246,13 @@ class GradientTransform(keras.optimizers.Optimizer):
 def override_learning_rates(
     optimizer: keras.optimizers.Optimizer, rate_for: Callable[[Any, Any], Any]
 ) -> Iterator[None]:
-    """While open, let an optimizer update and decay each variable at a rate of its own.
+    """Within the block, let an optimizer update and decay each variable at its own rate.
 
     It replaces `update_step`, `Optimizer._apply_weight_decay` and `_get_current_learning_rate` of this object; Keras
-    has one rate for all variables. It need only be open while the update is traced.
+    has one rate for all variables. Only the trace of the update has to be within it.
 
     Args:
-        optimizer: An optimizer that wraps no other.
+        optimizer: An optimizer that does not wrap another.
         rate_for: Function of a variable and the common rate that returns the variable's rate.
     """
     update, decay = optimizer.update_step, optimizer._apply_weight_decay
@@ -276,12 +276,12 @@ def override_learning_rates(
 
 @contextmanager
 def override_momentum(optimizer: keras.optimizers.Optimizer, name: str, momentum: tf.Tensor) -> Iterator[None]:
-    """While open, let a tensor stand for an optimizer's momentum, which Keras takes for a plain number.
+    """Within the block, let a tensor stand for an optimizer's momentum, which Keras treats as a plain number.
 
-    It need only be open while the update is traced.
+    Only the trace of the update has to be within it.
 
     Args:
-        optimizer: An optimizer that wraps no other.
+        optimizer: An optimizer that does not wrap another.
         name: Its attribute, "momentum" or "beta_1".
         momentum: ``float32[]``.
     """

@@ -50,9 +50,9 @@ def smoothed_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, l
 class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
     """Cross-entropy with label smoothing for integer labels.
 
-    Label smoothing applies to the training loss only: batchsel shows selectors, language-model metrics and evaluations
+    Label smoothing applies to the training loss only: selectors, language-model metrics and evaluations of batchsel use
     the plain cross-entropy, so that losses of runs with and without smoothing are comparable. `model.fit` and
-    `model.evaluate` of Keras know one loss only and report the smoothed one.
+    `model.evaluate` of Keras have one loss only and report the smoothed one.
 
     Args:
         label_smoothing: The share of a label that is spread over all classes, in [0, 1).
@@ -74,7 +74,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
     """
 
     plain_in_evaluation = True
-    """Tells `batchsel.training.model.objective` to evaluate without smoothing."""
+    """Makes `batchsel.training.model.objective` evaluate without smoothing."""
 
     def __init__(
         self,

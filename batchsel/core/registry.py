@@ -1,6 +1,6 @@
 """Names that users write for selectors, schedules, models and the like, and the code behind each name.
 
-A name stands once, beside its class (see `batchsel.core.catalog`): adding a file to a folder adds its names.
+Each name is defined once, beside its class (see `batchsel.core.catalog`): adding a file to a folder adds its names.
 Installed packages add names through entry points. Nothing is imported before it is used.
 """
 
@@ -21,11 +21,11 @@ PLUGIN = "plugin"
 
 @dataclass(frozen=True)
 class Entry:
-    """One name and its place.
+    """A name and the location of its code.
 
     Args:
         name: The name.
-        target: Its place, as ``module:attribute``, or ``module:`` for a module itself.
+        target: The location, as ``module:attribute``, or ``module:`` for a module itself.
         family: A heading to list it under.
     """
 
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Registry:
-    """The names of one kind of thing.
+    """The names of one kind of object, such as selectors.
 
     Args:
         kind: The kind, for messages.
@@ -59,7 +59,7 @@ class Registry:
         group: Entry-point group under which installed packages register theirs; empty for none.
         rule: Finds the names in a module.
         families: Built-in names by family, in the order of listing. Others follow, with their folder as family.
-        built_in: Places of names from other packages, as ``module:attribute``.
+        built_in: Locations of names from other packages, as ``module:attribute``.
         example: A sentence with an example, the end of messages on texts that cannot be read.
 
     Example:
@@ -163,7 +163,7 @@ class Registry:
             text: Names with arguments, with ``|`` between them.
 
         Raises:
-            UsageError: If the text cannot be read, a name is unknown, or a parameter is impossible.
+            UsageError: If the text cannot be read, a name is unknown, or a parameter is invalid.
 
         Example:
             >>> from batchsel.schedules.registry import REGISTRY

@@ -36,7 +36,7 @@ def bits(shape: Sequence[int], seed: tf.Tensor, stream: str, step: tf.Tensor) ->
         >>> bits([2], seed=0, stream="example", step=0).shape.as_list()
         [2]
     """
-    # crc32 fills the upper 32 bits of a 63-bit word and the step the lower 31: no two keys meet.
+    # crc32 fills the upper 32 bits of a 63-bit word and the step the lower 31: no two keys collide.
     key = tf.cast(step, tf.int64) + (zlib.crc32(stream.encode()) << 31)
     key = tf.stack([tf.cast(seed, tf.int64), key])
     return tf.random.stateless_uniform(
@@ -212,7 +212,7 @@ class Rng(NamedTuple):
     Args:
         seed: Seed of the run, an integer scalar.
         step: The step, an integer scalar.
-        scope: Prefix of the stream names, so that two users of one name get different numbers.
+        scope: Prefix of the stream names, so that two parts with the same stream name get different numbers.
 
     Example:
         >>> rng = Rng(seed=0, step=3)

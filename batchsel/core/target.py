@@ -24,7 +24,7 @@ class Target:
         rising: True for ``>=``.
 
     Example:
-        >>> Target.parse("accuracy>=0.91").met({"accuracy": 0.92})
+        >>> Target.parse("accuracy>=0.91").is_met_by({"accuracy": 0.92})
         True
     """
 
@@ -82,7 +82,7 @@ class Target:
     def _verb(self) -> str:
         return "fall" if self.metric in _FALLING else "rise"
 
-    def met(self, results: dict[str, float]) -> bool:
+    def is_met_by(self, results: dict[str, float]) -> bool:
         """Return True if an evaluation meets the target.
 
         Args:

@@ -17,7 +17,7 @@ _PASSES = re.compile(
 
 
 class Timestamp(NamedTuple):
-    """A point in time of a run.
+    """A point in time within a run.
 
     It counts samples trained on, so that pruning, growing batches and short runs do not shift schedules.
     """

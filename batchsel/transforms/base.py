@@ -41,10 +41,10 @@ class Transform:
     suits_xla: ClassVar[bool] = True
     """True if it is known to be fast under XLA on a CPU."""
     resizes: ClassVar[bool] = False
-    """True if it changes height and width, so that the model must accept any."""
+    """True if it changes height and width, so that the model must accept any size."""
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """Return what to record of a step: ``float32[]`` by name, the same names at every step.
+        """Return the values to record of a step: ``float32[]`` by name, with the same names at every step.
 
         Args:
             timestamp: Time of the step.
@@ -116,7 +116,7 @@ class Chain:
         return rng._replace(scope=f"{self.scope}/{place}/")
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
-        """Return what all parts record of a step; names that two of them have are numbered.
+        """Return the values that all parts record of a step; names that two of them share are numbered.
 
         Args:
             timestamp: Time of the step.
@@ -146,7 +146,7 @@ class Chain:
             shapes = [" and ".join(str(shape.as_list()) for shape in side) for side in (before, after)]
             raise UserError(
                 f"{self!r} turns batches of the shape {shapes[0]} into {shapes[1]}. Samples must keep their shape:"
-                f" evaluation shows the model plain ones. {self.remedy}"
+                f" evaluation uses unchanged samples. {self.remedy}"
             )
 
     def _trace(self, x: Any) -> Any:
@@ -164,10 +164,10 @@ def flatten(
 
     Args:
         value: As given by the user; None or an empty text for none.
-        chain: Class of chains, whose parts are taken over.
+        chain: Class of chains, whose parts are used as they are.
         registry: Names for texts.
-        convert: Turns one object into a transform; returns None for what it does not know.
-        expected: Start of the error message: a sentence on what is expected.
+        convert: Turns one object into a transform; returns None for any other object.
+        expected: Start of the error message: a sentence that lists the accepted values.
 
     Raises:
         UsageError: If it is none of these.

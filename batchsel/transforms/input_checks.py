@@ -44,7 +44,8 @@ def require_images(part: Any, x: Any) -> tf.Tensor:
     if x.shape.rank != 4:
         raise UserError(
             f"{part!r} is for images, [batch, height, width, channels]; the inputs have the shape"
-            f" {x.shape.as_list()}. Leave it out, or reshape the inputs and let the model start by undoing that."
+            f" {x.shape.as_list()}. Leave it out, or reshape the inputs and restore their shape in the first layer of"
+            " the model."
         )
     return x
 
@@ -57,7 +58,7 @@ def require_numeric(part: Any, x: Any) -> tf.Tensor:
         x: Inputs of a batch.
 
     Raises:
-        UserError: If they are something else, such as the numbers of words.
+        UserError: If they are something else, such as token ids.
     """
     x = require_single_array(part, x)
     if not (x.dtype == tf.uint8 or x.dtype.is_floating):

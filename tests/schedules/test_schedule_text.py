@@ -110,7 +110,7 @@ def test_check_rejects_wrong_texts(text, message):
         ("scale(batch=0)", "scale: batch must be a whole number of at least 1, got 0"),
         ("scale(rate=-1)", "scale: rate must be a number in (0, inf), got -1"),
         ("one_cycle(peak=1) | scale(rate=0.1)", "one_cycle and scale both set the learning rate"),
-        ("./nowhere.py:rate", "there is no file 'nowhere.py' to take 'rate' from"),
+        ("./nowhere.py:rate", "there is no file 'nowhere.py' to load 'rate' from"),
     ],
 )
 def test_impossible_parameters_are_refused(text, message):

@@ -138,7 +138,7 @@ def test_unreadable_text_is_shown_with_an_example(text, words):
         ("mix | loss_ema", "'mix' has no scores"),
         ("mix", "mix(uniform=0.1) alone is not a selector: a pipe starts with a score"),
         ("proportional", "alone is not a selector"),
-        ("./no/such.py:Mine", "there is no file 'no/such.py' to take 'Mine' from"),
+        ("./no/such.py:Mine", "there is no file 'no/such.py' to load 'Mine' from"),
     ],
 )
 def test_errors_name_the_mistake(text, words):

@@ -334,7 +334,7 @@ def test_the_text_form_round_trips(text, expected):
         ("jitter(white=0)", "jitter: white must be a number in (0, inf), got 0"),
         ("mixup(0)", "mixup: alpha must be a number in (0, inf), got 0"),
         ("mixup | flip", "'mixup' mixes finished samples; put it last"),
-        ("./no/such.py:f", "there is no file 'no/such.py' to take 'f' from"),
+        ("./no/such.py:f", "there is no file 'no/such.py' to load 'f' from"),
     ],
 )
 def test_errors_name_the_problem(text, words):

@@ -62,7 +62,7 @@ def test_the_text_form_round_trips(text, expected):
         ("blur(sigm=1.0)", "unknown parameter of blur 'sigm'. Did you mean 'sigma'?"),
         ("blur(-1)", "blur: sigma must be a number in (0, 20], got -1"),
         ("resolution | blur", "after 'resolution' the size of images is known only when the step runs"),
-        ("./no/such.py:f", "there is no file 'no/such.py' to take 'f' from"),
+        ("./no/such.py:f", "there is no file 'no/such.py' to load 'f' from"),
     ],
 )
 def test_errors_name_the_problem(text, words):

@@ -217,7 +217,7 @@ def take_evenly(count: int, rows: np.ndarray) -> np.ndarray:
 
 def _load_weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     """Load the weights at the target if it was reached; return whether it was, and the samples trained on."""
-    held = first_reached([target.met(results) for results in trainer.evaluations], HOLD)
+    held = first_reached([target.is_met_by(results) for results in trainer.evaluations], HOLD)
     if held is None or trainer.weights_at_target is None:
         return False, trainer.counts["samples"]
     trainer.model.set_weights(trainer.weights_at_target)

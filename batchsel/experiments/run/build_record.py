@@ -29,7 +29,7 @@ def build_record(
         selection_cost: Seconds of "planning" per plan, and of "updating", "scoring" and "choosing" per step.
     """
     target = Target.parse(spec.target)
-    met = [target.met(results) for results in trainer.evaluations]
+    met = [target.is_met_by(results) for results in trainer.evaluations]
     held, first = first_reached(met, HOLD), first_reached(met, 1)
     counts = trainer.counts
     scored = _scored_batches(trainer)

@@ -210,9 +210,9 @@ class FitLoop:
     def _record_evaluation(self, results: dict[str, float]) -> None:
         """Record an evaluation, and keep the weights of the first that meets the target and holds it."""
         record, target = self._record, self._config.target
-        if target is not None and target.met(results) and not self._target_reached():
+        if target is not None and target.is_met_by(results) and not self._target_reached():
             last = record.evaluations[-1] if record.evaluations else None
-            if last is None or not target.met(last):
+            if last is None or not target.is_met_by(last):
                 record.weights_at_target = self._model.get_weights()
         record.evaluations.append(self._counts | {"seconds": self._clock.training} | results)
 
@@ -230,7 +230,7 @@ class FitLoop:
         target = self._config.target
         if target is None:
             return False
-        met = [target.met(results) for results in self._record.evaluations]
+        met = [target.is_met_by(results) for results in self._record.evaluations]
         return first_reached(met, self._config.hold) is not None
 
     def _raise_if_interrupted(self) -> None:

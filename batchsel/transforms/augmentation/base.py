@@ -1,4 +1,4 @@
-"""Augmentations: transforms that change each sample by a draw of its own, or mix two.
+"""Augmentations: transforms that change each sample at random, or mix two samples.
 
 Shapes use b = batch size, h = height, w = width, c = channels.
 """
@@ -41,7 +41,7 @@ class Augmentation(Transform):
         return []
 
     def seed(self, seed: int, place: int) -> None:
-        """Restart generators of its own, if any.
+        """Restart the generators of this augmentation, if it has any.
 
         Args:
             seed: Seed of the run.
@@ -86,7 +86,7 @@ class Mixture(NamedTuple):
         return tf.nest.map_structure(lambda leaf: tf.gather(leaf, self.partners), rows)
 
     def gather_larger(self, rows: Any) -> Any:
-        """Return for each row that of the sample with the larger share.
+        """Return, for each row, that of the sample with the larger share.
 
         Args:
             rows: A nest of ``[b, ...]``.
@@ -97,7 +97,7 @@ class Mixture(NamedTuple):
 
 
 class Mixing(Augmentation):
-    """An augmentation that makes each row of a batch from two samples; the loss is mixed in the same shares.
+    """An augmentation that makes each row of a batch from two samples; the loss is mixed with the same shares.
 
     Subclasses are frozen dataclasses, and define `mix`.
 
@@ -110,11 +110,11 @@ class Mixing(Augmentation):
     mixes = True
 
     def mix(self, x: Any, valid: tf.Tensor, rng: Rng) -> tuple[Any, Mixture]:
-        """Return the mixed rows, and how they are mixed.
+        """Return the mixed rows and their mixture.
 
         Args:
             x: ``[b, ...]`` inputs of a batch.
-            valid: ``bool[b]`` false for rows of padding; no real row has one of them as partner.
+            valid: ``bool[b]`` false for rows of padding; no real row has a row of padding as partner.
             rng: Random numbers of this step.
         """
         raise NotImplementedError

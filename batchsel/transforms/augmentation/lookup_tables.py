@@ -63,7 +63,7 @@ def equalize_tables(levels: tf.Tensor) -> tf.Tensor:
 
 
 def smooth(levels: tf.Tensor) -> tf.Tensor:
-    """Smooth images with the kernel 1 1 1, 1 5 1, 1 1 1, over 13; edge pixels stay as they are.
+    """Smooth images with the kernel 1 1 1, 1 5 1, 1 1 1, over 13; edge pixels are unchanged.
 
     Args:
         levels: ``int32[b, h, w, c]``.

@@ -35,7 +35,7 @@ def draw_partners(valid: tf.Tensor, rng: Rng) -> tf.Tensor:
 
 
 def _ranks(valid: tf.Tensor) -> tf.Tensor:
-    """Return the rank of each row if real ones come first, without sorting, which takes XLA seconds to compile."""
+    """Return the rank of each row, real rows first, without sorting: XLA needs seconds to compile a sort."""
     real = tf.cast(valid, tf.int32)
     first = tf.cumsum(real, exclusive=True)
     return tf.where(valid, first, tf.reduce_sum(real) + tf.cumsum(1 - real, exclusive=True))

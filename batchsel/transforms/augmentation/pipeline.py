@@ -1,4 +1,4 @@
-"""Augmentations one after the other; those that mix samples stand last."""
+"""Augmentations in sequence; those that mix samples come last."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchsel.transforms.base import Chain, apply
 class Pipeline(Chain):
     """Augmentations that are applied from left to right.
 
-    Parts that mix samples stand last. Of several, one is drawn for each batch, with equal chance.
+    Parts that mix samples come last. Of several, one is drawn for each batch, with equal chance.
 
     Args:
         parts: The augmentations.
@@ -71,7 +71,7 @@ class Pipeline(Chain):
             timestamp: Time of the step.
 
         Returns:
-            The changed inputs, and how they are mixed; None if they are not.
+            The changed inputs and their mixture; None if they are not mixed.
         """
         first = len(self.parts) - len(self.mixers)
         for place, part in enumerate(self.parts[:first]):
@@ -82,8 +82,8 @@ class Pipeline(Chain):
         ]
         if len(branches) < 2:
             return branches[0]() if branches else (x, None)
-        which = rng._replace(scope=f"{self.scope}/").integers([], len(branches), "which")
-        return tf.switch_case(which, branches)
+        branch = rng._replace(scope=f"{self.scope}/").integers([], len(branches), "which")
+        return tf.switch_case(branch, branches)
 
     def _trace(self, x: Any) -> Any:
         valid = tf.ones([tf.nest.flatten(x)[0].shape[0]], tf.bool)

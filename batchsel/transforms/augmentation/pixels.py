@@ -10,7 +10,7 @@ import tensorflow as tf
 from batchsel.core.static_shapes import static_shape
 
 ONE = 1 << 12
-"""Shares and factors are whole numbers of 1 / ONE."""
+"""Shares and factors are multiples of 1 / ONE."""
 _RED, _GREEN, _BLUE = 19595, 38470, 7471
 """Weights of the luma of ITU-R BT.601, times 2^16."""
 
@@ -35,7 +35,7 @@ def blend(first: tf.Tensor, second: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
 
 
 def luma(values: tf.Tensor) -> tf.Tensor:
-    """Return the luma of color images; images with another number of channels than 3 stay as they are.
+    """Return the luma of color images; images that do not have 3 channels are returned unchanged.
 
     Args:
         values: ``[b, h, w, c]``, ``int32`` levels or floating point.
@@ -68,7 +68,7 @@ def mean_luma(values: tf.Tensor) -> tf.Tensor:
 
 
 def gather_pixels(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Resample images at integer positions; positions outside give 0.
+    """Resample images at integer positions; positions outside yield 0.
 
     Args:
         x: ``[b, h, w, c]``.

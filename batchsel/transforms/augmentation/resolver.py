@@ -22,7 +22,7 @@ def resolve(augment: Any) -> Pipeline | None:
     """Return the pipeline that a text, an object, a Keras layer, a function, or a list of these stands for.
 
     Args:
-        augment: As in ``"crop(4) | flip"`` or ``[keras.layers.RandomFlip(), my_function]``; None, or nothing, for none.
+        augment: As in ``"crop(4) | flip"`` or ``[keras.layers.RandomFlip(), my_function]``; None or "" for none.
 
     Raises:
         UsageError: If it is none of these.

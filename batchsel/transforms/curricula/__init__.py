@@ -1,4 +1,4 @@
-"""Curricula: how samples look at each time of a run. One file for each method."""
+"""Curricula: changes of the inputs that depend on the time in a run. One file for each method."""
 
 from batchsel.core.lazy_imports import attach
 from batchsel.transforms.curricula.registry import REGISTRY

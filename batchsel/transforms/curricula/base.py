@@ -14,7 +14,7 @@ from batchsel.transforms.base import Chain, Transform, apply
 
 
 class Curriculum(Transform):
-    """A change of how samples look over a run. Subclasses are frozen dataclasses.
+    """A change of the inputs that depends on the time in a run. Subclasses are frozen dataclasses.
 
     Example:
         >>> import dataclasses

@@ -116,9 +116,9 @@ def blur(x: tf.Tensor, sigmas: Sequence[float], level: tf.Tensor, radius: int) -
 
 
 def _matrix(halves: Sequence[np.ndarray], level: tf.Tensor, side: int, dtype: tf.DType) -> tf.Tensor:
-    """Return the symmetric ``[side, side]`` weights of each pixel in each, including those of mirror images."""
+    """Return the symmetric ``[side, side]`` weights of pixels in blurred pixels, including their mirror images."""
     table = tf.constant(np.stack([fold(half, side) for half in halves]), dtype)
     row = tf.gather(table, level)
     places = np.arange(side)
-    itself, mirrored = (places - places[:, None]) % (2 * side), places + places[:, None] + 1
-    return tf.gather(row, itself) + tf.gather(row, mirrored)
+    direct, mirrored = (places - places[:, None]) % (2 * side), places + places[:, None] + 1
+    return tf.gather(row, direct) + tf.gather(row, mirrored)

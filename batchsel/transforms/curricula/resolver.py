@@ -18,7 +18,7 @@ def resolve(curriculum: Any) -> Curricula | None:
     """Return the curricula that a text, an object, or a list of these stands for.
 
     Args:
-        curriculum: As in ``"blur(sigma=1.0, until=0.2)"`` or ``[Blur(), "resolution"]``; None, or nothing, for none.
+        curriculum: As in ``"blur(sigma=1.0, until=0.2)"`` or ``[Blur(), "resolution"]``; None or "" for none.
 
     Raises:
         UsageError: If it is none of these.

@@ -17,7 +17,7 @@ from batchsel.transforms.input_checks import require_images
 
 @dataclass(frozen=True, repr=False)
 class Crop(Augmentation):
-    """Random crops of padded images, in the size of the image.
+    """Random crops of padded images, each of the size of the original.
 
     Formula: the upper left corner is uniform over {0, ..., 2 · padding}² of the padded image.
     Source: K. He, X. Zhang, S. Ren and J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016,

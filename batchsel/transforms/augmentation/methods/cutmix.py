@@ -30,8 +30,8 @@ class CutMix(Mixing):
     Classifiers with Localizable Features*, ICCV 2019, https://arxiv.org/abs/1905.04899
 
     Args:
-        alpha: α, above 0; the paper has 1.
-        chance: The probability that a batch is mixed, in [0, 1]; the paper has 0.5 on CIFAR.
+        alpha: α, above 0; the paper uses 1.
+        chance: The probability that a batch is mixed, in [0, 1]; the paper uses 0.5 on CIFAR.
 
     Raises:
         UsageError: If a parameter is out of range or of the wrong type.
@@ -51,7 +51,7 @@ class CutMix(Mixing):
         check_range(self, "chance", 0, 1)
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
-        """Return the mixed images, and how they are mixed."""
+        """Return the mixed images and their mixture."""
         x = require_images(self, x)
         _, height, width, _ = static_shape(x)
         share = draw_share(self.alpha, self.chance, rng)

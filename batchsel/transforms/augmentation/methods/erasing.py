@@ -21,16 +21,16 @@ _GRID = 64
 
 @dataclass(frozen=True, repr=False)
 class Erasing(Augmentation):
-    """Overwriting of a random rectangle of each image, with some probability.
+    """Random rectangle of each image, overwritten with some probability.
 
     Formula: area S_e ~ U(smallest, largest) · h w and aspect r ~ U(aspect, 1 / aspect), so that the rectangle is
-    √(S_e r) high and √(S_e / r) wide; drawn again until it fits into the image, then put anywhere in it with equal
-    chance. Areas and aspects are drawn from the middles of 64 equal parts each, so that the sizes are a short table.
+    √(S_e r) high and √(S_e / r) wide; drawn again until it fits into the image, then placed in it uniformly. Areas and
+    aspects are drawn from the middles of 64 equal parts each, so that the sizes are a short table.
     Source: Z. Zhong, L. Zheng, G. Kang, S. Li and Y. Yang, *Random Erasing Data Augmentation*, AAAI 2020,
     https://arxiv.org/abs/1708.04896
 
     Args:
-        chance: The probability, in [0, 1]; the paper has 0.5.
+        chance: The probability, in [0, 1]; the paper uses 0.5.
         smallest: Smallest area as a share of the image, in (0, 1].
         largest: Largest area, likewise.
         aspect: Smallest aspect, in (0, 1].
@@ -72,9 +72,9 @@ class Erasing(Augmentation):
         top = rng.integers([batch], height - rows + 1, "erasing/top")
         left = rng.integers([batch], width - columns + 1, "erasing/left")
         erased = rng.uniform([batch, 1, 1, 1], "erasing") < self.chance
-        return tf.where(erased & in_rectangle(x, top, left, rows, columns), self._filling(x, rng), x)
+        return tf.where(erased & in_rectangle(x, top, left, rows, columns), self._fill_values(x, rng), x)
 
-    def _filling(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
+    def _fill_values(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         if self.fill == "zero":
             return tf.zeros([], x.dtype)
         if self.fill == "mean":
@@ -98,10 +98,10 @@ def fitting_sizes(height: int, width: int, smallest: float, largest: float, aspe
 
     Args:
         height: Rows of the image.
-        width: Its columns.
-        smallest: Least area against that of the image.
-        largest: Greatest area.
-        aspect: Least aspect.
+        width: Columns of the image.
+        smallest: Smallest area as a share of the image.
+        largest: Largest area, likewise.
+        aspect: Smallest aspect.
 
     Returns:
         ``int32[k, 2]``, rows and columns.

@@ -24,7 +24,7 @@ class Mixup(Mixing):
     https://arxiv.org/abs/1710.09412
 
     Args:
-        alpha: α, above 0; the paper has 0.2 to 0.4 on ImageNet and 1 on CIFAR-10.
+        alpha: α, above 0; the paper uses 0.2 to 0.4 on ImageNet and 1 on CIFAR-10.
         chance: The probability that a batch is mixed, in [0, 1].
 
     Raises:
@@ -45,7 +45,7 @@ class Mixup(Mixing):
         check_range(self, "chance", 0, 1)
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
-        """Return the mixed samples, and how they are mixed."""
+        """Return the mixed samples and their mixture."""
         x = require_numeric(self, x)
         share = draw_share(self.alpha, self.chance, rng)
         mixture = Mixture(draw_partners(valid, rng), tf.cast(share, tf.float32) / ONE)

@@ -1,4 +1,4 @@
-"""RandAugment: a few operations out of fourteen for each image, all of one strength."""
+"""RandAugment: a few operations out of fourteen for each image, all of the same strength."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ OPERATIONS = (
     "identity", "brightness", "posterize", "solarize", "contrast", "autocontrast", "equalize", "color", "sharpness",
     "rotate", "shear_x", "shear_y", "translate_x", "translate_y",
 )  # fmt: skip
-_OF_IMAGE, _BLENDED, _MOVED = map(OPERATIONS.index, ("contrast", "color", "rotate"))
-"""Operations before the first are fixed tables of levels, those before the second tables that depend on the image;
-those before the third blend two images, and the rest move pixels."""
-_FIXED = 16
+_FIRST_FROM_IMAGE, _FIRST_BLEND, _FIRST_MOVE = map(OPERATIONS.index, ("contrast", "color", "rotate"))
+"""Operations before the first are fixed tables of levels; from it on they are tables that depend on the image, from the
+second on they blend two images, and from the third on they move pixels."""
+_FRACTION_BITS = 16
 """Fractional bits of affine maps."""
 
 
@@ -39,7 +39,7 @@ class RandAugment(Augmentation):
 
     Formula: `ops` times, one of identity, brightness, posterize, solarize, contrast, autocontrast, equalize, color,
     sharpness, rotate, shear and translate along x and y, with equal chance, at strength magnitude / 30: factors up to
-    1 ± 0.9, 8 to 4 bits, solarized from 255 down to 0, 30 degrees, shears of 0.3, 45 % of the side; the sign is drawn.
+    1 ± 0.9, 8 to 4 bits, solarized from 255 down to 0, 30 degrees, shears of 0.3, 45 % of the side; the sign is random.
     Pixels are those of the nearest neighbor, black outside the image; rotated and sheared about the center.
     Source: E. Cubuk, B. Zoph, J. Shlens and Q. Le, *RandAugment: Practical Automated Data Augmentation with a Reduced
     Search Space*, NeurIPS 2020, https://arxiv.org/abs/1909.13719; the strengths as in torchvision. Implemented here
@@ -95,19 +95,19 @@ class RandAugment(Augmentation):
             ``uint8[b, h, w, c]``.
         """
         levels, each = tf.cast(x, tf.int32), tf.reshape(operations, [-1, 1, 1, 1])
-        tabled = tf.cast(self._tabled(levels, operations, signs), tf.uint8)
-        blended = tf.cast(self._blended(levels, operations, signs), tf.uint8)
-        moved = self._moved(x, operations, signs)
-        return tf.where(each < _BLENDED, tabled, tf.where(each < _MOVED, blended, moved))
+        tabled = tf.cast(self._apply_tables(levels, operations, signs), tf.uint8)
+        blended = tf.cast(self._blend(levels, operations, signs), tf.uint8)
+        moved = self._move(x, operations, signs)
+        return tf.where(each < _FIRST_BLEND, tabled, tf.where(each < _FIRST_MOVE, blended, moved))
 
     def _factors(self, signs: tf.Tensor) -> tf.Tensor:
         return tf.reshape(ONE + signs * round(0.9 * self.magnitude / 30 * ONE), [-1, 1, 1, 1])
 
-    def _tabled(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+    def _apply_tables(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
         """Return the images after operations on levels: a table of 256 for each channel of each image."""
         batch, _, _, channels = static_shape(levels)
-        fixed = tf.constant(self._tables())
-        rows = tf.minimum(operations, _OF_IMAGE - 1) * 2 + tf.cast(signs > 0, tf.int32)
+        fixed = tf.constant(self._fixed_tables())
+        rows = tf.minimum(operations, _FIRST_FROM_IMAGE - 1) * 2 + tf.cast(signs > 0, tf.int32)
         table = tf.tile(tf.gather(fixed, rows)[:, None], [1, channels, 1])
         tables = {
             "contrast": contrast_tables(levels, self._factors(signs)),
@@ -119,7 +119,7 @@ class RandAugment(Augmentation):
         places = tf.reshape(tf.range(batch * channels), [batch, 1, 1, channels]) * 256 + levels
         return tf.gather(tf.reshape(table, [-1]), places)
 
-    def _tables(self) -> np.ndarray:
+    def _fixed_tables(self) -> np.ndarray:
         """Return the fixed tables, ``int32[2 * 4, 256]``: for each operation, for the signs -1 and 1."""
         levels, strength = np.arange(256), self.magnitude / 30
         bright = [np.clip(levels * round(ONE * (1 + s * 0.9 * strength)) + ONE // 2, 0, None) // ONE for s in (-1, 1)]
@@ -129,33 +129,33 @@ class RandAugment(Augmentation):
         both = [levels, levels, *bright, levels & mask, levels & mask, solarized, solarized]
         return np.minimum(np.stack(both), 255).astype(np.int32)
 
-    def _blended(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+    def _blend(self, levels: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
         """Return the images after color and sharpness: moved from, or toward, the gray or the smoothed image."""
         sharp = tf.reshape(operations == OPERATIONS.index("sharpness"), [-1, 1, 1, 1])
         other = tf.where(sharp, smooth(levels), luma(levels))
         return tf.clip_by_value(blend(levels, other, self._factors(signs)), 0, 255)
 
-    def _moved(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+    def _move(self, x: tf.Tensor, operations: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
         """Return the images after operations that move pixels: an affine map for each image, in integers."""
         _, height, width, _ = static_shape(x)
-        maps = tf.constant(self._maps(height, width))
-        rows = tf.maximum(operations - _MOVED, 0) * 2 + tf.cast(signs > 0, tf.int32)
+        maps = tf.constant(self._affine_maps(height, width))
+        rows = tf.maximum(operations - _FIRST_MOVE, 0) * 2 + tf.cast(signs > 0, tf.int32)
         a, b, c, d, e, f = (value[:, None, None] for value in tf.unstack(tf.gather(maps, rows), axis=1))
         # Twice the distance from the center is a whole number.
         across, down = (
             2 * tf.range(width)[None, None, :] - (width - 1),
             2 * tf.range(height)[None, :, None] - (height - 1),
         )
-        half = tf.constant(_FIXED + 1)
-        columns = tf.bitwise.right_shift(a * across + b * down + c + (width << _FIXED), half)
-        lines = tf.bitwise.right_shift(d * across + e * down + f + (height << _FIXED), half)
+        shift = tf.constant(_FRACTION_BITS + 1)
+        columns = tf.bitwise.right_shift(a * across + b * down + c + (width << _FRACTION_BITS), shift)
+        lines = tf.bitwise.right_shift(d * across + e * down + f + (height << _FRACTION_BITS), shift)
         return gather_pixels(x, lines, columns)
 
-    def _maps(self, height: int, width: int) -> np.ndarray:
+    def _affine_maps(self, height: int, width: int) -> np.ndarray:
         """Return ``int32[2 * moving, 6]`` affine maps from a pixel to its source, for the signs -1 and 1."""
         strength, rows = self.magnitude / 30, []
         shear, angle = 0.3 * strength, math.radians(30 * strength)
-        for name in OPERATIONS[_MOVED:]:
+        for name in OPERATIONS[_FIRST_MOVE:]:
             for sign in (-1, 1):
                 cosine, sine = math.cos(angle), sign * math.sin(angle)
                 across, down = (2 * sign * round(0.45 * strength * side) for side in (width, height))
@@ -168,4 +168,4 @@ class RandAugment(Augmentation):
                         "translate_y": (1, 0, 0, 0, 1, down),
                     }[name]
                 )
-        return np.round(np.array(rows) * (1 << _FIXED)).astype(np.int32)
+        return np.round(np.array(rows) * (1 << _FRACTION_BITS)).astype(np.int32)

@@ -71,36 +71,36 @@ class Blur(Curriculum):
             raise UsageError(f"blur: size must be an odd whole number of at least 3, got {self.size!r}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
-        """Return the images, blurred as at that time."""
+        """Return the images with the blur of that time."""
         x = require_numeric(self, require_images(self, x))
         if not x.shape.is_fully_defined():
             raise UserError(f"{self!r} is for images of one size, the inputs have the shape {x.shape.as_list()}.")
-        over = elapsed_parts(self.until, timestamp)
-        return tf.cond(over < PARTS, lambda: self._blur(x, rng, over), lambda: x)
+        elapsed = elapsed_parts(self.until, timestamp)
+        return tf.cond(elapsed < PARTS, lambda: self._blur(x, rng, elapsed), lambda: x)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Return the standard deviation in pixels, and the probability that an image is blurred."""
-        over = elapsed_parts(self.until, timestamp)
-        on = tf.cast(over < PARTS, tf.float32)
-        sigma = tf.gather(tf.constant(self._sigmas(), tf.float32), self._level(over))
-        return {"blur sigma": on * sigma, "blur chance": on * self._chance(over)}
+        elapsed = elapsed_parts(self.until, timestamp)
+        on = tf.cast(elapsed < PARTS, tf.float32)
+        sigma = tf.gather(tf.constant(self._sigmas(), tf.float32), self._level(elapsed))
+        return {"blur sigma": on * sigma, "blur chance": on * self._chance(elapsed)}
 
-    def _blur(self, x: tf.Tensor, rng: Rng, over: tf.Tensor) -> tf.Tensor:
+    def _blur(self, x: tf.Tensor, rng: Rng, elapsed: tf.Tensor) -> tf.Tensor:
         radius = math.ceil(3 * self.sigma) if self.size is None else self.size // 2
-        smooth = blur(x, self._sigmas(), self._level(over), radius)
+        smooth = blur(x, self._sigmas(), self._level(elapsed), radius)
         if self.chance == 1 and self.form != "chance":
             return smooth
-        return tf.where(rng.uniform([static_size(x), 1, 1, 1], "blur") < self._chance(over), smooth, x)
+        return tf.where(rng.uniform([static_size(x), 1, 1, 1], "blur") < self._chance(elapsed), smooth, x)
 
     def _sigmas(self) -> list[float]:
         """Return the standard deviations, computed in advance because compilers differ in the exponential function."""
         levels = range(_LEVELS) if self.form == "sigma" else [0]
         return [self.sigma * (1 - level / _LEVELS) for level in levels]
 
-    def _level(self, over: tf.Tensor) -> tf.Tensor:
+    def _level(self, elapsed: tf.Tensor) -> tf.Tensor:
         last = _LEVELS - 1
-        return tf.minimum(over // (PARTS // _LEVELS), last) if self.form == "sigma" else tf.zeros([], tf.int32)
+        return tf.minimum(elapsed // (PARTS // _LEVELS), last) if self.form == "sigma" else tf.zeros([], tf.int32)
 
-    def _chance(self, over: tf.Tensor) -> tf.Tensor:
-        left = PARTS - over if self.form == "chance" else PARTS
-        return tf.cast(left, tf.float32) * (self.chance / PARTS)
+    def _chance(self, elapsed: tf.Tensor) -> tf.Tensor:
+        remaining = PARTS - elapsed if self.form == "chance" else PARTS
+        return tf.cast(remaining, tf.float32) * (self.chance / PARTS)

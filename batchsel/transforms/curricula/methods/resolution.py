@@ -25,7 +25,7 @@ class Resolution(Curriculum):
     that accept images of any size, such as convolutional ones that end in a mean over the image.
 
     Formula: sides of s · (h, w), rounded to a multiple of `multiple` and never above (h, w), where s is `start` until
-    the share `delay` of the budget, then rises in a straight line, and is 1 from `finish` on.
+    the share `delay` of the budget, then rises linearly, and is 1 from `finish` on.
     Cost: resizing a batch; nothing from `finish` on.
     Source: H. Touvron, A. Vedaldi, M. Douze and H. Jégou, *Fixing the Train-Test Resolution Discrepancy*, NeurIPS 2019,
     https://arxiv.org/abs/1906.06423; half the size at first and the full size for the last fifth, in steps of 4, as in
@@ -67,7 +67,7 @@ class Resolution(Curriculum):
             raise UsageError(f"resolution: delay must not be above finish, got {self.delay} and {self.finish}.")
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
-        """Return the images in the size of that time, ``[b, height, width, c]``."""
+        """Return the images at the size of that time, ``[b, height, width, c]``."""
         x = require_numeric(self, require_images(self, x))
         scale, full = self._scale(timestamp), tf.shape(x)[1:3]
         size = tf.where(scale < PARTS, self._round(scale, full), full)
@@ -81,7 +81,7 @@ class Resolution(Curriculum):
         return {"picture scale": tf.cast(self._scale(timestamp), tf.float32) / PARTS}
 
     def _scale(self, timestamp: Timestamp) -> tf.Tensor:
-        """Return s in units of 1 / `PARTS`, ``int32[]``: integers, so that sizes depend on no last bit."""
+        """Return s in units of 1 / `PARTS`, ``int32[]``: integers, so that no last bit changes a size."""
         ramp = max(self.finish - self.delay, 1 / PARTS)
         share = tf.clip_by_value((timestamp.progress - self.delay) / ramp, 0.0, 1.0)
         risen = to_parts(tf.where(timestamp.progress >= self.finish, 1.0, share))
