@@ -76,7 +76,7 @@ class Selector(Part):
     uses_training_losses: bool = True
     """False if it ignores the results of training: it reads neither `Context.losses` nor anything but the indices of
     `SampleStats` in `update` and `loss_weights`. Only such a selector may be combined with augmentations that mix two
-    samples (mixup, CutMix), whose common loss says little of either."""
+    samples (mixup, CutMix), whose common loss says little about either."""
     traceable: bool = True
     """False if it calls NumPy code, which rules out XLA."""
 

@@ -84,7 +84,7 @@ class Context(NamedTuple):
     """The state of the run when a selector is called."""
 
     step: tf.Tensor
-    """``int64[]`` optimizer updates so far."""
+    """``int64[]`` batches trained on so far; also updates, unless gradients are accumulated."""
     samples: tf.Tensor
     """``int64[]`` samples trained on so far."""
     progress: tf.Tensor

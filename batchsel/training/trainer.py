@@ -30,7 +30,7 @@ from batchsel.transforms import augmentation, curricula
 
 
 class Trainer:
-    """Trains a compiled Keras model on batches that a selector chooses.
+    """Training of a compiled Keras model on batches that a selector chooses.
 
     The loop of `fit`; what is marked ``*`` is on the clock, and runs in compiled calls of about half a second::
 
@@ -49,20 +49,20 @@ class Trainer:
     *           outputs = model(batch.x)                       # forward
     *           loss = mean(batch.weights * losses(batch.y, outputs))
     *           gradients = d loss / d weights
-    *           optimizer.apply_gradients(gradients)           # at the scheduled rate; accumulate= sums up some first
+    *           optimizer.apply_gradients(gradients)           # accumulate= averages over several batches
     *           state = selector.update(state, losses and signals of the batch, context)
-                callbacks.on_train_batch_end()                 # at the end of a call, or of each batch if any needs it
+                callbacks.on_train_batch_end()                 # at the end of a call; per batch if a callback needs it
             results = evaluate(validation_data)
             callbacks.on_epoch_end()
             write the checkpoint                               # also at Ctrl-C
-            if results held the target: break
+            if the target was met hold times in a row: break
         callbacks.on_train_end()
 
     Args:
         model: Any compiled Keras model; its loss, metrics and optimizer are used.
         selector: A name, a pipe in text, a selector object, or a function
             ``(losses, batch_size, rng) -> indices``; see `batchsel.selectors.resolve`.
-        batch_size: b, samples of a step.
+        batch_size: b, samples per batch.
         seed: Seed of all random choices of the selector. It does not change the weights; see `reset`.
         schedule: The learning rate over the run: a text such as "cosine | warmup(0.05)" (`batchsel schedules list`
             shows them), a schedule, or a function of progress that gives its factor; None leaves the rate to the
@@ -72,10 +72,10 @@ class Trainer:
             longest in them; for models whose outputs do not depend on padding, which is checked.
         evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
         augment: Random changes of the samples of each training batch, such as "crop(4) | flip"; a Keras layer,
-            a function ``x -> x`` on the batch, or a list of these; see `batchsel.augmentation.resolve`.
+            a function ``x -> x`` on the batch, or a list of these; see `batchsel.transforms.augmentation.resolve`.
             Evaluation, and selectors that score pools, see the plain samples.
         curriculum: Changes of the samples that depend on time, after `augment`, such as
-            "blur(sigma=1.0, until=0.2)"; see `batchsel.curricula.resolve`.
+            "blur(sigma=1.0, until=0.2)"; see `batchsel.transforms.curricula.resolve`.
         accumulate: Batches of an update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The gradients are
             averaged over all samples of these batches. The last update of the budget uses the batches that are left; a
             run that ends earlier discards gradients that are not applied yet.

@@ -13,7 +13,7 @@ from batchsel.training.loop.train_step import TrainStep
 
 
 class Evaluation:
-    """Evaluates a model with its compiled loss and metrics, as `model.evaluate` does.
+    """Evaluation of a model with its compiled loss and metrics, as `model.evaluate` does.
 
     A `batchsel.SmoothedCrossentropy` is evaluated without its smoothing, which belongs to training.
 

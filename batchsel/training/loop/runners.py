@@ -10,7 +10,7 @@ from batchsel.training.loop.train_loop import TrainLoop
 
 
 class InMemoryRunner:
-    """Runs a loop over data in memory; one call may hold many plans, and many segments of the evaluation grid.
+    """Runner of a loop over data in memory; one call may hold many plans, and many segments of the evaluation grid.
 
     Args:
         loop: The loop.
@@ -76,7 +76,7 @@ class InMemoryRunner:
 
 
 class BlockRunner:
-    """Runs a loop over blocks of rows, read from a source in the order of the plan.
+    """Runner of a loop over blocks of rows, read from a source in the order of the plan.
 
     Args:
         loop: The loop.
