@@ -1,5 +1,5 @@
 # make run      trains on an embedded data set to its target; no download
-# make test     everything that CI runs, without tracing coverage
+# make test     everything that CI runs; with CI=true the tests also print their coverage
 # make coverage the tests, and which lines of the package they run
 # make bench    the speed of the loop on this machine
 # make docs     writes docs/selectors.md and the tree in docs/architecture.md
@@ -28,7 +28,7 @@ $(READY): constraints.txt pyproject.toml setup.cfg
 run: $(READY)
 	$(BIN)/batchsel run --dataset digits --selector loss_ema --plot digits.png
 
-test: lint tests doctest
+test: lint $(if $(CI),coverage,tests) doctest
 
 lint: $(READY)
 	$(BIN)/ruff check .
