@@ -79,7 +79,7 @@ def card_facts(card: DatasetCard) -> list[tuple[str, str]]:
         ("target", f"{card.target} ({defaults.target})"),
         ("files", ", ".join(files)),
         ("by hand", card.by_hand),
-        ("licence", card.licence),
+        ("license", card.licence),
         ("citation", card.citation),
         ("homepage", card.homepage),
     ]
