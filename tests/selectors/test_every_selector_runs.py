@@ -139,8 +139,10 @@ def test_runs_are_equal_for_equal_seeds_only(name):
 def test_losses_of_trained_samples_are_known(name):
     trainer = trainer_of(name)
     run(trainer, epochs=2)
-    last = trainer.loop.state.last_indices.numpy()
-    np.testing.assert_array_equal(trainer.losses[last], trainer.loop.state.last_losses.numpy())
+    last, last_losses = trainer.loop.state.last_indices.numpy(), trainer.loop.state.last_losses.numpy()
+    # Rows of one sample may differ in their last bits by their position in the batch; the loss is that of one of them.
+    for index in np.unique(last):
+        assert trainer.losses[index] in last_losses[last == index]
     assert trainer.losses.shape == (50,)
     assert np.isfinite(trainer.losses).sum() >= 8
 

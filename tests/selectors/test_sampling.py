@@ -81,7 +81,14 @@ def test_pairs_of_equal_samples_are_equally_likely():
     assert stats.chisquare(observed).pvalue > 1e-4
 
 
-@given(scores=st.lists(st.floats(-1e300, 1e300) | st.just(INFINITE) | st.just(float("nan")), min_size=1, max_size=30))
+# Without subnormal numbers: TensorFlow flushes them to zero.
+@given(
+    scores=st.lists(
+        st.floats(-1e300, 1e300, allow_subnormal=False) | st.just(INFINITE) | st.just(float("nan")),
+        min_size=1,
+        max_size=30,
+    )
+)
 def test_quantized_scores_keep_their_order_and_their_ratios(scores):
     levels = quantize(tf.constant(scores, tf.float64)).numpy()
     usable = np.isfinite(scores) & (np.array(scores) > 0)

@@ -19,7 +19,7 @@ def quantize(scores: tf.Tensor) -> tf.Tensor:
     """Quantize scores to integers, so that sums do not depend on the order of summation.
 
     Args:
-        scores: ``float64[n]``; infinite, negative and NaN scores count as 0.
+        scores: ``float64[n]``; infinite, negative, subnormal and NaN scores count as 0.
 
     Returns:
         ``int64[n]``: 2^24 for the largest score, at least 1 for any positive one, and all ones where no
