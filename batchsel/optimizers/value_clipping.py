@@ -43,7 +43,8 @@ def with_value_clipping(base: type[keras.optimizers.Optimizer]) -> type[keras.op
 
     ValueClipping.__name__ = ValueClipping.__qualname__ = f"ValueClipping{base.__name__}"
     ValueClipping.__doc__ = f"{base.__name__} that clips gradients by value before it clips their norm."
-    return keras.saving.register_keras_serializable("batchsel")(ValueClipping)
+    # Saved models name it as version 0.1 registered it.
+    return keras.saving.register_keras_serializable("batchsel", name=f"Clamping{base.__name__}")(ValueClipping)
 
 
 def _clip(gradient: Any, limit: float | None) -> Any:

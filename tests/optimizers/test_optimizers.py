@@ -236,3 +236,11 @@ def test_mixed_precision_training_learns(text, rate, policy):
     trainer.fit(x, y, epochs=10, verbose=0)
     assert trainer.evaluate(x, y)["loss"] < 0.6 * before
     assert all(variable.dtype == "float32" for variable in model.optimizer.variables[2:])
+
+
+def test_optimizers_with_value_clipping_saved_by_version_0_1_load():
+    saved = keras.saving.serialize_keras_object(with_value_clipping(keras.optimizers.SGD)(0.1, clipvalue=1.0))
+    saved |= {"class_name": "ClampingSGD", "registered_name": "batchsel>ClampingSGD"}
+    loaded = keras.saving.deserialize_keras_object(saved)
+    assert isinstance(loaded, keras.optimizers.SGD)
+    assert loaded.clipvalue == 1.0
