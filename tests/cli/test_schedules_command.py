@@ -21,7 +21,7 @@ def test_show_describes_each_part_of_a_text(command):
     assert all(part["formula"] and part["source"] for part in shown["parts"])
     assert list(shown["parts"][1]["parameters"]) == ["share", "start", "form"]
     out = command("schedules", "show", "warmup").out
-    assert out.startswith("warmup: From `start` up to 1")
+    assert out.startswith("warmup: Warm-up from `start` to 1")
     assert "formula: start + (1 - start)" in out
     assert "Did you mean 'cosine'" in command("schedules", "show", "cosin").err
 

@@ -156,7 +156,7 @@ def test_trials_scored_by_their_end_run_on_and_bring_warnings(tmp_path):
         (
             {"learning_rate": Range(1e-4, 1e-1)},
             (0,),
-            "learning_rate has a range, 0.0001..0.1; State the number of trials",
+            "learning_rate has a range, 0.0001..0.1. State the number of trials",
         ),
     ],
 )
