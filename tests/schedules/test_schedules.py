@@ -110,7 +110,7 @@ def test_the_optimizers_own_schedule_is_followed():
 
 def test_two_schedules_at_once_are_refused():
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
-    with pytest.raises(UserError, match="the optimizer has a learning-rate schedule of its own; give either"):
+    with pytest.raises(UserError, match="has a learning-rate schedule of its own. Use either that or schedule="):
         Trainer(linear(optimizer=keras.optimizers.SGD(decay)), schedule="linear")
 
 
