@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from batchsel.core.files import atomic_write
+from batchsel.core.version import __version__
 from batchsel.errors import UserError
+from batchsel.training.runtime import checksum
 
+FORMAT = 2
+"""Version of the format, to be raised with each change that this version could not read.
+
+Files of format 1 (batchsel 0.1) have neither a checksum nor a list of their arrays."""
 _META = "meta.json"
 _WEIGHTS = "weights_at_target/"
 
@@ -54,13 +59,15 @@ def write(
     """
     arrays: dict[str, Any] = {name: _as_storable(variable.numpy()) for name, variable in variables.items()}
     arrays |= {f"{_WEIGHTS}{i}": _as_storable(weight) for i, weight in enumerate(weights or ())}
+    meta = {**meta, "format": FORMAT, "version": __version__, "arrays": list(arrays)}
     arrays[_META] = np.frombuffer(json.dumps(meta, default=_to_number).encode(), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot create the folder {path.parent}: {error.strerror or error}.") from error
-    with atomic_write(path) as beside, open(beside, "wb") as file:
+    with atomic_write(path) as beside, open(beside, "w+b") as file:
         np.savez(file, **arrays)
+        checksum.append(file)
         file.flush()
         os.fsync(file.fileno())
 
@@ -84,6 +91,8 @@ def restore(path: Path, checkpoint: Stored, variables: Mapping[str, tf.Variable]
         expected = tuple(variables[name].shape)
         if value.shape != expected:
             problems.append(f"{name} has shape {list(value.shape)}, expected {list(expected)}")
+        elif not _can_cast_like(value, variables[name]):
+            problems.append(f"{name} holds {value.dtype}, expected {tf.as_dtype(variables[name].dtype).name}")
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         raise UserError(f"checkpoint {path} does not fit this run: {shown}. Use the settings that it was made with.")
@@ -121,26 +130,65 @@ def read(path: Path) -> Stored:
     """
     try:
         with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise ValueError("it is not an npz file, or its end is missing")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        count = sum(name.startswith(_WEIGHTS) for name in arrays)
-        weights = [arrays.pop(f"{_WEIGHTS}{i}") for i in range(count)]
-        meta = json.loads(bytes(arrays.pop(_META)).decode())
-        if not isinstance(meta, dict):
-            raise ValueError("its record is not that of a run")
+            arrays = _read_arrays(file)
+        meta = _read_meta(arrays)
+        newer = int(meta.get("format", 1)) > FORMAT
+        weights = [] if newer else _pop_weights(arrays, meta)
     except FileNotFoundError:
         raise UserError(f"no checkpoint at {path}.") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is not a checkpoint, or a damaged one: {error}.") from error
+    except Exception as error:  # damaged bytes make zipfile and NumPy raise errors of many kinds
+        raise UserError(
+            f"{path} is not a checkpoint, or a damaged one: {error}. Resume from another checkpoint, or train again"
+            " from the start."
+        ) from error
+    if newer:
+        raise UserError(
+            f"checkpoint {path} was written by batchsel {meta.get('version')}, in format {meta['format']}; this is"
+            f" batchsel {__version__}, which reads formats up to {FORMAT}. Resume with that version or a later one."
+        )
     return Stored(arrays, weights, meta)
+
+
+def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Read all arrays of a file, once its checksum is verified, or those of zip if it has none."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is not an npz file, or its end is missing")
+    sealed = checksum.verify(file)
+    count = None if sealed else checksum.count_members(file)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        if count is not None and (archive.zip.testzip() is not None or count != len(archive.files)):
+            raise ValueError("its content does not match the checksums of its members")
+        return {name: archive[name] for name in archive.files}
+
+
+def _read_meta(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Remove the record of the run from the arrays, and return it."""
+    if _META not in arrays:
+        raise ValueError("it has no record of a run")
+    meta = json.loads(bytes(arrays.pop(_META)).decode())
+    if not isinstance(meta, dict):
+        raise ValueError("its record is not that of a run")
+    return meta
+
+
+def _pop_weights(arrays: dict[str, np.ndarray], meta: Mapping[str, Any]) -> list[np.ndarray]:
+    """Remove the weights at the target from the arrays, and return them, once nothing is missing."""
+    if "format" in meta and set(meta["arrays"]) != set(arrays):
+        missing = sorted(set(meta["arrays"]) ^ set(arrays))
+        raise ValueError(f"its arrays are not those that it lists: {', '.join(missing[:5])}")
+    count = sum(name.startswith(_WEIGHTS) for name in arrays)
+    return [arrays.pop(f"{_WEIGHTS}{i}") for i in range(count)]
 
 
 def _cast_like(value: np.ndarray, variable: Any) -> np.ndarray:
     dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
     return value.view(dtype) if value.dtype.kind == "V" else value.astype(dtype)
+
+
+def _can_cast_like(value: np.ndarray, variable: Any) -> bool:
+    size: int = tf.as_dtype(variable.dtype).size
+    return value.itemsize == size if value.dtype.kind == "V" else value.dtype.kind in "biufc"
 
 
 def _as_storable(array: np.ndarray) -> np.ndarray:

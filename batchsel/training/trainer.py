@@ -381,10 +381,17 @@ class Trainer:
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
         checkpoint.check_settings(path, meta["settings"], {"xla": self.xla})
+        try:
+            record = FitRecord(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"checkpoint {path} does not fit this run: {error}. Use the model and the version of batchsel that it"
+                " was made with."
+            ) from error
         checkpoint.restore(path, stored, self.variables())
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds = meta["nanoseconds"]
-        self.record = FitRecord(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
+        self.record = record
         self._checkpoint, self.resumed = None, True
 
     def _settings(self) -> dict[str, Any]:

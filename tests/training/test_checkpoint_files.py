@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import pickle
 import shutil
@@ -16,6 +17,7 @@ from problems import assert_same, classes, mlp, noisy_mlp
 
 from batchsel import Trainer, UserError
 from batchsel.training import checkpoint
+from batchsel.training.runtime import checksum
 
 X, Y = classes(50)
 
@@ -44,7 +46,7 @@ def test_every_dtype_round_trips(tmp_path):
     for name, variable in written.items():
         assert read[name].dtype == variable.dtype
         np.testing.assert_array_equal(read[name].numpy(), variable.numpy())
-    assert stored.meta == {"note": "ü"}
+    assert stored.meta["note"] == "ü"
     assert_same(stored.weights_like([written["bfloat16"], written["float64"]]), weights)
 
 
@@ -106,6 +108,91 @@ DAMAGED = {
     "a record that is not JSON": lambda good: rewrite_npz(good, **{"meta.json": np.frombuffer(b"{", np.uint8)}),
     "a pickle inside": lambda good: add_pickle(good.read_bytes()),
 }
+
+
+def assert_holds(stored, expected):
+    """Assert that the content of a checkpoint is that of another, to the last bit."""
+    assert stored.meta == expected.meta
+    assert list(stored.variables) == list(expected.variables)
+    assert_same(list(stored.variables.values()), list(expected.variables.values()))
+    assert_same(stored.weights, expected.weights)
+
+
+def flip_bit(content, position):
+    return content[: position // 8] + bytes([content[position // 8] ^ 1 << position % 8]) + content[position // 8 + 1 :]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "small.npz"
+    values = {"model/0/kernel": tf.Variable(tf.ones([2, 3])), "loop/0": tf.Variable(3)}
+    checkpoint.write(path, values, [np.ones([2, 3], "float32"), np.zeros(3, "float32")], {"n": 50})
+    return path
+
+
+def test_no_flipped_bit_is_read_as_a_checkpoint(small, tmp_path):
+    """Every byte of the headers and the directory of zip, which its own checksums leave out, and some of the rest."""
+    content, path = small.read_bytes(), tmp_path / "flipped.npz"
+    directory = content.index(b"PK\1\2") * 8
+    positions = [*range(directory, len(content) * 8, 3), *range(0, directory, 61)]
+    for position in positions:
+        path.write_bytes(flip_bit(content, position))
+        with pytest.raises(UserError, match=r"flipped\.npz is .* Resume from another checkpoint, or train again"):
+            checkpoint.read(path)
+
+
+def test_flipped_bits_of_a_checkpoint_without_checksum_are_rejected_or_harmless(tmp_path):
+    """Version 0.1.0 wrote no checksum of the whole; its directory ends with the weights at the target."""
+    values = {f"{name}.npy": np.arange(6, dtype="float32") for name in ("loop/0", "weights_at_target/0")}
+    with zipfile.ZipFile(tmp_path / "old.npz", "w") as archive:
+        for name, value in values.items():
+            buffer = io.BytesIO()
+            np.save(buffer, value)
+            archive.writestr(name, buffer.getvalue())
+        buffer = io.BytesIO()
+        np.save(buffer, np.frombuffer(b'{"n": 50}', np.uint8))
+        archive.writestr("meta.json.npy", buffer.getvalue())
+    content = (tmp_path / "old.npz").read_bytes()
+    expected, path, refused = checkpoint.read(tmp_path / "old.npz"), tmp_path / "flipped.npz", 0
+    directory = content.index(b"PK\1\2") * 8
+    for position in [*range(directory, len(content) * 8, 2), *range(0, directory, 61)]:
+        path.write_bytes(flip_bit(content, position))
+        try:
+            stored = checkpoint.read(path)
+        except UserError:
+            refused += 1
+        else:
+            renamed = set(stored.variables) - set(expected.variables)
+            if not renamed:  # a renamed array is refused once it is compared with the variables of the run
+                assert_holds(stored, expected)
+    assert refused > 500
+
+
+def test_a_missing_array_is_named(good, tmp_path):
+    path = tmp_path / "short.npz"
+    path.write_bytes(rewrite_npz(good, **{"optimizer/1": None}))
+    with open(path, "r+b") as file:
+        checksum.append(file)
+    with pytest.raises(UserError, match=r"short\.npz .* its arrays are not those that it lists: optimizer/1\."):
+        checkpoint.read(path)
+
+
+def test_a_checkpoint_of_a_later_format_says_so(good, trainer, tmp_path):
+    meta = json.loads(bytes(np.load(good)["meta.json"])) | {"format": 99, "version": "7.1"}
+    path = tmp_path / "later.npz"
+    path.write_bytes(rewrite_npz(good, **{"meta.json": np.frombuffer(json.dumps(meta).encode(), np.uint8)}))
+    with pytest.raises(UserError, match=r"later\.npz was written by batchsel 7\.1, in format 99; this is batchsel"):
+        trainer.resume(path)
+
+
+def test_an_unknown_field_of_the_record_is_reported_and_changes_nothing(good, trainer, tmp_path):
+    meta = json.loads(bytes(np.load(good)["meta.json"]))
+    meta["progress"]["mood"] = 1
+    path = tmp_path / "field.npz"
+    path.write_bytes(rewrite_npz(good, **{"meta.json": np.frombuffer(json.dumps(meta).encode(), np.uint8)}))
+    with pytest.raises(UserError, match=r"field\.npz does not fit this run: .*mood"):
+        resume_and_fit(trainer, path)
+    trainer._checkpoint = None
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
