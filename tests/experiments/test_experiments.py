@@ -17,7 +17,6 @@ from batchsel.errors import UsageError, UserError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.run_experiment import run_experiment
 from batchsel.experiments.run import records
-from batchsel.experiments.run.device_lock import lock_device
 from batchsel.experiments.run.runner import RunContext, run
 
 SHORT = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
@@ -193,21 +192,6 @@ def test_records_hold_the_share_of_samples_kept(tmp_path):
     experiment = experiment_of(("smart",), (0,))
     kept = {record["arm"]["name"]: record["kept"] for record in run_experiment(experiment, context(tmp_path)).records}
     assert kept == {"random": 1.0, "smart": 1.0}
-
-
-def test_device_lock_is_exclusive_or_shared():
-    with lock_device() as alone:
-        assert alone
-        code = (
-            "import time; from batchsel.experiments.run.device_lock import lock_device; start = time.perf_counter()\n"
-            "with lock_device(exclusive=False): print(time.perf_counter() - start)"
-        )
-        waiting = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        time.sleep(1.5)
-        assert waiting.poll() is None
-    assert float(waiting.communicate()[0]) > 0.5
-    with lock_device(exclusive=False) as alone:
-        assert not alone
 
 
 @pytest.mark.slow

@@ -107,12 +107,14 @@ def _run(spec: RunSpec, folder: Path, progress: str, options: dict[str, Any]) ->
     def used_share(state: dict[str, Any]) -> float:
         return budget.share(state["passes"], state["samples"], state["seconds"])
 
-    with display.watch(progress, spec.target, used_share) as watch:
+    with display.watch(progress, spec.target, used_share) as (watch, on_wait):
         import_tensorflow()
         from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext, run
 
-        context = RunContext(folder.parent, folder=folder, download_progress=download_progress, watch=watch, **options)
+        context = RunContext(
+            folder.parent, folder=folder, download_progress=download_progress, watch=watch, on_wait=on_wait, **options
+        )
         try:
             return run(spec, context)
         except (KeyboardInterrupt, UserError) as error:

@@ -14,11 +14,12 @@ COUNTED = ("steps", "samples", "scored", "plans", "seconds")
 
 State = dict[str, Any]
 Show = Callable[[State], None]
+Say = Callable[[str], None]
 
 
 @contextmanager
-def watch(mode: str, target: str, used_share: Callable[[State], float]) -> Iterator[Show | None]:
-    """Open a progress display, for `RunContext.watch`.
+def watch(mode: str, target: str, used_share: Callable[[State], float]) -> Iterator[tuple[Show | None, Say]]:
+    """Open a progress display, for `RunContext.watch` and `RunContext.on_wait`.
 
     Args:
         mode: "auto" (rich on a terminal, plain elsewhere), "rich", "plain" or "off".
@@ -26,15 +27,19 @@ def watch(mode: str, target: str, used_share: Callable[[State], float]) -> Itera
         used_share: Function that returns the used share of the budget.
 
     Yields:
-        A function that shows the state of a run, or None.
+        A function that shows the state of a run, or None; and one that shows a line about what it waits for.
     """
     if mode == "auto":
         mode = "rich" if sys.stderr.isatty() else "plain"
     if mode == "rich":
-        with _live(target, used_share) as show:
-            yield show
+        with _live(target, used_share) as functions:
+            yield functions
     else:
-        yield _plain(target) if mode == "plain" else None
+        yield (_plain(target) if mode == "plain" else None), _say
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _metrics(state: State) -> str:
@@ -57,7 +62,7 @@ def _plain(target: str) -> Show:
 
 
 @contextmanager
-def _live(target: str, used_share: Callable[[State], float]) -> Iterator[Show]:
+def _live(target: str, used_share: Callable[[State], float]) -> Iterator[tuple[Show, Say]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -78,4 +83,9 @@ def _live(target: str, used_share: Callable[[State], float]) -> Iterator[Show]:
             text = f"{metric} {shown} ({sign}{threshold})  {state['passes']:.1f} passes  {rate:,.0f} steps/s"
             progress.update(task, completed=used_share(state), description=text)
 
-        yield show
+        def say(line: str) -> None:
+            # Above the live line, which is too short for it and says only what the run does.
+            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            progress.update(task, description="waiting")
+
+        yield show, say

@@ -23,8 +23,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tarfile import ReadError
 from typing import Any, Self
 
+from batchsel.core.locking.locks import hold_lock
 from batchsel.data.storage.disk_space import check_disk_space
-from batchsel.data.storage.locks import hold_lock
 from batchsel.errors import UserError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import NoneType
 from typing import IO, Any, NamedTuple
 
+from batchsel.core.locking.locks import NoLocks, report_no_locks, wait_for_lock
 from batchsel.core.target import Target
 from batchsel.errors import UserError
 
@@ -53,7 +53,7 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
-            _lock(file)
+            _lock(file, path)
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(-1, os.SEEK_END)
@@ -197,9 +197,9 @@ def _write_whole(descriptor: int, line: bytes, end: int) -> None:
         raise
 
 
-def _lock(file: IO[bytes]) -> None:
+def _lock(file: IO[bytes], path: Path) -> None:
     """Wait until no other process writes; without such a lock, lines are short enough to be written in one piece."""
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        wait_for_lock(file.fileno())
+    except NoLocks as error:
+        report_no_locks(path, error, "The record is written without a lock; let one process at a time write there.")

@@ -14,7 +14,7 @@ from batchsel.data import Dataset, Split
 from batchsel.errors import UserError
 from batchsel.experiments.run import build_record, records
 from batchsel.experiments.run.arms import Arm
-from batchsel.experiments.run.device_lock import lock_device
+from batchsel.experiments.run.device_lock import lock_device, print_line
 from batchsel.experiments.run.diagnostics import Diagnostics
 from batchsel.experiments.run.record_details import Snapshots, sample_details
 from batchsel.experiments.run.run_cache import RunCache
@@ -48,6 +48,7 @@ class RunContext:
         alone: Whether to wait until no other run uses the device; if not, its seconds do not count.
         download_progress: Function that creates a progress bar for a label, or None.
         watch: Called with the state of the run, a dict, about twice a second and after each evaluation.
+        on_wait: Called with a line that says who holds the device, when the run has to wait for it.
     """
 
     out: Path = Path("runs")
@@ -63,6 +64,7 @@ class RunContext:
     alone: bool = True
     download_progress: Callable[[str], Any] | None = None
     watch: Callable[[dict[str, Any]], None] | None = None
+    on_wait: Callable[[str], None] = print_line
 
     def run_cache(self) -> RunCache:
         """Return a new cache that finds its data as this context states."""
@@ -102,7 +104,7 @@ def run(
     snapshots = Snapshots(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
     callbacks: list[Any] = [AfterEvaluations(snapshots.take_if_due)] if context.detail and snapshots.has_plane else []
     callbacks += diagnostics.callbacks
-    with lock_device(exclusive=context.alone) as alone:
+    with lock_device(context.alone, context.on_wait) as alone:
         _fit(spec, context, trainer, dataset, folder, callbacks)
     cost = run_cache.selection_cost(trainer, dataset)
     record = build_record.build_record(spec, arm or Arm.from_single_run(spec), trainer, dataset, cost)

@@ -13,9 +13,10 @@ import pytest
 from data_files import sha256
 from range_server import RangeServer
 
+from batchsel.core.locking import locks
 from batchsel.data.download import http_download
 from batchsel.data.download.fetch import DataFolder
-from batchsel.data.storage import disk_space, locks
+from batchsel.data.storage import disk_space
 from batchsel.data.storage.progress import LineProgress
 from batchsel.errors import UserError
 
@@ -307,7 +308,7 @@ def test_every_process_downloads_without_locks(tmp_path, server, monkeypatch):
     def refuse(descriptor, operation):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(locks, "fcntl", SimpleNamespace(flock=refuse, LOCK_EX=2, LOCK_NB=4))
+    monkeypatch.setattr(locks, "fcntl", SimpleNamespace(flock=refuse, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
     url = server.add("/train.gz", BODY, held_at=0)
     threading.Timer(0.5, server.pages["/train.gz"].go.set).start()
     at_once(tmp_path, url)

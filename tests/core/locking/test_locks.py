@@ -3,12 +3,12 @@
 import threading
 import time
 
-from batchsel.data.storage import locks
-from batchsel.data.storage.locks import hold_lock
+from batchsel.core.locking import locks
+from batchsel.core.locking.locks import hold_lock
 
 
 def test_one_thread_at_a_time_holds_the_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_PAUSE", 0.0005)
+    monkeypatch.setattr(locks, "PAUSE", 0.0005)
     inside, most, turns = [], [], []
 
     def work():
