@@ -13,6 +13,8 @@ from batchsel.analysis.plots import time_to_target
 from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES, RenderedFigure, group_by_arm, render_figures
 from batchsel.analysis.plots.style import Palette, to_svg
 from batchsel.analysis.report.results import Results, compute_results
+from batchsel.analysis.report.single_runs_section import single_run_sections, summary_of_single_runs
+from batchsel.analysis.single_runs import SINGLE
 from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
 from batchsel.analysis.target_levels import TargetLevel
@@ -57,7 +59,8 @@ def render_report(
 def _context(
     records: Sequence[RunRecord], problems: Sequence[str], failures: Sequence[FailureRecord], results: Results
 ) -> dict[str, Any]:
-    analysis, levels, studies = results
+    analysis, levels, studies, singles = results
+    compared = [record for record in records if record.arm.role != SINGLE]
     plain = exclude_studied(analysis, studies)
     datasets = list(dict.fromkeys(record.spec.dataset for record in records))
     about = next((record.about for record in records if record.about), About())
@@ -70,7 +73,13 @@ def _context(
         "controls": [text for text in sentences(plain) if text.startswith("control")],
         "problems": problems,
         "failures": failures,
-        "sections": [_section(name, records, analysis, studies, levels.get(name), failures) for name in datasets],
+        "sections": [
+            _section(name, compared, analysis, studies, levels.get(name), failures)
+            for name in datasets
+            if any(record.spec.dataset == name for record in compared)
+        ],
+        "singles": summary_of_single_runs(singles) if singles else "",
+        "single_sections": single_run_sections(singles),
         "aggregate": _aggregate(plain) if len({item.dataset for item in plain.summaries}) >= _MANY else None,
         "environment": _environment(records),
         "runs": len(records),

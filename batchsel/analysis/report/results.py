@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from batchsel.analysis.comparison import Analysis, analyze
+from batchsel.analysis.single_runs import SingleRun, list_single_runs, split_runs
 from batchsel.analysis.studies.all_studies import add_control_notes, answer_studies
 from batchsel.analysis.studies.study import Study
 from batchsel.analysis.target_levels import TargetLevel, target_levels
@@ -21,6 +22,8 @@ class Results(NamedTuple):
     """Comparisons at all targets of each data set, as `target_levels` returns them."""
     studies: list[Study]
     """Answers of studies of factors, where the records belong to any."""
+    singles: list[SingleRun]
+    """Runs outside of any comparison."""
 
 
 def compute_results(records: Sequence[RunRecord], failures: Sequence[FailureRecord] = ()) -> Results:
@@ -30,6 +33,7 @@ def compute_results(records: Sequence[RunRecord], failures: Sequence[FailureReco
         records: Records of any number of data sets and arms.
         failures: Records of runs that failed: without them, batch sizes at which runs fail would look too good.
     """
-    analysis = analyze(records)
-    studies = add_control_notes(answer_studies(records, failures), analysis)
-    return Results(analysis, target_levels(records), studies)
+    compared, singles = split_runs(records)
+    analysis = analyze(compared)
+    studies = add_control_notes(answer_studies(compared, failures), analysis)
+    return Results(analysis, target_levels(compared), studies, list_single_runs(singles))

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchsel.analysis.comparison import Analysis, Comparison
+from batchsel.analysis.final_metrics import final_results
+from batchsel.analysis.single_runs import SingleRun
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.study import Study, StudyEstimate
 from batchsel.analysis.studies.study_parts import place_name
@@ -20,13 +22,19 @@ Levels = Mapping[str, Sequence[TargetLevel]]
 NO_LEVELS: Levels = {}
 
 
-def as_values(analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[Study] = ()) -> dict[str, Any]:
+def as_values(
+    analysis: Analysis,
+    levels: Levels = NO_LEVELS,
+    studies: Sequence[Study] = (),
+    singles: Sequence[SingleRun] = (),
+) -> dict[str, Any]:
     """Return all results as JSON values, without infinite numbers and NaN.
 
     Args:
         analysis: All comparisons.
         levels: Comparisons at all targets of each data set.
         studies: Answers of studies.
+        singles: Runs outside of any comparison.
     """
     return {
         "arms": [_to_json(dataclasses.asdict(item)) for item in analysis.summaries],
@@ -38,18 +46,26 @@ def as_values(analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[
             for item in level.comparisons
         ],
         "studies": [_study_values(study) for study in studies],
+        **({"runs": [_to_json(_run_values(run)) for run in singles]} if singles else {}),
     }
 
 
-def as_csv(analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[Study] = ()) -> str:
+def as_csv(
+    analysis: Analysis,
+    levels: Levels = NO_LEVELS,
+    studies: Sequence[Study] = (),
+    singles: Sequence[SingleRun] = (),
+) -> str:
     """Return one line for each comparison, followed by those at other targets with the name of their level.
 
-    Studies add columns, and a line for each of their estimates, which come first.
+    Studies add columns, and a line for each of their estimates, which come first; single runs add columns, and a line
+    each, which come last.
 
     Args:
         analysis: All comparisons.
         levels: Comparisons at all targets of each data set.
         studies: Answers of studies.
+        singles: Runs outside of any comparison.
     """
     rows = [{**_comparison_row(item), "level": ""} for item in analysis.comparisons]
     rows += [
@@ -59,12 +75,41 @@ def as_csv(analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[Stu
         for item in level.comparisons
     ]
     rows = [_estimate_row(study, item) for study in studies for item in study.findings] + rows
+    rows += [_run_row(run) for run in singles]
     text = io.StringIO()
     columns = list(dict.fromkeys(name for row in rows for name in row)) or ["dataset"]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _run_values(run: SingleRun) -> dict[str, Any]:
+    record, result = run.record, run.outcome
+    return {
+        "dataset": result.dataset,
+        "run": run.name,
+        "seed": result.seed,
+        "target": run.target,
+        "reached": result.reached,
+        "seconds": result.seconds if result.timed else None,
+        "samples": result.samples,
+        "passes": result.passes,
+        "steps": result.steps,
+        "test": dict(record.test),
+        "test_at_end": dict(final_results(record) or {}),
+        "clock": dataclasses.asdict(record.seconds),
+        "started": record.started,
+        "digest": record.digest,
+        "settings": record.spec.values,
+    }
+
+
+def _run_row(run: SingleRun) -> dict[str, Any]:
+    values = _run_values(run)
+    row = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    row |= {f"test_{metric}": value for metric, value in values["test"].items()}
+    return row | {f"end_{metric}": value for metric, value in values["test_at_end"].items()}
 
 
 def _study_values(study: Study) -> dict[str, Any]:

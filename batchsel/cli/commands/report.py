@@ -78,6 +78,7 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     from batchsel.analysis.comparison import analyze
     from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm
     from batchsel.analysis.plots.style import Palette
+    from batchsel.analysis.single_runs import split_runs
     from batchsel.experiments.run.parse_record import parse_failures, parse_runs
 
     if name not in FIGURES:
@@ -85,8 +86,10 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     target = Path(out or f"{name}.png")
     check_figure_path(str(target), "--out")
     found = _read_records(runs)
-    records = parse_runs(_select_dataset(found.runs, dataset))
-    known = [item.arm for item in analyze(records).summaries]
+    compared, singles = split_runs(parse_runs(_select_dataset(found.runs, dataset)))
+    records = compared + singles
+    known = [item.arm for item in analyze(compared).summaries]
+    known += sorted({record.arm.name for record in singles})
     for arm in arms:
         if arm not in known:
             raise unknown_name("arm", arm, known)

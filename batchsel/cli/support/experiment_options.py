@@ -166,5 +166,5 @@ def report_result(
     if as_json:
         print_json(as_values(*results) | files | {"quick": quick})
         return
-    click.echo("\n".join(lines(*results, quick=quick)))
+    click.echo("\n".join(lines(results.analysis, results.levels, results.studies, quick=quick)))
     click.echo(f"\nrecords: {files['records']}   report: {files['report']}")

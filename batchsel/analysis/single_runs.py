@@ -1,0 +1,120 @@
+"""Single runs: runs outside of any comparison, each of which stands for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from batchsel.analysis.outcomes import Outcome, outcome
+from batchsel.core.target import Target
+from batchsel.experiments.run.run_record import RunRecord
+
+SINGLE = "single"
+"""Role of a run outside of any comparison."""
+
+
+class SingleRun(NamedTuple):
+    """A run outside of any comparison."""
+
+    name: str
+    """Its selector and the settings in which runs with this selector differ, such as "random, batch_size = 16"."""
+    record: RunRecord
+    outcome: Outcome
+    """Whether and when it reached its target."""
+    target: str
+    """Text form of the target."""
+
+
+def split_runs(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[RunRecord]]:
+    """Split records into those of experiments and those of single runs.
+
+    Args:
+        records: Records of any number of data sets.
+
+    Returns:
+        The records of arms that are compared, and those of single runs, whose arms are renamed by `name_single_runs`.
+    """
+    compared = [record for record in records if record.arm.role != SINGLE]
+    singles = [record for record in records if record.arm.role == SINGLE]
+    return compared, name_single_runs(singles, {(item.spec.dataset, item.arm.name) for item in compared})
+
+
+def name_single_runs(records: Sequence[RunRecord], taken: Collection[tuple[str, str]] = ()) -> list[RunRecord]:
+    """Give single runs of one data set the same name only where their settings differ in nothing but the seed.
+
+    `batchsel run` names a run by its selector alone, so that runs with other settings would pass for other seeds.
+
+    Args:
+        records: Records of single runs.
+        taken: Data sets and names of arms that are compared in the same report.
+    """
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault((record.spec.dataset, record.arm.name), []).append(record)
+    varied = {key: differing_settings(own) for key, own in groups.items()}
+    renamed = []
+    for record in records:
+        key = (record.spec.dataset, record.arm.name)
+        parts = [f"{name} = {record.spec.values[name]}" for name in varied[key] if name in record.spec.values]
+        own_name = ", ".join([record.arm.name, *parts])
+        own_name += " (single run)" if (record.spec.dataset, own_name) in taken else ""
+        renamed.append(replace(record, arm=replace(record.arm, name=own_name)))
+    return renamed
+
+
+def differing_settings(records: Sequence[RunRecord]) -> list[str]:
+    """Return the names of the settings, other than the seed, that have several values.
+
+    A setting that some records lack, because their version did not know it, is compared among the others.
+
+    Args:
+        records: Records of runs.
+    """
+    values: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in record.spec.values.items():
+            values.setdefault(name, set()).add(str(value))
+    return [name for name, found in values.items() if name != "seed" and len(found) > 1]
+
+
+def shared_settings(records: Sequence[RunRecord]) -> dict[str, Any]:
+    """Return the settings that are the same in all runs, without the seed.
+
+    Args:
+        records: Records of runs, at least one.
+    """
+    skipped = {"seed", *differing_settings(records)}
+    return {name: value for name, value in records[0].spec.values.items() if name not in skipped}
+
+
+def list_single_runs(records: Sequence[RunRecord]) -> list[SingleRun]:
+    """Return single runs with their outcomes, by data set, target, name, seed and start.
+
+    Args:
+        records: Records of single runs, named by `name_single_runs`.
+    """
+    datasets = list(dict.fromkeys(record.spec.dataset for record in records))
+    runs = [
+        SingleRun(record.arm.name, record, outcome(record), str(Target.parse(record.spec.target))) for record in records
+    ]
+
+    def order(run: SingleRun) -> tuple[Any, ...]:
+        spec = run.record.spec
+        return datasets.index(spec.dataset), run.target, run.name, spec.seed, run.record.started
+
+    return sorted(runs, key=order)
+
+
+def distinct_names(runs: Sequence[SingleRun]) -> list[str]:
+    """Return a name for each run that no other has: with its seed, and with its start where a run was repeated.
+
+    Args:
+        runs: Single runs.
+    """
+    names = [f"{run.name}, seed {run.record.spec.seed}" for run in runs]
+    names = [
+        f"{name}, {run.record.started}" if names.count(name) > 1 else name
+        for name, run in zip(names, runs, strict=True)
+    ]
+    return [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names, 1)]
