@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from batchsel.core.filesystem.reading import shorten_path
 from batchsel.errors import UsageError, unknown_name
 
 _FILE = re.compile(r"^(?P<path>[^()]+\.py):(?P<call>.+)$", re.DOTALL)
@@ -204,8 +206,10 @@ def load_from_file(path: Path, name: str) -> Any:
     Raises:
         UsageError: If there is no such file, it cannot be run, or it has no such name.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {str(path)!r} to load {name!r} from. Expected ./FILE.py:NAME.")
+    if not os.path.isfile(path):
+        raise UsageError(
+            f"there is no file {shorten_path(path)!r} to load {shorten_path(name)!r} from. Expected ./FILE.py:NAME."
+        )
     module_name = f"batchsel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

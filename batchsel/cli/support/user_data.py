@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchsel.core.filesystem.reading import shorten_path
 from batchsel.errors import UsageError
 
 KINDS = {
@@ -35,5 +36,5 @@ def user_data_name(kind: str, file: str | None) -> str:
     file = file if "/" in file or "\\" in file else f"./{file}"
     checks = {"lm_text": is_text_file, "images": is_image_folder, "table": lambda name: name.lower().endswith(SUFFIXES)}
     if not checks[kind](file):
-        raise UsageError(f"--file {file!r}: expected {KINDS[kind]}, as an existing file or folder.")
+        raise UsageError(f"--file {shorten_path(file)!r}: expected {KINDS[kind]}, as an existing file or folder.")
     return file

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.errors import UserError
+from batchsel.core.filesystem.reading import reading
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+BROKEN = "cannot be decoded"
 
 
 class ImageFiles:
@@ -30,7 +31,7 @@ class ImageFiles:
         >>> files.take(np.array([0]))
         Traceback (most recent call last):
         ...
-        batchsel.errors.UserError: /nowhere/a.png cannot be decoded ([Errno 2] No such file or directory: ...
+        batchsel.errors.UserError: cannot read /nowhere/a.png: No such file or directory. Check the path ...
     """
 
     def __init__(self, paths: Sequence[Path], labels: np.ndarray, shape: tuple[int, int, int]) -> None:
@@ -87,13 +88,10 @@ def decode_image_file(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            # A JPEG can be decoded at a smaller size, which is faster.
-            image.draft(_mode(shape), (shape[1], shape[0]))
-            return _fit(image, shape)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be decoded ({error}). Download it again, or leave it out.") from error
+    with reading(path, BROKEN, "Download it again, or leave it out."), Image.open(path) as image:
+        # A JPEG can be decoded at a smaller size, which is faster.
+        image.draft(_mode(shape), (shape[1], shape[0]))
+        return _fit(image, shape)
 
 
 def fit_image(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

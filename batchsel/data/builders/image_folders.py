@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.decoded_images import decode_images
 from batchsel.data.builders.image_files import SUFFIXES, ImageFiles
 from batchsel.data.dataset import Dataset, load_if_small
@@ -91,9 +92,10 @@ def list_class_folders(path: Path) -> list[str]:
         >>> list_class_folders(Path("/nowhere"))
         []
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return []
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    with reading(path, "cannot be listed", "Check its permissions."):
+        return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def list_images(path: Path, folders: Sequence[str], allow_empty: bool = False) -> ImageListing:
@@ -139,7 +141,8 @@ def list_images(path: Path, folders: Sequence[str], allow_empty: bool = False) -
 def _list_annotated(file: Path, folders: Sequence[str]) -> ImageListing:
     """List images whose classes are given in a file, one line each, as in the validation split of Tiny ImageNet."""
     number = {name: label for label, name in enumerate(folders)}
-    rows = sorted(line.split("\t")[:2] for line in file.read_text("utf-8").splitlines() if line.strip())
+    with reading(file, "is not text in UTF-8", "Get the official file."):
+        rows = sorted(line.split("\t")[:2] for line in file.read_text("utf-8").splitlines() if line.strip())
     unknown = [row for row in rows if len(row) < 2 or row[1] not in number]
     if unknown:
         raise UserError(f"{file}: {unknown[0]!r} does not name an image and a class. Get the official file.")

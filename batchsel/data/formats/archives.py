@@ -9,38 +9,25 @@ name and goes on.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import lzma
 import os
 import secrets
 import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from tarfile import ReadError
 from typing import Any, Self
 
 from batchsel.core.locking.locks import hold_lock
+from batchsel.core.filesystem.reading import DAMAGED, reading
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.errors import UserError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
-
-_DAMAGE = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    gzip.BadGzipFile,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,
-    OverflowError,
-    ValueError,
-)
-
+_LARGEST_MEMBER = 1 << 30
+"""Bytes of a member that is read in place; no file of a data set that is read so comes near."""
 
 _tarfile: Any = tarfile  # its type stubs lack the header errors
 _NO_HEADER = (_tarfile.EmptyHeaderError, _tarfile.TruncatedHeaderError, _tarfile.InvalidHeaderError)
@@ -114,16 +101,20 @@ def read_tar_members(archive: Path, wanted: Callable[[str], object]) -> Iterator
         >>> list(read_tar_members(Path("/nowhere.tar.gz"), lambda name: True))
         Traceback (most recent call last):
         ...
-        batchsel.errors.UserError: /nowhere.tar.gz is damaged or truncated ([Errno 2] No such file ...
+        batchsel.errors.UserError: cannot read /nowhere.tar.gz: No such file or directory. Check ...
     """
-    try:
-        with tarfile.open(archive, "r:gz") as opened:
-            for member in opened:
-                file = opened.extractfile(member) if member.isfile() and wanted(member.name) else None
-                if file is not None:
-                    yield member.name, file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{archive} is damaged or truncated ({error}). Delete it and download it again.") from error
+    with reading(archive), tarfile.open(archive, "r:gz") as opened:
+        for member in opened:
+            if not member.isfile() or not wanted(member.name):
+                continue
+            if member.size > _LARGEST_MEMBER:
+                raise UserError(
+                    f"{archive} {DAMAGED}: its member {member.name!r} has {member.size:,} bytes. Delete it and download"
+                    " it again."
+                )
+            file = opened.extractfile(member)
+            if file is not None:
+                yield member.name, file.read()
 
 
 def _is_nonempty(folder: Path) -> bool:
@@ -151,18 +142,13 @@ def _remove(folder: Path) -> None:
 
 
 def _extract(archive: Path, folder: Path) -> None:
-    try:
+    remedy = "Expected a whole archive; delete it and download it again."
+    # Errors of the operating system are those of writing: a full disk is no fault of the archive.
+    with reading(archive, remedy=remedy, writes=True):
         if archive.name.endswith(".zip"):
             _extract_zip(archive, folder)
         else:
             _extract_tar(archive, folder)
-    except UserError:
-        raise
-    except _DAMAGE as error:
-        raise UserError(
-            f"{archive} is damaged or truncated ({type(error).__name__}: {error}). Expected a whole archive; delete it "
-            "and download it again."
-        ) from error
 
 
 def _extract_zip(archive: Path, folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from batchsel.core.filesystem.reading import describe
 from batchsel.data.formats.delimited import read_delimited
 from batchsel.data.formats.parquet import read_parquet
 from batchsel.data.formats.text_files import open_text
@@ -85,9 +86,10 @@ def _read_json_lines(path: Path, keys: Sequence[str]) -> list[str]:
             try:
                 document = "\n".join(json.loads(line)[key] for key in keys)
                 document.encode()  # fails for half of a surrogate pair, which is not text
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UserError(
-                    f"{path}, line {number}: expected a JSON object with the texts {', '.join(keys)} ({error})."
+                    f"{path}, line {number}: expected a JSON object with the texts {', '.join(keys)}"
+                    f" ({describe(error)})."
                 ) from error
             documents.append(document)
     return documents

@@ -16,6 +16,7 @@ from typing import IO
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.errors import UserError
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -40,18 +41,14 @@ def read_idx(path: Path) -> np.ndarray:
         ...     read_idx(path)
         array([7, 2, 1], dtype=uint8)
     """
-    try:
-        with path.open("rb") as file:
-            compressed = file.read(2) == _GZIP
-            limit = file.seek(0, os.SEEK_END) * (_GZIP_RATIO if compressed else 1)
-            file.seek(0)
+    with reading(path, "is not a whole idx file"), path.open("rb") as file:
+        compressed = file.read(2) == _GZIP
+        limit = file.seek(0, os.SEEK_END) * (_GZIP_RATIO if compressed else 1)
+        file.seek(0)
+        try:
             return _read(gzip.GzipFile(fileobj=file) if compressed else file, limit, path)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _broken(path, f"its gzip stream is damaged or truncated ({error})") from error
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
-        ) from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise _broken(path, f"its gzip stream is damaged or truncated ({error})") from error
 
 
 def _read(stream: IO[bytes] | gzip.GzipFile, limit: int, path: Path) -> np.ndarray:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import describe
 from batchsel.data.storage.cache import load_or_compute
 from batchsel.data.storage.hashing import content_hash
 from batchsel.errors import UserError
@@ -36,8 +37,9 @@ def decode_jpegs(streams: np.ndarray, offsets: np.ndarray, shape: tuple[int, int
         ...
         batchsel.errors.UserError: mine: image 0 cannot be decoded ...
     """
-    valid = len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == len(streams) and (np.diff(offsets) > 0).all()
-    if not valid:
+    bounds = streams.dtype == np.uint8 and streams.ndim == 1 and offsets.dtype.kind in "iu" and offsets.ndim == 1
+    bounds = bounds and len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == len(streams)
+    if not bounds or not (offsets[1:] > offsets[:-1]).all():
         raise UserError(f"{where}: the offsets do not fit the {len(streams)} bytes. Download the file again.")
     key = f"{content_hash(streams)} {content_hash(offsets)} {shape}"
     return load_or_compute("decoded", key, lambda: {"x": _decode_all(streams, offsets, shape, where)})["x"]
@@ -61,8 +63,8 @@ def _decode(stream: np.ndarray, shape: tuple[int, int, int], where: str) -> np.n
     try:
         with Image.open(io.BytesIO(stream.tobytes())) as opened:
             image = np.asarray(opened.convert("RGB" if shape[-1] == 3 else "L")).reshape(*shape[:2], -1)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{where} cannot be decoded ({error}). Download the file again.") from error
+    except Exception as error:  # Pillow does not document what its decoders raise
+        raise UserError(f"{where} cannot be decoded ({describe(error)}). Download the file again.") from error
     if image.shape != shape:
         raise UserError(f"{where} has the shape {image.shape}, expected {shape}. Download the file again.")
     return image

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from batchsel.errors import UserError
-
-# Everything that `np.load` raises for files that are damaged, incomplete, or not npz files at all.
-_DAMAGE = (KeyError, TypeError, ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error)
+from batchsel.core.filesystem.reading import reading
 
 
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -28,11 +23,6 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         ...     read_npz(Path(folder, "a.npz"), ["x"])
         {'x': array([0, 1, 2])}
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names}
-    except _DAMAGE as error:
-        raise UserError(
-            f"{path} is not a whole npz file with the arrays {', '.join(names)}: {error}. "
-            "Delete it and download it again."
-        ) from error
+    failed = f"is not a whole npz file with the arrays {', '.join(names)}"
+    with reading(path, failed), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in names}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.data.formats.delimited import TextTable
-from batchsel.errors import UserError
+
+_REMEDY = "Expected a whole Parquet file; write or download it again."
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> TextTable:
@@ -17,22 +21,28 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> TextTable:
         columns: Names of the columns to read; None for all.
 
     Raises:
-        UserError: If it cannot be read.
+        UserError: If it cannot be read, or a column holds values that Python cannot, such as dates after the year
+            9999; the message names the column.
 
     Example:
         >>> read_parquet(Path("/nowhere.parquet"))
         Traceback (most recent call last):
         ...
-        batchsel.errors.UserError: cannot read /nowhere.parquet as Parquet: ...
+        batchsel.errors.UserError: cannot read /nowhere.parquet: No such file or directory. Check ...
     """
     import pyarrow.parquet
 
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            there = file.schema_arrow.names
-            some = None if columns is None else [name for name in columns if name in there]
-            table = file.read(some)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise UserError(f"cannot read {path} as Parquet: {error}.") from error
-    texts = (["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns)
-    return TextTable(tuple(table.column_names), tuple(map(tuple, texts)))
+    failed = "cannot be read as Parquet"
+    with reading(path, failed, _REMEDY), path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as file:
+        there = file.schema_arrow.names
+        some = None if columns is None else [name for name in columns if name in there]
+        table = file.read(some)
+        table.validate()
+    return TextTable(tuple(table.column_names), tuple(map(_to_texts, table.column_names, table.columns, repeat(path))))
+
+
+def _to_texts(name: str, column: Any, path: Path) -> tuple[str, ...]:
+    failed = f"has the column {name!r} of the type {column.type}, whose values cannot be written as text"
+    with reading(path, failed, "Save it as numbers, or as text in UTF-8, or leave it out."):
+        column.validate(full=True)
+        return tuple("" if value is None else str(value) for value in column.to_pylist())

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.errors import UserError
+
+_ENCRYPTED = 1
 
 
 @contextmanager
@@ -37,30 +39,24 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
         ...
         batchsel.errors.UserError: cannot read /nowhere.txt: No such file or directory. Check the path ...
     """
-    try:
-        with path.open("rb") as file:
-            packed: Any
-            magic = file.read(4)
-            file.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                packed = gzip.GzipFile(fileobj=file)
-            elif magic == b"PK\x03\x04":
-                packed = _member(zipfile.ZipFile(file), member, path)
-            else:
-                packed = file
-            codec = "utf-8-sig" if encoding == "utf-8" else encoding
+    with reading(path), path.open("rb") as file:
+        packed: Any
+        magic = file.read(4)
+        file.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            packed = gzip.GzipFile(fileobj=file)
+        elif magic == b"PK\x03\x04":
+            packed = _member(zipfile.ZipFile(file), member, path)
+        else:
+            packed = file
+        codec = "utf-8-sig" if encoding == "utf-8" else encoding
+        try:
             yield io.TextIOWrapper(packed, codec, newline=newline)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a block"
-            f" ({error.reason}). Save it as UTF-8."
-        ) from error
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged or truncated ({error}). Delete it and download it again.") from error
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
-        ) from error
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path} is not {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a block"
+                f" ({error.reason}). Save it as UTF-8."
+            ) from error
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:
@@ -71,4 +67,6 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:
             raise UserError(f"{path} does not contain {name}. Get the official archive.")
     if len(files) != 1:
         raise UserError(f"{path} holds {len(files)} files; expected one. Unpack it, and name the file itself.")
+    if files[0].flag_bits & _ENCRYPTED:
+        raise UserError(f"{path}: its member {files[0].filename} is encrypted. Unpack it, and name the file itself.")
     return archive.open(files[0])

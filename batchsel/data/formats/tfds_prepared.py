@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import check_is_file, reading
 from batchsel.data.sources import SequenceSource
-from batchsel.errors import UserError
 
 _SIGN = "dataset_info.json"
 
@@ -49,22 +49,23 @@ def read_prepared(folder: Path) -> dict[str, np.ndarray]:
         >>> read_prepared(Path("/nowhere/3.0.1"))
         Traceback (most recent call last):
         ...
-        batchsel.errors.UserError: /nowhere/3.0.1 cannot be read as files prepared by TensorFlow Datasets ...
+        batchsel.errors.UserError: cannot read /nowhere/3.0.1: No such file or directory. Check ...
     """
     import tensorflow_datasets as tfds
 
     arrays = {}
-    try:
+    failed = (
+        "cannot be read as files prepared by TensorFlow Datasets with the splits train and test and the features image"
+        " and label"
+    )
+    with reading(folder, failed, "Prepare it again."):
+        for path in folder.iterdir():
+            check_is_file(path)
         builder = tfds.builder_from_directory(str(folder))
         for split in ("train", "test"):
             x, y = _read_split(builder, split)
             order = slice(None) if builder.info.disable_shuffling else _official_order(split, len(y))
             arrays |= {f"x_{split}": x[order], f"y_{split}": y[order]}
-    except Exception as error:  # TensorFlow Datasets does not document what it raises for damaged files
-        raise UserError(
-            f"{folder} cannot be read as files prepared by TensorFlow Datasets with the splits train and test and the "
-            f"features image and label: {type(error).__name__}: {str(error)[:300]}. Prepare it again."
-        ) from error
     return arrays
 
 

@@ -1,23 +1,23 @@
 """CIFAR-10 and CIFAR-100 in their official forms, and CIFAR-10 as JPEG streams.
 
 The official archives are read in place, member by member; nothing is unpacked, so no path in them can lead anywhere.
-The pickles of the Python form are read by an unpickler that accepts arrays and nothing else.
+The pickles of the Python form are read as records of arrays: nothing that they name is called.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import describe, reading
 from batchsel.data.builders.image_arrays import Container, form_finder, load_image_arrays
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
 from batchsel.data.formats.archives import read_tar_members
+from batchsel.data.formats.array_pickle import read_array_pickle
 from batchsel.data.formats.jpeg import decode_jpegs
 from batchsel.data.formats.npz import read_npz
 from batchsel.data.storage.hashing import check_content
@@ -29,14 +29,6 @@ _FILES = {
     10: {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]},
     100: {"train": ["train"], "test": ["test"]},
 }
-_HARMLESS = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-}
-
 FileReader = Callable[[], dict[str, bytes]]
 """Function that reads the files of a form: contents by name."""
 BatchParser = Callable[[bytes, int, str], tuple[np.ndarray, np.ndarray]]
@@ -101,7 +93,7 @@ def _find_container(card: Any, folder: DataFolder) -> Container | None:
         files = {split: [name + inner for name in names] for split, names in _FILES[classes].items()}
         names = [name for split in files.values() for name in split]
         if all((unpacked / name).is_file() for name in names):
-            return _container(f"{form} files", files, _folder_reader(unpacked), parse, card)
+            return _container(f"{form} files", files, _folder_reader(unpacked, names), parse, card)
         if archive.is_file():
             return _container(f"{form} archive", files, _archive_reader(archive, names), parse, card)
     npz = folder.file(f"{card.folder}_jpeg.npz")
@@ -130,8 +122,15 @@ def _make_imbalanced(arrays: dict[str, np.ndarray], card: Any) -> dict[str, np.n
     return arrays
 
 
-def _folder_reader(folder: Path) -> FileReader:
-    return lambda: {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+def _folder_reader(folder: Path, names: list[str]) -> FileReader:
+    def read() -> dict[str, bytes]:
+        found = {}
+        for name in names:
+            with reading(folder / name):
+                found[name] = (folder / name).read_bytes()
+        return found
+
+    return read
 
 
 def _archive_reader(path: Path, names: list[str]) -> FileReader:
@@ -161,18 +160,26 @@ def _parse_binary(raw: bytes, classes: int, where: str) -> tuple[np.ndarray, np.
 def _parse_pickle(raw: bytes, classes: int, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Parse the Python form: a dictionary with an array of images and a list of labels."""
     try:
-        batch = _ArrayUnpickler(io.BytesIO(raw), encoding="bytes").load()
-        labels = np.array(batch[b"labels" if classes == 10 else b"fine_labels"], np.uint8)
-        return _to_images(np.asarray(batch[b"data"], np.uint8)), labels
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
-        raise UserError(f"{where} is not a batch of CIFAR in Python form ({error}). Download it again.") from error
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _HARMLESS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
-        return super().find_class(module, name)
+        batch = read_array_pickle(raw)
+        labels, rows = batch[b"labels" if classes == 10 else b"fine_labels"], batch[b"data"]
+        if not isinstance(labels, np.ndarray):
+            if not isinstance(labels, list) or any(type(label) is not int for label in labels):
+                raise TypeError("its labels are not a list of whole numbers")
+            labels = np.array(labels, np.int64)
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or labels.ndim != 1:
+            raise TypeError("its images are not an array of bytes, or its labels not a list")
+        images = _to_images(rows)
+    except Exception as error:  # the unpickler does not document what it raises for damaged files
+        raise UserError(
+            f"{where} is not a batch of CIFAR in Python form ({describe(error)}). Download it again."
+        ) from error
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        raise UserError(
+            f"{where}: the label {labels[outside[0]]} in row {outside[0]} is outside 0 to {classes - 1}. Download it"
+            " again."
+        )
+    return images, labels
 
 
 def _to_images(rows: np.ndarray) -> np.ndarray:

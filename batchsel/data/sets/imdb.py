@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.texts import Texts, build_text_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
@@ -92,4 +93,6 @@ def _read(source: Path, card: Any) -> dict[str, Texts]:
 def _read_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in folder.glob("t*/*/*.txt"):
         if _NAME.search(path.as_posix()):
-            yield path.as_posix(), path.read_bytes()
+            with reading(path):
+                content = path.read_bytes()
+            yield path.as_posix(), content

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.image_arrays import Container, form_finder, load_image_arrays
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
-from batchsel.errors import UserError
 
 _FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
 
@@ -51,15 +51,11 @@ def _read(paths: dict[str, Path]) -> dict[str, np.ndarray]:
 
     arrays = {}
     for split, path in paths.items():
-        try:
+        with reading(path, "cannot be read as a file of SVHN"):
             matlab = loadmat(path, variable_names=("X", "y"))
             # The samples are the last axis; the digit 0 is written as 10.
             arrays[f"x_{split}"] = np.ascontiguousarray(matlab["X"].transpose(3, 0, 1, 2))
             arrays[f"y_{split}"] = (matlab["y"].ravel() % 10).astype(np.uint8)
-        except Exception as error:  # SciPy does not document what it raises for damaged files
-            raise UserError(
-                f"{path} cannot be read as a file of SVHN ({error}). Delete it and download it again."
-            ) from error
     return arrays
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import reading, shorten_path
+from batchsel.data.builders.image_files import BROKEN
 from batchsel.data.builders.image_folders import (
     ImageFolderOptions,
     ImageListing,
@@ -53,7 +57,7 @@ def is_image_folder(name: str) -> bool:
     """
     match = _FORM.match(name)
     path = match["path"] if match else ""
-    return ("/" in path or "\\" in path or path in (".", "..")) and Path(path).suffix != ".py" and Path(path).is_dir()
+    return ("/" in path or "\\" in path or path in (".", "..")) and Path(path).suffix != ".py" and os.path.isdir(path)
 
 
 def image_folder_path(name: str) -> Path:
@@ -96,9 +100,10 @@ def load_image_folder(
         batchsel.errors.UsageError: there is no folder '/nowhere'. Expected ...
     """
     root, size, skip_broken = _parse(name)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UsageError(
-            f"there is no folder {str(root)!r}. Expected a folder that contains a folder of images for each class."
+            f"there is no folder {shorten_path(root)!r}. Expected a folder that contains a folder of images for each"
+            " class."
         )
     folders = _find_split_folders(root)
     classes, listings = _list_splits(folders)
@@ -138,7 +143,8 @@ def _list_splits(folders: dict[str, Path]) -> tuple[list[str], dict[str, ImageLi
 
 def _find_split_folders(root: Path) -> dict[str, Path]:
     """Return the folder of each split; the root as that of the training split if there are none."""
-    there = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir() and list_class_folders(entry)}
+    with reading(root, "cannot be listed", "Check its permissions."):
+        there = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir() and list_class_folders(entry)}
     found = {split: there[name] for split, names in _SPLIT_FOLDERS.items() for name in names if name in there}
     if "train" not in found:
         return {"train": root}
@@ -164,12 +170,10 @@ def _choose_shape(paths: list[Path], size: int | None) -> tuple[int, int, int]:
 
     sizes, modes = set(), set()
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                sizes.add(image.size)
-                modes.add(image.mode)
-        except (OSError, ValueError, SyntaxError):
-            continue  # reported when it is decoded
+        # What cannot be read is reported when it is decoded.
+        with contextlib.suppress(UserError), reading(path, BROKEN), Image.open(path) as image:
+            sizes.add(image.size)
+            modes.add(image.mode)
     channels = 1 if modes and modes <= {"L", "1", "I", "I;16", "LA"} else 3
     if size:
         return size, size, channels

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsel.core.call_syntax import load_from_file
+from batchsel.core.filesystem.reading import reading
 from batchsel.data.dataset import Dataset
 from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
 from batchsel.data.user.table import is_table, load_table
@@ -45,15 +46,17 @@ def fingerprint_by_name(name: str) -> str:
     digest = hashlib.sha256()
     if is_image_folder(name):
         root = image_folder_path(name)
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            digest.update(
-                f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode(errors="surrogateescape")
-            )
+        with reading(root, "cannot be listed", "Check its permissions."):
+            for path in sorted(path for path in root.rglob("*") if path.is_file()):
+                digest.update(
+                    f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode(errors="surrogateescape")
+                )
     else:
-        path = Path(name) if is_text_file(name) and Path(name).is_file() else Path(name.rpartition(":")[0] or name)
-        if not path.is_file():
+        path = name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name
+        if not os.path.isfile(path):
             return ""
-        digest.update(path.read_bytes())
+        with reading(path, "cannot be read", "Check the file."):
+            digest.update(Path(path).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batchsel.errors import UsageError, UserError
+from batchsel.core.filesystem.reading import reading
+from batchsel.errors import UsageError
 from batchsel.experiments.spec.run_spec import RunSpec, read_file
 
 CONFIG = "config.toml"
@@ -53,10 +54,8 @@ def read_text(path: Path) -> str:
         ...
         batchsel.errors.UserError: cannot read /nowhere/vocabulary.txt: ...
     """
-    try:
+    with reading(path, "is not text in UTF-8", "Train again."):
         return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}. Train again.") from error
 
 
 def _hint(folder: Path) -> str:

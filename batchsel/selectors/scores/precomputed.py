@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.filesystem.reading import reading
 from batchsel.errors import UsageError, UserError
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context
@@ -43,10 +45,10 @@ class PrecomputedScores(Score):
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n]``: the numbers."""
-        try:
-            values = np.load(self.path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"given: cannot read {self.path}: {error}. Expected a .npy file of {n} numbers.") from None
+        with reading(self.path, "cannot be read", f"Expected a .npy file of {n} numbers."):
+            values: Any = np.load(self.path, allow_pickle=False)
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+            raise UserError(f"given: {self.path} holds no array of numbers. Expected a .npy file of {n} numbers.")
         if values.shape != (n,):
             raise UserError(f"given: {self.path} has the shape {values.shape}, expected {(n,)}, one number per sample.")
         values = np.asarray(values, np.float32)
