@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.core.version import __version__
 from batchsel.errors import UserError
 from batchsel.training.runtime import checksum

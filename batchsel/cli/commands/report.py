@@ -136,7 +136,7 @@ def _select_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[
 
 
 def _write(path: Path, text: str) -> None:
-    from batchsel.core.files import atomic_write
+    from batchsel.core.filesystem.atomic_write import atomic_write
 
     with atomic_write(path) as beside:
         beside.write_text(text, "utf-8")

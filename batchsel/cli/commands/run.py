@@ -135,7 +135,7 @@ def _report_checkpoint(error: BaseException, folder: Path) -> None:
 def _report(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) -> None:
     if plot:
         from batchsel.analysis.plots.run import save_run_figure
-        from batchsel.core.files import atomic_write
+        from batchsel.core.filesystem.atomic_write import atomic_write
         from batchsel.experiments.run.parse_record import parse_run
 
         with atomic_write(Path(plot)) as beside:

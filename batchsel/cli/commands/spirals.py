@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:

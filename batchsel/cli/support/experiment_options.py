@@ -147,7 +147,7 @@ def report_result(
     from batchsel.analysis.studies.study_parts import with_analysis
     from batchsel.cli.support.comparison_text import lines
     from batchsel.cli.support.output import print_json
-    from batchsel.core.files import atomic_write
+    from batchsel.core.filesystem.atomic_write import atomic_write
     from batchsel.experiments.run.parse_record import parse_failures, parse_runs
     from batchsel.experiments.run.records import FILE
 

@@ -65,7 +65,7 @@ def check_figure_path(path: str | None, option: str) -> None:
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a Matplotlib figure in the format of its suffix."""
-    from batchsel.core.files import atomic_write
+    from batchsel.core.filesystem.atomic_write import atomic_write
 
     with atomic_write(path) as beside:
         figure.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)

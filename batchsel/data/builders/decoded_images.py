@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.data.builders.image_files import ImageFiles, decode_image_file
 from batchsel.data.sources import ArraySource, Source
 from batchsel.data.storage.cache import cache_folder

@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tarfile import ReadError
 from typing import Any, Self
 
-from batchsel.core.locking.locks import hold_lock
 from batchsel.core.filesystem.reading import DAMAGED, reading
+from batchsel.core.locking.locks import hold_lock
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.errors import UserError
 

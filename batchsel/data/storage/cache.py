@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.errors import UserError
 
 

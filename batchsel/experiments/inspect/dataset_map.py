@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.errors import UserError
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec.budget import Budget

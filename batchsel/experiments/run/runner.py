@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.core.target import HOLD
 from batchsel.data import Dataset, Split
 from batchsel.errors import UserError

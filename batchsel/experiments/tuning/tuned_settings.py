@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsel.cards.experiment_cards import Tuning
-from batchsel.core.files import atomic_write
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.errors import UserError
 from batchsel.experiments.compare.experiment import Experiment
 
