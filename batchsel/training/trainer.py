@@ -120,6 +120,8 @@ class Trainer:
         self.clock = Clock()
         self.record = FitRecord()
         """Record of the call of fit under way, or of the last."""
+        self.notes: dict[str, Any] = {}
+        """More entries of the metadata of checkpoints, JSON."""
         self.resumed = False
         self._checkpoint: Path | None = None
         """The checkpoint to restore once the data are known."""
@@ -348,13 +350,8 @@ class Trainer:
         Raises:
             UserError: If it cannot be written; an older file is kept.
         """
-        meta = {
-            "settings": {**self._settings(), "xla": self.xla},
-            "n": self.loop.n,
-            "seed": self.seed,
-            "nanoseconds": self.clock.nanoseconds,
-            "progress": self.record.to_json(),
-        }
+        meta = self.notes | {"n": self.loop.n, "seed": self.seed, "nanoseconds": self.clock.nanoseconds}
+        meta |= {"settings": {**self._settings(), "xla": self.xla}, "progress": self.record.to_json()}
         with self.clock.section("checkpoint"):
             checkpoint.write(Path(path), self.variables(), self.record.weights_at_target, meta)
 

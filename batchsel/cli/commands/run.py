@@ -36,6 +36,7 @@ from batchsel.training.runtime.tf_import import import_tensorflow
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for results.")
 @click.option("--resume", type=click.Path(), help="Folder of an interrupted run to resume.")
+@click.option("--restart", is_flag=True, help="Delete the checkpoint of an interrupted run in the same folder.")
 @click.option("--plot", type=click.Path(dir_okay=False), help="Plot the run, as PNG or SVG.")
 @click.option(
     "--measure",
@@ -60,6 +61,7 @@ def run(
     offline: bool,
     out: str,
     resume: str | None,
+    restart: bool,
     plot: str | None,
     diagnostics: tuple[str, ...],
     tensorboard: bool,
@@ -74,6 +76,8 @@ def run(
     from batchsel.experiments.spec.resolve import check_diagnostics, check_names
 
     check_diagnostics(diagnostics)
+    if resume and restart:
+        raise UsageError("--resume goes on from the checkpoint that --restart deletes. Leave one of them out.")
     if resume:
         spec = resolve_resumed_run(Path(resume), settings, config)
     else:
@@ -88,7 +92,7 @@ def run(
         click.echo(to_toml(spec))
     options = {
         "data_folder": data_dir, "offline": offline, "tensorboard": tensorboard, "diagnostics": diagnostics,
-        "resume": resume is not None,
+        "resume": resume is not None, "restart": restart,
     }  # fmt: skip
     record = _run(spec, run_folder, progress, options)
     _report(record, run_folder.parent, plot, as_json)

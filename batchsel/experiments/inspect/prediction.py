@@ -16,9 +16,10 @@ from batchsel.data.encoding.subwords import SubwordEncoder
 from batchsel.data.encoding.vocabulary import UNKNOWN, WordEncoder
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run.run_cache import RunCache
-from batchsel.experiments.run.run_folder import CHECKPOINT, read_settings, read_text
+from batchsel.experiments.run.run_folder import CHECKPOINT, check_unchanged, read_settings, read_text
 from batchsel.experiments.spec.dataset_lookup import load_arrays, take_samples
 from batchsel.experiments.spec.run_spec import RunSpec
+from batchsel.training import checkpoint
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import InMemoryFeed, StreamingFeed
 from batchsel.training.trainer import Trainer
@@ -185,6 +186,7 @@ def load_run(folder: Path, run_cache: RunCache) -> TrainedRun:
         UserError: If the folder holds no run, or its data, model or selector are gone or have changed.
     """
     spec = read_settings(folder)
+    check_unchanged(folder, spec, checkpoint.read(folder / CHECKPOINT).meta)
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     if dataset.encoder is not None:
         _check_vocabulary(folder, dataset.name, dataset.encoder)

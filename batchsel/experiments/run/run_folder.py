@@ -1,16 +1,114 @@
-"""Folder of a run: its settings, its vocabulary, its checkpoint. Needs no TensorFlow."""
+"""Folder of a run: its lock, its settings, its vocabulary, its checkpoint. Needs no TensorFlow."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from batchsel.core.filesystem.reading import reading
-from batchsel.errors import UsageError
+from batchsel.core.locking.locks import Held, hold_lock
+from batchsel.errors import UsageError, UserError
 from batchsel.experiments.spec.run_spec import RunSpec, read_file
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
 _SHOWN = 5
+_NOTE = "run"
+_WITHOUT = "Do not start this run a second time while it is under way."
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run, created if it does not exist, so that no other process trains in it meanwhile.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UserError: If a run is under way in it, or it cannot be written to.
+    """
+    lock = hold_lock(folder / CHECKPOINT, wait=False, without=_WITHOUT)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.__enter__()
+    except Held as error:
+        raise UserError(
+            f"a run is under way in {folder}: {error.holder or 'another process'} holds it. Wait for it, or choose"
+            " another folder with --out."
+        ) from None
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def cannot_write(folder: Path, error: OSError) -> UserError:
+    """Return the error for a folder that cannot be written to, for the caller to raise."""
+    return UserError(
+        f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
+    )
+
+
+def interrupted_run(folder: Path) -> UserError:
+    """Return the error for a run that would delete the checkpoint of an interrupted one, for the caller to raise.
+
+    Example:
+        >>> print(interrupted_run(Path("runs/iris")))
+        runs/iris holds the checkpoint of an interrupted run. Resume it with `batchsel run --resume runs/iris`, or ...
+    """
+    return UserError(
+        f"{folder} holds the checkpoint of an interrupted run. Resume it with"
+        f" `batchsel run --resume {shlex.quote(str(folder))}`, or start over with --restart, which deletes it."
+    )
+
+
+def checkpoint_notes(spec: RunSpec) -> dict[str, Any]:
+    """Return what a checkpoint says about its run, for `check_unchanged`.
+
+    Args:
+        spec: The settings of the run.
+    """
+    return {_NOTE: {"digest": spec.digest(), "settings": spec.values()}}
+
+
+def noted_digest(meta: Mapping[str, Any]) -> str | None:
+    """Return the digest of the settings that a checkpoint was made with; None for those of earlier versions.
+
+    Args:
+        meta: Metadata of the checkpoint.
+    """
+    return meta[_NOTE]["digest"] if _NOTE in meta else None
+
+
+def check_unchanged(folder: Path, spec: RunSpec, meta: Mapping[str, Any]) -> None:
+    """Check that a checkpoint was made with the settings that now are in its folder.
+
+    Args:
+        folder: The folder of the run.
+        spec: The settings there.
+        meta: Metadata of the checkpoint; those of earlier versions say nothing about settings and are not compared.
+
+    Raises:
+        UserError: Naming the settings that differ.
+    """
+    present = spec.values()
+    before = meta[_NOTE]["settings"] if _NOTE in meta else present
+    changed = sorted(name for name in present.keys() | before.keys() if present.get(name) != before.get(name))
+    if changed:
+        changes = ", ".join(f"{name} ({_show(before, name)}, now {_show(present, name)})" for name in changed)
+        raise UserError(
+            f"the settings of the run in {folder} have changed since its checkpoint was written: {changes}. Undo that"
+            f" in {CONFIG}, or start another run with `batchsel run --config {shlex.quote(str(folder / CONFIG))}`."
+        )
+
+
+def _show(settings: Mapping[str, Any], name: str) -> str:
+    return repr(settings[name]) if name in settings else "the default"
 
 
 def read_settings(folder: Path) -> RunSpec:

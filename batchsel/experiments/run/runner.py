@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,20 @@ from batchsel.experiments.run.device_lock import lock_device, print_line
 from batchsel.experiments.run.diagnostics import Diagnostics
 from batchsel.experiments.run.record_details import Snapshots, sample_details
 from batchsel.experiments.run.run_cache import RunCache
-from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
+from batchsel.experiments.run.run_folder import (
+    CHECKPOINT,
+    CONFIG,
+    cannot_write,
+    check_unchanged,
+    checkpoint_notes,
+    hold_folder,
+    interrupted_run,
+    noted_digest,
+)
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
+from batchsel.training import checkpoint
 from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
 from batchsel.training.trainer import Trainer
 
@@ -38,6 +49,7 @@ class RunContext:
         data_folder: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
         resume: Whether to resume from the run's checkpoint.
+        restart: Whether to delete the checkpoint of an interrupted run in the same folder; if not, the run is refused.
         folder: Folder of the run itself, with its checkpoint; None for one in `out` named by the spec.
         checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
         tensorboard: Whether to write TensorBoard logs into the run's folder.
@@ -55,6 +67,7 @@ class RunContext:
     data_folder: str | None = None
     offline: bool = False
     resume: bool = False
+    restart: bool = False
     folder: Path | None = None
     checkpoints: bool = True
     tensorboard: bool = False
@@ -89,51 +102,80 @@ def run(
         The record.
 
     Raises:
-        UserError: If anything the run needs is missing or wrong.
+        UserError: If anything the run needs is missing or wrong, or its folder holds a run that is under way or was
+            interrupted.
         KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
     """
     run_cache = run_cache or context.run_cache()
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     diagnostics = Diagnostics(context.diagnostics, trainer, dataset, spec.budget, run_cache.probes(trainer))
     folder = context.folder or context.out / spec.identity()
-    if context.resume:
-        trainer.resume(folder / CHECKPOINT)
-    elif context.checkpoints or context.tensorboard:
-        _create_folder(folder, spec, dataset)
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    snapshots = Snapshots(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
-    callbacks: list[Any] = [AfterEvaluations(snapshots.take_if_due)] if context.detail and snapshots.has_plane else []
-    callbacks += diagnostics.callbacks
-    with lock_device(context.alone, context.on_wait) as alone:
-        _fit(spec, context, trainer, dataset, folder, callbacks)
-    cost = run_cache.selection_cost(trainer, dataset)
-    record = build_record.build_record(spec, arm or Arm.from_single_run(spec), trainer, dataset, cost)
-    record |= {"started": started, "contended": not alone, "about": context.about}
-    # Unless the target was reached, the test part was read with the weights at the end.
-    record |= diagnostics.record(None if record["reached"] else record["test"])
-    if context.detail:
-        record |= sample_details(trainer, dataset, snapshots.taken)
-    if context.resume and (known := _find_recorded(context.out, record)):
-        return known  # it had ended before: nothing was trained
-    records.append(context.out, record)
-    return record
+    trainer.notes = checkpoint_notes(spec)
+    with _open_folder(folder, spec, context, dataset, trainer):
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        snapshots = Snapshots(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
+        callbacks: list[Any] = (
+            [AfterEvaluations(snapshots.take_if_due)] if context.detail and snapshots.has_plane else []
+        )
+        callbacks += diagnostics.callbacks
+        with lock_device(context.alone, context.on_wait) as alone:
+            _fit(spec, context, trainer, dataset, folder, callbacks)
+        cost = run_cache.selection_cost(trainer, dataset)
+        record = build_record.build_record(spec, arm or Arm.from_single_run(spec), trainer, dataset, cost)
+        record |= {"started": started, "contended": not alone, "about": context.about}
+        # Unless the target was reached, the test part was read with the weights at the end.
+        record |= diagnostics.record(None if record["reached"] else record["test"])
+        if context.detail:
+            record |= sample_details(trainer, dataset, snapshots.taken)
+        if context.resume and (known := _find_recorded(context.out, record["digest"], record["evaluations"])):
+            return known  # it had ended before: nothing was trained
+        records.append(context.out, record)
+        return record
 
 
-def _find_recorded(out: Path, record: dict[str, Any]) -> dict[str, Any] | None:
+def _find_recorded(out: Path, digest: str, evaluations: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the record of the same run with the same evaluations at the same seconds, if there is one."""
     runs = records.read_folder(out).runs
-    same = (run for run in runs if (run["digest"], run["evaluations"]) == (record["digest"], record["evaluations"]))
-    return next(same, None)
+    return next((run for run in runs if (run["digest"], run["evaluations"]) == (digest, evaluations)), None)
 
 
-def _create_folder(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
+@contextmanager
+def _open_folder(
+    folder: Path, spec: RunSpec, context: RunContext, dataset: Dataset, trainer: Trainer
+) -> Iterator[None]:
+    """Hold the folder of the run, if it has one, and prepare it and the trainer for a new or a resumed run."""
+    path = folder / CHECKPOINT
+    if context.resume and not path.is_file():
+        raise UserError(f"no checkpoint at {path}.")
+    if not (context.resume or context.checkpoints or context.tensorboard):
+        yield
+        return
+    with hold_folder(folder):
+        if context.resume:
+            check_unchanged(folder, spec, checkpoint.read(path).meta)
+            trainer.resume(path)
+        else:
+            if path.is_file() and not context.restart:
+                _check_finished(folder, spec, context.out)
+            _fill_folder(folder, spec, dataset)
+        yield
+
+
+def _check_finished(folder: Path, spec: RunSpec, out: Path) -> None:
+    """Check that the checkpoint in a folder is that of a run that has been recorded, so that it may be deleted."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        meta = checkpoint.read(folder / CHECKPOINT).meta
+    except UserError as error:
+        raise UserError(f"{error} To delete it and start over, say --restart.") from error
+    if _find_recorded(out, noted_digest(meta) or spec.digest(), meta["progress"]["evaluations"]) is None:
+        raise interrupted_run(folder)
+
+
+def _fill_folder(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
+    try:
         (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run, from which nobody should resume
     except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
-        ) from error
+        raise cannot_write(folder, error) from error
     with atomic_write(folder / CONFIG) as beside:
         beside.write_text(to_toml(spec), "utf-8")
     if dataset.encoder is not None:
