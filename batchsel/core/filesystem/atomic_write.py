@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchsel.core.filesystem.temporary import remove_stale, temporary_path
 from batchsel.errors import UserError
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside a file; the file is replaced only if the block succeeds.
+
+    Temporary files that killed processes left in the folder are removed.
 
     Args:
         path: The file to write.
@@ -32,7 +34,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
         ...     Path(folder, "a.txt").read_text(), len(os.listdir(folder))
         ('done', 1)
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    remove_stale(path.parent)
+    temporary = temporary_path(path)
     try:
         try:
             yield temporary

@@ -1,13 +1,15 @@
 """Decode image files once per machine, into one file of raw rows that is memory-mapped.
 
 Reading raw rows keeps up with training; decoding does not. If the file cannot be written, for lack of space or
-permission, the images are decoded on each access.
+permission, the images are decoded on each access. A damaged file is reported and made again.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,14 +18,19 @@ from typing import Any
 import numpy as np
 
 from batchsel.core.filesystem.atomic_write import atomic_write
+from batchsel.core.filesystem.reading import DAMAGED, reading
 from batchsel.data.builders.image_files import ImageFiles, decode_image_file
 from batchsel.data.sources import ArraySource, Source
-from batchsel.data.storage.cache import cache_folder
-from batchsel.data.storage.disk_space import check_disk_space
+from batchsel.data.storage.cache import REMEDY, cache_folder, report_damage
+from batchsel.data.storage.disk_space import check_disk_space, reserve_space
 from batchsel.errors import UserError
 
 _FOLDER = "pictures"  # stays: caches on disk have this name
-_CHUNK = 512
+_CHUNK, _CHUNK_BYTES = 512, 1 << 26
+_CHECKED = 1 << 30
+"""Bytes up to which rows are compared with their checksum when they are opened; larger files are read on access."""
+_CHECKSUM = "crc32:"
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.EINTR, errno.EAGAIN)
 _NAMED = 5
 _REMEDY = "another folder for the cache with XDG_CACHE_HOME"
 _VERSION = 2
@@ -90,48 +97,78 @@ def _broken_images(files: ImageFiles, name: str, broken: np.ndarray) -> UserErro
 
 def _read(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the rows and the numbers of the broken ones, if both files exist and are whole."""
-    try:
-        rows = np.load(path, mmap_mode="r")
-        broken = np.array(_broken_list(path).read_text().split(), np.int64)
-    except (OSError, ValueError, EOFError):
+    if not path.exists():
         return None
-    return (rows, broken) if rows.shape == shape and rows.dtype == np.uint8 else None
+    try:
+        with reading(path, DAMAGED, REMEDY):
+            return _read_whole(path, shape)
+    except UserError as error:
+        report_damage(error)
+        return None
+
+
+def _read_whole(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    words = _broken_list(path).read_text("ascii").split()
+    # Earlier versions wrote no checksum.
+    checksum = words.pop(0) if words and words[0].startswith(_CHECKSUM) else ""
+    broken = np.array(words, np.int64)
+    if rows.shape != shape or rows.dtype != np.uint8 or not ((broken >= 0) & (broken < len(rows))).all():
+        raise ValueError("its rows have another shape or type")
+    if checksum and rows.nbytes <= _CHECKED and checksum != f"{_CHECKSUM}{zlib.crc32(rows.data):08x}":
+        raise ValueError("its checksum differs")
+    return rows, broken
 
 
 def _write(files: ImageFiles, path: Path, name: str, progress: Callable[..., Any] | None) -> None:
     with atomic_write(path) as beside:
-        broken = _decode(files, beside, name, progress)
+        broken, checksum = _decode(files, beside, name, progress)
         # Written first: wherever there are rows, the list of broken ones exists.
-        _broken_list(path).write_text("\n".join(map(str, broken)))
+        with atomic_write(_broken_list(path)) as listed:
+            listed.write_text("\n".join([f"{_CHECKSUM}{checksum:08x}", *map(str, broken)]))
 
 
-def _decode(files: ImageFiles, path: Path, name: str, progress: Callable[..., Any] | None) -> list[int]:
-    """Write the rows, and return the numbers of the broken ones."""
-    rows = np.lib.format.open_memmap(path, "w+", np.uint8, (len(files), *files.shape))
+def _decode(files: ImageFiles, path: Path, name: str, progress: Callable[..., Any] | None) -> tuple[list[int], int]:
+    """Write the rows, and return the numbers of the broken ones and a checksum of the rows."""
+    row_bytes, checksum = int(np.prod(files.shape)), 0
     broken: list[int] = []
 
-    def decode(row: int) -> None:
+    def decode(row: int, pixels: np.ndarray) -> None:
         try:
-            rows[row] = decode_image_file(files.paths[row], files.shape)
-        except UserError:
+            pixels[...] = decode_image_file(files.paths[row], files.shape)
+        except UserError as error:
+            if _is_passing(error.__cause__):
+                raise
             broken.append(row)
 
     bar = progress(name, "decoding") if progress else None
     try:
         if bar is not None:
-            bar.total = rows.nbytes
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for first in range(0, len(files), _CHUNK):
-                chunk = range(first, min(first + _CHUNK, len(files)))
-                for _ in threads.map(decode, chunk):
+            bar.total = len(files) * row_bytes
+        # Not through a memory map, in which a full disk kills the process.
+        with open(path, "wb") as file, ThreadPoolExecutor(os.cpu_count()) as threads:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), *files.shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            reserve_space(file, len(files) * row_bytes)
+            step = max(1, min(_CHUNK, _CHUNK_BYTES // row_bytes))
+            for first in range(0, len(files), step):
+                chunk = range(first, min(first + step, len(files)))
+                rows = np.zeros((len(chunk), *files.shape), np.uint8)
+                for _ in threads.map(decode, chunk, rows):
                     pass
+                file.write(rows.data)
+                checksum = zlib.crc32(rows.data, checksum)
                 if bar is not None:
-                    bar.update(len(chunk) * rows[0].nbytes)
+                    bar.update(rows.nbytes)
     finally:
         if bar is not None:
             bar.close()
-    rows.flush()
-    return sorted(broken)
+    return sorted(broken), checksum
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    """Return whether a failure says something about the machine now, not about the image: it must not be stored."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PASSING)
 
 
 def _broken_list(path: Path) -> Path:

@@ -88,7 +88,9 @@ def build_sequence_dataset(
         UserError: If a split is shorter than one sequence.
     """
     key = json.dumps([form, {split: content_hash(join_documents(texts)) for split, texts in documents.items()}])
-    arrays = load_or_compute("subwords", key, lambda: _encode(documents, form.subwords))
+    arrays = load_or_compute(
+        "subwords", key, lambda: _encode(documents, form.subwords), lambda found: _is_whole(found, documents)
+    )
     encoder = SubwordEncoder(bytes(arrays["description"]).decode())
     splits = {split: _cut(arrays[split], form.length, f"{name}, {split} split") for split in documents}
     return Dataset(
@@ -119,6 +121,16 @@ def _encode(documents: Mapping[str, Sequence[str]], subwords: int) -> dict[str, 
     for split, texts in documents.items():
         arrays[split] = np.concatenate([piece for code in encoder.encode(texts) for piece in (end, code)])
     return arrays
+
+
+def _is_whole(arrays: Mapping[str, np.ndarray], documents: Mapping[str, Sequence[str]]) -> bool:
+    size = len(SubwordEncoder(bytes(arrays["description"]).decode()).vocabulary)
+    return all(
+        arrays[split].ndim == 1
+        and arrays[split].dtype == np.int32
+        and 0 <= arrays[split].min() <= arrays[split].max() < size
+        for split in documents
+    )
 
 
 def _cut(numbers: np.ndarray, length: int, where: str) -> Split:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class DataFolder:
         """
         path = self.file(file.name)
         if path.is_file():
+            _remove_leftover(path)
             return path
         if self.offline:
             raise UserError(
@@ -119,6 +121,14 @@ class DataFolder:
                 return None
             missing += max(size - PartialDownload.from_target(path).size, 0)
         return missing
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove an interrupted download of a file that is there now, from elsewhere; nobody resumes it."""
+    partial = PartialDownload.from_target(path)
+    if partial.path.exists():
+        with contextlib.suppress(OSError):
+            partial.remove()
 
 
 def find_or_fetch(card: Any, folder: DataFolder, find: Callable[[], T | None], expected: str, hint: str = "") -> T:

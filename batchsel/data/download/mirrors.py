@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from batchsel.core.filesystem.temporary import remove_stale
 from batchsel.core.locking.locks import hold_lock
 from batchsel.data.download.http_download import DownloadError, download_url
 from batchsel.data.download.partial_download import PartialDownload
@@ -68,6 +69,7 @@ def download_file(file: RemoteFile, path: Path, progress: Callable[[str], Any] |
             print(f"another process is downloading {file.name}; waiting for it", file=sys.stderr, flush=True)
 
     with hold_lock(path, say) as alone:
+        remove_stale(path.parent)
         if not path.is_file():
             _download(file, path, progress, alone)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from batchsel.core.filesystem.temporary import temporary_path
+
+_PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,7 @@ class PartialDownload:
             >>> PartialDownload.from_target(Path("/data/train.gz")).path.as_posix()
             '/data/.train.gz.part'
         """
-        unique = "" if alone else f".{os.getpid()}-{secrets.token_hex(4)}"
-        return cls(path.with_name(f".{path.name}{unique}.part"))
+        return cls(path.with_name(f".{path.name}{_PART}") if alone else temporary_path(path, _PART))
 
     @property
     def size(self) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
 import tarfile
@@ -21,11 +20,13 @@ from tarfile import ReadError
 from typing import Any, Self
 
 from batchsel.core.filesystem.reading import DAMAGED, reading
+from batchsel.core.filesystem.temporary import remove_stale, temporary_path
 from batchsel.core.locking.locks import hold_lock
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.errors import UserError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+_UNPACKING = ".unpacking"
 _LARGEST_MEMBER = 1 << 30
 """Bytes of a member that is read in place; no file of a data set that is read so comes near."""
 
@@ -77,8 +78,11 @@ def unpack(archive: Path, folder: Path) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with hold_lock(folder) as alone:
+            remove_stale(folder.parent)
             if not _is_nonempty(folder):
                 _unpack(archive, folder, alone)
+            elif alone:
+                _remove(_incomplete(folder))
     except OSError as error:
         raise UserError(
             f"cannot unpack {archive} into {folder}: {error.strerror or error}. Nothing of it was kept; free space, "
@@ -122,8 +126,7 @@ def _is_nonempty(folder: Path) -> bool:
 
 
 def _unpack(archive: Path, folder: Path, alone: bool) -> None:
-    own = "" if alone else f".{os.getpid()}-{secrets.token_hex(4)}"
-    beside = folder.with_name(f".{folder.name}{own}.unpacking")
+    beside = _incomplete(folder) if alone else temporary_path(folder, _UNPACKING)
     # A process that was killed while unpacking leaves it behind.
     _remove(beside)
     try:
@@ -134,6 +137,10 @@ def _unpack(archive: Path, folder: Path, alone: bool) -> None:
         os.rename(beside, folder)
     finally:
         _remove(beside)
+
+
+def _incomplete(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}{_UNPACKING}")
 
 
 def _remove(folder: Path) -> None:

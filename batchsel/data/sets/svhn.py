@@ -13,6 +13,7 @@ from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
 
 _FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
+_NUMBERS = ("double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
@@ -47,11 +48,15 @@ def _find_container(card: Any, folder: DataFolder) -> Container | None:
 
 
 def _read(paths: dict[str, Path]) -> dict[str, np.ndarray]:
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
     arrays = {}
     for split, path in paths.items():
         with reading(path, "cannot be read as a file of SVHN"):
+            # Reading damaged arrays of other kinds, such as cells, can end the process.
+            kinds = {name: kind for name, _, kind in whosmat(path)}
+            if any(kinds[name] not in _NUMBERS for name in ("X", "y")):
+                raise ValueError(f"it holds {kinds}, expected X and y as numbers")
             matlab = loadmat(path, variable_names=("X", "y"))
             # The samples are the last axis; the digit 0 is written as 10.
             arrays[f"x_{split}"] = np.ascontiguousarray(matlab["X"].transpose(3, 0, 1, 2))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
+from typing import IO
 
 from batchsel.errors import UserError
+
+_BLOCK = 1 << 20
+_NO_RESERVATION = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""Answers of file systems that cannot reserve space."""
 
 
 def format_bytes(count: int) -> str:
@@ -23,6 +30,41 @@ def format_bytes(count: int) -> str:
             return f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def reserve_space(file: IO[bytes], count: int) -> None:
+    """Reserve disk space for the bytes that will be written to a file, so that a full disk ends the work at its start.
+
+    Args:
+        file: A file open for writing, at its end, where it stays.
+        count: Number of bytes that will be written from there on.
+
+    Raises:
+        OSError: If the disk has no space for them.
+
+    Example:
+        >>> from tempfile import TemporaryFile
+        >>> with TemporaryFile() as file:
+        ...     reserve_space(file, 1000)
+        ...     file.tell(), os.fstat(file.fileno()).st_size
+        (0, 1000)
+    """
+    if count < 1:
+        return
+    file.flush()
+    start = file.tell()
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), start, count)
+        except OSError as error:
+            if error.errno not in _NO_RESERVATION:
+                raise
+        else:
+            return
+    for done in range(0, count, _BLOCK):
+        file.write(bytes(min(_BLOCK, count - done)))
+    file.flush()
+    file.seek(start)
 
 
 def check_disk_space(
