@@ -11,9 +11,9 @@ from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.image_arrays import Container, form_finder, load_image_arrays
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
+from batchsel.data.formats.matlab import read_matlab
 
 _FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
-_NUMBERS = ("double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
@@ -48,16 +48,10 @@ def _find_container(card: Any, folder: DataFolder) -> Container | None:
 
 
 def _read(paths: dict[str, Path]) -> dict[str, np.ndarray]:
-    from scipy.io import loadmat, whosmat
-
     arrays = {}
     for split, path in paths.items():
         with reading(path, "cannot be read as a file of SVHN"):
-            # Reading damaged arrays of other kinds, such as cells, can end the process.
-            kinds = {name: kind for name, _, kind in whosmat(path)}
-            if any(kinds[name] not in _NUMBERS for name in ("X", "y")):
-                raise ValueError(f"it holds {kinds}, expected X and y as numbers")
-            matlab = loadmat(path, variable_names=("X", "y"))
+            matlab = read_matlab(path, ("X", "y"))
             # The samples are the last axis; the digit 0 is written as 10.
             arrays[f"x_{split}"] = np.ascontiguousarray(matlab["X"].transpose(3, 0, 1, 2))
             arrays[f"y_{split}"] = (matlab["y"].ravel() % 10).astype(np.uint8)
