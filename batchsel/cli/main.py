@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from batchsel.cli.support.signals import exit_code, raise_on_termination
 from batchsel.errors import UsageError, UserError
 
 _COMMANDS = {
@@ -70,12 +71,13 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code.
 
-    0 done, 1 failed, 2 wrong usage, 3 target not reached, 130 interrupted.
+    0 done, 1 failed, 2 wrong usage, 3 target not reached, 130 interrupted, 143 or 129 ended by SIGTERM or SIGHUP.
     """
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
+        with raise_on_termination():
+            code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort as error:
+        code = exit_code(error.__cause__)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -86,7 +88,7 @@ def main() -> None:
         # The reader closed the pipe; the interpreter must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo("interrupted", err=True)
-        code = 130
+        code = exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)

@@ -352,6 +352,7 @@ class Trainer:
         """
         meta = self.notes | {"n": self.loop.n, "seed": self.seed, "nanoseconds": self.clock.nanoseconds}
         meta |= {"settings": {**self._settings(), "xla": self.xla}, "progress": self.record.to_json()}
+        meta["stalls"] = self.clock.stalls
         with self.clock.section("checkpoint"):
             checkpoint.write(Path(path), self.variables(), self.record.weights_at_target, meta)
 
@@ -387,7 +388,7 @@ class Trainer:
             ) from error
         checkpoint.restore(path, stored, self.variables())
         self.engine.seed = meta["seed"]
-        self.clock.nanoseconds = meta["nanoseconds"]
+        self.clock.nanoseconds, self.clock.stalls = meta["nanoseconds"], meta.get("stalls", [])
         self.record = record
         self._checkpoint, self.resumed = None, True
 

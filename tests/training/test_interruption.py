@@ -14,6 +14,7 @@ import pytest
 from problems import assert_same, classes, mlp, variable_values
 
 from batchsel import Trainer
+from batchsel.training import checkpoint
 from batchsel.training.loop.evaluation import Evaluation
 
 N, B = 50, 8
@@ -151,3 +152,41 @@ def test_training_in_another_thread_returns_the_same_history():
     thread.start()
     thread.join()
     assert results == [Trainer(mlp(), batch_size=B, compile="graph").fit(X, Y, verbose=0).history]
+
+
+def fit_with_handler(number, handle, tmp_path):
+    """Train for three passes, with a handler for a signal that comes twice in a row after the first."""
+
+    def send(epoch, logs):
+        if epoch == 1:
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+
+    trainer = Trainer(mlp(), batch_size=B, compile="graph")
+    before = signal.signal(number, handle)
+    try:
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=send)]
+        trainer.fit(X, Y, epochs=3, callbacks=callbacks, checkpoint=tmp_path / "run.npz", verbose=0)
+        assert signal.getsignal(number) is handle
+    finally:
+        signal.signal(number, before)
+    return trainer
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2])
+def test_other_signals_are_handled_once_everything_is_saved(number, tmp_path):
+    def leave(number, frame):
+        saved.append(len(checkpoint.read(tmp_path / "run.npz").meta["progress"]["history"]["loss"]))
+        raise SystemExit(7)
+
+    saved = []
+    with pytest.raises(SystemExit):
+        fit_with_handler(number, leave, tmp_path)
+    assert saved == [2]
+
+
+def test_a_run_goes_on_after_a_handler_that_returns(tmp_path):
+    handled = []
+    trainer = fit_with_handler(signal.SIGUSR1, lambda number, frame: handled.append(number), tmp_path)
+    assert handled == [signal.SIGUSR1]
+    assert trainer.counts["samples"] == 3 * N

@@ -71,7 +71,8 @@ def run(
 ) -> None:
     """Train on a data set until its target is reached, and report how long that took.
 
-    Exit code 3 if the budget ends before the target is reached, 130 after Ctrl-C.
+    Exit code 3 if the budget ends before the target is reached, 130 after Ctrl-C, 143 or 129 after SIGTERM or SIGHUP;
+    after these the run can be resumed from its checkpoint.
     """
     from batchsel.experiments.spec.resolve import check_diagnostics, check_names
 

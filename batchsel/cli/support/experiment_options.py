@@ -29,6 +29,11 @@ _OPTIONS = (
     click.option(
         "--untimed", is_flag=True, help="Other work runs on this machine: compare samples, and leave out seconds."
     ),
+    click.option(
+        "--requeue",
+        is_flag=True,
+        help="With --executor slurm: jobs that are preempted or time out go on from their checkpoint.",
+    ),
 )
 
 
@@ -41,6 +46,7 @@ class Execution(NamedTuple):
         data_dir: Folder of the data.
         offline: Whether downloads are forbidden.
         untimed: Whether other work runs on the machine, so that seconds do not count.
+        requeue: As in `executors.executor`.
     """
 
     executor: str | None
@@ -48,6 +54,7 @@ class Execution(NamedTuple):
     data_dir: str | None
     offline: bool
     untimed: bool
+    requeue: bool
 
 
 def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,10 +86,11 @@ def open_execution(execution: Execution, folder: Path, question: str) -> Iterato
     """
     from batchsel.experiments.compare import executors
 
+    command = shlex.join(["batchsel", *sys.argv[1:]])
     form, jobs = execution.executor or ("here" if execution.jobs is None else "processes"), execution.jobs or 1
     if form == "here" and jobs > 1:
         raise UsageError("in this process runs take place one after another; leave out --jobs or --executor here.")
-    with executors.executor(form, jobs, folder) as pool:
+    with executors.executor(form, jobs, folder, execution.requeue) as pool:
         import_tensorflow()
         from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext
@@ -92,11 +100,15 @@ def open_execution(execution: Execution, folder: Path, question: str) -> Iterato
             execution.data_dir,
             execution.offline,
             checkpoints=False,
-            about={"question": question, "command": shlex.join(["batchsel", *sys.argv[1:]])},
+            about={"question": question, "command": command},
             alone=not (execution.untimed or executors.shares_devices(form, jobs)),
             download_progress=download_progress,
         )
-        yield context, pool
+        try:
+            yield context, pool
+        except KeyboardInterrupt:
+            click.echo(f"\ninterrupted; finished runs stay recorded. Go on with: {command}", err=True)
+            raise
 
 
 def print_progress(line: str) -> None:

@@ -87,5 +87,16 @@ def _times(record: dict[str, Any]) -> list[str]:
     )
     return [
         f"  clock       {training:.3g} s, including {selection:.2g} s of selection ({share:.1%}, timed separately)",
+        *_stalls(record),
         f"  outside     {outside or 'nothing'}",
+    ]
+
+
+def _stalls(record: dict[str, Any]) -> list[str]:
+    if "stalls" not in record:
+        return []
+    count, seconds = record["stalls"]["count"], record["stalls"]["seconds"]
+    times = "once" if count == 1 else f"{count} times"
+    return [
+        f"  NOTE        the process stood still {times}, {seconds:.3g} s of these (stopped, or its machine was paused)"
     ]

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from batchsel.errors import UsageError, UserError
+from batchsel.experiments.compare.requeue import RequeueingExecutor
 
 FORMS = "here, processes, slurm, dask or dask:ADDRESS"
 
 
 @contextlib.contextmanager
-def executor(form: str, jobs: int, folder: Path) -> Iterator[Any]:
+def executor(form: str, jobs: int, folder: Path, requeue: bool = False) -> Iterator[Any]:
     """Open an executor: an object whose ``submit(function, *arguments)`` returns futures, or None for this process.
 
     Args:
@@ -24,6 +25,7 @@ def executor(form: str, jobs: int, folder: Path) -> Iterator[Any]:
             of processes on this machine, or the one at an address.
         jobs: Runs at a time.
         folder: Folder for the logs of a cluster.
+        requeue: Whether jobs of SLURM that are preempted or time out go on from their checkpoint.
 
     Raises:
         UserError: If the form is unknown, or its package is not installed.
@@ -31,14 +33,23 @@ def executor(form: str, jobs: int, folder: Path) -> Iterator[Any]:
     kind, _, address = form.partition(":")
     if kind not in ("here", "processes", "slurm", "dask") or (address and kind != "dask"):
         raise UsageError(f"unknown executor {form!r}. Expected {FORMS}.")
+    if requeue and kind != "slurm":
+        raise UsageError("--requeue is for jobs of a cluster. Add --executor slurm, or leave it out.")
     if kind == "here":
         yield None
     elif kind == "processes":
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-            yield pool
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in multiprocessing.active_children():  # Ctrl-C reaches them too, other signals do not
+                    child.terminate()
+                raise
     elif kind == "slurm":
-        yield _slurm(jobs, folder)
+        slurm = _slurm(jobs, folder)
+        yield RequeueingExecutor(slurm) if requeue else slurm
     else:
         with _dask(address, jobs) as pool:
             yield pool

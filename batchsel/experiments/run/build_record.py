@@ -55,6 +55,7 @@ def build_record(
         "visits": np.bincount(trainer.visits).tolist(),
         **_wrong_labels(trainer, dataset),
         "seconds": dict(trainer.clock.seconds),
+        **_stalls(trainer),
         "selection": {name: seconds * repeats[name] for name, seconds in selection_cost.items()},
         "evaluations": trainer.evaluations,
         "history": trainer.history,
@@ -68,6 +69,12 @@ def _schedule_log(trainer: Trainer) -> dict[str, Any]:
     if log is None:
         return {}
     return {"course": log if groups is None else {**log, "groups": groups.rows()}}
+
+
+def _stalls(trainer: Trainer) -> dict[str, dict[str, float]]:
+    """Return how often and how long the process stood still on the clock, if it did."""
+    stalls = trainer.clock.stalls
+    return {"stalls": {"count": len(stalls), "seconds": round(sum(stalls), 3)}} if stalls else {}
 
 
 def _wrong_labels(trainer: Trainer, dataset: Dataset) -> dict[str, dict[str, float]]:

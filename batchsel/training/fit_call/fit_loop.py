@@ -12,9 +12,9 @@ from batchsel.core.target import first_reached
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
 from batchsel.training.fit_call import callback_utils
+from batchsel.training.fit_call.delayed_signals import DelayedSignals
 from batchsel.training.fit_call.fit_config import FitConfig
 from batchsel.training.fit_call.fit_record import FitRecord
-from batchsel.training.fit_call.sigint import DelayedKeyboardInterrupt
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.loop.data_feed import LoopResult
 from batchsel.training.loop.errors import check_evaluation, raise_for_status
@@ -68,7 +68,7 @@ class FitLoop:
         self._every_batch = callback_utils.needs_every_batch(config.callbacks)
         self._batch_hooks = callback_utils.needs_batches(self._callbacks)
         self._several_epochs = callback_utils.can_skip_epochs(config)
-        self._interrupt = DelayedKeyboardInterrupt()
+        self._signals = DelayedSignals()
 
     def _check(self) -> None:
         config = self._config
@@ -88,16 +88,17 @@ class FitLoop:
         Raises:
             TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
             KeyboardInterrupt: After Ctrl-C, once the call under way has returned and, if there is a
-                checkpoint file, everything is saved.
+                checkpoint file, everything is saved. Handlers of other signals are called then, too.
         """
         with self._clock.section("tracing"):
             self._engine.warm_up(self._config.feed, self._window, self._validation)
-        self._auxiliary.prepare_selector(self._config.feed)
-        with self._interrupt:
-            try:
-                self._train()
-            finally:
-                self._engine.step.lr_controller.restore_base_rate()
+        with self._clock.watch_stalls():
+            self._auxiliary.prepare_selector(self._config.feed)
+            with self._signals:
+                try:
+                    self._train()
+                finally:
+                    self._engine.step.lr_controller.restore_base_rate()
         return self._history
 
     def _train(self) -> None:
@@ -234,7 +235,7 @@ class FitLoop:
         return first_reached(met, self._config.hold) is not None
 
     def _raise_if_interrupted(self) -> None:
-        if self._interrupt.received:
+        if self._signals.received:
             if self._config.checkpoint is not None:
                 self._save(self._config.checkpoint)
-            raise KeyboardInterrupt
+            self._signals.handle_received()

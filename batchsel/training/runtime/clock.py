@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from batchsel.training.runtime.stalls import SHORTEST, StallMonitor
+
 TRAINING = "training"
 """The section that is on the clock."""
 SECTIONS: tuple[str, ...] = (TRAINING, "tracing", "evaluation", "checkpoint", "callbacks", "data")
@@ -24,6 +26,18 @@ class Clock:
 
     def __init__(self) -> None:
         self.nanoseconds = dict.fromkeys(SECTIONS, 0)
+        self.stalls: list[float] = []
+        """Seconds of each time that the process stood still in the section "training"; they are part of its seconds."""
+        self._monitor: StallMonitor | None = None
+
+    @contextmanager
+    def watch_stalls(self) -> Iterator[None]:
+        """Watch for stalls until the block ends."""
+        with StallMonitor() as self._monitor:
+            try:
+                yield
+            finally:
+                self._monitor = None
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -39,7 +53,10 @@ class Clock:
         try:
             yield
         finally:
-            self.nanoseconds[name] += time.perf_counter_ns() - start
+            end = time.perf_counter_ns()
+            self.nanoseconds[name] += end - start
+            if name == TRAINING and end - start >= SHORTEST * 1e9 and self._monitor is not None:
+                self.stalls += self._monitor.stalls(start * 1e-9, end * 1e-9)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -54,3 +71,4 @@ class Clock:
     def reset(self) -> None:
         """Reset all sections to zero."""
         self.nanoseconds = dict.fromkeys(SECTIONS, 0)
+        self.stalls = []
