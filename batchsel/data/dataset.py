@@ -176,6 +176,9 @@ def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | Non
         ...
         batchsel.errors.UserError: my data: 1 sample holds NaN or infinite features: row 1. ...
     """
+    if not x.ndim or not y.ndim:
+        single = "inputs are" if not x.ndim else "targets are"
+        raise UserError(f"{where}: the {single} a single number. Expected an array with one row for each sample.")
     if len(x) != len(y):
         raise UserError(
             f"{where}: {len(x)} samples but {len(y)} targets. Expected one target for each sample; "

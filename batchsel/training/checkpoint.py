@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.filesystem.atomic_write import atomic_write
+from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.version import __version__
 from batchsel.errors import UserError
 from batchsel.training.runtime import checksum
@@ -129,6 +130,7 @@ def read(path: Path) -> Stored:
         UserError: If there is no checkpoint, or it cannot be read.
     """
     try:
+        check_is_file(path)
         with open(path, "rb") as file:
             arrays = _read_arrays(file)
         meta = _read_meta(arrays)

@@ -98,3 +98,13 @@ def test_check_does_not_copy_byte_images():
 
     images = np.zeros((4, 2, 2), np.uint8).view(Untouchable)
     check_arrays(images, np.array([0, 1, 0, 1]), where="w", classes=2)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "what"), [(np.array(3.0), np.zeros(2), "inputs"), (np.zeros(2), np.array(3), "targets")]
+)
+def test_single_numbers_are_no_samples(x, y, what):
+    with pytest.raises(
+        UserError, match=f"mine: the {what} are a single number. Expected an array with one row for each"
+    ):
+        check_arrays(x, y, where="mine")

@@ -12,6 +12,7 @@ from batchsel.errors import UserError
 
 DAMAGED = "is damaged or truncated"
 _LONGEST_PATH, _LONGEST_REASON = 300, 300
+_OPEN_FILES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -71,11 +72,12 @@ def reading(
         raise UserError(f"{shorten_path(path)} {failed} ({describe(error)}). {remedy}") from error
 
 
-def check_is_file(path: Path | str) -> None:
+def check_is_file(path: Path | str, *, allow_shell_pipes: bool = False) -> None:
     """Reject pipes, sockets and devices, at which a reader may wait for ever.
 
     Args:
         path: The file, or a link to it; folders pass.
+        allow_shell_pipes: Whether open pipes pass, as a shell makes them for ``<(command)``: somebody writes to those.
 
     Raises:
         UserError: If it is one of them.
@@ -88,7 +90,7 @@ def check_is_file(path: Path | str) -> None:
         batchsel.errors.UserError: /dev/null is a device. Expected a file; copy its content into one.
     """
     kind = _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
-    if kind:
+    if kind and not (allow_shell_pipes and str(path).startswith(_OPEN_FILES)):
         raise UserError(f"{shorten_path(path)} is {kind}. Expected a file; copy its content into one.")
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.core.filesystem.reading import describe, reading
 from batchsel.data.builders.image_files import fit_image
 from batchsel.data.builders.texts import Texts, encode_texts
 from batchsel.data.dataset import Dataset, load_if_small
@@ -28,6 +29,7 @@ _BLOCK = 1024
 _IDENTIFIERS = ("id", "idx", "index", "key", "file_name", "filename", "image/filename")
 """Features that only identify samples."""
 _FORM = re.compile(rf"^{PREFIX}(?P<name>.+?)(?::size=(?P<size>[1-9]\d*))?$")
+_FAILED, _REMEDY = "cannot be read as files prepared by TensorFlow Datasets", "Prepare it again."
 _SIDE = 64
 """Height and width that images of several sizes are scaled to by default."""
 
@@ -97,8 +99,9 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
     if match is None:
         raise UsageError(f"{name!r} does not name a set of TensorFlow Datasets. Expected {PREFIX}NAME.")
     builder = _find_builder(match["name"], folder, offline)
-    features = _choose_features(builder, match["size"])
-    official = _read_splits(builder, features)
+    with reading(builder.data_dir, _FAILED, _REMEDY):
+        features = _choose_features(builder, match["size"])
+        official = _read_splits(builder, features)
     count = len(official["train"].labels)
     validation, test = (max(1, round(share * count)) for share in (_VALIDATION_SHARE, _TEST_SHARE))
     rows, fingerprint = assign_rows({split: held.labels for split, held in official.items()}, validation, test, seed)
@@ -107,7 +110,10 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
         texts = {split: Texts(*official[origin]).select(chosen) for split, (origin, chosen) in rows.items()}
         splits, encoder = encode_texts(texts, _WORDS, _LENGTH)
     else:
-        splits = {split: load_if_small(official[origin].samples, chosen) for split, (origin, chosen) in rows.items()}
+        with reading(builder.data_dir, _FAILED, _REMEDY):
+            splits = {
+                split: load_if_small(official[origin].samples, chosen) for split, (origin, chosen) in rows.items()
+            }
     class_names = tuple(map(str, builder.info.features[features.label].names))
     return Dataset(
         name,
@@ -133,8 +139,8 @@ def _find_builder(name: str, folder: str | os.PathLike[str] | None, offline: boo
             builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
         except tfds.core.DatasetNotFoundError:
             continue
-        except (ValueError, AssertionError, RuntimeError) as error:
-            raise UsageError(f"TensorFlow Datasets cannot make {name!r}: {error}") from error
+        except Exception as error:  # unknown configurations, and whatever damaged descriptions cause
+            raise UsageError(f"TensorFlow Datasets cannot make {name!r}: {describe(error)}") from error
         if builder.info.splits or data_dir is None:
             break
     else:

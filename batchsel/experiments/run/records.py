@@ -9,6 +9,7 @@ from pathlib import Path
 from types import NoneType
 from typing import IO, Any, NamedTuple
 
+from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.locking.locks import NoLocks, report_no_locks, wait_for_lock
 from batchsel.core.target import Target
 from batchsel.errors import UserError
@@ -101,6 +102,7 @@ def read(*paths: Path) -> Records:
     found = Records([], [], [])
     for path in (path / FILE if path.is_dir() else path for path in paths):
         try:
+            check_is_file(path, allow_shell_pipes=True)
             lines = path.read_bytes().split(b"\n")
         except OSError as error:
             raise UserError(f"cannot read the records {path}: {error.strerror}.") from error

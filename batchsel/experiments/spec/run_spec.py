@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsel import schedules
+from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.target import Target
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.spec.budget import Budget
@@ -263,6 +264,7 @@ def read_file(path: str | Path) -> dict[str, Any]:
         UsageError: If it cannot be read, or has an unknown key.
     """
     try:
+        check_is_file(path, allow_shell_pipes=True)
         values = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}.") from None

@@ -12,6 +12,7 @@ from typing import Any
 
 from batchsel.cards.experiment_cards import Tuning
 from batchsel.core.filesystem.atomic_write import atomic_write
+from batchsel.core.filesystem.reading import check_is_file
 from batchsel.errors import UserError
 from batchsel.experiments.compare.experiment import Experiment
 
@@ -59,6 +60,7 @@ def read(path: Path, stated: str = "") -> dict[str, dict[str, dict[str, Any]]]:
         UserError: If it cannot be read, is malformed, or was tuned for something else.
     """
     try:
+        check_is_file(path, allow_shell_pipes=True)
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the tuned settings {path}: {error.strerror}.") from None

@@ -29,7 +29,11 @@ from batchsel.data.user.image_folder import load_image_folder
 from batchsel.data.user.references import fingerprint_by_name, has_no_card, load_by_name
 from batchsel.data.user.table import load_table
 from batchsel.errors import UserError
+from batchsel.experiments.run import records, run_folder
+from batchsel.experiments.spec import run_spec
+from batchsel.experiments.tuning import tuned_settings
 from batchsel.selectors.scores.precomputed import PrecomputedScores
+from batchsel.training import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -160,8 +164,22 @@ def test_pipe_given_as_a_file_is_refused(tmp_path, name):
         load_by_name(f"{tmp_path}/{name}", 0)
     with alarm(60):
         assert fingerprint_by_name(f"{tmp_path}/{name}") == ""
-        with pytest.raises(UserError, match="is a pipe"):
-            PrecomputedScores(str(path)).init(3)
+        for read in (PrecomputedScores(str(path)).init, lambda _: records.read(path), lambda _: checkpoint.read(path)):
+            with pytest.raises(UserError, match="is a pipe"):
+                read(3)
+        for read in (run_spec.read_file, tuned_settings.read, run_folder.read_text):
+            with pytest.raises(UserError, match="is a pipe"):
+                read(path)
+
+
+def test_pipe_that_a_shell_opened_is_read():
+    reader, writer = os.pipe()
+    os.write(writer, b"seed = 7")
+    os.close(writer)
+    try:
+        assert run_spec.read_file(f"/dev/fd/{reader}") == {"seed": 7}
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.parametrize("name", ["{}", "{}.csv:y", "{}.txt", "{}.parquet:y", "{}/images", "{}.py:load", "{}.jsonl:x"])

@@ -1,5 +1,6 @@
 """Sets of TensorFlow Datasets by name, prepared on disk in either format."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_texts_are_encoded_by_words_of_the_training_split(prepared):
     assert dataset.class_names == ("sad", "glad")
     number = {word: place + 2 for place, word in enumerate(dataset.encoder.vocabulary)}
     np.testing.assert_array_equal(dataset.test.x[:, 0] == number["good"], dataset.test.y == 1)
+
+
+@pytest.mark.parametrize("what", ["dataset_info.json", "features.json", "*-train.*-of-*"])
+def test_damaged_sets_are_refused(prepared, tmp_path, what):
+    shutil.copytree(Path(prepared) / "tiny", tmp_path / "tiny")
+    path = next((tmp_path / "tiny").rglob(what))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match="cannot be read as files prepared|cannot make 'tiny'|not prepared"):
+        data.load("tfds:tiny", folder=tmp_path, offline=True)
 
 
 def test_missing_sets_raise(tmp_path):
