@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(ValueError):
@@ -26,6 +27,38 @@ class UsageError(UserError):
     """A `UserError` that is visible in the call alone, before any file is read (exit code 2 on the command line)."""
 
 
+def shorten(text: str, length: int = 60) -> str:
+    """Cut a text for a message.
+
+    Args:
+        text: Text of a user, of any length.
+        length: Largest length.
+
+    Example:
+        >>> shorten("accuracy of the model", 12)
+        'accuracy ...'
+    """
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def show(value: Any) -> str:
+    """Return a value for a message, on one line of limited length.
+
+    Args:
+        value: Anything.
+
+    Example:
+        >>> show("2"), show(["a"] * 99)
+        ("'2'", "['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', '...")
+    """
+    if getattr(value, "ndim", 0):
+        return f"an array of shape {list(value.shape)}"
+    try:
+        return shorten(" ".join(repr(value).split()))
+    except Exception:  # whatever the user's own class raises
+        return f"an object of type {type(value).__name__}"
+
+
 _MANY = 20
 """Longer lists of names are left out of the message if a near name is known."""
 
@@ -45,7 +78,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
         >>> print(unknown_name("selector", "randon", ["random", "smart"]))
         unknown selector 'randon'. Did you mean 'random'? Known: random, smart.
     """
-    known = sorted(known)
+    known, name = sorted(known), shorten(name)
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     guess = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
     if len(known) > _MANY and close:

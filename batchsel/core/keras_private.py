@@ -75,6 +75,15 @@ def list_losses(container: Any) -> list[keras.losses.Loss]:
     return [entry.loss for entry in container._flat_losses]
 
 
+def list_loss_paths(container: Any) -> list[tuple[Any, ...]]:
+    """Return the keys that lead to the output of each loss of a built container, in the order of `list_losses`.
+
+    Args:
+        container: From `get_compiled_loss`.
+    """
+    return [tuple(entry.path) for entry in container._flat_losses]
+
+
 def copy_compiled_loss(container: Any, losses: Iterable[keras.losses.Loss], metrics: Sequence[Any]) -> Any:
     """Return a copy of a built container with other losses: `CompileLoss._flat_losses` and `_metrics`.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from batchsel.errors import UsageError, unknown_name
+from batchsel.errors import UsageError, shorten, unknown_name
 
 HOLD = 2
 """Consecutive evaluations that must meet a target before it counts as reached."""
@@ -48,7 +48,9 @@ class Target:
         except ValueError:
             threshold = float("nan")
         if match is None or threshold != threshold:
-            raise UsageError(f"cannot read the target {text!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'.")
+            raise UsageError(
+                f"cannot read the target {shorten(text)!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'."
+            )
         return cls(match["metric"], threshold, match["sign"] == ">=")
 
     def __str__(self) -> str:

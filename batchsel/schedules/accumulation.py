@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from batchsel.core import call_syntax
 from batchsel.core.checks import check_integer
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, show
 from batchsel.schedules.milestones import check_milestones, count_reached
 
 if TYPE_CHECKING:
@@ -151,5 +151,5 @@ def _parse(text: str) -> Any:
 def _unusable_error(value: Any) -> UsageError:
     return UsageError(
         "the number of batches in an update must be a whole number, or grow(start=1, factor=2, at=[0.3, 0.6]);"
-        f" got {value!r}."
+        f" got {show(value)}."
     )

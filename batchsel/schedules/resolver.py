@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, show
 from batchsel.schedules.base import FunctionSchedule, Schedule
 from batchsel.schedules.registry import REGISTRY
 
@@ -42,7 +42,7 @@ def _to_schedule(value: Any) -> Schedule:
         return FunctionSchedule(value)
     raise UsageError(
         "schedule must be a text such as 'cosine | warmup(0.05)', a batchsel Schedule, or a function of progress; got"
-        f" {type(value).__name__} {value!r}.{_advice(value)}"
+        f" {type(value).__name__} {show(value)}.{_advice(value)}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, show
 from batchsel.selectors.base import Selector
 from batchsel.selectors.function import Function
 from batchsel.selectors.pipe import Draw, Modifier, Pipe, Score
@@ -27,7 +27,7 @@ def resolve(selector: Any) -> Selector:
     """
     if isinstance(selector, str):
         selector = parse(selector)
-    if isinstance(selector, type):
+    if isinstance(selector, type) and issubclass(selector, Selector | Score | Modifier | Draw):
         selector = selector()
     if isinstance(selector, Selector):
         return selector
@@ -37,9 +37,9 @@ def resolve(selector: Any) -> Selector:
         raise UsageError(
             f"{selector!r} alone is not a selector: a pipe starts with a score, as in 'loss_ema | {selector!r}'."
         )
-    if callable(selector):
+    if callable(selector) and not isinstance(selector, type):
         return Function(selector)
     raise UsageError(
         f"selector must be a name, a pipe in text, a selector object or a function"
-        f" (losses, batch_size, rng) -> indices; got {type(selector).__name__} {selector!r}."
+        f" (losses, batch_size, rng) -> indices; got {type(selector).__name__} {show(selector)}."
     )

@@ -15,7 +15,7 @@ import tensorflow as tf
 from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.version import __version__
-from batchsel.errors import UserError
+from batchsel.errors import UserError, shorten
 from batchsel.training.runtime import checksum
 
 FORMAT = 2
@@ -33,14 +33,24 @@ class Stored(NamedTuple):
     weights: list[np.ndarray]
     meta: dict[str, Any]
 
-    def weights_like(self, variables: Sequence[Any]) -> list[np.ndarray] | None:
+    def weights_like(self, path: Path, variables: Sequence[Any]) -> list[np.ndarray] | None:
         """Return the weights at the target, in the types of the model's own; None if there are none.
 
         Args:
+            path: The file, for the message.
             variables: The model's weights.
+
+        Raises:
+            UserError: If they are not those of the model.
         """
         if not self.weights:
             return None
+        shapes = [value.shape for value in self.weights] == [tuple(variable.shape) for variable in variables]
+        if not shapes or not all(map(_can_cast_like, self.weights, variables)):
+            raise UserError(
+                f"checkpoint {path} does not fit this run: its weights at the target are not those of the model. Use"
+                " the settings that it was made with."
+            )
         return [_cast_like(value, variable) for value, variable in zip(self.weights, variables, strict=True)]
 
 
@@ -139,8 +149,9 @@ def read(path: Path) -> Stored:
     except FileNotFoundError:
         raise UserError(f"no checkpoint at {path}.") from None
     except Exception as error:  # damaged bytes make zipfile and NumPy raise errors of many kinds
+        file, reason = shorten(str(path), 400), getattr(error, "strerror", None) or error
         raise UserError(
-            f"{path} is not a checkpoint, or a damaged one: {error}. Resume from another checkpoint, or train again"
+            f"{file} is not a checkpoint, or a damaged one: {reason}. Resume from another checkpoint, or train again"
             " from the start."
         ) from error
     if newer:

@@ -17,12 +17,12 @@ from batchsel.errors import UserError
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
 from batchsel.training import variables
-from batchsel.training.inputs import arrays
+from batchsel.training.inputs import arguments, arrays
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.inputs.compatibility import check_mixing, check_sizes
 from batchsel.training.inputs.padding import check_cut
 from batchsel.training.loop.batch_transforms import BatchTransforms
-from batchsel.training.loop.compilation import choose_compilation, use_xla
+from batchsel.training.loop.compilation import MODES, choose_compilation, use_xla
 from batchsel.training.loop.data_feed import DataFeed
 from batchsel.training.loop.evaluation import Evaluation
 from batchsel.training.loop.loop_state import BudgetWindow
@@ -45,7 +45,7 @@ class Engine:
         schedule: Factor of the learning rate, or None.
         compile: "graph", "xla" or "auto".
         cut_padding: Whether batches of padded sequences are cut to the longest in them.
-        evaluation_batch_size: Rows of a forward pass when evaluating.
+        evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
         augmentation: Random changes of the samples of each training batch, or None.
         accumulation_schedule: Number of batches of an update, or None for one.
         curricula: Changes of the samples that depend on time, or None.
@@ -63,11 +63,15 @@ class Engine:
         schedule: Schedule | None,
         compile: str,
         cut_padding: bool,
-        evaluation_batch_size: int,
+        evaluation_batch_size: int | None,
         augmentation: Pipeline | None = None,
         accumulation_schedule: AccumulationSchedule | None = None,
         curricula: Curricula | None = None,
     ) -> None:
+        compile = arguments.choice("compile", compile, MODES)
+        cut_padding = arguments.flag("cut_padding", cut_padding)
+        rows = max(256, batch_size) if evaluation_batch_size is None else evaluation_batch_size
+        self._evaluation_batch_size = arguments.whole_number("evaluation_batch_size", rows, upper=arrays.LARGEST)
         check_mixing(augmentation, selector)
         self.augmentation = augmentation
         self.curricula = curricula
@@ -79,13 +83,13 @@ class Engine:
         """Seconds of a step, as last measured."""
         self.mode = compile
         self.seed = 0
-        self._evaluation_batch_size = evaluation_batch_size
         self._loop: TrainLoop | None = None
         self._evaluation: Evaluation | None = None
         self._signature: Any = None
         self._warm = False
         self._metrics_built = False
-        self._classes = 0
+        self._classes: list[int] = []
+        """Classes of each output with a loss that takes class ids; 0 for others."""
         self._pending_seed: int | None = None
         self._first_slots: list[np.ndarray] | None = None
         self._compiled = _compilation(model)
@@ -167,7 +171,12 @@ class Engine:
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
         self.step.build()
-        self._classes = tf.nest.flatten(outputs)[0].shape[-1]
+        objective = self.step.objective
+        self._classes = [
+            output.shape[-1] if output is not None and loss_kind(loss)[0] == "sparse" else 0
+            for loss, path in zip(objective.output_losses, objective.output_paths, strict=True)
+            for output in [_at_path(outputs, path)]
+        ]
         if not self._metrics_built:
             # Some metrics create their variables when they see their first targets.
             self.check_labels(samples)
@@ -223,10 +232,12 @@ class Engine:
         Raises:
             UserError: If any lies outside.
         """
-        leaves = self.step.objective.output_losses
-        if len(leaves) == 1 and loss_kind(leaves[0])[0] == "sparse":
-            ignored = keras_private.get_loss_options(leaves[0]).get("ignore_class")
-            arrays.check_labels(tf.nest.flatten(samples.y)[0], self._classes, numbers, ignored)
+        objective = self.step.objective
+        for loss, path, classes in zip(objective.output_losses, objective.output_paths, self._classes, strict=True):
+            labels = _at_path(samples.y, path)
+            if classes and labels is not None:
+                ignored = keras_private.get_loss_options(loss).get("ignore_class")
+                arrays.check_labels(labels, classes, numbers, ignored)
 
     def begin_fit(self) -> None:
         """Clear the error, accumulated gradients, logs and metrics of the last call of fit."""
@@ -292,6 +303,10 @@ class Engine:
         Raises:
             UserError: If the model cannot be cloned to draw weights, or the optimizer cannot be copied.
         """
+        if build is not None and not callable(build):
+            raise UserError(f"build must be a function that makes the model, got {arguments.show(build)}.")
+        weights = arguments.initial_weights(weights, self.model.weights if self.model.built else ())
+        learning_rate = None if learning_rate is None else arguments.number("learning_rate", learning_rate, 0)
         optimizer = self.model.optimizer
         fresh = self._first_slots
         if fresh is None:
@@ -336,6 +351,19 @@ def _check_results(results: dict[str, tf.Tensor]) -> None:
                 f"metric {name!r} returns {value.shape.num_elements()} numbers; batchsel records one for each metric."
                 " Let it average, as in keras.metrics.F1Score(average='macro')."
             )
+
+
+def _at_path(values: Any, path: tuple[Any, ...]) -> Any:
+    """Return the array of one output; None if targets are not nested as the outputs are."""
+    leaves = tf.nest.flatten(values)
+    if len(leaves) == 1:
+        return leaves[0]
+    try:
+        for key in path:
+            values = values[key]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return None if tf.nest.is_nested(values) else values
 
 
 def _compilation(model: keras.Model) -> tuple[Any, ...]:

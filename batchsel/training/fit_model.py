@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
 
+from batchsel.errors import unknown_name
+from batchsel.training.runtime import guards
 from batchsel.training.trainer import Trainer
 
 # Compiling costs a second or two; like model.fit, a second call with the same settings starts at once. The
 # trainer is kept on the model, past Keras's __setattr__, so that it lives as long as the model and no longer.
 _ATTRIBUTE = "_batchsel_trainer"
+_OPTIONS = frozenset(inspect.signature(Trainer.fit).parameters) - {"self", "x", "y"}
 
 
 def fit(
@@ -67,6 +71,10 @@ def fit(
         >>> len(history.history["loss"])
         3
     """
+    guards.check_call("fit()")
+    for name in options:
+        if name not in _OPTIONS:
+            raise unknown_name("argument of fit()", name, _OPTIONS)
     augment, curriculum = (tuple(value) if isinstance(value, list) else value for value in (augment, curriculum))
     settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _ATTRIBUTE, (None, None))

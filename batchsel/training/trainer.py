@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from batchsel import schedules, selectors
 from batchsel.core.target import HOLD, Target
@@ -16,15 +15,17 @@ from batchsel.errors import UserError
 from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
-from batchsel.training.fit_call.fit_config import FitConfig, warn_of_long_durations
+from batchsel.training.fit_call import callback_utils
+from batchsel.training.fit_call.fit_config import FitConfig, FitOptions, warn_of_long_durations
 from batchsel.training.fit_call.fit_loop import FitLoop
 from batchsel.training.fit_call.fit_record import FitRecord
-from batchsel.training.inputs import arrays
+from batchsel.training.inputs import arguments, arrays
 from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, StreamingFeed
 from batchsel.training.loop.loop_state import COUNTS
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.optim.layer_groups import LayerGroups
+from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
 from batchsel.transforms import augmentation, curricula
 
@@ -110,9 +111,11 @@ class Trainer:
         curriculum: Any = None,
         accumulate: Any = None,
     ) -> None:
+        guards.check_call("Trainer()")
         self.model = model
         self.selector = selectors.resolve(selector)
         self.batch_size = batch_size = arrays.check_batch_size(batch_size)
+        seed = arrays.check_seed(seed)
         self.schedule = schedules.schedule(schedule)
         self.augmentation = augmentation.resolve(augment)
         self.curricula = curricula.resolve(curriculum)
@@ -125,12 +128,11 @@ class Trainer:
         self.resumed = False
         self._checkpoint: Path | None = None
         """The checkpoint to restore once the data are known."""
-        rows = evaluation_batch_size or max(256, batch_size)
         self.engine = Engine(
-            model, self.selector, batch_size, self.schedule, compile, cut_padding, rows, self.augmentation,
-            self.accumulation_schedule, self.curricula,
+            model, self.selector, batch_size, self.schedule, compile, cut_padding, evaluation_batch_size,
+            self.augmentation, self.accumulation_schedule, self.curricula,
         )  # fmt: skip
-        self.engine.seed = arrays.check_seed(seed)
+        self.engine.seed = seed
         self.auxiliary = AuxiliaryModels(self.engine, self.clock, self._make_auxiliary_trainer)
 
     def _make_auxiliary_trainer(self, model: keras.Model, batch_size: int) -> Trainer:
@@ -190,26 +192,21 @@ class Trainer:
             UserError: If the data cannot be used; raised before training starts.
             TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
         """
-        data = x, y, sample_weight, class_weight, validation_data, validation_split
-        samples, validation = arrays.validate_fit_data(*data)
-        config = FitConfig(
-            StreamingFeed(x, buffer_bytes, self.engine.check_labels) if samples is None else InMemoryFeed(samples),
-            validation,
-            self.batch_size,
-            epochs=epochs,
-            evaluate_every=evaluate_every,
-            seconds=seconds,
-            target=Target.parse(target) if isinstance(target, str) else target,
-            hold=hold,
-            stop_at_target=stop_at_target,
-            callbacks=tuple(tf.nest.flatten(callbacks)) if callbacks else (),
-            verbose=verbose,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-        )
-        self.prepare(config.feed)
-        self._begin_fit(config)
-        warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], epochs, stacklevel=2)
-        return FitLoop(config, self.engine, self.clock, self.record, self.auxiliary, self.save).run()
+        options = FitOptions(
+            epochs=epochs, validation_split=validation_split, evaluate_every=evaluate_every, callbacks=callbacks,
+            verbose=verbose, target=target, hold=hold, stop_at_target=stop_at_target, seconds=seconds,
+            checkpoint=checkpoint, buffer_bytes=buffer_bytes,
+        )  # fmt: skip
+        with guards.exclusive(self.model, "fit()"):
+            data = x, y, sample_weight, class_weight, validation_data, options.validation_split
+            samples, validation = arrays.validate_fit_data(*data)
+            check = self.engine.check_labels
+            feed = StreamingFeed(x, options.buffer_bytes, check) if samples is None else InMemoryFeed(samples)
+            config = FitConfig(**vars(options), feed=feed, validation=validation, batch_size=self.batch_size)
+            self.prepare(feed)
+            self._begin_fit(config)
+            warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.epochs, 2)
+            return FitLoop(config, self.engine, self.clock, self.record, self.auxiliary, self.save).run()
 
     def _begin_fit(self, config: FitConfig) -> None:
         """Start the record of a call of fit, or keep that of the resumed call."""
@@ -219,15 +216,14 @@ class Trainer:
             self.clock.reset()
         self.resumed = False
         self.record.fit_budget = max(config.budget, 1)
-        for callback in config.callbacks:
-            set_trainer = getattr(callback, "set_trainer", None)
-            if set_trainer is not None:
-                set_trainer(self)
+        callback_utils.set_trainer(config.callbacks, self)
 
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Return loss and metrics by name on arrays, first axis of any length."""
+        guards.check_call("evaluate()")
         samples = arrays.as_samples(x, y, sample_weight)
         self.engine.build(samples)
+        self.engine.check_labels(samples)
         if self._checkpoint is not None:
             if not self.engine.has_loop:
                 self.engine.new_loop(checkpoint.read(self._checkpoint).meta["n"])
@@ -332,6 +328,7 @@ class Trainer:
         Raises:
             UserError: If the model cannot be cloned to draw weights, or the optimizer cannot be copied.
         """
+        guards.check_idle(self.model, "reset()")
         self.engine.reset(arrays.check_seed(seed), weights, learning_rate, build)
         self.clock.reset()
         self.record = FitRecord()
@@ -339,6 +336,7 @@ class Trainer:
 
     def reseed(self, seed: int) -> None:
         """Set the seed and clear the state of the selector; weights and optimizer stay."""
+        guards.check_idle(self.model, "reseed()")
         self.engine.reseed(arrays.check_seed(seed))
 
     def save(self, path: str | Path) -> None:
@@ -350,11 +348,12 @@ class Trainer:
         Raises:
             UserError: If it cannot be written; an older file is kept.
         """
+        path = arguments.path("path", path)
         meta = self.notes | {"n": self.loop.n, "seed": self.seed, "nanoseconds": self.clock.nanoseconds}
         meta |= {"settings": {**self._settings(), "xla": self.xla}, "progress": self.record.to_json()}
         meta["stalls"] = self.clock.stalls
         with self.clock.section("checkpoint"):
-            checkpoint.write(Path(path), self.variables(), self.record.weights_at_target, meta)
+            checkpoint.write(path, self.variables(), self.record.weights_at_target, meta)
 
     def resume(self, path: str | Path) -> None:
         """Resume from a checkpoint: the next `fit` finishes the interrupted call.
@@ -367,11 +366,13 @@ class Trainer:
         Raises:
             UserError: If it cannot be read, or was made with other settings.
         """
-        meta = checkpoint.read(Path(path)).meta
+        guards.check_idle(self.model, "resume()")
+        path = arguments.path("path", path)
+        meta = checkpoint.read(path).meta
         if not {"settings", "n", "seed", "nanoseconds", "progress"} <= set(meta):
             raise UserError(f"{path} is not a checkpoint of a trainer: its record has no settings.")
-        checkpoint.check_settings(Path(path), meta["settings"], self._settings())
-        self._checkpoint = Path(path)
+        checkpoint.check_settings(path, meta["settings"], self._settings())
+        self._checkpoint = path
 
     def _restore(self, path: Path) -> None:
         stored = checkpoint.read(path)
@@ -379,18 +380,15 @@ class Trainer:
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
         checkpoint.check_settings(path, meta["settings"], {"xla": self.xla})
-        try:
-            record = FitRecord(**meta["progress"], weights_at_target=stored.weights_like(self.model.weights))
-        except (TypeError, ValueError) as error:
-            raise UserError(
-                f"checkpoint {path} does not fit this run: {error}. Use the model and the version of batchsel that it"
-                " was made with."
-            ) from error
+        weights = stored.weights_like(path, self.model.weights)
+        record = FitRecord.from_json(path, meta["progress"], weights)
         checkpoint.restore(path, stored, self.variables())
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds, self.clock.stalls = meta["nanoseconds"], meta.get("stalls", [])
         self.record = record
         self._checkpoint, self.resumed = None, True
+
+    __reduce_ex__ = guards.refuse_copy
 
     def _settings(self) -> dict[str, Any]:
         parts = {"augment": self.augmentation, "curriculum": self.curricula, "accumulate": self.accumulation_schedule}

@@ -16,7 +16,7 @@ from batchsel.core.call_syntax import to_text
 from batchsel.core.registry import Registry
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError, UserError, show
 
 
 class Transform:
@@ -182,5 +182,5 @@ def flatten(
         return [part for one in value for part in flatten(one, chain, registry, convert, expected)]
     part = convert(value)
     if part is None:
-        raise UsageError(f"{expected}; got {type(value).__name__} {value!r}.")
+        raise UsageError(f"{expected}; got {type(value).__name__} {show(value)}.")
     return [part]

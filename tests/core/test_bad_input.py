@@ -215,7 +215,7 @@ def test_batch_sizes_above_the_data_are_rejected(size, words):
 
 
 def test_unknown_compile_modes_are_rejected():
-    with pytest.raises(UsageError, match="compile must be one of auto, graph, xla, got 'jit'"):
+    with pytest.raises(UsageError, match="compile must be 'auto', 'graph' or 'xla', got 'jit'"):
         Trainer(mlp(), compile="jit").fit(X, Y, verbose=0)
 
 

@@ -39,7 +39,7 @@ def test_every_dtype_round_trips(tmp_path):
         return variables | {"scalar": tf.Variable(3.0 * factor), "none": tf.Variable(tf.zeros([0, 3]))}
 
     written, read = members(1), members(0)
-    weights = [np.array([0.5, 3], written["bfloat16"].numpy().dtype), np.array([1 / 3])]
+    weights = [np.array([0.5, 3], written["bfloat16"].numpy().dtype), np.array([1 / 3, 2])]
     checkpoint.write(tmp_path / "a.npz", written, weights, {"note": "ü"})
     stored = checkpoint.read(tmp_path / "a.npz")
     checkpoint.restore(tmp_path / "a.npz", stored, read)
@@ -47,7 +47,7 @@ def test_every_dtype_round_trips(tmp_path):
         assert read[name].dtype == variable.dtype
         np.testing.assert_array_equal(read[name].numpy(), variable.numpy())
     assert stored.meta["note"] == "ü"
-    assert_same(stored.weights_like([written["bfloat16"], written["float64"]]), weights)
+    assert_same(stored.weights_like(tmp_path / "a.npz", [written["bfloat16"], written["float64"]]), weights)
 
 
 def resume_and_fit(trainer, path):
@@ -190,7 +190,7 @@ def test_an_unknown_field_of_the_record_is_reported_and_changes_nothing(good, tr
     meta["progress"]["mood"] = 1
     path = tmp_path / "field.npz"
     path.write_bytes(rewrite_npz(good, **{"meta.json": np.frombuffer(json.dumps(meta).encode(), np.uint8)}))
-    with pytest.raises(UserError, match=r"field\.npz does not fit this run: .*mood"):
+    with pytest.raises(UserError, match=r"field\.npz does not fit this version of batchsel: .*mood"):
         resume_and_fit(trainer, path)
     trainer._checkpoint = None
 

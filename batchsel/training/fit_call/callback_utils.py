@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -39,6 +40,19 @@ def callback_list(
         epochs=config.intervals,
         steps=steps,
     )
+
+
+def set_trainer(callbacks: Sequence[keras.callbacks.Callback], trainer: Any) -> None:
+    """Pass the trainer to the callbacks that have a method `set_trainer`.
+
+    Args:
+        callbacks: Keras callbacks.
+        trainer: The trainer.
+    """
+    for callback in callbacks:
+        method = getattr(callback, "set_trainer", None)
+        if method is not None:
+            method(trainer)
 
 
 def reject_lr_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:

@@ -6,63 +6,90 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import keras
-
-from batchsel.core.target import HOLD, Target
+from batchsel.core.target import HOLD
 from batchsel.core.timestamp import longest_passes
 from batchsel.errors import UsageError
+from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import DataFeed
 
+_MOST_PASSES = 2.0**31
+"""With at most 2^31 samples, the samples of a budget can be counted in 64 bits."""
 
-@dataclass(frozen=True)
-class FitConfig:
-    """Settings of a call of fit.
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Arguments of a call of fit that need no data to be checked.
+
+    Args:
+        epochs: Budget in passes.
+        validation_split: Share of the data held out for validation.
+        evaluate_every: Passes between evaluations, at least a batch.
+        callbacks: Keras callbacks.
+        verbose: As in `model.fit`.
+        target: The target, a text or None.
+        hold: Evaluations in a row that must meet the target.
+        stop_at_target: Whether to stop when the target is reached, rather than at the end of the budget.
+        seconds: Seconds of training after which the run ends, or None.
+        checkpoint: File for checkpoints after each evaluation, or None.
+        buffer_bytes: Memory for prefetching from a source.
+
+    Raises:
+        UserError: If any value is invalid.
+    """
+
+    epochs: float = 1
+    validation_split: float = 0.0
+    evaluate_every: float = 1
+    callbacks: Any = ()
+    verbose: int | str = "auto"
+    target: Any = None
+    hold: int = HOLD
+    stop_at_target: bool = True
+    seconds: float | None = None
+    checkpoint: Any = None
+    buffer_bytes: int = 1 << 26
+
+    def __post_init__(self) -> None:
+        seconds, checkpoint = self.seconds, self.checkpoint
+        checked = {
+            "epochs": arguments.number("epochs", self.epochs, 0, _MOST_PASSES),
+            "validation_split": arguments.number("validation_split", self.validation_split, -math.inf),
+            "evaluate_every": arguments.number("evaluate_every", self.evaluate_every, 0, above=True),
+            "callbacks": arguments.callbacks(self.callbacks),
+            "verbose": arguments.choice("verbose", self.verbose, ("auto", 0, 1, 2)),
+            "target": arguments.target(self.target),
+            "hold": arguments.whole_number("hold", self.hold),
+            "stop_at_target": arguments.flag("stop_at_target", self.stop_at_target),
+            "seconds": None if seconds is None else arguments.number("seconds", seconds, 0, above=True),
+            "checkpoint": None if checkpoint is None else arguments.path("checkpoint", checkpoint, written=True),
+            "buffer_bytes": arguments.whole_number("buffer_bytes", self.buffer_bytes),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig(FitOptions):
+    """Settings of a call of fit: its options and its data.
 
     Args:
         feed: The data.
         validation: Arrays to evaluate on, or None.
         batch_size: b.
-        epochs: Budget in passes.
-        evaluate_every: Passes between evaluations, at least a batch.
-        seconds: Seconds of training after which the run ends, or None.
-        target: The target, or None.
-        hold: Evaluations in a row that must meet the target.
-        stop_at_target: Whether to stop when the target is reached, rather than at the end of the budget.
-        callbacks: Keras callbacks.
-        verbose: As in `model.fit`.
-        checkpoint: File for checkpoints after each evaluation, or None.
 
     Raises:
-        UsageError: If any value is invalid.
+        UsageError: If there is a target, and no data to measure it on.
     """
 
     feed: DataFeed
     validation: Samples | None
     batch_size: int
-    epochs: float = 1
-    evaluate_every: float = 1
-    seconds: float | None = None
-    target: Target | None = None
-    hold: int = HOLD
-    stop_at_target: bool = True
-    callbacks: tuple[keras.callbacks.Callback, ...] = ()
-    verbose: int | str = "auto"
-    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.epochs < math.inf:
-            raise UsageError(f"epochs must be a number of at least 0, got {self.epochs:g}.")
-        for name, value in (("evaluate_every", self.evaluate_every), ("seconds", self.seconds)):
-            if value is not None and not 0 < value < math.inf:
-                raise UsageError(f"{name} must be a number above 0, got {value:g}.")
-        if not isinstance(self.hold, int) or self.hold < 1:
-            raise UsageError(f"hold must be a whole number of at least 1, got {self.hold!r}.")
-        if self.verbose not in ("auto", 0, 1, 2):
-            raise UsageError(f"verbose must be 'auto', 0, 1 or 2, got {self.verbose!r}.")
+        super().__post_init__()
         if self.target is not None and self.validation is None:
             raise UsageError(f"target {self.target} needs validation_data to be measured on.")
 

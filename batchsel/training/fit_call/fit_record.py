@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from batchsel.errors import UserError
 
 
 @dataclasses.dataclass
@@ -29,6 +32,23 @@ class FitRecord:
     history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     evaluations: list[dict[str, float]] = dataclasses.field(default_factory=list)
     weights_at_target: list[np.ndarray] | None = None
+
+    @classmethod
+    def from_json(cls, path: Path, members: dict[str, Any], weights: list[np.ndarray] | None) -> FitRecord:
+        """Return the record in a checkpoint.
+
+        Args:
+            path: The checkpoint, for the message.
+            members: As `to_json` returns them.
+            weights: Weights at the target, or None.
+
+        Raises:
+            UserError: If the members are not those of a record.
+        """
+        try:
+            return cls(**members, weights_at_target=weights)
+        except TypeError as error:
+            raise UserError(f"checkpoint {path} does not fit this version of batchsel: {error}.") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the weights, as JSON."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UsageError, UserError
+from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
+
+LARGEST = 2**31 - 1
+"""The largest number of samples, of a batch, and of a seed: numbers on the device have 32 bits."""
 
 
 def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Samples:
@@ -36,11 +39,14 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
             f" {type(y).__name__}. A selector needs random access to samples, which a tf.data pipeline does not offer."
         )
+    class_weight = arguments.class_weights(class_weight)
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    for part in tf.nest.flatten(x):
+        check_count(part.shape[0] if getattr(part, "shape", ()) else 0)
     for name, part in parts.items():
         if isinstance(part, list | tuple) and any(np.isscalar(leaf) for leaf in tf.nest.flatten(part)):
             raise UsageError(f"{name} must be a NumPy array, got a list of numbers; pass numpy.asarray({name}).")
-    samples = Samples(*(None if part is None else tf.nest.map_structure(_as_array, part) for part in parts.values()))
+    samples = Samples(*(None if part is None else _as_arrays(name, part) for name, part in parts.items()))
     n = length(samples)
     for name, part in zip(parts, samples, strict=True):
         for leaf in [] if part is None else tf.nest.flatten(part):
@@ -49,6 +55,9 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
         if sample_weight is not None:
             raise UsageError("sample_weight and class_weight cannot be combined; pass one of them.")
         samples = samples._replace(sample_weight=_weights_by_class(samples.y, class_weight))
+    check_weights(samples.sample_weight, np.arange(n))
+    if samples.sample_weight is not None and not any(np.any(leaf) for leaf in tf.nest.flatten(samples.sample_weight)):
+        raise UserError("all sample weights are 0, so nothing would be learned. Give some samples a weight above 0.")
     return samples
 
 
@@ -113,7 +122,7 @@ def length(samples: Samples) -> int:
         UserError: If there is no sample.
     """
     leaves = tf.nest.flatten(samples.x)
-    n = int(leaves[0].shape[0]) if leaves and len(leaves[0].shape) else 0
+    n = int(leaves[0].shape[0]) if leaves and getattr(leaves[0], "shape", ()) else 0
     if n == 0:
         raise UserError("x is empty: there is no sample to train on.")
     return n
@@ -156,9 +165,7 @@ def check_seed(seed: Any) -> int:
         >>> check_seed(np.int64(3))
         3
     """
-    if not hasattr(seed, "__index__") or not 0 <= operator.index(seed) < 2**31:
-        raise UsageError(f"seed must be a whole number from 0 to {2**31 - 1}, got {seed!r}.")
-    return operator.index(seed)
+    return arguments.whole_number("seed", seed, 0, LARGEST)
 
 
 def check_batch_size(batch_size: Any, n: int | None = None) -> int:
@@ -171,15 +178,14 @@ def check_batch_size(batch_size: Any, n: int | None = None) -> int:
     Raises:
         UsageError: If b is not a whole number between 1 and n.
     """
-    if not hasattr(batch_size, "__index__") or isinstance(batch_size, bool) or batch_size < 1:
-        raise UsageError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
+    batch_size = arguments.whole_number("batch_size", batch_size)
     if n is not None and batch_size > n:
         raise UsageError(f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}.")
-    return operator.index(batch_size)
+    return batch_size
 
 
 def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignored: int | None = None) -> None:
-    """Check that class ids lie within the model's outputs; TensorFlow does not always.
+    """Check that class ids are whole numbers within the model's outputs; TensorFlow does not always.
 
     Args:
         y: ``int[n]`` or ``int[n, ...]`` class ids.
@@ -188,19 +194,80 @@ def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignore
         ignored: A class id that the loss ignores, or None.
 
     Raises:
-        UserError: Naming the labels outside and their samples.
+        UserError: Naming the labels that are not, and their samples.
     """
     labels = np.asarray(y).reshape(len(y), -1)
     outside = (labels < 0) | (labels >= outputs)
     if ignored is not None:
         outside &= labels != ignored
+    numbers = np.arange(len(labels)) if numbers is None else numbers
+    if labels.dtype.kind == "f" and (fractional := labels != np.floor(labels)).any():
+        rows, columns = np.nonzero(fractional)
+        shown = ", ".join(
+            f"{labels[row, column]:g} at {numbers[row]}" for row, column in zip(rows[:5], columns[:5], strict=True)
+        )
+        raise UserError(
+            f"{len(rows)} labels are not whole numbers: {shown}. Class ids must be; a loss on shares of classes, such"
+            " as categorical_crossentropy, takes one column for each class."
+        )
     bad = np.argwhere(outside)
     if bad.size:
-        numbers = np.arange(len(labels)) if numbers is None else numbers
         shown = ", ".join(f"{labels[row, column]:g} at {numbers[row]}" for row, column in bad[:5])
         raise UserError(
             f"{len(bad)} labels lie outside 0 ... {outputs - 1}, the classes of the model: {shown}."
             " Correct them, or build the model with more outputs."
+        )
+
+
+def check_count(n: int) -> None:
+    """Check that samples can be numbered; before anything of that size is allocated.
+
+    Args:
+        n: Samples.
+
+    Raises:
+        UserError: If there are too many.
+    """
+    if n > LARGEST:
+        raise UserError(
+            f"the data have {n:,} samples, and at most {LARGEST:,} (2^31 - 1) can be selected from. Split them, or"
+            " train on a part."
+        )
+
+
+def check_weights(weights: Any, numbers: np.ndarray) -> None:
+    """Check that no sample weight is negative.
+
+    Args:
+        weights: Arrays with the same first axis, or None.
+        numbers: ``int[k]`` sample numbers of the rows.
+
+    Raises:
+        UserError: Naming the samples.
+    """
+    for leaf in [] if weights is None else tf.nest.flatten(weights):
+        values = np.asarray(leaf)
+        if values.size and values.dtype.kind in "fi" and values.min() < 0:
+            bad = np.flatnonzero((values < 0).reshape(len(values), -1).any(axis=1))
+            raise UserError(
+                f"sample_weight is negative for {len(bad)} samples: {_head(numbers[bad])}. Weights must be at least 0."
+            )
+
+
+def reject_masked(name: str, leaf: Any) -> None:
+    """Refuse masked arrays, whose masked values would be trained on.
+
+    Args:
+        name: Origin of the array.
+        leaf: Anything.
+
+    Raises:
+        UserError: If any value is masked.
+    """
+    if isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf):
+        raise UserError(
+            f"{name} is a masked array with {np.ma.count_masked(leaf)} masked values, which would be trained on. Fill"
+            " them with filled(), or leave those samples out."
         )
 
 
@@ -224,8 +291,15 @@ def check_finite(name: str, rows: Any, numbers: np.ndarray) -> None:
             )
 
 
-def _as_array(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+def _as_arrays(name: str, part: Any) -> Any:
+    def convert(leaf: Any) -> Any:
+        reject_masked(name, leaf)
+        try:
+            return leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{name} cannot be converted to a NumPy array: {arguments.show(leaf)}.") from error
+
+    return tf.nest.map_structure(convert, part)
 
 
 def _check_leaf(name: str, leaf: Any, n: int) -> None:

@@ -103,9 +103,13 @@ class StreamingFeed:
     """
 
     def __init__(self, source: Any, buffer_bytes: int, check: Callable[[Samples, np.ndarray], None]) -> None:
-        self.n = len(source)
+        try:
+            self.n = len(source)
+        except (TypeError, OverflowError) as error:
+            raise UserError(f"the source must have a length, len(source): {error}.") from error
         if self.n == 0:
             raise UserError("the source is empty: there is no sample to train on.")
+        arrays.check_count(self.n)
         self._source = source
         self._buffer_bytes = buffer_bytes
         self._check = check
@@ -172,12 +176,15 @@ class StreamingFeed:
     def _read_checked(self, indices: np.ndarray) -> Samples:
         rows = self._read(indices)
         arrays.check_finite("the source", rows, indices)
+        arrays.check_weights(rows.sample_weight, indices)
         self._check(rows, indices)
         return rows
 
     def _read(self, indices: np.ndarray) -> Samples:
         rows = self._source.take(indices)
         parts = rows if isinstance(rows, tuple | list) and len(rows) in (2, 3) else ()
+        for leaf in tf.nest.flatten(parts):
+            arrays.reject_masked("a part of the rows of the source", leaf)
         parts = [None if part is None else tf.nest.map_structure(np.asarray, part) for part in parts]
         lengths = {len(leaf) if leaf.ndim else 0 for leaf in tf.nest.flatten(parts) if leaf is not None}
         if lengths != {len(indices)}:

@@ -126,6 +126,8 @@ class Objective:
         self._recorders: list[_ValueRecorder] = []
         self.output_losses: list[keras.losses.Loss] = []
         """The compiled losses, one for each output that has one; filled by the first call of `losses`."""
+        self.output_paths: list[tuple[Any, ...]] = []
+        """The keys that lead to each of these outputs in the model's."""
 
     def losses(self, y: Any, y_pred: Any, sample_weight: Any = None, mixture: Mixture | None = None) -> tf.Tensor:
         """Return the loss of each sample; with several outputs, the sum weighted as compiled.
@@ -208,6 +210,7 @@ class Objective:
         if not container.built:
             container.build(y, y_pred)
         self.output_losses = losses = keras_private.list_losses(container)
+        self.output_paths = keras_private.list_loss_paths(container)
         # They receive the values with which Keras would update its running mean of each output.
         self._recorders = [_ValueRecorder() for _ in losses]
         self._compiled = self._evaluation = _copy_per_sample(container, losses, self._recorders)

@@ -42,4 +42,4 @@ def _convert(value: Any) -> Augmentation | None:
         return value
     if isinstance(value, keras.Layer):
         return KerasLayer(value)
-    return Function(value) if callable(value) else None
+    return Function(value) if callable(value) and not isinstance(value, type) else None
