@@ -74,6 +74,7 @@ class Comparison:
             would have been, and had not reached the target.
         p: Sign-flip p-value of the log ratio of time (of samples where there are no times).
         p_holm: The same, corrected by Holm for all comparisons.
+        stalled: Seconds on the clock in which the processes of these runs stood still.
     """
 
     dataset: str
@@ -88,6 +89,7 @@ class Comparison:
     bound: bool
     p: float
     p_holm: float = 1.0
+    stalled: float = 0.0
 
     @property
     def decisive(self) -> Estimate:
@@ -209,4 +211,5 @@ def _compare(
         cost=estimates.ratio(logs("cost")),
         bound=any(not a.reached and a.samples < b.record.counts.samples * 0.999 for a, b in pairs),
         p=significance.sign_flip(logs("seconds" if timed else "samples")),
+        stalled=sum(run.record.stalled_seconds for pair in pairs for run in pair),
     )

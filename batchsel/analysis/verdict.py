@@ -47,6 +47,11 @@ def warnings(item: Comparison) -> list[str]:
             " 15 %: the clock was disturbed, or a sample costs more or less time in this arm (batch size, planning);"
             " see where the time went and what the arms set."
         )
+    if item.time is not None and item.stalled:
+        texts.append(
+            f"processes stood still for {item.stalled:.3g} s on the clock (stopped, or the machine paused), which their"
+            " seconds include: see `stalls` in the records, and make these runs again."
+        )
     runs = 2 * item.pairs
     missed = runs - sum(item.reached)
     if missed and item.verdict in ("faster", "slower", "tie"):

@@ -122,6 +122,14 @@ def test_times_on_a_shared_device_are_left_out():
     assert any("shared the device" in text for text in warnings(found))
 
 
+def test_processes_that_stood_still_are_reported():
+    arm = runs("better", 0.5)
+    assert not any("stood still" in text for text in warnings(compared(arm)))
+    for record in arm[:2]:
+        record["stalls"] = {"count": 1, "seconds": 4.5}
+    assert any("stood still for 9 s on the clock" in text for text in warnings(compared(arm)))
+
+
 def test_a_disturbed_clock_is_reported():
     found = compared(runs("better", 1.0, seconds_each=1.3e-3))
     assert found.disturbed

@@ -109,3 +109,10 @@ def test_report_of_two_plain_runs_on_two_data_sets(tmp_path):
     out = tmp_path / "r.json"
     cli.main(["report", str(tmp_path), "--json", str(out), "--csv", str(tmp_path / "r.csv")], standalone_mode=False)
     assert [run["dataset"] for run in json.loads(out.read_text())["runs"]] == ["iris", "wine"]
+
+
+def test_the_page_says_when_a_process_stood_still():
+    record = single()
+    assert "stood still" not in render_report([record])
+    record["stalls"] = {"count": 2, "seconds": 10.25}
+    assert "of it stood still 10.2" in render_report([record])

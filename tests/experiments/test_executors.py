@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import pytest
@@ -114,10 +116,13 @@ def test_submitit_queues_a_preempted_job_again(tmp_path):
     while not path.is_file():
         assert not submitted.done()
         time.sleep(0.05)
-    submitted._interrupt()
+    controller = submitted._process.pid
+    (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
+    os.kill(int(task), signal.SIGUSR2)
     record = submitted.result()
     assert len(record["evaluations"]) == 200
-    assert "Requeued job" in submitted.stderr()
+    assert "Requeued job" in submitted.stdout()
+    assert not path.parent.exists()
     assert len(records.read(tmp_path).runs) == 1
 
 

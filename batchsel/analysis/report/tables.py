@@ -129,6 +129,8 @@ def _estimate_row(study: Study, item: StudyEstimate) -> dict[str, Any]:
 def _comparison_values(item: Comparison) -> dict[str, Any]:
     values = {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
     values |= {"arm": item.arm.arm, "role": item.arm.role, "baseline": item.baseline.arm}
+    if not item.stalled:
+        del values["stalled"]
     return _to_json(values) | {"verdict": item.verdict, "sentence": sentence(item), "warnings": warnings(item)}
 
 

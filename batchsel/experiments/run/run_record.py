@@ -110,3 +110,10 @@ class RunRecord(_Described):
     images: SelectedImages | None = None
     plane: Plane | None = None
     extra: Json = field(default_factory=dict)
+
+    @property
+    def stalled_seconds(self) -> float:
+        """Seconds on the clock in which the process stood still; 0 in records of versions that did not look."""
+        stalls = self.extra.get("stalls")
+        seconds = stalls.get("seconds") if isinstance(stalls, Mapping) else None
+        return float(seconds) if isinstance(seconds, int | float) else 0.0
