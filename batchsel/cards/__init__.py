@@ -7,6 +7,7 @@ working directory replaces the card of the same name, or adds a new one.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from batchsel.core.filesystem.reading import shorten_path
 from batchsel.errors import UserError, unknown_name
 
 _READERS = {
@@ -72,8 +74,8 @@ def load_file(kind: str, path: Path) -> Any:
     Raises:
         UserError: If there is no such file, or the card is invalid.
     """
-    if not path.is_file():
-        raise UserError(f"there is no card {path}. Expected the path of a TOML file.")
+    if not os.path.isfile(path):
+        raise UserError(f"there is no card {shorten_path(path)}. Expected the path of a TOML file.")
     return _reader(kind)(_parse(path), path.stem, str(path))
 
 

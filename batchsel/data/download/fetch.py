@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from batchsel.core.filesystem.reading import shorten_path
 from batchsel.data.download.mirrors import RemoteFile, download_file
 from batchsel.data.download.partial_download import PartialDownload
 from batchsel.data.storage.cache import cache_folder
@@ -178,9 +179,22 @@ def data_folder(name: str, root: str | os.PathLike[str] | None = None) -> Path:
         root: Folder with one folder for each data set; else the environment variable BATCHSEL_DATA, else the
             user's cache folder.
 
+    Raises:
+        UserError: If no folder can be there: its path is too long, or may not be searched.
+
     Example:
         >>> data_folder("mnist", "/data").as_posix()
         '/data/mnist'
     """
     root = root or os.environ.get("BATCHSEL_DATA")
-    return (Path(root).expanduser() if root else cache_folder()) / name
+    folder = (Path(root).expanduser() if root else cache_folder()) / name
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{shorten_path(folder)} cannot be a data folder: {getattr(error, 'strerror', None) or error}. Name another"
+            " with --data-dir or BATCHSEL_DATA."
+        ) from error
+    return folder

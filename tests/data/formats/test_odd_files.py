@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from batchsel import cards, data
 from batchsel.data.formats.archives import read_tar_members, unpack
 from batchsel.data.formats.array_pickle import read_array_pickle
 from batchsel.data.formats.delimited import read_delimited
@@ -190,6 +191,16 @@ def test_path_longer_than_the_system_allows_is_told_in_short(name):
     with pytest.raises(UserError) as caught:
         load_by_name(name, 0)
     assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cinic10", "imdb", "lm_text", "sentiment140", "svhn"])
+def test_data_folder_with_such_a_path_is_told_in_short(name):
+    for root, why in (("long/" * 1000, "File name too long"), ("nu\0ll", "null")):
+        with pytest.raises(UserError, match=rf"cannot be a data folder: .*{why}") as caught:
+            data.load(cards.load("datasets", name), folder=root, offline=True)
+        assert len(str(caught.value)) < 500
+    with pytest.raises(UserError, match="there is no card"):
+        cards.load_file("datasets", Path("long/" * 1000))
 
 
 def zipped(compression=zipfile.ZIP_DEFLATED):
