@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batchsel.core.target import HOLD, Target, first_reached
 from batchsel.experiments.run.run_record import RunRecord
+from batchsel.experiments.run.validation.duplicates import prefer
 
 FORWARD = 1 / 3
 """Cost of a sample that is only scored, in samples trained on: a backward pass costs about two forward passes."""
@@ -97,14 +98,17 @@ def all_timed(arms: Mapping[str, Iterable[RunRecord]]) -> bool:
 
 
 def group_by_arm(outcomes: Iterable[Outcome]) -> dict[str, dict[int, Outcome]]:
-    """Return outcomes by arm and seed; the last one where a run was made twice.
+    """Return outcomes by arm and seed; where a run was made twice, that which counts by `duplicates.prefer`.
 
     Args:
         outcomes: Outcomes for one data set and one target.
     """
     grouped: dict[str, dict[int, Outcome]] = {}
     for item in outcomes:
-        grouped.setdefault(item.arm, {})[item.seed] = item
+        runs = grouped.setdefault(item.arm, {})
+        known = runs.get(item.seed)
+        if known is None or prefer(known.record, item.record) is item.record:
+            runs[item.seed] = item
     return grouped
 
 

@@ -28,8 +28,13 @@ def overall(analysis: Analysis) -> list[Overall]:
 
     Args:
         analysis: All comparisons.
+
+    Returns:
+        A row for each; none if nothing but controls was run.
     """
     arms = [item for item in analysis.summaries if item.role in ("baseline", "arm")]
+    if not arms:
+        return []
     datasets = list(dict.fromkeys(item.dataset for item in arms))
     names = list(dict.fromkeys(item.arm for item in arms))
     # On a data set where the seconds of any arm cannot be compared, samples stand in for all arms.

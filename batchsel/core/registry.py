@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,11 +79,9 @@ class Registry:
 
     def entries(self) -> dict[str, Entry]:
         """Return all entries by name: the built-in ones and those of installed packages."""
-        import importlib.metadata  # slow, so not at import
-
         known = dict(self.built_in_entries)
-        for point in importlib.metadata.entry_points(group=self.group) if self.group else ():
-            known.setdefault(point.name, Entry(point.name, point.value, PLUGIN))
+        for name, target in _entry_points(self.group) if self.group else ():
+            known.setdefault(name, Entry(name, target, PLUGIN))
         return known
 
     @functools.cached_property
@@ -171,3 +170,18 @@ class Registry:
             [cosine(end=0.0), warmup(share=0.05, start=0.0, form='linear')]
         """
         return [call.resolve(self.load) for call in self.parse_calls(text)]
+
+
+def _entry_points(group: str) -> tuple[tuple[str, str], ...]:
+    """Return names and locations that installed packages register.
+
+    Finding them reads the metadata of every installed package, so it is done once for each path of imports.
+    """
+    return _entry_points_on(group, tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=64)
+def _entry_points_on(group: str, path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    import importlib.metadata  # slow, so not at import
+
+    return tuple((point.name, point.value) for point in importlib.metadata.entry_points(group=group))

@@ -146,3 +146,22 @@ def test_the_probability_of_improvement_is_mann_whitneys_u():
     u = stats.mannwhitneyu(baseline, arm).statistic
     assert aggregate.probability_of_improvement(arm, baseline) == pytest.approx(u / 63)
     assert aggregate.geometric_mean([0.25, 4, 1]) == pytest.approx(1)
+
+
+def test_the_bootstrap_in_blocks_is_that_in_one_piece(monkeypatch):
+    values = np.random.default_rng(3).normal(size=40).tolist()
+    whole = estimates.ratio(values)
+    estimates._bca.cache_clear()
+    monkeypatch.setattr(estimates, "_BLOCK", 100)
+    assert estimates.ratio(values) == whole
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.15, 0.6])
+def test_sign_flips_of_many_pairs_agree_with_those_of_scipy(shift, monkeypatch):
+    values = np.random.default_rng(1).normal(shift, size=150).tolist()
+    fast = significance.sign_flip(values)
+    monkeypatch.setattr(significance, "_MANY", 1000)
+    exact = significance.sign_flip(values)
+    # Both draw 9,999 sign patterns; the standard error of p is at most 0.005.
+    assert abs(fast - exact) < 0.02
+    assert fast > 0

@@ -103,3 +103,11 @@ def test_listing_selectors_is_fast_and_imports_no_tensorflow():
 def test_docstrings_of_unknown_places_are_empty():
     assert docstring("nowhere_at_all:Thing") == ""
     assert named_parts is Registry("tool").rule
+
+
+def test_the_metadata_of_packages_are_read_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: calls.append(group) or [])
+    for _ in range(3):
+        assert "half" not in Registry("tool", group="tools.read.once").entries()
+    assert calls == ["tools.read.once"]

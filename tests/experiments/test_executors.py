@@ -63,11 +63,11 @@ def die(job, context):
 def test_process_that_dies_is_recorded_as_a_failure(tmp_path, monkeypatch):
     from batchsel.experiments.compare import sweep
 
-    with executors.executor("processes", 1, tmp_path) as pool:
+    with executors.executor("processes", 2, tmp_path) as pool:
         monkeypatch.setattr(sweep, "attempt", die)
         result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False), pool)
     assert len(result.failures) == 2
-    assert "BrokenProcessPool" in result.failures[0]["failed"]
+    assert "its process ended with exit code 9" in result.failures[0]["failed"]
 
 
 @pytest.mark.parametrize("form", ["slrum", "here:3", "processes:2", ""])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchsel.analysis.comparison import analyze
+from batchsel.analysis.comparison import Comparison, analyze
 from batchsel.analysis.outcomes import outcome
 from batchsel.analysis.plots import curves, schedule_log, selected_samples, time_breakdown, time_to_target
 from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, noise_scale, pareto
@@ -65,6 +65,7 @@ def render_figures(
     palette: Palette,
     names: Collection[str] | None = None,
     failures: Sequence[FailureRecord] = (),
+    comparisons: Sequence[Comparison] | None = None,
 ) -> list[RenderedFigure]:
     """Render all figures that the records of a data set allow.
 
@@ -73,10 +74,16 @@ def render_figures(
         palette: Colors.
         names: Names of the figures, or None for all.
         failures: Records of runs that failed.
+        comparisons: Comparisons of these arms, if they are known already.
     """
     rendered = []
     for name, (caption, _) in FIGURES.items():
-        fig = draw(name, arms, palette, failures) if names is None or name in names else None
+        if names is not None and name not in names:
+            continue
+        if name == "ratios" and comparisons is not None:
+            fig = time_to_target.draw_ratios(comparisons, palette) if comparisons else None
+        else:
+            fig = draw(name, arms, palette, failures)
         if fig is not None:
             dataset = next(iter(arms.values()))[0].spec.dataset
             rendered.append(RenderedFigure(name, caption, to_svg(fig, f"{dataset}: {caption}")))

@@ -13,6 +13,8 @@ from batchsel.analysis.plots.style import GRAY, Palette, bar, figure, legend, le
 from batchsel.analysis.stats import survival
 from batchsel.analysis.stats.aggregate import Profile
 
+_MANY = 500
+"""Dots of an arm above which they are drawn as an image: as vectors they would make the page large and slow."""
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
 
 
@@ -53,11 +55,13 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
     fig, axes = figure(columns=len(axis_names), width=4.5 * len(axis_names), height=0.9 + 0.36 * len(arms), sharey=True)
     for ax, axis in zip(axes.flat, axis_names, strict=True):
         for row, (name, outcomes) in enumerate(arms.items()):
-            for item in outcomes:
-                x, y = getattr(item, axis), row + 0.24 * (np.modf(item.seed * 0.618)[0] - 0.5)
-                marker = "o" if item.reached else ">"
-                face = palette.color(name) if item.reached else "none"
-                ax.plot(x, y, marker, color=palette.color(name), markerfacecolor=face, markersize=5, alpha=0.75)
+            for reached, marker, face in ((True, "o", palette.color(name)), (False, ">", "none")):
+                x = [getattr(item, axis) for item in outcomes if item.reached == reached]
+                y = [row + 0.24 * (np.modf(item.seed * 0.618)[0] - 0.5) for item in outcomes if item.reached == reached]
+                ax.plot(
+                    x, y, marker, color=palette.color(name), markerfacecolor=face, markersize=5, alpha=0.75,
+                    linestyle="none", rasterized=len(x) > _MANY,
+                )  # fmt: skip
             reached = [item.reached for item in outcomes]
             median = survival.median([getattr(item, axis) for item in outcomes], reached)
             if np.isfinite(median):

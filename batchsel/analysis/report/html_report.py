@@ -119,7 +119,9 @@ def _section(
         ],
         "levels": None if own_studies else levels,
         "matched_budget": None if own_studies else matched_budget(arms),
-        "figures": render_figures(arms, palette, FIGURES.keys() - STUDY_FIGURES.keys() - _omitted(own_studies)),
+        "figures": render_figures(
+            arms, palette, FIGURES.keys() - STUDY_FIGURES.keys() - _omitted(own_studies), (), list(pairs.values())
+        ),
         "spec": first[0].spec.values,
         "differences": _differences(arms),
         "sizes": first[0].sizes,
@@ -146,8 +148,10 @@ def _differences(arms: Mapping[str, Sequence[RunRecord]]) -> dict[str, str]:
     return {name: text for name, text in differences.items() if text}
 
 
-def _aggregate(analysis: Analysis) -> dict[str, Any]:
+def _aggregate(analysis: Analysis) -> dict[str, Any] | None:
     rows = overall(analysis)
+    if not rows:
+        return None
     made = time_to_target.draw_profiles({row.arm: row.profile for row in rows}, Palette(row.arm for row in rows))
     caption = "performance profiles: on which share of the data sets an arm is within a factor of the best"
     return {"rows": rows, "figure": RenderedFigure("profiles", caption, to_svg(made, caption))}

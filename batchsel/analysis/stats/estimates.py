@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 1999
 FEWEST = 3
 """Fewest runs or pairs for which studies report an interval."""
+_BLOCK = 2**20
+"""Largest number of resampled values in memory at a time."""
 _ALIKE = 1e-9
 """Values closer than this share of the largest differ by rounding."""
 _FEW = 8
@@ -130,7 +133,7 @@ def ratio(log_ratios: Sequence[float]) -> Estimate:
     if values.size < _FEW or np.ptp(values) < 1e-12:
         center, low, high = mean(values.tolist())
     else:
-        center, (low, high) = float(values.mean()), _bca(values)
+        center, (low, high) = float(values.mean()), _bca(values.tobytes())
     return Estimate(math.exp(center), None if low is None else math.exp(low), None if high is None else math.exp(high))
 
 
@@ -148,7 +151,10 @@ def tail_share(n: int) -> float:
     return float(stats.norm.sf(quantile))
 
 
-def _bca(values: np.ndarray) -> tuple[float, float]:
+@functools.lru_cache(maxsize=64)
+def _bca(packed: bytes) -> tuple[float, float]:
+    """Return the interval of float64 values; those of samples and of cost, or of two targets, are often the same."""
+    values = np.frombuffer(packed, float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
@@ -156,6 +162,7 @@ def _bca(values: np.ndarray) -> tuple[float, float]:
             np.mean,
             confidence_level=1 - 2 * tail_share(values.size),
             n_resamples=RESAMPLES,
+            batch=max(1, _BLOCK // values.size),  # the same resamples, some at a time
             method="BCa",
             rng=np.random.default_rng(0),
         ).confidence_interval

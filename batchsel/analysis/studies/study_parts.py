@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from batchsel.experiments.run.record_parts import About
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
+from batchsel.experiments.run.validation.duplicates import prefer
 
 
 class StudyPart(NamedTuple):
@@ -19,7 +20,7 @@ class StudyPart(NamedTuple):
     analysis: Mapping[str, Any]
     """The [analysis] table of the card, as the newest record has it."""
     records: list[RunRecord]
-    """One for each arm and seed; the last one where a run was made twice."""
+    """One for each arm and seed; where a run was made twice, that which counts by `duplicates.prefer`."""
     failures: Sequence[FailureRecord] = ()
     """Failures of runs that no record replaces."""
 
@@ -56,7 +57,8 @@ def split_into_parts(
         if key not in parts:
             where = {factor: str(level) for factor, level in within.items()} | _distinguishing(record, own)
             parts[key] = StudyPart(dataset, where, analyses[experiment], [])
-        runs.setdefault(key, {})[_run_key(record)] = record
+        own_runs, run = runs.setdefault(key, {}), _run_key(record)
+        own_runs[run] = prefer(own_runs.get(run), record)
     return [
         part._replace(records=list(runs[key].values()), failures=_failures(part, runs[key], failures))
         for key, part in parts.items()
@@ -133,9 +135,13 @@ def _experiment_key(record: RunRecord | FailureRecord) -> tuple[str, ...]:
 def _newest_analyses(records: Sequence[RunRecord]) -> dict[tuple[str, ...], Mapping[str, Any]]:
     """Return the [analysis] table of each experiment: that of its newest record, for a card may have been edited."""
     newest: dict[tuple[str, ...], RunRecord] = {}
+
+    def age(record: RunRecord) -> tuple[str, str]:
+        return record.started, json.dumps(record.analysis, sort_keys=True)  # for any order of the records
+
     for record in records:
         key = _experiment_key(record)
-        if key not in newest or record.started >= newest[key].started:
+        if key not in newest or age(record) >= age(newest[key]):
             newest[key] = record
     return {key: record.analysis for key, record in newest.items()}
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from batchsel.cli.support.output import check_figure_path, save_figure
 from batchsel.errors import UsageError, UserError, unknown_name
 
+if TYPE_CHECKING:
+    from batchsel.experiments.run.run_record import FailureRecord, RunRecord
+
 _HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class Found(NamedTuple):
+    """Records to report on."""
+
+    runs: list[RunRecord]
+    """Records of runs that ended, one for each run."""
+    failures: list[FailureRecord]
+    """Records of runs that failed and were not made again."""
+    notes: list[str]
+    """Lines that were left out, and runs that were recorded several times."""
 
 
 @click.command(
@@ -40,15 +54,13 @@ def report(
     from batchsel.analysis.report.html_report import render_report
     from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_csv, as_values
-    from batchsel.experiments.run.parse_record import parse_failures, parse_runs
 
     found = _read_records(runs)
-    _add_targets(targets, found.runs)
+    records, failed = _add_targets(targets, found.runs), found.failures
     first = Path(runs[0])
     target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
-    records, failed = parse_runs(found.runs), parse_failures(found.failures)
     results = compute_results(records, failed)
-    _write(target, render_report(records, [str(item) for item in found.problems], failed, results))
+    _write(target, render_report(records, found.notes, failed, results))
     if csv:
         _write(Path(csv), as_csv(*results))
     if json_file:
@@ -79,14 +91,13 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm
     from batchsel.analysis.plots.style import Palette
     from batchsel.analysis.single_runs import split_runs
-    from batchsel.experiments.run.parse_record import parse_failures, parse_runs
 
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     target = Path(out or f"{name}.png")
     check_figure_path(str(target), "--out")
     found = _read_records(runs)
-    compared, singles = split_runs(parse_runs(_select_dataset(found.runs, dataset)))
+    compared, singles = split_runs(_select_dataset(found.runs, dataset))
     records = compared + singles
     known = [item.arm for item in analyze(compared).summaries]
     known += sorted({record.arm.name for record in singles})
@@ -94,7 +105,7 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
         if arm not in known:
             raise unknown_name("arm", arm, known)
     wanted = group_by_arm([record for record in records if record.arm.name in (arms or known)], arms or known)
-    failures = [failure for failure in parse_failures(found.failures) if failure.arm.name in arms or not arms]
+    failures = [failure for failure in found.failures if failure.arm.name in arms or not arms]
     made = draw(name, wanted, Palette(wanted), failures)
     if made is None:
         raise UserError(f"these records contain nothing to plot as {name!r}. Choose another --figure.")
@@ -102,37 +113,55 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     click.echo(f"figure: {target}")
 
 
-def _read_records(runs: tuple[str, ...]) -> Any:
-    from batchsel.experiments.run import records
+def _read_records(runs: tuple[str, ...]) -> Found:
+    import gc
 
-    found = records.read(*map(Path, runs))
+    from batchsel.experiments.run import records
+    from batchsel.experiments.run.validation.duplicates import choose
+
+    # Nothing that is read is garbage before the command ends: to look for some among it takes longer than to read it.
+    gc.disable()
+    try:
+        found = records.read_typed(*map(Path, runs))
+        gc.freeze()
+    finally:
+        gc.enable()
     for problem in found.problems:
         click.echo(f"left out: {problem}", err=True)
     if not found.runs:
         raise UserError(
             f"no record of a run in {', '.join(runs)}. Expected files of records, or folders with a records.jsonl."
         )
-    return found
+    runs_of_arms, failures, notes = choose(found.runs, found.failures)
+    for note in notes:
+        click.echo(f"note: {note}.", err=True)
+    return Found(runs_of_arms, failures, [*map(str, found.problems), *notes])
 
 
-def _add_targets(targets: tuple[str, ...], records: list[dict[str, Any]]) -> None:
-    """Add targets to those of the data sets, so that the runs are also compared at them."""
+def _add_targets(targets: tuple[str, ...], records: list[RunRecord]) -> list[RunRecord]:
+    """Return records with targets added to those of the data sets, so that the runs are also compared at them."""
+    import dataclasses
+
     from batchsel.core.target import Target
 
+    added = {}
     for text in targets:
         target = Target.parse(text)
         for record in records:
-            target.check(record["test"])
-            record["targets"] = {**record.get("targets", {}), str(target): str(target)}
+            target.check(record.test)
+        added[str(target)] = str(target)
+    if not added:
+        return records
+    return [dataclasses.replace(record, targets={**record.targets, **added}) for record in records]
 
 
-def _select_dataset(records: list[dict[str, Any]], dataset: str | None) -> list[dict[str, Any]]:
-    known = list(dict.fromkeys(record["spec"]["dataset"] for record in records))
+def _select_dataset(records: list[RunRecord], dataset: str | None) -> list[RunRecord]:
+    known = list(dict.fromkeys(record.spec.dataset for record in records))
     if dataset is None and len(known) > 1:
         raise UsageError(f"these records are of {', '.join(known)}. Choose one with --dataset.")
     if dataset is not None and dataset not in known:
         raise unknown_name("data set", dataset, known)
-    return [record for record in records if dataset is None or record["spec"]["dataset"] == dataset]
+    return [record for record in records if dataset is None or record.spec.dataset == dataset]
 
 
 def _write(path: Path, text: str) -> None:

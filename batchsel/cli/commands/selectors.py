@@ -71,6 +71,5 @@ def page(runs: tuple[str, ...]) -> None:
     """Print the page of all selectors as Markdown, with results from the records in RUNS."""
     from batchsel.cli.support.selectors_page import render_page
     from batchsel.experiments.run import records
-    from batchsel.experiments.run.parse_record import parse_runs
 
-    click.echo(render_page(parse_runs(records.read(*map(Path, runs)).runs) if runs else ()), nl=False)
+    click.echo(render_page(records.read_typed(*map(Path, runs)).runs if runs else ()), nl=False)

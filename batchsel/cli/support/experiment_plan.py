@@ -15,6 +15,7 @@ from batchsel.core.ranges import Range
 
 if TYPE_CHECKING:
     from batchsel.experiments.compare.experiment import Experiment
+    from batchsel.experiments.spec.run_spec import RunSpec
 
 _DEPENDENT_CONTROLS = ("horizon", "rs2")
 """Controls whose number is unknown before the arms have run."""
@@ -32,19 +33,21 @@ def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> di
     Raises:
         UserError: If a setting is wrong or a name unknown, or the settings were tuned for another form of the card.
     """
-    from batchsel.experiments.run.arms import record_key
-    from batchsel.experiments.run.records import read_folder
     from batchsel.experiments.spec.resolve import check_names
     from batchsel.experiments.tuning import tuned_settings
 
     if card.tuning is not None and (folder / tuned_settings.FILE).is_file():
         digest = tuned_settings.stated_digest(experiment, card.tuning)
         experiment = dataclasses.replace(experiment, tuned=tuned_settings.read(folder / tuned_settings.FILE, digest))
-    jobs, done = experiment.jobs(), {record_key(record) for record in read_folder(folder).runs}
+    specs = {
+        (dataset, arm.name): spec
+        for dataset in experiment.datasets
+        for arm, spec in experiment.first_specs(dataset).items()
+    }
     settings: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in experiment.datasets}
     pairs = list(itertools.product(settings, experiment.arms))
     for dataset, arm in pairs:
-        spec = experiment.spec(dataset, arm, experiment.seeds[0])
+        spec = specs[dataset, arm]
         check_names(spec)
         settings[dataset][arm] = {key: value for key, value in spec.values().items() if key not in _NOT_SHOWN}
     return {
@@ -52,8 +55,8 @@ def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> di
         "question": card.question,
         "baseline": experiment.baseline,
         "seeds": len(experiment.seeds),
-        "runs": len(jobs),
-        "recorded": sum(job.key in done for job in jobs),
+        "runs": len(specs) * len(experiment.seeds),
+        "recorded": _recorded_count(experiment, specs, folder),
         "trials": 0 if card.tuning is None or experiment.tuned else _trial_count(card.tuning) * len(pairs),
         "again": "again" in card.controls,
         "controls_that_follow": [name for name in card.controls if name in _DEPENDENT_CONTROLS],
@@ -61,6 +64,20 @@ def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> di
         "analysis": dict(card.analysis),
         "settings": settings,
     }
+
+
+def _recorded_count(experiment: Experiment, specs: Mapping[tuple[str, str], RunSpec], folder: Path) -> int:
+    """Return the number of runs that are recorded; the records are looked through, for there may be fewer than runs."""
+    from batchsel.experiments.run.arms import record_key
+    from batchsel.experiments.run.records import read_folder
+
+    found = set()
+    for record in read_folder(folder).runs:
+        name, digest = record_key(record)
+        spec, seed = specs.get((record["spec"]["dataset"], name)), record["spec"]["seed"]
+        if spec is not None and seed in experiment.seeds and dataclasses.replace(spec, seed=seed).digest() == digest:
+            found.add((name, digest))
+    return len(found)
 
 
 def plan_lines(plan: Mapping[str, Any]) -> list[str]:

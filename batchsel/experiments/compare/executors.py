@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from batchsel.errors import UsageError, UserError
+from batchsel.experiments.compare.fresh_processes import FreshProcesses
 from batchsel.experiments.compare.requeue import RequeueingExecutor
 
 FORMS = "here, processes, slurm, dask or dask:ADDRESS"
@@ -38,15 +37,8 @@ def executor(form: str, jobs: int, folder: Path, requeue: bool = False) -> Itera
     if kind == "here":
         yield None
     elif kind == "processes":
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-            try:
-                yield pool
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for child in multiprocessing.active_children():  # Ctrl-C reaches them too, other signals do not
-                    child.terminate()
-                raise
+        with FreshProcesses(jobs) as pool:
+            yield pool
     elif kind == "slurm":
         slurm = _slurm(jobs, folder)
         yield RequeueingExecutor(slurm) if requeue else slurm

@@ -21,6 +21,8 @@ from batchsel.experiments.spec.resolve import resolve
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.schedules import is_constant
 
+MAX_SEEDS = 1_000_000
+"""Largest number of seeds; tuning uses those from here on."""
 _PRUNING_SHARE = 0.95
 """An arm that keeps less than this share of the data is compared with a random part of that size."""
 
@@ -64,6 +66,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if not self.datasets or not self.seeds or not set(self.arms) - {self.baseline}:
             raise UsageError(f"an experiment needs a data set, a seed, and an arm other than {self.baseline}.")
+        if len(self.seeds) > MAX_SEEDS:
+            raise UsageError(f"an experiment has at most {MAX_SEEDS:,} seeds, got {len(self.seeds):,}.")
         if self.baseline != BASELINE and self.baseline not in self.arms:
             raise UsageError(f"the baseline {self.baseline!r} is not one of the arms: {', '.join(self.arms)}.")
         if self.repeat_name in self.arms:
@@ -103,18 +107,32 @@ class Experiment:
         Raises:
             UserError: If a setting is wrong or a name unknown.
         """
-        arms = [self._arm(name) for name in self.arms]
-        if "again" in self.controls:
-            arms.append(Arm(self.repeat_name, Role.CONTROL, "", self.baseline))
         jobs = []
         for dataset in self.datasets:
+            specs = self.first_specs(dataset)
             for seed in self.seeds:
-                block = []
-                for arm in arms:
-                    name = self.baseline if arm.name == self.repeat_name else arm.name
-                    block.append(Job(arm, self.spec(dataset, name, seed), seed == self.seeds[0]))
+                block = [
+                    # Settings depend on the seed in nothing else, and to resolve them takes longer than to copy them.
+                    Job(arm, dataclasses.replace(spec, seed=seed), seed == self.seeds[0])
+                    for arm, spec in specs.items()
+                ]
                 jobs += _shuffle(block, dataset, seed)
         return jobs
+
+    def first_specs(self, dataset: str) -> dict[Arm, RunSpec]:
+        """Return the settings of the first seed of the baseline, the arms, and the baseline once more if that is on.
+
+        Args:
+            dataset: Name of the data set.
+
+        Raises:
+            UserError: If a setting is wrong or a name unknown.
+        """
+        specs = {self._arm(name): self.spec(dataset, name, self.seeds[0]) for name in self.arms}
+        if "again" in self.controls:
+            again = Arm(self.repeat_name, Role.CONTROL, "", self.baseline)
+            specs[again] = next(spec for arm, spec in specs.items() if arm.name == self.baseline)
+        return specs
 
     def spec(self, dataset: str, arm: str, seed: int, changes: Mapping[str, Any] | None = None) -> RunSpec:
         """Return the settings of a run.

@@ -11,6 +11,7 @@ from batchsel.experiments.compare.sweep import sweep
 from batchsel.experiments.run import records as record_files
 from batchsel.experiments.run.arms import Job, record_key
 from batchsel.experiments.run.runner import RunContext
+from batchsel.experiments.run.validation.duplicates import choose_by_key
 from batchsel.experiments.spec.resolve import check_names
 
 
@@ -70,6 +71,6 @@ def _select_shard(jobs: list[Job], shard: tuple[int, int] | None) -> list[Job]:
 
 def _find_recorded(jobs: list[Job], context: RunContext) -> tuple[list[dict[str, Any]], int]:
     """Return the records of the jobs that are done, and the number of those that are not."""
-    done = {record_key(record): record for record in record_files.read_folder(context.out).runs}
+    done = choose_by_key(record_files.read_folder(context.out).runs, record_key)
     found = [done[job.key] for job in jobs if job.key in done]
     return found, len(jobs) - len(found)

@@ -12,6 +12,7 @@ from batchsel.experiments.run import records
 from batchsel.experiments.run.arms import Job, record_key
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.runner import RunContext, run
+from batchsel.experiments.run.validation.duplicates import choose_by_key
 
 
 def sweep(
@@ -37,7 +38,7 @@ def sweep(
     Raises:
         KeyboardInterrupt: After Ctrl-C; finished runs stay recorded.
     """
-    done = {record_key(record): record for record in records.read_folder(context.out).runs}
+    done = choose_by_key(records.read_folder(context.out).runs, record_key)
     missing = [job for job in jobs if job.key not in done]
     failed: dict[tuple[str, str], dict[str, Any]] = {}
     for number, (job, record) in enumerate(_run_all(missing, context, executor, run_cache), 1):

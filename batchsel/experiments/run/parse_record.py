@@ -3,45 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from typing import Any
 
 from batchsel.errors import UserError
-from batchsel.experiments.run.record_parts import (
-    About,
-    ClockSeconds,
-    Counts,
-    EndResults,
-    Evaluation,
-    FeatureSNR,
-    ImageSamples,
-    Json,
-    LoggedSchedules,
-    NoiseMeasurement,
-    PackedArray,
-    Plane,
-    PlaneStage,
-    RecordedArm,
-    RecordedSpec,
-    SelectedImages,
-    SelectionSeconds,
-    Sizes,
-    SNRStage,
-)
+from batchsel.experiments.run.record_parts import Json
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
+from batchsel.experiments.run.validation.record_checks import check_analysis, check_run
+from batchsel.experiments.run.validation.typed_json import FieldError, convert
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+_SCHEDULES = "course"
+"""Key of the schedule log in the file."""
+_KNOWN = {"schema", _SCHEDULES, *(item.name for item in fields(RunRecord))} - {"extra", "schedule_log"}
+_WITH_DEFAULT = ("about", "targets", "end", "noise_scale", "snr", "images", "plane", _SCHEDULES)
+"""Keys whose null or empty value stands for nothing."""
 
-_T = TypeVar("_T", bound="DataclassInstance")
-_PLAIN = (
-    "digest", "versions", "machine", "reached", "test", "kept", "visits", "history", "contended", "started",
-)  # fmt: skip
-_OPTIONAL = ("xla", "parameters", "updates")
-_PARSED = (
-    "schema", "spec", "arm", "about", "sizes", "targets", "crossing", "first_crossing", "counts", "seconds",
-    "selection", "evaluations", "end", "noise_scale", "snr", "course", "images", "plane",
-)  # fmt: skip
+
+def convert_run(record: Json) -> RunRecord:
+    """Convert the record of a run that ended.
+
+    Args:
+        record: A record as its line states it.
+
+    Raises:
+        FieldError: If anything in it is missing, has another type, or contradicts the rest.
+    """
+    values = {key: value for key, value in record.items() if key in _KNOWN and not _is_nothing(key, value)}
+    if _SCHEDULES in values:
+        values["schedule_log"] = values.pop(_SCHEDULES)
+    run = _convert(RunRecord, values | {"extra": {key: record[key] for key in record if key not in _KNOWN}})
+    check_run(run)
+    return run
+
+
+def convert_failure(record: Json) -> FailureRecord:
+    """Convert the record of a run that failed.
+
+    Args:
+        record: A record as its line states it.
+
+    Raises:
+        FieldError: If anything in it is missing or has another type.
+    """
+    failure = _convert(FailureRecord, {key: record[key] for key in record if not _is_nothing(key, record[key])})
+    check_analysis(failure)
+    return failure
+
+
+def _is_nothing(key: str, value: Any) -> bool:
+    return key in _WITH_DEFAULT and value in (None, {}, [])
+
+
+def _convert(cls: Any, values: dict[str, Any]) -> Any:
+    values = {"about": None, "targets": {}} | values  # records of earlier versions lack them
+    # Keys that earlier versions wrote as null have defaults.
+    for name in ("arm", "about"):
+        if isinstance(values.get(name), dict):
+            values[name] = {key: value for key, value in values[name].items() if value is not None}
+    try:
+        return convert(cls, values)
+    except FieldError as error:
+        path = tuple(_SCHEDULES if key == "schedule_log" else key for key in error.path)
+        raise FieldError(error.message, *path) from None
 
 
 def parse_run(record: Json) -> RunRecord:
@@ -51,30 +74,9 @@ def parse_run(record: Json) -> RunRecord:
         record: A record that `records.read` found no problem with.
 
     Raises:
-        UserError: If a part of it lacks a value.
+        UserError: If anything in it is missing or wrong.
     """
-    return RunRecord(
-        **_described(record),
-        **{key: record[key] for key in _PLAIN if key != "digest"},
-        xla=record.get("xla"),
-        parameters=record.get("parameters"),
-        updates=record.get("updates"),
-        sizes=_build(Sizes, record["sizes"]),
-        targets=record.get("targets") or {},
-        crossing=_evaluation(record["crossing"]),
-        first_crossing=_evaluation(record["first_crossing"]),
-        counts=_build(Counts, record["counts"]),
-        seconds=_build(ClockSeconds, record["seconds"]),
-        selection=_build(SelectionSeconds, record["selection"]),
-        evaluations=[Evaluation.from_json(values) for values in record["evaluations"]],
-        end=_build(EndResults, record["end"]) if record.get("end") else None,
-        noise_scale=[_build(NoiseMeasurement, values) for values in record.get("noise_scale") or ()],
-        snr=_snr(record.get("snr")),
-        schedule_log=_build(LoggedSchedules, record["course"]) if record.get("course") else None,
-        images=_images(record.get("images")),
-        plane=_plane(record.get("plane")),
-        extra={key: value for key, value in record.items() if key not in (*_PLAIN, *_OPTIONAL, *_PARSED)},
-    )
+    return _parsed(convert_run, record)
 
 
 def parse_failure(record: Json) -> FailureRecord:
@@ -82,8 +84,18 @@ def parse_failure(record: Json) -> FailureRecord:
 
     Args:
         record: A record that `records.read` found no problem with.
+
+    Raises:
+        UserError: If anything in it is missing or wrong.
     """
-    return FailureRecord(**_described(record), failed=record["failed"])
+    return _parsed(convert_failure, record)
+
+
+def _parsed(function: Any, record: Json) -> Any:
+    try:
+        return function(record)
+    except FieldError as error:
+        raise UserError(f"a record is not valid: {error}. Make the run again, or delete the line.") from None
 
 
 def parse_runs(records: Iterable[Json]) -> list[RunRecord]:
@@ -102,59 +114,3 @@ def parse_failures(records: Iterable[Json]) -> list[FailureRecord]:
         records: As `records.read(...).failures` holds them.
     """
     return [parse_failure(record) for record in records]
-
-
-def _described(record: Json) -> dict[str, Any]:
-    about = record.get("about")
-    return {
-        "spec": RecordedSpec(record["spec"]),
-        "digest": record["digest"],
-        "arm": _build(RecordedArm, _without_none(record["arm"])),
-        "about": _build(About, _without_none(about)) if about else None,
-    }
-
-
-def _without_none(values: Json) -> Json:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _build(cls: type[_T], values: Json) -> _T:
-    """Return an instance of a dataclass out of a mapping; keys that it does not know are skipped."""
-    known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
-    for item in fields(cls):
-        if item.name not in known and item.default is MISSING and item.default_factory is MISSING:
-            raise UserError(
-                f"a record is incomplete: {cls.__name__} lacks {item.name!r}. Make the run again, or delete the line."
-            )
-    return cls(**known)
-
-
-def _evaluation(values: dict[str, Any] | None) -> Evaluation | None:
-    return Evaluation.from_json(values) if values else None
-
-
-def _snr(values: Json | None) -> FeatureSNR | None:
-    if not values:
-        return None
-    return FeatureSNR(values["layers"], [_build(SNRStage, stage) for stage in values["stages"]])
-
-
-def _images(values: Json | None) -> SelectedImages | None:
-    if not values:
-        return None
-    most, least = (
-        ImageSamples(_build(PackedArray, item["pixels"]), item["labels"], item["visits"])
-        for item in (values["most"], values["least"])
-    )
-    return SelectedImages(most, least)
-
-
-def _plane(values: Json | None) -> Plane | None:
-    if not values:
-        return None
-    stages = [
-        PlaneStage(stage["samples"], _build(PackedArray, stage["visits"]), _build(PackedArray, stage["classes"]))
-        for stage in values["stages"]
-    ]
-    points, labels = (_build(PackedArray, values[key]) for key in ("points", "labels"))
-    return Plane(points, labels, values["extent"], stages)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.experiments.run.validation.typed_json import FieldError, convert, converter
+
 Json = Mapping[str, Any]
+
+
+_SETTINGS: Mapping[str, type] = {
+    "dataset": str, "model": str, "selector": str, "batch_size": int, "target": str, "seed": int, "run_on": bool,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,31 @@ class RecordedSpec:
     """
 
     values: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, values: Any) -> RecordedSpec:
+        """Return the settings of a "spec".
+
+        Raises:
+            FieldError: If a setting that reports read has another type.
+        """
+        known = convert(Mapping[str, Any], values)
+        for name in _SETTINGS.keys() & known.keys():
+            try:
+                convert(_SETTINGS[name], known[name])
+            except FieldError as error:
+                raise error.inside(name) from None
+        return cls(known)
+
+    def check_complete(self) -> None:
+        """Check that no setting is missing that reports read.
+
+        Raises:
+            FieldError: If one is missing.
+        """
+        for name in _SETTINGS:
+            if name not in self.values:
+                raise FieldError("is missing", "spec", name)
 
     @property
     def dataset(self) -> str:
@@ -56,6 +88,9 @@ class RecordedSpec:
     def stop_at_target(self) -> bool:
         """True if the run was to end at its target rather than at the end of its budget."""
         return not self.values["run_on"]
+
+
+ROLES = ("baseline", "arm", "control", "single")
 
 
 @dataclass(frozen=True)
@@ -122,8 +157,11 @@ class Counts:
     plans: int = 0
 
 
-@dataclass(frozen=True)
-class Evaluation:
+_LARGEST = 2.0**63
+_to_numbers = converter(Mapping[str, float | None])
+
+
+class Evaluation(NamedTuple):
     """Results on the validation part at one point of a run.
 
     Args:
@@ -141,9 +179,21 @@ class Evaluation:
     values: dict[str, Any]
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Evaluation:
-        """Return the evaluation of one entry of "evaluations"."""
-        return cls(values["steps"], values["samples"], values["scored"], values["seconds"], values)
+    def from_json(cls, values: Any) -> Evaluation:
+        """Return the evaluation of one entry of "evaluations".
+
+        Raises:
+            FieldError: If a value is not a number or null, or a count is missing.
+        """
+        # Records hold many of them: the general conversion, which is slower, follows where something is unusual.
+        numbers: Collection[Any] = values.values() if type(values) is dict else (None,)
+        if not all(type(value) in (float, int) and -_LARGEST < value < _LARGEST for value in numbers):
+            _to_numbers(values)
+        try:
+            return cls(values["steps"] + 0, values["samples"] + 0, values["scored"] + 0, values["seconds"] + 0, values)
+        except (KeyError, TypeError):
+            name = next(name for name in cls._fields if values.get(name) is None)
+            raise FieldError("is missing" if name not in values else "is null", name) from None
 
 
 @dataclass(frozen=True)

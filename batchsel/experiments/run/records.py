@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import NoneType
 from typing import IO, Any, NamedTuple
 
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.locking.locks import NoLocks, report_no_locks, wait_for_lock
-from batchsel.core.target import Target
 from batchsel.errors import UserError
+from batchsel.experiments.run.parse_record import convert_failure, convert_run
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
+from batchsel.experiments.run.validation.typed_json import FieldError
 
 SCHEMA = 2
 FILE = "records.jsonl"
-_MAYBE = (dict, NoneType)
-_OF_FAILURES = {"failed": str, "spec": dict, "digest": str, "arm": dict}
-_OF_RUNS = {
-    "spec": dict, "digest": str, "arm": dict, "versions": dict, "machine": dict, "sizes": dict, "reached": bool,
-    "crossing": _MAYBE, "first_crossing": _MAYBE, "test": dict, "counts": dict, "kept": (int, float), "visits": list,
-    "seconds": dict, "selection": dict, "evaluations": list, "history": dict, "contended": bool, "started": str,
-}  # fmt: skip
-"""Required keys of a record and their types; records may hold more, such as the targets of the data set."""
 
 
 def append(folder: Path, record: Mapping[str, Any]) -> Path:
@@ -90,6 +83,17 @@ class Records(NamedTuple):
     """Lines that were left out."""
 
 
+class TypedRecords(NamedTuple):
+    """Contents of files of records, parsed."""
+
+    runs: list[RunRecord]
+    """Records of runs that ended."""
+    failures: list[FailureRecord]
+    """Records of runs that failed."""
+    problems: list[Problem]
+    """Lines that were left out."""
+
+
 def read(*paths: Path) -> Records:
     """Read the records of files; a line that is damaged or has another schema is left out and reported.
 
@@ -100,15 +104,26 @@ def read(*paths: Path) -> Records:
         UserError: If a file cannot be read.
     """
     found = Records([], [], [])
-    for path in (path / FILE if path.is_dir() else path for path in paths):
-        try:
-            check_is_file(path, allow_shell_pipes=True)
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                _add_line(found, path, number, line)
+    for raw, _ in _read_lines(paths, found.problems):
+        (found.failures if "failed" in raw else found.runs).append(raw)
+    return found
+
+
+def read_typed(*paths: Path) -> TypedRecords:
+    """Read the records of files and parse them, each line as a whole or not at all.
+
+    Args:
+        *paths: Files, or folders that hold one.
+
+    Raises:
+        UserError: If a file cannot be read.
+    """
+    found = TypedRecords([], [], [])
+    for _, parsed in _read_lines(paths, found.problems):
+        if isinstance(parsed, FailureRecord):
+            found.failures.append(parsed)
+        else:
+            found.runs.append(parsed)
     return found
 
 
@@ -117,19 +132,39 @@ def read_folder(folder: Path) -> Records:
     return read(folder) if (folder / FILE).is_file() else Records([], [], [])
 
 
-def _add_line(found: Records, path: Path, number: int, line: bytes) -> None:
+def _read_lines(
+    paths: Iterable[Path], problems: list[Problem]
+) -> Iterator[tuple[dict[str, Any], RunRecord | FailureRecord]]:
+    """Yield the records of files, as they are and parsed; add a problem for each line that is no record."""
+    for path in (path / FILE if path.is_dir() else path for path in paths):
+        try:
+            check_is_file(path, allow_shell_pipes=True)
+            with open(path, "rb") as file:
+                for number, line in enumerate(file, 1):
+                    if line.strip():
+                        try:
+                            raw = _load(line)
+                            parsed = _parse(raw)
+                        except FieldError as error:
+                            text = str(error) if error.path else error.message
+                            problems.append(Problem(path, number, f"{text}; it is left out"))
+                        else:
+                            yield raw, parsed
+        except OSError as error:
+            raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
+
+
+def _load(line: bytes) -> Any:
     try:
-        record = json.loads(line)
-    except ValueError:
-        found.problems.append(Problem(path, number, "damaged or half written; it is left out"))
-        return
-    description = problem(record)
-    if description:
-        found.problems.append(Problem(path, number, f"{description}; it is left out"))
-    elif "failed" in record:
-        found.failures.append(record)
-    else:
-        found.runs.append(record)
+        return json.loads(line, parse_constant=_refuse_constant)
+    except FieldError:
+        raise
+    except (ValueError, RecursionError):
+        raise FieldError("damaged or half written") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise FieldError(f"it holds the number {name}, expected finite ones")
 
 
 def problem(record: Any) -> str | None:
@@ -142,49 +177,19 @@ def problem(record: Any) -> str | None:
         >>> problem({"schema": 99})
         'its schema is 99, expected 2'
     """
-    if not isinstance(record, dict):
-        return "it is not a record"
-    if record.get("schema") != SCHEMA:
-        return f"its schema is {record.get('schema')!r}, expected {SCHEMA}"
-    expected = _OF_FAILURES if "failed" in record else _OF_RUNS
-    for key, kinds in expected.items():
-        if key not in record:
-            return f"it has no {key!r}"
-        if not isinstance(record[key], kinds):
-            return f"its {key!r} has the type {type(record[key]).__name__}"
-    if "failed" in record:
-        return None
-    return _evaluations_problem(record) or _targets_problem(record) or _study_problem(record)
-
-
-def _evaluations_problem(record: dict[str, Any]) -> str | None:
-    points = [*record["evaluations"], *(point for point in (record["crossing"], record["first_crossing"]) if point)]
-    for point in points:
-        if not isinstance(point, dict) or not all(
-            isinstance(point.get(key), int | float) for key in ("steps", "samples", "scored", "seconds")
-        ):
-            return "an evaluation lacks its counts"
-    return "its run reached the target without a crossing" if record["reached"] and not record["crossing"] else None
-
-
-def _targets_problem(record: dict[str, Any]) -> str | None:
-    targets = record.get("targets", {})
     try:
-        for text in targets.values():
-            Target.parse(text)
-    except (AttributeError, TypeError, UserError):
-        return f"its targets are {targets!r}"
+        _parse(record)
+    except FieldError as error:
+        return str(error) if error.path else error.message
     return None
 
 
-def _study_problem(record: dict[str, Any]) -> str | None:
-    """Check keys that old records lack: the levels of the arm, and the experiment of the run."""
-    levels, about = record["arm"].get("levels", {}), record.get("about", {})
-    if not isinstance(levels, dict) or not all(isinstance(level, str) for level in levels.values()):
-        return f"its levels are {levels!r}"
-    if not isinstance(about, dict) or not isinstance(about.get("analysis", {}), dict):
-        return f"its description of the experiment is {about!r}"
-    return None
+def _parse(record: Any) -> RunRecord | FailureRecord:
+    if not isinstance(record, dict):
+        raise FieldError("it is not a record")
+    if record.get("schema") != SCHEMA:
+        raise FieldError(f"is {record.get('schema')!r}, expected {SCHEMA}", "schema")
+    return convert_failure(record) if "failed" in record else convert_run(record)
 
 
 def _write_whole(descriptor: int, line: bytes, end: int) -> None:

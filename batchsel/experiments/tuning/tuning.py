@@ -9,7 +9,7 @@ from typing import Any
 
 from batchsel.core.ranges import Range
 from batchsel.errors import UsageError
-from batchsel.experiments.compare.experiment import Experiment
+from batchsel.experiments.compare.experiment import MAX_SEEDS, Experiment
 from batchsel.experiments.compare.sweep import sweep
 from batchsel.experiments.run.arms import Arm, Job, Role
 from batchsel.experiments.run.runner import RunContext
@@ -29,7 +29,7 @@ from batchsel.experiments.tuning.trials import (
 )
 from batchsel.schedules import base_learning_rate
 
-FIRST_SEED = 1_000_000
+FIRST_SEED = MAX_SEEDS
 """Tuning seeds start here; scoring seeds lie below."""
 TUNABLE = tuple(each.name for each in declared_settings(RunSpec) if each.facts.tunable)
 
@@ -72,6 +72,8 @@ def tune(
     """
     if max(experiment.seeds) >= FIRST_SEED:
         raise UsageError(f"seeds from {FIRST_SEED} on are for tuning; score on lower ones.")
+    if seeds > MAX_SEEDS:
+        raise UsageError(f"tuning uses at most {MAX_SEEDS:,} seeds, got {seeds:,}.")
     check_score(score)
     if "learning_rate" in grid:
         _check_learning_rates(experiment)

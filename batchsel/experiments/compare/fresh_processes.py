@@ -1,0 +1,181 @@
+"""Executor of a fresh process for each call, which outlives the death of any of them and leaves none behind."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+_ATTEMPTS = 2
+"""Processes that a call gets: one that dies may have been killed for what another did, so the call is tried again."""
+_GRACE = 20.0
+"""Seconds that processes have to end by themselves after an interruption."""
+
+
+class ProcessDied(RuntimeError):
+    """A process ended without a result: killed for its memory, by a signal, or by the code that it ran."""
+
+
+class FreshProcesses(Executor):
+    """Executor that starts a process for each call, several at a time.
+
+    Unlike the standard library's pool, it knows whose process died: that call alone is tried again, once, and then
+    fails with `ProcessDied`; all others go on. A process ends as soon as its parent has ended.
+
+    Args:
+        jobs: Processes at a time.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._waiting: queue.SimpleQueue[tuple[Future[Any], bytes]] = queue.SimpleQueue()
+        self._closed = self._interrupted = False
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(jobs)]
+        self._processes: set[Any] = set()
+        self._lock = threading.Lock()
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call and return its future.
+
+        Args:
+            fn: A function that can be pickled, like its arguments and its result.
+            *args: Arguments.
+            **kwargs: Arguments by name.
+
+        Raises:
+            RuntimeError: If the executor was shut down.
+        """
+        if self._closed:
+            raise RuntimeError("this executor was shut down")
+        future: Future[Any] = Future()
+        self._waiting.put((future, pickle.dumps((fn, args, kwargs))))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the executor once the calls that were submitted are done.
+
+        Args:
+            wait: Whether to wait for them.
+            cancel_futures: Whether to drop the calls that are waiting.
+        """
+        self._closed = True
+        while cancel_futures:
+            try:
+                self._waiting.get_nowait()[0].cancel()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self._waiting.put((Future(), b""))
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        """Shut down; after an error or an interruption drop what is waiting and end the processes under way."""
+        if kind is None:
+            self.shutdown()
+            return
+        self._interrupted = True
+        self.shutdown(wait=False, cancel_futures=True)
+        for process in tuple(self._processes):  # Ctrl-C reaches them too, other signals do not
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                process.terminate()
+        for thread in self._threads:
+            thread.join(_GRACE / len(self._threads))
+        for process in tuple(self._processes):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                process.kill()
+
+    def _work(self) -> None:
+        while True:
+            future, call = self._waiting.get()
+            if not call:
+                return
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._call(call))
+            except BaseException as error:  # whatever the call raised is that of the future
+                future.set_exception(error)
+
+    def _call(self, call: bytes) -> Any:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._call_once(call)
+            except ProcessDied as error:
+                if attempt == _ATTEMPTS:
+                    raise ProcessDied(f"{error}, and so it was when it was tried again") from None
+                if self._interrupted:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _call_once(self, call: bytes) -> Any:
+        receiver, sender = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_run, args=(sender, call))
+        with self._lock:
+            self._processes.add(process)
+            process.start()
+        try:
+            sender.close()
+            answer = _receive(receiver, process)
+            wait([process.sentinel])
+        finally:
+            receiver.close()
+            with self._lock:  # the standard library looks after children of one thread at a time
+                process.join()
+                self._processes.discard(process)
+        if answer is None:
+            raise ProcessDied(_describe_end(process.exitcode))
+        succeeded, value = answer
+        if succeeded:
+            return value
+        raise value
+
+
+def _receive(receiver: Connection, process: Any) -> tuple[bool, Any] | None:
+    """Return what a process sends, or None if it ends without."""
+    with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+        wait([receiver, process.sentinel])
+        if receiver.poll():
+            return receiver.recv()
+    return None
+
+
+def _describe_end(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"its process ended with exit code {code}"
+    known = {item.value: item.name for item in signal.Signals}
+    hint = " (the system does so where memory runs out)" if code == -9 else ""
+    return f"its process was killed by {known.get(-code, f'signal {-code}')}{hint}"
+
+
+def _run(sender: Connection, call: bytes) -> None:
+    """Run a call in this process, which is a new one, and send its result."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        function, args, kwargs = pickle.loads(call)
+        answer = (True, function(*args, **kwargs))
+    except BaseException as error:  # an interruption too: it is that of the call
+        answer = (False, error)
+    try:
+        sender.send(answer)
+    except Exception as error:
+        sender.send((False, RuntimeError(f"the result cannot be sent to the parent process: {error}")))
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent has ended: nobody waits for its result, and it may be run again."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,66 @@
+"""Records of the same run: which of them counts does not depend on the order of the lines, and is said."""
+
+import itertools
+import json
+
+import pytest
+from made_up import record_of
+from study_records import failure_of
+
+from batchsel.cli.main import cli
+from batchsel.experiments.run import records
+from batchsel.experiments.run.arms import record_key
+from batchsel.experiments.run.parse_record import parse_failures, parse_runs
+from batchsel.experiments.run.validation.duplicates import choose, choose_by_key
+
+
+def made(seed=0, arm="smart", started="2026-11-21T12:00:00+00:00", **options):
+    return record_of(arm, seed, **options) | {"started": started}
+
+
+LATE = made(seconds_each=1.0, started="2026-11-23T12:00:00+00:00")
+EARLY = made(seconds_each=2.0, started="2026-11-22T12:00:00+00:00")
+SHARED = made(seconds_each=3.0, started="2026-11-21T12:00:00+00:00", contended=True)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([LATE, EARLY, SHARED])))
+def test_the_earliest_run_alone_on_the_device_counts_in_any_order(order):
+    (chosen,), failures, notes = choose(parse_runs(order))
+    assert (chosen.started, chosen.seconds.training) == (EARLY["started"], EARLY["seconds"]["training"])
+    assert failures == []
+    assert notes[0].startswith("digits, smart: recorded several times with different outcomes for seed 0; ")
+    assert list(choose_by_key(order, record_key).values()) == [EARLY]
+
+
+def test_records_alike_but_for_their_values_are_ordered_by_their_contents():
+    pair = [made(seconds_each=1.0), made(seconds_each=2.0)]
+    assert choose(parse_runs(pair)).runs == choose(parse_runs(pair[::-1])).runs
+    assert choose_by_key(pair, record_key) == choose_by_key(pair[::-1], record_key)
+
+
+def test_copies_of_a_line_are_dropped_without_a_note():
+    assert choose(parse_runs([LATE, LATE])) == (parse_runs([LATE]), [], [])
+
+
+def test_a_later_success_removes_the_failure():
+    failed = [failure_of(made(seed)) for seed in (0, 0, 1)]
+    chosen = choose(parse_runs([made(0)]), parse_failures(failed))
+    assert [failure.spec.seed for failure in chosen.failures] == [1]
+    assert len(choose([], parse_failures(failed)).failures) == 2
+
+
+def test_a_report_is_the_same_for_any_order_of_its_files_and_says_what_counts(tmp_path, capsys):
+    base = [record_of("random", seed) for seed in range(3)]
+    arm = [made(seed, crossing=700) for seed in range(3)]
+    again = [made(seed, crossing=700, seconds_each=9.0, started="2026-11-25T12:00:00+00:00") for seed in range(3)]
+    results = []
+    for place, lines in enumerate(([*base, *arm, *again], [*again, *arm, *base])):
+        path = tmp_path / str(place) / records.FILE
+        path.parent.mkdir()
+        path.write_text("".join(json.dumps(record) + "\n" for record in lines), "utf-8")
+        cli.main(["report", str(path), "--json", str(path.parent / "r.json")], standalone_mode=False)
+        results.append(json.loads((path.parent / "r.json").read_text())["comparisons"])
+        assert "digits, smart: recorded several times" in capsys.readouterr().err
+        assert "for seeds 0, 1, 2" in (path.parent / "report.html").read_text("utf-8")
+    assert results[0] == results[1]
+    assert results[0][0]["time"]["value"] == pytest.approx(7 / 4)
