@@ -21,7 +21,7 @@ class SingleRun(NamedTuple):
     """Its selector and the settings in which runs with this selector differ, such as "random, batch_size = 16"."""
     record: RunRecord
     outcome: Outcome
-    """Whether and when it reached its target."""
+    """Outcome at its target."""
     target: str
     """Text form of the target."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -186,8 +186,9 @@ class Evaluation(NamedTuple):
             FieldError: If a value is not a number or null, or a count is missing.
         """
         # Records hold many of them: the general conversion, which is slower, follows where something is unusual.
-        numbers: Collection[Any] = values.values() if type(values) is dict else (None,)
-        if not all(type(value) in (float, int) and -_LARGEST < value < _LARGEST for value in numbers):
+        if type(values) is not dict or not all(
+            type(value) in (float, int) and -_LARGEST < value < _LARGEST for value in values.values()
+        ):
             _to_numbers(values)
         try:
             return cls(values["steps"] + 0, values["samples"] + 0, values["scored"] + 0, values["seconds"] + 0, values)
