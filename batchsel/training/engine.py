@@ -256,7 +256,12 @@ class Engine:
         """
         if self._warm:
             return
-        members = self.variables()
+        loop, members = self.loop, self.variables()
+        fresh = not any(loop.counts().values())
+        if fresh:
+            # Before the first step, the state of the loop, several numbers for each sample, is known without a copy.
+            own = {id(variable) for variable in tf.nest.flatten(loop.state)}
+            members = {name: variable for name, variable in members.items() if id(variable) not in own}
         values = variables.snapshot(members)
         try:
             self._warm_up_steps(feed, window)
@@ -264,6 +269,8 @@ class Engine:
                 self.evaluation(validation)
         finally:
             variables.restore(members, values)
+            if fresh:
+                loop.store(loop.initial_state())
             feed.discard_prefetch()
         self._warm = True
 
