@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -60,7 +61,53 @@ def show(value: Any) -> str:
 
 
 _MANY = 20
+_LONG = 120
 """Longer lists of names are left out of the message if a near name is known."""
+
+
+@contextlib.contextmanager
+def working_on(task: str) -> Iterator[None]:
+    """Note on any exception but a `UserError` what was being worked on, for the message on the command line.
+
+    Args:
+        task: As in "loading the data set iris".
+
+    Example:
+        >>> try:
+        ...     with working_on("loading the data set iris"):
+        ...         1 / 0
+        ... except ZeroDivisionError as error:
+        ...     print(error.__notes__)
+        ['loading the data set iris']
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        error.add_note(task)
+        raise
+
+
+def shown(value: object) -> str:
+    """Return a value as it is written in Python, cut in the middle if it is long, for a message.
+
+    Args:
+        value: Any value: also one that is nested too deeply, or has too many digits, to be written.
+
+    Example:
+        >>> shown("a"), shown(0.5), shown(10**5000), len(shown("a" * 1000))
+        ("'a'", '0.5', 'a number of about 5000 digits', 120)
+    """
+    try:
+        text = repr(value)
+    except (RecursionError, MemoryError):
+        return f"a {type(value).__name__} nested too deeply"
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        digits = value.bit_length() * 0.30103 if isinstance(value, int) else 0
+        return f"a number of about {digits:.0f} digits" if digits else f"a {type(value).__name__} with a huge number"
+    half = (_LONG - 3) // 2
+    return text if len(text) <= _LONG else f"{text[:half]} ... {text[-(_LONG - 5 - half) :]}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from batchsel.core.filesystem.reading import shorten_path
-from batchsel.errors import UserError, unknown_name
+from batchsel.core.filesystem.toml_files import parse_toml
+from batchsel.errors import UserError, unknown_name, working_on
 
 _READERS = {
     "datasets": "batchsel.cards.dataset_cards:read_dataset_card",
     "experiments": "batchsel.cards.experiment_cards:read_experiment_card",
 }
+Check = Callable[[dict[str, Any], str], list[str]]
+"""From the values of a card and its name to sentences on what is wrong with them."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -39,12 +41,13 @@ def names(kind: str) -> list[str]:
     return sorted(_files(kind))
 
 
-def load(kind: str, name: str) -> Any:
+def load(kind: str, name: str, check: Check | None = None) -> Any:
     """Read and check a card.
 
     Args:
         kind: Folder of the cards: ``"datasets"`` or ``"experiments"``.
         name: Name of the card.
+        check: Finds problems that only other parts of the program know, such as unknown selectors.
 
     Returns:
         The card; for ``"datasets"`` a `batchsel.cards.schema.DatasetCard`, for ``"experiments"`` a
@@ -61,22 +64,29 @@ def load(kind: str, name: str) -> Any:
     files = _files(kind)
     if name not in files:
         raise unknown_name(kind.removesuffix("s"), name, files)
-    return _reader(kind)(_parse(files[name]), name, str(files[name]))
+    return _read(kind, files[name], name, check)
 
 
-def load_file(kind: str, path: Path) -> Any:
+def load_file(kind: str, path: Path, check: Check | None = None) -> Any:
     """Read and check a card from any file.
 
     Args:
         kind: As for `load`.
         path: The file; its stem is the name of the card.
+        check: As for `load`.
 
     Raises:
         UserError: If there is no such file, or the card is invalid.
     """
-    if not os.path.isfile(path):
+    if not os.path.isfile(path):  # unlike that of pathlib, it says no for a path that is too long
         raise UserError(f"there is no card {shorten_path(path)}. Expected the path of a TOML file.")
-    return _reader(kind)(_parse(path), path.stem, str(path))
+    return _read(kind, path, path.stem, check)
+
+
+def _read(kind: str, file: Traversable, name: str, check: Check | None) -> Any:
+    values = _parse(file)
+    with working_on(f"reading the card {file}"):
+        return _reader(kind)(values, name, str(file), check(values, name) if check else ())
 
 
 def _files(kind: str) -> dict[str, Traversable]:
@@ -99,17 +109,13 @@ def _installed(kind: str) -> Traversable:
         return Path(__file__).parents[2] / kind
 
 
-def _reader(kind: str) -> Callable[[dict[str, Any], str, str], Any]:
+def _reader(kind: str) -> Callable[[dict[str, Any], str, str, Sequence[str]], Any]:
     module, _, function = _READERS[kind].partition(":")
     return getattr(import_module(module), function)
 
 
 def _parse(file: Traversable) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_bytes().decode("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"the card {file} is not valid TOML: {error}. Correct that line.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"the card {file} is not UTF-8 text: {error}. Save it in UTF-8.") from error
+        return parse_toml(file.read_bytes(), f"the card {file}")
     except OSError as error:
         raise UserError(f"the card {file} cannot be read: {error.strerror}. Check its permissions.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -16,13 +17,14 @@ _TARGET = re.compile(r"([a-z][a-z0-9_]*)\s*(>=|<=)\s*(\d+(\.\d*)?|\.\d+)([eE][+-
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def read_dataset_card(values: dict[str, Any], name: str, source: str) -> DatasetCard:
+def read_dataset_card(values: dict[str, Any], name: str, source: str, more: Sequence[str] = ()) -> DatasetCard:
     """Validate a card and return it.
 
     Args:
         values: The card as tomllib returns it.
         name: Stem of its file.
         source: Path of the card, for errors.
+        more: Problems that were found elsewhere.
 
     Raises:
         UserError: If keys are missing or unknown, or values have the wrong type or are out of range. The message
@@ -36,7 +38,7 @@ def read_dataset_card(values: dict[str, Any], name: str, source: str) -> Dataset
     """
     problems: list[str] = []
     card = _card(Table(values, "", problems), name)
-    raise_problems(problems, source)
+    raise_problems([*problems, *more], source)
     return card
 
 

@@ -23,7 +23,7 @@ differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,9 @@ from batchsel.cards.toml_table import Table, raise_problems
 from batchsel.core.ranges import Range
 from batchsel.errors import UsageError
 
+MOST_SEEDS = 10_000
+"""More would take years; it is mostly a slip."""
+MOST_TRIALS = 100_000
 BASELINE = "random"
 """Default name of the baseline."""
 CONTROLS = ("again", "horizon", "rs2")
@@ -100,13 +103,14 @@ class ExperimentCard:
     scaled: ExperimentCard | None = None
 
 
-def read_experiment_card(values: dict[str, Any], name: str, source: str) -> ExperimentCard:
+def read_experiment_card(values: dict[str, Any], name: str, source: str, more: Sequence[str] = ()) -> ExperimentCard:
     """Validate a card and return it.
 
     Args:
         values: The card as tomllib returns it.
         name: Stem of its file.
         source: Path of the card, for errors.
+        more: Problems that were found elsewhere.
 
     Raises:
         UserError: If the card is invalid; the message lists all problems.
@@ -124,7 +128,7 @@ def read_experiment_card(values: dict[str, Any], name: str, source: str) -> Expe
     scaled = None if smaller is None else _form(Table(smaller, "", scaled_problems), name, "scaled", None)
     card = _form(table, name, "full", scaled)
     problems += [f"scaled.{problem}" for problem in scaled_problems if problem not in problems]
-    raise_problems(problems, source)
+    raise_problems([*problems, *more], source)
     return card
 
 
@@ -142,7 +146,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
         story=table.text("story"),
         datasets=table.sequence("datasets", str),
         arms=arms.settings,
-        seeds=table.integer("seeds", minimum=1, default=10),
+        seeds=table.integer("seeds", minimum=1, default=10, maximum=MOST_SEEDS),
         settings=settings,
         controls=_known_names(table, "controls", CONTROLS, CONTROLS),
         tuning=_tuning(table),
@@ -197,9 +201,9 @@ def _tuning(table: Table) -> Tuning | None:
     if table.read("tuning", "a table", lambda value: isinstance(value, dict), None) is None:
         return None
     inner = table.table("tuning")
-    trials = inner.integer("trials", minimum=1, default=None)
+    trials = inner.integer("trials", minimum=1, default=None, maximum=MOST_TRIALS)
     grid = inner.read("grid", "lists of values by setting" + (", or ranges" if trials else ""), _is_grid)
-    seeds = inner.integer("seeds", minimum=1, default=3)
+    seeds = inner.integer("seeds", minimum=1, default=3, maximum=MOST_SEEDS)
     score = inner.choice("score", SCORES, SCORES[0])
     inner.report_unknown_keys()
     searched = {key: _values(inner, key, values, trials) for key, values in (grid or {}).items()}

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from batchsel.errors import UserError
+from batchsel.core.parameters import INT32, LARGEST, Between, accepts, expected, is_integer, is_number
+from batchsel.errors import UserError, shown
 
 REQUIRED: Any = object()
 """Default of a required key."""
@@ -69,8 +70,16 @@ class Table:
         value = self._values[key]
         if accepts(value):
             return value
-        self.problem(key, f"expected {expected}, got {value!r}.")
+        self.problem(key, f"expected {expected}, got {shown(value)}.")
         return None
+
+    def _exceeds(self, key: str) -> bool:
+        value = (self._values or {}).get(key)
+        return isinstance(value, int | float) and value > LARGEST
+
+    def _read_as(self, key: str, hint: Any, default: Any) -> Any:
+        wrong = expected(hint, (self._values or {}).get(key))
+        return self.read(key, wrong, lambda value: accepts(hint, value), default)
 
     def problem(self, key: str, sentence: str) -> None:
         """Record a problem.
@@ -111,24 +120,20 @@ class Table:
         value = self.read(key, "a text", lambda value: isinstance(value, str) and value.strip(), default)
         return value.strip() if isinstance(value, str) else value
 
-    def integer(self, key: str, minimum: int = 0, default: Any = REQUIRED) -> Any:
+    def integer(self, key: str, minimum: int = 0, default: Any = REQUIRED, maximum: int = INT32) -> Any:
         """Return an integer.
 
         Args:
             key: The key.
             minimum: Smallest acceptable value.
             default: Value of an absent key.
+            maximum: Largest acceptable value.
 
         Example:
             >>> Table({"train": 120}, "sizes.", []).integer("train", minimum=1)
             120
         """
-        return self.read(
-            key,
-            f"a whole number of at least {minimum}",
-            lambda value: _is_number(value, int) and value >= minimum,
-            default,
-        )
+        return self._read_as(key, Annotated[int, Between(minimum, maximum)], default)
 
     def positive(self, key: str, default: Any = REQUIRED) -> Any:
         """Return a finite number above zero, as a float.
@@ -143,11 +148,11 @@ class Table:
         """
         value = self.read(
             key,
-            "a number above 0",
-            lambda value: _is_number(value, (int, float)) and 0 < value < float("inf"),
+            f"a number of at most {LARGEST:.0f}" if self._exceeds(key) else "a number above 0",
+            lambda value: is_number(value) and 0 < value <= LARGEST,
             default,
         )
-        return float(value) if _is_number(value, int) else value
+        return float(value) if is_integer(value) else value
 
     def sequence(self, key: str, kind: type, default: Any = REQUIRED) -> Any:
         """Return a list of texts, or of integers above zero, as a tuple.
@@ -177,7 +182,9 @@ class Table:
             >>> Table({"task": "regression"}, "", []).choice("task", ["classification", "regression"])
             'regression'
         """
-        return self.read(key, " or ".join(map(repr, options)), lambda value: value in options, default)
+        return self.read(
+            key, " or ".join(map(repr, options)), lambda value: isinstance(value, str) and value in options, default
+        )
 
     def table(self, key: str, default: Any = REQUIRED) -> Table:
         """Return a table inside this one, to be read in the same way.
@@ -243,13 +250,9 @@ def raise_problems(problems: Sequence[str], source: str) -> None:
         )
 
 
-def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)  # bool is a subclass of int
-
-
 def _is_list_of(value: Any, kind: type) -> bool:
     if not isinstance(value, list):
         return False
     if kind is int:
-        return all(_is_number(item, int) and item > 0 for item in value)
+        return all(is_integer(item) and 0 < item <= INT32 for item in value)
     return all(isinstance(item, kind) for item in value)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
 
+from batchsel.cli.support.failures import close_stdout, report_failure, show_traceback
 from batchsel.cli.support.signals import exit_code, raise_on_termination
 from batchsel.errors import UsageError, UserError
 
@@ -71,11 +71,13 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code.
 
-    0 done, 1 failed, 2 wrong usage, 3 target not reached, 130 interrupted, 143 or 129 ended by SIGTERM or SIGHUP.
+    0 done, 1 failed, 2 wrong usage, 3 target not reached, 130 interrupted, 143 or 129 ended by SIGTERM or SIGHUP. Any
+    exception that nobody foresaw ends in one message, without a traceback unless BATCHSEL_DEBUG=1.
     """
     try:
         with raise_on_termination():
             code = cli.main(standalone_mode=False)
+            sys.stdout.flush()  # a full disk is noticed here, not at the end of the interpreter
     except click.exceptions.Abort as error:
         code = exit_code(error.__cause__)
     except click.ClickException as error:
@@ -83,12 +85,15 @@ def main() -> None:
         code = error.exit_code
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
+        show_traceback(error)
         code = 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
-        # The reader closed the pipe; the interpreter must not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_stdout()  # its reader is gone
         code = 1
     except KeyboardInterrupt as error:
         click.echo("interrupted", err=True)
         code = exit_code(error)
+    except Exception as error:
+        code = report_failure(error)
+        close_stdout()
     sys.exit(code if isinstance(code, int) else 0)

@@ -12,13 +12,15 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from batchsel.core.filesystem.reading import shorten_path
-from batchsel.errors import UsageError, unknown_name
+from batchsel.core.parameters import check_values
+from batchsel.errors import UsageError, UserError, shown, unknown_name
 
 _FILE = re.compile(r"^(?P<path>[^()]+\.py):(?P<call>.+)$", re.DOTALL)
 
@@ -56,18 +58,49 @@ class Call:
             >>> parse_call("pow(2)").apply(lambda base, exponent=3: base**exponent)
             8
         """
-        signature = inspect.signature(target)
+        if not callable(target):
+            raise UsageError(f"cannot build {shown(self.text)}: {self.name} is a {type(target).__name__}, not a class.")
+        try:
+            signature = inspect.signature(target)
+        except ValueError:  # some functions in C do not state theirs
+            signature = inspect.signature(lambda *arguments, **keywords: None)
+        self.check_arguments(signature)
+        try:
+            return target(*self.arguments, **self.keywords)
+        except UserError:
+            raise
+        except Exception as error:
+            if self.path is None:
+                raise
+            raise UsageError(f"cannot build {shown(self.text)}: {type(error).__name__}: {error}.") from error
+
+    def check_arguments(self, signature: inspect.Signature) -> None:
+        """Check the arguments by the names and annotations of a signature, without calling anything.
+
+        Args:
+            signature: The signature; annotations may state bounds, see `batchsel.core.parameters`.
+
+        Raises:
+            UsageError: If an argument is unknown, missing or not allowed.
+
+        Example:
+            >>> from batchsel.core.parameters import Share
+            >>> signature = inspect.Signature([inspect.Parameter("end", 1, annotation=Share)])
+            >>> parse_call("linear(2)").check_arguments(signature)
+            Traceback (most recent call last):
+            batchsel.errors.UsageError: linear: end must be a number in [0, 1], got 2.
+        """
         parameters = signature.parameters
         kinds = {parameter.kind for parameter in parameters.values()}
         for keyword in self.keywords:
             if keyword not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
                 raise unknown_name(f"parameter of {self.name}", keyword, parameters)
         try:
-            signature.bind(*self.arguments, **self.keywords)
+            bound = signature.bind(*self.arguments, **self.keywords)
         except TypeError as error:
             usage = f"{self.name}({', '.join(parameters)})"
-            raise UsageError(f"cannot build {self.text!r}: {error}. Expected {usage}.") from None
-        return target(*self.arguments, **self.keywords)
+            raise UsageError(f"cannot build {shown(self.text)}: {error}. Expected {usage}.") from None
+        check_values(self.name, bound.arguments, {name: each.annotation for name, each in parameters.items()})
 
     def load(self, lookup: Callable[[str], Any]) -> Any:
         """Return the class, function or object behind the name; a file is run.
@@ -115,7 +148,8 @@ def parse_call(text: str) -> Call:
     """
     in_file = _FILE.match(text.strip())
     try:
-        node = ast.parse((in_file["call"] if in_file else text).strip(), mode="eval").body
+        with warnings.catch_warnings(action="ignore"):  # of text that Python reads, but that looks like a mistake
+            node = ast.parse((in_file["call"] if in_file else text).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _syntax_error(text) from None
     name = node.func if isinstance(node, ast.Call) else node
@@ -175,7 +209,7 @@ def parse_pipe(text: str, example: str) -> list[Call]:
         try:
             calls.append(parse_call(part))
         except UsageError as error:
-            place = "" if part.strip() == text.strip() else f" in {text!r}"
+            place = "" if part.strip() == text.strip() else f" in {shown(text)}"
             raise UsageError(f"{error}{place} {example}") from None
     return calls
 
@@ -218,7 +252,7 @@ def load_from_file(path: Path, name: str) -> Any:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may call sys.exit
         line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
         raise UsageError(f"{path} cannot be run, line {line}: {type(error).__name__}: {error}.") from error
     if not hasattr(module, name):
@@ -245,9 +279,21 @@ def _literal(node: ast.expr, text: str) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError):
-        value = ast.unparse(node)
-        raise UsageError(f"cannot read {text!r}: {value!r} is not a number, quoted text, or list of these.") from None
+        raise UsageError(
+            f"cannot read {shown(text)}: {_source(node)} is not a number, quoted text, or list of these."
+        ) from None
+    except (RecursionError, MemoryError):
+        raise _syntax_error(text) from None
+
+
+def _source(node: ast.expr) -> str:
+    try:
+        return shown(ast.unparse(node))
+    except (RecursionError, ValueError):
+        return "a part of it"
 
 
 def _syntax_error(text: str) -> UsageError:
-    return UsageError(f"cannot read {text!r}. Expected a name, or a name with literal arguments: name(0.9, key='x').")
+    return UsageError(
+        f"cannot read {shown(text)}. Expected a name, or a name with literal arguments: name(0.9, key='x')."
+    )

@@ -119,14 +119,32 @@ def docstring(target: str) -> str:
         'Build a feed-forward network: dense layers with ReLU.'
     """
     module, attribute = target.split(":")
+    text = source(module)
+    node = definition(module, ast.parse(text), attribute) if text is not None else None
+    return (ast.get_docstring(node) or "") if node else ""
+
+
+def source(module: str) -> str | None:
+    """Return the source of a module without importing it; None if there is none.
+
+    Args:
+        module: Name of the module.
+    """
     spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        return ""
-    tree = ast.parse(Path(spec.origin).read_text("utf-8"))
+    return Path(spec.origin).read_text("utf-8") if spec is not None and spec.origin is not None else None
+
+
+def definition(module: str, tree: ast.Module, attribute: str) -> ast.ClassDef | ast.FunctionDef | None:
+    """Return the class or function of a name in the source of a module, also of an alias as in ``Smart = smart``.
+
+    Args:
+        module: Name of the module.
+        tree: Its syntax tree.
+        attribute: The name.
+    """
     definitions = {node.name: node for node in tree.body if isinstance(node, _Definition)}
     aliases = {item.attribute: item.name for item in named_parts(module, tree)}
-    node = definitions.get(attribute) or definitions.get(aliases.get(attribute, ""))
-    return (ast.get_docstring(node) or "") if node else ""
+    return definitions.get(attribute) or definitions.get(aliases.get(attribute, ""))
 
 
 def _sources(package: str) -> Iterator[Path]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from batchsel.core import call_syntax, catalog
+from batchsel.core.parameters import signatures
 from batchsel.errors import unknown_name
 
 PLUGIN = "plugin"
@@ -106,6 +108,8 @@ class Registry:
             Traceback (most recent call last):
             batchsel.errors.UsageError: unknown selector 'rendom'. Did you mean 'random'? There are ...
         """
+        if name in self.built_in_entries:  # no need to read what all installed packages register
+            return self.built_in_entries[name]
         known = self.entries()
         if name not in known:
             raise unknown_name(self.kind, name, known)
@@ -139,18 +143,43 @@ class Registry:
         return call_syntax.parse_pipe(text, self.example)
 
     def check(self, text: str) -> None:
-        """Check the syntax and the names of a pipe, without importing anything. Parameters are checked by `parse`.
+        """Check the syntax, the names and the parameters of a pipe, without importing anything.
 
         Args:
             text: Names with arguments, with ``|`` between them.
 
         Raises:
-            UsageError: If the text cannot be read, or a name is unknown.
+            UsageError: If the text cannot be read, a name is unknown, or a parameter is not allowed.
         """
-        known = self.entries()
         for call in self.parse_calls(text):
-            if call.path is None and call.name not in known:
-                raise unknown_name(self.kind, call.name, known)
+            if call.path is None:
+                self.check_call(call)
+
+    def check_call(self, call: call_syntax.Call) -> None:
+        """Check the name and the arguments of a part, without importing anything.
+
+        Args:
+            call: The part, not from a file.
+
+        Raises:
+            UsageError: If the name is unknown, or an argument is unknown, missing or not allowed.
+        """
+        signature = self.signature(call.name)
+        if signature is not None:
+            call.check_arguments(signature)
+
+    def signature(self, name: str) -> inspect.Signature | None:
+        """Return the parameters of a name, read from the source; None for those of other packages.
+
+        Raises:
+            UsageError: If there is no such name.
+
+        Example:
+            >>> from batchsel.schedules.registry import REGISTRY
+            >>> list(REGISTRY.signature("warmup").parameters)
+            ['share', 'start', 'form']
+        """
+        return signatures.read_signature(self.find(name).target)
 
     def parse(self, text: str) -> list[Any]:
         """Build the parts of a pipe.

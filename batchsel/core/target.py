@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Target:
             threshold = float(match["value"]) if match else float("nan")
         except ValueError:
             threshold = float("nan")
-        if match is None or threshold != threshold:
+        if match is None or not math.isfinite(threshold):
             raise UsageError(
                 f"cannot read the target {shorten(text)!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'."
             )

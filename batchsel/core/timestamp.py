@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchsel.errors import UsageError
-
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -57,28 +55,6 @@ def parse_passes(duration: float | str) -> float | None:
     """
     match = _PASSES.match(duration) if isinstance(duration, str) else None
     return float(match["amount"]) if match else None
-
-
-def check_duration(part: Any, field: str, *, positive: bool = True) -> None:
-    """Check that a parameter is a duration: a share of the budget, or a text such as "5 passes".
-
-    Args:
-        part: The object, with a `name` for the message.
-        field: Name of the parameter.
-        positive: Exclude 0.
-
-    Raises:
-        UsageError: If it is not; the message gives the parameter, its value and the expected form.
-    """
-    value = getattr(part, field)
-    share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    passes = parse_passes(value)
-    if not (share or passes is not None) or (positive and not (passes if passes is not None else value) > 0):
-        bracket = "(" if positive else "["
-        raise UsageError(
-            f"{part.name}: {field} must be a share of the budget in {bracket}0, 1] or a text such as '5 passes', got"
-            f" {value!r}."
-        )
 
 
 def elapsed_share(duration: float | str, timestamp: Timestamp) -> tf.Tensor:

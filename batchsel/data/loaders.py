@@ -7,10 +7,13 @@ the form in which the data are already there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from batchsel.core.catalog import modules_with
+from batchsel.core.parameters import accepts, expected
 from batchsel.core.registry import Registry
+from batchsel.errors import UsageError, shown, unknown_name
 
 REGISTRY = Registry("loader of a data set", ["batchsel.data.sets"], "batchsel.datasets", modules_with("load"))
 # Cards name loaders; these names stay when a module is renamed.
@@ -34,3 +37,32 @@ def find_loader(name: str) -> Any:
         'batchsel.data.sets.iris'
     """
     return REGISTRY.load(_RENAMED.get(name, name))
+
+
+def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the options of a card, one sentence each, without importing the loader.
+
+    Args:
+        name: The `loader` of the card.
+        options: The options.
+
+    Example:
+        >>> option_problems("imdb", {"words": "many", "wrods": 5})
+        ["imdb: words must be a whole number of at least 2, got 'many'.", "unknown option of imdb 'wrods'. Did you ..."]
+    """
+    try:
+        signature = REGISTRY.signature(_RENAMED.get(name, name))
+    except UsageError as error:
+        return [str(error)]
+    if signature is None:
+        return []
+    known = signature.parameters
+    missing = [option for option, each in known.items() if each.default is each.empty and option not in options]
+    found = [f"the loader {name} needs the option {option}." for option in missing]
+    for option, value in options.items():
+        if option not in known:
+            found.append(str(unknown_name(f"option of {name}", option, known)))
+        elif not accepts(known[option].annotation, value):
+            hint = known[option].annotation
+            found.append(f"{name}: {option} must be {expected(hint, value)}, got {shown(value)}.")
+    return found

@@ -30,13 +30,13 @@ def names() -> list[str]:
 
 
 def check(text: str) -> None:
-    """Check that a model is known, without importing it.
+    """Check that a model is known and its parameters are allowed, without importing it.
 
     Args:
         text: As for `build`.
 
     Raises:
-        UsageError: If the text cannot be read or the name is unknown.
+        UsageError: If the text cannot be read, the name is unknown, or a parameter is not allowed.
 
     Example:
         >>> check("mpl")
@@ -45,7 +45,7 @@ def check(text: str) -> None:
     """
     call = call_syntax.parse_call(text)
     if call.path is None:
-        REGISTRY.find(call.name)
+        REGISTRY.check_call(dataclasses.replace(call, arguments=(None, 1, *call.arguments)))
 
 
 def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Length, Size, checked
 
+
+@checked
 def cnn(
-    input_shape: tuple[int, int, int], outputs: int, filters: Sequence[int] = (32, 64), units: int = 128
+    input_shape: tuple[int, int, int],
+    outputs: int,
+    filters: Annotated[Sequence[Size], Length(1, 16)] = (32, 64),
+    units: Size = 128,
 ) -> keras.Model:
     """Build a small convolutional network: 3x3 convolutions with max-pooling, one dense layer.
 

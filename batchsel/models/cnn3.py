@@ -5,7 +5,10 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from batchsel.core.parameters import checked
 
+
+@checked
 def cnn3(input_shape: tuple[int, int, int], outputs: int, dropout: bool = True) -> keras.Model:
     """Build a network of three blocks of two convolutions with pooling, then three dense layers.
 

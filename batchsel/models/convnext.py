@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from batchsel.core.parameters import Blocks, Length, ShareBelowOne, Size, checked
 from batchsel.errors import UsageError
 
 _COLORS: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
@@ -36,12 +37,13 @@ class LayerScale(layers.Layer):
         return x * self.factors
 
 
+@checked
 def convnext_tiny(
     input_shape: tuple[int, int, int],
     outputs: int,
-    width: int = 96,
-    depths: Sequence[int] = (3, 3, 9, 3),
-    drop_path: float = 0.1,
+    width: Size = 96,
+    depths: Annotated[Sequence[Blocks], Length(4, 4)] = (3, 3, 9, 3),
+    drop_path: ShareBelowOne = 0.1,
 ) -> keras.Model:
     """Build ConvNeXt-T, of 27,827,818 trainable parameters on CIFAR-10, 28,589,128 on ImageNet with its 1,000 classes.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from batchsel.core.parameters import Blocks, Length, ShareBelowOne, Size, checked
 from batchsel.errors import UsageError
 
 _HEADS = (1, 3, 6)
@@ -66,12 +67,13 @@ class HeadAttention(layers.Layer):
         return {**super().get_config(), "heads": self.heads}
 
 
+@checked
 def cvt13(
     input_shape: tuple[int, int, int],
     outputs: int,
-    width: int = 64,
-    depths: Sequence[int] = (1, 2, 10),
-    drop_path: float = 0.1,
+    width: Size = 64,
+    depths: Annotated[Sequence[Blocks], Length(3, 3)] = (1, 2, 10),
+    drop_path: ShareBelowOne = 0.1,
 ) -> keras.Model:
     """Build CvT-13, of 19,616,330 trainable parameters on CIFAR-10, 19,997,480 on ImageNet with its 1,000 classes.
 

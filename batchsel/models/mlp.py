@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Activation, Length, Size, checked
 
+
+@checked
 def mlp(
-    input_shape: tuple[int, ...], outputs: int, hidden: Sequence[int] = (64, 64), activation: str = "relu"
+    input_shape: tuple[int, ...],
+    outputs: int,
+    hidden: Annotated[Sequence[Size], Length(0, 64)] = (64, 64),
+    activation: Activation = "relu",
 ) -> keras.Model:
     """Build a feed-forward network: dense layers with ReLU.
 

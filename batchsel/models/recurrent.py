@@ -5,9 +5,12 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Size, Vocabulary, checked
 
+
+@checked
 def lstm(
-    input_shape: tuple[int, ...], outputs: int, vocabulary: int = 20_000, width: int = 64, units: int = 64
+    input_shape: tuple[int, ...], outputs: int, vocabulary: Vocabulary = 20_000, width: Size = 64, units: Size = 64
 ) -> keras.Model:
     """Build an LSTM over words, with padding masked.
 
@@ -30,8 +33,9 @@ def lstm(
     return _build("lstm", vocabulary, width, layers.LSTM(units), outputs)
 
 
+@checked
 def bilstm(
-    input_shape: tuple[int, ...], outputs: int, vocabulary: int = 20_000, width: int = 64, units: int = 64
+    input_shape: tuple[int, ...], outputs: int, vocabulary: Vocabulary = 20_000, width: Size = 64, units: Size = 64
 ) -> keras.Model:
     """Build a bidirectional LSTM over words, with padding masked.
 
@@ -52,8 +56,9 @@ def bilstm(
     return _build("bilstm", vocabulary, width, layers.Bidirectional(layers.LSTM(units)), outputs)
 
 
+@checked
 def simple_rnn(
-    input_shape: tuple[int, ...], outputs: int, vocabulary: int = 20_000, width: int = 64, units: int = 64
+    input_shape: tuple[int, ...], outputs: int, vocabulary: Vocabulary = 20_000, width: Size = 64, units: Size = 64
 ) -> keras.Model:
     """Build a simple recurrent network over words, with padding masked.
 
@@ -74,7 +79,7 @@ def simple_rnn(
     return _build("simple_rnn", vocabulary, width, layers.SimpleRNN(units), outputs)
 
 
-def _build(name: str, vocabulary: int, width: int, recurrent: keras.Layer, outputs: int) -> keras.Model:
+def _build(name: str, vocabulary: Vocabulary, width: Size, recurrent: keras.Layer, outputs: int) -> keras.Model:
     embedded = layers.Embedding(vocabulary, width, mask_zero=True)
     last = layers.Dense(outputs, dtype="float32")
     return keras.Sequential([keras.Input((None,), dtype="int32"), embedded, recurrent, last], name=name)

@@ -8,12 +8,15 @@ from typing import Any
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Size, checked
+
 _SMALL = 64
 """Images up to this height keep their size in the stem, as on CIFAR."""
 _NORM: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5}
 
 
-def resnet18(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+@checked
+def resnet18(input_shape: tuple[int, int, int], outputs: int, width: Size = 64) -> keras.Model:
     """Build ResNet-18, of 11,173,962 trainable parameters on CIFAR-10, 11,689,512 for ImageNet.
 
     Images of up to 64 rows keep their size in the stem (3x3, no pooling); larger ones are halved twice (7x7 with
@@ -35,7 +38,8 @@ def resnet18(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -
     return _resnet("resnet18", input_shape, outputs, width, (2, 2, 2, 2), bottleneck=False)
 
 
-def resnet34(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+@checked
+def resnet34(input_shape: tuple[int, int, int], outputs: int, width: Size = 64) -> keras.Model:
     """Build ResNet-34, of 21,282,122 trainable parameters on CIFAR-10, 21,797,672 for ImageNet.
 
     Args:
@@ -53,7 +57,8 @@ def resnet34(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -
     return _resnet("resnet34", input_shape, outputs, width, (3, 4, 6, 3), bottleneck=False)
 
 
-def resnet50(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+@checked
+def resnet50(input_shape: tuple[int, int, int], outputs: int, width: Size = 64) -> keras.Model:
     """Build ResNet-50, of 23,520,842 trainable parameters on CIFAR-10, 25,557,032 for ImageNet.
 
     Args:
@@ -71,7 +76,8 @@ def resnet50(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -
     return _resnet("resnet50", input_shape, outputs, width, (3, 4, 6, 3), bottleneck=True)
 
 
-def resnet101(input_shape: tuple[int, int, int], outputs: int, width: int = 64) -> keras.Model:
+@checked
+def resnet101(input_shape: tuple[int, int, int], outputs: int, width: Size = 64) -> keras.Model:
     """Build ResNet-101, of 42,512,970 trainable parameters on CIFAR-10, 44,549,160 for ImageNet.
 
     Args:
@@ -90,7 +96,7 @@ def resnet101(input_shape: tuple[int, int, int], outputs: int, width: int = 64) 
 
 
 def _resnet(
-    name: str, input_shape: tuple[int, int, int], outputs: int, width: int, blocks: Sequence[int], bottleneck: bool
+    name: str, input_shape: tuple[int, int, int], outputs: int, width: Size, blocks: Sequence[int], bottleneck: bool
 ) -> keras.Model:
     inputs = keras.Input(input_shape)
     hidden = layers.Rescaling(1 / 255)(inputs)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from batchsel.core.parameters import checked
 
+
+@checked
 def simple_cnn(input_shape: tuple[int, int, int], outputs: int) -> keras.Model:
     """Build convolutions of 32, 64 and 128 filters, global average pooling and one dense layer.
 

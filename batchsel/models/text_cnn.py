@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import layers
+
+from batchsel.core.parameters import Length, Size, Vocabulary, checked
 
 
 @keras.saving.register_keras_serializable("batchsel")
@@ -25,13 +27,14 @@ class ZeroPadded(layers.Layer):
         return x * valid[..., None]
 
 
+@checked
 def text_cnn(
     input_shape: tuple[int, ...],
     outputs: int,
-    vocabulary: int = 20_000,
-    width: int = 64,
-    filters: int = 64,
-    sizes: Sequence[int] = (3, 4, 5),
+    vocabulary: Vocabulary = 20_000,
+    width: Size = 64,
+    filters: Size = 64,
+    sizes: Annotated[Sequence[Size], Length(1, 16)] = (3, 4, 5),
 ) -> keras.Model:
     """Build convolutions of several widths over words, global max-pooling and one dense layer.
 

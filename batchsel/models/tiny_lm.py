@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Between, Blocks, ShareBelowOne, Size, checked
 from batchsel.models.positions import Positions
 
 
+@checked
 def tiny_lm(
     input_shape: tuple[int, ...],
     outputs: int,
-    width: int = 128,
-    heads: int = 4,
-    blocks: int = 2,
-    dropout: float = 0.0,
+    width: Size = 128,
+    heads: Annotated[int, Between(1, 256)] = 4,
+    blocks: Blocks = 2,
+    dropout: ShareBelowOne = 0.0,
 ) -> keras.Model:
     """Build a pre-norm transformer decoder with causal attention, learned positions and a tied embedding.
 

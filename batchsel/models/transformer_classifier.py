@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Between, Blocks, ShareBelowOne, Size, Vocabulary, checked
 from batchsel.models.positions import Positions
 
 
+@checked
 def transformer_classifier(
     input_shape: tuple[int, ...],
     outputs: int,
-    vocabulary: int = 20_000,
-    width: int = 64,
-    heads: int = 4,
-    blocks: int = 2,
-    dropout: float = 0.1,
+    vocabulary: Vocabulary = 20_000,
+    width: Size = 64,
+    heads: Annotated[int, Between(1, 256)] = 4,
+    blocks: Blocks = 2,
+    dropout: ShareBelowOne = 0.1,
 ) -> keras.Model:
     """Build a transformer encoder over words, global average pooling and one dense layer, with padding masked.
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import layers
 
+from batchsel.core.parameters import Between, ShareBelowOne, checked
 from batchsel.errors import UsageError
 
 
+@checked
 def wide_resnet(
-    input_shape: tuple[int, int, int], outputs: int, depth: int = 28, widen: int = 10, dropout: float = 0.0
+    input_shape: tuple[int, int, int],
+    outputs: int,
+    depth: Annotated[int, Between(10, 1000)] = 28,
+    widen: Annotated[int, Between(1, 256)] = 10,
+    dropout: ShareBelowOne = 0.0,
 ) -> keras.Model:
     """Build a wide residual network; by default WRN-28-10, of 36,479,194 trainable parameters on CIFAR-10.
 

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import check_values
 from batchsel.optimizers.layer_wise import LayerWise, densify, l2_norm, trust_ratio
+from batchsel.optimizers.parameters import HINTS
 
 
 @keras.saving.register_keras_serializable("batchsel")
@@ -61,9 +62,8 @@ class LARS(LayerWise):
         self.nesterov = nesterov
         self.trust_coefficient = trust_coefficient
         self.epsilon = epsilon
-        check_range(self, "momentum", 0, 1)
-        check_range(self, "trust_coefficient", 0, float("inf"), lower_open=True, upper_open=True)
-        check_range(self, "epsilon", 0, float("inf"), upper_open=True)
+        values = {"momentum": momentum, "nesterov": nesterov, "trust_coefficient": trust_coefficient}
+        check_values(self.name, {**values, "epsilon": epsilon}, HINTS)
 
     def build(self, variables: list[Any]) -> None:
         """Create the velocity of each variable, unless momentum is 0."""

@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
-from batchsel.errors import UsageError, UserError
+from batchsel.core.parameters import check_values
+from batchsel.errors import UserError
+from batchsel.optimizers.parameters import HINTS
 
 
 class LayerWise(keras.optimizers.Optimizer):
@@ -30,9 +31,7 @@ class LayerWise(keras.optimizers.Optimizer):
         super().__init__(**options)
         self.decay = 0.0 if weight_decay is None else weight_decay
         self.min_rank = min_rank
-        if not (isinstance(self.decay, int | float) and 0 <= self.decay < float("inf")):
-            raise UsageError(f"{self.name}: weight_decay must be a number of at least 0, got {weight_decay!r}.")
-        check_range(self, "min_rank", 0, float("inf"), upper_open=True)
+        check_values(self.name, {"weight_decay": weight_decay, "min_rank": min_rank}, HINTS)
 
     def is_scaled(self, variable: Any) -> bool:
         """Return True if a trainable variable is decayed and scaled."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchsel.core import call_syntax
 from batchsel.core.registry import Registry
 from batchsel.errors import UsageError
+from batchsel.optimizers.parameters import signature
 
 if TYPE_CHECKING:
     import keras
@@ -28,14 +29,14 @@ def names() -> list[str]:
 
 
 def check(text: str) -> None:
-    """Check that an optimizer is known, without importing Keras.
+    """Check that an optimizer is known and its parameters are allowed, without importing Keras.
 
     Args:
         text: A name, or a name with parameters of its class. `clipvalue` may be combined with `clipnorm` or
             `global_clipnorm`: gradients are then clipped by value before they are clipped by norm.
 
     Raises:
-        UsageError: If the text cannot be read or the name is unknown.
+        UsageError: If the text cannot be read, the name is unknown, or a parameter is not allowed.
 
     Example:
         >>> check("adma")
@@ -46,6 +47,7 @@ def check(text: str) -> None:
     REGISTRY.find(call.name)
     if call.arguments or "learning_rate" in call.keywords:
         raise UsageError(f"optimizer {text!r}: give its parameters by name, and the learning rate by --learning-rate.")
+    call.check_arguments(signature(call.name))
     if _is_set(call, "clipnorm") and _is_set(call, "global_clipnorm"):
         raise UsageError(
             f"optimizer {text!r}: clipnorm clips the gradient of each variable by its norm, global_clipnorm those of"
@@ -70,9 +72,6 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
     check(text)
     call = call_syntax.parse_call(text)
     keywords = {**call.keywords, "learning_rate": learning_rate}
-    for name, value in call.keywords.items():
-        if isinstance(value, str):
-            raise UsageError(f"optimizer {text!r}: {name} must not be a text, got {value!r}.")
     try:
         return dataclasses.replace(call, keywords=keywords).apply(_load_class(call))
     except (TypeError, ValueError) as error:

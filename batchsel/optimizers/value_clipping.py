@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
 from batchsel.core.keras_private import GradientTransform
+from batchsel.core.parameters import check_value
+from batchsel.optimizers.parameters import HINTS
 
 
 @functools.cache
@@ -35,8 +36,7 @@ def with_value_clipping(base: type[keras.optimizers.Optimizer]) -> type[keras.op
         def __init__(self, *arguments: Any, clipvalue: float | None = None, **options: Any) -> None:
             super().__init__(*arguments, **options)
             self.clipvalue = clipvalue
-            if clipvalue is not None:
-                check_range(self, "clipvalue", 0, float("inf"), lower_open=True)
+            check_value(self.name, "clipvalue", clipvalue, HINTS["clipvalue"])
 
         def transform_gradients(self, gradients: list[Any]) -> list[Any]:
             return [_clip(gradient, self.clipvalue) for gradient in gradients]

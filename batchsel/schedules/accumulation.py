@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from batchsel.core import call_syntax
-from batchsel.core.checks import check_integer
+from batchsel.core.parameters import Between, Milestones, check_fields
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UsageError, show
-from batchsel.schedules.milestones import check_milestones, count_reached
+from batchsel.errors import UsageError, shown
+from batchsel.schedules.milestones import count_reached
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 _MAX_BATCHES = 2**20
 """Limit that catches mistakes."""
+_DIGITS = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,25 +47,21 @@ class AccumulationSchedule:
         ([1, 5, 25], 25)
     """
 
-    start: int = 1
-    factor: int = 2
-    at: Sequence[float | str] = ()
+    start: Annotated[int, Between(1, 2**20)] = 1
+    factor: Annotated[int, Between(2, 2**20)] = 2
+    at: Milestones = ()
     name: ClassVar[str] = "grow"
 
     def __post_init__(self) -> None:
-        check_integer(self, "start", 1)
-        check_integer(self, "factor", 2)
-        object.__setattr__(
-            self, "at", check_milestones(self, "at")
-        )  # as a tuple, so that equal schedules compare equal
+        check_fields(self)
+        object.__setattr__(self, "at", tuple(self.at))  # as a tuple, so that equal schedules compare equal
         if not self.at:
             object.__setattr__(
                 self, "factor", 2
             )  # without milestones it has no effect; equal schedules must compare equal
         if self.max_batches > _MAX_BATCHES:
-            raise UsageError(
-                f"grow: the last updates would have {self.max_batches} batches; at most {_MAX_BATCHES} are allowed."
-            )
+            count = shown(self.max_batches)
+            raise UsageError(f"grow: the last updates would have {count} batches; at most {_MAX_BATCHES} are allowed.")
 
     @property
     def max_batches(self) -> int:
@@ -137,8 +134,10 @@ def check_accumulation(text: str) -> None:
 
 
 def _parse(text: str) -> Any:
-    if text.strip().lstrip("-").isdecimal():
-        return int(text)
+    number = re.fullmatch(r"\s*(-?)([0-9]+)\s*", text)
+    if number:
+        # A number of so many digits is far above the limit; Python converts no more than 4,300.
+        return int(number[1] + number[2][:_DIGITS])
     try:
         call = call_syntax.parse_call(text)
     except UsageError:
@@ -151,5 +150,5 @@ def _parse(text: str) -> Any:
 def _unusable_error(value: Any) -> UsageError:
     return UsageError(
         "the number of batches in an update must be a whole number, or grow(start=1, factor=2, at=[0.3, 0.6]);"
-        f" got {show(value)}."
+        f" got {shown(value)}."
     )

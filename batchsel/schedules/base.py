@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from batchsel.core.call_syntax import to_text
+from batchsel.core.parameters import check_fields
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 
@@ -35,6 +36,10 @@ class Schedule:
     """True if layers have different rates; then `layer_factors` is defined."""
     base_learning_rate: float | None = None
     """The learning rate that the factor 1 stands for; None for that of the optimizer."""
+
+    def __post_init__(self) -> None:
+        """Check the parameters by their annotations; a subclass that overrides it calls it."""
+        check_fields(self)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor, ``float32[]`` of at least 0.

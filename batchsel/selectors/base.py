@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from batchsel.core.call_syntax import to_text
+from batchsel.core.parameters import check_fields
 from batchsel.errors import UsageError
 from batchsel.selectors.types import Context, Plan, SampleStats, Selection, TrainAuxiliary
 
@@ -26,6 +27,10 @@ class Part:
     """
 
     name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Check the parameters by their annotations; a subclass that overrides it calls it."""
+        check_fields(self)
 
     def __or__(self, other: Part) -> Part:
         """Append a modifier or a draw; only scores and pipes can be followed by one.

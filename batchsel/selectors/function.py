@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer
+from batchsel.core.parameters import MOST_STEPS, Between
 from batchsel.core.rng import Rng
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
@@ -46,10 +46,7 @@ class Function(Selector):
     name = "function"
     requires_nonnegative_losses = False
     function: ChooseIndices
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        check_integer(self, "every", 1)
+    every: Annotated[int, Between(1, MOST_STEPS)] = 1
 
     def __repr__(self) -> str:
         return f"{self.name}({getattr(self.function, '__name__', self.function)}, every={self.every})"

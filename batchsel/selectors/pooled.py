@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer
 from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import padded_plan, quantize, systematic
@@ -25,9 +24,6 @@ class Pooled(Selector):
 
     pool: int
     """Batches in a pool."""
-
-    def __post_init__(self) -> None:
-        check_integer(self, "pool", 1)
 
     def pool_size(self, batch_size: int) -> int:
         """Return B."""

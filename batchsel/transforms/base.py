@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import tensorflow as tf
 
 from batchsel.core.call_syntax import to_text
+from batchsel.core.parameters import check_fields
 from batchsel.core.registry import Registry
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
@@ -42,6 +43,10 @@ class Transform:
     """True if it is known to be fast under XLA on a CPU."""
     resizes: ClassVar[bool] = False
     """True if it changes height and width, so that the model must accept any size."""
+
+    def __post_init__(self) -> None:
+        """Check the parameters by their annotations; a subclass that overrides it calls it."""
+        check_fields(self)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Return the values to record of a step: ``float32[]`` by name, with the same names at every step.

@@ -172,8 +172,8 @@ def test_lerac_multiplies_with_other_schedules_and_is_read_from_text():
         ({"k": "5 epochs"}, "got '5 epochs'"),
         ({"eta_min": 0}, "eta_min must be a number in [1e-30, 1], got 0"),
         ({"form": "linear"}, "form must be one of 'geometric', 'multiplicative', got 'linear'"),
-        ({"c": 1}, "c must be a number in (1, inf), got 1"),
-        ({"head": 0}, "head must be a number in [1e-30, 1], got 0"),
+        ({"c": 1}, "c must be a number in (1, 1000000], got 1"),
+        ({"head": 0}, "head must be a number in [1e-30, 1] or None, got 0"),
         ({"updates": 0.5}, "updates must be a whole number of at least 1, got 0.5"),
     ],
 )

@@ -85,7 +85,7 @@ def test_check_rejects_wrong_texts(text, message):
         ("one_cycle(momentum=[0.8, 0.9])", "unknown parameter of one_cycle 'momentum'. Did you mean 'momenta'"),
         ("linear(2)", "linear: end must be a number in [0, 1], got 2"),
         ("cosine(end=-0.1)", "cosine: end must be a number in [0, 1], got -0.1"),
-        ("polynomial(0)", "polynomial: power must be a number in (0, inf), got 0"),
+        ("polynomial(0)", "polynomial: power must be a number in [1e-06, 1000000], got 0"),
         ("exponential(0)", "exponential: end must be a number in (0, 1], got 0"),
         (
             "warmup(share=2)",
@@ -93,7 +93,7 @@ def test_check_rejects_wrong_texts(text, message):
         ),
         ("warmup('a')", "warmup: share must be a share of the budget in (0, 1] or a text such as '5 passes', got 'a'"),
         ("warmup('1.2.3 passes')", "warmup: share must be a share of the budget in (0, 1] or a text such as"),
-        ("warmup(start=-1)", "warmup: start must be a number in [0, 1], got -1"),
+        ("warmup(start=-1)", "warmup: start must be a number in [0, 1] or 'base', got -1"),
         ("warmup(start='bottom')", "warmup: start must be a number in [0, 1] or 'base', got 'bottom'"),
         ("warmup(form='gradual')", "warmup: form must be one of 'linear', 'constant', got 'gradual'"),
         ("step([])", "step: at must list at least one milestone"),
@@ -101,20 +101,19 @@ def test_check_rejects_wrong_texts(text, message):
         ("step([0.5, 0])", "'5 passes', got [0.5, 0]"),
         ("step(times=0)", "step: times must be a number in (0, 1000], got 0"),
         ("inverse_sqrt(0)", "inverse_sqrt: warmup must be a share of the budget in (0, 1]"),
-        ("one_cycle(peak=0)", "one_cycle: peak must be a number in (0, inf), got 0"),
-        ("one_cycle(div=0.5)", "one_cycle: div must be a number in [1, inf), got 0.5"),
+        ("one_cycle(peak=0)", "one_cycle: peak must be a number in (0, 1000000] or None, got 0"),
+        ("one_cycle(div=0.5)", "one_cycle: div must be a number in [1, 1000000000], got 0.5"),
         ("one_cycle(rise=1)", "one_cycle: rise must be a number in (0, 1), got 1"),
         ("one_cycle(momenta=0.9)", "one_cycle: momenta must be the lowest and the highest momentum, in [0, 1)"),
-        ("one_cycle(momenta=[0.95, 0.85])", "as in [0.85, 0.95]; got [0.95, 0.85]"),
+        ("one_cycle(momenta=[0.95, 0.85])", "as in [0.85, 0.95] or None, got [0.95, 0.85]"),
         ("scale('cubic')", "scale: rule must be one of 'linear', 'sqrt', 'none', got 'cubic'"),
         ("scale(batch=0)", "scale: batch must be a whole number of at least 1, got 0"),
-        ("scale(rate=-1)", "scale: rate must be a number in (0, inf), got -1"),
+        ("scale(rate=-1)", "scale: rate must be a number in (0, 1000000] or None, got -1"),
         ("one_cycle(peak=1) | scale(rate=0.1)", "one_cycle and scale both set the learning rate"),
         ("./nowhere.py:rate", "there is no file 'nowhere.py' to load 'rate' from"),
     ],
 )
 def test_impossible_parameters_are_refused(text, message):
-    check(text)
     with pytest.raises(UsageError, match=re.escape(message)):
         schedule(text)
 
@@ -173,23 +172,23 @@ def test_every_class_is_public():
 
 shares = st.floats(0, 1)
 above_none = st.floats(0, 1, exclude_min=True)
-large = st.floats(1, allow_infinity=False)
+large = st.floats(1, 1e9)
 durations = above_none | st.floats(0.01, 1e6).map(lambda passes: f"{passes} passes")
 points = st.lists(durations, min_size=1, max_size=4)
-rates = st.none() | st.floats(0, exclude_min=True, allow_infinity=False)
+rates = st.none() | st.floats(0, 1e6, exclude_min=True)
 pairs = st.lists(st.floats(0, 1, exclude_max=True), min_size=2, max_size=2).map(sorted)
 parts = st.one_of(
     st.just(Constant()),
     st.builds(Linear, shares),
     st.builds(Cosine, shares),
-    st.builds(Polynomial, st.floats(0, exclude_min=True, allow_infinity=False), shares),
+    st.builds(Polynomial, st.floats(1e-6, 1e6), shares),
     st.builds(Exponential, above_none),
     st.builds(StepDecay, points, above_none),
     st.builds(InverseSqrt, durations, shares),
     st.builds(Warmup, durations, shares | st.just("base"), st.sampled_from(["linear", "constant"])),
     st.builds(OneCycle, rates, large, large, st.floats(0.001, 0.999), st.none() | pairs),
     st.builds(LeRaC, durations, above_none.map(lambda rate: max(rate, 1e-9))),
-    st.builds(Scale, st.sampled_from(["linear", "sqrt", "none"]), st.integers(1), rates),
+    st.builds(Scale, st.sampled_from(["linear", "sqrt", "none"]), st.integers(1, 2**31 - 1), rates),
 )
 
 

@@ -95,7 +95,7 @@ def test_unreadable_text_is_shown_with_an_example(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("loss_ema | warmup(1e999)", "warmup: passes must be a number in [0, inf), got inf"),
+        ("loss_ema | warmup(1e999)", "warmup: passes must be a number in [0, 1000000], got inf"),
         ("rendom", "unknown selector 'rendom'. Did you mean 'random'? There are 7"),
         ("loss_ema | warmpu(1)", "unknown selector 'warmpu'. Did you mean 'warmup'?"),
         ("xyzzy", "unknown selector 'xyzzy'. Known: "),
@@ -110,23 +110,23 @@ def test_unreadable_text_is_shown_with_an_example(text, words):
         ("loss_ema(None)", "decay must be a number"),
         ("loss_ema([0.9])", "decay must be a number"),
         ("loss_ema(1j)", "decay must be a number"),
-        ("loss_ema | warmup(-1)", "warmup: passes must be a number in [0, inf), got -1"),
+        ("loss_ema | warmup(-1)", "warmup: passes must be a number in [0, 1000000], got -1"),
         ("loss_ema | mix(1.5)", "mix: uniform must be a number in [0, 1], got 1.5"),
-        ("loss_ema | anneal(to='nowhere')", "anneal: to must be one of 'uniform', got 'nowhere'"),
-        ("loss_ema | anneal(to=['uniform'])", "anneal: to must be one of 'uniform'"),
+        ("loss_ema | anneal(to='nowhere')", "anneal: to must be 'uniform', got 'nowhere'"),
+        ("loss_ema | anneal(to=['uniform'])", "anneal: to must be 'uniform'"),
         ("loss_ema | anneal(start=0.5, end=0.5)", "end must be above start, got start=0.5, end=0.5"),
         (
             "loss_ema | proportional(0)",
-            "every must be a positive whole number of steps, a share of a pass between 0 and 1, or None, got 0",
+            "every must be a positive whole number of steps up to 1048576, a share of a pass between 0 and 1, or None, got 0",
         ),
         (
             "loss_ema | proportional(1.0)",
-            "every must be a positive whole number of steps, a share of a pass between 0 and 1, or None, got 1.0",
+            "every must be a positive whole number of steps up to 1048576, a share of a pass between 0 and 1, or None, got 1.0",
         ),
         ("smart(top=0)", "top must be a number in (0, 1], got 0"),
         (
             "smart(every=True)",
-            "every must be a positive whole number of steps, a share of a pass between 0 and 1, or None, got True",
+            "every must be a positive whole number of steps up to 1048576, a share of a pass between 0 and 1, or None, got True",
         ),
         ("candidates(pool=0)", "pool must be a whole number of at least 1, got 0"),
         ("candidates(of='features')", "of must be one of 'loss', 'gradient_norm', 'probability'"),
@@ -175,7 +175,7 @@ SHARE = st.floats(0, 1) | st.integers(0, 1)
 BELOW_ONE = st.floats(0, 1, exclude_max=True)
 EVERY = st.none() | st.integers(1, 10**6)
 MODIFIERS = st.one_of(
-    st.builds(Warmup, st.floats(0, allow_infinity=False) | st.integers(0, 10**6)),
+    st.builds(Warmup, st.floats(0, 1e6) | st.integers(0, 10**6)),
     st.builds(Mix, SHARE),
     st.builds(Anneal, start=st.floats(0, 0.5), end=st.floats(0.5, 1, exclude_min=True)),
 )
@@ -189,7 +189,7 @@ SELECTORS = st.one_of(
 
 
 @given(SELECTORS)
-@example(Pipe(LossEMA(5e-324), (Warmup(10**22),)))
+@example(Pipe(LossEMA(5e-324), (Warmup(10**6),)))
 def test_every_selector_is_parsed_from_its_repr(chosen):
     assert resolve(repr(chosen)) == chosen
 

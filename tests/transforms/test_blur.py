@@ -218,9 +218,9 @@ def test_several_steps_in_one_call_are_those_of_single_calls():
         ({"until": "soon"}, "blur: until must be a share"),
         ({"form": "linear"}, "blur: form must be one of 'fixed', 'chance', 'sigma', got 'linear'"),
         ({"chance": 0}, "blur: chance must be a number in (0, 1], got 0"),
-        ({"size": 4}, "blur: size must be an odd whole number of at least 3, got 4"),
-        ({"size": 1}, "blur: size must be an odd whole number of at least 3, got 1"),
-        ({"size": 3.0}, "blur: size must be an odd whole number of at least 3, got 3.0"),
+        ({"size": 4}, "blur: size must be an odd whole number of at least 3 and at most 255 or None, got 4"),
+        ({"size": 1}, "blur: size must be an odd whole number of at least 3 and at most 255 or None, got 1"),
+        ({"size": 3.0}, "blur: size must be an odd whole number of at least 3 and at most 255 or None, got 3.0"),
     ],
 )
 def test_wrong_parameters_are_rejected_with_a_message(settings, words):

@@ -227,9 +227,9 @@ def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path:
 
 
 def _load_card(name: str) -> DatasetCard:
-    from batchsel import cards
+    from batchsel.experiments.spec.card_problems import load_dataset_card
 
-    return cards.load("datasets", name)
+    return load_dataset_card(name)
 
 
 def _print_json(values: dict[str, Any]) -> None:

@@ -104,13 +104,10 @@ def _print_plan(card: ExperimentCard, folder: Path, seeds: int | None, as_json: 
 
 def _load(name: str, scaled: bool) -> tuple[ExperimentCard, Path]:
     """Return the card or its scaled form, and the default folder of its records."""
-    from batchsel import cards
+    from batchsel.experiments.spec.card_problems import load_experiment_card
 
-    if name.endswith(".toml"):
-        path = Path(name)
-        card, folder = cards.load_file("experiments", path), path.with_suffix("")
-    else:
-        card, folder = cards.load("experiments", name), Path("experiments") / name
+    card = load_experiment_card(name)
+    folder = Path(name).with_suffix("") if name.endswith(".toml") else Path("experiments") / name
     if not scaled:
         return card, folder
     if card.scaled is None:

@@ -11,7 +11,7 @@ from batchsel.cli.support import display
 from batchsel.cli.support.output import check_figure_path, print_json
 from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options
 from batchsel.cli.support.summary import summarize
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.run.run_folder import CHECKPOINT
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
@@ -121,7 +121,8 @@ def _run(spec: RunSpec, folder: Path, progress: str, options: dict[str, Any]) ->
             folder.parent, folder=folder, download_progress=download_progress, watch=watch, on_wait=on_wait, **options
         )
         try:
-            return run(spec, context)
+            with working_on(f"training {spec.model} on {spec.dataset} with {spec.selector}"):
+                return run(spec, context)
         except (KeyboardInterrupt, UserError) as error:
             if (folder / CHECKPOINT).is_file():
                 _report_checkpoint(error, folder)

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from batchsel.cli.support.user_data import KINDS, user_data_name
 from batchsel.errors import UsageError
 from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
-from batchsel.experiments.spec.run_spec import RunSpec, read_file
+from batchsel.experiments.spec.run_spec import RunSpec, read_file, read_spec
 from batchsel.experiments.spec.settings import declared_settings
 
 
@@ -117,7 +117,7 @@ def resolve_resumed_run(folder: Path, settings: Mapping[str, Any], config: str |
     if changed or config:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
         raise UsageError(f"--resume keeps the settings of the run. Leave out {options}.")
-    return RunSpec(**read_file(folder / CONFIG))
+    return read_spec(folder / CONFIG)
 
 
 def _add_label(dataset: str, label: str) -> str:

@@ -7,12 +7,14 @@ The pickles of the Python form are read as records of arrays: nothing that they 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from batchsel.core.filesystem.reading import describe, reading
+from batchsel.core.parameters import LARGEST, Between
 from batchsel.data.builders.image_arrays import Container, form_finder, load_image_arrays
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
@@ -33,6 +35,13 @@ FileReader = Callable[[], dict[str, bytes]]
 """Function that reads the files of a form: contents by name."""
 BatchParser = Callable[[bytes, int, str], tuple[np.ndarray, np.ndarray]]
 """Function that parses a file, given its bytes, the number of classes and its name: images and labels."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    imbalance: Annotated[float, Between(1, LARGEST)] | None = None
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchsel.core.parameters import FileName, Names, Parts
 from batchsel.data.builders.image_folders import ImageFolderOptions, build_image_dataset, list_images
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
 from batchsel.data.formats.archives import unpack
 from batchsel.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    parts: Parts
+    root: str = ""
+    folders: Names = ()
+    archive: FileName | None = None
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

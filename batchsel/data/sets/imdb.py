@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from batchsel.core.filesystem.reading import reading
+from batchsel.core.parameters import Vocabulary
 from batchsel.data.builders.texts import Texts, build_text_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
@@ -18,6 +20,13 @@ from batchsel.errors import UserError
 
 _ARCHIVE = "aclImdb_v1.tar.gz"
 _NAME = re.compile(r"(?:^|/)(?P<split>train|test)/(?P<label>neg|pos)/(?P<number>\d+)_\d+\.txt$")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    words: Vocabulary
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

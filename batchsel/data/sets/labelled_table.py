@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from batchsel.core.parameters import FileNames, Names, PositiveAmount
 from batchsel.data.builders.tables import build_table_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
 from batchsel.data.formats.delimited import parse_numbers, read_delimited
 from batchsel.data.formats.npz import read_npz
 from batchsel.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    files: FileNames
+    target: str
+    without: Names = ()
+    labels: Names = ()
+    divide_target_by: PositiveAmount | None = None
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.core.parameters import Encoding, FileNames, Names, Vocabulary
 from batchsel.data.builders.texts import Texts, build_text_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
@@ -18,6 +20,22 @@ class _TableFile(NamedTuple):
     path: Path
     member: str
     """Name of the file in an archive, or empty."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    train: FileNames
+    test: FileNames
+    label: str
+    text: str | FileNames
+    labels: FileNames
+    words: Vocabulary
+    columns: Names = ()
+    quoted: bool = True
+    encoding: Encoding = "utf-8"
+    without: Names = ()
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

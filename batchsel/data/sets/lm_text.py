@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from batchsel.core.parameters import Between, Names, Parts
 from batchsel.data.builders.language_model import (
     SequenceForm,
     build_sequence_dataset,
@@ -19,6 +21,17 @@ from batchsel.data.storage.hashing import check_content
 from batchsel.errors import UserError
 
 _ALL = "all"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    subwords: Annotated[int, Between(2, 2**20)]
+    files: Names = ()
+    parts: Parts | None = None
+    marker: str = ""
+    columns: Names = ()
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

@@ -11,10 +11,12 @@ then density and difficulty would be confounded.
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 
+from batchsel.core.parameters import INT32, Amount, Between
 from batchsel.data.builders.tables import build_table_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
@@ -140,6 +142,16 @@ def arc_length(angle: Any, start: float, growth: float) -> Any:
         return (radius * np.hypot(radius, growth) + growth**2 * np.arcsinh(radius / growth)) / (2 * growth)
 
     return primitive(start + growth * angle) - primitive(start)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a card, checked when the card is read."""
+
+    arms: Annotated[int, Between(2, 1000)] = 2
+    turns: Annotated[float, Between(0, 100, lower_open=True)] = 2.0
+    noise: Amount = 0.02
+    seed: Annotated[int, Between(0, INT32)] = 0
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:

@@ -11,7 +11,7 @@ from typing import Any
 from batchsel.core.filesystem.reading import reading
 from batchsel.core.locking.locks import Held, hold_lock
 from batchsel.errors import UsageError, UserError
-from batchsel.experiments.spec.run_spec import RunSpec, read_file
+from batchsel.experiments.spec.run_spec import RunSpec, read_spec
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
@@ -131,10 +131,7 @@ def read_settings(folder: Path) -> RunSpec:
         raise UsageError(
             f"{folder} holds no run: there is {' and '.join(f'no {name}' for name in missing)}. {_hint(folder)}"
         )
-    try:
-        return RunSpec(**read_file(folder / CONFIG))
-    except TypeError as error:
-        raise UsageError(f"{folder / CONFIG} does not hold all settings of a run: {error}.") from None
+    return read_spec(folder / CONFIG)
 
 
 def read_text(path: Path) -> str:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from batchsel import cards, data
+from batchsel import data
 from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
 from batchsel.data.user.references import fingerprint_by_name, has_no_card
 from batchsel.data.user.table import SUFFIXES
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError, UserError, working_on
+from batchsel.experiments.spec.card_problems import load_dataset_card
 
 
 def find_card(name: str, folder: str | None = None, offline: bool = False) -> Any:
@@ -58,7 +59,7 @@ def card_targets(name: str) -> dict[str, str]:
         >>> card_targets("iris")["medium"]
         'accuracy>=0.93'
     """
-    card = None if _is_in_file(name) else cards.load("datasets", name)
+    card = None if _is_in_file(name) else load_dataset_card(name)
     return {level: target.text for level, target in card.targets.items()} if card else {}
 
 
@@ -100,7 +101,8 @@ def load(name: str, folder: str | None = None, offline: bool = False, progress: 
         90
     """
     card = name if _is_in_file(name) else _load_card(name)
-    return data.load(card, folder=folder, offline=offline, progress=progress)
+    with working_on(f"loading the data set {name}"):
+        return data.load(card, folder=folder, offline=offline, progress=progress)
 
 
 def load_arrays(part: Any) -> tuple[Any, ...]:
@@ -136,7 +138,7 @@ def _load_card(name: str) -> Any:
             f"no data in a file or folder {name!r}. Expected ./mine.csv:label, ./mine.txt, ./mine.py:load, or a folder"
             " of class folders, optionally followed by :size=96 or :skip_broken."
         )
-    return cards.load("datasets", name)
+    return load_dataset_card(name)
 
 
 def _is_in_file(name: str) -> bool:

@@ -9,6 +9,7 @@ from batchsel import schedules
 from batchsel.cards.experiment_cards import MEASURES
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.spec.budget import Budget
+from batchsel.experiments.spec.card_problems import TEXT_CHECKS
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.experiments.spec.settings import declared_settings
 
@@ -78,23 +79,13 @@ def _learning_rate(settings: Mapping[str, Any], chosen: bool) -> Any:
 
 
 def check_names(spec: RunSpec) -> None:
-    """Look up the names in a spec, before anything is downloaded or imported.
+    """Look up the names in a spec and check their parameters, before anything is downloaded or imported.
 
     Raises:
-        UserError: If a name is unknown or a text cannot be parsed.
+        UserError: If a name is unknown, a parameter is not allowed, or a text cannot be parsed.
     """
-    from batchsel import models, optimizers
-    from batchsel.selectors import text
-    from batchsel.transforms.augmentation.registry import REGISTRY as AUGMENTATIONS
-    from batchsel.transforms.curricula.registry import REGISTRY as CURRICULA
-
-    models.check(spec.model)
-    optimizers.check(spec.optimizer)
-    text.check(spec.selector)
-    if spec.augment:
-        AUGMENTATIONS.check(spec.augment)
-    if spec.curriculum:
-        CURRICULA.check(spec.curriculum)
+    for name, check in TEXT_CHECKS.items():
+        check(getattr(spec, name))
 
 
 def check_diagnostics(names: Iterable[str]) -> None:

@@ -6,15 +6,15 @@ import dataclasses
 import hashlib
 import json
 import re
-import tomllib
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
 from batchsel import schedules
 from batchsel.core.filesystem.reading import check_is_file
+from batchsel.core.filesystem.toml_files import parse_toml
 from batchsel.core.target import Target
-from batchsel.errors import UsageError, unknown_name
+from batchsel.errors import UsageError, UserError, shown, unknown_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.settings import (
     at_least,
@@ -265,18 +265,38 @@ def read_file(path: str | Path) -> dict[str, Any]:
     """
     try:
         check_is_file(path, allow_shell_pipes=True)
-        values = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the configuration {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the configuration {path} is not TOML: {error}.") from None
+        values = parse_toml(Path(path).read_bytes(), f"the configuration {path}")
+    except UserError as error:
+        raise UsageError(str(error)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        raise UsageError(f"cannot read the configuration {shown(str(path))}: {reason}.") from None
     known = [each.name for each in declared_settings(RunSpec)]
     for key, value in values.items():
         if key not in known:
             raise UsageError(f"{path}: {unknown_name('setting', key, known)}")
         if not isinstance(value, str | int | float):
-            raise UsageError(f"{path}: {key} cannot be {value!r}; a setting is a text, a number or true or false.")
+            raise UsageError(f"{path}: {key} cannot be {shown(value)}; a setting is a text, a number or true or false.")
     return values
+
+
+def read_spec(path: str | Path) -> RunSpec:
+    """Read the complete settings of a run from a TOML file, such as that of an interrupted run.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: If it cannot be read, or a setting is missing, unknown or wrong.
+    """
+    values = read_file(path)
+    missing = [each.name for each in declared_settings(RunSpec) if each.default is MISSING and each.name not in values]
+    if missing:
+        raise UsageError(f"{path} lacks the setting {', '.join(missing)}. Restore the file, or start a new run.")
+    try:
+        return RunSpec(**values)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def to_toml(spec: RunSpec) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Share
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.interpolation import cosine_ramp, interpolate
@@ -32,11 +32,8 @@ class Cosine(Schedule):
         (0.5, 0.125)
     """
 
-    end: float = 0.0
+    end: Share = 0.0
     name: ClassVar[str] = "cosine"
-
-    def __post_init__(self) -> None:
-        check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveShare
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 
@@ -29,11 +29,8 @@ class Exponential(Schedule):
         0.1
     """
 
-    end: float = 0.01
+    end: PositiveShare = 0.01
     name: ClassVar[str] = "exponential"
-
-    def __post_init__(self) -> None:
-        check_range(self, "end", 0, 1, lower_open=True)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

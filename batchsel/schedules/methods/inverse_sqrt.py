@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
-from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share, parse_passes
+from batchsel.core.parameters import Duration, Share
+from batchsel.core.timestamp import Timestamp, elapsed_share, parse_passes
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.interpolation import interpolate
 
@@ -39,13 +39,9 @@ class InverseSqrt(Schedule):
         [0.0, 0.5, 1.0, 0.5, 0.25]
     """
 
-    warmup: float | str = 0.05
-    start: float = 0.0
+    warmup: Duration = 0.05
+    start: Share = 0.0
     name: ClassVar[str] = "inverse_sqrt"
-
-    def __post_init__(self) -> None:
-        check_duration(self, "warmup")
-        check_range(self, "start", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

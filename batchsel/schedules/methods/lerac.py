@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_integer, check_range
-from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share
+from batchsel.core.parameters import LARGEST, Between, Duration
+from batchsel.core.timestamp import Timestamp, elapsed_share
 from batchsel.schedules.base import Schedule
 
-FORMS = ("geometric", "multiplicative")
-_SMALLEST = 1e-30
-"""Smaller rates and factors would not be normal float32 numbers."""
 _OVERSHOOT = 1.1
 """Largest product, relative to the common rate, that the authors' code allows; here it is cut to the common rate."""
 _TOLERANCE = 1e-4
@@ -72,21 +69,12 @@ class LeRaC(Schedule):
 
     name: ClassVar[str] = "lerac"
     by_layer: ClassVar[bool] = True
-    k: float | str = 0.05
-    eta_min: float = 1e-8
-    form: str = "geometric"
-    c: float = 10.0
-    head: float | None = None
-    updates: int = 1
-
-    def __post_init__(self) -> None:
-        check_duration(self, "k")
-        check_range(self, "eta_min", _SMALLEST, 1)
-        check_choice(self, "form", FORMS)
-        check_range(self, "c", 1, math.inf, lower_open=True, upper_open=True)
-        if self.head is not None:
-            check_range(self, "head", _SMALLEST, 1)
-        check_integer(self, "updates", 1)
+    k: Duration = 0.05
+    eta_min: Annotated[float, Between(1e-30, 1)] = 1e-8
+    form: Literal["geometric", "multiplicative"] = "geometric"
+    c: Annotated[float, Between(1, LARGEST, lower_open=True)] = 10.0
+    head: Annotated[float, Between(1e-30, 1)] | None = None
+    updates: Annotated[int, Between(1, 2**20)] = 1
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return 1: only the factors by layer change."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Share
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.interpolation import interpolate
@@ -31,11 +31,8 @@ class Linear(Schedule):
         (0.75, 0.75)
     """
 
-    end: float = 0.0
+    end: Share = 0.0
     name: ClassVar[str] = "linear"
-
-    def __post_init__(self) -> None:
-        check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Between, Momenta, PositiveAmount
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.interpolation import cosine_ramp, interpolate
 
@@ -48,23 +45,18 @@ class OneCycle(Schedule):
         [0.95, 0.85, 0.95]
     """
 
-    peak: float | None = None
-    div: float = 25.0
-    final_div: float = 10000.0
-    rise: float = 0.3
-    momenta: Sequence[float] | None = None
+    peak: PositiveAmount | None = None
+    div: Annotated[float, Between(1, 1e9)] = 25.0
+    final_div: Annotated[float, Between(1, 1e12)] = 10000.0
+    rise: Annotated[float, Between(0, 1, lower_open=True, upper_open=True)] = 0.3
+    momenta: Momenta | None = None
     name: ClassVar[str] = "one_cycle"
 
     def __post_init__(self) -> None:
-        if self.peak is not None:
-            check_range(self, "peak", 0, math.inf, lower_open=True, upper_open=True)
-        check_range(self, "div", 1, math.inf, upper_open=True)
-        check_range(self, "final_div", 1, math.inf, upper_open=True)
-        check_range(self, "rise", 0, 1, lower_open=True, upper_open=True)
+        super().__post_init__()
         if self.momenta is not None:
-            object.__setattr__(
-                self, "momenta", _check_momenta(self.momenta)
-            )  # as a tuple, so that equal schedules compare equal
+            # As a tuple, so that equal schedules compare equal.
+            object.__setattr__(self, "momenta", tuple(self.momenta))
 
     @property
     def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -92,14 +84,3 @@ class OneCycle(Schedule):
         rise = tf.constant(self.rise, tf.float32)
         share = tf.minimum(timestamp.progress / rise, (1.0 - timestamp.progress) / (1.0 - rise))
         return cosine_ramp(tf.minimum(share, 1.0))
-
-
-def _check_momenta(value: Any) -> tuple[float, float]:
-    pair = tuple(value) if isinstance(value, list | tuple) else ()
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in pair)
-    if len(pair) != 2 or not numbers or not 0 <= pair[0] <= pair[1] < 1:
-        raise UsageError(
-            "one_cycle: momenta must be the lowest and the highest momentum, in [0, 1), as in [0.85, 0.95]; got"
-            f" {value!r}."
-        )
-    return pair

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import LARGEST, Between, Share
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.interpolation import interpolate
@@ -35,13 +34,9 @@ class Polynomial(Schedule):
         0.25
     """
 
-    power: float = 2.0
-    end: float = 0.0
+    power: Annotated[float, Between(1e-6, LARGEST)] = 2.0
+    end: Share = 0.0
     name: ClassVar[str] = "polynomial"
-
-    def __post_init__(self) -> None:
-        check_range(self, "power", 0, math.inf, lower_open=True, upper_open=True)
-        check_range(self, "end", 0, 1)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_integer, check_range
+from batchsel.core.parameters import INT32, Between, PositiveAmount
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules.base import Schedule
@@ -40,16 +40,10 @@ class Scale(Schedule):
         4.0
     """
 
-    rule: str = "linear"
-    batch: int = 256
-    rate: float | None = None
+    rule: Literal["linear", "sqrt", "none"] = "linear"
+    batch: Annotated[int, Between(1, INT32)] = 256
+    rate: PositiveAmount | None = None
     name: ClassVar[str] = "scale"
-
-    def __post_init__(self) -> None:
-        check_choice(self, "rule", ("linear", "sqrt", "none"))
-        check_integer(self, "batch", 1)
-        if self.rate is not None:
-            check_range(self, "rate", 0, math.inf, lower_open=True, upper_open=True)
 
     @property
     def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]

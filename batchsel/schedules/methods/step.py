@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import LARGEST, Between, Milestones
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules.base import Schedule
-from batchsel.schedules.milestones import check_milestones, count_reached
+from batchsel.schedules.milestones import count_reached
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,17 +34,17 @@ class StepDecay(Schedule):
         [1.0, 0.1, 0.01]
     """
 
-    at: Sequence[float | str] = (0.5, 0.75)
-    times: float = 0.1
+    at: Milestones = (0.5, 0.75)
+    times: Annotated[float, Between(0, 1000, lower_open=True)] = 0.1
     name: ClassVar[str] = "step"
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "at", check_milestones(self, "at")
-        )  # as a tuple, so that equal schedules compare equal
+        super().__post_init__()
+        object.__setattr__(self, "at", tuple(self.at))  # as a tuple, so that equal schedules compare equal
         if not self.at:
             raise UsageError("step: at must list at least one milestone, as in step(at=[0.5, 0.75]).")
-        check_range(self, "times", 0, 1000, lower_open=True)
+        if self.times ** len(self.at) > LARGEST:
+            raise UsageError(f"step: {len(self.at)} times {self.times} grows above {LARGEST:g}; use fewer milestones.")
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
-from batchsel.core.timestamp import Timestamp, check_duration, elapsed_share
-from batchsel.errors import UsageError
+from batchsel.core.parameters import Duration, Share
+from batchsel.core.timestamp import Timestamp, elapsed_share
 from batchsel.schedules.base import Schedule
 from batchsel.schedules.interpolation import interpolate
 
@@ -45,18 +44,10 @@ class Warmup(Schedule):
         0.03125
     """
 
-    share: float | str = 0.05
-    start: float | str = 0.0
-    form: str = "linear"
+    share: Duration = 0.05
+    start: Share | Literal["base"] = 0.0
+    form: Literal["linear", "constant"] = "linear"
     name: ClassVar[str] = "warmup"
-
-    def __post_init__(self) -> None:
-        check_duration(self, "share")
-        if isinstance(self.start, str) and self.start != _BASE:
-            raise UsageError(f"warmup: start must be a number in [0, 1] or 'base', got {self.start!r}.")
-        if self.start != _BASE:
-            check_range(self, "start", 0, 1)
-        check_choice(self, "form", ("linear", "constant"))
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the factor."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer
+from batchsel.core.parameters import Pool
 from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
 
@@ -33,10 +33,7 @@ class Hardest(Draw):
     """
 
     name = "hardest"
-    pool: int = 2
-
-    def __post_init__(self) -> None:
-        check_integer(self, "pool", 1)
+    pool: Pool = 2
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass that trains on one sample in `pool`."""

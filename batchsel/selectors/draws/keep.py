@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Share
 from batchsel.selectors.ops.sampling import bernoulli, padded_plan, partition_kept
 from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
@@ -38,10 +38,7 @@ class Keep(Draw):
 
     name = "keep"
     rescale: bool = False
-    until: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "until", 0, 1)
+    until: Share = 1.0
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass over all samples."""

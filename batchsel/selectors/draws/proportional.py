@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.selectors.ops.plan_interval import check_interval, interval_in_steps
+from batchsel.core.parameters import Interval
+from batchsel.selectors.ops.plan_interval import interval_in_steps
 from batchsel.selectors.ops.sampling import plan_in_proportion
 from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
@@ -34,10 +35,7 @@ class Proportional(Draw):
     """
 
     name = "proportional"
-    every: float | None = None
-
-    def __post_init__(self) -> None:
-        check_interval(self)
+    every: Interval = None
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return `every` in steps."""

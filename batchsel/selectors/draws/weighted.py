@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
-from batchsel.selectors.ops.plan_interval import check_interval, interval_in_steps
+from batchsel.core.parameters import Interval, Share
+from batchsel.selectors.ops.plan_interval import interval_in_steps
 from batchsel.selectors.ops.sampling import deal_into_batches, first_then_shares, systematic
 from batchsel.selectors.pipe import Draw
 from batchsel.selectors.types import Context, Plan
@@ -40,17 +41,10 @@ class Weighted(Draw):
     """
 
     name = "weighted"
-    beta: float = 1.0
-    end: float | None = None
-    scale: str = "none"
-    every: float | None = None
-
-    def __post_init__(self) -> None:
-        check_range(self, "beta", 0, 1)
-        if self.end is not None:
-            check_range(self, "end", 0, 1)
-        check_choice(self, "scale", ("none", "mean", "max"))
-        check_interval(self)
+    beta: Share = 1.0
+    end: Share | None = None
+    scale: Literal["none", "mean", "max"] = "none"
+    every: Interval = None
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return `every` in steps."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from batchsel.core.checks import check_choice_value
+from typing import Literal
+
+from batchsel.core.parameters import Amount, PositiveAmount, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.draws.reweigh import Reweigh
@@ -10,7 +12,10 @@ from batchsel.selectors.modifiers.blending import Warmup
 from batchsel.selectors.scores.prediction_variance import PredictionVariance
 
 
-def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) -> Part:
+@checked
+def active_bias(
+    by: Literal["sampling", "weighing"] = "sampling", floor: PositiveAmount = 0.02, warmup: Amount = 1
+) -> Part:
     """Emphasize samples whose prediction varies, by drawing them more often or by larger weights.
 
     Formula: ``prediction_variance(floor) | warmup(passes) | proportional``, or ``... | reweigh``.
@@ -31,7 +36,6 @@ def active_bias(by: str = "sampling", floor: float = 0.02, warmup: float = 1) ->
         >>> active_bias("weighing")
         prediction_variance(floor=0.02) | warmup(passes=1) | reweigh
     """
-    check_choice_value("active_bias", "by", by, ("sampling", "weighing"))
     return PredictionVariance(floor) | Warmup(warmup) | (Proportional() if by == "sampling" else Reweigh())
 
 

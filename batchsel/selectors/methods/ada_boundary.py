@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from batchsel.core.parameters import Amount, AtLeastOne, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.modifiers.blending import Warmup
@@ -9,7 +12,12 @@ from batchsel.selectors.modifiers.pressures import Pressure
 from batchsel.selectors.scores.boundary import Boundary
 
 
-def ada_boundary(side: str = "near", pressure: float = 32.0, warmup: float = 1) -> Part:
+@checked
+def ada_boundary(
+    side: Literal["near", "hard", "easy"] = "near",
+    pressure: AtLeastOne = 32.0,
+    warmup: Amount = 1,
+) -> Part:
     """Draw samples near the decision boundary.
 
     Formula: ``boundary(side) | pressure(pressure, pressure) | warmup(passes) | proportional``.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice
+from batchsel.core.parameters import Pool
 from batchsel.selectors.base import State
 from batchsel.selectors.pooled import Pooled, take_in_proportion, top_k
 from batchsel.selectors.types import Context, SampleStats, Selection
@@ -46,14 +47,12 @@ class Candidates(Pooled):
 
     name = "candidates"
     uses_training_losses = False
-    pool: int = 2
-    of: str = "loss"
-    take: str = "top"
+    pool: Pool = 2
+    of: Literal["loss", "gradient_norm", "probability", "last_layer"] = "loss"
+    take: Literal["top", "proportional", "unbiased"] = "top"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self, "of", tuple(_SIGNALS))
-        check_choice(self, "take", ("top", "proportional", "unbiased"))
         object.__setattr__(self, "signals", _SIGNALS[self.of])
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:

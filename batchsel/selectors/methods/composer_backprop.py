@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, check_range
+from batchsel.core.parameters import Between, Share
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.pooled import Pooled, take_in_proportion
@@ -43,17 +44,14 @@ class ComposerBackprop(Pooled):
 
     name = "composer_backprop"
     uses_training_losses = False
-    keep: float = 0.5
-    start: float = 0.5
-    end: float = 0.9
-    interrupt: int = 2
+    keep: Annotated[float, Between(1 / 1024, 1)] = 0.5
+    start: Share = 0.5
+    end: Share = 0.9
+    interrupt: Annotated[int, Between(0, 2**20)] = 2
     can_skip_scoring = True
 
     def __post_init__(self) -> None:
-        check_range(self, "keep", 0, 1, lower_open=True)
-        check_range(self, "start", 0, 1)
-        check_range(self, "end", 0, 1)
-        check_integer(self, "interrupt", 0)
+        super().__post_init__()
         if self.end <= self.start:
             raise UsageError(f"composer_backprop: end must be above start, got start={self.start}, end={self.end}.")
         object.__setattr__(self, "pool", math.ceil(1 / self.keep - 1e-9))

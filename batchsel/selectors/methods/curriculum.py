@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from batchsel.core.parameters import ArrayFile, PositiveShare, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.pacing import Pacing
@@ -9,12 +12,13 @@ from batchsel.selectors.scores.last_loss import LastLoss
 from batchsel.selectors.scores.precomputed import PrecomputedScores
 
 
+@checked
 def curriculum(
-    start: float = 0.1,
-    end: float = 0.5,
-    form: str = "exponential",
-    order: str = "easy",
-    difficulty: str | None = None,
+    start: PositiveShare = 0.1,
+    end: PositiveShare = 0.5,
+    form: Literal["exponential", "linear", "step"] = "exponential",
+    order: Literal["easy", "hard"] = "easy",
+    difficulty: ArrayFile | None = None,
 ) -> Part:
     """Train on the easiest samples first, and add harder ones as training goes on.
 

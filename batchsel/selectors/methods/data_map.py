@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveShare
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.sampling import padded_plan, scatter_update
 from batchsel.selectors.types import Context, Plan, SampleStats
@@ -60,11 +60,8 @@ class DataMap(Selector):
 
     name = "mapping"
     requires_nonnegative_losses = False
-    early: float = 0.25
+    early: PositiveShare = 0.25
     signals = ("probability", "correct", "gradient_norm")
-
-    def __post_init__(self) -> None:
-        check_range(self, "early", 0, 1, lower_open=True)
 
     def init(self, n: int) -> TrainingDynamics:
         """Return statistics of samples not trained on yet."""

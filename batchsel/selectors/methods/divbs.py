@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.core.parameters import Pool
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import last_layer_products, orthogonal
 from batchsel.selectors.pooled import Pooled, take_rows
@@ -38,7 +39,7 @@ class DivBS(Pooled):
 
     name = "divbs"
     uses_training_losses = False
-    pool: int = 3
+    pool: Pool = 3
     signals = ("residuals", "features")
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Interval, ShareBelowOne, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.scores.evolved import Evolved
 
 
-def evolved_sampling(fast: float = 0.2, slow: float = 0.9, every: float | None = None) -> Part:
+@checked
+def evolved_sampling(fast: ShareBelowOne = 0.2, slow: ShareBelowOne = 0.9, every: Interval = None) -> Part:
     """Draw samples by their loss and its trend.
 
     Formula: ``evolved(fast, slow) | proportional(every)``.

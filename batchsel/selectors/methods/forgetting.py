@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveAmount
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -36,11 +36,8 @@ class Forgetting(Score):
     """
 
     name = "forgetting"
-    plus: float = 0.5
+    plus: PositiveAmount = 0.5
     signals = ("correct",)
-
-    def __post_init__(self) -> None:
-        check_range(self, "plus", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``int32[n, 2]``: events, and last outcome (-1 unseen, 0 never right, 1 wrong after right, 2 right)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batchsel.core.parameters import Pool
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import last_layer_products, orthogonal
 from batchsel.selectors.pooled import Pooled, take_rows
@@ -34,7 +35,7 @@ class GREAT(Pooled):
 
     name = "great"
     uses_training_losses = False
-    pool: int = 3
+    pool: Pool = 3
     signals = ("residuals", "features")
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import PositiveShare
 from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
-from batchsel.selectors.modifiers.pacing import FORMS, share_in_use
+from batchsel.selectors.modifiers.pacing import share_in_use
 from batchsel.selectors.ops.sampling import padded_plan, partition_kept
 from batchsel.selectors.types import Context, Plan
 
@@ -40,14 +41,9 @@ class Growing(Selector):
     name = "growing"
     requires_nonnegative_losses = False
     uses_training_losses = False
-    start: float = 0.1
-    end: float = 0.5
-    form: str = "exponential"
-
-    def __post_init__(self) -> None:
-        check_range(self, "start", 0, 1, lower_open=True)
-        check_range(self, "end", 0, 1, lower_open=True)
-        check_choice(self, "form", FORMS)
+    start: PositiveShare = 0.1
+    end: PositiveShare = 0.5
+    form: Literal["exponential", "linear", "step"] = "exponential"
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass over all data."""

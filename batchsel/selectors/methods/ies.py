@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveAmount
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter_update
 from batchsel.selectors.types import Context, Plan, SampleStats
@@ -40,12 +40,9 @@ class IES(Selector):
     """
 
     name = "ies"
-    threshold: float = 0.001
+    threshold: PositiveAmount = 0.001
     refresh: bool = True
     scores_excluded = True
-
-    def __post_init__(self) -> None:
-        check_range(self, "threshold", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Return ``float32[n, 5]`` losses, the latest first, and their ``int32[n]`` number so far."""

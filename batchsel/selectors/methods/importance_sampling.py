@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Amount, Pool, ShareBelowOne
 from batchsel.selectors.pooled import Pooled, take_in_proportion
 from batchsel.selectors.types import Context, SampleStats, Selection
 
@@ -60,17 +60,11 @@ class ImportanceSampling(Pooled):
     """
 
     name = "importance_sampling"
-    pool: int = 3
-    threshold: float | None = None
-    momentum: float = 0.9
+    pool: Pool = 3
+    threshold: Amount | None = None
+    momentum: ShareBelowOne = 0.9
     signals = ("gradient_norm",)
     can_skip_scoring = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.threshold is not None:
-            check_range(self, "threshold", 0, float("inf"), upper_open=True)
-        check_range(self, "momentum", 0, 1, upper_open=True)
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Return ``float32[]`` τ, and ``bool[]``, true if the last step was scored."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from batchsel.core.parameters import Share, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.pruning import Prune
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def infobatch(r: float = 0.5, delta: float = 0.875, threshold: str | float = "mean", rescale: bool = True) -> Part:
+@checked
+def infobatch(
+    r: Share = 0.5, delta: Share = 0.875, threshold: Literal["mean"] | Share = "mean", rescale: bool = True
+) -> Part:
     """Leave out a random share of the samples of low loss each pass, and give the others of low loss larger weights.
 
     Formula: ``last_loss | prune(r, threshold) | keep(rescale, until=delta)``: a sample whose last loss lies below the

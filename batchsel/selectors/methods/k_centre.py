@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_integer
+from batchsel.core.parameters import Between, Pool
 from batchsel.core.static_shapes import static_size
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
@@ -42,14 +43,12 @@ class KCentre(Pooled):
 
     name = "k_centre"
     uses_training_losses = False
-    pool: int = 3
-    on: str = "features"
-    dimensions: int = 16
+    pool: Pool = 3
+    on: Literal["features", "inputs", "pca"] = "features"
+    dimensions: Annotated[int, Between(1, 4096)] = 16
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self, "on", ("features", "inputs", "pca"))
-        check_integer(self, "dimensions", 1)
         object.__setattr__(self, "signals", ("features",) if self.on == "features" else ("inputs",))
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Share
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.ranking import descending_ranks
 from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter_update
@@ -43,15 +43,11 @@ class Kakurenbo(Selector):
     """
 
     name = "kakurenbo"
-    hide: float = 0.3
-    tau: float = 0.7
+    hide: Share = 0.3
+    tau: Share = 0.7
     rescale: bool = True
     signals = ("probability", "correct")
     scores_excluded = True
-
-    def __post_init__(self) -> None:
-        check_range(self, "hide", 0, 1)
-        check_range(self, "tau", 0, 1)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n]``: the probability of the true class where it was predicted, 0 elsewhere."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer
+from batchsel.core.parameters import Between
 from batchsel.core.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.selectors.base import Selector, State
@@ -41,10 +42,7 @@ class LengthBuckets(Selector):
     requires_nonnegative_losses = False
     uses_training_losses = False
     needs_inputs = True
-    pool: int = 50
-
-    def __post_init__(self) -> None:
-        check_integer(self, "pool", 1)
+    pool: Annotated[int, Between(1, 2**20)] = 50
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass."""
@@ -61,7 +59,7 @@ class LengthBuckets(Selector):
         order = context.rng.permutation(n, "length_buckets")
         lengths = tf.gather(sequence_lengths(context.inputs), order)
         # Pool after pool, in each the longest last; batches are cut from this at multiples of b.
-        pools = tf.range(n) // (self.pool * b)
+        pools = tf.range(n) // min(self.pool * b, n)
         places = tf.argsort(pools * (tf.reduce_max(lengths) + 1) + lengths, stable=True)
         plan = padded_plan(tf.gather(order, places), tf.constant(n), b)
         batches = context.rng.permutation(steps, "length_buckets/batches")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Amount, Passes, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.guards import Coverage
@@ -9,7 +10,8 @@ from batchsel.selectors.modifiers.pruning import Threshold
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def loss_threshold(at: float = 0.5, readmit: float | None = 3) -> Part:
+@checked
+def loss_threshold(at: Amount = 0.5, readmit: Passes | None = 3) -> Part:
     """Keep the samples whose last loss lies above a threshold; the others come back after some passes.
 
     Formula: ``last_loss | threshold(at) | coverage(readmit) | keep``; at least a batch is kept.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Interval, Share, ShareBelowOne, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.weighted import Weighted
 from batchsel.selectors.modifiers.blending import Mix
 from batchsel.selectors.scores.gradient_ema import GradientEMA
 
 
-def memory_importance(decay: float = 0.9, uniform: float = 0.1, every: float | None = None) -> Part:
+@checked
+def memory_importance(decay: ShareBelowOne = 0.9, uniform: Share = 0.1, every: Interval = None) -> Part:
     """Draw samples by their remembered gradient norm, with weights of one over the probability.
 
     Formula: ``gradient_ema(decay) | mix(uniform) | weighted``: P(i) ∝ the moving average of ‖∂ℓ/∂z‖, mixed with

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Pool, Share
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest, graph_cut
 from batchsel.selectors.pooled import Pooled, take_rows
@@ -39,13 +39,9 @@ class MILO(Pooled):
 
     name = "milo"
     uses_training_losses = False
-    pool: int = 3
-    switch: float = 0.17
+    pool: Pool = 3
+    switch: Share = 0.17
     signals = ("features",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, "switch", 0, 1)
 
     def choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         """Pick rows greedily."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Amount, AtLeastOne, Interval, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.modifiers.blending import Warmup
@@ -10,8 +11,12 @@ from batchsel.selectors.ops.plan_interval import SORTED_PLAN_INTERVAL
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
+@checked
 def online_batch(
-    start: float = 100.0, end: float = 1.0, warmup: float = 1, every: float | None = SORTED_PLAN_INTERVAL
+    start: AtLeastOne = 100.0,
+    end: AtLeastOne = 1.0,
+    warmup: Amount = 1,
+    every: Interval = SORTED_PLAN_INTERVAL,
 ) -> Part:
     """Draw samples by the rank of their last loss, with a selection pressure that decays to none.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveShare
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan, SampleStats
@@ -39,12 +39,8 @@ class OrderedSGD(Selector):
     """
 
     name = "ordered_sgd"
-    share: float | None = None
+    share: PositiveShare | None = None
     signals = ("correct",)
-
-    def __post_init__(self) -> None:
-        if self.share is not None:
-            check_range(self, "share", 0, 1, lower_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[3]``: samples and correct predictions of this pass, and the accuracy of the last pass."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from batchsel.core.checks import check_choice_value
+from typing import Annotated, Literal
+
+from batchsel.core.parameters import Between, Interval, Share, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.weighted import Weighted
 from batchsel.selectors.modifiers.powers import Power, RankPower
@@ -12,13 +14,14 @@ from batchsel.selectors.scores.last_loss import LastLoss
 _PLUS = 1e-6
 
 
+@checked
 def prioritised(
-    alpha: float = 0.6,
-    beta: float = 0.4,
-    end: float = 1.0,
-    by: str = "loss",
-    scale: str = "mean",
-    every: float | None = None,
+    alpha: Annotated[float, Between(0, 100)] = 0.6,
+    beta: Share = 0.4,
+    end: Share = 1.0,
+    by: Literal["loss", "rank"] = "loss",
+    scale: Literal["none", "mean", "max"] = "mean",
+    every: Interval = None,
 ) -> Part:
     """Draw samples by a power of their last loss, or of its rank, with weights that increasingly correct the bias.
 
@@ -46,7 +49,6 @@ def prioritised(
         >>> prioritised(by="rank")
         last_loss | rank_power(exponent=0.6) | weighted(beta=0.4, end=1.0, scale='mean', every=0.125)
     """
-    check_choice_value("prioritised", "by", by, ("loss", "rank"))
     power = Power(alpha, _PLUS) if by == "loss" else RankPower(alpha)
     if every is None and by == "rank":
         every = SORTED_PLAN_INTERVAL

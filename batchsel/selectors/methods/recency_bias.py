@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from batchsel.core.parameters import INT32, Amount, AtLeastOne, Between, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.proportional import Proportional
 from batchsel.selectors.modifiers.blending import Warmup
@@ -9,8 +12,13 @@ from batchsel.selectors.modifiers.pressures import Pressure
 from batchsel.selectors.scores.prediction_entropy import PredictionEntropy
 
 
+@checked
 def recency_bias(
-    window: int = 10, classes: int = 10, start: float = 100.0, end: float = 1.0, warmup: float = 1
+    window: Annotated[int, Between(2, 256)] = 10,
+    classes: Annotated[int, Between(2, INT32)] = 10,
+    start: AtLeastOne = 100.0,
+    end: AtLeastOne = 1.0,
+    warmup: Amount = 1,
 ) -> Part:
     """Draw samples whose latest predictions disagree with each other, with a selection pressure that decays.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, check_range
+from batchsel.core.parameters import Between, Share, ShareBelowOne
 from batchsel.selectors.base import Selector
 from batchsel.selectors.draws.keep import plan_kept
 from batchsel.selectors.ops.sampling import scatter_update
@@ -51,14 +51,9 @@ class RePB(Selector):
     """
 
     name = "repb"
-    r: float = 0.5
-    window: int = 8
-    delta: float = 0.875
-
-    def __post_init__(self) -> None:
-        check_range(self, "r", 0, 1, upper_open=True)
-        check_integer(self, "window", 1)
-        check_range(self, "delta", 0, 1)
+    r: ShareBelowOne = 0.5
+    window: Annotated[int, Between(1, 4096)] = 8
+    delta: Share = 0.875
 
     def init(self, n: int) -> _State:
         """Return the state of samples that have not been used yet."""

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import ArrayFile, Passes, Pool
 from batchsel.core.static_shapes import static_size
-from batchsel.errors import UsageError
 from batchsel.selectors.pooled import Pooled, top_k
 from batchsel.selectors.scores.precomputed import PrecomputedScores
 from batchsel.selectors.types import Context, SampleStats, Selection, TrainAuxiliary
@@ -54,15 +53,9 @@ class RHOLoss(Pooled):
 
     name = "rho_loss"
     uses_training_losses = False
-    pool: int = 3
-    passes: float = 1.0
-    irreducible: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
-        if self.irreducible is not None and not isinstance(self.irreducible, str):
-            raise UsageError(f"rho_loss: irreducible must be the name of a .npy file, got {self.irreducible!r}.")
+    pool: Pool = 3
+    passes: Passes = 1.0
+    irreducible: ArrayFile | None = None
 
     def init(self, n: int) -> _State:
         """Return the given losses, or a state without losses."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveShare
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import padded_plan
 from batchsel.selectors.types import Context, Plan
@@ -32,14 +32,11 @@ class RS2(Selector):
         3
     """
 
-    keep: float = 0.5
+    keep: PositiveShare = 0.5
 
     name = "rs2"
     requires_nonnegative_losses = False
     uses_training_losses = False
-
-    def __post_init__(self) -> None:
-        check_range(self, "keep", 0, 1, lower_open=True)
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass over the subset."""

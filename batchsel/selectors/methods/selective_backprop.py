@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, check_range
+from batchsel.core.parameters import Between, Share
 from batchsel.core.static_shapes import static_size
 from batchsel.selectors.ops.sampling import bernoulli, partition_kept
 from batchsel.selectors.pooled import Pooled, take_first
@@ -40,15 +41,13 @@ class SelectiveBackprop(Pooled):
 
     name = "selective_backprop"
     uses_training_losses = False
-    beta: float = 1.0
-    floor: float = 0.0
-    history: int = 1024
+    beta: Annotated[float, Between(0, 1023)] = 1.0
+    floor: Share = 0.0
+    history: Annotated[int, Between(1, 2**20)] = 1024
     can_skip_scoring = True
 
     def __post_init__(self) -> None:
-        check_range(self, "beta", 0, float("inf"), upper_open=True)
-        check_range(self, "floor", 0, 1)
-        check_integer(self, "history", 1)
+        super().__post_init__()
         object.__setattr__(self, "pool", math.ceil(self.beta + 1))
 
     def init(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from batchsel.core.parameters import Between, PositiveShare, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.pruning import RisingLimit
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def self_paced(start: float = 0.5, growth: float = 1.3) -> Part:
+@checked
+def self_paced(start: PositiveShare = 0.5, growth: Annotated[float, Between(1, 1000)] = 1.3) -> Part:
     """Train on samples whose last loss lies below a limit that grows with every pass.
 
     Formula: ``last_loss | rising_limit(start, growth) | keep``.

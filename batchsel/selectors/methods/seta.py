@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from batchsel.core.parameters import Between, PositiveShare, Share, ShareBelowOne, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.difficulty_window import DifficultyWindow
@@ -9,7 +12,13 @@ from batchsel.selectors.modifiers.pruning import RandomDrop
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def seta(r: float = 0.1, groups: int = 10, alpha: float = 0.7, delta: float = 0.875) -> Part:
+@checked
+def seta(
+    r: ShareBelowOne = 0.1,
+    groups: Annotated[int, Between(1, 4096)] = 10,
+    alpha: PositiveShare = 0.7,
+    delta: Share = 0.875,
+) -> Part:
     """Slide a window over groups of similar loss from easy to hard, and leave out a random share.
 
     Formula: ``last_loss | difficulty_window(groups, alpha) | thin(r) | keep(until=delta)``.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from batchsel.core.parameters import Between, Pool, PositiveShare, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.hardest import Hardest
 from batchsel.selectors.scores.proxy_loss import ProxyLoss
 
 
-def small_proxy(pool: int = 2, passes: int = 1, width: float = 0.5) -> Part:
+@checked
+def small_proxy(pool: Pool = 2, passes: Annotated[int, Between(1, 1000)] = 1, width: PositiveShare = 0.5) -> Part:
     """Train on the samples of every few batches with the largest loss under a small model, which is trained first.
 
     Formula: ``proxy_loss(passes, width) | hardest(pool)``: of each pool · b samples of a shuffled pass, the b of

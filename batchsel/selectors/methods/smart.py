@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Interval, PositiveShare, Share, ShareBelowOne, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.explore_exploit import ExploreExploit
 from batchsel.selectors.scores.loss_ema import LossEMA
 
 
-def smart(explore: float = 0.5, top: float = 0.2, decay: float = 0.9, every: float | None = None) -> Part:
+@checked
+def smart(explore: Share = 0.5, top: PositiveShare = 0.2, decay: ShareBelowOne = 0.9, every: Interval = None) -> Part:
     """Draw half of each batch at random, half from the top fifth by moving average of the loss.
 
     Formula: ``loss_ema(decay) | explore_exploit(explore, top)``.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Amount, Share, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.probabilities import KeepShare
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def soft_keep(floor: float = 0.1, slope: float = 0.5, until: float = 1.0, rescale: bool = False) -> Part:
+@checked
+def soft_keep(floor: Share = 0.1, slope: Amount = 0.5, until: Share = 1.0, rescale: bool = False) -> Part:
     """Keep each sample for the next pass with a probability that is linear in its last loss.
 
     Formula: ``last_loss | keep_share(floor, slope) | keep(rescale, until)``: p_i = min(1, floor + slope · ℓ_i / mean

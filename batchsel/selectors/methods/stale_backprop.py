@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import Amount, Passes, Share, checked
 from batchsel.selectors.base import Part
 from batchsel.selectors.draws.keep import Keep
 from batchsel.selectors.modifiers.guards import Coverage
@@ -9,7 +10,8 @@ from batchsel.selectors.modifiers.probabilities import Percentile
 from batchsel.selectors.scores.last_loss import LastLoss
 
 
-def stale_backprop(beta: float = 1.0, floor: float = 0.05, refresh: float | None = 3) -> Part:
+@checked
+def stale_backprop(beta: Amount = 1.0, floor: Share = 0.05, refresh: Passes | None = 3) -> Part:
     """Keep each sample with a power of the percentile of its last loss as the probability.
 
     Formula: ``last_loss | percentile(beta, floor) | coverage(refresh) | keep``: p_i = max(floor, F(ℓ_i)^β), which keeps

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice
 from batchsel.core.static_shapes import static_size
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
@@ -37,10 +37,10 @@ class Stratified(Selector):
     """
 
     name = "stratified"
-    by: str = "class"
+    by: Literal["class", "loss"] = "class"
 
     def __post_init__(self) -> None:
-        check_choice(self, "by", ("class", "loss"))
+        super().__post_init__()
         object.__setattr__(self, "requires_nonnegative_losses", self.by == "loss")
         object.__setattr__(self, "uses_training_losses", self.by == "loss")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import Amount, Share
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.pipe import Modifier
@@ -33,10 +34,7 @@ class Warmup(Modifier):
     """
 
     name = "warmup"
-    passes: float = 1
-
-    def __post_init__(self) -> None:
-        check_range(self, "passes", 0, float("inf"), upper_open=True)
+    passes: Amount = 1
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return ones (infinities kept) during the warmup, the scores after it."""
@@ -68,14 +66,12 @@ class Anneal(Modifier):
     """
 
     name = "anneal"
-    to: str = "uniform"
-    start: float = 0.0
-    end: float = 1.0
+    to: Literal["uniform"] = "uniform"
+    start: Share = 0.0
+    end: Share = 1.0
 
     def __post_init__(self) -> None:
-        check_choice(self, "to", ("uniform",))
-        check_range(self, "start", 0, 1)
-        check_range(self, "end", 0, 1)
+        super().__post_init__()
         if self.end <= self.start:
             raise UsageError(f"anneal: end must be above start, got start={self.start}, end={self.end}.")
 
@@ -108,10 +104,7 @@ class Mix(Modifier):
     """
 
     name = "mix"
-    uniform: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_range(self, "uniform", 0, 1)
+    uniform: Share = 0.1
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the mixture, infinities kept; equal scores if no score is positive."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, check_range
+from batchsel.core.parameters import Between, PositiveShare
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile
 from batchsel.selectors.ops.sampling import quantize
@@ -39,12 +40,8 @@ class DifficultyWindow(Modifier):
     """
 
     name = "difficulty_window"
-    groups: int = 10
-    width: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_integer(self, "groups", 1)
-        check_range(self, "width", 0, 1, lower_open=True)
+    groups: Annotated[int, Between(1, 4096)] = 10
+    width: PositiveShare = 0.5
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return 1 for the samples of the window and 0 for others, infinities kept."""

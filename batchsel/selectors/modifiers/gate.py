@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer
+from batchsel.core.parameters import Between
 from batchsel.selectors.base import State
 from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context, SampleStats
@@ -61,10 +61,7 @@ class Gate(Modifier):
 
     name = "gate"
     uses_training_losses = True
-    block: int = 4
-
-    def __post_init__(self) -> None:
-        check_integer(self, "block", 2)
+    block: Annotated[int, Between(2, 2**20)] = 4
 
     def init(self, n: int) -> _State:
         """Return a state without rates."""

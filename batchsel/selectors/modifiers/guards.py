@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import Passes, PositiveShare
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile
 from batchsel.selectors.ops.sampling import scatter_update
@@ -37,12 +38,8 @@ class Cap(Modifier):
     """
 
     name = "cap"
-    quantile: float = 0.95
-    above: str = "clip"
-
-    def __post_init__(self) -> None:
-        check_range(self, "quantile", 0, 1, lower_open=True)
-        check_choice(self, "above", ("clip", "skip"))
+    quantile: PositiveShare = 0.95
+    above: Literal["clip", "skip"] = "clip"
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the limited scores, infinities kept."""
@@ -73,10 +70,7 @@ class Coverage(Modifier):
     """
 
     name = "coverage"
-    passes: float = 3
-
-    def __post_init__(self) -> None:
-        check_range(self, "passes", 0, float("inf"), lower_open=True, upper_open=True)
+    passes: Passes = 3
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``int64[n]``: number of samples trained on when each sample was trained on last."""

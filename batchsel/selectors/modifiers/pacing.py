@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import PositiveShare
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import quantile, upper_quantile
 from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
-FORMS = ("exponential", "linear", "step")
 
-
-def share_in_use(form: str, start: float, end: float, progress: tf.Tensor) -> tf.Tensor:
+def share_in_use(
+    form: Literal["exponential", "linear", "step"], start: PositiveShare, end: PositiveShare, progress: tf.Tensor
+) -> tf.Tensor:
     """Return the share of the data in use, the pacing function.
 
     Args:
@@ -66,16 +67,10 @@ class Pacing(Modifier):
     """
 
     name = "pacing"
-    start: float = 0.1
-    end: float = 0.5
-    form: str = "exponential"
-    order: str = "easy"
-
-    def __post_init__(self) -> None:
-        check_range(self, "start", 0, 1, lower_open=True)
-        check_range(self, "end", 0, 1, lower_open=True)
-        check_choice(self, "form", FORMS)
-        check_choice(self, "order", ("easy", "hard"))
+    start: PositiveShare = 0.1
+    end: PositiveShare = 0.5
+    form: Literal["exponential", "linear", "step"] = "exponential"
+    order: Literal["easy", "hard"] = "easy"
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return 1 for samples in use and 0 for others, infinities kept."""

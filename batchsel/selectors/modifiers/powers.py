@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Amount, Between
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import descending_ranks
 from batchsel.selectors.pipe import Modifier
@@ -36,12 +37,8 @@ class Power(Modifier):
     """
 
     name = "power"
-    exponent: float = 0.6
-    plus: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "exponent", 0, float("inf"), upper_open=True)
-        check_range(self, "plus", 0, float("inf"), upper_open=True)
+    exponent: Annotated[float, Between(0, 100)] = 0.6
+    plus: Amount = 0.0
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the powers, infinities kept."""
@@ -69,10 +66,7 @@ class RankPower(Modifier):
     """
 
     name = "rank_power"
-    exponent: float = 0.7
-
-    def __post_init__(self) -> None:
-        check_range(self, "exponent", 0, float("inf"), upper_open=True)
+    exponent: Annotated[float, Between(0, 100)] = 0.7
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return powers of the ranks, infinities kept."""

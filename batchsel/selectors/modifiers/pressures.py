@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import AtLeastOne
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import descending_ranks
 from batchsel.selectors.pipe import Modifier
@@ -36,12 +36,8 @@ class Pressure(Modifier):
     """
 
     name = "pressure"
-    start: float = 100.0
-    end: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "start", 1, float("inf"), upper_open=True)
-        check_range(self, "end", 1, float("inf"), upper_open=True)
+    start: AtLeastOne = 100.0
+    end: AtLeastOne = 1.0
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the exponentials, infinities kept."""
@@ -49,7 +45,7 @@ class Pressure(Modifier):
         return tf.where(tf.math.is_inf(scores), scores, tf.exp((tf.clip_by_value(scores, 0, 1) - 1) * pressure))
 
 
-def log_pressure(start: float, end: float, context: Context) -> tf.Tensor:
+def log_pressure(start: AtLeastOne, end: AtLeastOne, context: Context) -> tf.Tensor:
     """Return the ``float64[]`` logarithm of a pressure that goes geometrically from start to end over the run."""
     progress = tf.cast(context.progress, tf.float64)
     return math.log(start) * (1 - progress) + math.log(end) * progress
@@ -79,12 +75,8 @@ class RankPressure(Modifier):
     """
 
     name = "rank_pressure"
-    start: float = 100.0
-    end: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "start", 1, float("inf"), upper_open=True)
-        check_range(self, "end", 1, float("inf"), upper_open=True)
+    start: AtLeastOne = 100.0
+    end: AtLeastOne = 1.0
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the exponentials of the ranks, infinities kept."""

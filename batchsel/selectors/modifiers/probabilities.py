@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Amount, Share
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import descending_ranks, mean_of_finite
 from batchsel.selectors.pipe import Modifier
@@ -36,12 +36,8 @@ class Percentile(Modifier):
     """
 
     name = "percentile"
-    power: float = 1.0
-    floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "power", 0, float("inf"), upper_open=True)
-        check_range(self, "floor", 0, 1)
+    power: Amount = 1.0
+    floor: Share = 0.0
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""
@@ -72,12 +68,8 @@ class KeepShare(Modifier):
     """
 
     name = "keep_share"
-    floor: float = 0.1
-    slope: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_range(self, "floor", 0, 1)
-        check_range(self, "slope", 0, float("inf"), upper_open=True)
+    floor: Share = 0.1
+    slope: Amount = 0.5
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""

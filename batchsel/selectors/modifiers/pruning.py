@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
-from batchsel.errors import UsageError
+from batchsel.core.parameters import Amount, Between, PositiveShare, Share, ShareBelowOne
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.ranking import below_mean, below_quantile, quantile
 from batchsel.selectors.ops.sampling import kth_largest
@@ -39,15 +39,8 @@ class Prune(Modifier):
     """
 
     name = "prune"
-    share: float = 0.5
-    below: str | float = "mean"
-
-    def __post_init__(self) -> None:
-        check_range(self, "share", 0, 1)
-        if self.below != "mean":
-            if isinstance(self.below, str):
-                raise UsageError(f"prune: below must be 'mean' or a quantile in [0, 1], got {self.below!r}.")
-            check_range(self, "below", 0, 1)
+    share: Share = 0.5
+    below: Literal["mean"] | Share = "mean"
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return probabilities, infinities kept."""
@@ -76,10 +69,7 @@ class Threshold(Modifier):
     """
 
     name = "threshold"
-    at: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_range(self, "at", 0, float("inf"), upper_open=True)
+    at: Amount = 0.5
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return 1 for the samples in use and 0 for others, infinities kept."""
@@ -117,12 +107,8 @@ class RisingLimit(Modifier):
 
     name = "rising_limit"
     uses_training_losses = True
-    start: float = 0.5
-    growth: float = 1.3
-
-    def __post_init__(self) -> None:
-        check_range(self, "start", 0, 1, lower_open=True)
-        check_range(self, "growth", 1, float("inf"), upper_open=True)
+    start: PositiveShare = 0.5
+    growth: Annotated[float, Between(1, 1000)] = 1.3
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[]``: λ₀, infinite until it is known."""
@@ -162,10 +148,7 @@ class RandomDrop(Modifier):
     """
 
     name = "thin"
-    share: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_range(self, "share", 0, 1, upper_open=True)
+    share: ShareBelowOne = 0.1
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return the reduced probabilities."""

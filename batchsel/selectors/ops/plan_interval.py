@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-from batchsel.errors import UsageError
 
 SORTED_PLAN_INTERVAL = 0.125
 """Share of a pass between plans that sort all samples; sorting takes ten times as long as drawing."""
 _LARGE = 2_000_000
 _SHORTEST = 32
 """Steps of a plan at least, so that planning is cheap where steps are tiny."""
-
-
-def check_interval(draw: Any) -> None:
-    """Check the parameter `every` of a draw.
-
-    Raises:
-        UsageError: If it is neither None, nor a positive whole number, nor between 0 and 1.
-
-    Example:
-        >>> import batchsel
-        >>> batchsel.selectors.Proportional(every=1.5)
-        Traceback (most recent call last):
-        batchsel.errors.UsageError: proportional: every must be a positive whole number of steps, a share of ...
-    """
-    every = draw.every
-    steps = isinstance(every, int) and not isinstance(every, bool) and every > 0
-    if not (every is None or steps or (isinstance(every, float) and 0 < every < 1)):
-        raise UsageError(
-            f"{draw.name}: every must be a positive whole number of steps, a share of a pass between 0 and 1, or None,"
-            f" got {every!r}."
-        )
 
 
 def interval_in_steps(every: float | None, n: int, batch_size: int) -> int:

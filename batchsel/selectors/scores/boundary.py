@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -35,11 +35,8 @@ class Boundary(Score):
     """
 
     name = "boundary"
-    side: str = "near"
+    side: Literal["near", "hard", "easy"] = "near"
     signals = ("boundary_distance",)
-
-    def __post_init__(self) -> None:
-        check_choice(self, "side", ("near", "hard", "easy"))
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n]``: distances, infinite for unseen samples."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import ShareBelowOne
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -36,12 +36,8 @@ class Evolved(Score):
     """
 
     name = "evolved"
-    fast: float = 0.2
-    slow: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_range(self, "fast", 0, 1, upper_open=True)
-        check_range(self, "slow", 0, 1, upper_open=True)
+    fast: ShareBelowOne = 0.2
+    slow: ShareBelowOne = 0.9
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n, 2]``: score and average, infinite for unseen samples."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from batchsel.core.parameters import ShareBelowOne
 from batchsel.selectors.scores.loss_ema import LossEMA
 from batchsel.selectors.types import Context, SampleStats
 
@@ -36,6 +37,7 @@ class GradientEMA(LossEMA):
     """
 
     name = "gradient_ema"
+    decay: ShareBelowOne = 0.9
     signals = ("gradient_norm",)
 
     def update(self, state: tf.Tensor, stats: SampleStats, context: Context) -> tf.Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import ShareBelowOne
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -36,10 +36,7 @@ class LossEMA(Score):
     """
 
     name = "loss_ema"
-    decay: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_range(self, "decay", 0, 1, upper_open=True)
+    decay: ShareBelowOne = 0.9
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n, 2]``: m and c."""

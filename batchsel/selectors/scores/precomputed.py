@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.filesystem.reading import reading
-from batchsel.errors import UsageError, UserError
+from batchsel.core.parameters import ArrayFile
+from batchsel.errors import UserError
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context
 
@@ -37,11 +38,7 @@ class PrecomputedScores(Score):
 
     name = "given"
     uses_training_losses = False
-    path: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.path, str):
-            raise UsageError(f"given: path must be the name of a .npy file, got {self.path!r}.")
+    path: ArrayFile
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n]``: the numbers."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer
+from batchsel.core.parameters import INT32, Between
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -36,13 +37,9 @@ class PredictionEntropy(Score):
     """
 
     name = "prediction_entropy"
-    window: int = 10
-    classes: int = 10
+    window: Annotated[int, Between(2, 256)] = 10
+    classes: Annotated[int, Between(2, INT32)] = 10
     signals = ("predicted",)
-
-    def __post_init__(self) -> None:
-        check_integer(self, "window", 2)
-        check_integer(self, "classes", 2)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``int32[n, window + 1]``: number of predictions, and the latest of them, -1 if there are fewer."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import PositiveAmount
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -34,11 +34,8 @@ class PredictionVariance(Score):
     """
 
     name = "prediction_variance"
-    floor: float = 0.02
+    floor: PositiveAmount = 0.02
     signals = ("probability",)
-
-    def __post_init__(self) -> None:
-        check_range(self, "floor", 0, float("inf"), lower_open=True, upper_open=True)
 
     def init(self, n: int) -> tf.Tensor:
         """Return ``float32[n, 3]``: count, mean and sum of squared deviations (Welford's algorithm)."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, check_range
+from batchsel.core.parameters import Between, PositiveShare
 from batchsel.core.static_shapes import static_size
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, TrainAuxiliary
@@ -46,12 +46,8 @@ class ProxyLoss(Score):
 
     name = "proxy_loss"
     uses_training_losses = False
-    passes: int = 1
-    width: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_integer(self, "passes", 1)
-        check_range(self, "width", 0, 1, lower_open=True)
+    passes: Annotated[int, Between(1, 1000)] = 1
+    width: PositiveShare = 0.5
 
     def init(self, n: int) -> _State:
         """Return a state without losses."""

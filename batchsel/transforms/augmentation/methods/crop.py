@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_integer
+from batchsel.core.parameters import Between
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_shape
 from batchsel.errors import UserError
@@ -36,12 +37,8 @@ class Crop(Augmentation):
     """
 
     name = "crop"
-    padding: int = 4
-    fill: str = "zero"
-
-    def __post_init__(self) -> None:
-        check_integer(self, "padding", 1)
-        check_choice(self, "fill", ("zero", "reflect"))
+    padding: Annotated[int, Between(1, 1024)] = 4
+    fill: Literal["zero", "reflect"] = "zero"
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the crops."""

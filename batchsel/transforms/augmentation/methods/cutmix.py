@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Between, Share
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_shape
 from batchsel.transforms.augmentation.base import Mixing, Mixture
@@ -43,12 +44,8 @@ class CutMix(Mixing):
     """
 
     name = "cutmix"
-    alpha: float = 1.0
-    chance: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
-        check_range(self, "chance", 0, 1)
+    alpha: Annotated[float, Between(0, 1000, lower_open=True)] = 1.0
+    chance: Share = 1.0
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
         """Return the mixed images and their mixture."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import Between, PositiveShare, Share
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_shape, static_size
 from batchsel.errors import UsageError, UserError
@@ -46,17 +47,14 @@ class Erasing(Augmentation):
     """
 
     name = "erasing"
-    chance: float = 0.5
-    smallest: float = 0.02
-    largest: float = 0.4
-    aspect: float = 0.3
-    fill: str = "random"
+    chance: Share = 0.5
+    smallest: PositiveShare = 0.02
+    largest: PositiveShare = 0.4
+    aspect: Annotated[float, Between(1e-3, 1)] = 0.3
+    fill: Literal["random", "mean", "zero"] = "random"
 
     def __post_init__(self) -> None:
-        check_range(self, "chance", 0, 1)
-        for field in ("smallest", "largest", "aspect"):
-            check_range(self, field, 0, 1, lower_open=True)
-        check_choice(self, "fill", ("random", "mean", "zero"))
+        super().__post_init__()
         if self.smallest > self.largest:
             raise UsageError(f"erasing: smallest must not be above largest, got {self.smallest} and {self.largest}.")
 

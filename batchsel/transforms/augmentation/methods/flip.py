@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import Share
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_size
 from batchsel.transforms.augmentation.base import Augmentation
@@ -35,12 +36,8 @@ class Flip(Augmentation):
     """
 
     name = "flip"
-    chance: float = 0.5
-    direction: str = "horizontal"
-
-    def __post_init__(self) -> None:
-        check_range(self, "chance", 0, 1)
-        check_choice(self, "direction", tuple(_AXES))
+    chance: Share = 0.5
+    direction: Literal["horizontal", "vertical"] = "horizontal"
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the images, some of them mirrored."""

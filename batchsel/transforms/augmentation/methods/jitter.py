@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import LARGEST, Between
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_size
 from batchsel.errors import UserError
@@ -39,16 +40,10 @@ class Jitter(Augmentation):
     """
 
     name = "jitter"
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.4
-    white: float | None = None
-
-    def __post_init__(self) -> None:
-        for field in ("brightness", "contrast", "saturation"):
-            check_range(self, field, 0, 100)
-        if self.white is not None:
-            check_range(self, "white", 0, float("inf"), lower_open=True, upper_open=True)
+    brightness: Annotated[float, Between(0, 100)] = 0.4
+    contrast: Annotated[float, Between(0, 100)] = 0.4
+    saturation: Annotated[float, Between(0, 100)] = 0.4
+    white: Annotated[float, Between(1e-6, LARGEST)] | None = None
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the images with changed colors."""

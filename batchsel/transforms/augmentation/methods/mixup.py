@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_range
+from batchsel.core.parameters import Between, Share
 from batchsel.core.rng import Rng
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import draw_partners, draw_share
@@ -37,12 +38,8 @@ class Mixup(Mixing):
     """
 
     name = "mixup"
-    alpha: float = 0.2
-    chance: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range(self, "alpha", 0, float("inf"), lower_open=True, upper_open=True)
-        check_range(self, "chance", 0, 1)
+    alpha: Annotated[float, Between(0, 1000, lower_open=True)] = 0.2
+    chance: Share = 1.0
 
     def mix(self, x: tf.Tensor, valid: tf.Tensor, rng: Rng) -> tuple[tf.Tensor, Mixture]:
         """Return the mixed samples and their mixture."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.checks import check_integer, check_range
+from batchsel.core.parameters import Between
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_shape, static_size
 from batchsel.errors import UserError
@@ -58,12 +59,8 @@ class RandAugment(Augmentation):
     """
 
     name = "rand_augment"
-    ops: int = 2
-    magnitude: float = 9
-
-    def __post_init__(self) -> None:
-        check_integer(self, "ops", 1)
-        check_range(self, "magnitude", 0, 30)
+    ops: Annotated[int, Between(1, 64)] = 2
+    magnitude: Annotated[float, Between(0, 30)] = 9
 
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the images after all operations."""

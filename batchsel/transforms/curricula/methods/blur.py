@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_range
+from batchsel.core.parameters import Between, Duration, KernelSize, PositiveShare
 from batchsel.core.rng import Rng
 from batchsel.core.static_shapes import static_size
-from batchsel.core.timestamp import Timestamp, check_duration
-from batchsel.errors import UsageError, UserError
+from batchsel.core.timestamp import Timestamp
+from batchsel.errors import UserError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.gaussian import blur
 from batchsel.transforms.curricula.phase import PARTS, elapsed_parts
 from batchsel.transforms.input_checks import require_images, require_numeric
 
-_FORMS = ("fixed", "chance", "sigma")
-_LARGEST = 20
-"""In pixels. Wider kernels have weights too small for the integer arithmetic of 8-bit images."""
 _LEVELS = 1 << 8
 """Steps in which sigma falls."""
 
@@ -55,20 +53,12 @@ class Blur(Curriculum):
     """
 
     name = "blur"
-    sigma: float = 1.0
-    until: float | str = 0.2
-    form: str = "fixed"
-    chance: float = 1.0
-    size: int | None = None
-
-    def __post_init__(self) -> None:
-        check_range(self, "sigma", 0, _LARGEST, lower_open=True)
-        check_duration(self, "until")
-        check_choice(self, "form", _FORMS)
-        check_range(self, "chance", 0, 1, lower_open=True)
-        odd = isinstance(self.size, int) and self.size >= 3 and self.size % 2 == 1
-        if self.size is not None and not odd:
-            raise UsageError(f"blur: size must be an odd whole number of at least 3, got {self.size!r}.")
+    # Wider kernels have weights too small for the integer arithmetic of 8-bit images.
+    sigma: Annotated[float, Between(0, 20, lower_open=True)] = 1.0
+    until: Duration = 0.2
+    form: Literal["fixed", "chance", "sigma"] = "fixed"
+    chance: PositiveShare = 1.0
+    size: KernelSize | None = None
 
     def __call__(self, x: tf.Tensor, rng: Rng, timestamp: Timestamp) -> tf.Tensor:
         """Return the images with the blur of that time."""

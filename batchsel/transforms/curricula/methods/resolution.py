@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
-from batchsel.core.checks import check_choice, check_integer, check_range
+from batchsel.core.parameters import Between, PositiveShare, Share
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.phase import PARTS, to_parts
 from batchsel.transforms.input_checks import require_images, require_numeric
-
-_METHODS = ("bilinear", "area")
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,18 +50,14 @@ class Resolution(Curriculum):
     supports_jit = False
     suits_xla = False
     resizes = True
-    start: float = 0.5
-    delay: float = 0.5
-    finish: float = 0.8
-    multiple: int = 4
-    method: str = "bilinear"
+    start: PositiveShare = 0.5
+    delay: Share = 0.5
+    finish: Share = 0.8
+    multiple: Annotated[int, Between(1, 1024)] = 4
+    method: Literal["bilinear", "area"] = "bilinear"
 
     def __post_init__(self) -> None:
-        check_range(self, "start", 0, 1, lower_open=True)
-        check_range(self, "delay", 0, 1)
-        check_range(self, "finish", 0, 1)
-        check_integer(self, "multiple", 1)
-        check_choice(self, "method", _METHODS)
+        super().__post_init__()
         if self.delay > self.finish:
             raise UsageError(f"resolution: delay must not be above finish, got {self.delay} and {self.finish}.")
 
