@@ -3,6 +3,7 @@
 # make coverage the tests, and which lines of the package they run
 # make bench    the speed of the loop on this machine
 # make docs     writes docs/selectors.md and the tree in docs/architecture.md
+# make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
 # make hooks    runs ruff and codespell before each commit
 
 # The first of these that runs; the shims of version managers may be there and not run.
@@ -11,12 +12,12 @@ PYTHON ?= $(firstword $(call runs,3.12) $(call runs,3.13) $(call runs,3.11) pyth
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-TESTS := $(filter-out tests/helpers/ tests/__pycache__/,$(wildcard tests/*/))
+TESTS := $(filter-out tests/helpers/ tests/soak/ tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: help run test lint tests coverage doctest docs bench hooks constraints clean
+.PHONY: help run test lint tests coverage doctest docs bench soak hooks constraints clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# make/make/p' Makefile
 
 $(READY): constraints.txt pyproject.toml setup.cfg
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit(f"batchsel needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}; give another one: make PYTHON=python3.12")'
@@ -72,6 +73,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/batchsel bench loop
+
+soak: $(READY)
+	PYTHONPATH=tests/helpers $(BIN)/python tests/soak/soak.py
 
 hooks: $(READY)
 	$(BIN)/pre-commit install

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -23,6 +24,19 @@ def _clear_caches(request):
         if hasattr(value, "cache_clear"):
             value.cache_clear()
     gc.collect()
+
+
+_XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}
+"""Folders whose tests compile as users do. Compiling by XLA takes several seconds for each run; what it compiles is
+tested there, so that the tests of everything around a run, such as commands and records, leave it out."""
+
+
+@pytest.fixture(autouse=True)
+def _compile_as_graph(request, monkeypatch):
+    """Let ``compile="auto"`` choose graphs outside of `_XLA_FOLDERS`, but for tests marked with ``auto_compile``."""
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    if folder not in _XLA_FOLDERS and not request.node.get_closest_marker("auto_compile"):
+        monkeypatch.setattr("batchsel.training.loop.compilation._suits_xla", lambda model: False)
 
 
 @pytest.fixture
