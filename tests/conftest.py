@@ -31,12 +31,13 @@ _XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}
 tested there, so that the tests of everything around a run, such as commands and records, leave it out."""
 
 
-@pytest.fixture(autouse=True)
-def _compile_as_graph(request, monkeypatch):
-    """Let ``compile="auto"`` choose graphs outside of `_XLA_FOLDERS`, but for tests marked with ``auto_compile``."""
-    folder = request.path.relative_to(Path(__file__).parent).parts[0]
-    if folder not in _XLA_FOLDERS and not request.node.get_closest_marker("auto_compile"):
-        monkeypatch.setattr("batchsel.training.loop.compilation._suits_xla", lambda model: False)
+@pytest.fixture(scope="module", autouse=True)
+def _compile_as_graph(request):
+    """Let ``compile="auto"`` choose graphs outside of `_XLA_FOLDERS`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(Path(__file__).parent).parts[0] not in _XLA_FOLDERS:
+            patch.setattr("batchsel.training.loop.compilation._suits_xla", lambda model: False)
+        yield
 
 
 @pytest.fixture

@@ -17,7 +17,13 @@ from batchsel.core.locking.holder import Holder
 from batchsel.experiments.run import device_lock, records
 from batchsel.experiments.run.device_lock import lock_device
 
-FAILURE = {"schema": records.SCHEMA, "failed": "out of luck", "spec": {}, "digest": "", "arm": {}}
+FAILURE = {
+    "schema": records.SCHEMA,
+    "failed": "out of luck",
+    "spec": {},
+    "digest": "0",
+    "arm": {"name": "smart", "role": "arm"},
+}
 HOLDING = """
 import sys, time
 from batchsel.experiments.run.device_lock import lock_device

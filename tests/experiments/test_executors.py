@@ -21,7 +21,7 @@ from batchsel.experiments.run.runner import RunContext
 
 EXPERIMENT = Experiment(
     "test", "?", ("iris",), {"loss_ema": {"selector": "loss_ema"}}, (0,),
-    {"budget": "2 passes", "target": "accuracy>=0.5", "evaluations": 4}, (),
+    {"budget": "2 passes", "target": "accuracy>=0.5", "evaluations": 4, "compile": "graph"}, (),
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from batchsel.experiments.compare.run_experiment import run_experiment
 from batchsel.experiments.run import records
 from batchsel.experiments.run.runner import RunContext, run
 
-SHORT = {"budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
+SHORT = {"compile": "graph", "budget": "3 passes", "target": "accuracy>=0.5", "evaluations": 6}
 
 
 def experiment_of(arms=("loss_ema",), seeds=(0, 1), datasets=("iris",), **options):

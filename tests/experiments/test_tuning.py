@@ -222,7 +222,7 @@ def test_tune_command_searches(command):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("3..1", "from a number above 0 to a larger one, got 3..1"), ("0..1", "above 0"), ("a..b", "LOW..HIGH")],
+    [("3..1", "from a number above 0 to a larger one, got '3..1'"), ("0..1", "above 0"), ("a..b", "LOW..HIGH")],
 )
 def test_malformed_range_is_refused(text, words):
     with pytest.raises(UsageError, match=words):
