@@ -52,10 +52,12 @@ def test_experiments_are_not_merged():
     assert two.place == "digits, experiment lerac_and_blur_resnet18"
 
 
-def test_a_repeated_run_counts_once_with_its_last_record():
-    before, after = factorial_records(seeds=2, interaction=2.0), factorial_records(seeds=2)
-    (study,) = answer_studies(before + after)
-    assert study.sentence == answer_studies(after)[0].sentence
+def test_a_repeated_run_counts_once_with_the_record_that_was_started_first():
+    first, later = factorial_records(seeds=2), factorial_records(seeds=2, interaction=2.0)
+    for record in later:
+        record["started"] = "2999-01-01T00:00:00+00:00"
+    (study,) = answer_studies(later + first)
+    assert study.sentence == answer_studies(first)[0].sentence
     assert [row[2] for row in study.tables[0].rows] == ["2"] * 4
 
 

@@ -98,6 +98,8 @@ def _number(value: Any) -> float:
     # Records hold many numbers, so the common case comes first.
     if (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) <= _LARGEST):
         return value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)  # NumPy's, in a record that was not written yet
     raise FieldError(f"is {_describe(value)}, expected a finite number")
 
 
