@@ -86,6 +86,14 @@ def test_a_copy_of_the_losses_computes_with_other_losses_and_leaves_the_model_al
         assert float(container(TARGETS, outputs)) == before
 
 
+def test_paths_of_losses_lead_to_their_outputs(model):
+    with checking(keras_private.list_loss_paths):
+        container = keras_private.get_compiled_loss(model)
+        names = {"sparse_categorical_crossentropy": ("first",), "mse": ("second",)}
+        expected = [names[loss.name] for loss in keras_private.list_losses(container)]
+        assert keras_private.list_loss_paths(container) == expected
+
+
 def test_metrics_and_targets_come_in_the_same_order_of_outputs(model):
     with checking(keras_private.list_metrics, keras_private.flatten_outputs):
         container = keras_private.get_compiled_metrics(model)
