@@ -21,7 +21,7 @@ from scenarios import ExperimentScenario, FetchScenario, RunScenario, Scenario
 from starting import Zygote
 from syscalls import kill_at_system_calls
 
-SHARES = {"run": 0.4, "experiment": 0.1, "fetch": 0.5}
+SHARES = {"run": 0.2, "experiment": 0.05, "fetch": 0.75}
 KILLS_OF_ONE = 3
 """Kills of one piece of work before it may end."""
 
