@@ -1,6 +1,7 @@
 # make run      trains on an embedded data set to its target; no download
 # make test     everything that CI runs; with CI=true the tests also print their coverage
 # make coverage the tests, and which lines of the package they run
+# make simulate how often verdicts are wrong on made-up records with known truth; minutes
 # make bench    the speed of the loop on this machine
 # make docs     writes docs/selectors.md and the tree in docs/architecture.md
 # make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(filter-out tests/helpers/ tests/soak/ tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: help run test lint tests coverage doctest docs bench soak hooks constraints clean
+.PHONY: help run test lint tests coverage doctest docs bench simulate soak hooks constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -76,6 +77,9 @@ bench: $(READY)
 
 soak: $(READY)
 	PYTHONPATH=tests/helpers $(BIN)/python tests/soak/soak.py
+
+simulate: $(READY)
+	$(BIN)/python tests/helpers/simulate.py
 
 hooks: $(READY)
 	$(BIN)/pre-commit install

@@ -61,4 +61,4 @@ def matched_budget(arms: Mapping[str, Sequence[RunRecord]]) -> MatchedBudget | N
 def _mean_at(records: Sequence[RunRecord], metric: str, column: BudgetLimit) -> Estimate | None:
     values = [value_at(record, metric, column.axis, column.limit) for record in records]
     known = [value for value in values if value is not None]
-    return estimates.mean(known) if len(known) == len(values) else None
+    return estimates.mean(known, *estimates.share_bounds(metric)) if len(known) == len(values) else None

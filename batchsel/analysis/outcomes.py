@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from batchsel.core.target import HOLD, Target, first_reached
 from batchsel.experiments.run.run_record import RunRecord
@@ -25,6 +26,7 @@ class Outcome:
         control_of: Name of the arm that a control belongs to.
         seed: Seed.
         reached: True if the target was met twice in a row.
+        position: Index of the first of these two evaluations; None if the run missed the target.
         seconds: Seconds on the clock until the first of the two; until the end if the run missed the target.
         samples: Samples trained on until then.
         cost: Samples trained on plus a third of those only scored, until then.
@@ -42,6 +44,7 @@ class Outcome:
     control_of: str
     seed: int
     reached: bool
+    position: int | None
     seconds: float
     samples: float
     cost: float
@@ -76,6 +79,7 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
         control_of=arm.control_of,
         seed=record.spec.seed,
         reached=position is not None,
+        position=position,
         seconds=seconds,
         samples=counts.samples,
         cost=counts.samples + FORWARD * counts.scored,
@@ -86,6 +90,16 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
         n=n,
         record=record,
     )
+
+
+def position_on(axis: str, point: Any) -> float:
+    """Return where an evaluation, or the counts of a run, lie on an axis.
+
+    Args:
+        axis: "seconds", "samples" or "cost".
+        point: The evaluation or counts.
+    """
+    return point.samples + FORWARD * point.scored if axis == "cost" else getattr(point, axis)
 
 
 def all_timed(arms: Mapping[str, Iterable[RunRecord]]) -> bool:

@@ -49,8 +49,8 @@ def overall(analysis: Analysis) -> list[Overall]:
     profiles = aggregate.profiles(times)
     rows = []
     for name in names:
-        own = [item for item in analysis.comparisons if item.arm.arm == name and item.verdict != "not reached"]
-        ratios = [item.decisive.value for item in own]
+        own = [item for item in analysis.comparisons if item.arm.arm == name and not item.bound]
+        ratios = [item.decisive.value for item in own if item.decisive is not None]
         mean = aggregate.geometric_mean(ratios) if ratios else None
         rows.append(Overall(name, mean, max(ratios, default=None), len(ratios), len(datasets), profiles[name]))
     return rows

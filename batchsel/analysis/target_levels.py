@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from batchsel.analysis.comparison import Comparison, analyze
 from batchsel.core.target import Target
-from batchsel.experiments.run.run_record import RunRecord
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 
 class TargetLevel(NamedTuple):
@@ -20,13 +20,14 @@ class TargetLevel(NamedTuple):
     """One for each arm that has a baseline and is not a control of another arm."""
 
 
-def target_levels(records: Sequence[RunRecord]) -> dict[str, list[TargetLevel]]:
+def target_levels(records: Sequence[RunRecord], failures: Sequence[FailureRecord] = ()) -> dict[str, list[TargetLevel]]:
     """Compare the arms at every target of their data set, the easiest first.
 
     These comparisons are secondary: the question is asked at the target that the runs were made for.
 
     Args:
         records: Records of any number of data sets and arms.
+        failures: Records of runs that failed.
 
     Returns:
         The levels of each data set that has several. Runs that were ended at their target say nothing about
@@ -38,7 +39,7 @@ def target_levels(records: Sequence[RunRecord]) -> dict[str, list[TargetLevel]]:
         targets = _targets(own)
         if len(targets) > 1 and not any(record.spec.stop_at_target for record in own):
             found[dataset] = [
-                TargetLevel(name, text, _comparisons(own, dataset, text)) for text, name in targets.items()
+                TargetLevel(name, text, _comparisons(own, dataset, text, failures)) for text, name in targets.items()
             ]
     return found
 
@@ -55,5 +56,7 @@ def _targets(records: Sequence[RunRecord]) -> dict[str, str]:
     return {str(target): by_target[str(target)] for target in known}
 
 
-def _comparisons(records: Sequence[RunRecord], dataset: str, target: str) -> list[Comparison]:
-    return [item for item in analyze(records, {dataset: target}).comparisons if not item.arm.control_of]
+def _comparisons(
+    records: Sequence[RunRecord], dataset: str, target: str, failures: Sequence[FailureRecord]
+) -> list[Comparison]:
+    return [item for item in analyze(records, {dataset: target}, failures).comparisons if not item.arm.control_of]

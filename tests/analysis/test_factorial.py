@@ -34,7 +34,7 @@ def test_effects_equal_those_of_the_records():
         assert ratios == pytest.approx([0.5, 1.5, 1.0])
 
 
-def test_the_interval_is_students_t_of_contrasts_within_seeds():
+def test_the_interval_is_that_of_contrasts_within_seeds():
     records = factorial_records(seeds=6, noise=0.1)
     found, whole = estimated(records)
     value = {(r["spec"]["seed"], *r["arm"]["levels"].values()): 100 * r["end"]["test"]["accuracy"] for r in records}
@@ -42,7 +42,13 @@ def test_the_interval_is_students_t_of_contrasts_within_seeds():
         value[s, "on", "on"] - value[s, "on", "off"] - value[s, "off", "on"] + value[s, "off", "off"] for s in range(6)
     ]
     interval = stats.t.interval(0.95, 5, np.mean(each), stats.sem(each))
-    assert found[("lerac", "blur")] == pytest.approx((np.mean(each), *interval))
+    value, low, high = found[("lerac", "blur")]
+    assert value == pytest.approx(np.mean(each))
+    # Student's t, or farther out on the side of the longer tail.
+    assert low <= interval[0] + 1e-9
+    assert high >= interval[1] - 1e-9
+    assert low == pytest.approx(interval[0]) or high == pytest.approx(interval[1])
+    assert high - low < 1.3 * (interval[1] - interval[0])
     # Seeds differ by a point each: what they share is no part of the interval.
     assert interval[1] - interval[0] < 1
     p = [effect.p for effect in whole.effects]

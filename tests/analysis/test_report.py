@@ -127,7 +127,7 @@ def test_a_report_needs_no_tensorflow(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (tmp_path / "report.html").stat().st_size > 50_000
     assert (tmp_path / "r.csv").read_text().count("\n") == 1 + 4
-    assert {item["verdict"] for item in json.loads((tmp_path / "r.json").read_text())["comparisons"]} >= {"faster"}
+    assert {item["verdict"] for item in json.loads((tmp_path / "r.json").read_text())["comparisons"]} >= {"not reached"}
 
 
 def test_a_single_run_makes_a_report_without_claims():

@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from batchsel.analysis.stats import aggregate, estimates, significance, survival
-
-SIMULATED = 2000
+from batchsel.analysis.stats import aggregate, estimates, sign_flips, significance, survival
 
 
 def test_wilson_is_its_formula():
@@ -36,35 +34,9 @@ def test_one_run_has_no_interval(estimate):
     assert math.isnan(estimate([]).value)
 
 
-def test_equal_pairs_have_a_ratio_without_width():
-    assert estimates.ratio([math.log(0.5)] * 12) == pytest.approx((0.5, 0.5, 0.5))
-
-
-# Differences of log times as they come: alike, skewed (a few slow seeds), and with some pairs exactly equal.
-SHAPES = {
-    "normal": lambda rng, n: rng.normal(0, 0.3, n),
-    "mild skew": lambda rng, n: 0.3 * (rng.gamma(4, 0.5, n) - 2),
-    "on a grid": lambda rng, n: np.round(rng.normal(0, 0.3, n) * 10) / 10,
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [5, 10, 20])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_intervals_of_ratios_cover_the_truth(shape, n):
-    rng = np.random.default_rng(n)
-    found = [estimates.ratio(np.log(0.8) + SHAPES[shape](rng, n)) for _ in range(SIMULATED)]
-    covered = np.mean([low <= 0.8 <= high for _, low, high in found])
-    assert 0.93 <= covered <= 0.97
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [5, 10])
-def test_nothing_is_called_faster_without_a_difference(n):
-    rng = np.random.default_rng(n + 1)
-    found = [estimates.ratio(rng.normal(0, 0.3, n)) for _ in range(SIMULATED)]
-    assert np.mean([high < 1 for _, _, high in found]) <= 0.05
-    assert np.mean([low > 1 for _, low, _ in found]) <= 0.05
+def test_equal_pairs_have_a_ratio_without_an_interval():
+    assert estimates.ratio([math.log(0.5)] * 12) == (pytest.approx(0.5), None, None)
+    assert estimates.ratio([0.1, 0.2]).low is None
 
 
 @given(st.lists(st.integers(-5, 5), min_size=2, max_size=8).filter(any))
@@ -148,20 +120,18 @@ def test_the_probability_of_improvement_is_mann_whitneys_u():
     assert aggregate.geometric_mean([0.25, 4, 1]) == pytest.approx(1)
 
 
-def test_the_bootstrap_in_blocks_is_that_in_one_piece(monkeypatch):
-    values = np.random.default_rng(3).normal(size=40).tolist()
-    whole = estimates.ratio(values)
-    estimates._bca.cache_clear()
-    monkeypatch.setattr(estimates, "_BLOCK", 100)
-    assert estimates.ratio(values) == whole
+def test_sign_flips_in_blocks_are_those_in_one_piece(monkeypatch):
+    values = np.random.default_rng(3).normal(size=(2, 40))
+    whole = sign_flips.two_sided(values)
+    monkeypatch.setattr(sign_flips, "_BLOCK", 1000)
+    assert sign_flips.two_sided(values) == pytest.approx(whole, abs=0.02)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.15, 0.6])
-def test_sign_flips_of_many_pairs_agree_with_those_of_scipy(shift, monkeypatch):
-    values = np.random.default_rng(1).normal(shift, size=150).tolist()
-    fast = significance.sign_flip(values)
-    monkeypatch.setattr(significance, "_MANY", 1000)
-    exact = significance.sign_flip(values)
+def test_sign_flips_of_many_pairs_agree_with_those_of_scipy(shift):
+    values = np.random.default_rng(1).normal(shift, size=150)
+    fast = significance.sign_flip(values.tolist())
+    oracle = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=9999, rng=1).pvalue
     # Both draw 9,999 sign patterns; the standard error of p is at most 0.005.
-    assert abs(fast - exact) < 0.02
+    assert abs(fast - oracle) < 0.02
     assert fast > 0

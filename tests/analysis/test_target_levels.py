@@ -14,15 +14,15 @@ from batchsel.experiments.run import records as files
 from batchsel.experiments.spec.dataset_lookup import card_targets
 
 TARGETS = {"hard": "accuracy>=0.99", "medium": "accuracy>=0.90", "easy": "accuracy>=0.5"}
-SEEDS = 5
+SEEDS = 8
 
 
 def runs(**options):
     given = {"targets": TARGETS} | options
     found = []
     for seed in range(SEEDS):
-        found.append(record_of("random", seed, crossing=1000, **given))
-        found.append(record_of("loss_ema", seed, crossing=500, **given))
+        found.append(record_of("random", seed, crossing=1000 + 100 * (seed % 2), **given))
+        found.append(record_of("loss_ema", seed, crossing=500 + 100 * (seed % 2), **given))
         found.append(record_of("random again", seed, crossing=1000, role="control", against="random", **given))
         found.append(record_of("rs2", seed, role="control", against="random", control_of="loss_ema", **given))
     return found
@@ -36,8 +36,8 @@ def test_every_target_of_the_data_set_is_compared_from_easy_to_hard():
     assert [[item.arm.arm for item in level.comparisons] for level in found] == [["loss_ema", "random again"]] * 3
     easy, medium, hard = (level.comparisons[0] for level in found)
     # The curves part at 500 samples only, when both have passed the easy target.
-    assert (easy.samples.value, easy.reached, easy.verdict) == (1.0, (SEEDS, SEEDS), "tie")
-    assert (medium.samples.value, medium.verdict) == (pytest.approx(0.5), "faster")
+    assert (easy.samples, easy.reached, easy.verdict) == ((1.0, None, None), (SEEDS, SEEDS), "unresolved")
+    assert (medium.samples.value, medium.verdict) == (pytest.approx(0.5, abs=0.02), "faster")
     assert (hard.reached, hard.verdict) == ((0, 0), "not reached")
 
 
@@ -60,7 +60,7 @@ def test_page_text_csv_and_json_show_them():
     assert "accuracy&gt;=0.99 (hard)" in page
     text = "\n".join(lines(analysis, found))
     assert "digits        accuracy>=0.5" in text
-    assert "5/5, 0.50 [0.50, 0.50]" in text
+    assert "8/8, 0.5" in text
     rows = list(csv.DictReader(io.StringIO(as_csv(analysis, found))))
     assert [row["level"] for row in rows] == ["", "", "", "easy", "easy", "medium", "medium", "hard", "hard"]
     assert [row["target"] for row in rows if row["level"] == "hard"] == ["accuracy>=0.99"] * 2

@@ -9,8 +9,8 @@ from batchsel.analysis.studies import noise_scale as noise
 from batchsel.experiments.run.parse_record import parse_failures, parse_run, parse_runs
 
 
-def analyze(records, targets=None):
-    return comparison.analyze(parse_runs(records), targets)
+def analyze(records, targets=None, failures=()):
+    return comparison.analyze(parse_runs(records), targets, parse_failures(failures))
 
 
 def outcome(record, target=None):

@@ -38,7 +38,8 @@ def learning_curve(records: Sequence[RunRecord], metric: str, axis: str) -> Lear
     """
     points = min(len(record.evaluations) for record in records)
     columns = [[record.evaluations[i] for record in records] for i in range(points)]
-    means = [estimates.mean([point.values[metric] for point in column]) for column in columns]
+    bounds = estimates.share_bounds(metric)
+    means = [estimates.mean([point.values[metric] for point in column], *bounds) for column in columns]
     x = [float(np.median([_position(point, axis, records[0].sizes.train) for point in column])) for column in columns]
     return LearningCurve(
         x,

@@ -12,6 +12,7 @@ from batchsel.analysis.outcomes import Outcome
 from batchsel.analysis.plots.style import GRAY, Palette, bar, figure, legend, legend_below
 from batchsel.analysis.stats import survival
 from batchsel.analysis.stats.aggregate import Profile
+from batchsel.analysis.verdict import format_ratio
 
 _MANY = 500
 """Dots of an arm above which they are drawn as an image: as vectors they would make the page large and slow."""
@@ -92,8 +93,14 @@ def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
     for ax, axis in zip(axes.flat, ("time", "samples"), strict=True):
         for row, item in enumerate(comparisons):
             ratio = getattr(item, axis)
-            if ratio is not None:
+            if ratio is not None and not item.bound:
                 bar(ax, row, ratio, palette.color(item.arm.arm), f"{ratio.value:.2f}")
+            else:
+                text = f"{item.reached[0]} of {item.pairs} reached it" if ratio is None else format_ratio(ratio, True)
+                ax.annotate(
+                    "" if axis == "time" and not item.timed else text, (1, row), xytext=(6, -3),
+                    textcoords="offset points", fontsize=8, color=GRAY,
+                )  # fmt: skip
         ax.axvline(1, color=GRAY, linewidth=1)
         ax.set_xscale("log")
         low, high = ax.get_xlim()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchsel.analysis.comparison import Analysis
+from batchsel.analysis.groups import base_dataset, split_groups
 from batchsel.analysis.matched_budget import matched_budget
 from batchsel.analysis.overall import overall
 from batchsel.analysis.plots import time_to_target
@@ -18,7 +19,7 @@ from batchsel.analysis.single_runs import SINGLE
 from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
 from batchsel.analysis.target_levels import TargetLevel
-from batchsel.analysis.verdict import sentence, sentences, warnings
+from batchsel.analysis.verdict import power_notes, sentence, sentences, uncompared, warnings
 from batchsel.experiments.run.record_parts import About
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
@@ -60,21 +61,28 @@ def _context(
     records: Sequence[RunRecord], problems: Sequence[str], failures: Sequence[FailureRecord], results: Results
 ) -> dict[str, Any]:
     analysis, levels, studies, singles = results
-    compared = [record for record in records if record.arm.role != SINGLE]
+    single_runs = [record for record in records if record.arm.role == SINGLE]
+    compared, failed = split_groups([record for record in records if record.arm.role != SINGLE], failures)
+    records = [*compared, *single_runs]
     plain = exclude_studied(analysis, studies)
     datasets = list(dict.fromkeys(record.spec.dataset for record in records))
-    about = next((record.about for record in records if record.about), About())
+    abouts = [record.about for record in records if record.about] or [About()]
+    questions = list(dict.fromkeys(about.question for about in abouts if about.question))
+    commands = list(dict.fromkeys(about.command for about in abouts if about.command))
+    names = list(dict.fromkeys(map(base_dataset, records)))
     return {
-        "question": about.question or f"Runs on {', '.join(datasets)}",
-        "command": about.command,
+        "question": questions[0] if len(questions) == 1 else f"Runs on {', '.join(names)}",
+        "questions": questions if len(questions) > 1 else [],
+        "command": "\n".join(commands),
         "studies": studies,
         "stories": list(dict.fromkeys((study.form == SCALED, study.story) for study in studies)),
         "verdicts": _verdicts(plain),
+        "remarks": uncompared(plain),
         "controls": [text for text in sentences(plain) if text.startswith("control")],
         "problems": problems,
         "failures": failures,
         "sections": [
-            _section(name, compared, analysis, studies, levels.get(name), failures)
+            _section(name, compared, analysis, studies, levels.get(name), failed)
             for name in datasets
             if any(record.spec.dataset == name for record in compared)
         ],
@@ -104,7 +112,8 @@ def _section(
     own_studies = [study for study in studies if study.dataset == dataset]
     summaries = [item for item in analysis.summaries if item.dataset == dataset]
     pairs = {item.arm.arm: item for item in analysis.comparisons if item.dataset == dataset}
-    arms = group_by_arm(own, [item.arm for item in summaries])
+    ended = {record.arm.name for record in own}
+    arms = group_by_arm(own, [item.arm for item in summaries if item.arm in ended])
     palette, first = Palette(arms), next(iter(arms.values()))
     return {
         "name": dataset,
@@ -117,6 +126,7 @@ def _section(
         "rows": [
             (item, pairs.get(item.arm)) for item in summaries if not own_studies or any(run.reached for run in own)
         ],
+        "power": [] if own_studies else power_notes(analysis, dataset),
         "levels": None if own_studies else levels,
         "matched_budget": None if own_studies else matched_budget(arms),
         "figures": render_figures(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from batchsel.analysis.comparison import Analysis, analyze
+from batchsel.analysis.groups import split_groups
 from batchsel.analysis.single_runs import SingleRun, list_single_runs, split_runs
 from batchsel.analysis.studies.all_studies import add_control_notes, answer_studies
 from batchsel.analysis.studies.study import Study
@@ -31,9 +32,10 @@ def compute_results(records: Sequence[RunRecord], failures: Sequence[FailureReco
 
     Args:
         records: Records of any number of data sets and arms.
-        failures: Records of runs that failed: without them, batch sizes at which runs fail would look too good.
+        failures: Records of runs that failed: without them, arms and batch sizes whose runs fail would look too good.
     """
     compared, singles = split_runs(records)
-    analysis = analyze(compared)
+    compared, failures = split_groups(compared, failures)
+    analysis = analyze(compared, failures=failures)
     studies = add_control_notes(answer_studies(compared, failures), analysis)
-    return Results(analysis, target_levels(compared), studies, list_single_runs(singles))
+    return Results(analysis, target_levels(compared, failures), studies, list_single_runs(singles))

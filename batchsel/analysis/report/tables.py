@@ -12,6 +12,7 @@ from typing import Any
 from batchsel.analysis.comparison import Analysis, Comparison
 from batchsel.analysis.final_metrics import final_results
 from batchsel.analysis.single_runs import SingleRun
+from batchsel.analysis.stats import power
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.study import Study, StudyEstimate
 from batchsel.analysis.studies.study_parts import place_name
@@ -131,6 +132,7 @@ def _comparison_values(item: Comparison) -> dict[str, Any]:
     values |= {"arm": item.arm.arm, "role": item.arm.role, "baseline": item.baseline.arm}
     if not item.stalled:
         del values["stalled"]
+    values |= {"seeds_needed": _seeds_needed(item)}
     return _to_json(values) | {"verdict": item.verdict, "sentence": sentence(item), "warnings": warnings(item)}
 
 
@@ -138,10 +140,19 @@ def _comparison_row(item: Comparison) -> dict[str, Any]:
     row = {"dataset": item.dataset, "arm": item.arm.arm, "role": item.arm.role, "baseline": item.baseline.arm}
     row |= {"target": item.target, "pairs": item.pairs, "arm_reached": item.reached[0]}
     row |= {"baseline_reached": item.reached[1]}
+    row |= {"arm_failed": item.failed[0], "baseline_failed": item.failed[1]}
     for name in ("time", "samples", "cost"):
         ratio = getattr(item, name) or Estimate(math.nan)
         row |= {f"{name}_ratio": ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}
-    return {**row, "bound": item.bound, "p": item.p, "p_holm": item.p_holm, "verdict": item.verdict}
+    row |= {"bound": item.bound, "confidence": item.confidence, "p": item.p, "p_holm": item.p_holm}
+    needed = {f"seeds_for_{ratio}": seeds for ratio, seeds in _seeds_needed(item).items()}
+    return {**row, "verdict": item.verdict, "spread": item.spread} | needed
+
+
+def _seeds_needed(item: Comparison) -> dict[str, int | None]:
+    """Return the number of seeds that find ratios of 0.8 and 0.9, for the spread that was seen."""
+    alpha = (1 - item.confidence) / item.family
+    return {str(ratio): power.seeds_needed(ratio, item.spread, alpha) if item.spread else None for ratio in (0.8, 0.9)}
 
 
 def _to_json(value: Any) -> Any:

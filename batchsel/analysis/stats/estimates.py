@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
+from batchsel.analysis.stats import mean_interval
+
 CONFIDENCE = 0.95
 RESAMPLES = 1999
-FEWEST = 3
-"""Fewest runs or pairs for which studies report an interval."""
-_BLOCK = 2**20
-"""Largest number of resampled values in memory at a time."""
+_LARGEST = 700.0
+"""Larger logarithms are those of infinity."""
+FEWEST = mean_interval.FEWEST
+"""Fewest runs or pairs for which an interval is reported."""
 _ALIKE = 1e-9
 """Values closer than this share of the largest differ by rounding."""
-_FEW = 8
-"""Fewest pairs for the bootstrap: with fewer it has too few distinct resamples, and Student's t replaces it."""
 
 
 class Estimate(NamedTuple):
-    """A value and its 95 % interval; None where one run or none allows no interval."""
+    """A value and its interval, mostly of 95 %; None where the runs allow none."""
 
     value: float
     low: float | None = None
@@ -50,44 +48,41 @@ def wilson(successes: int, n: int) -> Estimate:
     return Estimate(successes / n, float(interval.low), float(interval.high))
 
 
-def mean(values: Sequence[float]) -> Estimate:
-    """Return the mean with Student's t interval.
+def mean(values: Sequence[float], lowest: float = -math.inf, highest: float = math.inf) -> Estimate:
+    """Return the mean with Student's t interval, none for fewer than three values or values that are all alike.
 
     Args:
         values: One number for each run.
+        lowest: Smallest value that there can be: the interval ends there.
+        highest: Largest value that there can be.
 
     Example:
-        >>> mean([1.0])
-        Estimate(value=1.0, low=None, high=None)
+        >>> mean([1.0]), mean([0.98, 1.0, 1.0], highest=1.0).high
+        (Estimate(value=1.0, low=None, high=None), 1.0)
     """
     array = np.asarray(values, float)
-    if array.size < 2:
-        return Estimate(float(array.mean()) if array.size else math.nan)
+    center = float(array.mean()) if array.size else math.nan
+    if array.size < FEWEST or not np.isfinite(center) or np.ptp(array) <= _ALIKE * max(1.0, float(np.abs(array).max())):
+        return Estimate(center)
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, array.size - 1) * stats.sem(array))
-    center = float(array.mean())
-    return Estimate(center, center - half, center + half)
+    return Estimate(center, max(center - half, lowest), min(center + half, highest))
 
 
-def supported(estimate: Estimate, values: Sequence[float]) -> Estimate:
-    """Drop the interval of an estimate where values do not support one: fewer than three, or all alike.
-
-    Two values that happen to agree, or a grid that makes them equal, would claim certainty.
+def share_bounds(metric: str) -> tuple[float, float]:
+    """Return the smallest and the largest value of a metric.
 
     Args:
-        estimate: Estimate from the values.
-        values: One number for each run or pair.
+        metric: Name of the metric.
 
     Example:
-        >>> [supported(mean(values), values).low is None for values in ([1.0, 2.0], [1.0, 1.0, 1.0], [1.0, 2.0, 3.0])]
-        [True, True, False]
+        >>> share_bounds("accuracy"), share_bounds("loss")
+        ((0.0, 1.0), (-inf, inf))
     """
-    if len(values) < FEWEST or np.ptp(values) <= _ALIKE * max(1.0, float(np.max(np.abs(values)))):
-        return Estimate(estimate.value)
-    return estimate
+    return (0.0, 1.0) if "accuracy" in metric else (-math.inf, math.inf)
 
 
 def over_seeds(values: Sequence[float]) -> Estimate:
-    """Return the mean over the seeds of a study, with its interval where they support one.
+    """Return the mean over the seeds of a study, with the interval of `mean_interval.wide` where there is one.
 
     Args:
         values: One number for each run or pair.
@@ -96,7 +91,7 @@ def over_seeds(values: Sequence[float]) -> Estimate:
         >>> over_seeds([1.0, 2.0])
         Estimate(value=1.5, low=None, high=None)
     """
-    return supported(mean(values), values)
+    return _wide(values)
 
 
 def interquartile_mean(values: Sequence[float]) -> float:
@@ -114,27 +109,37 @@ def interquartile_mean(values: Sequence[float]) -> float:
     return float(stats.trim_mean(values, 0.25))
 
 
-def ratio(log_ratios: Sequence[float]) -> Estimate:
-    """Return the geometric mean of paired ratios, with an interval.
-
-    From eight pairs on, the interval is the bias-corrected and accelerated bootstrap of the mean log ratio; its
-    level is widened as Student's t would, because the bootstrap of few values is too narrow (T. Hesterberg,
-    *What Teachers Should Know About the Bootstrap*, The American Statistician 69, 2015). With fewer pairs it is
-    Student's t interval itself. Source: B. Efron, *Better Bootstrap Confidence Intervals*, JASA 82 (1987).
+def ratio(log_ratios: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """Return the geometric mean of paired ratios, with the interval of `mean_interval.wide` where there is one.
 
     Args:
         log_ratios: log(a / b) for each pair.
+        confidence: Level of the interval.
 
     Example:
         >>> ratio([0.0, 0.0, 0.0])
-        Estimate(value=1.0, low=1.0, high=1.0)
+        Estimate(value=1.0, low=None, high=None)
     """
-    values = np.asarray(log_ratios, float)
-    if values.size < _FEW or np.ptp(values) < 1e-12:
-        center, low, high = mean(values.tolist())
-    else:
-        center, (low, high) = float(values.mean()), _bca(values.tobytes())
-    return Estimate(math.exp(center), None if low is None else math.exp(low), None if high is None else math.exp(high))
+    return exponential(_wide(log_ratios, confidence))
+
+
+def exponential(estimate: Estimate) -> Estimate:
+    """Return the estimate of a ratio from that of its logarithm.
+
+    Args:
+        estimate: Estimate of the logarithm.
+
+    Example:
+        >>> exponential(Estimate(0.0, -math.inf, 0.0))
+        Estimate(value=1.0, low=0.0, high=1.0)
+    """
+    value, low, high = (None if part is None else math.inf if part >= _LARGEST else math.exp(part) for part in estimate)
+    return Estimate(math.nan if value is None else value, low, high)
+
+
+def _wide(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    center, low, high = (float(part[0]) for part in mean_interval.wide(np.asarray([values], float), confidence))
+    return Estimate(center) if math.isnan(low) else Estimate(center, low, high)
 
 
 def tail_share(n: int) -> float:
@@ -149,21 +154,3 @@ def tail_share(n: int) -> float:
     """
     quantile = math.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
     return float(stats.norm.sf(quantile))
-
-
-@functools.lru_cache(maxsize=64)
-def _bca(packed: bytes) -> tuple[float, float]:
-    """Return the interval of float64 values; those of samples and of cost, or of two targets, are often the same."""
-    values = np.frombuffer(packed, float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        found = stats.bootstrap(
-            (values,),
-            np.mean,
-            confidence_level=1 - 2 * tail_share(values.size),
-            n_resamples=RESAMPLES,
-            batch=max(1, _BLOCK // values.size),  # the same resamples, some at a time
-            method="BCa",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-    return float(found.low), float(found.high)

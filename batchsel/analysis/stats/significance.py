@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-_RESAMPLES = 9999
-_MANY = 100
-"""Pairs above which SciPy's general test takes seconds, and a product of matrices replaces it."""
-_BLOCK = 2**21
-"""Largest number of signs in memory at a time."""
+from batchsel.analysis.stats import sign_flips
 
 
 def sign_flip(differences: Sequence[float]) -> float:
@@ -34,26 +30,25 @@ def sign_flip(differences: Sequence[float]) -> float:
     values = np.asarray(differences, float)
     if values.size < 2 or not values.any():
         return 1.0
-    if values.size > _MANY:
-        return _random_flips(values)
-    found = stats.permutation_test(
-        (values,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=np.random.default_rng(0)
-    )
-    return min(1.0, float(found.pvalue))
+    return float(sign_flips.two_sided(values[None])[0])
 
 
-def _random_flips(values: np.ndarray) -> float:
-    """Return the p-value over random sign patterns, of which a block is in memory at a time."""
-    rng, observed = np.random.default_rng(0), abs(values.sum())
-    width = -(-values.size // 8)
-    as_extreme = 0
-    for start in range(0, _RESAMPLES, rows := max(1, _BLOCK // values.size)):
-        count = min(rows, _RESAMPLES - start)
-        bits = np.frombuffer(rng.bytes(count * width), np.uint8).reshape(count, width)
-        positive = np.unpackbits(bits, axis=1, count=values.size).astype(float) @ values
-        # The sum with signs is twice that of the positive ones less that of all.
-        as_extreme += int((np.abs(2 * positive - values.sum()) >= observed * (1 - 1e-12)).sum())
-    return (as_extreme + 1) / (_RESAMPLES + 1)
+def reached_more_often(only_left: int, only_right: int) -> float:
+    """Return the two-sided p-value of "both sides reach the target equally often".
+
+    Pairs on which both or neither did say nothing about it. Source: Q. McNemar, *Note on the Sampling Error of the
+    Difference between Correlated Proportions or Percentages*, Psychometrika 12 (1947), in its exact form.
+
+    Args:
+        only_left: Number of pairs on which only one side reached it.
+        only_right: Number of pairs on which only the other did.
+
+    Example:
+        >>> reached_more_often(10, 0), reached_more_often(0, 0)
+        (0.001953125, 1.0)
+    """
+    n = only_left + only_right
+    return float(stats.binomtest(only_left, n, 0.5).pvalue) if n else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -145,4 +145,4 @@ def _difference(
 
 def _ratio(pairs: Sequence[tuple[float, float]]) -> Estimate:
     logs = [math.log(max(left, 1e-9) / max(right, 1e-9)) for left, right in pairs]
-    return estimates.supported(estimates.ratio(logs), logs)
+    return estimates.ratio(logs)

@@ -100,7 +100,7 @@ def effects(values: Values, labels: Sequence[str], ratio: bool = False) -> list[
     for size in range(1, len(labels) + 1):
         for positions in itertools.combinations(range(len(labels)), size):
             each = [contrast(row, positions) for row in values.values()]
-            estimate = estimates.supported(estimates.ratio(each), each) if ratio else estimates.over_seeds(each)
+            estimate = estimates.ratio(each) if ratio else estimates.over_seeds(each)
             found.append(Effect(tuple(labels[i] for i in positions), estimate, significance.sign_flip(each), 1.0))
     corrected = significance.holm([effect.p for effect in found])
     return [effect._replace(p_holm=p) for effect, p in zip(found, corrected, strict=True)]

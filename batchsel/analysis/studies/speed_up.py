@@ -112,7 +112,7 @@ def _grid(record: RunRecord) -> float:
 def _paired(first: _Arrivals, other: _Arrivals, place: int) -> Estimate:
     seeds = sorted(set(first) & set(other))
     values = [math.log(first[seed][place] / other[seed][place]) for seed in seeds]
-    return estimates.supported(estimates.ratio(values), values)
+    return estimates.ratio(values)
 
 
 def _medians(both: Sequence[_Arrivals], runs: Sequence[int], place: int) -> Estimate:

@@ -88,6 +88,7 @@ def report(
 def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
     """Plot a single figure of the report as PNG or SVG."""
     from batchsel.analysis.comparison import analyze
+    from batchsel.analysis.groups import split_groups
     from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm
     from batchsel.analysis.plots.style import Palette
     from batchsel.analysis.single_runs import split_runs
@@ -98,6 +99,8 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     check_figure_path(str(target), "--out")
     found = _read_records(runs)
     compared, singles = split_runs(_select_dataset(found.runs, dataset))
+    compared, failed = split_groups(compared, found.failures)
+    _check_one_group([record.spec.dataset for record in compared])
     records = compared + singles
     known = [item.arm for item in analyze(compared).summaries]
     known += sorted({record.arm.name for record in singles})
@@ -105,7 +108,7 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
         if arm not in known:
             raise unknown_name("arm", arm, known)
     wanted = group_by_arm([record for record in records if record.arm.name in (arms or known)], arms or known)
-    failures = [failure for failure in found.failures if failure.arm.name in arms or not arms]
+    failures = [failure for failure in failed if failure.arm.name in arms or not arms]
     made = draw(name, wanted, Palette(wanted), failures)
     if made is None:
         raise UserError(f"these records contain nothing to plot as {name!r}. Choose another --figure.")
@@ -162,6 +165,14 @@ def _select_dataset(records: list[RunRecord], dataset: str | None) -> list[RunRe
     if dataset is not None and dataset not in known:
         raise unknown_name("data set", dataset, known)
     return [record for record in records if dataset is None or record.spec.dataset == dataset]
+
+
+def _check_one_group(names: list[str]) -> None:
+    groups = list(dict.fromkeys(names))
+    if len(groups) > 1:
+        raise UserError(
+            f"these records are of several comparisons: {'; '.join(groups)}. Give the records of one of them."
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from batchsel.analysis.overall import overall
 from batchsel.analysis.report.tables import NO_LEVELS, Levels
 from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
-from batchsel.analysis.verdict import format_ratio, sentences, warnings
+from batchsel.analysis.verdict import format_ratio, power_notes, sentences, uncompared, warnings
 from batchsel.cli.support.output import format_columns
 
 _HEAD = ("data set", "arm", "reached", "median s", "time ratio", "samples ratio", "p (Holm)")
@@ -32,12 +32,17 @@ def lines(
     pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
     plain = exclude_studied(analysis, studies)
     rows = [_HEAD, *(_row(item, pairs.get((item.dataset, item.arm))) for item in plain.summaries)]
-    notes = [*sentences(plain), *_over_data_sets(plain)]
+    notes = [*sentences(plain), *uncompared(plain), *_over_data_sets(plain)]
     notes += [
         f"Note on {item.arm.arm} on {item.dataset}: {text}"
         for item in plain.comparisons
         if item.arm.role == "arm"
         for text in warnings(item)
+    ]
+    notes += [
+        f"{dataset}: {text}"
+        for dataset in dict.fromkeys(item.dataset for item in plain.summaries)
+        for text in power_notes(plain, dataset)
     ]
     if quick:
         notes.append("This was a first look on few seeds: it proves nothing. Leave out --quick.")
@@ -92,7 +97,7 @@ def _at_levels(levels: Levels) -> list[str]:
 
 def _ratio(item: Comparison) -> str:
     """Format the number of seeds that reached the target, and the ratio of times (of samples if there are no times)."""
-    if item.verdict == "not reached":
+    if item.decisive is None:
         return f"{item.reached[0]}/{item.pairs}"
     return f"{item.reached[0]}/{item.pairs}, {format_ratio(item.decisive, item.bound)}"
 
@@ -103,5 +108,6 @@ def _row(item: Summary, comparison: Comparison | None) -> tuple[str, ...]:
     front = (item.dataset, item.arm, f"{round(item.reach.value * item.n)}/{item.n}", middle)
     if comparison is None:
         return (*front, *(("1", "1") if item.role == "baseline" else ("-", "-")), "")
-    time = "-" if comparison.time is None else format_ratio(comparison.time, comparison.bound)
-    return (*front, time, format_ratio(comparison.samples, comparison.bound), f"{comparison.p_holm:.2g}")
+    ratios = (comparison.time, comparison.samples)
+    texts = ("-" if ratio is None else format_ratio(ratio, comparison.bound) for ratio in ratios)
+    return (*front, *texts, "" if comparison.p_holm is None else f"{comparison.p_holm:.2g}")

@@ -51,11 +51,7 @@ def _measured(records: Sequence[RunRecord]) -> dict[str, str]:
         if item.arm.role != "arm":
             continue
         reached = f"{item.reached[0]} of {item.pairs} seeds reach {item.target} on {item.dataset}"
-        ratios = (
-            ""
-            if item.verdict == "not reached"
-            else f", with {format_ratio(item.samples, item.bound)} of random's samples"
-        )
+        ratios = "" if item.samples is None else f", with {format_ratio(item.samples, item.bound)} of random's samples"
         timed = "" if item.time is None or not ratios else f" and {format_ratio(item.time, item.bound)} of its time"
         sentence = f"{reached}{ratios}{timed} (untuned; random: {item.reached[1]} of {item.pairs})."
         found.setdefault(item.arm.arm, []).append(sentence)
