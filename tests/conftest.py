@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +15,16 @@ settings.register_profile(
     "batchsel", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("batchsel")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _separate_device_lock():
+    """Give each worker a folder for the lock of the device: in tests nothing is timed, and nobody need wait."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o1777)  # some tests give up their rights
+        patch.setenv("TMPDIR", folder)
+        patch.setattr("tempfile.tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
