@@ -7,6 +7,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+_LONG = 120
+"""Length of the longest value in a message."""
+
 
 class UserError(ValueError):
     """A mistake in user input: a name, a value, a file.
@@ -43,25 +46,34 @@ def shorten(text: str, length: int = 60) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a value for a message, on one line of limited length.
+    """Return a value as it is written in Python, on one line and cut in the middle if it is long, for a message.
 
     Args:
-        value: Anything.
+        value: Any value: also one that is nested too deeply, has too many digits, or cannot be written at all.
 
     Example:
-        >>> show("2"), show(["a"] * 99)
-        ("'2'", "['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', '...")
+        >>> show("a"), show(0.5), show(10**5000), len(show("a" * 1000))
+        ("'a'", '0.5', 'a number of about 5000 digits', 120)
     """
-    if getattr(value, "ndim", 0):
-        return f"an array of shape {list(value.shape)}"
+    kind = type(value).__name__
     try:
-        return shorten(" ".join(repr(value).split()))
-    except Exception:  # whatever the user's own class raises
-        return f"an object of type {type(value).__name__}"
+        if getattr(value, "ndim", 0):
+            return f"an array of shape {list(value.shape)}"
+        text = repr(value)
+        text = " ".join(text.split()) if len(text.splitlines()) > 1 else text
+    except (RecursionError, MemoryError):
+        return f"a {kind} nested too deeply"
+    except Exception as error:  # whatever the user's own class raises
+        if not isinstance(error, ValueError) or not isinstance(value, int | list | tuple | dict):
+            return f"an object of type {kind}"
+        # Python writes no integer of more than 4,300 digits.
+        digits = value.bit_length() * 0.30103 if isinstance(value, int) else 0
+        return f"a number of about {digits:.0f} digits" if digits else f"a {kind} with a huge number"
+    half = (_LONG - 3) // 2
+    return text if len(text) <= _LONG else f"{text[:half]} ... {text[-(_LONG - 5 - half) :]}"
 
 
 _MANY = 20
-_LONG = 120
 """Longer lists of names are left out of the message if a near name is known."""
 
 
@@ -87,27 +99,6 @@ def working_on(task: str) -> Iterator[None]:
     except Exception as error:
         error.add_note(task)
         raise
-
-
-def shown(value: object) -> str:
-    """Return a value as it is written in Python, cut in the middle if it is long, for a message.
-
-    Args:
-        value: Any value: also one that is nested too deeply, or has too many digits, to be written.
-
-    Example:
-        >>> shown("a"), shown(0.5), shown(10**5000), len(shown("a" * 1000))
-        ("'a'", '0.5', 'a number of about 5000 digits', 120)
-    """
-    try:
-        text = repr(value)
-    except (RecursionError, MemoryError):
-        return f"a {type(value).__name__} nested too deeply"
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        digits = value.bit_length() * 0.30103 if isinstance(value, int) else 0
-        return f"a number of about {digits:.0f} digits" if digits else f"a {type(value).__name__} with a huge number"
-    half = (_LONG - 3) // 2
-    return text if len(text) <= _LONG else f"{text[:half]} ... {text[-(_LONG - 5 - half) :]}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

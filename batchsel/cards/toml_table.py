@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from batchsel.core.parameters import INT32, LARGEST, Between, accepts, expected, is_integer, is_number
-from batchsel.errors import UserError, shown
+from batchsel.errors import UserError, show
 
 REQUIRED: Any = object()
 """Default of a required key."""
@@ -70,7 +70,7 @@ class Table:
         value = self._values[key]
         if accepts(value):
             return value
-        self.problem(key, f"expected {expected}, got {shown(value)}.")
+        self.problem(key, f"expected {expected}, got {show(value)}.")
         return None
 
     def _exceeds(self, key: str) -> bool:

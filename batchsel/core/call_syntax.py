@@ -20,7 +20,7 @@ from typing import Any
 
 from batchsel.core.filesystem.reading import shorten_path
 from batchsel.core.parameters import check_values
-from batchsel.errors import UsageError, UserError, shown, unknown_name
+from batchsel.errors import UsageError, UserError, show, unknown_name
 
 _FILE = re.compile(r"^(?P<path>[^()]+\.py):(?P<call>.+)$", re.DOTALL)
 
@@ -59,7 +59,7 @@ class Call:
             8
         """
         if not callable(target):
-            raise UsageError(f"cannot build {shown(self.text)}: {self.name} is a {type(target).__name__}, not a class.")
+            raise UsageError(f"cannot build {show(self.text)}: {self.name} is a {type(target).__name__}, not a class.")
         try:
             signature = inspect.signature(target)
         except ValueError:  # some functions in C do not state theirs
@@ -72,7 +72,7 @@ class Call:
         except Exception as error:
             if self.path is None:
                 raise
-            raise UsageError(f"cannot build {shown(self.text)}: {type(error).__name__}: {error}.") from error
+            raise UsageError(f"cannot build {show(self.text)}: {type(error).__name__}: {error}.") from error
 
     def check_arguments(self, signature: inspect.Signature) -> None:
         """Check the arguments by the names and annotations of a signature, without calling anything.
@@ -99,7 +99,7 @@ class Call:
             bound = signature.bind(*self.arguments, **self.keywords)
         except TypeError as error:
             usage = f"{self.name}({', '.join(parameters)})"
-            raise UsageError(f"cannot build {shown(self.text)}: {error}. Expected {usage}.") from None
+            raise UsageError(f"cannot build {show(self.text)}: {error}. Expected {usage}.") from None
         check_values(self.name, bound.arguments, {name: each.annotation for name, each in parameters.items()})
 
     def load(self, lookup: Callable[[str], Any]) -> Any:
@@ -209,7 +209,7 @@ def parse_pipe(text: str, example: str) -> list[Call]:
         try:
             calls.append(parse_call(part))
         except UsageError as error:
-            place = "" if part.strip() == text.strip() else f" in {shown(text)}"
+            place = "" if part.strip() == text.strip() else f" in {show(text)}"
             raise UsageError(f"{error}{place} {example}") from None
     return calls
 
@@ -280,7 +280,7 @@ def _literal(node: ast.expr, text: str) -> Any:
         return ast.literal_eval(node)
     except (ValueError, TypeError):
         raise UsageError(
-            f"cannot read {shown(text)}: {_source(node)} is not a number, quoted text, or list of these."
+            f"cannot read {show(text)}: {_source(node)} is not a number, quoted text, or list of these."
         ) from None
     except (RecursionError, MemoryError):
         raise _syntax_error(text) from None
@@ -288,12 +288,12 @@ def _literal(node: ast.expr, text: str) -> Any:
 
 def _source(node: ast.expr) -> str:
     try:
-        return shown(ast.unparse(node))
+        return show(ast.unparse(node))
     except (RecursionError, ValueError):
         return "a part of it"
 
 
 def _syntax_error(text: str) -> UsageError:
     return UsageError(
-        f"cannot read {shown(text)}. Expected a name, or a name with literal arguments: name(0.9, key='x')."
+        f"cannot read {show(text)}. Expected a name, or a name with literal arguments: name(0.9, key='x')."
     )

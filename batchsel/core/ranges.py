@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchsel.errors import UsageError, shown
+from batchsel.errors import UsageError, show
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Range:
 
     def __post_init__(self) -> None:
         if not 0 < self.low < self.high < float("inf"):
-            raise UsageError(f"a range goes from a number above 0 to a larger one, got {shown(str(self))}.")
+            raise UsageError(f"a range goes from a number above 0 to a larger one, got {show(str(self))}.")
 
     def __str__(self) -> str:
         return f"{self.low}..{self.high}"
@@ -52,7 +52,7 @@ class Range:
         try:
             ends = _number(low), _number(high)
         except ValueError:
-            raise UsageError(f"cannot read the range {shown(text)}. Expected LOW..HIGH, as in 1e-4..1e-1.") from None
+            raise UsageError(f"cannot read the range {show(text)}. Expected LOW..HIGH, as in 1e-4..1e-1.") from None
         return cls(*ends)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from batchsel.core.catalog import modules_with
 from batchsel.core.parameters import accepts, expected
 from batchsel.core.registry import Registry
-from batchsel.errors import UsageError, shown, unknown_name
+from batchsel.errors import UsageError, show, unknown_name
 
 REGISTRY = Registry("loader of a data set", ["batchsel.data.sets"], "batchsel.datasets", modules_with("load"))
 # Cards name loaders; these names stay when a module is renamed.
@@ -64,5 +64,5 @@ def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
             found.append(str(unknown_name(f"option of {name}", option, known)))
         elif not accepts(known[option].annotation, value):
             hint = known[option].annotation
-            found.append(f"{name}: {option} must be {expected(hint, value)}, got {shown(value)}.")
+            found.append(f"{name}: {option} must be {expected(hint, value)}, got {show(value)}.")
     return found

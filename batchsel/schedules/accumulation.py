@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from batchsel.core import call_syntax
 from batchsel.core.parameters import Between, Milestones, check_fields
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UsageError, shown
+from batchsel.errors import UsageError, show
 from batchsel.schedules.milestones import count_reached
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class AccumulationSchedule:
                 self, "factor", 2
             )  # without milestones it has no effect; equal schedules must compare equal
         if self.max_batches > _MAX_BATCHES:
-            count = shown(self.max_batches)
+            count = show(self.max_batches)
             raise UsageError(f"grow: the last updates would have {count} batches; at most {_MAX_BATCHES} are allowed.")
 
     @property
@@ -150,5 +150,5 @@ def _parse(text: str) -> Any:
 def _unusable_error(value: Any) -> UsageError:
     return UsageError(
         "the number of batches in an update must be a whole number, or grow(start=1, factor=2, at=[0.3, 0.6]);"
-        f" got {shown(value)}."
+        f" got {show(value)}."
     )

@@ -8,6 +8,8 @@ from made_up import record_of
 from study_records import failure_of
 
 from batchsel.cli.main import cli
+from batchsel.cli.support.experiment_options import report_result
+from batchsel.experiments.compare.run_experiment import Result
 from batchsel.experiments.run import records
 from batchsel.experiments.run.arms import record_key
 from batchsel.experiments.run.parse_record import parse_failures, parse_runs
@@ -64,3 +66,17 @@ def test_a_report_is_the_same_for_any_order_of_its_files_and_says_what_counts(tm
         assert "for seeds 0, 1, 2" in (path.parent / "report.html").read_text("utf-8")
     assert results[0] == results[1]
     assert results[0][0]["time"]["value"] == pytest.approx(7 / 4)
+
+
+def test_compare_and_experiment_say_which_records_count_and_what_is_left_out(tmp_path, capsys):
+    arm, again = made(crossing=700), made(crossing=700, seconds_each=9.0, started="2026-11-25T12:00:00+00:00")
+    other = made(arm="of another comparison"), made(arm="of another comparison", seconds_each=5.0)
+    lines = [json.dumps(record) for record in (record_of("random", 0), again, arm, *other)]
+    (tmp_path / records.FILE).write_text("\n".join([*lines, '{"half a li', ""]), "utf-8")
+    report_result(Result([record_of("random", 0), arm], []), tmp_path, as_json=True)
+    said = capsys.readouterr().err
+    assert said.count("note: ") == 1
+    assert "note: digits, smart: recorded several times with different outcomes for seed 0; of each, the run" in said
+    assert "left out: " in said
+    assert "line 6: damaged or half written" in said
+    assert "digits, smart: recorded several times" in (tmp_path / "report.html").read_text("utf-8")

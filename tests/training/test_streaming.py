@@ -222,3 +222,22 @@ def test_labels_of_a_source_outside_the_classes_stop_the_run():
     y[70] = 9
     with pytest.raises(UserError, match="70"):
         run("fixed", (CountingSource(X, y),))
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "words"),
+    [
+        (Y, np.zeros(N, "float32"), "all sample weights in the first .* rows of the source are 0"),
+        (Y, np.where(np.arange(N) == 71, -1.0, 1.0).astype("float32"), "sample_weight is negative for 1 samples: 71"),
+        (np.where(np.arange(N) == 71, 0.5, Y).astype("float32"), None, "1 labels are not whole numbers: 0.5 at 71"),
+    ],
+)
+def test_labels_and_weights_of_a_source_are_checked_as_they_are_read(y, weight, words):
+    source = CountingSource(*(part for part in (X, y, weight) if part is not None))
+    with pytest.raises(UserError, match=words):
+        run("random", (source,), "graph", epochs=2, buffer_bytes=4 * B * ROW_BYTES)
+    assert source.rows < 2 * N  # no pass of its own
+
+
+def test_a_few_weights_above_0_are_enough():
+    run("random", (CountingSource(X, Y, (np.arange(N) == 7).astype("float32")),), epochs=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from batchsel.cli.support.output import check_figure_path, save_figure
+from batchsel.cli.support.output import check_figure_path, print_notes, save_figure
 from batchsel.errors import UsageError, UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -129,16 +129,13 @@ def _read_records(runs: tuple[str, ...]) -> Found:
         gc.freeze()
     finally:
         gc.enable()
-    for problem in found.problems:
-        click.echo(f"left out: {problem}", err=True)
     if not found.runs:
+        print_notes(found.problems, ())
         raise UserError(
             f"no record of a run in {', '.join(runs)}. Expected files of records, or folders with a records.jsonl."
         )
     runs_of_arms, failures, notes = choose(found.runs, found.failures)
-    for note in notes:
-        click.echo(f"note: {note}.", err=True)
-    return Found(runs_of_arms, failures, [*map(str, found.problems), *notes])
+    return Found(runs_of_arms, failures, print_notes(found.problems, notes))
 
 
 def _add_targets(targets: tuple[str, ...], records: list[RunRecord]) -> list[RunRecord]:

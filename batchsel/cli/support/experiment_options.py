@@ -172,11 +172,27 @@ def report_result(
     if analysis is not None:
         records = with_analysis(records, analysis)
     results = compute_results(records, failures)
+    notes = _notes(result, folder / FILE)
     with atomic_write(folder / "report.html") as beside:
-        beside.write_text(render_report(records, (), failures, results), "utf-8")
+        beside.write_text(render_report(records, notes, failures, results), "utf-8")
     files = {"records": str(folder / FILE), "report": str(folder / "report.html")}
     if as_json:
         print_json(as_values(*results) | files | {"quick": quick})
         return
     click.echo("\n".join(lines(results.analysis, results.levels, results.studies, quick=quick)))
     click.echo(f"\nrecords: {files['records']}   report: {files['report']}")
+
+
+def _notes(result: Result, path: Path) -> list[str]:
+    """Print, and return, which lines are no records, and which runs were recorded several times."""
+    from batchsel.cli.support.output import print_notes
+    from batchsel.experiments.run.arms import record_key
+    from batchsel.experiments.run.records import read_typed
+    from batchsel.experiments.run.validation.duplicates import choose
+
+    if not path.is_file():
+        return []
+    mine = {record_key(record) for record in result.records}
+    found = read_typed(path)
+    runs = [record for record in found.runs if (record.arm.name, record.digest) in mine]
+    return print_notes(found.problems, choose(runs).notes)

@@ -10,7 +10,7 @@ import traceback
 
 import click
 
-from batchsel.errors import shown
+from batchsel.errors import show
 
 DEBUG = "BATCHSEL_DEBUG"
 """Environment variable that brings the traceback back."""
@@ -51,7 +51,7 @@ def close_stdout() -> None:
 def _describe_os_error(error: OSError) -> str:
     import errno
 
-    files = " and ".join(shown(os.fsdecode(name)) for name in (error.filename, error.filename2) if _is_path(name))
+    files = " and ".join(show(os.fsdecode(name)) for name in (error.filename, error.filename2) if _is_path(name))
     place = f" {files}" if files else " its output" if error.errno == errno.ENOSPC else ""
     remedy = _REMEDIES.get(errno.errorcode.get(error.errno or 0, ""), "")
     return f"Error: batchsel cannot read or write{place}: {error.strerror or error}. {remedy}".rstrip()
@@ -65,7 +65,7 @@ def _describe(error: Exception) -> str:
     kind = type(error).__name__
     with contextlib.suppress(Exception):  # whatever its text does
         first = (str(error).strip().splitlines() or [""])[0]
-        kind += f": {shown(first)[1:-1]}" if first else ""
+        kind += f": {show(first)[1:-1]}" if first else ""
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     if isinstance(error, MemoryError):
         return (
@@ -79,7 +79,7 @@ def _describe(error: Exception) -> str:
 
 def _command() -> str:
     words = shlex.join(["batchsel", *sys.argv[1:]])
-    return f"`{shown(words)[1:-1]}`"
+    return f"`{show(words)[1:-1]}`"
 
 
 def _echo(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,24 @@ def format_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def print_notes(problems: Iterable[object], notes: Iterable[str]) -> list[str]:
+    """Print on standard error what was left out of records and which of several records of a run count.
+
+    Args:
+        problems: Lines that were left out.
+        notes: Sentences without an end.
+
+    Returns:
+        All of them, for a report.
+    """
+    left_out, notes = list(map(str, problems)), list(notes)
+    for line in left_out:
+        click.echo(f"left out: {line}", err=True)
+    for note in notes:
+        click.echo(f"note: {note}.", err=True)
+    return left_out + notes
 
 
 def check_figure_path(path: str | None, option: str) -> None:

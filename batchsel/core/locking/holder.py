@@ -78,7 +78,49 @@ class Holder:
     def __str__(self) -> str:
         state = self.state()
         note = f", which is {state}" if state in (STOPPED, DEAD) else ""
-        return f"`{self.command}` (process {self.pid}{note}) since {self.since}"
+        return f"`{self.command}` (process {self.pid}{note})" + (f" since {self.since}" if self.since else "")
+
+
+def find_users(path: Path) -> list[Holder]:
+    """Return the other processes that have a file open, as far as this user may look into them; none without /proc.
+
+    A lock on a file of records is not written down anywhere: its holder is one of these.
+
+    Args:
+        path: The file.
+
+    Example:
+        >>> find_users(Path("/nowhere"))
+        []
+    """
+    try:
+        own, numbers = os.stat(path), [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+    return [_of_process(pid) for pid in sorted(numbers) if pid != os.getpid() and _has_open(pid, own)]
+
+
+def _has_open(pid: int, wanted: os.stat_result) -> bool:
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as entries:
+            return any(_is_same(entry, wanted) for entry in entries)
+    except OSError:  # ended, or of another user
+        return False
+
+
+def _is_same(entry: os.DirEntry[str], wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(entry.stat(), wanted)
+    except OSError:
+        return False
+
+
+def _of_process(pid: int) -> Holder:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").rstrip("\0").split("\0")
+    except OSError:
+        words = ["?"]
+    return Holder(pid, _shortened(shlex.join(words)), "", (_process_stat(pid) or ("", ""))[1], _space())
 
 
 def _process_stat(pid: int) -> tuple[str, str] | None:
@@ -92,6 +134,8 @@ def _process_stat(pid: int) -> tuple[str, str] | None:
 
 
 def _state_by_signal(pid: int) -> str:
+    if os.name == "nt":
+        return UNKNOWN  # signal 0 is Ctrl-C there, and reaches every process of the console
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -115,5 +159,9 @@ def _space() -> str:
 def _command() -> str:
     path = Path(sys.argv[0] if sys.argv else "")
     name = path.parent.name if path.name == "__main__.py" else path.name
-    command = shlex.join([name or "python", *sys.argv[1:]])
+    return _shortened(shlex.join([name or "python", *sys.argv[1:]]))
+
+
+def _shortened(command: str) -> str:
+    command = " ".join(command.split())  # a script in it may have many lines
     return command if len(command) <= _MAX_COMMAND else command[: _MAX_COMMAND - 3] + "..."

@@ -72,7 +72,9 @@ def try_lock(descriptor: int, exclusive: bool = True) -> bool:
     return True
 
 
-def wait_for_lock(descriptor: int, pause: float = 0.002) -> None:
+def wait_for_lock(
+    descriptor: int, pause: float = 0.002, on_wait: Callable[[], None] = lambda: None, patience: float = 3.0
+) -> None:
     """Lock an open file alone, once no other process holds the lock; for locks that are held for moments only.
 
     On Windows it does nothing, because locks there apply to bytes at a position in the file.
@@ -80,11 +82,17 @@ def wait_for_lock(descriptor: int, pause: float = 0.002) -> None:
     Args:
         descriptor: The file.
         pause: Seconds between two attempts.
+        on_wait: Called once, if another process holds the lock for so long that it may be stopped.
+        patience: Seconds after which that is so.
 
     Raises:
         NoLocks: As `try_lock`.
     """
+    start = time.monotonic()
     while fcntl and not try_lock(descriptor):
+        if start is not None and time.monotonic() - start >= patience:
+            on_wait()
+            start = None
         time.sleep(pause)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from batchsel.core.timestamp import parse_passes
-from batchsel.errors import UsageError, shown
+from batchsel.errors import UsageError, show
 
 LARGEST = 1e6
 """Bound of numbers that have no natural one; float32 holds their squares and reciprocals."""
@@ -299,7 +299,7 @@ def check_value(owner: str, parameter: str, value: Any, hint: Any) -> None:
         batchsel.errors.UsageError: loss_ema: decay must be a number in [0, 1), got 2.0.
     """
     if not accepts(hint, value):
-        raise UsageError(f"{owner}: {parameter} must be {expected(hint, value)}, got {shown(value)}.")
+        raise UsageError(f"{owner}: {parameter} must be {expected(hint, value)}, got {show(value)}.")
 
 
 def check_values(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from batchsel.core.filesystem.reading import check_is_file
+from batchsel.core.locking.holder import find_users
 from batchsel.core.locking.locks import NoLocks, report_no_locks, wait_for_lock
 from batchsel.errors import UserError
 from batchsel.experiments.run.parse_record import convert_failure, convert_run
@@ -17,10 +19,12 @@ from batchsel.experiments.run.validation.typed_json import FieldError
 
 SCHEMA = 2
 FILE = "records.jsonl"
+PATIENCE = 3.0
+"""Seconds of waiting for another writer after which it is named: it may be stopped."""
 
 
 def append(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Append a line to the records of a folder.
+    r"""Append a line to the records of a folder.
 
     The line is written in one piece under a lock and flushed to the disk, so that two writers never interleave
     and a kill leaves at most an incomplete last line, which the next writer terminates.
@@ -37,10 +41,8 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
 
     Example:
         >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = append(folder, {"schema": SCHEMA, "failed": "out of luck", "spec": {}, "digest": "", "arm": {}})
-        >>> [record["failed"] for record in read(folder).failures]
-        ['out of luck']
+        >>> append(Path(tempfile.mkdtemp()), {"schema": SCHEMA, "failed": "out of luck"}).read_text()
+        '{"schema": 2, "failed": "out of luck"}\n'
     """
     path = folder / FILE
     line = json.dumps(record, allow_nan=False).encode() + b"\n"
@@ -206,7 +208,12 @@ def _write_whole(descriptor: int, line: bytes, end: int) -> None:
 
 def _lock(file: IO[bytes], path: Path) -> None:
     """Wait until no other process writes; without such a lock, lines are short enough to be written in one piece."""
+
+    def on_wait() -> None:
+        users = " and ".join(map(str, find_users(path))) or "a process of another user or machine"
+        print(f"waiting for {path}, which is open in {users} and locked", file=sys.stderr, flush=True)
+
     try:
-        wait_for_lock(file.fileno())
+        wait_for_lock(file.fileno(), on_wait=on_wait, patience=PATIENCE)
     except NoLocks as error:
         report_no_locks(path, error, "The record is written without a lock; let one process at a time write there.")

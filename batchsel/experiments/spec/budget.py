@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from batchsel.errors import UsageError, shown
+from batchsel.errors import UsageError, show
 
 _MAX = 1e15  # well within int64
 _FORM = re.compile(r"^\s*(?P<amount>[0-9.eE+]+)\s*(?P<unit>[a-z]*)\s*$")
@@ -42,14 +42,14 @@ class Budget:
         Raises:
             UsageError: If it is malformed.
         """
-        match = _FORM.match(text if isinstance(text, str) else shown(text))
+        match = _FORM.match(text if isinstance(text, str) else show(text))
         try:
             amount = float(match["amount"]) if match else 0.0
         except ValueError:
             amount = 0.0
         if match is None or match["unit"] not in _UNITS or not 0 < amount <= _MAX:
             raise UsageError(
-                f"cannot read the budget {shown(text)}. Expected an amount above 0 and a unit: '8 passes' (or '8'),"
+                f"cannot read the budget {show(text)}. Expected an amount above 0 and a unit: '8 passes' (or '8'),"
                 " '480000 samples' or '30 seconds'."
             )
         return cls(amount, _UNITS[match["unit"]])

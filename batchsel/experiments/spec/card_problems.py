@@ -17,7 +17,7 @@ from batchsel.cards.schema import DatasetCard
 from batchsel.core.ranges import Range
 from batchsel.core.target import Target
 from batchsel.data.loaders import option_problems
-from batchsel.errors import UserError, shown, unknown_name
+from batchsel.errors import UserError, show, unknown_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.experiments.spec.settings import declared_settings
@@ -145,10 +145,10 @@ def _setting_problems(place: str, stated: Mapping[str, Any]) -> Iterator[str]:
         if key.endswith("+"):  # what may be appended to is checked by the card
             problems = _text_problems(TEXT_CHECKS[name], value) if name in APPENDABLE and isinstance(value, str) else []
         elif name == "budget":
-            problems = _text_problems(Budget.parse, value if isinstance(value, str | int | float) else shown(value))
+            problems = _text_problems(Budget.parse, value if isinstance(value, str | int | float) else show(value))
         elif name == "target":
             known = isinstance(value, str) and value in _LEVELS
-            problems = [] if known else _text_problems(Target.parse, value if isinstance(value, str) else shown(value))
+            problems = [] if known else _text_problems(Target.parse, value if isinstance(value, str) else show(value))
         else:
             problems = declared[name].problems(value) or _text_problems(TEXT_CHECKS.get(name), value)
         yield from (f"{place}.{key}: {problem}" for problem in problems)

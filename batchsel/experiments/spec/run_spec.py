@@ -14,7 +14,7 @@ from batchsel import schedules
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.filesystem.toml_files import parse_toml
 from batchsel.core.target import Target
-from batchsel.errors import UsageError, UserError, shown, unknown_name
+from batchsel.errors import UsageError, UserError, show, unknown_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.settings import (
     at_least,
@@ -270,13 +270,13 @@ def read_file(path: str | Path) -> dict[str, Any]:
         raise UsageError(str(error)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", error)
-        raise UsageError(f"cannot read the configuration {shown(str(path))}: {reason}.") from None
+        raise UsageError(f"cannot read the configuration {show(str(path))}: {reason}.") from None
     known = [each.name for each in declared_settings(RunSpec)]
     for key, value in values.items():
         if key not in known:
             raise UsageError(f"{path}: {unknown_name('setting', key, known)}")
         if not isinstance(value, str | int | float):
-            raise UsageError(f"{path}: {key} cannot be {shown(value)}; a setting is a text, a number or true or false.")
+            raise UsageError(f"{path}: {key} cannot be {show(value)}; a setting is a text, a number or true or false.")
     return values
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from batchsel.errors import UsageError, shown, unknown_name
+from batchsel.errors import UsageError, show, unknown_name
 
 Check = Callable[[str, Any], str | None]
 """Return the problem with a value of the named setting as a sentence, or None."""
@@ -81,7 +81,7 @@ class Setting:
         """
         expected = (int, float) if self.kind is float else self.kind
         if not isinstance(value, expected) or (isinstance(value, bool) and self.kind is not bool):
-            return [f"{self.name}: expected {self.kind.__name__}, got {shown(value)}."]
+            return [f"{self.name}: expected {self.kind.__name__}, got {show(value)}."]
         return [problem for check in self.facts.checks if (problem := check(self.name, value))]
 
 
@@ -143,22 +143,22 @@ def _kind(annotation: Any) -> type:
 
 def at_least(least: float) -> Check:
     """Return a check for a lower bound, itself allowed."""
-    return lambda name, value: None if value >= least else f"{name} must be at least {least}, got {shown(value)}."
+    return lambda name, value: None if value >= least else f"{name} must be at least {least}, got {show(value)}."
 
 
 def below(limit: float) -> Check:
     """Return a check for an upper bound, itself not allowed."""
-    return lambda name, value: f"{name} must be below {limit}, got {shown(value)}." if value >= limit else None
+    return lambda name, value: f"{name} must be below {limit}, got {show(value)}." if value >= limit else None
 
 
 def positive(name: str, value: float) -> str | None:
     """Check for a finite number above 0."""
-    return None if 0 < value < float("inf") else f"{name} must be above 0, got {shown(value)}."
+    return None if 0 < value < float("inf") else f"{name} must be above 0, got {show(value)}."
 
 
 def share(name: str, value: float) -> str | None:
     """Check for a share that is not empty."""
-    return None if 0 < value <= 1 else f"{name} must be above 0 and at most 1, got {shown(value)}."
+    return None if 0 < value <= 1 else f"{name} must be above 0 and at most 1, got {show(value)}."
 
 
 def one_of(known: tuple[str, ...]) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, cast
@@ -117,6 +118,8 @@ class StreamingFeed:
         self._ahead: dict[tuple[int, int], Future[Samples]] = {}
         self._held: tuple[tuple[int, int], Samples] | None = None
         self._row_bytes = 0
+        self._weightless = 0
+        """Rows read so far, all with the weight 0; infinite once another weight was read."""
 
     def example(self) -> Samples:
         """Return one sample."""
@@ -177,8 +180,19 @@ class StreamingFeed:
         rows = self._read(indices)
         arrays.check_finite("the source", rows, indices)
         arrays.check_weights(rows.sample_weight, indices)
+        self._check_not_all_zero(rows.sample_weight)
         self._check(rows, indices)
         return rows
+
+    def _check_not_all_zero(self, weights: Any) -> None:
+        """Refuse weights of 0 only, once as many rows were read as there are samples: that needs no pass of its own."""
+        leaves: list[np.ndarray] = tf.nest.flatten(np.ones(1) if weights is None else weights)
+        self._weightless = math.inf if any(map(np.any, leaves)) else self._weightless + len(leaves[0])
+        if self.n <= self._weightless < math.inf:
+            raise UserError(
+                f"all sample weights in the first {self._weightless:,} rows of the source are 0, so nothing is learned."
+                " Give some samples a weight above 0."
+            )
 
     def _read(self, indices: np.ndarray) -> Samples:
         rows = self._source.take(indices)
