@@ -13,6 +13,8 @@ import numpy as np
 from batchsel.core.filesystem.reading import reading
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Formats of Pillow behind these suffixes; it would open any other behind them too, EPS by running Ghostscript."""
 BROKEN = "cannot be decoded"
 
 
@@ -88,7 +90,7 @@ def decode_image_file(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """
     from PIL import Image
 
-    with reading(path, BROKEN, "Download it again, or leave it out."), Image.open(path) as image:
+    with reading(path, BROKEN, "Download it again, or leave it out."), Image.open(path, formats=FORMATS) as image:
         # A JPEG can be decoded at a smaller size, which is faster.
         image.draft(_mode(shape), (shape[1], shape[0]))
         return _fit(image, shape)

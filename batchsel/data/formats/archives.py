@@ -22,6 +22,7 @@ from typing import Any, Self
 from batchsel.core.filesystem.reading import DAMAGED, reading
 from batchsel.core.filesystem.temporary import remove_stale, temporary_path
 from batchsel.core.locking.locks import hold_lock
+from batchsel.data.formats.unpacked_size import check_unpacked_size
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.errors import UserError
 
@@ -108,6 +109,7 @@ def read_tar_members(archive: Path, wanted: Callable[[str], object]) -> Iterator
         batchsel.errors.UserError: cannot read /nowhere.tar.gz: No such file or directory. Check ...
     """
     with reading(archive), tarfile.open(archive, "r:gz") as opened:
+        total = 0
         for member in opened:
             if not member.isfile() or not wanted(member.name):
                 continue
@@ -116,6 +118,8 @@ def read_tar_members(archive: Path, wanted: Callable[[str], object]) -> Iterator
                     f"{archive} {DAMAGED}: its member {member.name!r} has {member.size:,} bytes. Delete it and download"
                     " it again."
                 )
+            total += member.size
+            check_unpacked_size(archive, total, archive.stat().st_size)
             file = opened.extractfile(member)
             if file is not None:
                 yield member.name, file.read()

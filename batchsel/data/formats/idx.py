@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 
 from batchsel.core.filesystem.reading import reading
+from batchsel.data.formats.unpacked_size import check_unpacked_size
 from batchsel.errors import UserError
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -61,6 +62,7 @@ def _read(stream: IO[bytes] | gzip.GzipFile, limit: int, path: Path) -> np.ndarr
     shape = struct.unpack(f">{header[3]}I", lengths)
     kind = np.dtype(_TYPES[header[2]])
     expected = math.prod(shape) * kind.itemsize
+    check_unpacked_size(path, expected, path.stat().st_size)
     # Lengths that the file cannot hold are not read, because a read reserves its memory first.
     values = stream.read(expected) if expected <= limit else b""
     if len(values) < expected:

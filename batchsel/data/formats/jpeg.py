@@ -66,7 +66,7 @@ def _decode(stream: np.ndarray, shape: tuple[int, int, int], where: str) -> np.n
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(stream.tobytes())) as opened:
+        with Image.open(io.BytesIO(stream.tobytes()), formats=("JPEG",)) as opened:
             image = np.asarray(opened.convert("RGB" if shape[-1] == 3 else "L")).reshape(*shape[:2], -1)
     except Exception as error:  # Pillow does not document what its decoders raise
         raise UserError(f"{where} cannot be decoded ({describe(error)}). Download the file again.") from error

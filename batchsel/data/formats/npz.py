@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from batchsel.core.filesystem.reading import reading
+from batchsel.data.formats.unpacked_size import check_unpacked_size
 
 
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -25,4 +26,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """
     failed = f"is not a whole npz file with the arrays {', '.join(names)}"
     with reading(path, failed), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        for member in arrays.zip.infolist():
+            if member.filename.removesuffix(".npy") in names:
+                check_unpacked_size(path, member.file_size, path.stat().st_size)
         return {name: arrays[name] for name in names}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from batchsel.core.filesystem.reading import reading
+from batchsel.data.formats.unpacked_size import bound_unpacked
 from batchsel.errors import UserError
 
 _ENCRYPTED = 1
@@ -44,9 +45,9 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
         magic = file.read(4)
         file.seek(0)
         if magic[:2] == b"\x1f\x8b":
-            packed = gzip.GzipFile(fileobj=file)
+            packed = bound_unpacked(gzip.GzipFile(fileobj=file), path)
         elif magic == b"PK\x03\x04":
-            packed = _member(zipfile.ZipFile(file), member, path)
+            packed = bound_unpacked(_member(zipfile.ZipFile(file), member, path), path)
         else:
             packed = file
         codec = "utf-8-sig" if encoding == "utf-8" else encoding

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from batchsel.core.filesystem.reading import reading, shorten_path
-from batchsel.data.builders.image_files import BROKEN
+from batchsel.data.builders.image_files import BROKEN, FORMATS
 from batchsel.data.builders.image_folders import (
     ImageFolderOptions,
     ImageListing,
@@ -171,7 +171,7 @@ def _choose_shape(paths: list[Path], size: int | None) -> tuple[int, int, int]:
     sizes, modes = set(), set()
     for path in paths:
         # What cannot be read is reported when it is decoded.
-        with contextlib.suppress(UserError), reading(path, BROKEN), Image.open(path) as image:
+        with contextlib.suppress(UserError), reading(path, BROKEN), Image.open(path, formats=FORMATS) as image:
             sizes.add(image.size)
             modes.add(image.mode)
     channels = 1 if modes and modes <= {"L", "1", "I", "I;16", "LA"} else 3
