@@ -40,12 +40,13 @@ lint: $(READY)
 	$(BIN)/pyright
 	$(BIN)/python -m pytest --quiet tests/core/test_layout.py
 
-# One pytest for each folder: TensorFlow keeps what it has compiled as long as a process lives, gigabytes over all
-# tests. Folders whose tests fail do not stop the others; they are named at the end.
+# Three processes: TensorFlow keeps what it has compiled as long as a process lives, gigabytes over all tests. Folders
+# whose tests fail do not stop the others; they are named at the end.
+LARGE := tests/selectors/ tests/training/
 define run-tests
-	@failed=; for folder in $(TESTS); do \
-		echo "$$folder"; \
-		$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile --durations=5 $(1) $$folder || failed="$$failed $$folder"; \
+	@failed=; for folders in $(LARGE) "$(filter-out $(LARGE),$(TESTS))"; do \
+		echo "$$folders"; \
+		$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile --durations=10 $(1) $$folders || failed="$$failed $$folders"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 endef
