@@ -86,7 +86,8 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
         steps=counts.steps,
         passes=counts.samples / n,
         # Controls of an arm run after all arms have ended, when the machine may be faster or slower.
-        timed=not record.contended and not arm.control_of,
+        # A clock that stood at zero measured nothing.
+        timed=not record.contended and not arm.control_of and all(point.seconds > 0 for point in record.evaluations),
         n=n,
         record=record,
     )

@@ -90,8 +90,10 @@ def compare_times(runs: PairedRuns, axis: str, confidence: float) -> RatioTest:
     if bound:
         center = high if center < 0 else low
     interval = (None, None) if math.isnan(low) else (low, high)
+    # Without an interval a value behind misses would be that of the budget, or of the grid.
+    stated = math.isfinite(center) and (not math.isnan(low) or bool(both.all()))
     return RatioTest(
-        ratio=exponential(Estimate(center, *interval)) if math.isfinite(center) else None,
+        ratio=exponential(Estimate(center, *interval)) if stated else None,
         bound=bound,
         p=p,
         reached_together=(int(left.sum()), int(right.sum())),

@@ -120,14 +120,15 @@ def _too_few(item: Comparison) -> str:
 def _unresolved(item: Comparison) -> str:
     arm, base = item.arm.arm, item.baseline.arm
     if item.decisive is None:
-        return f"nothing can be said: {arm} and {base} reach it at their first evaluation. Evaluate more often"
+        runs = 2 * item.pairs
+        missed = runs - sum(item.reached)
+        if item.first == runs:
+            return f"nothing can be said: {arm} and {base} reach it at their first evaluation. Evaluate more often"
+        reasons = [f"{missed} missed it"] * (missed > 0)
+        reasons += [f"{item.first} reached it at their first evaluation or before"] * (item.first > 0)
+        known = f" of {runs} runs on {item.pairs} seeds, {' and '.join(reasons)}" if reasons else ""
+        return f"too little is known to compare {arm} with {base}:{known}{_failed(item)}"
     needed = f"{arm} needed {item.decisive.value:.2f} of {base}'s {_quantity(item)}"
-    missed = 2 * item.pairs - sum(item.reached)
-    reasons = [f"{missed} of {2 * item.pairs} runs missed it"] * (missed > 0)
-    reasons += [f"{item.first} of {2 * item.pairs} reached it at their first evaluation or before"] * (item.first > 0)
-    if reasons:
-        why = f"{' and '.join(reasons)}{_failed(item)}"
-        return f"too little is known to say: {needed} on {item.pairs} seeds, but {why}, so no interval can be given"
     same = "no evidence of a difference: " if abs(item.decisive.value - 1) < 1e-6 else ""
     return f"{same}{needed} on each of {item.pairs} seeds, which are all alike, so no interval can be given"
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from batchsel.analysis.comparison import decide, lopsided
+from batchsel.analysis.sequential import is_decided, look_confidence, look_sizes
 from batchsel.analysis.stats import paired_ratio, significance
 from batchsel.analysis.stats.paired_ratio import LogTimes
 
@@ -43,6 +44,8 @@ class Cell:
     covered: tuple[float, float] | None = COVERED
     faster: tuple[float, float] | None = None
     slower: tuple[float, float] | None = None
+    looks: tuple[int, int] | None = None
+    """Seeds that are added at a time, and their largest number, where they are added until the verdict is clear."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Rates:
 
 def measure(cell: Cell, experiments: int, seed: int = 0) -> Rates:
     """Return how experiments of a cell come out."""
+    if cell.looks:
+        return _measure_looks(cell, experiments, seed)
     sample = cell.make(np.random.default_rng([seed, *cell.name.encode()]), experiments)
     found, p, reached = [], [], []
     for place, arm in enumerate(sample.arms):
@@ -88,6 +93,32 @@ def measure(cell: Cell, experiments: int, seed: int = 0) -> Rates:
         ratio=float(np.exp(np.nanmedian(found[0].center))),
         only=100 * float(np.mean([any(text.startswith("only") for text in found) for found in verdicts])),
     )
+
+
+def _measure_looks(cell: Cell, experiments: int, seed: int) -> Rates:
+    """Return how experiments come out to which seeds are added until the verdict on their only arm is clear."""
+    sample = cell.make(np.random.default_rng([seed, *cell.name.encode()]), experiments)
+    block, most = cell.looks
+    verdicts, inside = np.full(experiments, "tie", object), np.zeros(experiments)
+    ratio, open_ = np.zeros(experiments), np.ones(experiments, bool)
+    for n in look_sizes(block, most):
+        confidence = look_confidence(n, block, most)
+        arm, base = (LogTimes(*(part[open_, :n] for part in times)) for times in (sample.arms[0], sample.baseline))
+        found = paired_ratio.compare(arm, base, confidence=confidence)
+        raw = [(times.value < times.limit).sum(1) for times in (arm, base)]
+        now = []
+        for row in range(len(found.p)):
+            reached = int(raw[0][row]), int(raw[1][row])
+            ends = None if np.isnan(found.low[row]) else (np.exp(found.low[row]), np.exp(min(found.high[row], 700.0)))
+            now.append(decide(n, reached, reached, ends, float(found.p[row]), 1 - confidence))
+        places = np.flatnonzero(open_)
+        verdicts[places], ratio[places] = now, np.exp(found.center)
+        inside[places] = (found.low <= sample.truth) & (sample.truth <= found.high)
+        open_[places] = [not is_decided(verdict) for verdict in now]
+        if not open_.any():
+            break
+    shares = [100 * float(np.mean(verdicts == word)) for word in ("faster", "slower")]
+    return Rates(100 * float(inside.mean()), *shares, 100.0, float(np.median(ratio)), 0.0)
 
 
 def _verdicts(n, found, p, reached, row):
@@ -280,6 +311,21 @@ def _cells():
     yield Cell("power", "the same with 20 evaluations until the target", _censored(0.8, 0.0), COVERED, None, none)
     yield Cell("power", "ratio 0.8, spread 0.2, n = 10", _censored(0.8, 0.0, 10, 0.2), COVERED, None, none)
     yield Cell("power", "ratio 0.8, spread 0.3, n = 20, 30 % miss", _censored(0.8, 0.3), COVERED, (68.0, 100.0), none)
+
+    for ratio in (1.0, 0.8):
+        bands = (none, none) if ratio == 1.0 else ((88.0, 100.0), none)
+        for share in (0.0, 0.3):
+            name = f"ratio {ratio}, 10 seeds at a time up to 40" + (f", {share:.0%} miss" if share else "")
+            yield Cell(
+                "seeds added until the verdict is clear",
+                name,
+                _censored(ratio, share, 40),
+                (93.0, 100.0),
+                *bands,
+                (10, 40),
+            )
+    name = "ratio 1.0, 6 seeds at a time up to 60"
+    yield Cell("seeds added until the verdict is clear", name, _censored(1.0, 0.0, 60), COVERED, none, none, (6, 60))
 
 
 def _mean_none(name):

@@ -156,6 +156,7 @@ def report_result(
     from batchsel.analysis.report.html_report import render_report
     from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_values
+    from batchsel.analysis.studies.all_studies import exclude_studied
     from batchsel.analysis.studies.study_parts import with_analysis
     from batchsel.cli.support.comparison_text import lines
     from batchsel.cli.support.output import print_json
@@ -178,9 +179,16 @@ def report_result(
     files = {"records": str(folder / FILE), "report": str(folder / "report.html")}
     if as_json:
         print_json(as_values(*results) | files | {"quick": quick})
-        return
-    click.echo("\n".join(lines(results.analysis, results.levels, results.studies, quick=quick)))
-    click.echo(f"\nrecords: {files['records']}   report: {files['report']}")
+    else:
+        click.echo("\n".join(lines(results.analysis, results.levels, results.studies, quick=quick)))
+        click.echo(f"\nrecords: {files['records']}   report: {files['report']}")
+    lost = [
+        f"{item.arm} on {item.dataset}"
+        for item in exclude_studied(results.analysis, results.studies).summaries
+        if item.failed == item.n
+    ]
+    if lost:
+        raise UserError(f"all runs of {', '.join(lost)} failed; see the failures above.")
 
 
 def _notes(result: Result, path: Path) -> list[str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _DEPENDENT_CONTROLS = ("horizon", "rs2")
 """Controls whose number is unknown before the arms have run."""
+_MOST_READ = 40_000_000
+"""Bytes of earlier records that are read for their spread."""
 _NOT_SHOWN = ("seed", "dataset")
 
 
@@ -60,10 +62,34 @@ def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> di
         "trials": 0 if card.tuning is None or experiment.tuned else _trial_count(card.tuning) * len(pairs),
         "again": "again" in card.controls,
         "controls_that_follow": [name for name in card.controls if name in _DEPENDENT_CONTROLS],
+        "power": [] if card.analysis else describe_power(experiment, folder),
         "measure": list(card.measure),
         "analysis": dict(card.analysis),
         "settings": settings,
     }
+
+
+def describe_power(experiment: Experiment, folder: Path) -> list[str]:
+    """Return what the seeds of an experiment can detect, given the spread in earlier records.
+
+    Args:
+        experiment: The experiment.
+        folder: Folder of its records; those of the folders beside it count where it has none of a data set.
+    """
+    from batchsel.analysis.report.expected_power import expected_power, seen_spreads
+    from batchsel.experiments.run.records import FILE, read_typed
+
+    spreads: dict[str, float] = {}
+    size = 0
+    for path in [folder / FILE, *sorted(folder.parent.glob(f"*/{FILE}"))]:
+        if all(name in spreads for name in experiment.datasets) or not path.is_file():
+            continue
+        size += path.stat().st_size
+        if size > _MOST_READ:
+            break
+        runs = [run for run in read_typed(path).runs if run.spec.dataset in experiment.datasets]
+        spreads = seen_spreads(runs) | spreads
+    return expected_power(list(experiment.datasets), len(experiment.seeds), len(experiment.arms) - 1, spreads)
 
 
 def _recorded_count(experiment: Experiment, specs: Mapping[tuple[str, str], RunSpec], folder: Path) -> int:
@@ -100,6 +126,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         lines.append(f"after them, controls that depend on the arms: {', '.join(plan['controls_that_follow'])}")
     if plan["measure"]:
         lines.append(f"also measured in each run: {', '.join(plan['measure'])}")
+    lines += plan["power"]
     if plan["analysis"]:
         lines.append(f"analysis: {_assignments(plan['analysis'])}")
     for dataset, by_arm in plan["settings"].items():

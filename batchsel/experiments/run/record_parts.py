@@ -137,6 +137,8 @@ class About:
         story: Reason for the experiment.
         form: "scaled", "full" or empty.
         analysis: The [analysis] table of the card; empty for a plain comparison.
+        looks: Seeds that were added at a time as "block" and their largest number as "most", where seeds were added
+            until the verdict was clear.
     """
 
     question: str = ""
@@ -145,6 +147,7 @@ class About:
     story: str = ""
     form: str = ""
     analysis: Json = field(default_factory=dict)
+    looks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
