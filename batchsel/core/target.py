@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from batchsel.core.parameters import FLOAT32
 from batchsel.errors import UsageError, shorten, unknown_name
 
 HOLD = 2
@@ -48,7 +48,7 @@ class Target:
             threshold = float(match["value"]) if match else float("nan")
         except ValueError:
             threshold = float("nan")
-        if match is None or not math.isfinite(threshold):
+        if match is None or not abs(threshold) <= FLOAT32:
             raise UsageError(
                 f"cannot read the target {shorten(text)!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'."
             )

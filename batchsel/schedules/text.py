@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchsel.core.parameters import LARGEST, is_number
 from batchsel.schedules.registry import REGISTRY
 
 _RATE_PARAMETERS = {"one_cycle": ("peak", 0), "scale": ("rate", 2)}
@@ -35,7 +36,8 @@ def base_learning_rate(text: str) -> float | None:
     for call in REGISTRY.parse_calls(text):
         name, place = _RATE_PARAMETERS.get(call.name, ("", 0)) if call.path is None else ("", 0)
         given = call.keywords.get(name, call.arguments[place] if name and len(call.arguments) > place else None)
-        if isinstance(given, int | float):
+        # What is larger, or no number, is refused when the text is checked.
+        if given is not None and is_number(given) and abs(given) <= LARGEST:
             return float(given)
     return None
 

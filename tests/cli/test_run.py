@@ -237,13 +237,13 @@ def test_fashion_mnist_for_some_hundred_steps(command):
     ("words", "said"),
     [
         (["--target", "accuracy=0.9", "--progress", "rich"], "cannot read the target 'accuracy=0.9'"),
-        (["--optimizer", "sgd(momentum=2)"], "cannot build the optimizer 'sgd(momentum=2)'"),
-        (["--optimizer", "adam(beta_1='x')"], "beta_1 must not be a text"),
-        (["--model", "mlp(hidden=[-1])"], "cannot build the model 'mlp(hidden=[-1])'"),
-        (["--model", "mlp(hidden=5)"], "cannot build the model 'mlp(hidden=5)'"),
+        (["--optimizer", "sgd(momentum=2)"], "sgd: momentum must be a number in [0, 1], got 2."),
+        (["--optimizer", "adam(beta_1='x')"], "adam: beta_1 must be a number in [0, 1), got 'x'."),
+        (["--model", "mlp(hidden=[-1])"], "mlp: hidden must be a list of 0 to 64 items, each item a whole"),
+        (["--model", "mlp(hidden=5)"], "mlp: hidden must be a list of 0 to 64 items, each item a whole"),
         (["--model", "cnn"], "cannot build the model 'cnn' for inputs of shape (4,)"),
         (["--budget", "1e30 samples"], "cannot read the budget"),
-        (["--seed", str(2**31)], "seed must be below 2147483648"),
+        (["--seed", str(2**31)], "seed must be a whole number of at most 2147483647"),
     ],
 )
 def test_settings_that_cannot_be_built_are_wrong_usage(command, words, said):

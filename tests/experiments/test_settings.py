@@ -13,11 +13,12 @@ from batchsel.cli.commands.experiment import experiment
 from batchsel.cli.commands.map import dataset_map
 from batchsel.cli.commands.run import run
 from batchsel.cli.commands.tune import tune
+from batchsel.core.parameters import Amount
 from batchsel.errors import UsageError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.spec.resolve import resolve
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
-from batchsel.experiments.spec.settings import at_least, declared_settings, setting
+from batchsel.experiments.spec.settings import declared_settings, setting, within
 from batchsel.experiments.tuning import tuned_settings
 from batchsel.experiments.tuning.overrides import override_settings
 
@@ -28,11 +29,11 @@ GIVEN = {
     "learning_rate": 0.001, "schedule": "linear", "budget": "20 passes", "target": "accuracy>=0.9",
 }  # fmt: skip
 OTHER = {
-    "dataset": "iris", "model": "linear", "selector": "smart", "batch_size": 7, "optimizer": "sgd",
+    "dataset": "iris", "model": "cnn", "selector": "smart", "batch_size": 7, "optimizer": "sgd",
     "learning_rate": 0.25, "schedule": "cosine", "budget": "3 passes", "target": "loss<=0.5", "seed": 3,
     "evaluations": 9, "evaluate_every": 0.5, "run_on": True, "compile": "graph", "deterministic": True,
     "mixed_precision": True, "cut_padding": True, "label_noise": 0.25, "label_noise_kind": "asymmetric",
-    "imbalance": 4.0, "train_share": 0.5, "label_smoothing": 0.125, "augment": "noise", "curriculum": "blur",
+    "imbalance": 4.0, "train_share": 0.5, "label_smoothing": 0.125, "augment": "flip", "curriculum": "blur",
     "accumulate": "4",
 }  # fmt: skip
 """A value of each setting that is not its default."""
@@ -99,9 +100,24 @@ def test_setting_is_read_from_option_environment_and_file_and_is_printed(each, c
     assert command(*common, "--config", "mine.toml").out == by_option.out
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("--selector", "los_ema", "unknown selector 'los_ema'. Did you mean 'loss_ema'?"),
+        ("--selector", "loss_ema(decay=2)", "loss_ema: decay must be a number in [0, 1), got 2."),
+        ("--augment", "noise", "unknown augmentation 'noise'"),
+        ("--optimizer", "adan", "unknown optimizer 'adan'"),
+    ],
+)
+def test_settings_are_checked_before_they_are_printed(option, text, words, command):
+    result = command("run", "--dataset", "digits", "--print-config", option, text)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+
+
 @dataclass(frozen=True)
 class Wider(RunSpec):
-    momentum: float = setting(0.5, help="Momentum.", checks=(at_least(0),))
+    momentum: float = setting(0.5, help="Momentum.", checks=(within(Amount),))
 
 
 def test_new_field_is_a_checked_setting_and_keeps_digests():
@@ -113,10 +129,39 @@ def test_new_field_is_a_checked_setting_and_keeps_digests():
     assert changed.values()["momentum"] == 0.9
     assert changed.trainer_key() != Wider(**GIVEN).trainer_key()
     assert changed.data_key() == Wider(**GIVEN).data_key()
-    with pytest.raises(UsageError, match="momentum must be at least 0, got -1"):
+    with pytest.raises(UsageError, match="momentum must be a number in \\[0, 1000000\\], got -1"):
         Wider(**GIVEN, momentum=-1)
     with pytest.raises(UsageError, match="momentum: expected float, got 'x'"):
         Wider(**GIVEN, momentum="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("batch_size", 0, "batch_size must be a whole number of at least 1, got 0."),
+        ("batch_size", 2**31, "batch_size must be a whole number of at most 2147483647, got 2147483648."),
+        ("evaluations", 10**30, "evaluations must be a whole number of at most 1000000, got 1000"),
+        ("evaluate_every", float("inf"), "evaluate_every must be a number in [0, 1000000], got inf."),
+        ("evaluate_every", 10**400, "evaluate_every must be a number in [0, 1000000], got 1000"),
+        ("imbalance", float("inf"), "imbalance must be a number in [1, 1000000], got inf."),
+        ("label_noise", float("nan"), "label_noise must be a number in [0, 1), got nan."),
+        ("train_share", 1.5, "train_share must be a number in (0, 1], got 1.5."),
+        ("seed", 2**31, "seed must be a whole number of at most 2147483647, got 2147483648."),
+        ("learning_rate", 1e300, "learning_rate must be a number in (0, 3.4e+38], got 1e+300."),
+        ("accumulate", "9" * 5000, "start must be a whole number of at most 1048576"),
+        ("budget", "1e400 passes", "cannot read the budget '1e400 passes'. It must be from 0 to 1000000 passes."),
+        ("budget", "1e9", "cannot read the budget '1e9'. It must be from 0 to 1000000 passes."),
+        ("budget", f"{10**30} samples", "It must be from 1 to 1000000000000000 samples."),
+        ("budget", "0.5 samples", "cannot read the budget '0.5 samples'. It must be from 1 to "),
+        ("budget", "1e10 seconds", "It must be from 0 to 1000000000 seconds."),
+        ("target", "loss<=1e39", "cannot read the target 'loss<=1e39'."),
+    ],
+)
+def test_values_beyond_the_bounds_are_refused_in_one_sentence(name, value, words):
+    with pytest.raises(UsageError) as caught:
+        RunSpec(**GIVEN | {name: value})
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("each", STATED, ids=lambda each: each.name)

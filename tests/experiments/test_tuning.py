@@ -152,7 +152,7 @@ def test_trials_scored_by_their_end_run_on_and_bring_warnings(tmp_path):
     [
         ({"seed": [1, 2]}, (0,), "'seed' cannot be tuned"),
         (GRID, (tuning.FIRST_SEED,), "are for tuning; score on lower ones"),
-        ({"learning_rate": [-1.0]}, (0,), "learning_rate must be above 0"),
+        ({"learning_rate": [-1.0]}, (0,), r"learning_rate must be a number in \(0, 3.4e\+38\]"),
         (
             {"learning_rate": Range(1e-4, 1e-1)},
             (0,),

@@ -230,3 +230,10 @@ def test_a_rate_other_than_that_of_the_schedule_is_refused():
     assert resolve({}, {**found.values()}, card) == found  # a printed configuration can be read again
     with pytest.raises(UsageError, match=r"states the learning rate, 0.05, and learning_rate=0.1 is given too"):
         resolve(given | {"learning_rate": 0.1}, {}, card)
+
+
+@pytest.mark.parametrize("text", [f"one_cycle(peak={'9' * 400})", "scale('linear', 256, 1e400)"])
+def test_a_rate_beyond_the_bounds_is_left_to_the_check_of_the_text(text):
+    assert schedules.base_learning_rate(text) is None
+    with pytest.raises(UsageError, match="must be a number in"):
+        check(text)

@@ -83,10 +83,10 @@ def run(
         spec = resolve_resumed_run(Path(resume), settings, config)
     else:
         spec = resolve_new_run(settings, config, label, file, data_dir, offline)
+    check_names(spec)
     if print_config:
         click.echo(to_toml(spec), nl=False)
         return
-    check_names(spec)
     _check_plot(plot)
     run_folder = Path(resume) if resume else Path(out) / spec.identity()
     if not as_json:

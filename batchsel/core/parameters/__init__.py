@@ -29,6 +29,7 @@ MOST_STEPS = 2**20
 MOST_PIXELS = 255
 """Largest kernel of an image filter."""
 INT32 = 2**31 - 1
+FLOAT32 = 3.4e38
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from batchsel.core.parameters import MOST_PASSES
 from batchsel.errors import UsageError, show
 
-_MAX = 1e15  # well within int64
+_BOUNDS = {"passes": (0, MOST_PASSES), "samples": (1, 1e15), "seconds": (0, 1e9)}  # well within int64
 _FORM = re.compile(r"^\s*(?P<amount>[0-9.eE+]+)\s*(?P<unit>[a-z]*)\s*$")
 _UNITS = {
     "": "passes", "pass": "passes", "passes": "passes",
@@ -47,12 +48,16 @@ class Budget:
             amount = float(match["amount"]) if match else 0.0
         except ValueError:
             amount = 0.0
-        if match is None or match["unit"] not in _UNITS or not 0 < amount <= _MAX:
+        if match is None or match["unit"] not in _UNITS or not amount > 0:
             raise UsageError(
                 f"cannot read the budget {show(text)}. Expected an amount above 0 and a unit: '8 passes' (or '8'),"
                 " '480000 samples' or '30 seconds'."
             )
-        return cls(amount, _UNITS[match["unit"]])
+        unit = _UNITS[match["unit"]]
+        lower, upper = _BOUNDS[unit]
+        if not lower <= amount <= upper:
+            raise UsageError(f"cannot read the budget {show(text)}. It must be from {lower} to {upper:.0f} {unit}.")
+        return cls(amount, unit)
 
     def __str__(self) -> str:
         return f"{int(self.amount) if self.amount == int(self.amount) else self.amount!r} {self.unit}"

@@ -8,26 +8,33 @@ import json
 import re
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from batchsel import schedules
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.filesystem.toml_files import parse_toml
+from batchsel.core.parameters import (
+    FLOAT32,
+    INT32,
+    MOST_PASSES,
+    AtLeastOne,
+    Between,
+    PositiveShare,
+    ShareBelowOne,
+)
 from batchsel.core.target import Target
 from batchsel.errors import UsageError, UserError, show, unknown_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.settings import (
-    at_least,
-    below,
     declared_settings,
     one_of,
-    positive,
     readable,
     setting,
-    share,
+    within,
 )
 
 COMPILE_MODES = ("auto", "graph", "xla")
+MOST_EVALUATIONS = 1_000_000
 LABEL_NOISE_KINDS = ("symmetric", "asymmetric")
 
 
@@ -74,7 +81,7 @@ class RunSpec:
     )
     batch_size: int = setting(
         help="Samples per step.",
-        checks=(at_least(1),),
+        checks=(within(Annotated[int, Between(1, INT32)]),),
         from_card=lambda card: card.defaults.batch_size,
         tunable=True,
     )
@@ -85,7 +92,7 @@ class RunSpec:
     )
     learning_rate: float = setting(
         help="Peak learning rate.",
-        checks=(positive,),
+        checks=(within(Annotated[float, Between(0, FLOAT32, lower_open=True)]),),
         from_card=lambda card: card.defaults.learning_rate,
         recompiles=False,
         tunable=True,
@@ -112,21 +119,21 @@ class RunSpec:
     seed: int = setting(
         0,
         help="Seed of initial weights and all choices; the split is the same for all seeds.",
-        checks=(at_least(0), below(2**31)),
+        checks=(within(Annotated[int, Between(0, INT32)]),),
         record_default=True,
         recompiles=False,
     )
     evaluations: int = setting(
         40,
         help="Evaluations over the budget, evenly spaced.",
-        checks=(at_least(1),),
+        checks=(within(Annotated[int, Between(1, MOST_EVALUATIONS)]),),
         record_default=True,
         recompiles=False,
     )
     evaluate_every: float = setting(
         0.0,
         help="Passes between evaluations; 0 to follow --evaluations.",
-        checks=(at_least(0),),
+        checks=(within(Annotated[float, Between(0, MOST_PASSES)]),),
         record_default=True,
         recompiles=False,
     )
@@ -154,7 +161,7 @@ class RunSpec:
     label_noise: float = setting(
         0.0,
         help="Share of the training labels made wrong on purpose, always the same.",
-        checks=(at_least(0), below(1)),
+        checks=(within(ShareBelowOne),),
         recompiles=False,
         changes_data=True,
     )
@@ -168,19 +175,19 @@ class RunSpec:
     imbalance: float = setting(
         1.0,
         help="Size of the first training class over that of the last; 1 leaves the data as they are.",
-        checks=(at_least(1),),
+        checks=(within(AtLeastOne),),
         changes_data=True,
     )
     train_share: float = setting(
         1.0,
         help="Share of the training part to train on, always the same samples.",
-        checks=(share,),
+        checks=(within(PositiveShare),),
         changes_data=True,
     )
     label_smoothing: float = setting(
         0.0,
         help="Label smoothing, applied to the training loss only.",
-        checks=(at_least(0), below(1)),
+        checks=(within(ShareBelowOne),),
     )
     augment: str = setting(
         "",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any
 
+from batchsel.core.parameters import accepts, expected
 from batchsel.errors import UsageError, show, unknown_name
 
 Check = Callable[[str, Any], str | None]
@@ -79,8 +80,8 @@ class Setting:
         Args:
             value: The value; TOML and JSON bring any type.
         """
-        expected = (int, float) if self.kind is float else self.kind
-        if not isinstance(value, expected) or (isinstance(value, bool) and self.kind is not bool):
+        kinds = (int, float) if self.kind is float else self.kind
+        if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind is not bool):
             return [f"{self.name}: expected {self.kind.__name__}, got {show(value)}."]
         return [problem for check in self.facts.checks if (problem := check(self.name, value))]
 
@@ -141,24 +142,20 @@ def _kind(annotation: Any) -> type:
     return _KINDS[annotation] if isinstance(annotation, str) else annotation
 
 
-def at_least(least: float) -> Check:
-    """Return a check for a lower bound, itself allowed."""
-    return lambda name, value: None if value >= least else f"{name} must be at least {least}, got {show(value)}."
+def within(hint: Any) -> Check:
+    """Return a check for the bounds of an annotation.
 
+    Args:
+        hint: The annotation, of `batchsel.core.parameters`.
 
-def below(limit: float) -> Check:
-    """Return a check for an upper bound, itself not allowed."""
-    return lambda name, value: f"{name} must be below {limit}, got {show(value)}." if value >= limit else None
-
-
-def positive(name: str, value: float) -> str | None:
-    """Check for a finite number above 0."""
-    return None if 0 < value < float("inf") else f"{name} must be above 0, got {show(value)}."
-
-
-def share(name: str, value: float) -> str | None:
-    """Check for a share that is not empty."""
-    return None if 0 < value <= 1 else f"{name} must be above 0 and at most 1, got {show(value)}."
+    Example:
+        >>> from batchsel.core.parameters import Share
+        >>> within(Share)("label_noise", 2.0)
+        'label_noise must be a number in [0, 1], got 2.0.'
+    """
+    return lambda name, value: (
+        None if accepts(hint, value) else f"{name} must be {expected(hint, value)}, got {show(value)}."
+    )
 
 
 def one_of(known: tuple[str, ...]) -> Check:

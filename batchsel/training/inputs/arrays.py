@@ -235,6 +235,28 @@ def check_count(n: int) -> None:
         )
 
 
+def check_plan_size(steps: int, width: int) -> None:
+    """Check that the rows of a plan can be numbered; before anything of that size is allocated.
+
+    Args:
+        steps: Steps of a plan.
+        width: Samples of a step: those of a batch, or of the pool that it is chosen from.
+
+    Raises:
+        UsageError: If there are too many.
+
+    Example:
+        >>> check_plan_size(2**20, 4096)
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: a plan has at most 2,147,483,647 (2^31 - 1) rows, and the selector asks for ...
+    """
+    if steps * width > LARGEST:
+        raise UsageError(
+            f"a plan has at most {LARGEST:,} (2^31 - 1) rows, and the selector asks for {steps:,} steps of {width:,}"
+            " samples. Choose smaller batches, a smaller pool, or a smaller `every`."
+        )
+
+
 def check_weights(weights: Any, numbers: np.ndarray) -> None:
     """Check that no sample weight is negative.
 

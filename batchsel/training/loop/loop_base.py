@@ -10,6 +10,7 @@ import tensorflow as tf
 from batchsel.core.timestamp import Timestamp
 from batchsel.selectors import Context, Plan, Selector
 from batchsel.selectors.base import State
+from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import Compilation
@@ -56,6 +57,7 @@ class LoopBase:
         self.width = selector.pool_size(batch_size) or batch_size
         """Rows of a pool; b if batches are planned directly."""
         self.plan_steps = selector.steps_per_plan(n, batch_size)
+        arrays.check_plan_size(self.plan_steps, self.width)
         self.xla = compilation.all
         self.choose = _compile(selector.choose, compilation.choosing)
         self._checked_plan = _compile(self._plan_and_check, compilation.planning)
