@@ -254,3 +254,21 @@ def test_compare_refuses_wrong_usage_before_it_runs(command, words, said, tmp_pa
     assert done.code == 2
     assert said in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_seeds_than_can_be_run_are_refused_at_once(command):
+    with pytest.raises(UsageError, match="at most 1,000,000 seeds, got 1,000,001"):
+        experiment_of(seeds=range(1_000_001))
+    assert len(experiment_of(seeds=range(1_000_000)).seeds) == 1_000_000
+    for words in (["compare"], ["experiment", "small_sets", "--plan"]):
+        refused = command(*words, "--seeds", "1000000000")
+        assert (refused.code, "at most 1,000,000 seeds, got 1,000,000,000" in refused.err) == (2, True)
+
+
+def test_a_plan_counts_runs_without_building_them(command, monkeypatch):
+    monkeypatch.setattr(Experiment, "jobs", lambda self: pytest.fail("the runs were built"))
+    done = command("experiment", "small_sets", "--plan", "--seeds", "1000000", "--json")
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
+    arms = len(plan["settings"]["iris"]) + plan["again"]
+    assert (plan["seeds"], plan["runs"]) == (10**6, 10**6 * arms * len(plan["settings"]))

@@ -147,6 +147,12 @@ def test_trials_scored_by_their_end_run_on_and_bring_warnings(tmp_path):
         tuning.tune(stated, GRID, 1, context, score="last")
 
 
+def test_tuning_on_too_many_seeds_is_refused_at_once(tmp_path):
+    context = RunContext(tmp_path / "out", checkpoints=False)
+    with pytest.raises(UsageError, match="tuning uses at most 1,000,000 seeds, got 1,000,000,000"):
+        tuning.tune(experiment(), GRID, 1_000_000_000, context)
+
+
 @pytest.mark.parametrize(
     ("grid", "seeds", "words"),
     [
