@@ -249,7 +249,7 @@ def test_run_with_missing_or_changed_files_is_refused(command, trained, place):
     refused("corrupted", "corrupted holds no run: there is no checkpoint.npz")
     shutil.copy(words / "checkpoint.npz", "corrupted")
     Path("corrupted", "config.toml").write_text('dataset = "moods"\n')
-    refused("corrupted", "does not hold all settings of a run")
+    refused("corrupted", "config.toml lacks the setting")
 
 
 def test_rows_are_taken_evenly():

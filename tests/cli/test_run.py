@@ -153,7 +153,7 @@ def _finish(tmp_path: Path, *words: str) -> dict:
 
 
 _LONG = ["--dataset", "digits", "--selector", "smart", "--budget", "300", "--target", "loss<=0.0000001",
-         "--evaluations", "60", "--deterministic", "--schedule", "cosine"]  # fmt: skip
+         "--evaluations", "60", "--deterministic", "--schedule", "cosine", "--compile", "graph"]  # fmt: skip
 
 
 @pytest.mark.slow

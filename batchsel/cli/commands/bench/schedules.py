@@ -71,4 +71,5 @@ def _format_ratio(processes: Sequence[dict[str, float]]) -> str:
     if len(processes) == 1:
         return format_spread(processes[0], 3)
     value, low, high = ratio([math.log(over["median"]) for over in processes])
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    # Two processes do not support an interval.
+    return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
