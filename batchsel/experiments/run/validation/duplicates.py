@@ -86,7 +86,12 @@ def prefer(one: RunRecord | None, other: RunRecord) -> RunRecord:
         one: A record, or None.
         other: Another one.
     """
-    return other if one is None else min(one, other, key=_order_of_record)
+    if one is None:
+        return other
+    first, second = (one.contended, one.started), (other.contended, other.started)
+    if first == second:  # only then are contents compared, which takes long for records with images
+        return min(one, other, key=_contents)
+    return one if first < second else other
 
 
 def _run_key(record: RunRecord) -> Hashable:
