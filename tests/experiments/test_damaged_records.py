@@ -99,7 +99,7 @@ def undrawn(monkeypatch):
 @pytest.mark.parametrize("name", RECORDS)
 @pytest.mark.usefixtures("undrawn")
 def test_a_changed_field_is_reported_on_or_left_out_by_its_name(name, tmp_path, monkeypatch):
-    lines = list(mutants(name, 60))
+    lines = list(mutants(name, 30))
     (tmp_path / records.FILE).write_text("".join(json.dumps(record) + "\n" for _, record in lines), "utf-8")
     found = records.read_typed(tmp_path)
     assert len(found.runs) + len(found.failures) + len(found.problems) == len(lines)

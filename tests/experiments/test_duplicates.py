@@ -65,7 +65,8 @@ def test_a_report_is_the_same_for_any_order_of_its_files_and_says_what_counts(tm
         assert "digits, smart: recorded several times" in capsys.readouterr().err
         assert "for seeds 0, 1, 2" in (path.parent / "report.html").read_text("utf-8")
     assert results[0] == results[1]
-    assert results[0][0]["time"]["value"] == pytest.approx(7 / 4)
+    # Between evaluations, crossings are known to an interval only; of the other records it would be thousands.
+    assert results[0][0]["time"]["value"] == pytest.approx(7 / 4, rel=0.1)
 
 
 def test_compare_and_experiment_say_which_records_count_and_what_is_left_out(tmp_path, capsys):
