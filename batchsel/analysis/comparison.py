@@ -268,11 +268,16 @@ def _arms(outcomes: Sequence[Outcome], failures: Sequence[FailureRecord]) -> dic
 
 
 def _correct(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Correct the p-values of the arms for their number; controls are no claims."""
-    places = [i for i, item in enumerate(comparisons) if item.arm.role == "arm" and item.p is not None]
-    corrected = dict(zip(places, significance.holm([comparisons[i].p or 0.0 for i in places]), strict=True))
+    """Correct the p-values of the arms for their number; controls are no claims.
+
+    An arm without a p-value counts too: the family is what was asked, not what could be answered.
+    """
+    places = [i for i, item in enumerate(comparisons) if item.arm.role == "arm"]
+    p_values = [1.0 if comparisons[i].p is None else comparisons[i].p for i in places]
+    corrected = dict(zip(places, significance.holm([float(p or 0.0) for p in p_values]), strict=True))
     return [
-        replace(item, p_holm=corrected.get(place), family=max(len(places), 1)) for place, item in enumerate(comparisons)
+        replace(item, p_holm=None if item.p is None else corrected.get(place), family=max(len(places), 1))
+        for place, item in enumerate(comparisons)
     ]
 
 

@@ -31,7 +31,7 @@ def _claim(item: Comparison) -> str:
         if item.p_holm is None or item.p is None:
             return f"weak evidence that {arm} {word} than {base}: {_needs(item)}"
         several = f" after Holm's correction for {item.family} arms" if item.family > 1 else ""
-        return f"weak evidence that {arm} {word} than {base}, p = {item.p_holm:.2g}{several}: {_needs(item)}"
+        return f"weak evidence that {arm} {word} than {base}, p = {_p_value(item.p_holm)}{several}: {_needs(item)}"
     if item.verdict == "tie":
         return f"no evidence of a difference: {_needs(item)}"
     return f"{arm} {_speed_words(item)}: {_needs(item)}"
@@ -54,6 +54,11 @@ def _basis(item: Comparison) -> str:
         if count
     ]
     return ", ".join([level, reached, *failed])
+
+
+def _p_value(p: float) -> str:
+    """Format a p-value so that one above 0.05 is not rounded to it."""
+    return f"{p:.3f}" if 0.05 < p < 0.055 else f"{p:.2g}"
 
 
 def _quantity(item: Comparison) -> str:

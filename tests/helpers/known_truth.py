@@ -135,8 +135,7 @@ def _verdicts(n, found, p, reached, row):
             values.append(significance.reached_more_often(int((left & ~right).sum()), int((right & ~left).sum())))
         else:
             values.append(float(p[place][row]) if not np.isnan(p[place][row]) else None)
-    places = [i for i, value in enumerate(values) if value is not None]
-    corrected = dict(zip(places, significance.holm([values[i] for i in places]), strict=True))
+    corrected = dict(enumerate(significance.holm([1.0 if value is None else value for value in values])))
     verdicts = []
     for place, (own, together) in enumerate(counts):
         low, high = float(found[place].low[row]), float(found[place].high[row])

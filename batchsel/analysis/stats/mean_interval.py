@@ -11,11 +11,13 @@ FEWEST = 3
 """Fewest values for an interval."""
 _RESAMPLES = 1999
 _FEWEST_RESAMPLED = 5
-_NOTICED_AT, _NOTICED = (5, 8, 10, 20), (0.5, 0.8, 1.0, 2.5)
+_NOTICED_AT, _NOTICED = (5, 8, 10, 20), (0.3, 0.4, 0.8, 2.5)
 """Numbers of values, and how many standard errors of the skewness of normal values are noticed among so many."""
 _MOST_RESAMPLED = 500
 """With more values skew no longer matters."""
 _DEGENERATE = 1e9
+_FARTHEST = 3.0
+"""Largest extension of an end, relative to that of Student's t."""
 _ALIKE = 1e-9
 """Values closer than this share of the largest differ by rounding."""
 
@@ -77,8 +79,9 @@ def _bootstrap_t(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.
         ratios = np.where(errors > 1e-12, means / errors, np.sign(means) * _DEGENERATE)
     tail = (1 - confidence) / 2
     below, above = np.quantile(ratios, [tail, 1 - tail], axis=0)
-    # Where most values are alike, too many resamples do not scatter at all: Student's t must do.
-    return np.where(below > -_DEGENERATE / 10, below, 0.0), np.where(above < _DEGENERATE / 10, above, 0.0)
+    # Where most values are alike, many resamples hardly scatter, and their ratios know no bounds.
+    farthest = _FARTHEST * float(stats.t.ppf(0.5 + confidence / 2, n - 1))
+    return np.maximum(below, -farthest), np.minimum(above, farthest)
 
 
 @functools.lru_cache(maxsize=16)
