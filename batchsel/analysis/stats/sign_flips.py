@@ -6,9 +6,12 @@ import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from scipy import stats
 
 PATTERNS = 9999
 """Random patterns where there are too many to try them all."""
+_MOST = 500
+"""With more pairs the sum with random signs is normal but for what no table shows."""
 _BLOCK = 2_000_000
 """Most signs in memory at a time."""
 
@@ -32,6 +35,8 @@ def two_sided(differences: np.ndarray, patterns: int = PATTERNS) -> np.ndarray:
     if n == 0:
         return np.ones(rows)
     found = np.abs(differences.sum(axis=1))
+    if n > _MOST:
+        return 2 * stats.norm.sf(found / np.sqrt((differences**2).sum(axis=1) + 1e-300))
     least = found - 1e-9 * (np.abs(differences).sum(axis=1) + 1e-300)
     exact = n < 60 and 2**n <= patterns
     count = np.zeros(rows)
