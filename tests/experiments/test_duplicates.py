@@ -81,3 +81,15 @@ def test_compare_and_experiment_say_which_records_count_and_what_is_left_out(tmp
     assert "left out: " in said
     assert "line 6: damaged or half written" in said
     assert "digits, smart: recorded several times" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_runs_with_other_settings_are_no_duplicates():
+    first, second = record_of("infobatch", 0, crossing=400), record_of("infobatch", 0, crossing=900)
+    second["digest"] = "f" * 64
+    assert len(choose(parse_runs([first, second])).runs) == 2
+    control = {"role": "control", "against": "random", "control_of": "infobatch"}
+    short = [record_of("short", 0, crossing=crossing, **control) for crossing in (400, 900)]
+    short[1]["digest"] = "f" * 64
+    assert len(choose(parse_runs(short)).runs) == 1
+    other = [short[0] | {"about": {"question": "one?"}}, short[1] | {"about": {"question": "two?"}}]
+    assert len(choose(parse_runs(other)).runs) == 2

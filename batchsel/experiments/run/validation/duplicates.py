@@ -52,7 +52,7 @@ def choose_by_key(
 
 
 def choose(runs: Sequence[RunRecord], failures: Sequence[FailureRecord] = ()) -> Chosen:
-    """Choose one record for each data set, arm and seed, and the failures that no record replaces.
+    """Choose one record for each run, which its arm and settings define, and the failures that no record replaces.
 
     Single runs are all kept, since nothing is made of several; only copies are dropped.
 
@@ -96,8 +96,11 @@ def prefer(one: RunRecord | None, other: RunRecord) -> RunRecord:
 
 def _run_key(record: RunRecord) -> Hashable:
     arm = record.arm
-    own = record.digest if arm.role == SINGLE else ""
-    return record.spec.dataset, arm.name, arm.role == SINGLE, own, record.spec.seed, record.experiment, record.form
+    # Controls of an arm are made again, with another budget, when seeds are added; of those one counts.
+    own = "" if arm.control_of else record.digest
+    question = record.about.question if record.about else ""
+    experiment = record.experiment, record.form, question
+    return record.spec.dataset, arm.name, arm.role == SINGLE, own, record.spec.seed, experiment
 
 
 def _describe(records: Sequence[RunRecord]) -> str:
