@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from batchsel.core.parameters import Blocks, Length, ShareBelowOne, Size, checked
+from batchsel.core.parameters import Between, Length, ShareBelowOne, Size, checked
 from batchsel.errors import UsageError
 
 _COLORS: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
@@ -42,7 +42,7 @@ def convnext_tiny(
     input_shape: tuple[int, int, int],
     outputs: int,
     width: Size = 96,
-    depths: Annotated[Sequence[Blocks], Length(4, 4)] = (3, 3, 9, 3),
+    depths: Annotated[Sequence[Annotated[int, Between(0, 256)]], Length(4, 4)] = (3, 3, 9, 3),
     drop_path: ShareBelowOne = 0.1,
 ) -> keras.Model:
     """Build ConvNeXt-T, of 27,827,818 trainable parameters on CIFAR-10, 28,589,128 on ImageNet with its 1,000 classes.

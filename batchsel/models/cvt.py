@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from batchsel.core.parameters import Blocks, Length, ShareBelowOne, Size, checked
+from batchsel.core.parameters import Between, Length, ShareBelowOne, Size, checked
 from batchsel.errors import UsageError
 
 _HEADS = (1, 3, 6)
@@ -72,7 +72,7 @@ def cvt13(
     input_shape: tuple[int, int, int],
     outputs: int,
     width: Size = 64,
-    depths: Annotated[Sequence[Blocks], Length(3, 3)] = (1, 2, 10),
+    depths: Annotated[Sequence[Annotated[int, Between(0, 256)]], Length(3, 3)] = (1, 2, 10),
     drop_path: ShareBelowOne = 0.1,
 ) -> keras.Model:
     """Build CvT-13, of 19,616,330 trainable parameters on CIFAR-10, 19,997,480 on ImageNet with its 1,000 classes.

@@ -49,8 +49,9 @@ def test_tiny_lm_memorizes_64_sequences(selector, compile):
     trainer = Trainer(small(), selector, batch_size=16, compile=compile, seed=0)
     # What follows the first subword of a sequence is known only if that differs from the others'.
     x, y = X[:, 4:-1], X[:, 5:]
-    history = trainer.fit(x, y, epochs=120, verbose=0).history
-    assert history["loss"][-1] < 0.1 * history["loss"][0] or selector == "loss_threshold"
+    history = trainer.fit(x, y, epochs=180, verbose=0).history
+    # The history is that of the chosen, which are the hard ones for selectors that prefer them.
+    assert trainer.evaluate(x, y)["loss"] < 0.1 * history["loss"][0] or selector == "loss_threshold"
     assert history["perplexity"][-1] < 0.2 * history["perplexity"][0]
     assert trainer.losses.shape == (64,)
 

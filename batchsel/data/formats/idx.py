@@ -62,9 +62,11 @@ def _read(stream: IO[bytes] | gzip.GzipFile, limit: int, path: Path) -> np.ndarr
     shape = struct.unpack(f">{header[3]}I", lengths)
     kind = np.dtype(_TYPES[header[2]])
     expected = math.prod(shape) * kind.itemsize
-    check_unpacked_size(path, expected, path.stat().st_size)
     # Lengths that the file cannot hold are not read, because a read reserves its memory first.
-    values = stream.read(expected) if expected <= limit else b""
+    values = b""
+    if expected <= limit:
+        check_unpacked_size(path, expected, path.stat().st_size)
+        values = stream.read(expected)
     if len(values) < expected:
         raise _broken(path, f"its shape {shape} needs {expected} bytes of values, but the file is truncated")
     if stream.read(1):

@@ -238,7 +238,7 @@ def test_small_disk_does_not_kill_the_process(files, tmp_path):
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
 def test_trouble_of_the_machine_is_not_stored_as_a_broken_image(files, cache, monkeypatch, number):
-    def open_none(*_):
+    def open_none(*_, **__):
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as trouble:

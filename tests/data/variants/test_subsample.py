@@ -88,7 +88,7 @@ def test_subsample_can_be_corrupted():
 def test_share_out_of_range_raises(share):
     with pytest.raises(UsageError, match=rf"train_share must be in \(0, 1\], got {share}"):
         subsample(dataset(), share)
-    with pytest.raises(UsageError, match=f"train_share must be above 0 and at most 1, got {share}"):
+    with pytest.raises(UsageError, match=rf"train_share must be a number in \(0, 1\], got {share}"):
         RunSpec("iris", "mlp", "random", 8, "adam", 1e-3, "linear", "2 passes", "loss<=1", train_share=share)
 
 
