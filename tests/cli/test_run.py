@@ -152,7 +152,7 @@ def _finish(tmp_path: Path, *words: str) -> dict:
     return json.loads(done.stdout)
 
 
-_LONG = ["--dataset", "digits", "--selector", "smart", "--budget", "300", "--target", "loss<=0.0000001",
+_LONG = ["--dataset", "digits", "--selector", "smart", "--budget", "120", "--target", "loss<=0.0000001",
          "--evaluations", "60", "--deterministic", "--schedule", "cosine", "--compile", "graph"]  # fmt: skip
 
 
