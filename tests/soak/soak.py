@@ -60,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000, help="SIGKILLs at random moments")
     parser.add_argument("--syscalls", type=int, default=24, help="SIGKILLs at exact system calls; 0 for none")
+    parser.add_argument("--only", choices=SHARES, help="kill this kind of work only")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     generator = random.Random(options.seed)
@@ -69,6 +70,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root, FetchScenario.serving() as server:
         tempfile.tempdir = os.environ["TMPDIR"] = root  # where the device's lock lies: other runs are not waited for
         for name, share in SHARES.items():
+            if options.only not in (None, name):
+                continue
+            share = 1.0 if options.only else share
             scenarios = {
                 "run": RunScenario.all, "experiment": ExperimentScenario.all, "fetch": lambda: FetchScenario.all(server)
             }[name]()  # fmt: skip

@@ -1,6 +1,7 @@
 """Errors that stop a run name the samples to blame, and leave the trainer usable."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -96,7 +97,7 @@ class Weighted(Fixed):
     """Multiplies all weights by one factor, from the second plan on."""
 
     name = "weighted"
-    weight: float = 0.0
+    weight: Any = 1.0  # of any value, as a fault would make it
 
     def plan(self, state, context):
         plan = super().plan(state, context)
@@ -152,7 +153,7 @@ class Wrong(Candidates):
 
     name = "wrong"
     position: int = 0
-    weight: float = 1.0
+    weight: Any = 1.0  # of any value, as a fault would make it
 
     def choose(self, state, candidates, context):
         selection = super().choose(state, candidates, context)
