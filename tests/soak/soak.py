@@ -11,6 +11,7 @@ import argparse
 import collections
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -89,6 +90,7 @@ def main() -> None:
                 rows[name][1] += 1
                 rows[name][2] += bool(outcome.problems)
                 found += [f"{name}, {scenario.name}, piece {work}: {problem}" for problem in outcome.problems]
+                shutil.rmtree(folder)
                 print(f"\r{name}: {rows[name][0]} kills, {time.monotonic() - start:.0f} s", end="", file=sys.stderr)
             print(file=sys.stderr)
         if options.syscalls:
