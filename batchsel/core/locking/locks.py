@@ -149,7 +149,7 @@ def hold_lock(
         ...     os.listdir(folder)
         ['.train.gz.lock']
     """
-    name = path.with_name(f".{path.name}.lock")
+    name = lock_path(path)
     try:
         descriptor = _wait(name, on_wait, wait)
     except NoLocks as error:
@@ -165,6 +165,16 @@ def hold_lock(
         yield True
     finally:
         _release(descriptor, name)
+
+
+def lock_path(path: Path) -> Path:
+    """Return the file that `hold_lock` locks for a path.
+
+    Example:
+        >>> lock_path(Path("/data/train.gz")).as_posix()
+        '/data/.train.gz.lock'
+    """
+    return path.with_name(f".{path.name}.lock")
 
 
 def _wait(name: Path, on_wait: Callable[[], None], wait: bool) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from batchsel.core.filesystem.reading import shorten_path
+from batchsel.core.locking.locks import Held, hold_lock, lock_path
 from batchsel.data.download.mirrors import RemoteFile, download_file
 from batchsel.data.download.partial_download import PartialDownload
 from batchsel.data.storage.cache import cache_folder
@@ -125,10 +126,11 @@ class DataFolder:
 
 
 def _remove_leftover(path: Path) -> None:
-    """Remove an interrupted download of a file that is there now, from elsewhere; nobody resumes it."""
+    """Remove what killed downloads left beside a file that is there now; nobody resumes them."""
     partial = PartialDownload.from_target(path)
-    if partial.path.exists():
-        with contextlib.suppress(OSError):
+    if any(left.exists() for left in (partial.path, partial.metadata_path, lock_path(path))):
+        # Releasing the lock removes its file; another process may hold it, which then cleans up itself.
+        with contextlib.suppress(OSError, Held), hold_lock(path, wait=False):
             partial.remove()
 
 

@@ -57,7 +57,7 @@ class PartialDownload:
     def metadata(self) -> Mapping[str, Any]:
         """Recorded description of the whole: `url` and `version` (text), `total` (bytes), as far as readable."""
         try:
-            metadata = json.loads(self._metadata_path.read_text(encoding="utf-8"))
+            metadata = json.loads(self.metadata_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         kinds = {"url": str, "version": str, "total": int}
@@ -77,18 +77,19 @@ class PartialDownload:
         """
         # In this order, in case the process is killed in between: no bytes of one file with metadata of another.
         self.path.write_bytes(b"")
-        self._metadata_path.write_text(json.dumps(metadata), encoding="utf-8")
+        self.metadata_path.write_text(json.dumps(metadata), encoding="utf-8")
 
     def move(self, path: Path) -> None:
         """Move the bytes to a path, and replace the file there."""
         os.replace(self.path, path)
-        self._metadata_path.unlink(missing_ok=True)
+        self.metadata_path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove bytes and metadata, if they exist."""
         self.path.unlink(missing_ok=True)
-        self._metadata_path.unlink(missing_ok=True)
+        self.metadata_path.unlink(missing_ok=True)
 
     @property
-    def _metadata_path(self) -> Path:
+    def metadata_path(self) -> Path:
+        """File of the description of the whole."""
         return self.path.with_name(f"{self.path.name}.json")

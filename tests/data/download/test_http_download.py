@@ -329,3 +329,21 @@ def test_windows_locks_work(tmp_path, server, monkeypatch):
     monkeypatch.setattr(locks, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
     at_once(tmp_path, server.add("/train.gz", BODY), count=2)
     assert server.sent == [len(BODY)]
+
+
+@pytest.mark.parametrize("left", [".train.gz.lock", ".train.gz.part", ".train.gz.part.json"])
+def test_what_a_download_killed_at_its_end_left_is_removed(tmp_path, server, left):
+    """The file is in its place before the rest is cleaned up, and a kill may come in between."""
+    file = remote(server.add("/train.gz", BODY))
+    DataFolder(tmp_path).fetch(file)
+    (tmp_path / left).write_bytes(b"{}")
+    DataFolder(tmp_path).fetch(file)
+    assert names(tmp_path) == ["train.gz"]
+
+
+def test_the_lock_of_a_download_under_way_stays(tmp_path, server):
+    file = remote(server.add("/train.gz", BODY))
+    path = DataFolder(tmp_path).fetch(file)
+    with locks.hold_lock(path):
+        DataFolder(tmp_path).fetch(file)
+        assert names(tmp_path) == [".train.gz.lock", "train.gz"]
