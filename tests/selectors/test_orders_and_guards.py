@@ -67,7 +67,7 @@ def test_a_curriculum_by_given_difficulty(tmp_path):
         (np.ones(N - 1), "has the shape (59,), expected (60,)"),
         (-np.ones(N), "negative or not finite"),
         (np.full(N, np.nan), "negative or not finite"),
-        (None, "Expected a .npy file of 60 numbers"),
+        (None, "No such file or directory. Check the path"),
     ],
 )
 def test_unusable_precomputed_scores_are_refused(values, words, tmp_path):
