@@ -31,11 +31,12 @@ def raise_on_termination() -> Iterator[None]:
     Signals that are ignored, as SIGHUP under nohup, or have another handler are left alone.
 
     Example:
-        >>> with raise_on_termination():
-        ...     signal.raise_signal(signal.SIGTERM)
-        Traceback (most recent call last):
-        ...
-        batchsel.cli.support.signals.Terminated: SIGTERM
+        >>> try:
+        ...     with raise_on_termination():
+        ...         signal.raise_signal(signal.SIGTERM)
+        ... except Terminated as error:
+        ...     print(error)
+        SIGTERM
     """
     terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 

@@ -61,7 +61,7 @@ def convert(hint: Any, value: Any) -> Any:
     Example:
         >>> convert(Mapping[str, float], {"a": 1, "b": "2"})
         Traceback (most recent call last):
-        batchsel.experiments.run.validation.typed_json.FieldError: its b is text, expected a number
+        batchsel.experiments.run.validation.typed_json.FieldError: its b is text, expected a finite number
     """
     return converter(hint)(value)
 
