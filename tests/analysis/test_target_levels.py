@@ -72,8 +72,15 @@ def test_page_text_csv_and_json_show_them():
 def test_records_contain_the_card_targets_their_data_set(tmp_path):
     assert card_targets("./mine.py:load") == {}
     assert card_targets("digits")["hard"] == "accuracy>=0.98"
-    for wrong in (["accuracy>=0.9"], {"easy": "soon"}, {"easy": 3}):
-        assert files.problem(record_of("random", 0) | {"targets": wrong}).startswith("its targets")
+    problems = [
+        files.problem(record_of("random", 0) | {"targets": wrong})
+        for wrong in (["accuracy>=0.9"], {"easy": "soon"}, {"easy": 3})
+    ]
+    assert problems == [
+        "its targets is a list, expected a table",
+        "its targets.easy is 'soon', which is not a target",
+        "its targets.easy is a number, expected text",
+    ]
     older = record_of("random", 0)
     del older["targets"]
     assert files.problem(older) is None

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from range_server import RangeServer
 from starting import Zygote
@@ -22,6 +22,13 @@ from batchsel.experiments.run import records
 from batchsel.experiments.run.arms import record_key
 
 _VOLATILE = {"seconds", "duration", "elapsed"}
+
+
+class Outcome(NamedTuple):
+    """Outcome of one piece of work that was killed and started again until it ended."""
+
+    kills: int
+    problems: list[str]
 
 
 class Scenario(Protocol):

@@ -16,22 +16,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
-from scenarios import ExperimentScenario, FetchScenario, RunScenario, Scenario
+from scenarios import ExperimentScenario, FetchScenario, Outcome, RunScenario, Scenario
 from starting import Zygote
 from syscalls import kill_at_system_calls
 
 SHARES = {"run": 0.2, "experiment": 0.05, "fetch": 0.75}
 KILLS_OF_ONE = 3
 """Kills of one piece of work before it may end."""
-
-
-class Outcome(NamedTuple):
-    """Outcome of one piece of work that was killed and started again until it ended."""
-
-    kills: int
-    problems: list[str]
 
 
 def kill_and_finish(scenario: Scenario, zygote: Zygote, folder: Path, generator: random.Random) -> Outcome:

@@ -9,13 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from scenarios import RunScenario
+from scenarios import Outcome, RunScenario
 from starting import Zygote
-
-if TYPE_CHECKING:
-    from soak import Outcome
 
 _CALLS = ("rename", "fsync", "flock", "unlink", "ftruncate", "mkdir")
 _AT = (1, 2, 3, 5, 9, 17, 33)
@@ -31,8 +27,6 @@ def kill_at_system_calls(scenario: RunScenario, zygote: Zygote, root: Path, kill
         root: Folder for the folders of the runs.
         kills: Number of kills; calls that a run does not reach do not count.
     """
-    from soak import Outcome
-
     if shutil.which("strace") is None:
         sys.exit("strace is not installed; --syscalls 0 leaves it out.")
     scenario.measure(zygote, root / "system calls reference")

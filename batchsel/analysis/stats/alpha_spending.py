@@ -41,8 +41,8 @@ def levels(fractions: Sequence[float], alpha: float = 0.05) -> list[float]:
         alpha: Error overall.
 
     Example:
-        >>> [round(level, 2) for level in levels([0.25, 0.5, 0.75, 1.0])], levels([1.0])
-        ([0.02, 0.02, 0.02, 0.02], [0.05])
+        >>> [round(level, 3) for level in levels([0.25, 0.5, 0.75, 1.0])], levels([1.0])
+        ([0.018, 0.018, 0.018, 0.019], [0.05])
     """
     return list(_levels(tuple(fractions), alpha))
 
