@@ -98,6 +98,7 @@ class Comparison:
         p_holm: p corrected by Holm for all arms of the report; None for controls, which are no claims.
         family: Number of arms that it was corrected for.
         stalled: Seconds on the clock in which the processes of these runs stood still.
+        spacing: Median number of samples from one evaluation to the next of the arm, and of the baseline.
     """
 
     dataset: str
@@ -121,6 +122,7 @@ class Comparison:
     p_holm: float | None = None
     family: int = 1
     stalled: float = 0.0
+    spacing: tuple[float | None, float | None] = (None, None)
 
     @property
     def decisive(self) -> Estimate | None:
@@ -361,9 +363,19 @@ def _compare(
         spread=None if decisive is None else decisive.spread,
         confidence=confidence,
         stalled=sum(item.record.stalled_seconds for item in ended),
+        spacing=(_median_spacing(paired.arm), _median_spacing(paired.baseline)),
     )
 
 
 def _median_crossing(runs: Sequence[Outcome | None]) -> float | None:
     places = [item.position + 1 for item in runs if item is not None and item.position is not None]
     return median(places) if places else None
+
+
+def _median_spacing(runs: Sequence[Outcome | None]) -> float | None:
+    spacings = [
+        item.record.evaluations[-1].samples / len(item.record.evaluations)
+        for item in runs
+        if item is not None and item.record.evaluations
+    ]
+    return median(spacings) if spacings else None

@@ -11,6 +11,8 @@ from batchsel.analysis.stats.estimates import FEWEST, Estimate
 _SPEEDUPS = (10, 5, 3, 2, 1.5, 1.3, 1.2, 1.1)
 _RATIOS = (0.8, 0.9)
 """True ratios for which a report says how many seeds they take."""
+_UNEVEN = 1.25
+"""Evaluations that are this much further apart in one arm than in the other move its arrival."""
 
 
 def sentence(item: Comparison) -> str:
@@ -192,6 +194,13 @@ def warnings(item: Comparison) -> list[str]:
         texts.append(
             f"{' and '.join(early)} mostly reached the target by evaluation {EARLY}: gains are lost between two"
             " evaluations, so evaluate more often (--evaluations)."
+        )
+    arm_spacing, base_spacing = item.spacing
+    apart = arm_spacing and base_spacing and max(arm_spacing / base_spacing, base_spacing / arm_spacing)
+    if apart and apart > _UNEVEN and any(item.reached):
+        texts.append(
+            f"{item.arm.arm} was evaluated every {arm_spacing:,.0f} samples and {item.baseline.arm} every"
+            f" {base_spacing:,.0f}: whoever is looked at more often is seen to arrive earlier."
         )
     alpha = (1 - item.confidence) / item.family
     if compared and item.p_holm is not None and sign_flips.smallest(item.pairs) > alpha:

@@ -136,6 +136,13 @@ def test_arrivals_at_the_first_evaluation_are_not_compared():
     assert "reach it at their first evaluation. Evaluate more often" in sentence(found)
 
 
+def test_arms_that_are_looked_at_more_often_are_warned_of():
+    sparse = scattered("smart", 0.7, every=200, points=20)
+    found = the(scattered("random") + sparse)
+    assert any("smart was evaluated every 200 samples and random every 100" in text for text in warnings(found))
+    assert not any("looked at" in text for text in warnings(the(scattered("random") + scattered("smart", 0.7))))
+
+
 def test_early_crossings_are_warned_of():
     options = {"every": 500, "points": 20}
     found = the(scattered("random", **options) + scattered("smart", 0.7, **options))

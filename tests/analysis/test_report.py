@@ -15,7 +15,7 @@ from made_up import record_of
 from PIL import Image
 
 from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES
-from batchsel.analysis.plots.run import save_run_figure
+from batchsel.analysis.plots.run import run_figure
 from batchsel.experiments.run import records as files
 from batchsel.experiments.run.parse_record import parse_run
 from batchsel.experiments.run.record_details import to_json
@@ -239,7 +239,7 @@ def test_schedules_come_from_the_log_else_from_evaluations():
 
 @pytest.mark.parametrize("crossing", [400, None])
 def test_the_figure_of_a_run_is_written(crossing, tmp_path):
-    save_run_figure(parse_run(record_of("random", 0, crossing=crossing)), tmp_path / "run.svg")
+    run_figure(parse_run(record_of("random", 0, crossing=crossing))).savefig(tmp_path / "run.svg")
     text = (tmp_path / "run.svg").read_text("utf-8")
     ElementTree.fromstring(text)
     assert text.startswith("<?xml")

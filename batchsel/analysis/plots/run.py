@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from batchsel.core.target import Target
@@ -11,12 +10,14 @@ from batchsel.experiments.run.run_record import RunRecord
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#666666"
 
 
-def save_run_figure(record: RunRecord, path: Path) -> None:
-    """Draw a run and write the figure.
+def run_figure(record: RunRecord) -> Any:
+    """Draw a run.
 
     Args:
         record: Record of the run.
-        path: File to write, PNG or SVG by its suffix.
+
+    Returns:
+        A Matplotlib figure.
     """
     from matplotlib.figure import Figure
 
@@ -30,7 +31,7 @@ def save_run_figure(record: RunRecord, path: Path) -> None:
         f"{spec.dataset}, {spec.model}, {spec.selector}, b = {spec.batch_size}, seed {spec.seed}",
         fontsize=11,
     )
-    figure.savefig(path, format=path.suffix.lstrip(".").lower())
+    return figure
 
 
 def draw_metric(axes: Any, record: RunRecord, metric: str, threshold: float) -> None:

@@ -12,7 +12,7 @@ import click
 
 from batchsel.cli.support.card_text import card_facts, summarize_cards
 from batchsel.cli.support.fetching import describe_missing, fetch
-from batchsel.cli.support.output import SCHEMA, check_figure_path, json_option, print_columns, save_figure
+from batchsel.cli.support.output import FIGURE, SCHEMA, json_option, print_columns, save_figure
 from batchsel.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ _data_dir = click.option(
     help="Folder with one folder for each data set. [default: $BATCHSEL_DATA, else the user cache]",
 )
 _offline = click.option("--offline", is_flag=True, help="Never download.")
-_plot = click.option(
-    "--plot", type=click.Path(dir_okay=False), help="Also plot samples, as PNG or SVG; needs the data."
-)
+_plot = click.option("--plot", type=FIGURE, help="Also plot samples, as PNG or SVG; needs the data.")
 _name = click.argument("name")
 
 
@@ -70,12 +68,11 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
 @_command(
     "show", _name, json_option, _data_dir, _offline, _plot, example="batchsel datasets show digits --plot digits.png"
 )
-def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool, plot: str | None) -> None:
+def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool, plot: Path | None) -> None:
     """Show the card of a data set, and plot its samples."""
-    check_figure_path(plot, "--plot")
     card = _load_card(name)
     if plot:
-        _plot_samples(card, data_dir, offline, Path(plot))
+        _plot_samples(card, data_dir, offline, plot)
     if as_json:
         _print_json({**dataclasses.asdict(card), "target": card.target})
         return

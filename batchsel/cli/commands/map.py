@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.support.output import check_figure_path, save_figure
+from batchsel.cli.support.output import FIGURE, OutputFile, check_distinct_outputs, print_written, save_figure
 from batchsel.cli.support.run_settings import require_dataset, setting_options
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ _SUSPECTS = 20
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False),
+    type=OutputFile(),
     default="map.csv",
     show_default=True,
     help="CSV file, one line per sample.",
 )
-@click.option("--plot", type=click.Path(dir_okay=False), help="Also plot it, as PNG or SVG.")
+@click.option("--plot", type=FIGURE, help="Also plot it, as PNG or SVG.")
 @setting_options(skip=("selector",))
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
 @click.option("--offline", is_flag=True, help="Never download.")
 def dataset_map(
-    models: int, out: str, plot: str | None, settings: dict[str, Any], data_dir: str | None, offline: bool
+    models: int, out: Path, plot: Path | None, settings: dict[str, Any], data_dir: str | None, offline: bool
 ) -> None:
     """Train with plain shuffling and write what that shows about every sample.
 
@@ -56,23 +56,24 @@ def dataset_map(
     from batchsel.experiments.spec.resolve import check_names, resolve
     from batchsel.training.runtime.tf_import import import_tensorflow
 
-    check_figure_path(plot, "--plot")
+    check_distinct_outputs({"--out": out, "--plot": plot}, [Path(str(settings.get("dataset")))])
     card = find_card(require_dataset(settings.get("dataset")), data_dir, offline)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
     spec = resolve({**target, **settings, "selector": "mapping"}, {}, card)
     check_names(spec)
     import_tensorflow()
+    from batchsel.core.filesystem.atomic_write import is_stream
     from batchsel.data.storage.progress import download_progress
     from batchsel.experiments.inspect.dataset_map import draw_map, write_csv
     from batchsel.experiments.run.run_cache import RunCache
 
     run_cache = RunCache(data_dir, offline, download_progress)
     found = draw_map(spec, run_cache, models)
-    write_csv(Path(out), found)
-    click.echo(f"map: {out}, {len(found.label):,} samples")
+    write_csv(out, found)
+    click.echo(f"map: {out}, {len(found.label):,} samples", err=is_stream(out))
     if plot:
-        _plot(Path(plot), found, run_cache.dataset(spec))
-        click.echo(f"figure: {plot}")
+        _plot(plot, found, run_cache.dataset(spec))
+        print_written("figure", plot)
 
 
 def _plot(path: Path, found: DatasetMap, dataset: Dataset) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.support.output import check_figure_path, print_columns, print_json, save_figure
+from batchsel.cli.support.output import FIGURE, print_columns, print_json, save_figure
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _NEXT = 2
     "--count", type=click.IntRange(1), help=f"Samples of the test part. [default: {_COUNT}, in a plot {_PLOT_COUNT}]"
 )
 @click.option("--wrong", is_flag=True, help="Only samples of the test part for which the prediction is wrong.")
-@click.option("--plot", type=click.Path(dir_okay=False), help="Also plot them, as PNG or SVG; for images.")
+@click.option("--plot", type=FIGURE, help="Also plot them, as PNG or SVG; for images.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -43,7 +43,7 @@ def predict(
     texts: tuple[str, ...],
     count: int | None,
     wrong: bool,
-    plot: str | None,
+    plot: Path | None,
     data_dir: str | None,
     offline: bool,
     as_json: bool,
@@ -58,7 +58,6 @@ def predict(
     from batchsel.experiments.spec.resolve import check_names
     from batchsel.training.runtime.tf_import import import_tensorflow
 
-    check_figure_path(plot, "--plot")
     if texts and (plot or wrong or count):
         raise UsageError("--plot, --wrong and --count are for samples of the test part; leave them or the texts out.")
     given = _read_texts(texts)
@@ -80,7 +79,7 @@ def predict(
         wrong_count, rows = _select_rows(trained, count or (_PLOT_COUNT if plot else _COUNT), wrong)
         predictions = trained.predict_test(rows)
     if plot:
-        _plot(trained, predictions, wrong_count, Path(plot))
+        _plot(trained, predictions, wrong_count, plot)
     if as_json:
         _print_json(run, trained, predictions, wrong_count)
     else:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from batchsel.cli.support.output import check_figure_path, print_notes, save_figure
+from batchsel.cli.support.output import (
+    FIGURE,
+    OutputFile,
+    check_distinct_outputs,
+    print_notes,
+    print_written,
+    save_figure,
+)
 from batchsel.errors import UsageError, UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -34,16 +41,14 @@ class Found(NamedTuple):
     "  batchsel report node1/records.jsonl node2/records.jsonl --csv results.csv",
 )
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--out", type=click.Path(dir_okay=False), help="Path of the page. [default: report.html beside the first records]"
-)
-@click.option("--csv", type=click.Path(dir_okay=False), help="Also write the comparisons as CSV.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write all estimates as JSON.")
+@click.option("--out", type=OutputFile(), help="Path of the page. [default: report.html beside the first records]")
+@click.option("--csv", type=OutputFile(), help="Also write the comparisons as CSV; - prints them.")
+@click.option("--json", "json_file", type=OutputFile(), help="Also write all estimates as JSON; - prints them.")
 @click.option(
     "--target", "targets", multiple=True, help="Also compare at this target, as in 'accuracy>=0.9'. Repeatable."
 )
 def report(
-    runs: tuple[str, ...], out: str | None, csv: str | None, json_file: str | None, targets: tuple[str, ...]
+    runs: tuple[str, ...], out: Path | None, csv: Path | None, json_file: Path | None, targets: tuple[str, ...]
 ) -> None:
     """Write one self-contained HTML report from records of runs.
 
@@ -54,18 +59,20 @@ def report(
     from batchsel.analysis.report.html_report import render_report
     from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_csv, as_values
+    from batchsel.core.filesystem.atomic_write import is_stream
 
+    first = Path(runs[0])
+    target = out or (first if first.is_dir() else first.parent) / "report.html"
+    _check_outputs(runs, {"--out": target, "--csv": csv, "--json": json_file})
     found = _read_records(runs)
     records, failed = _add_targets(targets, found.runs), found.failures
-    first = Path(runs[0])
-    target = Path(out) if out else (first if first.is_dir() else first.parent) / "report.html"
     results = compute_results(records, failed)
     _write(target, render_report(records, found.notes, failed, results))
     if csv:
-        _write(Path(csv), as_csv(*results))
+        _write(csv, as_csv(*results))
     if json_file:
-        _write(Path(json_file), json.dumps(as_values(*results), indent=1) + "\n")
-    click.echo(f"report: {target}")
+        _write(json_file, json.dumps(as_values(*results), indent=1) + "\n")
+    click.echo(f"report: {target}", err=any(path and is_stream(path) for path in (target, csv, json_file)))
 
 
 @click.command(
@@ -84,8 +91,8 @@ def report(
 )
 @click.option("--dataset", help="Data set, if the records have several.")
 @click.option("--arm", "arms", multiple=True, help="Arm. Repeatable, the baseline first. [default: all]")
-@click.option("--out", type=click.Path(dir_okay=False), help="PNG or SVG. [default: FIGURE.png]")
-def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: str | None) -> None:
+@click.option("--out", type=FIGURE, help="PNG or SVG. [default: FIGURE.png]")
+def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: Path | None) -> None:
     """Plot a single figure of the report as PNG or SVG."""
     from batchsel.analysis.comparison import analyze
     from batchsel.analysis.groups import split_groups
@@ -95,8 +102,8 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
 
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
-    target = Path(out or f"{name}.png")
-    check_figure_path(str(target), "--out")
+    target = out or Path(f"{name}.png")
+    _check_outputs(runs, {"--out": target})
     found = _read_records(runs)
     compared, singles = split_runs(_select_dataset(found.runs, dataset))
     compared, failed = split_groups(compared, found.failures)
@@ -113,7 +120,17 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     if made is None:
         raise UserError(f"these records contain nothing to plot as {name!r}. Choose another --figure.")
     save_figure(made, target)
-    click.echo(f"figure: {target}")
+    print_written("figure", target)
+
+
+def _check_outputs(runs: tuple[str, ...], outputs: dict[str, Path | None]) -> None:
+    from batchsel.core.filesystem.atomic_write import check_output
+    from batchsel.experiments.run.records import FILE
+
+    read = [path / FILE if path.is_dir() else path for path in map(Path, runs)]
+    check_distinct_outputs(outputs, read)
+    for path in filter(None, outputs.values()):
+        check_output(path)
 
 
 def _read_records(runs: tuple[str, ...]) -> Found:

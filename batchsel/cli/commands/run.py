@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from batchsel.cli.support import display
-from batchsel.cli.support.output import check_figure_path, print_json
+from batchsel.cli.support.output import FIGURE, print_json, save_figure
 from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options
 from batchsel.cli.support.summary import summarize
 from batchsel.errors import UsageError, UserError, working_on
@@ -37,7 +37,7 @@ from batchsel.training.runtime.tf_import import import_tensorflow
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for results.")
 @click.option("--resume", type=click.Path(), help="Folder of an interrupted run to resume.")
 @click.option("--restart", is_flag=True, help="Delete the checkpoint of an interrupted run in the same folder.")
-@click.option("--plot", type=click.Path(dir_okay=False), help="Plot the run, as PNG or SVG.")
+@click.option("--plot", type=FIGURE, help="Plot the run, as PNG or SVG.")
 @click.option(
     "--measure",
     "diagnostics",
@@ -62,7 +62,7 @@ def run(
     out: str,
     resume: str | None,
     restart: bool,
-    plot: str | None,
+    plot: Path | None,
     diagnostics: tuple[str, ...],
     tensorboard: bool,
     progress: str,
@@ -87,7 +87,6 @@ def run(
     if print_config:
         click.echo(to_toml(spec), nl=False)
         return
-    _check_plot(plot)
     run_folder = Path(resume) if resume else Path(out) / spec.identity()
     if not as_json:
         click.echo(to_toml(spec))
@@ -98,12 +97,6 @@ def run(
     record = _run(spec, run_folder, progress, options)
     _report(record, run_folder.parent, plot, as_json)
     click_context.exit(0 if record["reached"] else 3)
-
-
-def _check_plot(plot: str | None) -> None:
-    check_figure_path(plot, "--plot")
-    if plot and not Path(plot).resolve().parent.is_dir():
-        raise UsageError(f"--plot {plot!r}: there is no folder {str(Path(plot).parent)!r}.")
 
 
 def _run(spec: RunSpec, folder: Path, progress: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -138,14 +131,12 @@ def _report_checkpoint(error: BaseException, folder: Path) -> None:
         click.echo(f"the last checkpoint before it is kept: {folder / CHECKPOINT}", err=True)
 
 
-def _report(record: dict[str, Any], out: Path, plot: str | None, as_json: bool) -> None:
+def _report(record: dict[str, Any], out: Path, plot: Path | None, as_json: bool) -> None:
     if plot:
-        from batchsel.analysis.plots.run import save_run_figure
-        from batchsel.core.filesystem.atomic_write import atomic_write
+        from batchsel.analysis.plots.run import run_figure
         from batchsel.experiments.run.parse_record import parse_run
 
-        with atomic_write(Path(plot)) as beside:
-            save_run_figure(parse_run(record), beside)
+        save_figure(run_figure(parse_run(record)), plot)
     if as_json:
         print_json(record)
         return

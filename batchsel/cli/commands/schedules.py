@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchsel.cli.support.output import check_figure_path, json_option, print_json, save_figure
+from batchsel.cli.support.output import FIGURE, json_option, print_json, save_figure
 from batchsel.cli.support.registry_commands import Catalog, describe, list_command, print_description
 from batchsel.errors import UsageError
 
@@ -41,18 +41,17 @@ schedules.add_command(
     "  batchsel schedules show 'cosine | warmup(\"5 passes\")' --passes 90 --plot rate.png",
 )
 @click.argument("text")
-@click.option("--plot", help="Plot the curve into FILE.png or FILE.svg.")
+@click.option("--plot", type=FIGURE, help="Plot the curve into FILE.png or FILE.svg.")
 @click.option("--passes", type=float, help="Passes of the budget, for schedules that count them.")
 @click.option("--batch-size", type=int, help="Samples of an update, for schedules that depend on them.")
 @json_option
-def show_schedule(text: str, plot: str | None, passes: float | None, batch_size: int | None, as_json: bool) -> None:
+def show_schedule(text: str, plot: Path | None, passes: float | None, batch_size: int | None, as_json: bool) -> None:
     """Show summary, formula, source and parameters of the schedules in TEXT, and plot the curve."""
-    check_figure_path(plot, "--plot")
     parts = _parts(text)
     if plot:
-        _draw(text, Path(plot), passes, batch_size)
+        _draw(text, plot, passes, batch_size)
     if as_json:
-        print_json({"text": text, "parts": parts, "plot": plot})
+        print_json({"text": text, "parts": parts, "plot": plot and str(plot)})
         return
     for part in parts:
         print_description(part)

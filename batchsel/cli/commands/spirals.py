@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from batchsel.core.filesystem.atomic_write import atomic_write
-from batchsel.errors import UsageError
+from batchsel.cli.support.output import OutputFile, check_distinct_outputs, save_figure
+from batchsel.core.filesystem.atomic_write import atomic_write, is_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,16 +28,15 @@ _FIGURES = (".png", ".svg", ".pdf")
 @click.option("--noise", default=0.02, help="Standard deviation of the Gaussian noise, for an outer radius of 1.")
 @click.option("--seed", default=0, help="Seed of noise and order.")
 @click.option("--difficulty", is_flag=True, help="Add the distance of each point to the nearest other arm.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write FILE.csv or FILE.npz.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Plot into FILE.png, .svg or .pdf.")
+@click.option("--out", type=OutputFile(*_TABLES), help="Write FILE.csv or FILE.npz.")
+@click.option("--plot", type=OutputFile(*_FIGURES), help="Plot into FILE.png, .svg or .pdf.")
 def spirals(difficulty: bool, out: Path | None, plot: Path | None, **numbers: Any) -> None:
     """Generate points on Archimedean spirals r = a + b * theta.
 
     Without --out and --plot, print the table. A CSV file has the columns x1, x2, label and, with --difficulty,
     difficulty; an npz file has the arrays x, y and difficulty.
     """
-    _check_suffix(out, _TABLES, "--out")
-    _check_suffix(plot, _FIGURES, "--plot")
+    check_distinct_outputs({"--out": out, "--plot": plot})
     from batchsel.data.sets import spirals as generator
 
     arms, turns = numbers["arms"], numbers["turns"]
@@ -49,16 +48,11 @@ def spirals(difficulty: bool, out: Path | None, plot: Path | None, **numbers: An
         _write_csv(sys.stdout.buffer, **columns)
     if out is not None:
         _write_table(out, columns)
-        click.echo(f"{out}: {len(x)} points on {arms} arms")
+        click.echo(f"{out}: {len(x)} points on {arms} arms", err=is_stream(out))
     if plot is not None:
         title = "{arms} arms, {turns:g} turns, noise {noise:g}, n = {samples}, seed {seed}".format(**numbers)
         _plot(plot, columns, title)
-        click.echo(f"{plot}: {title}")
-
-
-def _check_suffix(path: Path | None, endings: tuple[str, ...], option: str) -> None:
-    if path is not None and path.suffix.lower() not in endings:
-        raise UsageError(f"{option} {path}: expected a file that ends in {' or '.join(endings)}.")
+        click.echo(f"{plot}: {title}", err=is_stream(plot))
 
 
 def _write_table(path: Path, columns: dict[str, Any]) -> None:
@@ -84,6 +78,4 @@ def _write_csv(stream: BinaryIO, x: np.ndarray, y: np.ndarray, difficulty: np.nd
 def _plot(path: Path, columns: dict[str, np.ndarray], title: str) -> None:
     from batchsel.analysis.plots.spirals import spirals_figure
 
-    figure = spirals_figure(**columns, title=title)
-    with atomic_write(path) as beside:
-        figure.savefig(beside, dpi=200)
+    save_figure(spirals_figure(**columns, title=title), path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchsel.cli.support.experiment_options import Execution, execution_options, open_execution, print_progress
+from batchsel.cli.support.output import OutputFile
 from batchsel.cli.support.run_settings import setting_options
 from batchsel.core.ranges import Range
 from batchsel.errors import UsageError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Tuning seeds of each trial.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False),
+    type=OutputFile(),
     default="tuned.toml",
     show_default=True,
     help="File for the best settings.",
@@ -45,7 +46,7 @@ def tune(
     grids: tuple[str, ...],
     seeds: int,
     trials: int | None,
-    out: str,
+    out: Path,
     settings: dict[str, Any],
     execution: Execution,
     as_json: bool,
@@ -71,12 +72,12 @@ def tune(
         settings=settings,
     )
     experiment.jobs()  # every setting is checked before TensorFlow is imported
-    with open_execution(execution, Path(out).with_suffix(""), experiment.question) as (context, pool):
+    with open_execution(execution, _trials_folder(out), experiment.question) as (context, pool):
         from batchsel.experiments.tuning import tuning
 
         tried = tuning.tune(experiment, grid, seeds, context, pool, print_progress, trials)
-    write(Path(out), tried)
-    _print_trials(tried, Path(out), as_json)
+    write(out, tried)
+    _print_trials(tried, out, as_json)
 
 
 def _check_settings(settings: dict[str, Any], grid: dict[str, Any]) -> None:
@@ -102,6 +103,14 @@ def _parse_value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def _trials_folder(out: Path) -> Path:
+    from batchsel.core.filesystem.atomic_write import is_stream
+
+    if is_stream(out):
+        return Path("tuned")
+    return out.with_suffix("") if out.suffix else out.with_name(f"{out.name}-trials")
 
 
 def _print_trials(trials: Trials, out: Path, as_json: bool) -> None:

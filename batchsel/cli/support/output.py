@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, UserError
 
 SCHEMA = 1
 """Schema of the JSON objects that commands print."""
@@ -67,23 +68,94 @@ def print_notes(problems: Iterable[object], notes: Iterable[str]) -> list[str]:
     return left_out + notes
 
 
-def check_figure_path(path: str | None, option: str) -> None:
-    """Check that a figure can be written under a name, before anything is computed for it.
+class OutputFile(click.ParamType):
+    """A file that a command writes, checked before anything is computed for it.
+
+    ``-`` stands for standard output. Links are followed; devices and pipes are written as they are.
 
     Args:
-        path: The file, or None.
-        option: Name of the option, for the message.
+        suffixes: Endings of the name, each with its dot; none to take any.
+
+    Example:
+        >>> OutputFile(".png", ".svg").convert("curves.jpg", None, None)
+        Traceback (most recent call last):
+        click.exceptions.BadParameter: 'curves.jpg' must end in .png or .svg.
+    """
+
+    name = "file"
+
+    def __init__(self, *suffixes: str) -> None:
+        self._suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: If it cannot be written or has another ending.
+        """
+        from batchsel.core.filesystem.atomic_write import STANDARD_OUTPUT, check_output, is_stream
+
+        path = STANDARD_OUTPUT if value == "-" else Path(value)
+        if self._suffixes and path.suffix.lower() not in self._suffixes and not is_stream(path):
+            self.fail(f"{str(value)!r} must end in {join_words(self._suffixes)}.", param, ctx)
+        try:
+            check_output(path)
+        except UserError as error:
+            self.fail(str(error), param, ctx)
+        return path
+
+
+FIGURE = OutputFile(".png", ".svg")
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as a list of alternatives.
+
+    Example:
+        >>> join_words([".png", ".svg", ".pdf"])
+        '.png, .svg or .pdf'
+    """
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def check_distinct_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:
+    """Check that no output would replace another one or what is read.
+
+    Args:
+        outputs: Options and their files.
+        inputs: Files that are read.
 
     Raises:
-        UsageError: If it ends in neither .png nor .svg.
+        UsageError: If one would.
+
+    Example:
+        >>> check_distinct_outputs({"--csv": Path("a"), "--json": Path("./a")})
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: --json would replace what --csv writes. Choose another file.
     """
-    if path and Path(path).suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"{option} writes .png or .svg, got {path!r}.")
+    from batchsel.core.filesystem.atomic_write import is_stream
+
+    taken = {os.path.realpath(path): f"{path} that is read" for path in inputs}
+    for option, path in outputs.items():
+        if path is None or is_stream(path):
+            continue
+        place = os.path.realpath(path)
+        if place in taken:
+            raise UsageError(f"{option} would replace {taken[place]}. Choose another file.")
+        taken[place] = f"what {option} writes"
+
+
+def print_written(label: str, path: Path) -> None:
+    """Print the path of a file that was written; on standard error if standard output holds its content."""
+    from batchsel.core.filesystem.atomic_write import is_stream
+
+    click.echo(f"{label}: {path}", err=is_stream(path))
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a Matplotlib figure in the format of its suffix."""
+    """Write a Matplotlib figure in the format of its suffix, PNG where a device has none."""
     from batchsel.core.filesystem.atomic_write import atomic_write
 
     with atomic_write(path) as beside:
-        figure.savefig(beside, format=path.suffix.lstrip(".").lower(), dpi=160)
+        figure.savefig(beside, format=path.suffix.lstrip(".").lower() or "png", dpi=160)

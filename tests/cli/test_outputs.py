@@ -1,0 +1,107 @@
+"""Files that commands write: never a folder, an input or another output; devices and standard output are written to."""
+
+import json
+import os
+
+import click
+import pytest
+from click.testing import CliRunner
+from made_up import record_of
+
+from batchsel.cli.main import main
+from batchsel.cli.support.output import OutputFile
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def commands(group=main, name=()):
+    context = click.Context(group)
+    for child in group.list_commands(context):
+        command = group.get_command(context, child)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*name, child))
+        else:
+            yield (*name, child), command
+
+
+def test_every_option_that_names_a_figure_or_table_checks_its_path():
+    found = {
+        (*name, option): isinstance(parameter.type, OutputFile)
+        for name, command in commands()
+        for parameter in command.params
+        for option in parameter.opts
+        if option in ("--plot", "--csv") or (option in ("--json", "--out") and parameter.type.name == "file")
+    }
+    assert len(found) >= 10
+    assert all(found.values()), [name for name, right in found.items() if not right]
+
+
+@pytest.fixture
+def records(tmp_path):
+    lines = [json.dumps(record_of(arm, seed)) for arm in ("random", "soft_keep") for seed in (0, 1)]
+    (tmp_path / "records.jsonl").write_text("\n".join(lines) + "\n")
+    return tmp_path / "records.jsonl"
+
+
+def test_a_table_goes_to_standard_output_and_the_messages_beside_it(records, tmp_path):
+    run = invoke("report", records, "--out", tmp_path / "page.html", "--csv", "-")
+    assert run.exit_code == 0, run.output
+    assert run.stdout.splitlines()[0].startswith("dataset,")
+    assert "report:" in run.stderr
+    assert "report:" not in run.stdout
+    assert isinstance(json.loads(invoke("report", records, "--out", os.devnull, "--json", "-").stdout), dict)
+
+
+@pytest.mark.parametrize("option", ["--out", "--csv", "--json"])
+def test_a_report_never_replaces_its_records(records, option):
+    before = records.read_bytes()
+    (records.parent / "link").symlink_to(records)
+    for path in (records, records.parent / "." / "records.jsonl", records.parent / "link"):
+        run = invoke("report", records.parent, option, path)
+        assert run.exit_code == 2
+        assert "would replace" in run.stderr
+    assert records.read_bytes() == before
+
+
+def test_two_outputs_need_two_files(records, tmp_path):
+    run = invoke("report", records, "--csv", tmp_path / "a", "--json", tmp_path / "a")
+    assert (run.exit_code, (tmp_path / "a").exists()) == (2, False)
+    assert "--json would replace what --csv writes" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--dataset", "digits", "--plot"),
+        ("map", "--dataset", "digits", "--plot"),
+        ("map", "--dataset", "digits", "--out"),
+        ("tune", "--dataset", "digits", "--selector", "smart", "--grid", "optimizer=adam", "--out"),
+        ("datasets", "show", "iris", "--plot"),
+        ("schedules", "show", "cosine", "--plot"),
+        ("spirals", "--out"),
+    ],
+)
+def test_folders_and_missing_folders_are_refused_before_any_work(tmp_path, arguments):
+    for path in (tmp_path / "folder.csv", tmp_path / "missing" / "a.png"):
+        (tmp_path / "folder.csv").mkdir(exist_ok=True)
+        run = invoke(*arguments, path)
+        assert run.exit_code == 2, run.output
+        assert "cannot write" in run.stderr or "must end in" in run.stderr
+    assert os.listdir(tmp_path) == ["folder.csv"]
+
+
+def test_a_map_does_not_replace_the_data_that_it_is_of(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("a,y\n" + "1,x\n2,z\n" * 20)
+    run = invoke("map", "--dataset", table, "--out", table)
+    assert run.exit_code == 2
+    assert "would replace" in run.stderr
+
+
+def test_spirals_are_written_through_a_link_and_in_order(tmp_path):
+    (tmp_path / "link.csv").symlink_to("behind.csv")
+    assert invoke("spirals", "--samples", 20, "--out", tmp_path / "link.csv").exit_code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len((tmp_path / "behind.csv").read_text().splitlines()) == 21
