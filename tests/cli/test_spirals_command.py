@@ -98,8 +98,8 @@ def test_plot_can_be_svg(folder):
         (["--noise", "-1"], "noise must be a number of 0 or more, got -1.0"),
         (["--turns", "0"], "turns must be a number above 0"),
         (["--arms", "1"], "arms must be 2 or more, got 1"),
-        (["--out", "spirals.txt"], r"--out spirals.txt: expected a file that ends in \.csv or \.npz"),
-        (["--plot", "spirals"], r"--plot spirals: expected a file that ends in \.png or"),
+        (["--out", "spirals.txt"], r"--out writes \.csv or \.npz, got 'spirals\.txt'"),
+        (["--plot", "spirals"], r"--plot writes \.png, \.svg or \.pdf"),
     ],
 )
 def test_wrong_usage_leaves_no_file(folder, arguments, sentence):

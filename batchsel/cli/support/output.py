@@ -79,7 +79,7 @@ class OutputFile(click.ParamType):
     Example:
         >>> OutputFile(".png", ".svg").convert("curves.jpg", None, None)
         Traceback (most recent call last):
-        click.exceptions.BadParameter: 'curves.jpg' must end in .png or .svg.
+        batchsel.errors.UsageError: the file writes .png or .svg, got 'curves.jpg'.
     """
 
     name = "file"
@@ -91,17 +91,18 @@ class OutputFile(click.ParamType):
         """Return the path.
 
         Raises:
-            click.BadParameter: If it cannot be written or has another ending.
+            UsageError: If it cannot be written or has another ending.
         """
         from batchsel.core.filesystem.atomic_write import STANDARD_OUTPUT, check_output, is_stream
 
+        option = param.opts[0] if param is not None and param.opts else "the file"
         path = STANDARD_OUTPUT if value == "-" else Path(value)
         if self._suffixes and path.suffix.lower() not in self._suffixes and not is_stream(path):
-            self.fail(f"{str(value)!r} must end in {join_words(self._suffixes)}.", param, ctx)
+            raise UsageError(f"{option} writes {join_words(self._suffixes)}, got {str(value)!r}.")
         try:
             check_output(path)
         except UserError as error:
-            self.fail(str(error), param, ctx)
+            raise UsageError(f"{option}: {error}") from error
         return path
 
 

@@ -1,7 +1,8 @@
-"""Atomic writes: a file of results is complete or not written at all, and what stands at its path is never replaced.
+"""Atomic writes: a file of results is complete or not written at all.
 
-A new file and the content of a regular file change at once. Whatever else stands at a path is written through: the
-file behind a symbolic link, all names of a file with hard links, devices, pipes and standard output.
+What stands at its path is never replaced. A new file and the content of a regular one change at once; whatever else
+stands there is written through: the file behind a symbolic link, all names of a file with hard links, devices, pipes
+and standard output.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         with ExitStack() as cleanup:
             target, status = _find(path)
-            beside = status is None or (stat.S_ISREG(status.st_mode) and os.access(target.parent, os.W_OK))
+            beside = not is_stream(path) and (status is None or os.access(target.parent, os.W_OK))
             if beside:
                 remove_stale(target.parent)
                 temporary = temporary_path(target)
