@@ -43,7 +43,7 @@ def kill_and_finish(scenario: Scenario, zygote: Zygote, folder: Path, generator:
         else:
             break
     child = zygote.start(scenario.next_call(folder), folder)
-    code = child.wait(timeout=120)
+    code = child.wait(timeout=600)
     problems = [] if code in scenario.codes else [f"exit code {code}: {child.errors()[-300:]}"]
     return Outcome(kills, problems + scenario.problems(folder))
 
