@@ -105,3 +105,15 @@ def test_spirals_are_written_through_a_link_and_in_order(invoke, tmp_path):
     assert invoke("spirals", "--samples", 20, "--out", tmp_path / "link.csv").code == 0
     assert (tmp_path / "link.csv").is_symlink()
     assert len((tmp_path / "behind.csv").read_text().splitlines()) == 21
+
+
+def test_records_of_failed_runs_alone_are_a_page_of_their_reasons(invoke, tmp_path):
+    kept = ("schema", "spec", "digest", "arm")
+    failed = [{key: record_of(arm, 0)[key] for key in kept} | {"failed": "no memory"} for arm in ("random", "smart")]
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in failed))
+    assert invoke("report", tmp_path).code == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "No run has ended: all 2 failed" in page
+    assert "digits, smart, seed 0: no memory" in page
+    plot = invoke("plot", tmp_path)
+    assert (plot.code, "all 2 failed" in plot.err) == (1, True)

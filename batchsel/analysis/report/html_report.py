@@ -69,7 +69,8 @@ def _context(
     abouts = [record.about for record in records if record.about] or [About()]
     questions = list(dict.fromkeys(about.question for about in abouts if about.question))
     commands = list(dict.fromkeys(about.command for about in abouts if about.command))
-    names = list(dict.fromkeys(map(base_dataset, records)))
+    names = list(dict.fromkeys(map(base_dataset, [*records, *failed])))
+    started = sorted(record.started for record in records)
     return {
         "question": questions[0] if len(questions) == 1 else f"Runs on {', '.join(names)}",
         "questions": questions if len(questions) > 1 else [],
@@ -91,8 +92,8 @@ def _context(
         "aggregate": _aggregate(plain) if len({item.dataset for item in plain.summaries}) >= _MANY else None,
         "environment": _environment(records),
         "runs": len(records),
-        "started": min(record.started for record in records),
-        "ended": max(record.started for record in records),
+        "failed_runs": len(failures),
+        "period": f"{started[0]} to {started[-1]}" if started else "",
     }
 
 
@@ -130,7 +131,7 @@ def _section(
         "levels": None if own_studies else levels,
         "matched_budget": None if own_studies else matched_budget(arms),
         "figures": render_figures(
-            arms, palette, FIGURES.keys() - STUDY_FIGURES.keys() - _omitted(own_studies), (), list(pairs.values())
+            arms, palette, FIGURES.keys() - STUDY_FIGURES.keys() - _omitted(own_studies, own), (), list(pairs.values())
         ),
         "spec": first[0].spec.values,
         "differences": _differences(arms),
@@ -139,9 +140,12 @@ def _section(
     }
 
 
-def _omitted(studies: Sequence[Study]) -> set[str]:
-    """Return figures that do not help a study: with one seed they show nothing, in a sweep of sizes too much."""
-    omitted: set[str] = set()
+def _omitted(studies: Sequence[Study], runs: Sequence[RunRecord]) -> set[str]:
+    """Return figures that do not help: with one seed they show nothing, in a sweep of sizes too much.
+
+    Those of times to the target show nothing where no run reached it.
+    """
+    omitted = set() if any(run.reached for run in runs) else set(_OF_SEEDS)
     for study in studies:
         omitted |= _OF_SEEDS if study.seeds < _MANY else set()
         omitted |= _OF_SEEDS | _OF_ARMS if study.kind == "batch_sizes" else set()

@@ -15,7 +15,7 @@ from batchsel.cli.support.output import (
     print_written,
     save_figure,
 )
-from batchsel.errors import UsageError, UserError, unknown_name
+from batchsel.errors import UsageError, UserError, shorten, unknown_name
 
 if TYPE_CHECKING:
     from batchsel.experiments.run.run_record import FailureRecord, RunRecord
@@ -64,7 +64,7 @@ def report(
     first = Path(runs[0])
     target = out or (first if first.is_dir() else first.parent) / "report.html"
     _check_outputs(runs, {"--out": target, "--csv": csv, "--json": json_file})
-    found = _read_records(runs)
+    found = _read_records(runs, allow_failures_only=True)
     records, failed = _add_targets(targets, found.runs), found.failures
     results = compute_results(records, failed)
     _write(target, render_report(records, found.notes, failed, results))
@@ -133,7 +133,7 @@ def _check_outputs(runs: tuple[str, ...], outputs: dict[str, Path | None]) -> No
         check_output(path)
 
 
-def _read_records(runs: tuple[str, ...]) -> Found:
+def _read_records(runs: tuple[str, ...], allow_failures_only: bool = False) -> Found:
     import gc
 
     from batchsel.experiments.run import records
@@ -146,8 +146,13 @@ def _read_records(runs: tuple[str, ...]) -> Found:
         gc.freeze()
     finally:
         gc.enable()
-    if not found.runs:
+    if not found.runs and not (found.failures and allow_failures_only):
         print_notes(found.problems, ())
+        if found.failures:
+            raise UserError(
+                f"no run of {', '.join(runs)} has ended: all {len(found.failures)} failed, the first with"
+                f" {shorten(found.failures[0].failed)}."
+            )
         raise UserError(
             f"no record of a run in {', '.join(runs)}. Expected files of records, or folders with a records.jsonl."
         )
