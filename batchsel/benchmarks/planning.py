@@ -61,7 +61,8 @@ def planning_cost(selector: str, n: int, batch_size: int = _BATCH_SIZE) -> Plann
     def plan(state: Any, losses: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         now = tf.zeros([], tf.float32) + 0.3
         samples = tf.constant(2 * n, tf.int64)
-        known = (step, samples, now, step, tf.constant(0), n, batch_size, losses, labels, inputs)
+        budget = (tf.constant(10 * n, tf.int64), tf.constant(7 * n, tf.int64), tf.constant(False))
+        known = (step, samples, now, step, step, *budget, tf.constant(0), n, batch_size, losses, labels, inputs)
         next_plan = chosen.plan(state, Context(*known))
         rows = tf.math.count_nonzero(next_plan.weights)
         # All of the plan is used, so that the compiler does not remove parts of it.

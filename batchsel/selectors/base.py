@@ -84,6 +84,10 @@ class Selector(Part):
     samples (mixup, CutMix), whose common loss says little about either."""
     traceable: bool = True
     """False if it calls NumPy code, which rules out XLA."""
+    plans_passes: bool | None = None
+    """True if a plan is a pass over the data, or over the part of them that it keeps: an epoch in `fit(epochs=)`. False
+    if it is a shorter or longer stretch of training: an epoch is then n samples trained on. None if that is to be told
+    from the size of a plan: one with room for all samples, and no pools, is a pass."""
 
     @property
     def prepares(self) -> bool:
@@ -102,6 +106,19 @@ class Selector(Part):
     def pool_size(self, batch_size: int) -> int | None:
         """Return the number of rows that are scored to take one batch from; None if it plans batches directly."""
         return None
+
+    def plan_is_pass(self, n: int, batch_size: int) -> bool:
+        """Return whether a plan counts as an epoch; see `plans_passes`.
+
+        Args:
+            n: Samples in the data set.
+            batch_size: b.
+        """
+        if self.plans_passes is not None:
+            return self.plans_passes
+        full = -(-n // batch_size)
+        # One step more is for those who train on a part of the data and score the rest in batches of its own.
+        return self.pool_size(batch_size) is None and full <= self.steps_per_plan(n, batch_size) <= full + 1
 
     def init(self, n: int) -> State:
         """Return the state before the first step, a nest of tensors with static shapes."""

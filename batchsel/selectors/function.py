@@ -44,6 +44,7 @@ class Function(Selector):
     """
 
     name = "function"
+    plans_passes = False
     requires_nonnegative_losses = False
     function: ChooseIndices
     every: Annotated[int, Between(1, MOST_STEPS)] = 1

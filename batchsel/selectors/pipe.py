@@ -95,6 +95,8 @@ class Draw(Part):
 
     uses_training_losses: bool = False
     """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
+    plans_passes: bool | None = None
+    """As in `Selector`."""
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the number of steps that are planned at once, as `Selector.steps_per_plan` does."""
@@ -133,6 +135,7 @@ class Pipe(Selector):
     def __post_init__(self) -> None:
         object.__setattr__(self, "signals", self.score.signals)
         object.__setattr__(self, "uses_training_losses", any(part.uses_training_losses for part in self._parts))
+        object.__setattr__(self, "plans_passes", False if self.draw is None else self.draw.plans_passes)
 
     def __or__(self, other: Part) -> Pipe:
         """Append a modifier or a draw.

@@ -88,9 +88,17 @@ class Context(NamedTuple):
     samples: tf.Tensor
     """``int64[]`` samples trained on so far."""
     progress: tf.Tensor
-    """``float32[]`` samples trained on over samples budgeted, in [0, 1]."""
+    """``float32[]`` share of the budget that is used: of its samples, or of its epochs; in [0, 1]."""
     plans: tf.Tensor
     """``int64[]`` number of plans so far."""
+    fit_plans: tf.Tensor
+    """``int64[]`` number of plans so far in this call of fit."""
+    budget: tf.Tensor
+    """``int64[]`` budget of this call of fit: samples to train on, or n for each epoch if it counts epochs."""
+    budget_left: tf.Tensor
+    """``int64[]`` what is left of the budget, in the same unit."""
+    counts_epochs: tf.Tensor
+    """``bool[]`` true if the budget counts epochs, each of which is a plan; false if it counts samples."""
     seed: tf.Tensor
     """``int32[]`` seed of the run."""
     n: int

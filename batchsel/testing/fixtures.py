@@ -30,6 +30,8 @@ def example_context(
     samples: int = 0,
     progress: float = 0.0,
     plans: int = 0,
+    budget: int | None = None,
+    left: int | None = None,
     seed: int = 0,
     losses: Any = None,
     labels: Any = None,
@@ -43,15 +45,22 @@ def example_context(
         samples: Samples trained on so far.
         progress: Share of the budget that is used up.
         plans: Plans so far.
+        budget: Samples of the budget; None for a budget of 100 epochs.
+        left: Samples that are left of it; None for the share that `progress` leaves.
         seed: Seed of the run.
         losses: ``float32[n]`` last losses; None if no sample has been trained on yet.
         labels: ``[n, ...]``; None for the classes 0, 1, 2 in turn.
     """
+    total = 100 * n if budget is None else budget
     return Context(
         step=tf.constant(step, tf.int64),
         samples=tf.constant(samples, tf.int64),
         progress=tf.constant(progress, tf.float32),
         plans=tf.constant(plans, tf.int64),
+        fit_plans=tf.constant(plans, tf.int64),
+        budget=tf.constant(total, tf.int64),
+        budget_left=tf.constant(round((1 - progress) * total) if left is None else left, tf.int64),
+        counts_epochs=tf.constant(budget is None),
         seed=tf.constant(seed, tf.int32),
         n=n,
         batch_size=batch_size,

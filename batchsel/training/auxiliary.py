@@ -43,7 +43,7 @@ class AuxiliaryTrainer(Protocol):
         ...
 
     def fit(
-        self, x: Any, y: Any, *, epochs: float, sample_weight: Any, callbacks: Any, verbose: int
+        self, x: Any, y: Any, *, passes: float, sample_weight: Any, callbacks: Any, verbose: int
     ) -> keras.callbacks.History:
         """Train on arrays."""
         ...
@@ -110,7 +110,7 @@ class AuxiliaryModels:
                 losses.append(np.concatenate([score(data, tf.constant(start)).numpy() for start in starts])[:n])
 
         callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=score_all)] if every_pass else []
-        trainer.fit(part.x, part.y, epochs=passes, sample_weight=part.sample_weight, callbacks=callbacks, verbose=0)
+        trainer.fit(part.x, part.y, passes=passes, sample_weight=part.sample_weight, callbacks=callbacks, verbose=0)
         if not every_pass:
             score_all(0)
         self._clock.nanoseconds[TRAINING] += trainer.clock.nanoseconds[TRAINING]

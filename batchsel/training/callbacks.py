@@ -19,8 +19,8 @@ class Watch(keras.callbacks.Callback):
     """Reports the progress of a run, about twice a second and after each evaluation.
 
     Args:
-        watch: Called with counts, seconds on the clock, passes, whether an evaluation has just ended, and
-            the last evaluation.
+        watch: Called with counts, seconds on the clock, passes, progress in the budget, whether an evaluation has just
+            ended, and the last evaluation.
     """
 
     patient = True
@@ -51,6 +51,7 @@ class Watch(keras.callbacks.Callback):
             **counts,
             "seconds": trainer.clock.training,
             "passes": counts["samples"] / trainer.loop.n,
+            "progress": trainer.progress,
             "evaluated": evaluated,
             "evaluation": self._evaluation,
         }

@@ -52,7 +52,7 @@ def fit(
         augment: Random changes of the samples, as in `Trainer`.
         curriculum: Changes of the samples that depend on time, as in `Trainer`.
         accumulate: Batches of an update, as in `Trainer`.
-        **options: As in `Trainer.fit`: epochs, sample_weight, class_weight, validation_data,
+        **options: As in `Trainer.fit`: epochs, passes, sample_weight, class_weight, validation_data,
             validation_split, evaluate_every, callbacks, verbose, target, hold, stop_at_target,
             seconds, checkpoint, buffer_bytes.
 

@@ -19,18 +19,17 @@ from batchsel.training.fit_call import callback_utils
 from batchsel.training.fit_call.fit_config import FitConfig, FitOptions, warn_of_long_durations
 from batchsel.training.fit_call.fit_loop import FitLoop
 from batchsel.training.fit_call.fit_record import FitRecord
+from batchsel.training.fit_call.run_results import RunResults
 from batchsel.training.inputs import arguments, arrays
 from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, StreamingFeed
-from batchsel.training.loop.loop_state import COUNTS
 from batchsel.training.loop.train_loop import TrainLoop
-from batchsel.training.optim.layer_groups import LayerGroups
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
 from batchsel.transforms import augmentation, curricula
 
 
-class Trainer:
+class Trainer(RunResults):
     """Training of a compiled Keras model on batches that a selector chooses.
 
     The loop of `fit`; what is marked ``*`` is on the clock, and runs in compiled calls of about half a second::
@@ -121,18 +120,17 @@ class Trainer:
         self.curricula = curricula.resolve(curriculum)
         self.accumulation_schedule = schedules.accumulation_schedule(accumulate)
         self.clock = Clock()
-        self.record = FitRecord()
-        """Record of the call of fit under way, or of the last."""
         self.notes: dict[str, Any] = {}
         """More entries of the metadata of checkpoints, JSON."""
         self.resumed = False
         self._checkpoint: Path | None = None
         """The checkpoint to restore once the data are known."""
-        self.engine = Engine(
+        engine = Engine(
             model, self.selector, batch_size, self.schedule, compile, cut_padding, evaluation_batch_size,
             self.augmentation, self.accumulation_schedule, self.curricula,
         )  # fmt: skip
-        self.engine.seed = seed
+        super().__init__(engine)
+        engine.seed = seed
         self.auxiliary = AuxiliaryModels(self.engine, self.clock, self._make_auxiliary_trainer)
 
     def _make_auxiliary_trainer(self, model: keras.Model, batch_size: int) -> Trainer:
@@ -145,7 +143,8 @@ class Trainer:
         x: Any,
         y: Any = None,
         *,
-        epochs: float = 1,
+        epochs: float | None = None,
+        passes: float | None = None,
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
         validation_data: tuple | None = None,
@@ -169,12 +168,16 @@ class Trainer:
             x: Inputs, first axis n; or a random-access source of ``len(x)`` samples, where
                 ``x.take(indices)`` returns ``(x, y)`` or ``(x, y, sample_weight)`` arrays.
             y: Targets, first axis n; None for a source.
-            epochs: Budget in passes: n times as many samples are trained on, whatever the selector.
+            epochs: Budget in epochs, as in Keras; 1 if neither this nor `passes` is given. An epoch is one pass of the
+                selector over its plan: n samples for "random", fewer for one that prunes; and n samples trained on
+                for one that plans or chooses from pools batch by batch.
+            passes: Budget in place of `epochs`: n times as many samples are trained on, whatever the selector.
             sample_weight: Factor of each sample's loss, first axis n.
             class_weight: Factor of the loss by class id.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate on.
             validation_split: Share of the data, its last part, held out for validation.
-            evaluate_every: Passes between evaluations, at least a batch; this is an epoch of the callbacks.
+            evaluate_every: Epochs (with `passes`: passes) between evaluations, at least a batch; this is an epoch of
+                the callbacks.
             callbacks: Keras callbacks. Hooks for batches are called at the end of each call of the
                 compiled loop; a callback that overrides them gets every single batch, which is slower.
             verbose: As in `model.fit`: "auto", 0, 1 or 2.
@@ -193,26 +196,31 @@ class Trainer:
             TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
         """
         options = FitOptions(
-            epochs=epochs, validation_split=validation_split, evaluate_every=evaluate_every, callbacks=callbacks,
-            verbose=verbose, target=target, hold=hold, stop_at_target=stop_at_target, seconds=seconds,
-            checkpoint=checkpoint, buffer_bytes=buffer_bytes,
+            epochs=epochs, passes=passes, validation_split=validation_split, evaluate_every=evaluate_every,
+            callbacks=callbacks, verbose=verbose, target=target, hold=hold, stop_at_target=stop_at_target,
+            seconds=seconds, checkpoint=checkpoint, buffer_bytes=buffer_bytes,
         )  # fmt: skip
         with guards.exclusive(self.model, "fit()"):
             data = x, y, sample_weight, class_weight, validation_data, options.validation_split
             samples, validation = arrays.validate_fit_data(*data)
             check = self.engine.check_labels
             feed = StreamingFeed(x, options.buffer_bytes, check) if samples is None else InMemoryFeed(samples)
-            config = FitConfig(**vars(options), feed=feed, validation=validation, batch_size=self.batch_size)
+            by_plan = options.passes is None and self.selector.plan_is_pass(feed.n, self.batch_size)
+            config = FitConfig(
+                **vars(options), feed=feed, validation=validation, batch_size=self.batch_size, by_plan=by_plan
+            )
             self.prepare(feed)
             self._begin_fit(config)
-            warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.epochs, 2)
+            warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)
             return FitLoop(config, self.engine, self.clock, self.record, self.auxiliary, self.save).run()
 
     def _begin_fit(self, config: FitConfig) -> None:
         """Start the record of a call of fit, or keep that of the resumed call."""
-        if not self.resumed:
+        if self.resumed:
+            self.record.resume(config.by_plan)
+        else:
             self.engine.begin_fit()
-            self.record = FitRecord(fit_start=self.counts["samples"], epoch_start=self.counts["steps"])
+            self.record = FitRecord.begin(self.loop, config.by_plan)
             self.clock.reset()
         self.resumed = False
         self.record.fit_budget = max(config.budget, 1)
@@ -229,74 +237,6 @@ class Trainer:
                 self.engine.new_loop(checkpoint.read(self._checkpoint).meta["n"])
             self._restore(self._checkpoint)
         return self.engine.evaluation(to_tensors(*samples))
-
-    @property
-    def losses(self) -> np.ndarray:
-        """``float32[n]``: the last known loss of every sample, infinite for samples not trained on yet.
-
-        The samples are those trained on: augmented, and mixed if `augment` mixes them.
-        """
-        return self.loop.state.losses.numpy()
-
-    @property
-    def visits(self) -> np.ndarray:
-        """``int32[n]``: number of times that each sample was trained on."""
-        return self.loop.state.visits.numpy()
-
-    @property
-    def schedule_log(self) -> dict[str, Any] | None:
-        """Log of scheduled values in the last call of fit, at up to 200 points; None if nothing is scheduled.
-
-        "names" (learning rate, momentum, rates of layers, parameters of curricula), "samples" trained on before each
-        point, and "values" by point and name.
-        """
-        schedule_log = self.loop.schedule_log
-        return None if schedule_log is None else schedule_log.values(self.record.fit_budget)
-
-    @property
-    def layer_groups(self) -> LayerGroups | None:
-        """The groups of layers that have learning rates of their own; None if the schedule has none."""
-        lr_controller = self.engine.step.lr_controller
-        return lr_controller.groups if lr_controller.by_layer else None
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Steps, samples trained on, samples scored by extra forward passes, and plans so far."""
-        return self.loop.counts() if self.engine.has_loop else dict.fromkeys(COUNTS, 0)
-
-    @property
-    def seed(self) -> int:
-        """Seed of the selector's random choices."""
-        return self.engine.seed
-
-    @property
-    def history(self) -> dict[str, list[float]]:
-        """The history of the last call of fit, as Keras's History holds it."""
-        return self.record.history
-
-    @property
-    def evaluations(self) -> list[dict[str, float]]:
-        """Counts, seconds and results of each evaluation of the last call of fit."""
-        return self.record.evaluations
-
-    @property
-    def weights_at_target(self) -> list[np.ndarray] | None:
-        """Weights at the evaluation that reached the target (or met it last, if it was not held), or None."""
-        return self.record.weights_at_target
-
-    @property
-    def loop(self) -> TrainLoop:
-        """The traced loop, which exists once a data set is known."""
-        return self.engine.loop
-
-    @property
-    def xla(self) -> bool:
-        """True if XLA compiles the whole loop."""
-        return self.engine.xla
-
-    def variables(self) -> dict[str, Any]:
-        """Return every variable of the run by name, as a checkpoint holds them."""
-        return self.engine.variables()
 
     def prepare(self, feed: DataFeed) -> TrainLoop:
         """Return the loop for a data set, and restore the checkpoint if a run is resumed."""

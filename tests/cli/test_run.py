@@ -284,3 +284,33 @@ def test_settings_of_the_environment_do_not_prevent_a_resume(command, monkeypatc
     result = command("run", "--resume", str(folder), "--seed", "5")
     assert result.code == 2
     assert "Leave out --seed" in result.err
+
+
+def test_budgets_in_epochs_of_the_selector(command):
+    run = ("run", "--dataset", "iris", "--target", "loss<=1e-9", "--selector", "infobatch(r=1.0)", "--json")
+    by_budget, by_option = (
+        json.loads(command(*run, "--restart", *words).out) for words in (("--budget", "6 epochs"), ("--epochs", "6"))
+    )
+    passes = json.loads(command(*run, "--budget", "6").out)
+    for record in (by_budget, by_option):
+        assert record["spec"]["budget"] == "6 epochs"
+        assert record["counts"]["plans"] == 6
+        assert record["counts"]["samples"] == sum(i * visits for i, visits in enumerate(record["visits"]))
+        assert record["counts"]["samples"] < 0.9 * 6 * record["sizes"]["train"]
+        assert len(record["evaluations"]) <= 40
+    assert by_budget["digest"] == by_option["digest"] != passes["digest"]
+    assert passes["counts"]["samples"] >= 6 * passes["sizes"]["train"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("run", "--dataset", "iris", "--epochs", "3", "--budget", "3"), "--budget and --epochs are both given"),
+        (("run", "--dataset", "iris", "--epochs", "0"), "cannot read the budget '0 epochs'"),
+        (("compare", "--dataset", "iris", "--epochs", "3"), "one of epochs is not the same for all. Give passes"),
+    ],
+)
+def test_budgets_in_epochs_that_are_refused(command, words, problem):
+    result = command(*words)
+    assert result.code == 2
+    assert problem in " ".join(result.err.split())

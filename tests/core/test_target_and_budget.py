@@ -68,7 +68,7 @@ def test_evaluations_lie_on_one_grid_for_every_selector():
         stops = [min(math.ceil(every * N * i), 3 * N) for i in range(1, math.ceil(3 / every) + 1)]
         for trainer in trainers:
             trainer.reset(0)
-            trainer.fit(X, Y, epochs=3, evaluate_every=every, validation_data=(X, Y), verbose=0)
+            trainer.fit(X, Y, passes=3, evaluate_every=every, validation_data=(X, Y), verbose=0)
             points = [point["samples"] for point in trainer.evaluations]
             # A point is passed by at most the rest of a batch.
             assert all(stop <= point < stop + B for stop, point in zip(stops, points, strict=True))

@@ -46,9 +46,9 @@ class Rates(keras.callbacks.Callback):
         self.rates.append(float(self.model.optimizer.learning_rate.numpy()))
 
 
-def rates_of(trainer, epochs, x=X, y=Y):
+def rates_of(trainer, epochs=None, x=X, y=Y, **options):
     rates = Rates(trainer)
-    history = trainer.fit(x, y, epochs=epochs, callbacks=[rates], verbose=0)
+    history = trainer.fit(x, y, epochs=epochs, callbacks=[rates], verbose=0, **options)
     return rates, history.history
 
 
@@ -66,7 +66,7 @@ def test_every_step_has_the_rate_of_its_progress(name):
 def test_a_selector_that_prunes_ends_the_schedule_too():
     x, y = classes(N)
     trainer = Trainer(mlp(), Pruning(), batch_size=B, schedule="linear", compile="graph")
-    rates, _ = rates_of(trainer, 5, x, y)
+    rates, _ = rates_of(trainer, None, x, y, passes=5)
     np.testing.assert_allclose(rates.rates, [0.1 * (1 - samples / (5 * N)) for samples in rates.before], atol=1e-7)
     assert rates.rates[-1] <= 0.1 * B / (5 * N) + 1e-7
 

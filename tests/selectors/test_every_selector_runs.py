@@ -76,7 +76,7 @@ def test_one_trace_serves_several_fits_and_seeds(name):
     loop = trainer.loop
     assert len(history["loss"]) == 2
     assert np.isfinite(history["loss"]).all()
-    finish(trainer, epochs=1)
+    finish(trainer, epochs=None, passes=1)
     assert trainer.counts["samples"] >= counts["samples"] + 50
     run(trainer, epochs=2, seed=2)
     trainer.reseed(3)

@@ -121,7 +121,7 @@ def test_repb_weights_follow_the_number_of_visits():
 @pytest.mark.parametrize("name", ["kakurenbo(tau=0.0)", "ies(threshold=0.02)"])
 def test_scored_samples_are_counted_and_their_losses_known(name):
     trainer = Trainer(mlp(), name, batch_size=8, compile="graph")
-    trainer.fit(X, Y, epochs=6, verbose=0)
+    trainer.fit(X, Y, passes=6, verbose=0)
     counts = trainer.counts
     assert counts["scored"] > 0
     assert counts["samples"] >= 6 * N

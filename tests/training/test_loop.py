@@ -50,7 +50,7 @@ def test_losses_and_weights_match_plain_sgd(selector, weighted):
     factor = np.random.default_rng(1).uniform(0.5, 2, N).astype(np.float32) if weighted else None
     trainer = Trainer(linear(rate=0.05), selector, batch_size=B, compile="graph")
     start, recorder = trainer.model.get_weights(), Recorder(trainer)
-    history = trainer.fit(x, y, epochs=3, sample_weight=factor, callbacks=[recorder], verbose=0).history
+    history = trainer.fit(x, y, passes=3, sample_weight=factor, callbacks=[recorder], verbose=0).history
     weights, losses, means = sgd_in_numpy(x, y, recorder.batches, start, 0.05, factor)
     for found, expected in zip(trainer.model.get_weights(), weights, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
@@ -120,7 +120,7 @@ def test_pruned_plans_are_shorter_and_counted_by_their_samples():
     x, y = classes(N)
     trainer = Trainer(mlp(), Pruning(), batch_size=B, compile="graph")
     recorder = Recorder(trainer)
-    trainer.fit(x, y, epochs=6, callbacks=[recorder], verbose=0)
+    trainer.fit(x, y, passes=6, callbacks=[recorder], verbose=0)
     kept = [int((weights > 0).sum()) for _, weights in recorder.batches]
     counts = trainer.counts
     assert counts["samples"] == sum(kept) >= 6 * N

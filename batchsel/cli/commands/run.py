@@ -103,7 +103,7 @@ def _run(spec: RunSpec, folder: Path, progress: str, options: dict[str, Any]) ->
     budget = Budget.parse(spec.budget)
 
     def used_share(state: dict[str, Any]) -> float:
-        return budget.share(state["passes"], state["samples"], state["seconds"])
+        return budget.share(state["progress"], state["seconds"])
 
     with display.watch(progress, spec.target, used_share) as (watch, on_wait):
         import_tensorflow()

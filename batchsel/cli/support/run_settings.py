@@ -16,6 +16,9 @@ from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.spec.run_spec import RunSpec, read_file, read_spec
 from batchsel.experiments.spec.settings import declared_settings
 
+EPOCHS = "epochs"
+"""Option for a budget in epochs, in the words of Keras."""
+
 
 def setting_options(
     *, skip: tuple[str, ...] = (), environment: bool = True
@@ -35,6 +38,8 @@ def setting_options(
         def command(*arguments: Any, **options: Any) -> Any:
             given = {each.name: options.pop(each.name) for each in chosen}
             settings = {name: value for name, value in given.items() if value is not None}
+            if (epochs := options.pop(EPOCHS, None)) is not None:
+                settings["budget"] = _budget_of_epochs(epochs)
             return function(*arguments, settings=settings, **options)
 
         for each in reversed(chosen):
@@ -46,9 +51,19 @@ def setting_options(
                 envvar=each.variable if environment else None,
                 help=each.help,
             )(command)
+        if any(each.name == "budget" for each in chosen):
+            text = "Budget in epochs of the selector: --epochs 8 is --budget '8 epochs'."
+            command = click.option(EPOCHS, "--epochs", type=float, help=text)(command)
         return command
 
     return decorate
+
+
+def _budget_of_epochs(epochs: float) -> str:
+    """Return the budget that --epochs states, which wins over one of the environment."""
+    if click.get_current_context().get_parameter_source("budget") is ParameterSource.COMMANDLINE:
+        raise UsageError("--budget and --epochs are both given. Leave out one of them.")
+    return f"{epochs:g} epochs"
 
 
 def require_dataset(name: str | None) -> str:
@@ -113,7 +128,7 @@ def resolve_resumed_run(folder: Path, settings: Mapping[str, Any], config: str |
         raise UsageError(f"{folder} holds no interrupted run ({CONFIG} and {CHECKPOINT}). Expected runs/NAME.")
     # Settings of the environment are defaults; those of the run win over them.
     source = click.get_current_context().get_parameter_source
-    changed = [name for name in settings if source(name) is ParameterSource.COMMANDLINE]
+    changed = [name for name in (*settings, EPOCHS) if source(name) is ParameterSource.COMMANDLINE]
     if changed or config:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
         raise UsageError(f"--resume keeps the settings of the run. Leave out {options}.")

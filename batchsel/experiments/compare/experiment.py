@@ -144,9 +144,11 @@ class Experiment:
             changes: Settings that win over those of the arm, or None.
         """
         own = {**self.arms[arm], **self.tuned.get(dataset, {}).get(arm, {}), **(changes or {})}
-        if Budget.parse(own.get("budget", self.settings.get("budget", 1))).unit == "seconds":
+        budget = Budget.parse(own.get("budget", self.settings.get("budget", 1)))
+        if budget.unit in ("seconds", "epochs"):
             raise UsageError(
-                "arms are compared on a budget of passes or samples; one of seconds is not the same for all."
+                f"arms are compared on a budget of passes or samples; one of {budget.unit} is not the same for all."
+                " Give passes, as in '8 passes'; for shuffling a pass is an epoch."
             )
         given = {"run_on": True, **self.settings, **own, "dataset": dataset, "seed": seed}
         card = find_card(dataset)

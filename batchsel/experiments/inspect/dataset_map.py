@@ -70,7 +70,7 @@ def _combine(maps: list[DatasetMap], column: str) -> np.ndarray:
 def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     x, y = load_arrays(dataset.train)
-    trainer.fit(x, y, epochs=Budget.parse(spec.budget).samples(len(y)) / len(y), verbose=0)
+    trainer.fit(x, y, **Budget.parse(spec.budget).fit_options(len(y)), verbose=0)
     state = [leaf.numpy() for leaf in trainer.loop.state.state]
     times, confidence, squares, right, forgotten, _, error, _ = state
     seen = np.maximum(times, 1)

@@ -107,9 +107,7 @@ class Diagnostics:
         return {name: round_numbers(make()) for name, make in makers.items() if name in self._names}
 
     def _used_share(self) -> float:
-        trainer = self._trainer
-        samples = trainer.counts["samples"]
-        return self._budget.share(samples / trainer.loop.n, samples, trainer.clock.training)
+        return self._budget.share(self._trainer.progress, self._trainer.clock.training)
 
     def _measure_noise(self) -> None:
         trainer, train = self._trainer, self._dataset.train

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from batchsel.data import Dataset, Split
+from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import take_samples
 from batchsel.training.trainer import Trainer
 
@@ -88,13 +89,13 @@ class Snapshots:
     Args:
         trainer: The trainer of the run.
         dataset: The data.
-        budget: Samples that the run trains on at most.
+        budget: Budget of the run in text form.
     """
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, budget: int) -> None:
+    def __init__(self, trainer: Trainer, dataset: Dataset, budget: str) -> None:
         self._trainer = trainer
         self._plane = _find_plane(dataset)
-        self._limits = [budget * (stage + 1) / _STAGES for stage in range(_STAGES)]
+        self._budget = Budget.parse(budget)
         self.taken: list[dict[str, Any]] = []
         self._visits_before: np.ndarray | int = 0
 
@@ -105,10 +106,11 @@ class Snapshots:
 
     def take_if_due(self) -> None:
         """Take a snapshot if another stage has ended."""
-        samples = self._trainer.counts["samples"]
         stage = len(self.taken)
-        if self._plane is not None and stage < _STAGES and samples >= self._limits[stage] * (1 - 1e-9):
-            self._take(np.asarray(self._plane.x), samples)
+        used = self._budget.share(self._trainer.progress, self._trainer.clock.training)
+        due = used >= (stage + 1) / _STAGES * (1 - 1e-9)
+        if self._plane is not None and stage < _STAGES and due:
+            self._take(np.asarray(self._plane.x), self._trainer.counts["samples"])
 
     def _take(self, x: np.ndarray, samples: int) -> None:
         visits = self._trainer.visits

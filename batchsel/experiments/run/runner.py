@@ -113,7 +113,7 @@ def run(
     trainer.notes = checkpoint_notes(spec)
     with _open_folder(folder, spec, context, dataset, trainer):
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        snapshots = Snapshots(trainer, dataset, Budget.parse(spec.budget).samples(len(dataset.train)))
+        snapshots = Snapshots(trainer, dataset, spec.budget)
         callbacks: list[Any] = (
             [AfterEvaluations(snapshots.take_if_due)] if context.detail and snapshots.has_plane else []
         )
@@ -191,9 +191,11 @@ def _fit(
     folder: Path,
     callbacks: list[Any],
 ) -> None:
-    budget, n = Budget.parse(spec.budget), len(dataset.train)
-    passes = budget.samples(n) / n
-    every = _PASSES_BETWEEN_EVALUATIONS if budget.unit == "seconds" else passes / spec.evaluations
+    budget = Budget.parse(spec.budget)
+    length = budget.fit_options(len(dataset.train))
+    every = length.get("epochs", length.get("passes", 0)) / spec.evaluations
+    if budget.unit == "seconds":
+        every = _PASSES_BETWEEN_EVALUATIONS
     if context.watch is not None:
         callbacks.append(Watch(context.watch))
     if context.tensorboard:
@@ -201,7 +203,7 @@ def _fit(
     data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Split) else (dataset.train,)
     trainer.fit(
         *data,
-        epochs=passes,
+        **length,
         validation_data=load_arrays(dataset.validation),
         evaluate_every=spec.evaluate_every or every,
         callbacks=callbacks,
@@ -209,6 +211,5 @@ def _fit(
         target=spec.target,
         hold=HOLD,
         stop_at_target=not spec.run_on,
-        seconds=budget.amount if budget.unit == "seconds" else None,
         checkpoint=folder / CHECKPOINT if context.checkpoints else None,
     )

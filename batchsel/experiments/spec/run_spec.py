@@ -104,7 +104,7 @@ class RunSpec:
         tunable=True,
     )
     budget: str = setting(
-        help="'8 passes', '480000 samples' or '30 seconds'.",
+        help="'8 passes', '480000 samples', '8 epochs' of the selector (as Keras counts them) or '30 seconds'.",
         checks=(readable(Budget.parse),),
         from_card=lambda card: str(Budget(card.defaults.budget, "passes")),
         recompiles=False,
@@ -132,7 +132,7 @@ class RunSpec:
     )
     evaluate_every: float = setting(
         0.0,
-        help="Passes between evaluations; 0 to follow --evaluations.",
+        help="Passes (with a budget in epochs, these) between evaluations; 0 to follow --evaluations.",
         checks=(within(Annotated[float, Between(0, MOST_PASSES)]),),
         record_default=True,
         recompiles=False,

@@ -33,6 +33,7 @@ class Hardest(Draw):
     """
 
     name = "hardest"
+    plans_passes = True
     pool: Pool = 2
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:

@@ -35,6 +35,7 @@ class Proportional(Draw):
     """
 
     name = "proportional"
+    plans_passes = False
     every: Interval = None
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:

@@ -41,6 +41,7 @@ class Weighted(Draw):
     """
 
     name = "weighted"
+    plans_passes = False
     beta: Share = 1.0
     end: Share | None = None
     scale: Literal["none", "mean", "max"] = "none"

@@ -35,6 +35,7 @@ class RS2(Selector):
     keep: PositiveShare = 0.5
 
     name = "rs2"
+    plans_passes = True
     requires_nonnegative_losses = False
     uses_training_losses = False
 

@@ -27,6 +27,7 @@ class WithReplacement(Selector):
     """
 
     name = "with_replacement"
+    plans_passes = False
     requires_nonnegative_losses = False
     uses_training_losses = False
 

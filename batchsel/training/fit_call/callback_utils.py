@@ -100,7 +100,13 @@ def can_skip_epochs(config: FitConfig) -> bool:
         config: Settings of the call of fit.
     """
     nothing_due = config.validation is None and config.checkpoint is None and config.seconds is None
-    return nothing_due and not any(_overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in config.callbacks)
+    # A batch may be most of a plan, hence longer than an interval that is a part of one.
+    at_least_a_batch = not config.by_plan or config.every >= config.feed.n
+    return (
+        nothing_due
+        and at_least_a_batch
+        and not any(_overrides(callback, _BATCH_HOOKS + _EPOCH_HOOKS) for callback in config.callbacks)
+    )
 
 
 def _is_patient(callback: keras.callbacks.Callback) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchsel.core.target import HOLD
 from batchsel.core.timestamp import longest_passes
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, show
 from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import DataFeed
@@ -24,9 +24,10 @@ class FitOptions:
     """Arguments of a call of fit that need no data to be checked.
 
     Args:
-        epochs: Budget in passes.
+        epochs: Budget in epochs of the selector; None for one, or for a budget in passes.
+        passes: Budget in passes, n samples each; None for a budget in epochs.
         validation_split: Share of the data held out for validation.
-        evaluate_every: Passes between evaluations, at least a batch.
+        evaluate_every: Epochs (or passes, if these are the unit of the budget) between evaluations, at least a batch.
         callbacks: Keras callbacks.
         verbose: As in `model.fit`.
         target: The target, a text or None.
@@ -40,7 +41,8 @@ class FitOptions:
         UserError: If any value is invalid.
     """
 
-    epochs: float = 1
+    epochs: float | None = None
+    passes: float | None = None
     validation_split: float = 0.0
     evaluate_every: float = 1
     callbacks: Any = ()
@@ -54,8 +56,15 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         seconds, checkpoint = self.seconds, self.checkpoint
+        if self.epochs is not None and self.passes is not None:
+            raise UsageError(
+                f"epochs={show(self.epochs)} and passes={show(self.passes)} are both budgets. Give one of them: epochs"
+                " of the selector, or passes of as many samples as the data have."
+            )
+        epochs = 1 if self.epochs is None and self.passes is None else self.epochs
         checked = {
-            "epochs": arguments.number("epochs", self.epochs, 0, _MOST_PASSES),
+            "epochs": None if epochs is None else arguments.number("epochs", epochs, 0, _MOST_PASSES),
+            "passes": None if self.passes is None else arguments.number("passes", self.passes, 0, _MOST_PASSES),
             "validation_split": arguments.number("validation_split", self.validation_split, -math.inf),
             "evaluate_every": arguments.number("evaluate_every", self.evaluate_every, 0, above=True),
             "callbacks": arguments.callbacks(self.callbacks),
@@ -79,6 +88,7 @@ class FitConfig(FitOptions):
         feed: The data.
         validation: Arrays to evaluate on, or None.
         batch_size: b.
+        by_plan: Whether the budget counts plans of the selector, each of which is an epoch, in place of samples.
 
     Raises:
         UsageError: If there is a target, and no data to measure it on.
@@ -87,6 +97,7 @@ class FitConfig(FitOptions):
     feed: DataFeed
     validation: Samples | None
     batch_size: int
+    by_plan: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,13 +105,18 @@ class FitConfig(FitOptions):
             raise UsageError(f"target {self.target} needs validation_data to be measured on.")
 
     @property
+    def length(self) -> float:
+        """Epochs or passes of the budget."""
+        return (self.epochs if self.passes is None else self.passes) or 0
+
+    @property
     def budget(self) -> int:
-        """Samples to be trained on."""
-        return math.ceil(self.epochs * self.feed.n - 1e-6)
+        """Samples to be trained on; if the budget counts plans, n for each, as in `LoopState.position`."""
+        return math.ceil(self.length * self.feed.n - 1e-6)
 
     @property
     def every(self) -> float:
-        """Samples between evaluations; at least a batch, because an empty interval has no metrics."""
+        """Samples (or positions) between evaluations; at least a batch: an empty interval has no metrics."""
         return max(self.evaluate_every * self.feed.n, self.batch_size)
 
     @property
@@ -114,21 +130,21 @@ class FitConfig(FitOptions):
         return max(1, math.floor((self.budget - self.batch_size) / self.every + 1e-9) + 1)
 
     def stop(self, interval: int) -> int:
-        """Return the samples trained on when an interval ends.
+        """Return the samples trained on, or the position, when an interval ends.
 
         Args:
             interval: Its number from 0.
         """
         return self.budget if interval + 1 >= self.intervals else math.ceil((interval + 1) * self.every - 1e-6)
 
-    def count_intervals(self, samples: int) -> int:
+    def count_intervals(self, position: int) -> int:
         """Return how many intervals have ended.
 
         Args:
-            samples: Samples trained on.
+            position: Samples trained on, or the position, since the call began.
         """
-        interval = min(max(int(samples / self.every) - 1, 0), self.intervals)
-        while interval < self.intervals and self.stop(interval) <= samples:
+        interval = min(max(int(position / self.every) - 1, 0), self.intervals)
+        while interval < self.intervals and self.stop(interval) <= position:
             interval += 1
         return interval
 

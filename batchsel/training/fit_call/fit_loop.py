@@ -18,7 +18,7 @@ from batchsel.training.fit_call.fit_record import FitRecord
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.loop.data_feed import LoopResult
 from batchsel.training.loop.errors import check_evaluation, raise_for_status
-from batchsel.training.loop.loop_state import COUNTS, SEGMENTS, BudgetWindow
+from batchsel.training.loop.loop_state import COUNTS, SEGMENTS
 from batchsel.training.runtime.clock import Clock
 
 _RESPONSE = 0.5
@@ -59,9 +59,10 @@ class FitLoop:
         self._save = save
         self._scheduled = engine.step.lr_controller.schedule is not None
         self._check()
-        self._window = BudgetWindow.from_numbers(record.fit_start, record.fit_budget, self._loop.n)
+        self._window = record.window(self._loop.n)
         self._validation = None if config.validation is None else to_tensors(*config.validation)
         self._counts: dict[str, int] = self._loop.counts()
+        self._position = self._loop.position(self._window)
         self._history = keras.callbacks.History()
         self._history.history = record.history
         self._callbacks = callback_utils.callback_list(config, self._model, self._history)
@@ -105,7 +106,7 @@ class FitLoop:
         record, model = self._record, self._model
         model.stop_training = False
         self._callbacks.on_train_begin()
-        self._counts, logs = self._loop.counts(), {}
+        self._counts, self._position, logs = self._loop.counts(), self._loop.position(self._window), {}
         for row in list(record.pending):
             # The checkpoint was written when an interval had ended, but before its evaluation and hooks.
             epoch = self._epoch() - len(record.pending)
@@ -125,14 +126,14 @@ class FitLoop:
 
     def _epoch(self) -> int:
         """Return how many intervals of this call of fit have ended."""
-        return self._config.count_intervals(self._counts["samples"] - self._record.fit_start)
+        return self._config.count_intervals(self._position - self._record.origin)
 
     def _run_epochs(self, epoch: int) -> dict[str, float] | None:
         """Train from the start of an epoch, or from where it was interrupted, to its end or further."""
         callbacks, logs = self._callbacks, None
         with self._clock.section("callbacks"):
             callbacks.on_epoch_begin(epoch)
-        config, start = self._config, self._record.fit_start
+        config, start = self._config, self._record.origin
         count = min(SEGMENTS, config.intervals - epoch) if self._several_epochs else 1
         stops = np.array([start + config.stop(epoch + i) for i in range(count)], np.int64)
         ended = 0
@@ -152,7 +153,7 @@ class FitLoop:
             self._callbacks.on_train_batch_begin(before - self._record.epoch_start)
         with self._clock.section("training"):
             result = self._config.feed.run(self._loop, self._window, stops, limit)
-        *counts, status = map(int, result.counters)
+        *counts, self._position, status = map(int, result.counters)
         raise_for_status(self._loop, status)
         if self._loop.trace_count() > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")

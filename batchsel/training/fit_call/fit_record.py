@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError
+from batchsel.training.loop.loop_state import BudgetWindow
+from batchsel.training.loop.train_loop import TrainLoop
 
 
 @dataclasses.dataclass
@@ -17,7 +19,10 @@ class FitRecord:
 
     Args:
         fit_start: Samples trained on before this call.
-        fit_budget: Samples that this call is to train on.
+        fit_budget: Samples that this call is to train on, or positions to pass if it counts plans.
+        fit_plans: Plans made before this call.
+        origin: Position before this call; samples trained on, unless it counts plans.
+        by_plan: Whether the budget of this call counts plans; None in checkpoints of before it did.
         epoch_start: Steps taken before the interval under way.
         pending: Metrics of intervals that have ended while their evaluation is still due.
         history: The history of Keras's History callback.
@@ -27,11 +32,57 @@ class FitRecord:
 
     fit_start: int = 0
     fit_budget: int = 0
+    fit_plans: int = 0
+    origin: int = 0
+    by_plan: bool | None = None
     epoch_start: int = 0
     pending: list[list[float]] = dataclasses.field(default_factory=list)
     history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     evaluations: list[dict[str, float]] = dataclasses.field(default_factory=list)
     weights_at_target: list[np.ndarray] | None = None
+
+    @classmethod
+    def begin(cls, loop: TrainLoop, by_plan: bool) -> FitRecord:
+        """Return the record of a call of fit that begins.
+
+        Args:
+            loop: The loop, in the state that it begins with.
+            by_plan: Whether its budget counts plans.
+        """
+        counts = loop.counts()
+        origin = loop.position(BudgetWindow.from_numbers(0, 1, loop.n, by_plan=by_plan))
+        return cls(
+            fit_start=counts["samples"], epoch_start=counts["steps"], fit_plans=counts["plans"], origin=origin,
+            by_plan=by_plan,
+        )  # fmt: skip
+
+    def resume(self, by_plan: bool) -> None:
+        """Check that a call of fit that is resumed has the unit of budget with which it began.
+
+        Args:
+            by_plan: Whether its budget counts plans.
+
+        Raises:
+            UsageError: If it does not.
+        """
+        if self.by_plan is None:
+            # Its budget counted samples, whatever it was called.
+            self.by_plan, self.origin = False, self.fit_start
+        elif self.by_plan != by_plan:
+            began, now = ("epochs", "passes") if self.by_plan else ("passes", "epochs")
+            raise UsageError(
+                f"the call of fit that is resumed had a budget in {began}, not in {now}. Pass {began}= as before."
+            )
+
+    def window(self, n: int) -> BudgetWindow:
+        """Return the window of the budget of this call.
+
+        Args:
+            n: Samples in the data.
+        """
+        return BudgetWindow.from_numbers(
+            self.fit_start, self.fit_budget, n, origin=self.origin, plans=self.fit_plans, by_plan=bool(self.by_plan)
+        )
 
     @classmethod
     def from_json(cls, path: Path, members: dict[str, Any], weights: list[np.ndarray] | None) -> FitRecord:

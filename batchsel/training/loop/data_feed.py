@@ -26,7 +26,7 @@ class LoopResult(NamedTuple):
     logs: np.ndarray
     """``float32[k, metrics]`` metrics of the segments."""
     counters: np.ndarray
-    """``int64[5]`` as `TrainLoop.counters` returns them."""
+    """``int64[6]`` as `TrainLoop.counters` returns them."""
 
 
 class DataFeed(Protocol):
@@ -44,7 +44,7 @@ class DataFeed(Protocol):
         Args:
             loop: The loop.
             window: The budget of the call of fit.
-            stops: ``int64[k]`` samples trained on at which segments end, k at most `SEGMENTS`.
+            stops: ``int64[k]`` positions at which segments end, k at most `SEGMENTS`.
             last_step: The step after which the call returns in any case.
         """
         ...
@@ -139,11 +139,11 @@ class StreamingFeed:
             number = int(state.cursor.numpy()) // runner.steps
             rows = self._block(loop, runner.steps, number)
             limits = (stops[ended], np.int64(last_step))
-            runner.train(rows, tf.constant(number * runner.steps), window, *map(tf.constant, limits))
-            if int(state.status.numpy()) == LoopStatus.OK and int(state.samples.numpy()) >= stops[ended]:
+            position = runner.train(rows, tf.constant(number * runner.steps), window, *map(tf.constant, limits))
+            if int(state.status.numpy()) == LoopStatus.OK and int(position.numpy()) >= stops[ended]:
                 logs[ended] = runner.log().numpy()
                 ended += 1
-        return LoopResult(ended, logs, loop.counters(loop.load()).numpy())
+        return LoopResult(ended, logs, loop.counters(loop.load(window)).numpy())
 
     def discard_prefetch(self) -> None:
         """Discard prefetched blocks."""

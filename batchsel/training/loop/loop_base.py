@@ -58,6 +58,8 @@ class LoopBase:
         """Rows of a pool; b if batches are planned directly."""
         self.plan_steps = selector.steps_per_plan(n, batch_size)
         arrays.check_plan_size(self.plan_steps, self.width)
+        self.plan_is_pass = selector.plan_is_pass(n, batch_size)
+        """True if a plan is an epoch: a pass over the data, or over the part of them that it keeps."""
         self.xla = compilation.all
         self.choose = _compile(selector.choose, compilation.choosing)
         self._checked_plan = _compile(self._plan_and_check, compilation.planning)
@@ -96,11 +98,11 @@ class LoopBase:
             window: The budget of the call under way.
         """
         values = tf.nest.map_structure(lambda variable: variable.read_value(), self.state)
-        return values._replace(window=() if window is None else window)
+        return values if window is None else self._with_rows_before(values._replace(window=window))
 
     def store(self, loop_state: LoopState) -> None:
-        """Write a state to the variables, without its window."""
-        values = loop_state._replace(window=())
+        """Write a state to the variables, without its window and what follows from its plan."""
+        values = loop_state._replace(window=(), rows_before=())
         tf.nest.map_structure(lambda variable, value: variable.assign(value), self.state, values)
 
     def reset(self) -> None:
@@ -126,13 +128,22 @@ class LoopBase:
         self.state.scored.assign_add(count)
 
     def counters(self, loop_state: LoopState) -> tf.Tensor:
-        """Return ``int64[5]``: steps, samples, samples scored, plans, and the status."""
+        """Return ``int64[6]``: steps, samples, samples scored, plans, the position in the budget, and the status."""
         status = tf.cast(loop_state.status, tf.int64)
-        return tf.stack([loop_state.step, loop_state.samples, loop_state.scored, loop_state.plans, status])
+        counts = (loop_state.step, loop_state.samples, loop_state.scored, loop_state.plans)
+        return tf.stack([*counts, loop_state.position, status])
 
     def counts(self) -> dict[str, int]:
-        """Return the counters by name, without the status."""
+        """Return the counters by name, without the position and the status."""
         return dict(zip(COUNTS, map(int, self.counters(self.load()).numpy()), strict=False))
+
+    def position(self, window: BudgetWindow) -> int:
+        """Return the position of the run, as `LoopState.position` counts it.
+
+        Args:
+            window: The budget.
+        """
+        return int(self.load(window).position.numpy())
 
     def trace_count(self) -> int:
         """Return how often any function of the loop was traced, at most; 1 is right."""
@@ -150,6 +161,10 @@ class LoopBase:
             samples=loop_state.samples,
             progress=loop_state.timestamp.progress,
             plans=loop_state.plans,
+            fit_plans=loop_state.plans - loop_state.window.plans,
+            budget=loop_state.window.budget,
+            budget_left=loop_state.budget_left,
+            counts_epochs=loop_state.window.by_plan,
             seed=self.seed.read_value(),
             n=self.n,
             batch_size=self.batch_size,
@@ -177,16 +192,26 @@ class LoopBase:
         plan = self.selector.plan(state, context)
         return plan, check_plan(plan, self.n, self.plan_steps, self.width)
 
+    def _with_rows_before(self, loop_state: LoopState) -> LoopState:
+        """Return the state with the rows before each batch of its plan, if the budget may count plans."""
+        if not self.plan_is_pass:
+            return loop_state
+        weights = tf.reshape(loop_state.plan.weights, [self.plan_steps, self.width])
+        rows = tf.math.count_nonzero(weights > 0, axis=1, dtype=tf.int32)
+        rows = tf.where(tf.range(self.plan_steps) < loop_state.plan.steps, rows, 0)
+        return loop_state._replace(rows_before=tf.concat([[0], tf.cumsum(rows)], axis=0))
+
     def _loss_weights(self, state: State, context: Context) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
         """Return the selector's factors of losses, as a function of the losses and of which rows are real."""
         if not self.selector.weighs:
             return None
         return lambda losses, valid: self.selector.loss_weights(state, losses, valid, context)
 
-    def _log_update(self, timestamp: Timestamp) -> None:
+    def _log_update(self, by_plan: tf.Tensor, timestamp: Timestamp) -> None:
         """Log the schedules after an update."""
         if self.schedule_log is not None:
-            self.schedule_log.record(timestamp.progress, self._logged_values(timestamp))
+            time = tf.where(by_plan, timestamp.passes, timestamp.progress)
+            self.schedule_log.record(timestamp.progress, self._logged_values(timestamp), time)
 
     def _logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         values = self.step.logged_values(timestamp)

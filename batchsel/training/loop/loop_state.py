@@ -37,25 +37,43 @@ class LoopStatus(enum.IntEnum):
 
 
 class BudgetWindow(NamedTuple):
-    """The samples that a call of fit is to train on, by which progress is measured."""
+    """The budget of a call of fit, by which progress is measured, and where the call began.
+
+    A budget counts samples, or epochs of the selector, each of which is a plan. A budget of epochs is measured in
+    positions: every plan advances the position by n, in proportion to the samples of it that are done. For a selector
+    whose plans hold all samples, positions are samples.
+    """
 
     start: tf.Tensor
     """``int64[]`` samples trained on before."""
     budget: tf.Tensor
-    """``int64[]`` samples to be trained on, at least 1."""
+    """``int64[]`` samples to be trained on, or positions to be passed; at least 1."""
     size: tf.Tensor
     """``int64[]`` samples in the data. A tensor, because compilers multiply by the inexact inverse of a constant."""
+    origin: tf.Tensor
+    """``int64[]`` position at the start: samples trained on before, if the budget counts samples."""
+    plans: tf.Tensor
+    """``int64[]`` plans made before."""
+    by_plan: tf.Tensor
+    """``bool[]`` true if the budget counts epochs, false if samples."""
 
     @classmethod
-    def from_numbers(cls, start: int, budget: int, size: int) -> BudgetWindow:
+    def from_numbers(
+        cls, start: int, budget: int, size: int, *, origin: int | None = None, plans: int = 0, by_plan: bool = False
+    ) -> BudgetWindow:
         """Return a window from plain numbers.
 
         Args:
             start: Samples trained on before.
-            budget: Samples to be trained on.
+            budget: Samples to be trained on, or positions to be passed.
             size: Samples in the data.
+            origin: Position at the start; None for `start`.
+            plans: Plans made before.
+            by_plan: Whether the budget counts epochs.
         """
-        return cls(*(tf.constant(number, tf.int64) for number in (start, budget, size)))
+        origin = start if origin is None else origin
+        numbers = (tf.constant(number, tf.int64) for number in (start, budget, size, origin, plans))
+        return cls(*numbers, tf.constant(by_plan))
 
 
 class LoopState(NamedTuple):
@@ -87,15 +105,46 @@ class LoopState(NamedTuple):
     """``int32[n]`` number of times that each sample was trained on."""
     window: Any = ()
     """The `BudgetWindow` of the call under way: an input that is not stored, hence an empty tuple between calls."""
+    rows_before: Any = ()
+    """``int32[steps + 1]`` rows of the plan to train on that come before each of its batches, and before its end; an
+    empty tuple between calls, and for a selector whose plans are no passes. It follows from the plan."""
 
     @property
     def timestamp(self) -> Timestamp:
         """Time of the run, relative to its budget and its data."""
-        done = tf.cast(self.samples - self.window.start, tf.float32)
+        done = tf.cast(self.position - self.window.origin, tf.float32)
         progress = tf.clip_by_value(done / tf.cast(self.window.budget, tf.float32), 0.0, 1.0)
-        return Timestamp(progress, done / tf.cast(self.window.size, tf.float32))
+        samples = tf.cast(self.samples - self.window.start, tf.float32)
+        return Timestamp(progress, samples / tf.cast(self.window.size, tf.float32))
+
+    @property
+    def position(self) -> tf.Tensor:
+        """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan so far."""
+        if isinstance(self.rows_before, tuple):
+            return self.samples
+        return tf.where(self.window.by_plan, self._position_in_plans(self.cursor), self.samples)
+
+    @property
+    def budget_left(self) -> tf.Tensor:
+        """``int64[]`` what is left of the budget, n for each epoch if it counts epochs; below 0 if exceeded."""
+        return self.window.budget - (self.position - self.window.origin)
 
     @property
     def samples_left(self) -> tf.Tensor:
-        """``int64[]`` samples of the budget that are left; negative if more were trained on."""
-        return self.window.budget - (self.samples - self.window.start)
+        """``int64[]`` samples of the budget that are left; negative if more were trained on.
+
+        If the budget counts epochs, all that is known is whether it ends with the batch at the cursor: none are left
+        then, and else as many as there can be.
+        """
+        left = self.window.budget - (self.samples - self.window.start)
+        if isinstance(self.rows_before, tuple):
+            return left
+        ends = self._position_in_plans(self.cursor + 1) - self.window.origin >= self.window.budget
+        most = tf.constant(tf.int64.max, tf.int64)
+        return tf.where(self.window.by_plan, tf.where(ends, tf.zeros([], tf.int64), most), left)
+
+    def _position_in_plans(self, batches: tf.Tensor) -> tf.Tensor:
+        """Return ``int64[]`` n for each plan before the one in use, and the share of n before one of its batches."""
+        size, done = self.window.size, tf.cast(tf.gather(self.rows_before, batches), tf.int64)
+        planned = tf.cast(tf.maximum(self.rows_before[-1], 1), tf.int64)
+        return tf.maximum(self.plans - 1, 0) * size + size * done // planned

@@ -32,7 +32,7 @@ class InMemoryRunner:
         Args:
             data: The whole data set, first axis n.
             window: The budget of the call.
-            stops: ``int64[SEGMENTS]`` samples trained on at which a segment ends; its metrics are logged.
+            stops: ``int64[SEGMENTS]`` positions at which a segment ends; its metrics are logged.
             segments: ``int32[]`` number of stops that are in use.
             last_step: ``int64[]`` the step after which the call returns in any case.
 
@@ -55,10 +55,10 @@ class InMemoryRunner:
             stop = stops[segment]
 
             def unfinished(loop_state: LoopState) -> tf.Tensor:
-                return (loop_state.samples < stop) & (loop_state.step < last_step)
+                return (loop_state.position < stop) & (loop_state.step < last_step)
 
             loop_state = loop.steps(loop_state, gather, unfinished, data)
-            ended = (loop_state.samples >= stop) & (loop_state.status == LoopStatus.OK)
+            ended = (loop_state.position >= stop) & (loop_state.status == LoopStatus.OK)
             logs = tf.cond(ended, lambda: self._log(logs, segment), lambda: logs)
             return loop_state, segment + tf.cast(ended, tf.int32), logs
 
@@ -101,8 +101,12 @@ class BlockRunner:
 
     def _train(
         self, block: Samples, first: tf.Tensor, window: BudgetWindow, stop: tf.Tensor, last_step: tf.Tensor
-    ) -> None:
-        """Train on a block, whose first batch is number `first` of the plan, up to a stop or the last step."""
+    ) -> tf.Tensor:
+        """Train on a block, whose first batch is number `first` of the plan, up to a stop or the last step.
+
+        Returns:
+            ``int64[]`` the position then.
+        """
         loop = self._loop
 
         def gather(indices: tf.Tensor, loop_state: LoopState) -> Samples:
@@ -111,9 +115,11 @@ class BlockRunner:
 
         def unfinished(loop_state: LoopState) -> tf.Tensor:
             inside = loop_state.cursor < first + self.steps
-            return inside & (loop_state.samples < stop) & (loop_state.step < last_step)
+            return inside & (loop_state.position < stop) & (loop_state.step < last_step)
 
-        loop.store(loop.steps(loop.load(window), gather, unfinished, None))
+        loop_state = loop.steps(loop.load(window), gather, unfinished, None)
+        loop.store(loop_state)
+        return loop_state.position
 
     def _log(self) -> tf.Tensor:
         row = self._loop.log_row()

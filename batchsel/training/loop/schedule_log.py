@@ -21,7 +21,7 @@ class ScheduleLog:
     Example:
         >>> schedule_log = ScheduleLog(["learning rate"])
         >>> schedule_log.record(tf.constant(0.5), {"learning rate": tf.constant(0.1)})
-        >>> schedule_log.values(budget=1000)["samples"]
+        >>> schedule_log.values(unit=1000)["samples"]
         [500]
     """
 
@@ -36,22 +36,25 @@ class ScheduleLog:
         """Clear the log."""
         self.table.assign(self._empty())
 
-    def record(self, progress: tf.Tensor, values: Mapping[str, tf.Tensor]) -> None:
+    def record(self, progress: tf.Tensor, values: Mapping[str, tf.Tensor], time: tf.Tensor | None = None) -> None:
         """Record an update.
 
         Args:
             progress: ``float32[]`` in [0, 1].
             values: ``float32[]`` by name.
+            time: ``float32[]`` samples trained on before, in the unit that `values` is given; None for progress.
         """
         row_index = tf.minimum(tf.cast(progress * POINTS, tf.int32), POINTS - 1)
-        row = tf.stack([progress, *(tf.cast(values[name], tf.float32) for name in self.names)])
+        row = tf.stack(
+            [progress if time is None else time, *(tf.cast(values[name], tf.float32) for name in self.names)]
+        )
         self.table.scatter_nd_update([[row_index]], [row])
 
-    def values(self, budget: int) -> dict[str, Any]:
+    def values(self, unit: int) -> dict[str, Any]:
         """Return the log as JSON.
 
         Args:
-            budget: Samples of the budget.
+            unit: Samples in the unit of the times that were recorded: those of the budget for progress.
 
         Returns:
             "names"; "samples" trained on before each point; "values" by point and name, six digits.
@@ -59,4 +62,4 @@ class ScheduleLog:
         table = self.table.numpy()
         table = table[np.isfinite(table[:, 0])]
         rows = [[float(f"{value:.6g}") for value in row] for row in table[:, 1:]]
-        return {"names": self.names, "samples": [round(float(p) * budget) for p in table[:, 0]], "values": rows}
+        return {"names": self.names, "samples": [round(float(time) * unit) for time in table[:, 0]], "values": rows}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import tensorflow as tf
 
@@ -50,7 +51,8 @@ class TrainLoop(LoopBase):
         """Make the next plan, and check it."""
         plan, status = self._checked_plan(loop_state.state, context)
         status = tf.where(status == LoopStatus.OK, loop_state.status, status)
-        return loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
+        loop_state = loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
+        return self._with_rows_before(loop_state)
 
     def advance(self, loop_state: LoopState, gather: Gather, context: Context) -> LoopState:
         """Train on the batch at the cursor of the plan, on one chosen from it if it is a pool, or only score it."""
@@ -77,7 +79,7 @@ class TrainLoop(LoopBase):
             timestamp,
             loop_state.samples_left,
             loss_weights=self._loss_weights(loop_state.state, context),
-            after_update=self._log_update,
+            after_update=partial(self._log_update, loop_state.window.by_plan),
         )
         loop_state = self._record(loop_state, stats)._replace(
             step=loop_state.step + 1,
