@@ -31,7 +31,7 @@ from batchsel.cards.analysis_table import read_analysis
 from batchsel.cards.factors import Arms, check_appended, read_factors
 from batchsel.cards.scaled_form import scaled_values
 from batchsel.cards.toml_table import Table, raise_problems
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError
 
 MOST_SEEDS = 10_000

@@ -15,7 +15,7 @@ from typing import Any
 from batchsel.data.dataset import Dataset, Split, check_arrays
 from batchsel.data.download.fetch import DataFolder, data_folder
 from batchsel.data.loaders import find_loader
-from batchsel.data.sources import ArraySource, SequenceSource, Source, as_source
+from batchsel.data.sources import ArraySource, SequenceSource, Source, as_source, source_of
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.data.user.references import load_by_name
 from batchsel.errors import UserError
@@ -33,6 +33,7 @@ __all__ = [
     "download",
     "find",
     "load",
+    "source_of",
 ]
 
 

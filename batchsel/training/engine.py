@@ -70,7 +70,7 @@ class Engine:
     ) -> None:
         compile = arguments.choice("compile", compile, MODES)
         cut_padding = arguments.flag("cut_padding", cut_padding)
-        rows = max(256, batch_size) if evaluation_batch_size is None else evaluation_batch_size
+        rows = min(max(256, batch_size), arrays.LARGEST) if evaluation_batch_size is None else evaluation_batch_size
         self._evaluation_batch_size = arguments.whole_number("evaluation_batch_size", rows, upper=arrays.LARGEST)
         check_mixing(augmentation, selector)
         self.augmentation = augmentation
@@ -141,7 +141,7 @@ class Engine:
                 "the model was compiled again after this trainer was created. Create a new Trainer(model, ...)."
             )
         example = feed.example()
-        arrays.check_batch_size(self.batch_size, feed.n)
+        self.step.lr_controller.check_batch_size(min(self.batch_size, feed.n), self.batch_size)
         signature = (feed.n, type(feed).__name__, _signature(example))
         if self._loop is None or self._signature != signature:
             self.build(example)
@@ -214,7 +214,7 @@ class Engine:
         old, self._warm, self._signature = self._loop, False, None
         compilation = choose_compilation(self.mode, self.model, self.selector, n, *self._transform_settings())
         transforms = BatchTransforms.from_parts(self.augmentation, self.curricula, compilation.augmenting)
-        self._loop = TrainLoop(self.step, self.selector, n, self.batch_size, compilation, transforms)
+        self._loop = TrainLoop(self.step, self.selector, n, min(self.batch_size, n), compilation, transforms)
         self._loop.seed.assign(self.seed)
         self._evaluation = None
         if old is not None and old.n == n:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from batchsel.core.sources.batches import is_batches, peek_batch_size
 from batchsel.errors import unknown_name
 from batchsel.training.runtime import guards
 from batchsel.training.trainer import Trainer
@@ -23,7 +24,7 @@ def fit(
     y: Any = None,
     *,
     selector: Any = "random",
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     schedule: Any = None,
     compile: str = "auto",
@@ -40,11 +41,12 @@ def fit(
 
     Args:
         model: Any compiled Keras model.
-        x: Inputs, first axis n; or a random-access source.
-        y: Targets, first axis n; None for a source.
+        x: Inputs, first axis n; or a source, or any other data that hold the targets too, as in `Trainer.fit`.
+        y: Targets, first axis n; None where `x` holds them.
         selector: A name, a pipe in text, a selector object, or a function
             ``(losses, batch_size, rng) -> indices``.
-        batch_size: b, samples of a step.
+        batch_size: b, samples of a step; all samples if there are fewer. By default 32, or the size of the first batch
+            of data that come in batches.
         seed: Seed of the selector's random choices.
         schedule: The learning rate over the run, as in `Trainer`.
         compile: "auto", "graph" or "xla".
@@ -75,6 +77,9 @@ def fit(
     for name in options:
         if name not in _OPTIONS:
             raise unknown_name("argument of fit()", name, _OPTIONS)
+    if batch_size is None:
+        size, x = peek_batch_size(x) if y is None and is_batches(x) else (None, x)
+        batch_size = size or 32
     augment, curriculum = (tuple(value) if isinstance(value, list) else value for value in (augment, curriculum))
     settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _ATTRIBUTE, (None, None))

@@ -22,7 +22,8 @@ from batchsel.training.fit_call.fit_record import FitRecord
 from batchsel.training.fit_call.run_results import RunResults
 from batchsel.training.inputs import arguments, arrays
 from batchsel.training.inputs.batch import to_tensors
-from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, StreamingFeed
+from batchsel.training.inputs.fit_data import validate_fit_data
+from batchsel.training.loop.data_feed import DataFeed, make_feed
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
@@ -165,16 +166,18 @@ class Trainer(RunResults):
         interrupted call, whose arguments must be passed again.
 
         Args:
-            x: Inputs, first axis n; or a random-access source of ``len(x)`` samples, where
-                ``x.take(indices)`` returns ``(x, y)`` or ``(x, y, sample_weight)`` arrays.
-            y: Targets, first axis n; None for a source.
+            x: Inputs, first axis n; or inputs and targets together, in one of the forms that `docs/data.md` lists: a
+                source of ``len(x)`` samples, where ``x.take(indices)`` returns ``(x, y)`` or ``(x, y,
+                sample_weight)``; samples by number; or batches, such as `tf.data`, which are cached first.
+            y: Targets, first axis n; None where `x` holds them.
             epochs: Budget in epochs, as in Keras; 1 if neither this nor `passes` is given. An epoch is one pass of the
                 selector over its plan: n samples for "random", fewer for one that prunes; and n samples trained on
                 for one that plans or chooses from pools batch by batch.
             passes: Budget in place of `epochs`: n times as many samples are trained on, whatever the selector.
             sample_weight: Factor of each sample's loss, first axis n.
             class_weight: Factor of the loss by class id.
-            validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate on.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate on, or data in any form that `x` may
+                have alone; they are held in memory.
             validation_split: Share of the data, its last part, held out for validation.
             evaluate_every: Epochs (with `passes`: passes) between evaluations, at least a batch; this is an epoch of
                 the callbacks.
@@ -202,13 +205,11 @@ class Trainer(RunResults):
         )  # fmt: skip
         with guards.exclusive(self.model, "fit()"):
             data = x, y, sample_weight, class_weight, validation_data, options.validation_split
-            samples, validation = arrays.validate_fit_data(*data)
-            check = self.engine.check_labels
-            feed = StreamingFeed(x, options.buffer_bytes, check) if samples is None else InMemoryFeed(samples)
-            by_plan = options.passes is None and self.selector.plan_is_pass(feed.n, self.batch_size)
-            config = FitConfig(
-                **vars(options), feed=feed, validation=validation, batch_size=self.batch_size, by_plan=by_plan
-            )
+            samples, validation = validate_fit_data(*data, verbose=options.verbose)
+            feed = make_feed(samples, options.buffer_bytes, self.engine.check_labels)
+            batch_size = min(self.batch_size, feed.n)
+            by_plan = options.passes is None and self.selector.plan_is_pass(feed.n, batch_size)
+            config = FitConfig(**vars(options), feed=feed, validation=validation, batch_size=batch_size, by_plan=by_plan)
             self.prepare(feed)
             self._begin_fit(config)
             warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)

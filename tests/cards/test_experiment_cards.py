@@ -8,7 +8,7 @@ import pytest
 from command_line import CommandLine
 
 from batchsel import cards
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UserError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.run_experiment import run_experiment

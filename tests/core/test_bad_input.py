@@ -93,10 +93,10 @@ BAD_DATA = {
     "no targets": ((X,), "x and y must be arrays (or x a source with len() and take()), got ndarray and NoneType"),
     "label too large": ((X, np.where(np.arange(N) == 20, 3, Y)), f"1 {OUTSIDE}: 3 at 20"),
     "label negative": ((X, np.where(np.arange(N) < 2, -1, Y)), f"2 {OUTSIDE}: -1 at 0, -1 at 1"),
-    "tf.data": ((tf.data.Dataset.from_tensor_slices((X, Y)),), "which a tf.data pipeline does not offer"),
-    "tf.data with targets": ((tf.data.Dataset.from_tensor_slices(X), Y), "which a tf.data pipeline does not offer"),
+    "tf.data": ((tf.data.Dataset.from_tensor_slices((X, Y)),), "Single samples have to be batched first"),
+    "tf.data with targets": ((tf.data.Dataset.from_tensor_slices(X), Y), "whose batches hold the targets and weights; leave out y"),
     "nothing": ((None,), "got NoneType and NoneType"),
-    "lists": ((X.tolist(), Y.tolist()), "NumPy"),
+    "lists of lists": (([*X.tolist()[:-1], [1.0]], Y), "x is a list of lists of different lengths (1 to 4)"),
 }  # fmt: skip
 
 
@@ -142,7 +142,7 @@ BAD_OPTIONS = {
     "nan in validation": ({"validation_data": (bad(X, [5], np.nan), Y)}, f"x {NOT_FINITE} 1 samples: 5"),
     "validation without targets": ({"validation_data": (X,)}, "validation_data must be"),
     "validation of four": ({"validation_data": (X, Y, Y, Y)}, "validation_data must be (x, y) or (x, y, sample_weight)"),
-    "validation of one array": ({"validation_data": X}, "of arrays, got ndarray."),
+    "validation of one array": ({"validation_data": X}, "of arrays, or a source, got ndarray."),
     "unknown verbosity": ({"verbose": "loud"}, "verbose must be 'auto', 0, 1 or 2, got 'loud'"),
     "empty validation": ({"validation_data": (X[:0], Y[:0])}, "x is empty"),
     "split too large": ({"validation_split": 1.0}, "validation_split must be in (0, 1)"),
@@ -205,10 +205,9 @@ def test_malformed_targets_are_rejected(text):
         (-3, "at least 1, got -3"),
         (2.0, "at least 1, got 2.0"),
         ("8", "at least 1, got '8'"),
-        (51, "batch_size 51 is larger than the data set (50 samples); use at most 50"),
     ],
 )
-def test_batch_sizes_above_the_data_are_rejected(size, words):
+def test_batch_sizes_below_1_are_rejected(size, words):
     with pytest.raises(UsageError) as caught:
         Trainer(mlp(), batch_size=size, compile="graph").fit(X, Y, verbose=0)
     assert words in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from command_line import CommandLine
 from made_up import record_of
 
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.run import records

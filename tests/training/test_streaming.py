@@ -159,9 +159,7 @@ def test_another_fit_and_another_seed_trace_nothing_again():
     assert min(second["training"], trainer.clock.training) < 0.2
 
 
-@pytest.mark.parametrize(
-    "options", [{"sample_weight": np.ones(N)}, {"class_weight": {0: 2.0}}, {"validation_split": 0.2}]
-)
+@pytest.mark.parametrize("options", [{"sample_weight": np.ones(N)}, {"class_weight": {0: 2.0}}])
 def test_options_for_arrays_are_rejected_with_a_source(options):
     with pytest.raises(UserError, match=next(iter(options))):
         run("random", (CountingSource(X, Y),), **options)

@@ -11,7 +11,7 @@ import click
 from batchsel.cli.support.experiment_options import Execution, execution_options, open_execution, print_progress
 from batchsel.cli.support.output import OutputFile
 from batchsel.cli.support.run_settings import setting_options
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchsel.cards.experiment_cards import ExperimentCard, Tuning
 from batchsel.cli.support.output import format_columns
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 
 if TYPE_CHECKING:
     from batchsel.experiments.compare.experiment import Experiment

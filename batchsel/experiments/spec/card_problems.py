@@ -14,7 +14,7 @@ from batchsel import cards, models, optimizers, schedules
 from batchsel.cards.experiment_cards import ExperimentCard
 from batchsel.cards.factors import APPENDABLE
 from batchsel.cards.schema import DatasetCard
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.core.target import Target
 from batchsel.data.loaders import option_problems
 from batchsel.errors import UserError, show, unknown_name

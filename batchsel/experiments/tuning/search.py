@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UserError
 
 

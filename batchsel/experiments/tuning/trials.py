@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from batchsel.cards.experiment_cards import SCORES
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.core.target import Target
 from batchsel.errors import unknown_name
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from batchsel.core.ranges import Range
+from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError
 from batchsel.experiments.compare.experiment import MAX_SEEDS, Experiment
 from batchsel.experiments.compare.sweep import sweep

@@ -10,10 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.sources import source_of
 from batchsel.errors import UsageError, UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples, to_tensors
+from batchsel.training.inputs.fit_data import is_source
 from batchsel.training.model.objective import Objective
 from batchsel.training.trainer import Trainer
 
@@ -155,8 +157,9 @@ def noise_scale(
         (10, 20, True)
     """
     model = trainer.model if isinstance(trainer, Trainer) else trainer
-    if arrays.is_source(x, y):
-        take, n = x.take, len(x)
+    if is_source(x, y):
+        source = source_of(x)
+        take, n = source.take, len(source)
     else:
         data = arrays.as_samples(x, y)
         take, n = lambda rows: tf.nest.map_structure(lambda leaf: _take_rows(leaf, rows), data[:2]), arrays.length(data)

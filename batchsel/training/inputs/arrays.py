@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.sources.frames import is_series
+from batchsel.core.sources.leaves import SparseRows, as_array, is_list_of_values
 from batchsel.errors import UsageError, UserError
 from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
@@ -34,18 +36,15 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
         >>> as_samples(np.zeros([2, 3]), np.zeros([2])).x.shape
         (2, 3)
     """
-    if y is None or isinstance(x, tf.data.Dataset):
+    if x is None or y is None:
         raise UsageError(
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
-            f" {type(y).__name__}. A selector needs random access to samples, which a tf.data pipeline does not offer."
+            f" {type(y).__name__}. Data that hold both, such as batches or samples by number, are passed as x alone."
         )
     class_weight = arguments.class_weights(class_weight)
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     for part in tf.nest.flatten(x):
         check_count(part.shape[0] if getattr(part, "shape", ()) else 0)
-    for name, part in parts.items():
-        if isinstance(part, list | tuple) and any(np.isscalar(leaf) for leaf in tf.nest.flatten(part)):
-            raise UsageError(f"{name} must be a NumPy array, got a list of numbers; pass numpy.asarray({name}).")
     samples = Samples(*(None if part is None else _as_arrays(name, part) for name, part in parts.items()))
     n = length(samples)
     for name, part in zip(parts, samples, strict=True):
@@ -59,57 +58,6 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
     if samples.sample_weight is not None and not any(np.any(leaf) for leaf in tf.nest.flatten(samples.sample_weight)):
         raise UserError("all sample weights are 0, so nothing would be learned. Give some samples a weight above 0.")
     return samples
-
-
-def validate_fit_data(
-    x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any, validation_split: float
-) -> tuple[Samples | None, Samples | None]:
-    """Check the data passed to `fit`, and return the training and the validation samples.
-
-    Args:
-        x: Inputs, or a random-access source.
-        y: Targets, or None for a source.
-        sample_weight: Weights, or None.
-        class_weight: Weights by class id, or None.
-        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or None.
-        validation_split: Share of the data for validation, 0 for none.
-
-    Returns:
-        Training samples, None for a source; and validation samples, None if there are none.
-
-    Raises:
-        UserError: If the data cannot be used.
-    """
-    validation = None
-    if validation_data is not None:
-        if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
-            shape = f" of {len(validation_data)}" if isinstance(validation_data, list | tuple) else ""
-            raise UsageError(
-                "validation_data must be (x, y) or (x, y, sample_weight) of arrays, got"
-                f" {type(validation_data).__name__}{shape}."
-            )
-        validation = as_samples(*validation_data)
-    if is_source(x, y):
-        if not (sample_weight is None and class_weight is None and not validation_split):
-            raise UsageError(
-                "sample_weight, class_weight and validation_split are for arrays. A source returns weights with its"
-                " rows, take(indices) -> (x, y, sample_weight); pass validation_data for validation."
-            )
-        return None, validation
-    samples = as_samples(x, y, sample_weight, class_weight)
-    if validation is None and validation_split:
-        return split_last(samples, validation_split)
-    return samples, validation
-
-
-def is_source(x: Any, y: Any) -> bool:
-    """Return whether `x` is a random-access source of samples.
-
-    Args:
-        x: Inputs, or a source.
-        y: Targets; None for a source.
-    """
-    return y is None and hasattr(x, "take") and not isinstance(x, np.ndarray | tf.data.Dataset)
 
 
 def length(samples: Samples) -> int:
@@ -141,15 +89,28 @@ def split_last(samples: Samples, share: float) -> tuple[Samples, Samples]:
     Raises:
         UsageError: If a part would be empty.
     """
-    n = length(samples)
-    first = int(n * (1 - share)) if 0 < share < 1 else n
-    if first in (0, n):
-        raise UsageError(f"validation_split must be in (0, 1) and leave samples in both parts, got {share} of {n}.")
+    first = split_point(length(samples), share)
     training, validation = (
         tf.nest.map_structure(lambda leaf, rows=rows: None if leaf is None else leaf[rows], samples)
         for rows in (slice(None, first), slice(first, None))
     )
     return training, validation
+
+
+def split_point(n: int, share: float) -> int:
+    """Return the number of samples before those that are split off for validation.
+
+    Args:
+        n: Samples.
+        share: Share of the samples that is split off, in (0, 1).
+
+    Raises:
+        UsageError: If a part would be empty.
+    """
+    first = int(n * (1 - share)) if 0 < share < 1 else n
+    if first in (0, n):
+        raise UsageError(f"validation_split must be in (0, 1) and leave samples in both parts, got {share} of {n}.")
+    return first
 
 
 def check_seed(seed: Any) -> int:
@@ -168,20 +129,16 @@ def check_seed(seed: Any) -> int:
     return arguments.whole_number("seed", seed, 0, LARGEST)
 
 
-def check_batch_size(batch_size: Any, n: int | None = None) -> int:
-    """Check that a batch can be filled, and return its size as a Python number.
+def check_batch_size(batch_size: Any) -> int:
+    """Check a batch size, and return it as a Python number.
 
     Args:
-        batch_size: b.
-        n: Samples, or None if that is not known yet.
+        batch_size: b; if it is larger than the data, a batch holds all of them.
 
     Raises:
-        UsageError: If b is not a whole number between 1 and n.
+        UsageError: If b is not a whole number of at least 1.
     """
-    batch_size = arguments.whole_number("batch_size", batch_size)
-    if n is not None and batch_size > n:
-        raise UsageError(f"batch_size {batch_size} is larger than the data set ({n} samples); use at most {n}.")
-    return batch_size
+    return arguments.whole_number("batch_size", batch_size)
 
 
 def check_labels(y: Any, outputs: int, numbers: np.ndarray | None = None, ignored: int | None = None) -> None:
@@ -317,11 +274,16 @@ def _as_arrays(name: str, part: Any) -> Any:
     def convert(leaf: Any) -> Any:
         reject_masked(name, leaf)
         try:
-            return leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+            array = as_array(name, leaf)
+            # As in Keras, a column is a feature of its own; targets need no second axis.
+            array = array[:, None] if name == "x" and is_series(leaf) else array
+            return array if isinstance(array, tf.Tensor | SparseRows) else np.asarray(array)
+        except UserError:
+            raise
         except (TypeError, ValueError) as error:
             raise UserError(f"{name} cannot be converted to a NumPy array: {arguments.show(leaf)}.") from error
 
-    return tf.nest.map_structure(convert, part)
+    return convert(part) if is_list_of_values(part) else tf.nest.map_structure(convert, part)
 
 
 def _check_leaf(name: str, leaf: Any, n: int) -> None:

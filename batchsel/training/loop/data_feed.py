@@ -118,12 +118,15 @@ class StreamingFeed:
         self._ahead: dict[tuple[int, int], Future[Samples]] = {}
         self._held: tuple[tuple[int, int], Samples] | None = None
         self._row_bytes = 0
+        self._dtypes: list[np.dtype] = []
+        """Types of the first rows, which those of all others must be."""
         self._weightless = 0
         """Rows read so far, all with the weight 0; infinite once another weight was read."""
 
     def example(self) -> Samples:
         """Return one sample."""
         rows = self._read(np.array([0]))
+        self._dtypes = [leaf.dtype for leaf in tf.nest.flatten(rows) if leaf is not None]
         self._row_bytes = sum(leaf.nbytes for leaf in tf.nest.flatten(rows) if leaf is not None)
         return rows
 
@@ -199,12 +202,51 @@ class StreamingFeed:
         parts = rows if isinstance(rows, tuple | list) and len(rows) in (2, 3) else ()
         for leaf in tf.nest.flatten(parts):
             arrays.reject_masked("a part of the rows of the source", leaf)
-        parts = [None if part is None else tf.nest.map_structure(np.asarray, part) for part in parts]
+        parts = [None if part is None else tf.nest.map_structure(_as_array, part) for part in parts]
         lengths = {len(leaf) if leaf.ndim else 0 for leaf in tf.nest.flatten(parts) if leaf is not None}
-        if lengths != {len(indices)}:
+        if lengths != {len(indices)} or parts[1] is None:
             raise UserError(
                 f"take(indices) of the source must return (x, y) or (x, y, sample_weight) with a row for each of the"
                 f" {len(indices)} indices; it returned {type(rows).__name__} with lengths"
                 f" {sorted(lengths) or 'unknown'}."
             )
-        return Samples(*parts)
+        return _with_dtypes(Samples(*parts), self._dtypes)
+
+
+def make_feed(data: Any, buffer_bytes: int, check: Callable[[Samples, np.ndarray], None]) -> DataFeed:
+    """Return the feed of data in memory, or of a source.
+
+    Args:
+        data: Samples, or a source.
+        buffer_bytes: As for `StreamingFeed`.
+        check: As for `StreamingFeed`.
+    """
+    return InMemoryFeed(data) if isinstance(data, Samples) else StreamingFeed(data, buffer_bytes, check)
+
+
+def _as_array(leaf: Any) -> np.ndarray:
+    array = np.asarray(leaf)
+    # Texts are objects, because the width of NumPy's own type differs from block to block.
+    return array.astype(object) if array.dtype.kind in "US" else array
+
+
+def _with_dtypes(rows: Samples, dtypes: list[np.dtype]) -> Samples:
+    """Convert rows to the types that the loop was traced for; none yet for the first rows."""
+    wanted = iter(dtypes)
+
+    def convert(leaf: np.ndarray | None) -> np.ndarray | None:
+        if leaf is None:
+            return None
+        if leaf.dtype.kind not in "biufcVO" or (leaf.dtype == object and not isinstance(leaf.flat[0], str | bytes)):
+            raise UserError(f"the source must give numbers, and gave an array of {leaf.dtype}.")
+        dtype = next(wanted, leaf.dtype)
+        if leaf.dtype == dtype:
+            return leaf
+        if not np.can_cast(leaf.dtype, dtype, "same_kind"):
+            raise UserError(
+                f"samples of the source differ in type: the first is {dtype}, others are {leaf.dtype}. Convert all to"
+                " one, such as float32."
+            )
+        return leaf.astype(dtype)
+
+    return Samples(*(tf.nest.map_structure(convert, part) for part in rows))

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError
 from batchsel.schedules import Schedule
 from batchsel.schedules.validation import check_factors
 from batchsel.training.optim.layer_groups import LayerGroups, layer_groups
@@ -34,6 +34,7 @@ class LRController:
     def __init__(self, model: keras.Model, schedule: Schedule | None, batch_size: int) -> None:
         self._model = model
         self.optimizer: Any = model.optimizer
+        self._stated_schedule = schedule
         self._multiple = 1.0 if schedule is None else schedule.multiple(batch_size)
         self.schedule = None if schedule is None else schedule.bind(batch_size, self._multiple)
         self.initial_rate = _read_initial_rate(self.optimizer, schedule)
@@ -46,6 +47,23 @@ class LRController:
                 _find_momentum(self.optimizer)  # raises before anything is built
         if self.by_layer:
             check_layer_rates(self.optimizer)
+
+    def check_batch_size(self, batch_size: int, stated: int) -> None:
+        """Check that a schedule does not scale the rate by a batch size that the data do not fill.
+
+        Args:
+            batch_size: Samples of a batch.
+            stated: The batch size that the schedule knows of.
+
+        Raises:
+            UsageError: If it does.
+        """
+        schedule = self._stated_schedule
+        if batch_size < stated and schedule is not None and schedule.multiple(batch_size) != schedule.multiple(stated):
+            raise UsageError(
+                f"the schedule {schedule!r} scales the learning rate for batches of {stated}, and the data have only"
+                f" {batch_size} samples; use batch_size={batch_size}."
+            )
 
     def capture_base_rate(self) -> None:
         """Make the optimizer's current learning rate the base of the schedule, unless that has a base of its own."""
