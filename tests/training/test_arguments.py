@@ -95,7 +95,8 @@ def refused_cases():
         for name, good in accepted.items():
             yield function, name, sorted(ANYTHING - good)
     for name in sorted(ACCEPTED["Trainer"].keys() - {"evaluation_batch_size"}):
-        yield "batchsel.fit", name, sorted(ANYTHING - ACCEPTED["Trainer"][name])
+        default = {"None"} if name == "batch_size" else set()
+        yield "batchsel.fit", name, sorted(ANYTHING - ACCEPTED["Trainer"][name] - default)
     for name in sorted(ACCEPTED["fit"]):
         yield "batchsel.fit", name, sorted(ANYTHING - ACCEPTED["fit"][name])
 

@@ -278,14 +278,14 @@ def _to_numpy(name: str, leaf: Any) -> np.ndarray:
 
 def _rows_of(name: str, parts: Any) -> int:
     shapes: list[tuple[int, ...]] = [leaf.shape for leaf in _leaves(parts)]
-    lengths = {shape[0] if shape else None for shape in shapes}
-    if len(lengths) != 1 or None in lengths:
+    lengths = {shape[0] if shape else -1 for shape in shapes}
+    if len(lengths) != 1 or -1 in lengths:
         shown = ", ".join(str(list(shape)) for shape in shapes[:5])
         raise UserError(
             f"{name} must give batches, whose arrays have the same first axis; one has the shapes {shown}. Single"
             " samples have to be batched first, as in x.batch(32)."
         )
-    return int(lengths.pop())
+    return lengths.pop()
 
 
 def _leaves(parts: Any) -> list[np.ndarray]:
