@@ -209,7 +209,8 @@ class Trainer(RunResults):
             feed = make_feed(samples, options.buffer_bytes, self.engine.check_labels)
             batch_size = min(self.batch_size, feed.n)
             by_plan = options.passes is None and self.selector.plan_is_pass(feed.n, batch_size)
-            config = FitConfig(**vars(options), feed=feed, validation=validation, batch_size=batch_size, by_plan=by_plan)
+            parts = {"feed": feed, "validation": validation, "batch_size": batch_size, "by_plan": by_plan}
+            config = FitConfig(**vars(options), **parts)
             self.prepare(feed)
             self._begin_fit(config)
             warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)
