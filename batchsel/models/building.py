@@ -82,7 +82,9 @@ def build_initialized(text: str, input_shape: tuple[int, ...], outputs: int) -> 
 def _loss(task: str, label_smoothing: float) -> keras.losses.Loss:
     if task != "regression":
         if label_smoothing:
-            return SmoothedCrossentropy(label_smoothing, from_logits=True)
+            loss = SmoothedCrossentropy(label_smoothing, from_logits=True)
+            loss.plain_in_history = True  # the loss of a run is that of its card; smoothing is a setting of training
+            return loss
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if label_smoothing:
         raise UsageError("labels of a regression are not classes and cannot be smoothed; leave label_smoothing out.")

@@ -37,7 +37,8 @@ def sgd_in_numpy(x, y, batches, weights, rate, sample_weight=None):
         count = (plan_weights != 0).sum()
         gradient = 2 * error * plan_weights * factor[indices] / count
         losses.append(error**2)
-        means.append((error**2 * plan_weights * factor[indices]).sum() / count)
+        # The history reports the chosen samples' own losses, whatever weights the selector gives them.
+        means.append((error**2 * (plan_weights != 0) * factor[indices]).sum() / count)
         kernel -= rate * x[indices].T @ gradient[:, None]
         bias -= rate * gradient.sum()
     return [kernel, bias], losses, means

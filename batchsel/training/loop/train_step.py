@@ -97,7 +97,8 @@ class TrainStep:
                 weighted = self.objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             if loss_weights is not None:
                 weights *= tf.stop_gradient(loss_weights(tf.stop_gradient(losses), valid > 0))
-            total = tf.reduce_sum(weights * weighted) / count + self.objective.regularization_loss()
+            regularization = self.objective.regularization_loss()
+            total = tf.reduce_sum(weights * weighted) / count + regularization
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, self.model.trainable_variables)
 
@@ -113,7 +114,10 @@ class TrainStep:
             self.accumulator.update_if_due(update, last=tf.cast(count, tf.int64) >= samples_left)
         targets = batch.y if mixture is None else mixture.gather_larger(batch.y)
         losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, mixture)
-        self.metrics.update(total, losses, targets, outputs, valid, batch.sample_weight)
+        plain = self.objective.plain_losses(batch.y, outputs, weighted, batch.sample_weight, mixture)
+        # What the selector made of the losses, and smoothing by a setting of the run, are no losses of the samples.
+        reported = tf.reduce_sum(valid * plain) / count + regularization
+        self.metrics.update(reported, losses, targets, outputs, valid, batch.sample_weight)
         return self._stats(batch, losses, outputs, features)
 
     def score(self, batch: Batch) -> SampleStats:

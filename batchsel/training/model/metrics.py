@@ -43,7 +43,7 @@ class Metrics:
         """Update the metrics with a batch.
 
         Args:
-            loss: ``float32[]`` loss of the batch, as minimized.
+            loss: ``float32[]`` loss of the batch, without the weights of the selector.
             losses: ``float32[b]`` loss of each sample, for metrics that are functions of it.
             y: Targets, first axis b.
             y_pred: The model's outputs.

@@ -123,6 +123,7 @@ class Objective:
         self._compiled: Any = None
         self._unsmoothed: Any = None
         self._evaluation: Any = None
+        self._history: Any = None
         self._recorders: list[_ValueRecorder] = []
         self.output_losses: list[keras.losses.Loss] = []
         """The compiled losses, one for each output that has one; filled by the first call of `losses`."""
@@ -142,11 +143,14 @@ class Objective:
             ``float32[b]``.
         """
         self._build(y, y_pred)
-        losses = self._compiled(y, y_pred, sample_weight)
+        return self._losses(self._compiled, y, y_pred, sample_weight, mixture)
+
+    def _losses(self, compiled: Any, y: Any, y_pred: Any, sample_weight: Any, mixture: Mixture | None) -> tf.Tensor:
+        losses = compiled(y, y_pred, sample_weight)
         if mixture is None:
             return losses
         own = [recorder.values for recorder in self._recorders]
-        others = self._compiled(mixture.gather_partners(y), y_pred, sample_weight)
+        others = compiled(mixture.gather_partners(y), y_pred, sample_weight)
         for recorder, values in zip(self._recorders, own, strict=True):
             recorder.values = None if values is None else mixture.weighted_mean(values, recorder.values)
         return mixture.weighted_mean(losses, others)
@@ -171,6 +175,25 @@ class Objective:
             if mixture is None
             else mixture.weighted_mean(own, self._unsmoothed(mixture.gather_partners(y), y_pred, None))
         )
+
+    def plain_losses(
+        self, y: Any, y_pred: Any, losses: tf.Tensor, sample_weight: Any = None, mixture: Mixture | None = None
+    ) -> tf.Tensor:
+        """Return the losses that the history of training reports: without smoothing that applies to training only.
+
+        Args:
+            y: Targets, first axis b.
+            y_pred: The model's outputs.
+            losses: From `losses`, for the same batch, weights and mixture.
+            sample_weight: As in `losses`.
+            mixture: As in `losses`.
+
+        Returns:
+            ``float32[b]``; `losses` itself if there is no such smoothing.
+        """
+        if self._history is self._compiled:
+            return losses
+        return self._losses(self._history, y, y_pred, sample_weight, mixture)
 
     def evaluation_losses(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """Return the loss of each sample for evaluation, without smoothing that applies to training only.
@@ -213,15 +236,20 @@ class Objective:
         self.output_paths = keras_private.list_loss_paths(container)
         # They receive the values with which Keras would update its running mean of each output.
         self._recorders = [_ValueRecorder() for _ in losses]
-        self._compiled = self._evaluation = _copy_per_sample(container, losses, self._recorders)
+        self._compiled = self._evaluation = self._history = _copy_per_sample(container, losses, self._recorders)
         if any(map(_get_smoothing, losses)):
             self._unsmoothed = _copy_per_sample(
                 container, list(map(_remove_smoothing, losses)), [_ValueRecorder() for _ in losses]
             )
-            plain = [
-                _remove_smoothing(loss) if getattr(loss, "plain_in_evaluation", False) else loss for loss in losses
-            ]
-            self._evaluation = _copy_per_sample(container, plain, self._recorders)
+            self._evaluation = self._without_smoothing(losses, "plain_in_evaluation")
+            self._history = self._without_smoothing(losses, "plain_in_history")
+
+    def _without_smoothing(self, losses: list[keras.losses.Loss], name: str) -> Any:
+        """Return a copy of the losses without the smoothing of those that have an attribute; the losses if none has."""
+        if not any(getattr(loss, name, False) for loss in losses):
+            return self._compiled
+        plain = [_remove_smoothing(loss) if getattr(loss, name, False) else loss for loss in losses]
+        return _copy_per_sample(keras_private.get_compiled_loss(self._model), plain, self._recorders)
 
 
 def _copy_per_sample(container: Any, losses: list[keras.losses.Loss], recorders: list[_ValueRecorder]) -> Any:
