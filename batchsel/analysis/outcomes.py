@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ from batchsel.core.target import HOLD, Target, first_reached
 from batchsel.experiments.run.run_record import RunRecord
 from batchsel.experiments.run.validation.duplicates import prefer
 
+_SECONDS = operator.attrgetter("seconds")
 FORWARD = 1 / 3
 """Cost of a sample that is only scored, in samples trained on: a backward pass costs about two forward passes."""
 
@@ -66,7 +69,7 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
         KeyError: If the evaluations lack the target's metric.
     """
     goal = Target.parse(target or record.spec.target)
-    position = first_reached([goal.is_met_by(point.values) for point in record.evaluations], HOLD)
+    position = first_reached((goal.is_met_by(point.values) for point in record.evaluations), HOLD)
     counts, seconds = record.counts, record.seconds.training
     if position is not None:
         counts, seconds = record.evaluations[position], record.evaluations[position].seconds
@@ -87,7 +90,7 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
         passes=counts.samples / n,
         # Controls of an arm run after all arms have ended, when the machine may be faster or slower.
         # A clock that stood at zero measured nothing.
-        timed=not record.contended and not arm.control_of and all(point.seconds > 0 for point in record.evaluations),
+        timed=not record.contended and not arm.control_of and min(map(_SECONDS, record.evaluations), default=1) > 0,
         n=n,
         record=record,
     )
@@ -136,5 +139,5 @@ def value_at(record: RunRecord, metric: str, axis: str, limit: float) -> float |
         axis: "seconds", "samples" or "steps".
         limit: The limit on that axis.
     """
-    values = [point.values[metric] for point in record.evaluations if getattr(point, axis) <= limit * (1 + 1e-9)]
-    return values[-1] if values else None
+    within = bisect.bisect_right(record.evaluations, limit * (1 + 1e-9), key=operator.attrgetter(axis))
+    return record.evaluations[within - 1].values[metric] if within else None

@@ -111,48 +111,52 @@ def log_times(runs: Sequence[Outcome | None], axis: str, others: Sequence[Outcom
         others: Runs that they are paired with: a run that failed would have been watched as long as another of its
             arm, or of these if all have failed.
     """
-    known = [item for item in runs if item is not None]
-    ended = [watched_until(item, axis, known) for item in known]
-    others_ended = [watched_until(item, axis, known) for item in others if item is not None]
+    longest = _longest_watch([item for item in runs if item is not None])
+    ended = [watched_until(item, axis, longest) for item in runs if item is not None]
+    others_ended = [] if ended else [watched_until(item, axis, longest) for item in others if item is not None]
     usual = float(np.median(ended or others_ended or [1.0]))
-    rows = []
+    limits, rows = iter(ended), []
     for item in runs:
-        if item is None:
-            rows.append((usual, _LEAST, usual))
-            continue
-        first = position_on(axis, item.record.evaluations[0]) if item.record.evaluations else _LEAST
-        limit = watched_until(item, axis, known)
-        rows.append((_time_to_target(item, axis, first, limit), first, limit))
-    value, first, limit = np.log(np.maximum(np.array(rows, float).T, _LEAST))
-    return LogTimes(value[None], first[None], limit[None])
+        rows.append((usual, usual, _LEAST, usual) if item is None else _log_time_row(item, axis, next(limits)))
+    before, at, first, limit = np.maximum(np.array(rows, float).T, _LEAST)
+    value = paired_ratio.within_interval(before, at)
+    late = np.array([item is not None and bool(item.position) for item in runs])
+    value = np.where(late, np.minimum(value, np.log(limit) + math.log1p(-1e-12)), value)
+    return LogTimes(value[None], np.log(first)[None], np.log(limit)[None])
 
 
-def watched_until(run: Outcome, axis: str, arm: Sequence[Outcome]) -> float:
+def _longest_watch(arm: Sequence[Outcome]) -> float | None:
+    """Return the samples up to which runs of an arm that missed the target were watched; None if none missed it."""
+    missed = [item.record.evaluations for item in arm if not item.reached and len(item.record.evaluations) > 1]
+    return max((points[-2].samples for points in missed), default=None)
+
+
+def watched_until(run: Outcome, axis: str, longest: float | None) -> float:
     """Return the time of the last evaluation that could have counted as the first of two at the target.
 
     Args:
         run: The run.
         axis: "seconds", "samples" or "cost".
-        arm: Runs of its arm: one that was ended at its target could have gone on as long as those that missed it.
+        longest: Samples up to which runs of its arm were watched that missed the target, for one that was ended at its
+            target could have gone on as long; None if none missed it.
     """
     points = run.record.evaluations
     if not points:
         return position_on(axis, run.record.counts) if axis != "seconds" else run.record.seconds.training
     if not (run.reached and run.record.spec.stop_at_target):
         return position_on(axis, points[-2] if len(points) > 1 else points[-1])
-    missed = [other.record.evaluations for other in arm if not other.reached and len(other.record.evaluations) > 1]
-    if not missed:
+    if longest is None:
         return math.inf
-    longest = max(position_on("samples", points[-2]) for points in missed)
     return position_on(axis, points[-1]) * longest / max(points[-1].samples, 1)
 
 
-def _time_to_target(run: Outcome, axis: str, first: float, limit: float) -> float:
-    if run.position is None:
-        return limit
-    if run.position == 0:
-        return first
+def _log_time_row(run: Outcome, axis: str, limit: float) -> tuple[float, float, float, float]:
+    """Return the times between which a run met the target, that of its first evaluation, and its limit."""
     points = run.record.evaluations
+    first = position_on(axis, points[0]) if points else _LEAST
+    if run.position is None:
+        return limit, limit, first, limit
+    if run.position == 0:
+        return first, first, first, limit
     before, at = (position_on(axis, points[place]) for place in (run.position - 1, run.position))
-    typical = paired_ratio.within_interval(np.array(max(before, _LEAST)), np.array(max(at, _LEAST)))
-    return min(math.exp(float(typical)), limit * (1 - 1e-12))
+    return before, at, first, limit

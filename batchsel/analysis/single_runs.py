@@ -71,11 +71,13 @@ def differing_settings(records: Sequence[RunRecord]) -> list[str]:
     Args:
         records: Records of runs.
     """
-    values: dict[str, set[str]] = {}
+    first: dict[str, str] = {}
+    differing = set()
     for record in records:
         for name, value in record.spec.values.items():
-            values.setdefault(name, set()).add(str(value))
-    return [name for name, found in values.items() if name != "seed" and len(found) > 1]
+            if name not in differing and str(value) != first.setdefault(name, str(value)):
+                differing.add(name)
+    return [name for name in first if name != "seed" and name in differing]
 
 
 def shared_settings(records: Sequence[RunRecord]) -> dict[str, Any]:

@@ -95,13 +95,13 @@ class Target:
         return value >= self.threshold if self.rising else value <= self.threshold
 
 
-def first_reached(met: list[bool], hold: int = HOLD) -> int | None:
+def first_reached(met: Iterable[bool], hold: int = HOLD) -> int | None:
     """Return the first of the first `hold` consecutive evaluations that meet the target.
 
     One lucky evaluation does not reach a target. Time is charged up to the first of the consecutive ones.
 
     Args:
-        met: For each evaluation, True if it met the target.
+        met: For each evaluation, True if it met the target; read no further than needed.
         hold: Number of consecutive evaluations required.
 
     Returns:

@@ -243,3 +243,13 @@ def test_the_figure_of_a_run_is_written(crossing, tmp_path):
     text = (tmp_path / "run.svg").read_text("utf-8")
     ElementTree.fromstring(text)
     assert text.startswith("<?xml")
+
+
+def test_a_report_of_thousands_of_seeds_is_made():
+    generator = np.random.default_rng(0)
+    records = [
+        record_of(arm, seed, crossing=int(crossing) * 100, points=15)
+        for arm, factor in (("random", 1.0), ("smart", 0.8))
+        for seed, crossing in enumerate(np.ceil(8 * factor * np.exp(generator.normal(0, 0.1, 1100))))
+    ]
+    assert "smart is faster" in render_report(records)

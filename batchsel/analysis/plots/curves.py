@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,6 @@ from batchsel.analysis.outcomes import all_timed
 from batchsel.analysis.plots.style import GRAY, Palette, figure, legend_below
 from batchsel.analysis.stats import estimates
 from batchsel.core.target import Target
-from batchsel.experiments.run.record_parts import Evaluation
 from batchsel.experiments.run.run_record import RunRecord
 
 AXES = {"seconds": "seconds on the clock", "samples": "samples trained on", "passes": "passes (samples / n)"}
@@ -28,30 +28,33 @@ class LearningCurve(NamedTuple):
     n: int
 
 
-def learning_curve(records: Sequence[RunRecord], metric: str, axis: str) -> LearningCurve:
-    """Return mean and 95 % interval of a metric over the runs of an arm.
+def learning_curves(records: Sequence[RunRecord], metric: str, axes: Sequence[str]) -> dict[str, LearningCurve]:
+    """Return mean and 95 % interval of a metric over the runs of an arm, over several axes.
 
     Args:
         records: Runs of the arm, one for each seed.
         metric: Name of the metric.
-        axis: "seconds", "samples" or "passes".
+        axes: Names from `AXES`.
     """
     points = min(len(record.evaluations) for record in records)
-    columns = [[record.evaluations[i] for record in records] for i in range(points)]
     bounds = estimates.share_bounds(metric)
-    means = [estimates.mean([point.values[metric] for point in column], *bounds) for column in columns]
-    x = [float(np.median([_position(point, axis, records[0].sizes.train) for point in column])) for column in columns]
-    return LearningCurve(
-        x,
+    values = [[point.values[metric] for point in record.evaluations[:points]] for record in records]
+    means = [estimates.mean(column, *bounds) for column in np.array(values, float).T]
+    curve = LearningCurve(
+        [],
         [item.value for item in means],
         [item.value if item.low is None else item.low for item in means],
         [item.value if item.high is None else item.high for item in means],
         len(records),
     )
+    return {axis: curve._replace(x=_median_positions(records, points, axis)) for axis in axes}
 
 
-def _position(point: Evaluation, axis: str, n: int) -> float:
-    return point.samples / n if axis == "passes" else getattr(point, axis)
+def _median_positions(records: Sequence[RunRecord], points: int, axis: str) -> list[float]:
+    name, unit = ("samples", records[0].sizes.train) if axis == "passes" else (axis, 1)
+    position = operator.attrgetter(name)
+    positions = [list(map(position, record.evaluations[:points])) for record in records]
+    return (np.median(np.array(positions, float), axis=0) / unit).tolist()
 
 
 def draw_learning_curves(
@@ -71,9 +74,10 @@ def draw_learning_curves(
     goal = Target.parse(target)
     axis_names = [name for name in axis_names if name != "seconds" or all_timed(arms)]
     fig, axes = figure(columns=len(axis_names), width=3.6 * len(axis_names) + 0.6, height=4.0, sharey=True)
+    found = {name: learning_curves(records, goal.metric, axis_names) for name, records in arms.items()}
     for ax, axis in zip(axes.flat, axis_names, strict=True):
-        for name, records in arms.items():
-            curve, color = learning_curve(records, goal.metric, axis), palette.color(name)
+        for name, curves in found.items():
+            curve, color = curves[axis], palette.color(name)
             ax.plot(curve.x, curve.mean, palette.line(name), color=color, label=f"{name} (n = {curve.n})")
             ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
         ax.axhline(goal.threshold, color=GRAY, linewidth=0.8, linestyle="--")

@@ -54,10 +54,10 @@ def smallest(n: int) -> float:
         n: Number of pairs.
 
     Example:
-        >>> smallest(5), smallest(6)
-        (0.0625, 0.03125)
+        >>> smallest(5), smallest(6), smallest(5000)
+        (0.0625, 0.03125, 0.0)
     """
-    return min(1.0, 2.0 / 2.0**n)
+    return min(1.0, 2.0 ** (1 - n))
 
 
 def _sign_blocks(n: int, patterns: int) -> Iterable[np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from batchsel.analysis.stats import sign_flips
 from batchsel.analysis.stats.estimates import FEWEST, Estimate
 from batchsel.analysis.studies.study_parts import StudyPart, place_name
 
@@ -184,7 +185,7 @@ def weak_evidence_notes(item: str, estimate: Estimate, p_holm: float, tests: int
     """
     if not excludes_zero(estimate) or p_holm <= _SIGNIFICANT:
         return []
-    least = f"the smallest p of sign flips with {seeds} seeds is {2 / 2**seeds:.2g}"
+    least = f"the smallest p of sign flips with {seeds} seeds is {sign_flips.smallest(seeds):.2g}"
     return [f"{item}: after Holm's correction for {tests} tests p = {p_holm:.2g}: weak evidence ({least})."]
 
 

@@ -43,6 +43,8 @@ def split_into_parts(
     Returns:
         Parts in the order of their records. Runs without a level of a factor of "within" are in none of them.
     """
+    if not any(record.analysis.get("kind") == kind for record in records):
+        return []
     analyses = _newest_analyses(records)
     own = [record for record in records if analyses[_experiment_key(record)].get("kind") == kind]
     parts: dict[str, StudyPart] = {}

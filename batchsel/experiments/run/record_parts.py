@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -161,7 +161,16 @@ class Counts:
 
 
 _LARGEST = 2.0**63
+_PLAIN = {int, float}
 _to_numbers = converter(Mapping[str, float | None])
+
+
+def _are_plain(values: Collection[Any]) -> bool:
+    """Return True for finite numbers of ordinary size; whole passes over them are faster than a test of each."""
+    if not values or not set(map(type, values)) <= _PLAIN:
+        return False
+    total = sum(values)  # NaN wherever one of them is
+    return total == total and min(values) > -_LARGEST and max(values) < _LARGEST
 
 
 class Evaluation(NamedTuple):
@@ -189,9 +198,7 @@ class Evaluation(NamedTuple):
             FieldError: If a value is not a number or null, or a count is missing.
         """
         # Records hold many of them: the general conversion, which is slower, follows where something is unusual.
-        if type(values) is not dict or not all(
-            type(value) in (float, int) and -_LARGEST < value < _LARGEST for value in values.values()
-        ):
+        if type(values) is not dict or not _are_plain(values.values()):
             _to_numbers(values)
         try:
             return cls(values["steps"] + 0, values["samples"] + 0, values["scored"] + 0, values["seconds"] + 0, values)
