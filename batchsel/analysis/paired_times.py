@@ -116,9 +116,7 @@ def log_times(runs: Sequence[Outcome | None], axis: str, others: Sequence[Outcom
     others_ended = [] if ended else [watched_until(item, axis, longest) for item in others if item is not None]
     usual = float(np.median(ended or others_ended or [1.0]))
     limits = iter(ended)
-    rows = [
-        (usual, usual, _LEAST, usual) if item is None else _log_time_row(item, axis, next(limits)) for item in runs
-    ]
+    rows = [(usual, usual, _LEAST, usual) if item is None else _log_time_row(item, axis, next(limits)) for item in runs]
     before, at, first, limit = np.maximum(np.array(rows, float).T, _LEAST)
     value = paired_ratio.within_interval(before, at)
     late = np.array([item is not None and bool(item.position) for item in runs])

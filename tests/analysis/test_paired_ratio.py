@@ -113,6 +113,23 @@ def test_intervals_grow_with_their_level():
         assert widths == sorted(widths)
 
 
+@pytest.mark.parametrize("n", [3, 4])
+def test_three_and_four_skewed_values_are_covered(n):
+    generator = np.random.default_rng(n)
+    shapes = {
+        "exponential": generator.exponential(1, (20000, n)) - 1,
+        "normal": generator.normal(0, 1, (20000, n)),
+        "heavy tails": generator.standard_t(3, (20000, n)),
+        "left-skewed": 1 - generator.exponential(1, (20000, n)),
+    }
+    for name, values in shapes.items():
+        _, low, high = mean_interval.wide(values)
+        assert 0.926 < np.mean((low <= 0) & (high >= 0)) < 0.982, name
+    symmetric = np.array([np.linspace(0.1, 0.7, n)])
+    _, low, high = mean_interval.wide(symmetric)
+    assert (low[0], high[0]) == pytest.approx(stats.t.interval(0.95, n - 1, 0.4, stats.sem(symmetric[0])))
+
+
 def test_the_bootstrap_t_extends_the_side_of_the_long_tail():
     values = np.random.default_rng(1).exponential(size=(1, 10)) ** 2
     _, low, high = mean_interval.wide(values)
