@@ -17,6 +17,7 @@ _PUBLIC = {
     "curricula": "transforms.curricula:",
     "fit": "training.fit_model",
     "optimizers": "optimizers:",
+    "records": "analysis.report.evaluation_table",
     "schedules": "schedules:",
     "selectors": "selectors:",
     "testing": "testing:",

@@ -76,7 +76,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
     plain_in_evaluation = True
     """Makes `batchsel.training.model.objective` evaluate without smoothing."""
     plain_in_history = False
-    """Whether the training loss in the history is that without smoothing too."""
+    """Makes the training loss in the history that without smoothing too."""
 
     def __init__(
         self,

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_of_dicts import render_report, schedule_lines
+from analysis_of_dicts import compute_results, render_report, schedule_lines
 from made_up import record_of
 from PIL import Image
+from scipy import stats as scipy_stats
 
+import batchsel
 from batchsel.analysis.plots.figures import FIGURES, STUDY_FIGURES
 from batchsel.analysis.plots.run import run_figure
+from batchsel.errors import UserError
 from batchsel.experiments.run import records as files
 from batchsel.experiments.run.parse_record import parse_run
 from batchsel.experiments.run.record_details import to_json
@@ -85,7 +88,7 @@ def test_the_page_contains_all_sections_and_figures(page):
 def test_every_figure_is_valid_and_labeled(page):
     text = page.read_text("utf-8")
     svgs = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(svgs) == 9 + 9 + 1
+    assert len(svgs) == 10 + 10 + 1
     identifiers: set[str] = set()
     for image in svgs:
         root = ElementTree.fromstring(image)
@@ -101,7 +104,7 @@ def test_forty_arms_leave_room_for_the_curves():
     records = [record_of("random", seed, crossing=900) for seed in range(2)]
     records += [record_of(f"arm {place}", seed, crossing=500) for place in range(40) for seed in range(2)]
     page = render_report(records)  # matplotlib warns where a panel has no room
-    assert page.count("arm 39 (n = 2)") == 2
+    assert page.count("arm 39 (n = 2)") == 3
 
 
 def test_the_page_loads_nothing_from_elsewhere(page):
@@ -126,7 +129,7 @@ def test_a_report_needs_no_tensorflow(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (tmp_path / "report.html").stat().st_size > 50_000
-    assert (tmp_path / "r.csv").read_text().count("\n") == 1 + 4
+    assert (tmp_path / "r.csv").read_text().count("\n") == 1 + 4 + 6  # comparisons, arms
     assert {item["verdict"] for item in json.loads((tmp_path / "r.json").read_text())["comparisons"]} >= {"not reached"}
 
 
@@ -253,3 +256,42 @@ def test_a_report_of_thousands_of_seeds_is_made():
         for seed, crossing in enumerate(np.ceil(8 * factor * np.exp(generator.normal(0, 0.1, 1100))))
     ]
     assert "smart is faster" in render_report(records)
+
+
+def test_final_metrics_are_means_over_seeds_on_each_part():
+    records = [record_of(arm, seed) for arm in ("random", "smart") for seed in range(4)]
+    for seed, record in enumerate(records):
+        record["evaluations"][-1]["loss"] = 0.5 + 0.1 * seed
+        record["history"] = {"loss": [1.0] * 19 + [0.2 * seed], "accuracy": [0.5] * 20, "val_loss": [1.0] * 20}
+        record["end"] = {"test": {"loss": 0.3, "accuracy": 0.9 + 0.01 * (seed % 4)}}
+    rows = compute_results(records).finals
+    assert [(row.arm, row.runs) for row in rows] == [("random", 4), ("smart", 4)]
+    assert list(rows[0].values) == [
+        "training accuracy", "validation accuracy", "test accuracy", "training loss", "validation loss", "test loss",
+    ]  # fmt: skip
+    values = np.array([0.9, 0.5, 0.915, 0.2 * 5.5, 0.5 + 0.1 * 5.5, 0.3])
+    found = [item.value for item in rows[1].values.values()]
+    assert found[2:] == pytest.approx(values[2:].tolist())
+    half = scipy_stats.t.ppf(0.975, 3) * np.std([0.9, 0.91, 0.92, 0.93], ddof=1) / 2
+    assert rows[1].values["test accuracy"].high == pytest.approx(0.915 + half)
+    page = render_report(records)
+    assert "At the end of training" in page
+    del records[0]["end"]
+    assert "test at the crossing accuracy" in compute_results(records).finals[0].values
+
+
+def test_a_line_for_each_evaluation_holds_training_and_validation_side_by_side(tmp_path):
+    record = record_of("random", 3, points=5)
+    record["history"] = {"loss": [2.0, 1.5, 1.0, 0.9, 0.8], "learning_rate": [0.1] * 5, "val_loss": [9.0] * 5}
+    (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
+    found = batchsel.records(tmp_path)
+    assert len(found) == 5
+    line = found.iloc[2]
+    assert (line["arm"], line["seed"], line["epoch"], line["training_loss"]) == ("random", 3, 0.3, 1.0)
+    assert line["validation_loss"] == record["evaluations"][2]["loss"]
+    assert line["gap_loss"] == pytest.approx(record["evaluations"][2]["loss"] - 1.0)
+    assert line["learning_rate"] == 0.1
+    (run,) = batchsel.records(tmp_path, per="run").to_dict("records")
+    assert (run["samples_to_target"], run["optimizer"]) == (400, "adam")
+    with pytest.raises(UserError, match="per must be"):
+        batchsel.records(tmp_path, per="epoch")

@@ -8,7 +8,7 @@ from typing import Any
 
 from batchsel.analysis.comparison import Comparison, analyze
 from batchsel.analysis.outcomes import outcome
-from batchsel.analysis.plots import curves, schedule_log, selected_samples, time_breakdown, time_to_target
+from batchsel.analysis.plots import curves, history, schedule_log, selected_samples, time_breakdown, time_to_target
 from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, noise_scale, pareto
 from batchsel.analysis.plots.style import Palette, to_svg
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
@@ -156,6 +156,12 @@ FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
         " there are several seeds",
         lambda arms, palette: curves.draw_learning_curves(arms, _target(arms), palette),
     ),
+    "history": (
+        "the target's metric and the loss on the training part, as the mean over the batches between two evaluations,"
+        " and on the validation part: means, with 95 % bands where there are several seeds",
+        history.draw_history,
+    ),
+    "loss": ("the loss on the training and the validation part", history.draw_loss),
     "survival": (
         "Kaplan-Meier curves: share of the runs that have reached the target",
         lambda arms, palette: time_to_target.draw_survival(_outcomes(arms), palette),

@@ -22,7 +22,9 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _INSIDE = 8
 """Largest number of legend entries inside a panel."""
 _COLUMNS, _ROWS, _ROW = 3, 2, 0.17
-"""Legend below a figure: columns, rows that fit without more height, inches of each further row."""
+"""Legend below a figure: most columns, rows that fit without more height, inches of each further row."""
+_HANDLE, _LETTER = 0.6, 0.066
+"""Inches that the line of a legend entry and a letter of its label take: labels that are cut say nothing."""
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -162,9 +164,11 @@ def legend_below(fig: Figure, *axes: Axes) -> None:
             named.setdefault(label, handle)
     if not named:
         return
-    more = -(-len(named) // _COLUMNS) - _ROWS
+    widest = _HANDLE + _LETTER * max(map(len, named))
+    columns = max(1, min(_COLUMNS, int(fig.get_figwidth() / widest)))
+    more = -(-len(named) // columns) - _ROWS
     fig.set_figheight(fig.get_figheight() + max(more, 0) * _ROW)  # a long legend must not squeeze the panels
-    fig.legend(list(named.values()), list(named), loc="outside lower center", ncols=_COLUMNS, frameon=False, fontsize=8)
+    fig.legend(list(named.values()), list(named), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def shades(count: int) -> list[Any]:

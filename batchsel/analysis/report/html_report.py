@@ -60,11 +60,12 @@ def render_report(
 def _context(
     records: Sequence[RunRecord], problems: Sequence[str], failures: Sequence[FailureRecord], results: Results
 ) -> dict[str, Any]:
-    analysis, levels, studies, singles = results
+    analysis, levels, studies, singles, finals = results
     single_runs = [record for record in records if record.arm.role == SINGLE]
     compared, failed = split_groups([record for record in records if record.arm.role != SINGLE], failures)
     records = [*compared, *single_runs]
     plain = exclude_studied(analysis, studies)
+    alone = {record.arm.name for record in single_runs}
     datasets = list(dict.fromkeys(record.spec.dataset for record in records))
     abouts = [record.about for record in records if record.about] or [About()]
     questions = list(dict.fromkeys(about.question for about in abouts if about.question))
@@ -84,11 +85,12 @@ def _context(
         "failures": failures,
         "sections": [
             _section(name, compared, analysis, studies, levels.get(name), failed)
+            | {"finals": [row for row in finals if row.dataset == name and row.arm not in alone]}
             for name in datasets
             if any(record.spec.dataset == name for record in compared)
         ],
         "singles": summary_of_single_runs(singles) if singles else "",
-        "single_sections": single_run_sections(singles),
+        "single_sections": single_run_sections(singles, finals),
         "aggregate": _aggregate(plain) if len({item.dataset for item in plain.summaries}) >= _MANY else None,
         "environment": _environment(records),
         "runs": len(records),
@@ -131,7 +133,11 @@ def _section(
         "levels": None if own_studies else levels,
         "matched_budget": None if own_studies else matched_budget(arms),
         "figures": render_figures(
-            arms, palette, FIGURES.keys() - STUDY_FIGURES.keys() - _omitted(own_studies, own), (), list(pairs.values())
+            arms,
+            palette,
+            FIGURES.keys() - STUDY_FIGURES.keys() - {"loss"} - _omitted(own_studies, own),
+            (),
+            list(pairs.values()),
         ),
         "spec": first[0].spec.values,
         "differences": _differences(arms),

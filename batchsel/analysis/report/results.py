@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from batchsel.analysis.comparison import Analysis, analyze
 from batchsel.analysis.groups import split_groups
+from batchsel.analysis.report.final_table import FinalRow, final_table
 from batchsel.analysis.single_runs import SingleRun, list_single_runs, split_runs
 from batchsel.analysis.studies.all_studies import add_control_notes, answer_studies
 from batchsel.analysis.studies.study import Study
@@ -25,6 +26,8 @@ class Results(NamedTuple):
     """Answers of studies of factors, where the records belong to any."""
     singles: list[SingleRun]
     """Runs outside of any comparison."""
+    finals: Sequence[FinalRow] = ()
+    """Final metrics of each arm, and of runs outside of any comparison."""
 
 
 def compute_results(records: Sequence[RunRecord], failures: Sequence[FailureRecord] = ()) -> Results:
@@ -38,4 +41,5 @@ def compute_results(records: Sequence[RunRecord], failures: Sequence[FailureReco
     compared, failures = split_groups(compared, failures)
     analysis = analyze(compared, failures=failures)
     studies = add_control_notes(answer_studies(compared, failures), analysis)
-    return Results(analysis, target_levels(compared, failures), studies, list_single_runs(singles))
+    finals = final_table([*compared, *singles])
+    return Results(analysis, target_levels(compared, failures), studies, list_single_runs(singles), finals)

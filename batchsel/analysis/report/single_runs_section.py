@@ -10,24 +10,26 @@ from batchsel.analysis.final_metrics import final_results
 from batchsel.analysis.plots.figures import render_figures
 from batchsel.analysis.plots.style import Palette
 from batchsel.analysis.plots.time_breakdown import time_breakdown
+from batchsel.analysis.report.final_table import FinalRow
 from batchsel.analysis.single_runs import SingleRun, distinct_names, shared_settings
 from batchsel.experiments.run.run_record import RunRecord
 
 _FIGURES = (
-    "curves", "time", "visits", "kept", "learning_rate", "course", "images", "plane", "noise_scale", "snr",
+    "curves", "history", "time", "visits", "kept", "learning_rate", "course", "images", "plane", "noise_scale", "snr",
 )  # fmt: skip
 _EACH = 10
 """Largest number of runs that are drawn one by one; more are drawn as means of runs that differ in their seed."""
 
 
-def single_run_sections(runs: Sequence[SingleRun]) -> list[dict[str, Any]]:
+def single_run_sections(runs: Sequence[SingleRun], finals: Sequence[FinalRow] = ()) -> list[dict[str, Any]]:
     """Return a section for each data set and target.
 
     Args:
         runs: Single runs, in the order of `list_single_runs`.
+        finals: Final metrics of their arms.
     """
     return [
-        _section(dataset, target, list(own))
+        _section(dataset, target, list(own), finals)
         for (dataset, target), own in itertools.groupby(runs, lambda run: (run.record.spec.dataset, run.target))
     ]
 
@@ -45,7 +47,7 @@ def summary_of_single_runs(runs: Sequence[SingleRun]) -> str:
     return f"{len(runs)} single runs, of which {count} reached {each} target"
 
 
-def _section(dataset: str, target: str, runs: Sequence[SingleRun]) -> dict[str, Any]:
+def _section(dataset: str, target: str, runs: Sequence[SingleRun], finals: Sequence[FinalRow]) -> dict[str, Any]:
     records = [run.record for run in runs]
     arms: dict[str, list[RunRecord]] = {}
     names = distinct_names(runs) if len(runs) <= _EACH else [run.name for run in runs]
@@ -56,6 +58,9 @@ def _section(dataset: str, target: str, runs: Sequence[SingleRun]) -> dict[str, 
         "name": dataset,
         "target": target,
         "metrics": metrics,
+        "finals": [row for row in finals if row.dataset == dataset and row.arm in {run.name for run in runs}]
+        if len(runs) > len({run.name for run in runs})
+        else [],
         "has_end": any(run.outcome.reached and final_results(run.record) for run in runs),
         "rows": [_row(run, metrics) for run in runs],
         "figures": render_figures(arms, Palette(arms), _FIGURES),

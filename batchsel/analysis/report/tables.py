@@ -11,6 +11,7 @@ from typing import Any
 
 from batchsel.analysis.comparison import Analysis, Comparison
 from batchsel.analysis.final_metrics import final_results
+from batchsel.analysis.report.final_table import FinalRow
 from batchsel.analysis.single_runs import SingleRun
 from batchsel.analysis.stats import power
 from batchsel.analysis.stats.estimates import Estimate
@@ -28,6 +29,7 @@ def as_values(
     levels: Levels = NO_LEVELS,
     studies: Sequence[Study] = (),
     singles: Sequence[SingleRun] = (),
+    finals: Sequence[FinalRow] = (),
 ) -> dict[str, Any]:
     """Return all results as JSON values, without infinite numbers and NaN.
 
@@ -36,6 +38,7 @@ def as_values(
         levels: Comparisons at all targets of each data set.
         studies: Answers of studies.
         singles: Runs outside of any comparison.
+        finals: Final metrics of each arm.
     """
     return {
         "arms": [_to_json(dataclasses.asdict(item)) for item in analysis.summaries],
@@ -47,6 +50,7 @@ def as_values(
             for item in level.comparisons
         ],
         "studies": [_study_values(study) for study in studies],
+        "finals": [_to_json(item._asdict()) for item in finals],
         **({"runs": [_to_json(_run_values(run)) for run in singles]} if singles else {}),
     }
 
@@ -56,17 +60,19 @@ def as_csv(
     levels: Levels = NO_LEVELS,
     studies: Sequence[Study] = (),
     singles: Sequence[SingleRun] = (),
+    finals: Sequence[FinalRow] = (),
 ) -> str:
     """Return one line for each comparison, followed by those at other targets with the name of their level.
 
     Studies add columns, and a line for each of their estimates, which come first; single runs add columns, and a line
-    each, which come last.
+    each. Final metrics come last, a line for each arm with the level "end".
 
     Args:
         analysis: All comparisons.
         levels: Comparisons at all targets of each data set.
         studies: Answers of studies.
         singles: Runs outside of any comparison.
+        finals: Final metrics of each arm.
     """
     rows = [{**_comparison_row(item), "level": ""} for item in analysis.comparisons]
     rows += [
@@ -77,6 +83,7 @@ def as_csv(
     ]
     rows = [_estimate_row(study, item) for study in studies for item in study.findings] + rows
     rows += [_run_row(run) for run in singles]
+    rows += [_final_row(item) for item in finals]
     text = io.StringIO()
     columns = list(dict.fromkeys(name for row in rows for name in row)) or ["dataset"]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -111,6 +118,14 @@ def _run_row(run: SingleRun) -> dict[str, Any]:
     row = {name: value for name, value in values.items() if not isinstance(value, dict)}
     row |= {f"test_{metric}": value for metric, value in values["test"].items()}
     return row | {f"end_{metric}": value for metric, value in values["test_at_end"].items()}
+
+
+def _final_row(item: FinalRow) -> dict[str, Any]:
+    row: dict[str, Any] = {"dataset": item.dataset, "arm": item.arm, "level": "end", "runs": item.runs}
+    for name, estimate in item.values.items():
+        key = name.replace(" ", "_")
+        row |= {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
+    return row
 
 
 def _study_values(study: Study) -> dict[str, Any]:

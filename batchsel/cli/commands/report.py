@@ -44,11 +44,17 @@ class Found(NamedTuple):
 @click.option("--out", type=OutputFile(), help="Path of the page. [default: report.html beside the first records]")
 @click.option("--csv", type=OutputFile(), help="Also write the comparisons as CSV; - prints them.")
 @click.option("--json", "json_file", type=OutputFile(), help="Also write all estimates as JSON; - prints them.")
+@click.option("--history", type=OutputFile(), help="Also write a line for each evaluation as CSV; - prints them.")
 @click.option(
     "--target", "targets", multiple=True, help="Also compare at this target, as in 'accuracy>=0.9'. Repeatable."
 )
 def report(
-    runs: tuple[str, ...], out: Path | None, csv: Path | None, json_file: Path | None, targets: tuple[str, ...]
+    runs: tuple[str, ...],
+    out: Path | None,
+    csv: Path | None,
+    json_file: Path | None,
+    history: Path | None,
+    targets: tuple[str, ...],
 ) -> None:
     """Write one self-contained HTML report from records of runs.
 
@@ -56,6 +62,7 @@ def report(
     """
     import json
 
+    from batchsel.analysis.report import evaluation_table
     from batchsel.analysis.report.html_report import render_report
     from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_csv, as_values
@@ -63,16 +70,18 @@ def report(
 
     first = Path(runs[0])
     target = out or (first if first.is_dir() else first.parent) / "report.html"
-    _check_outputs(runs, {"--out": target, "--csv": csv, "--json": json_file})
+    _check_outputs(runs, {"--out": target, "--csv": csv, "--json": json_file, "--history": history})
     found = _read_records(runs, allow_failures_only=True)
     records, failed = _add_targets(targets, found.runs), found.failures
     results = compute_results(records, failed)
     _write(target, render_report(records, found.notes, failed, results))
     if csv:
         _write(csv, as_csv(*results))
+    if history:
+        _write(history, evaluation_table.as_csv(records))
     if json_file:
         _write(json_file, json.dumps(as_values(*results), indent=1) + "\n")
-    click.echo(f"report: {target}", err=any(path and is_stream(path) for path in (target, csv, json_file)))
+    click.echo(f"report: {target}", err=any(path and is_stream(path) for path in (target, csv, json_file, history)))
 
 
 @click.command(

@@ -1,0 +1,67 @@
+"""Draw accuracy and loss on the training and the validation part over the passes, with bands over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from batchsel.analysis.plots.style import Palette, figure, legend_below
+from batchsel.analysis.stats import estimates
+from batchsel.core.target import Target
+from batchsel.experiments.run.run_record import RunRecord
+
+Arms = Mapping[str, Sequence[RunRecord]]
+_WIDTH, _HEIGHT = 4.4, 3.2
+
+
+def draw_history(arms: Arms, palette: Palette) -> Any:
+    """Draw the metric of the target and the loss, each on the training and the validation part.
+
+    Args:
+        arms: Records of each arm of one data set.
+        palette: Colors.
+
+    Returns:
+        The figure, or None if the records hold no training metrics.
+    """
+    metric = Target.parse(next(iter(arms.values()))[0].spec.target).metric
+    return _draw(arms, palette, list(dict.fromkeys([metric, "loss"])))
+
+
+def draw_loss(arms: Arms, palette: Palette) -> Any:
+    """Draw the loss on the training and the validation part; see `draw_history`."""
+    return _draw(arms, palette, ["loss"])
+
+
+def _draw(arms: Arms, palette: Palette, metrics: Sequence[str]) -> Any:
+    known = [name for name in metrics if all(name in run.history for runs in arms.values() for run in runs)]
+    if not known:
+        return None
+    fig, axes = figure(2, len(known), 2 * _WIDTH, _HEIGHT * len(known), sharex=True, sharey="row")
+    for row, metric in zip(axes, known, strict=True):
+        for ax, part in zip(row, ("training", "validation"), strict=True):
+            for name, runs in arms.items():
+                _draw_mean(ax, runs, part, metric, palette.color(name), palette.line(name), f"{name} (n = {len(runs)})")
+            ax.set_title(f"{part} {metric}", fontsize=10)
+        row[0].set_ylabel(metric, fontsize=9)
+    for ax in axes[-1]:
+        ax.set_xlabel("passes (samples / n)", fontsize=9)
+    legend_below(fig, axes.flat[0])
+    return fig
+
+
+def _draw_mean(ax: Any, runs: Sequence[RunRecord], part: str, metric: str, color: str, line: str, label: str) -> None:
+    points = min(min(len(run.evaluations), len(run.history[metric])) for run in runs)
+    if part == "training":
+        values = [run.history[metric][:points] for run in runs]
+    else:
+        values = [[point.values.get(metric) for point in run.evaluations[:points]] for run in runs]
+    samples = [[point.samples / run.sizes.train for point in run.evaluations[:points]] for run in runs]
+    means = [estimates.mean(column, *estimates.share_bounds(metric)) for column in np.array(values, float).T]
+    x = np.median(np.array(samples, float), axis=0)
+    low = [item.value if item.low is None else item.low for item in means]
+    high = [item.value if item.high is None else item.high for item in means]
+    ax.plot(x, [item.value for item in means], line, color=color, label=label)
+    ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
