@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsel.core.filesystem.reading import shorten_path
-from batchsel.core.parameters import check_values
+from batchsel.core.parameters import check_values, convert_arguments, hints_of
 from batchsel.errors import UsageError, UserError, show, unknown_name
 
 _FILE = re.compile(r"^(?P<path>[^()]+\.py):(?P<call>.+)$", re.DOTALL)
@@ -48,6 +48,8 @@ class Call:
     def apply(self, target: Callable[..., Any]) -> Any:
         """Call a class or function with the arguments, after checking them against its signature.
 
+        Integers are converted where its annotations mean floats.
+
         Args:
             target: The class or function.
 
@@ -65,8 +67,10 @@ class Call:
         except ValueError:  # some functions in C do not state theirs
             signature = inspect.signature(lambda *arguments, **keywords: None)
         self.check_arguments(signature)
+        bound = signature.bind(*self.arguments, **self.keywords)
+        convert_arguments(bound, hints_of(target))
         try:
-            return target(*self.arguments, **self.keywords)
+            return target(*bound.args, **bound.kwargs)
         except UserError:
             raise
         except Exception as error:

@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from batchsel.core import call_syntax
+from batchsel.core.parameters.conversion import converted
 from batchsel.core.registry import Registry
 from batchsel.errors import UsageError
-from batchsel.optimizers.parameters import signature
+from batchsel.optimizers.parameters import HINTS, signature
 
 if TYPE_CHECKING:
     import keras
@@ -71,7 +72,8 @@ def build(text: str, learning_rate: float) -> keras.optimizers.Optimizer:
     """
     check(text)
     call = call_syntax.parse_call(text)
-    keywords = {**call.keywords, "learning_rate": learning_rate}
+    keywords = {name: converted(HINTS.get(name, Any), value) for name, value in call.keywords.items()}
+    keywords["learning_rate"] = float(learning_rate)
     try:
         return dataclasses.replace(call, keywords=keywords).apply(_load_class(call))
     except (TypeError, ValueError) as error:

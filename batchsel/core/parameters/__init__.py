@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from batchsel.core.parameters.conversion import converted
 from batchsel.core.timestamp import parse_passes
 from batchsel.errors import UsageError, show
 
@@ -89,10 +90,12 @@ class Accepts:
     Args:
         expected: Description, to follow "must be".
         accepts: Returns True for acceptable values of any type.
+        keeps_integers: True if an integer means something else than the same number as a float.
     """
 
     expected: str
     accepts: Callable[[Any], bool]
+    keeps_integers: bool = False
 
 
 def is_integer(value: Any) -> bool:
@@ -165,6 +168,7 @@ Interval = Annotated[
     Accepts(
         f"a positive whole number of steps up to {MOST_STEPS}, a share of a pass between 0 and 1, or None",
         _is_interval,
+        keeps_integers=True,
     ),
 ]
 """Steps between plans."""
@@ -320,7 +324,7 @@ def check_values(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]
 
 
 def check_fields(part: Any) -> None:
-    """Check the fields of a dataclass by their annotations.
+    """Check the fields of a dataclass by their annotations, and convert integers where floats are meant.
 
     Args:
         part: The object; its `name`, or that of its class, is in the message.
@@ -330,11 +334,15 @@ def check_fields(part: Any) -> None:
     """
     owner = getattr(part, "name", type(part).__name__)
     hints = _hints(type(part))
-    check_values(owner, {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}, hints)
+    values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    check_values(owner, values, hints)
+    for name, value in values.items():
+        if name in hints and (new := converted(hints[name], value)) is not value:
+            object.__setattr__(part, name, new)
 
 
 def checked(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Decorate a function so that its arguments are checked by their annotations.
+    """Decorate a function so that its arguments are checked, and integers converted, by their annotations.
 
     Args:
         function: The function; its name is in the message.
@@ -352,9 +360,33 @@ def checked(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Re
     def call(*arguments: _Arguments.args, **keywords: _Arguments.kwargs) -> _Result:
         bound = signature.bind(*arguments, **keywords)
         check_values(function.__name__, bound.arguments, _hints(function))
-        return function(*arguments, **keywords)
+        convert_arguments(bound, _hints(function))
+        return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+def convert_arguments(bound: inspect.BoundArguments, hints: Mapping[str, Any]) -> None:
+    """Convert integers among the arguments of a call where floats are meant.
+
+    Args:
+        bound: The arguments, changed in place; those that are not allowed stay as they are.
+        hints: Annotations by parameter.
+    """
+    for name, value in bound.arguments.items():
+        if name in hints and accepts(hints[name], value):
+            bound.arguments[name] = converted(hints[name], value)
+
+
+def hints_of(target: Any) -> dict[str, Any]:
+    """Return the annotations of the parameters of a function or class; those that cannot be read are left out.
+
+    Args:
+        target: The function or class.
+    """
+    if inspect.isclass(target):
+        return {**_hints(target), **_hints(target.__init__)}
+    return _hints(target) if inspect.isfunction(target) else {}
 
 
 @functools.lru_cache(maxsize=1024)
