@@ -10,6 +10,7 @@ _PUBLIC = {
     "Product": "base",
     "Schedule": "base",
     "accumulation_schedule": "accumulation",
+    "accumulation_version": "accumulation",
     "base_learning_rate": "text",
     "check": "text",
     "check_accumulation": "accumulation",

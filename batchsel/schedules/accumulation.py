@@ -23,7 +23,7 @@ _DIGITS = 20
 
 @dataclass(frozen=True, repr=False)
 class AccumulationSchedule:
-    """Number of batches whose gradients are summed for an update: `start`, times `factor` at each milestone.
+    """Number of batches whose gradients are summed for an update: `start`, multiplied by `factor` at each milestone.
 
     Without milestones this is plain gradient accumulation, for batches that do not fit into memory. With milestones,
     the batch of an update grows where the learning rate would otherwise fall; both shrink the noise of the updates by
@@ -34,31 +34,30 @@ class AccumulationSchedule:
     Size*, ICLR 2018, https://arxiv.org/abs/1711.00489.
 
     Args:
-        start: Batches of the first updates.
         factor: Growth at each milestone, at least 2.
         at: The milestones: shares of the budget in (0, 1], or texts such as "30 passes".
+        start: Batches of the first updates.
 
     Raises:
-        UsageError: If an argument is out of range, or an update would have more than 2^20 batches.
+        UsageError: If an argument is out of range, an update would have more than 2^20 batches, or a factor other than
+            2 has no milestones.
 
     Example:
-        >>> schedule = AccumulationSchedule(factor=5, at=[0.3, 0.6])
+        >>> schedule = AccumulationSchedule(5, at=[0.3, 0.6])
         >>> [int(schedule.batches(Timestamp.from_progress(p))) for p in (0.0, 0.3, 0.9)], schedule.max_batches
         ([1, 5, 25], 25)
     """
 
-    start: Annotated[int, Between(1, 2**20)] = 1
     factor: Annotated[int, Between(2, 2**20)] = 2
     at: Milestones = ()
+    start: Annotated[int, Between(1, 2**20)] = 1
     name: ClassVar[str] = "grow"
 
     def __post_init__(self) -> None:
         check_fields(self)
         object.__setattr__(self, "at", tuple(self.at))  # as a tuple, so that equal schedules compare equal
-        if not self.at:
-            object.__setattr__(
-                self, "factor", 2
-            )  # without milestones it has no effect; equal schedules must compare equal
+        if not self.at and self.factor != 2:
+            raise _useless_factor_error(self.factor)
         if self.max_batches > _MAX_BATCHES:
             count = show(self.max_batches)
             raise UsageError(f"grow: the last updates would have {count} batches; at most {_MAX_BATCHES} are allowed.")
@@ -92,7 +91,7 @@ def accumulation_schedule(value: Any) -> AccumulationSchedule | None:
     """Return the accumulation schedule that a number, a text or an object describes.
 
     Args:
-        value: An integer, an integer as text, a text such as "grow(factor=5, at=[0.3, 0.6])", an
+        value: An integer, an integer as text, a text such as "grow(5, at=[0.3, 0.6])", an
             `AccumulationSchedule`, or None.
 
     Returns:
@@ -103,24 +102,44 @@ def accumulation_schedule(value: Any) -> AccumulationSchedule | None:
 
     Example:
         >>> accumulation_schedule("4"), accumulation_schedule(1), accumulation_schedule("grow(at=[0.5])")
-        (4, None, grow(start=1, factor=2, at=(0.5,)))
+        (4, None, grow(factor=2, at=(0.5,), start=1))
     """
     if value is None:
         return None
     if isinstance(value, str):
         value = _parse(value)
     if isinstance(value, Integral) and not isinstance(value, bool):
-        value = AccumulationSchedule(int(value))
+        value = AccumulationSchedule(start=int(value))
     if not isinstance(value, AccumulationSchedule):
         raise _unusable_error(value)
     return None if value == AccumulationSchedule() else value
+
+
+def accumulation_version(text: str) -> str:
+    """Return the version of an accumulation schedule whose meaning has changed for the same text.
+
+    Args:
+        text: As for `accumulation_schedule`; one that cannot be read has no version.
+
+    Returns:
+        "grow 2" where parameters are given by position, of which the first was `start` once; else empty.
+
+    Example:
+        >>> accumulation_version("grow(2, at=[0.5])"), accumulation_version("grow(factor=2, at=[0.5])")
+        ('grow 2', '')
+    """
+    try:
+        call = call_syntax.parse_call(text)
+    except UsageError:
+        return ""
+    return f"{call.name} 2" if call.name == AccumulationSchedule.name and call.arguments else ""
 
 
 def check_accumulation(text: str) -> None:
     """Check a text for `accumulation_schedule`, without importing TensorFlow.
 
     Args:
-        text: As in "4" or "grow(factor=5, at=[0.3, 0.6])".
+        text: As in "4" or "grow(5, at=[0.3, 0.6])".
 
     Raises:
         UsageError: If it cannot be read.
@@ -144,11 +163,20 @@ def _parse(text: str) -> Any:
         raise _unusable_error(text) from None
     if call.name != AccumulationSchedule.name or call.path is not None:
         raise _unusable_error(text)
-    return call.apply(AccumulationSchedule)
+    found = call.apply(AccumulationSchedule)
+    if not found.at and (call.arguments or "factor" in call.keywords):
+        raise _useless_factor_error(found.factor)
+    return found
+
+
+def _useless_factor_error(factor: int) -> UsageError:
+    return UsageError(
+        f"grow: the factor {factor} has no effect without milestones. Name them, as in grow({factor}, at=[0.5, 0.75]),"
+        f" or say {factor} for that many batches in every update."
+    )
 
 
 def _unusable_error(value: Any) -> UsageError:
     return UsageError(
-        "the number of batches in an update must be a whole number, or grow(start=1, factor=2, at=[0.3, 0.6]);"
-        f" got {show(value)}."
+        f"the number of batches in an update must be a whole number, or grow(2, at=[0.3, 0.6]); got {show(value)}."
     )

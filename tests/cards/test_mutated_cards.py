@@ -31,7 +31,7 @@ TEXTS = [
     (selectors.check, "given('a|b.npy') | prune(0.5, below='mean') | keep(rescale=True, until=0.9)"),
     (schedules.check, "one_cycle(peak=0.05, momenta=[0.85, 0.95]) | warmup('5 passes', start='base')"),
     (schedules.base_learning_rate, "scale('linear', 256, 0.1) | step(at=[0.5, '8 passes'], times=0.1)"),
-    (schedules.check_accumulation, "grow(2, factor=3, at=[0.5, '3 passes'])"),
+    (schedules.check_accumulation, "grow(3, at=[0.5, '3 passes'], start=2)"),
     (schedules.check_accumulation, "4"),
     (AUGMENTATIONS.check, "crop(4, fill='reflect') | jitter(0.4, white=1.0) | mixup(0.2)"),
     (CURRICULA.check, "blur(sigma=1.0, until=0.2, size=5) | resolution(0.5, multiple=4)"),

@@ -19,20 +19,19 @@ from batchsel.schedules import AccumulationSchedule, accumulation_schedule, chec
         (1, None, None),
         ("1", None, None),
         (AccumulationSchedule(), None, None),
-        (4, AccumulationSchedule(4), "4"),
-        (" 4 ", AccumulationSchedule(4), "4"),
-        ("grow(4)", AccumulationSchedule(4), "4"),
-        ("grow(4, factor=5)", AccumulationSchedule(4), "4"),
+        (4, AccumulationSchedule(start=4), "4"),
+        (" 4 ", AccumulationSchedule(start=4), "4"),
+        ("grow(start=4)", AccumulationSchedule(start=4), "4"),
         ("grow", None, None),
         (
             "grow(factor=5, at=[0.3, 0.6])",
-            AccumulationSchedule(1, 5, (0.3, 0.6)),
-            "grow(start=1, factor=5, at=(0.3, 0.6))",
+            AccumulationSchedule(5, (0.3, 0.6), 1),
+            "grow(factor=5, at=(0.3, 0.6), start=1)",
         ),
         (
-            "grow(2, at=['30 passes'])",
-            AccumulationSchedule(2, at=["30 passes"]),
-            "grow(start=2, factor=2, at=('30 passes',))",
+            "grow(3, at=['30 passes'], start=2)",
+            AccumulationSchedule(3, ["30 passes"], 2),
+            "grow(factor=3, at=('30 passes',), start=2)",
         ),
     ],
 )
@@ -52,15 +51,18 @@ def test_every_form_of_accumulation_is_read_and_printed(value, expected, printed
     [
         (0, "grow: start must be a whole number of at least 1, got 0"),
         ("-2", "grow: start must be a whole number of at least 1, got -2"),
-        ("4.5", "must be a whole number, or grow(start=1, factor=2, at=[0.3, 0.6]); got '4.5'"),
+        ("4.5", "must be a whole number, or grow(2, at=[0.3, 0.6]); got '4.5'"),
         ("", "must be a whole number, or grow("),
         ("grwo(4)", "must be a whole number, or grow("),
         ("./mine.py:grow(4)", "must be a whole number, or grow("),
         (2.0, "must be a whole number, or grow("),
         (True, "must be a whole number, or grow("),
-        ("grow(2, 1, [0.5])", "grow: factor must be a whole number of at least 2, got 1"),
+        ("grow(1, [0.5])", "grow: factor must be a whole number of at least 2, got 1"),
         ("grow(at=0.5)", "grow: at must be a list of milestones"),
         ("grow(at=[1.5])", "grow: at must be a list of milestones"),
+        ("grow(4)", "grow: the factor 4 has no effect without milestones"),
+        ("grow(2)", "say 2 for that many batches in every update"),
+        ("grow(factor=5, start=4)", "grow: the factor 5 has no effect without milestones"),
         ("grow(by=2)", "unknown parameter of grow 'by'"),
         ("grow(factor=1000, at=[0.1, 0.2, 0.3])", "the last updates would have 1000000000 batches"),
     ],
@@ -73,7 +75,7 @@ def test_accumulation_that_cannot_be_read_is_refused(value, message):
 
 @pytest.mark.parametrize("jit_compile", [None, False, True])
 def test_batches_grow_at_each_milestone_in_every_mode(jit_compile):
-    grow = AccumulationSchedule(2, 3, [0.25, "15 passes", 0.5])
+    grow = AccumulationSchedule(3, [0.25, "15 passes", 0.5], start=2)
 
     def batches(progress):
         return grow.batches(Timestamp.from_progress(progress, progress * 20))
@@ -88,6 +90,7 @@ def test_batches_grow_at_each_milestone_in_every_mode(jit_compile):
 milestones = st.lists(st.floats(0, 1, exclude_min=True) | st.sampled_from(["0.5 passes", "30 passes"]), max_size=4)
 
 
-@given(st.builds(AccumulationSchedule, st.integers(1, 64), st.integers(2, 8), milestones))
-def test_printed_accumulation_is_read_back(grow):
+@given(st.integers(2, 8), milestones, st.integers(1, 64))
+def test_printed_accumulation_is_read_back(factor, at, start):
+    grow = AccumulationSchedule(factor if at else 2, at, start)
     assert (accumulation_schedule(repr(grow)) or AccumulationSchedule()) == grow

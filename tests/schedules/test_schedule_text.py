@@ -122,7 +122,7 @@ def test_objects_and_functions_become_schedules():
     assert schedule(None) is None
     assert schedule(Cosine) == Cosine()
     assert isinstance(schedule(math.sqrt), FunctionSchedule)
-    for value in (0.5, ["cosine"], dict, AccumulationSchedule(4)):
+    for value in (0.5, ["cosine"], dict, AccumulationSchedule(start=4)):
         with pytest.raises(UsageError, match="must be a text such as 'cosine | warmup"):
             schedule(value)
     with pytest.raises(UsageError, match="pass it to the optimizer as its learning rate"):

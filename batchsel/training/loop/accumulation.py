@@ -22,7 +22,7 @@ class GradientAccumulator:
         variables: The trainable variables.
 
     Example:
-        >>> accumulator = GradientAccumulator(AccumulationSchedule(2), [tf.Variable([0.0])])
+        >>> accumulator = GradientAccumulator(AccumulationSchedule(start=2), [tf.Variable([0.0])])
         >>> for gradient, count in ((1.0, 3.0), (5.0, 1.0)):
         ...     accumulator.add([tf.constant([gradient])], tf.constant(count), Timestamp.from_progress(0.0))
         >>> bool(accumulator.due()), accumulator.take()[0].numpy().tolist()
