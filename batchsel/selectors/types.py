@@ -127,9 +127,16 @@ class TrainAuxiliary(Protocol):
     """A function that trains an auxiliary model, on the clock; an argument of `Selector.prepare`."""
 
     def __call__(
-        self, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+        self,
+        rows: np.ndarray,
+        seed: int,
+        passes: float,
+        *,
+        width: float = 1.0,
+        every_pass: bool = False,
+        scored: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Train a fresh model of the same architecture and return the losses of all samples.
+        """Train a fresh model of the same architecture and return the losses of all samples, or of some.
 
         Args:
             rows: ``int[k]`` samples to train on.
@@ -137,8 +144,9 @@ class TrainAuxiliary(Protocol):
             passes: Passes over them.
             width: Factor of the units and filters of its layers.
             every_pass: Whether to score after every pass rather than only at the end.
+            scored: ``int[s]`` samples to score; None for all.
 
         Returns:
-            ``float32[n]`` losses; ``float32[passes, n]`` with `every_pass`.
+            ``float32[s]`` losses, with s = n for all; ``float32[passes, s]`` with `every_pass`.
         """
         ...

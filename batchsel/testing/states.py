@@ -127,9 +127,16 @@ def check_prepare(selector: Selector) -> None:
     state = selector.init(N)
 
     def train_auxiliary(
-        rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+        rows: np.ndarray,
+        seed: int,
+        passes: float,
+        *,
+        width: float = 1.0,
+        every_pass: bool = False,
+        scored: np.ndarray | None = None,
     ) -> np.ndarray:
-        shape = (int(passes), N) if every_pass else (N,)
+        count = N if scored is None else len(scored)
+        shape = (int(passes), count) if every_pass else (count,)
         return np.random.default_rng(seed).exponential(size=shape).astype(np.float32)
 
     after = selector.prepare(state, train_auxiliary, 0)

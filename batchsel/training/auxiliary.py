@@ -50,7 +50,7 @@ class AuxiliaryTrainer(Protocol):
 
 
 ScoreBlock = Callable[[Samples, tf.Tensor], tf.Tensor]
-"""Losses ``float32[b]`` of the b samples from a position on, which wraps around."""
+"""Losses ``float32[b]`` of the samples ``int32[b]``."""
 
 
 class AuxiliaryModels:
@@ -90,24 +90,35 @@ class AuxiliaryModels:
         tf.nest.map_structure(lambda variable, value: variable.assign(value), stored, state)
 
     def _train(
-        self, data: Samples, rows: np.ndarray, seed: int, passes: float, *, width: float = 1.0, every_pass: bool = False
+        self,
+        data: Samples,
+        rows: np.ndarray,
+        seed: int,
+        passes: float,
+        *,
+        width: float = 1.0,
+        every_pass: bool = False,
+        scored: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Train an auxiliary model, and score all samples by it; see `batchsel.selectors.types.TrainAuxiliary`."""
+        """Train an auxiliary model, and score samples by it; see `batchsel.selectors.types.TrainAuxiliary`."""
         trainer, score = self._get_trainer(width, min(self._engine.batch_size, len(rows)))
-        n = int(tf.nest.flatten(data.x)[0].shape[0])
+        chosen = np.arange(int(tf.nest.flatten(data.x)[0].shape[0])) if scored is None else scored
+        count, size = len(chosen), trainer.batch_size
+        # Padded to whole blocks, so that all have the shape that was traced.
+        blocks = np.resize(chosen, [-(-count // size), size]).astype(np.int32)
         part = gather_rows(data, tf.constant(rows, tf.int32))
         lr_controller = trainer.engine.step.lr_controller
         initial_rate = self._engine.step.lr_controller.initial_rate
         trainer.reset(seed, learning_rate=None if lr_controller.schedule is None else initial_rate)
         with self._clock.section("tracing"):
             trainer.engine.build(part)
-            score(data, tf.constant(0)).numpy()
+            score(data, tf.constant(blocks[0])).numpy()
         losses = []
 
         def score_all(epoch: int, logs: dict[str, float] | None = None) -> None:
             with self._clock.section(TRAINING):
-                starts = range(0, n, trainer.batch_size)
-                losses.append(np.concatenate([score(data, tf.constant(start)).numpy() for start in starts])[:n])
+                found = [score(data, tf.constant(block)).numpy() for block in blocks]
+                losses.append(np.concatenate(found)[:count])
 
         callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=score_all)] if every_pass else []
         trainer.fit(part.x, part.y, passes=passes, sample_weight=part.sample_weight, callbacks=callbacks, verbose=0)
@@ -115,7 +126,7 @@ class AuxiliaryModels:
             score_all(0)
         self._clock.nanoseconds[TRAINING] += trainer.clock.nanoseconds[TRAINING]
         share = trainer.model.count_params() / self._engine.model.count_params()
-        forward_passes = _FORWARDS * trainer.counts["samples"] + n * len(losses)
+        forward_passes = _FORWARDS * trainer.counts["samples"] + count * len(losses)
         self._engine.loop.add_scored(math.ceil(share * forward_passes))
         return np.stack(losses) if every_pass else losses[0]
 
@@ -126,8 +137,7 @@ class AuxiliaryModels:
             trainer = self._make_trainer(_copy(self._engine.model, width), batch_size)
             step = trainer.engine.step
 
-            def score(data: Samples, start: tf.Tensor) -> tf.Tensor:
-                indices = (start + tf.range(batch_size)) % tf.nest.flatten(data.x)[0].shape[0]
+            def score(data: Samples, indices: tf.Tensor) -> tf.Tensor:
                 return step.score(Batch(indices, tf.ones([batch_size]), *gather_rows(data, indices))).loss
 
             self._trainers[key] = trainer, tf.function(score, autograph=False)

@@ -71,10 +71,11 @@ class RHOLoss(Pooled):
         first = np.zeros(n, bool)
         first[np.random.default_rng(seed).permutation(n)[: (n + 1) // 2]] = True
         halves = [np.flatnonzero(first), np.flatnonzero(~first)]
-        by_first, by_second = (
-            train_auxiliary(half, seed + 1 + place, self.passes) for place, half in enumerate(halves)
-        )
-        return _State(tf.constant(np.where(first, by_second, by_first), tf.float32), tf.constant(True))
+        losses = np.zeros(n, np.float32)
+        for place, half in enumerate(halves):
+            other = halves[1 - place]
+            losses[other] = train_auxiliary(half, seed + 1 + place, self.passes, scored=other)
+        return _State(tf.constant(losses), tf.constant(True))
 
     def choose(self, state: _State, candidates: SampleStats, context: Context) -> Selection:
         """Choose the rows of largest reducible loss."""
