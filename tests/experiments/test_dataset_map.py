@@ -28,21 +28,18 @@ def test_statistics_of_a_sample_equal_those_of_numpy():
         batch = example_stats(indices, np.ones(10), selector.signals, seed=step)
         state = selector.update(state, batch, example_context(N, 10, step=step, progress=step / 12))
         for place, i in enumerate(indices):
-            values = (batch.probability, batch.correct, batch.gradient_norm)
-            rows[i].append([float(value[place]) for value in values] + [step / 12 <= 0.5])
+            rows[i].append([float(value[place]) for value in (batch.probability, batch.correct)])
     state = tf.nest.map_structure(lambda leaf: leaf.numpy(), state)
     for i, history in enumerate(rows):
-        table = np.array(history).reshape(-1, 4)
+        table = np.array(history).reshape(-1, 2)
         assert state.times[i] == len(table)
         if not len(table):
             continue
-        probability, right, error, early = table.T
+        probability, right = table.T
         assert state.confidence[i] == pytest.approx(probability.mean(), abs=1e-5)
         assert np.sqrt(state.squares[i] / len(table)) == pytest.approx(probability.std(), abs=1e-4)
         assert state.right[i] == right.sum()
         assert state.forgotten[i] == np.sum((right[:-1] == 1) & (right[1:] == 0))
-        if early.any():
-            assert state.error[i] == pytest.approx(error[early == 1].mean(), abs=1e-5)
 
 
 def test_wrong_labels_are_found(monkeypatch):

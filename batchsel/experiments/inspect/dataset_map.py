@@ -15,6 +15,7 @@ from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec
+from batchsel.training.diagnostics.gradient_norms import EarlyGradientNorms
 
 _SUMMED = ("times", "forgotten")
 
@@ -33,9 +34,10 @@ class DatasetMap(NamedTuple):
     correctness: np.ndarray
     """Share of times that it was classified correctly."""
     forgotten: np.ndarray
-    """Forgetting events, wrong after right, of all models together."""
+    """Forgetting events, wrong after right, of all models together; where a model was never right, the times that it
+    was trained on, which no other sample reaches."""
     el2n: np.ndarray
-    """Mean norm of p − y early in training."""
+    """Norm of p − y under the model early in training."""
     loss: np.ndarray
     """Last known loss."""
 
@@ -70,9 +72,9 @@ def _combine(maps: list[DatasetMap], column: str) -> np.ndarray:
 def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     x, y = load_arrays(dataset.train)
-    trainer.fit(x, y, **Budget.parse(spec.budget).fit_options(len(y)), verbose=0)
-    state = [leaf.numpy() for leaf in trainer.loop.state.state]
-    times, confidence, squares, right, forgotten, _, error, _ = state
+    early = EarlyGradientNorms(trainer, x, y, trainer.selector.early)
+    trainer.fit(x, y, **Budget.parse(spec.budget).fit_options(len(y)), callbacks=[early], verbose=0)
+    times, confidence, squares, right, forgotten, _ = [leaf.numpy() for leaf in trainer.loop.state.state]
     seen = np.maximum(times, 1)
     return DatasetMap(
         np.asarray(y).reshape(len(y), -1)[:, 0],
@@ -80,8 +82,8 @@ def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
         confidence,
         np.sqrt(np.maximum(squares, 0) / seen),
         right / seen,
-        forgotten.astype(int),
-        error,
+        np.where(right > 0, forgotten, times).astype(int),
+        early.norms,
         trainer.losses,
     )
 
