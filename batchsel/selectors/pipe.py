@@ -56,7 +56,7 @@ class Modifier(Part):
     Example:
         >>> from batchsel.selectors import LossEMA, Warmup
         >>> LossEMA() | Warmup(passes=1)
-        loss_ema(decay=0.9) | warmup(passes=1)
+        loss_ema(decay=0.9) | warmup(passes=1.0, most=1.0)
     """
 
     uses_training_losses: bool = False
@@ -124,7 +124,7 @@ class Pipe(Selector):
     Example:
         >>> from batchsel.selectors import LossEMA, Mix, Warmup
         >>> LossEMA(0.9) | Warmup(1) | Mix(0.1)
-        loss_ema(decay=0.9) | warmup(passes=1) | mix(uniform=0.1)
+        loss_ema(decay=0.9) | warmup(passes=1.0, most=1.0) | mix(uniform=0.1)
     """
 
     name = "pipe"

@@ -7,6 +7,7 @@ families for listing: a name that stands in none is found all the same and liste
 from __future__ import annotations
 
 from batchsel.core.registry import Registry
+from batchsel.errors import UsageError
 
 _FAMILIES = {
     "order": ["random", "fixed", "with_replacement", "rs2", "growing", "stratified", "mapping"],
@@ -78,6 +79,23 @@ _FAMILIES = {
     ],
     "draw": ["proportional", "explore_exploit", "weighted", "hardest", "keep", "reweigh"],
 }
+PLAN_VERSIONS = {
+    "rs2": 2,
+    "seta": 2,
+    "difficulty_window": 2,
+    "ies": 2,
+    "active_bias": 2,
+    "recency_bias": 2,
+    "prediction_entropy": 2,
+    "ada_boundary": 2,
+    "boundary": 2,
+    "ordered_sgd": 2,
+    "composer_backprop": 2,
+}
+"""Versions of the parts that plan other batches than they did when they were first recorded, for the same text.
+
+Whoever changes the plans of a part raises its number here, so that runs recorded before are not taken for new ones.
+"""
 REGISTRY = Registry(
     "selector",
     [f"{__package__}.{folder}" for folder in ("methods", "scores", "modifiers", "draws")],
@@ -91,3 +109,23 @@ Example:
     >>> REGISTRY.find("smart").family
     'history'
 """
+
+
+def plan_version(text: str) -> str:
+    """Return the versions of the parts of a selector whose plans have changed.
+
+    Args:
+        text: The selector in text form; one that cannot be read has no version.
+
+    Returns:
+        As in "rs2 2"; empty if no plans have changed.
+
+    Example:
+        >>> plan_version("ies(0.01)"), plan_version("loss_ema | mix(0.2)")
+        ('ies 2', '')
+    """
+    try:
+        names = dict.fromkeys(call.name for call in REGISTRY.parse_calls(text) if call.path is None)
+    except UsageError:
+        return ""
+    return ", ".join(f"{name} {PLAN_VERSIONS[name]}" for name in names if name in PLAN_VERSIONS)

@@ -27,6 +27,7 @@ from batchsel.training.loop.data_feed import DataFeed, make_feed
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
+from batchsel.training.runtime.part_texts import part_texts, rewritten
 from batchsel.transforms import augmentation, curricula
 
 
@@ -77,9 +78,9 @@ class Trainer(RunResults):
             Evaluation, and selectors that score pools, see the plain samples.
         curriculum: Changes of the samples that depend on time, after `augment`, such as
             "blur(sigma=1.0, until=0.2)"; see `batchsel.transforms.curricula.resolve`.
-        accumulate: Batches of an update: a number, or one that grows as in "grow(2, at=[0.5, 0.75])". The gradients are
-            averaged over all samples of these batches. The last update of the budget uses the batches that are left; a
-            run that ends earlier discards gradients that are not applied yet.
+        accumulate: Batches of an update: a number, or one that doubles as in "grow(2, at=[0.5, 0.75])". The gradients
+            are averaged over all samples of these batches. The last update of the budget uses the batches that are
+            left; a run that ends earlier discards gradients that are not applied yet.
 
     Raises:
         UserError: If the model is not compiled, or overrides how Keras trains; or if `augment` mixes samples (mixup,
@@ -313,7 +314,7 @@ class Trainer(RunResults):
         meta = checkpoint.read(path).meta
         if not {"settings", "n", "seed", "nanoseconds", "progress"} <= set(meta):
             raise UserError(f"{path} is not a checkpoint of a trainer: its record has no settings.")
-        checkpoint.check_settings(path, meta["settings"], self._settings())
+        checkpoint.check_settings(path, rewritten(meta["settings"]), self._settings())
         self._checkpoint = path
 
     def _restore(self, path: Path) -> None:
@@ -334,6 +335,5 @@ class Trainer(RunResults):
 
     def _settings(self) -> dict[str, Any]:
         parts = {"augment": self.augmentation, "curriculum": self.curricula, "accumulate": self.accumulation_schedule}
-        parts |= {"schedule": self.schedule}
-        texts = {name: None if part is None else repr(part) for name, part in parts.items()}
-        return {"selector": repr(self.selector), "batch_size": self.batch_size, **texts}
+        parts |= {"selector": self.selector, "schedule": self.schedule}
+        return {"batch_size": self.batch_size, **part_texts(parts)}

@@ -95,7 +95,7 @@ def test_pressure_is_the_largest_ratio_of_two_probabilities():
 def test_ada_boundary_scores_closeness_to_the_boundary(side):
     selector, state, table = state_after(f"ada_boundary({side!r})", signal="boundary_distance")
     last = np.array([column[~np.isnan(column)][-1] if not np.isnan(column).all() else np.nan for column in table.T])
-    relative = last / np.nanmax(np.abs(last))
+    relative = last / (np.sqrt(2) / 3)  # three classes
     expected = {"near": 1 - np.abs(relative), "hard": (1 - relative) / 2, "easy": (1 + relative) / 2}[side]
     np.testing.assert_allclose(scores_of(selector, state), np.where(np.isnan(last), np.inf, expected), rtol=1e-5)
 

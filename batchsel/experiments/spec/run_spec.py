@@ -32,6 +32,7 @@ from batchsel.experiments.spec.settings import (
     setting,
     within,
 )
+from batchsel.selectors.registry import plan_version
 
 COMPILE_MODES = ("auto", "graph", "xla")
 MOST_EVALUATIONS = 1_000_000
@@ -213,8 +214,16 @@ class RunSpec:
         recompiles=False,
         changes_data=True,
     )
+    plan_version: str = setting(
+        "",
+        help="Versions of the parts of selector and accumulation that have changed since they were first recorded.",
+        option=None,
+        recompiles=False,
+    )
 
     def __post_init__(self) -> None:
+        versions = plan_version(str(self.selector)), schedules.accumulation_version(str(self.accumulate))
+        object.__setattr__(self, "plan_version", ", ".join(filter(None, versions)))
         problems = [
             problem for each in declared_settings(type(self)) for problem in each.problems(getattr(self, each.name))
         ]

@@ -32,7 +32,7 @@ def curriculum(
     Args:
         start: Share of the data at the start, in (0, 1].
         end: Progress from which all data are in use, in (0, 1].
-        form: "exponential", "linear" or "step".
+        form: "exponential" (geometric), "linear" or "step", as in `Pacing`.
         order: "easy" or "hard" first.
         difficulty: File of difficulties, as for `PrecomputedScores`; None for the last losses of the model itself.
 

@@ -15,7 +15,8 @@ def evolved_sampling(fast: ShareBelowOne = 0.2, slow: ShareBelowOne = 0.9, every
     Formula: ``evolved(fast, slow) | proportional(every)``.
     Cost: two floats a sample, O(n) for each plan, no extra forward pass. Biased toward high and rising loss.
     Source: *Evolved Sampling*, 2025, https://arxiv.org/abs/2509.23461, known here from its abstract; reported there: up
-    to 45 % less time. A port of the idea: the paper draws within batches, this from all data.
+    to 45 % less time. A port of the idea: the paper draws within batches, this from all data, and the plain first and
+    last phases of the paper are absent here: `evolved | warmup(1)` has the first of them.
 
     Args:
         fast: Weight of the average in the score, in [0, 1).

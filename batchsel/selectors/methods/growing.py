@@ -28,7 +28,7 @@ class Growing(Selector):
     Args:
         start: Share of the data at the start, in (0, 1].
         end: Progress from which all data are in use, in (0, 1].
-        form: "exponential", "linear" or "step".
+        form: "exponential" (geometric), "linear" or "step", as in `Pacing`.
 
     Raises:
         UsageError: If a parameter lies outside its range.

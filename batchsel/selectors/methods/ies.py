@@ -12,20 +12,21 @@ from batchsel.selectors.ops.sampling import partition_kept, rest_scored, scatter
 from batchsel.selectors.types import Context, Plan, SampleStats
 
 _LOSSES = 5
-_FEWEST = 3
+_FEWEST = 6
+"""Losses from which on a sample can be mastered: the authors wait for four second differences."""
 
 
 @dataclass(frozen=True, repr=False)
 class IES(Selector):
     """A pass without the samples whose loss has settled, which are only scored.
 
-    Formula: with the last losses ℓ of sample i, the second difference is Δ² = ℓ₋₀ − 2 ℓ₋₁ + ℓ₋₂; if the mean of the
-    last three of them (fewer at first) lies within ±threshold, the sample is mastered and left out of the next pass.
-    Mastered samples are scored at the end of each pass and come back when their loss changes.
+    Formula: with the last losses ℓ of sample i, the second difference is Δ² = ℓ₋₀ − 2 ℓ₋₁ + ℓ₋₂. From the sixth loss
+    on, the sample is mastered and left out of the next pass if the mean of the last three |Δ²| lies below the
+    threshold. Mastered samples are scored at the end of each pass and come back when their loss changes.
     Cost: six numbers a sample, O(n) a pass; a forward pass for each mastered sample, counted as scored. If
     `refresh` is false, they are not scored and never come back. Biased.
     Source: S. Yuan et al., *Instance-dependent Early Stopping*, ICLR 2025, https://arxiv.org/abs/2502.07547; reported
-    there: 10 to 50 % fewer backward passes.
+    there: 10 to 50 % fewer backward passes. If all samples are mastered, all are trained on; the authors' code ends.
 
     Args:
         threshold: Above 0; the paper has 0.001 on CIFAR-10 and 0.002 on CIFAR-100.
@@ -70,8 +71,5 @@ class IES(Selector):
         return rest_scored(rows, kept, context.batch_size, tf.ones([]), tf.constant(self.refresh))
 
     def _mastered(self, losses: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        curvatures = losses[:, :-2] - 2 * losses[:, 1:-1] + losses[:, 2:]
-        known = tf.range(_LOSSES - 2)[None] < count[:, None] - 2
-        total = tf.reduce_sum(tf.where(known, curvatures, 0.0), axis=1)
-        mean = total / tf.cast(tf.clip_by_value(count - 2, 1, _LOSSES - 2), tf.float32)
-        return (count >= _FEWEST) & (tf.abs(mean) < self.threshold)
+        curvatures = tf.abs(losses[:, :-2] - 2 * losses[:, 1:-1] + losses[:, 2:])
+        return (count >= _FEWEST) & (tf.reduce_mean(curvatures, axis=1) < self.threshold)

@@ -19,7 +19,7 @@ def variance_ratio(norms: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         valid: ``bool[B]``.
 
     Returns:
-        ``float32[]``, at least 1, and 1 for equal norms.
+        ``float32[]``, at least 1, and 1 for equal norms, also if all are 0.
 
     Example:
         >>> float(variance_ratio(tf.constant([2.0, 2.0]), tf.constant([True, True])))
@@ -27,8 +27,8 @@ def variance_ratio(norms: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     """
     real = tf.cast(valid, tf.float32)
     count = tf.maximum(tf.reduce_sum(real), 1.0)
-    chances = real * norms
-    chances /= tf.maximum(tf.reduce_sum(chances), 1e-12)
+    total = tf.reduce_sum(real * norms)
+    chances = tf.where(total > 0, real * norms / tf.where(total > 0, total, 1.0), real / count)
     squares = tf.reduce_sum(tf.square(chances))
     gained = tf.reduce_sum(real * tf.square(chances - 1 / count)) / tf.maximum(squares, 1e-12)
     return 1 / tf.sqrt(tf.maximum(1 - gained, 1e-6))

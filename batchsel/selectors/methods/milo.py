@@ -23,7 +23,8 @@ class MILO(Pooled):
     Cost: B forward passes a step, counted as samples scored, and O(b B) for the choice; no state. Biased.
     Source: K. Killamsetty et al., *MILO: Model-Agnostic Subset Selection Framework for Efficient Model Training and
     Tuning*, NeurIPS 2023, https://arxiv.org/abs/2301.13287. A port of its functions and of their order: there they
-    choose from the whole data set before training, by features of a pretrained model.
+    choose from the whole data set before training, by features of a pretrained model, and the later subsets are drawn
+    at random by the gains of the greedy choice; here no row is drawn at random.
 
     Args:
         pool: Size of a pool in batches, at least 1.

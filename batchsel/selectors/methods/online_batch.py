@@ -39,7 +39,7 @@ def online_batch(
 
     Example:
         >>> online_batch()
-        last_loss | rank_pressure(start=100.0, end=1.0) | warmup(passes=1) | proportional(every=0.125)
+        last_loss | rank_pressure(start=100.0, end=1.0) | warmup(passes=1.0, most=1.0) | proportional(...)
     """
     return LastLoss() | RankPressure(start, end) | Warmup(warmup) | Proportional(every)
 

@@ -15,20 +15,23 @@ from batchsel.selectors.scores.last_loss import LastLoss
 @checked
 def seta(
     r: ShareBelowOne = 0.1,
-    groups: Annotated[int, Between(1, 4096)] = 10,
+    groups: Annotated[int, Between(1, 256)] = 10,
     alpha: PositiveShare = 0.7,
     delta: Share = 0.875,
 ) -> Part:
     """Slide a window over groups of similar loss from easy to hard, and leave out a random share.
 
     Formula: ``last_loss | difficulty_window(groups, alpha) | thin(r) | keep(until=delta)``.
-    Cost: no state of its own, O(n · groups) a pass, no extra forward pass. Biased toward each range of losses in turn.
+    Cost: no state of its own, O(n log n) a pass, no extra forward pass. Biased toward each range of losses in turn.
     Source: *SeTa: scale efficient training*, CVPR 2025, https://arxiv.org/abs/2503.13385; reported there: up to half of
-    the cost saved without loss of accuracy. There the last phase trains on a random subset; here on all data.
+    the cost saved without loss of accuracy. There a pass
+    leaves out an exact number of samples before it groups the others, and the last phase trains on a random share of
+    1 − r. Here each sample is left out by itself, whichever its group, and the last phase holds all data, as for the
+    other methods that prune; a share r of it is not saved.
 
     Args:
         r: Share left out at random, in [0, 1).
-        groups: Groups of similar loss, at least 1.
+        groups: Groups of similar loss, from 1 to 256.
         alpha: Share of the groups in the window, in (0, 1].
         delta: Progress from which all data are used, in [0, 1].
 

@@ -13,33 +13,50 @@ from batchsel.selectors.base import State
 from batchsel.selectors.pipe import Modifier
 from batchsel.selectors.types import Context
 
+MOST_WARMUP = 0.5
+"""Progress at which the warmup of methods ends at the latest that papers give ten passes and more."""
+
 
 @dataclass(frozen=True, repr=False)
 class Warmup(Modifier):
     """Equal scores for all samples during the first passes; unseen samples still come first.
 
-    Formula: s_i ← 1 while samples trained on < passes · n.
+    Formula: s_i ← 1 while samples trained on < passes · n, and progress < most.
     Cost: none.
     Source: the warmup epochs of I. Loshchilov and F. Hutter, *Online Batch Selection*, 2015, and others.
 
     Args:
         passes: Length of the warmup in passes over the data, at least 0.
+        most: Progress at which it ends at the latest, in [0, 1].
 
     Raises:
-        UsageError: If `passes` is negative.
+        UsageError: If a parameter lies outside its range.
 
     Example:
         >>> Warmup(2)
-        warmup(passes=2)
+        warmup(passes=2.0, most=1.0)
     """
 
     name = "warmup"
     passes: Amount = 1
+    most: Share = 1.0
 
     def modify(self, scores: tf.Tensor, context: Context, state: State = ()) -> tf.Tensor:
         """Return ones (infinities kept) during the warmup, the scores after it."""
         equal = tf.where(tf.math.is_inf(scores), scores, tf.ones_like(scores))
-        return tf.where(context.passes < self.passes, equal, scores)
+        return tf.where(is_warmup(self.passes, self.most, context), equal, scores)
+
+
+def is_warmup(passes: float, most: float, context: Context) -> tf.Tensor:
+    """Return ``bool[]``, true during a warmup.
+
+    Args:
+        passes: Its length in passes over the data.
+        most: Progress at which it ends at the latest; 1 for none.
+        context: The run at this step.
+    """
+    early = context.passes < passes
+    return early & (context.progress < most) if most < 1 else early
 
 
 @dataclass(frozen=True, repr=False)

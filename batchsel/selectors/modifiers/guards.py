@@ -66,7 +66,7 @@ class Coverage(Modifier):
 
     Example:
         >>> Coverage()
-        coverage(passes=3)
+        coverage(passes=3.0)
     """
 
     name = "coverage"

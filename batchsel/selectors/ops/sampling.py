@@ -291,6 +291,30 @@ def rest_scored(order: tf.Tensor, count: tf.Tensor, batch_size: int, weight: tf.
     return Plan(indices, weights, training + tf.where(score, scoring, 0))
 
 
+def successive(shares: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
+    """Draw all samples one after the other without replacement, each in proportion to its share of what is left.
+
+    The times at which independent exponential clocks ring whose rates are the shares are in this order.
+    Source: P. S. Efraimidis and P. G. Spirakis, *Weighted Random Sampling with a Reservoir*, 2006.
+
+    Args:
+        shares: ``float64[n]``, not negative; those of share 0 come last, in their order.
+        rng: Random numbers.
+        stream: Name of the stream.
+
+    Returns:
+        ``int32[n]`` sample numbers in the order in which they were drawn.
+
+    Example:
+        >>> successive(tf.constant([0.0, 2.0, 0.0], tf.float64), Rng(0, 0), "example").numpy().tolist()
+        [1, 0, 2]
+    """
+    words = tf.bitcast(rng.bits([static_size(shares)], stream), tf.uint32)
+    chances = (tf.cast(words, tf.float64) + 0.5) * 2.0**-32
+    times = -tf.math.log(chances) / tf.where(shares > 0, shares, 1.0)
+    return tf.argsort(tf.where(shares > 0, times, float("inf")), stable=True)
+
+
 def scatter_update(state: tf.Tensor, indices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Write rows into per-sample state, in place where TensorFlow can.
 

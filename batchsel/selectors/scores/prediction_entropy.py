@@ -9,6 +9,7 @@ from typing import Annotated
 import tensorflow as tf
 
 from batchsel.core.parameters import INT32, Between
+from batchsel.selectors.ops.classes import number_of_classes
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, SampleStats
@@ -19,14 +20,15 @@ class PredictionEntropy(Score):
     """Entropy, from 0 to 1, of the latest classes predicted for a sample; unseen samples come first.
 
     Formula: with the last `window` predicted classes of sample i (fewer at first) and their shares p_c, s_i = −Σ_c p_c
-    ln p_c / ln(classes).
+    ln p_c / ln(classes), at most 1.
     Cost: window + 1 integers a sample, O(n · window²) for each plan, no extra forward pass. Needs class labels.
     Source: H. Song et al., *Carpe Diem, Seize the Samples Uncertain "At the Moment" for Adaptive Batch Selection*,
     CIKM 2020, https://arxiv.org/abs/1911.08050
 
     Args:
         window: Number of latest predictions, at least 2.
-        classes: Number of classes, at least 2.
+        classes: Number of classes, at least 2; None for that of the labels, or where data are streamed the highest
+            class predicted so far plus one.
 
     Raises:
         UsageError: If a parameter is too small.
@@ -38,7 +40,7 @@ class PredictionEntropy(Score):
 
     name = "prediction_entropy"
     window: Annotated[int, Between(2, 256)] = 10
-    classes: Annotated[int, Between(2, INT32)] = 10
+    classes: Annotated[int, Between(2, INT32)] | None = None
     signals = ("predicted",)
 
     def init(self, n: int) -> tf.Tensor:
@@ -63,5 +65,14 @@ class PredictionEntropy(Score):
             count = tf.reduce_sum(tf.cast(labels == label, tf.float32), axis=1)
             share = count / tf.maximum(size, 1)
             entropy -= tf.where(label[:, 0] >= 0, tf.math.log(tf.maximum(share, 1e-9)), 0.0)
-        entropy /= tf.maximum(size, 1) * math.log(self.classes)
+        entropy /= tf.maximum(size, 1) * self._most(labels, context)
         return tf.where(size > 0, tf.clip_by_value(entropy, 0, 1), float("inf"))
+
+    def _most(self, labels: tf.Tensor, context: Context) -> tf.Tensor:
+        """Return the entropy of equal shares of all classes, ``float32[]``."""
+        if self.classes is not None:
+            return tf.constant(math.log(self.classes), tf.float32)
+        classes = number_of_classes(context)
+        if classes is None:
+            classes = tf.cast(tf.maximum(tf.reduce_max(labels) + 1, 2), tf.float64)
+        return tf.cast(tf.math.log(classes), tf.float32)
