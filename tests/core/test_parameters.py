@@ -138,6 +138,24 @@ def test_values_at_the_bounds_build(kind, name):
             build(kind, name, {key: value})
 
 
+def integers_within(hint):
+    """Yield integers that a number with bounds may be."""
+    for base, fact in facts(hint):
+        if base is float and isinstance(fact, Between):
+            yield from (value for value in (0, 1, 2, 10) if fact.holds(value))
+
+
+@pytest.mark.parametrize(("kind", "name"), [pair for pair in NAMES if pair[0] != "model"])
+def test_integers_become_floats_where_floats_are_meant(kind, name):
+    for key, hint in parameters(kind, name).items():
+        for value in integers_within(hint) if (name, key) not in LINKED else ():
+            (call,) = REGISTRIES[kind].parse_calls(f"{name}({key}={value})")
+            built = call.apply(REGISTRIES[kind].load(name)), build(kind, name, {key: value})
+            assert repr(built[0]) == repr(built[1]) == repr(build(kind, name, {key: float(value)}))
+            if dataclasses.is_dataclass(built[0]) and hasattr(built[0], key):
+                assert isinstance(getattr(built[0], key), float)
+
+
 def test_every_size_of_a_model_has_an_upper_bound():
     for name in models.REGISTRY.built_in_entries:
         for key, hint in parameters("model", name).items():

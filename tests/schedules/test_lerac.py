@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.schedules import LeRaC, schedule
+from batchsel.schedules.registry import REGISTRY
 
 RATE = 0.1
 
@@ -182,3 +183,13 @@ def test_impossible_parameters_are_refused(parameters, message):
         LeRaC(**parameters)
     assert str(error.value).startswith("lerac: ")
     assert message in str(error.value)
+
+
+def test_numbers_of_a_text_may_be_integers():
+    positions, rate = tf.constant([0.0, 0.5, 1.0]), tf.constant(0.1)
+    now = Timestamp.from_progress(0.02, passes=1.0)
+    found = [
+        REGISTRY.parse(f"lerac(c={c}, form='multiplicative', k='5 passes')")[0].layer_factors(now, positions, rate)
+        for c in ("10", "10.0")
+    ]
+    np.testing.assert_array_equal(*found)
