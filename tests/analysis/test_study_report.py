@@ -27,9 +27,20 @@ MADE = {
     "budgets": lambda seeds: budget_records(seeds, noise=0.1),
 }
 FIGURES = {
-    "factorial": {"effects", "interaction", "curves", "survival", "strip", "time", "visits", "kept", "learning_rate"},
+    "factorial": {
+        "effects",
+        "interaction",
+        "curves",
+        "history",
+        "survival",
+        "strip",
+        "time",
+        "visits",
+        "kept",
+        "learning_rate",
+    },
     "batch_sizes": {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up", "noise_scale", "learning_rate"},
-    "budgets": {"budgets", "curves", "survival", "strip", "time", "visits", "kept", "learning_rate"},
+    "budgets": {"budgets", "curves", "history", "survival", "strip", "time", "visits", "kept", "learning_rate"},
 }
 
 

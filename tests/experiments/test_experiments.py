@@ -57,7 +57,7 @@ def test_seeds_are_paired_and_arms_may_have_their_own_settings():
 @pytest.mark.parametrize(
     ("arms", "words"),
     [
-        ({}, "an arm other than random"),
+        ({}, "needs a data set, a seed, and an arm"),
         ({"a": {"selector": "smart", "seed": 3}}, "seeds and data sets are those of the experiment"),
         ({"random again": {"selector": "smart"}}, "is that of a control"),
     ],
@@ -243,7 +243,6 @@ def test_compare_prints_a_table_and_a_verdict(command, tmp_path):
         (["--budget", "soon"], "cannot read the budget"),
         (["--budget", "2 seconds"], "a budget of passes or samples"),
         (["--target", "accuracy=0.5"], "cannot read the target"),
-        (["--selector", "random"], "an arm other than random"),
         (["--executor", "slrum"], "unknown executor 'slrum'"),
         (["--executor", "here", "--jobs", "2"], "leave out --jobs or --executor here"),
         *((["--shard", text], "--shard is PART/PARTS") for text in ("3", "3/", "4/4", "-1/3", "a/b")),

@@ -26,7 +26,7 @@ from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 _TEMPLATE = "report.html.j2"
 _MANY = 2
 _OF_SEEDS = {"ratios", "survival", "strip"}
-_OF_ARMS = {"curves", "time", "visits", "kept"}
+_OF_ARMS = {"curves", "history", "time", "visits", "kept"}
 
 
 def render_report(

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from batchsel.analysis.comparison import Analysis, Comparison, Summary
 from batchsel.analysis.overall import overall
+from batchsel.analysis.report.final_table import FinalRow
 from batchsel.analysis.report.tables import NO_LEVELS, Levels
+from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.study import SCALED, Study
 from batchsel.analysis.verdict import format_ratio, power_notes, sentences, uncompared, warnings
@@ -19,7 +21,11 @@ _WIDTH = 110
 
 
 def lines(
-    analysis: Analysis, levels: Levels = NO_LEVELS, studies: Sequence[Study] = (), quick: bool = False
+    analysis: Analysis,
+    levels: Levels = NO_LEVELS,
+    studies: Sequence[Study] = (),
+    quick: bool = False,
+    finals: Sequence[FinalRow] = (),
 ) -> list[str]:
     """Return the answers of studies, the table, the verdicts and their caveats, as lines.
 
@@ -28,6 +34,7 @@ def lines(
         levels: The arms of each data set at its several targets.
         studies: The answers of studies.
         quick: True if the comparison used few seeds; the text then says that it proves nothing.
+        finals: Final metrics of each arm.
     """
     pairs = {(item.dataset, item.arm.arm): item for item in analysis.comparisons}
     plain = exclude_studied(analysis, studies)
@@ -50,8 +57,25 @@ def lines(
         *(line for study in studies for line in _study(study)),
         *([*format_columns(rows), ""] if plain.summaries else []),
         *_at_levels({name: at for name, at in levels.items() if name not in {study.dataset for study in studies}}),
+        *(line for dataset in dict.fromkeys(row.dataset for row in finals) for line in _finals(dataset, finals)),
         *(line for text in notes for line in _wrap(text)),
     ]
+
+
+def _finals(dataset: str, finals: Sequence[FinalRow]) -> list[str]:
+    """Return the final metrics of a data set, as mean and half of the 95 % interval."""
+    rows = [row for row in finals if row.dataset == dataset and row.values]
+    if not rows:
+        return []
+    cells = [(row.arm, str(row.runs), *map(_mean, row.values.values())) for row in rows]
+    return [*format_columns([(f"{dataset}, at the end", "runs", *rows[0].values), *cells]), ""]
+
+
+def _mean(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return "-"
+    half = "" if estimate.low is None or estimate.high is None else f" ± {(estimate.high - estimate.low) / 2:.4f}"
+    return f"{estimate.value:.4f}{half}"
 
 
 def _study(study: Study) -> list[str]:
@@ -91,7 +115,7 @@ def _at_levels(levels: Levels) -> list[str]:
             (name, *(_ratio(item) for level in at_targets for item in level.comparisons if item.arm.arm == name))
             for name in names
         ]
-        found += [*format_columns([head, *rows]), ""]
+        found += [*format_columns([head, *rows]), ""] if rows else []
     return found
 
 

@@ -180,7 +180,7 @@ def report_result(
     if as_json:
         print_json(as_values(*results) | files | {"quick": quick})
     else:
-        click.echo("\n".join(lines(results.analysis, results.levels, results.studies, quick=quick)))
+        click.echo("\n".join(lines(results.analysis, results.levels, results.studies, quick, results.finals)))
         click.echo(f"\nrecords: {files['records']}   report: {files['report']}")
     lost = [
         f"{item.arm} on {item.dataset}"

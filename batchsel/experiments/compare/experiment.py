@@ -64,8 +64,8 @@ class Experiment:
     levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.datasets or not self.seeds or not set(self.arms) - {self.baseline}:
-            raise UsageError(f"an experiment needs a data set, a seed, and an arm other than {self.baseline}.")
+        if not self.datasets or not self.seeds or not self.arms:
+            raise UsageError("an experiment needs a data set, a seed, and an arm.")
         if len(self.seeds) > MAX_SEEDS:
             raise UsageError(f"an experiment has at most {MAX_SEEDS:,} seeds, got {len(self.seeds):,}.")
         if self.baseline != BASELINE and self.baseline not in self.arms:
@@ -76,6 +76,8 @@ class Experiment:
             if "seed" in arm or "dataset" in arm:
                 raise UsageError(f"arm {name!r}: seeds and data sets are those of the experiment, not of an arm.")
         first = self.arms.get(self.baseline, {"selector": "random"})
+        if not set(self.arms) - {self.baseline}:
+            object.__setattr__(self, "controls", ())  # one strategy on several seeds claims nothing to be controlled
         object.__setattr__(self, "arms", {self.baseline: first, **self.arms})
 
     @classmethod
