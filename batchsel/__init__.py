@@ -15,6 +15,7 @@ _PUBLIC = {
     "UserError": "errors",
     "augmentation": "transforms.augmentation:",
     "curricula": "transforms.curricula:",
+    "data": "data:",
     "fit": "training.fit_model",
     "optimizers": "optimizers:",
     "records": "analysis.report.evaluation_table",

@@ -14,10 +14,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from batchsel.core.filesystem.python_files import importable_neighbors
 from batchsel.core.filesystem.reading import shorten_path
 from batchsel.core.parameters import check_values, convert_arguments, hints_of
 from batchsel.errors import UsageError, UserError, show, unknown_name
@@ -219,23 +220,42 @@ def parse_pipe(text: str, example: str) -> list[Call]:
 
 
 def to_text(part: Any) -> str:
-    """Return the text form of a frozen dataclass with a `name`; parsing it builds an equal object.
+    """Return the text form of an object with a `name`; parsing it builds an equal object.
 
     Args:
-        part: The dataclass.
+        part: A dataclass, or an object that keeps the parameters of its constructor under their names.
+
+    Raises:
+        UsageError: If it keeps one under another name.
 
     Example:
         >>> import batchsel
         >>> to_text(batchsel.selectors.LossEMA())
         'loss_ema(decay=0.9)'
     """
-    values = [(field.name, _to_python(getattr(part, field.name))) for field in fields(part)]
+    values = [(name, _to_python(value)) for name, value in _parameter_values(part).items()]
     arguments = ", ".join(f"{key}={value!r}" for key, value in values)
     return f"{part.name}({arguments})" if arguments else part.name
 
 
+def _parameter_values(part: Any) -> dict[str, Any]:
+    """Return the parameters that an object was built with, by name."""
+    if is_dataclass(part):
+        return {field.name: getattr(part, field.name) for field in fields(part)}
+    values, kind = {}, type(part)
+    for name in inspect.signature(kind).parameters:
+        kept = next((place for place in (name, f"_{name}") if hasattr(part, place)), None)
+        if kept is None:
+            raise UsageError(
+                f"{kind.__name__} does not keep its parameter {name!r}, which checkpoints and records state. Write"
+                f" self.{name} = {name} in __init__, or make it a dataclass: @dataclass(frozen=True, repr=False)."
+            )
+        values[name] = getattr(part, kept)
+    return values
+
+
 def load_from_file(path: Path, name: str) -> Any:
-    """Run a user's Python file and return an object from it.
+    """Run a user's Python file, which may import the modules beside it, and return an object from it.
 
     Args:
         path: The file.
@@ -255,7 +275,8 @@ def load_from_file(path: Path, name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        with importable_neighbors(path):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script may call sys.exit
         line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
         raise UsageError(f"{path} cannot be run, line {line}: {type(error).__name__}: {error}.") from error
@@ -267,7 +288,7 @@ def load_from_file(path: Path, name: str) -> Any:
 
 def _to_python(value: Any) -> Any:
     """Return a NumPy number as a Python number, whose repr is a literal."""
-    return value.item() if hasattr(value, "item") else value
+    return value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
 
 
 def _keywords(nodes: list[ast.keyword], text: str) -> dict[str, Any]:

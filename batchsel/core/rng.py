@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import zlib
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
 
 import tensorflow as tf
+
+from batchsel.errors import UserError
 
 _ROUNDS = 8
 _SIDE = 2**16  # longest side of a grid
@@ -206,44 +210,164 @@ def _mix(words: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(16, tf.uint32)))
 
 
-class Rng(NamedTuple):
+class Draws:
+    """Count of the draws without a name, each of which has a stream of its own.
+
+    Args:
+        scope: Prefix of the streams.
+
+    Example:
+        >>> draws = Draws()
+        >>> draws.next_stream(), draws.next_stream()
+        ('default', 'default/1')
+    """
+
+    def __init__(self, scope: str = "") -> None:
+        self._scope = scope
+        self._count = 0
+
+    def next_stream(self) -> str:
+        """Return the stream of the next draw."""
+        count, self._count = self._count, self._count + 1
+        return f"{self._scope}default" + (f"/{count}" if count else "")
+
+
+class Rng:
     """Random numbers of one step of a run.
+
+    A name identifies its numbers: the same name gives the same ones again. Draws without a name differ from each
+    other within a call of a selector, or of one `Rng`: the first, the second and so on have streams of their own.
 
     Args:
         seed: Seed of the run, an integer scalar.
         step: The step, an integer scalar.
         scope: Prefix of the stream names, so that two parts with the same stream name get different numbers.
+        draws: Count of draws without a name; None to count from here.
 
     Example:
         >>> rng = Rng(seed=0, step=3)
         >>> rng.permutation(4).shape.as_list()
         [4]
+        >>> bool(tf.reduce_all(rng.uniform([8]) == rng.uniform([8])))
+        False
     """
 
-    seed: tf.Tensor
-    step: tf.Tensor
-    scope: str = ""
+    def __init__(self, seed: Any, step: Any, scope: str = "", draws: Draws | None = None) -> None:
+        self.seed = seed
+        self.step = step
+        self.scope = scope
+        self._draws = Draws() if draws is None else draws
 
-    def bits(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
+    def __repr__(self) -> str:
+        return f"Rng(seed={self.seed!r}, step={self.step!r}, scope={self.scope!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(f"rng has no {name!r}; it has {', '.join(_METHODS)}.{_REMEDIES.get(name, '')}")
+
+    def scoped(self, scope: str) -> Rng:
+        """Return the random numbers below another prefix, of the same seed and step.
+
+        Args:
+            scope: Prefix of the stream names.
+        """
+        return Rng(self.seed, self.step, scope)
+
+    def bits(self, shape: Sequence[int], stream: str | None = None) -> tf.Tensor:
         """Return uniform ``int32[shape]`` over the full range."""
-        return bits(shape, self.seed, self.scope + stream, self.step)
+        return bits(_as_shape(shape), *self._key(stream))
 
-    def uniform(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
+    def uniform(self, shape: Sequence[int], stream: str | None = None) -> tf.Tensor:
         """Return uniform ``float32[shape]`` in (0, 1)."""
-        return uniform(shape, self.seed, self.scope + stream, self.step)
+        return uniform(_as_shape(shape), *self._key(stream))
 
-    def gumbel(self, shape: Sequence[int], stream: str = "default") -> tf.Tensor:
+    def gumbel(self, shape: Sequence[int], stream: str | None = None) -> tf.Tensor:
         """Return standard Gumbel ``float32[shape]``."""
-        return gumbel(shape, self.seed, self.scope + stream, self.step)
+        return gumbel(_as_shape(shape), *self._key(stream))
 
-    def permutation(self, n: int, stream: str = "default") -> tf.Tensor:
+    def permutation(self, n: int, stream: str | None = None) -> tf.Tensor:
         """Return a random order ``int32[n]`` of 0 ... n-1."""
-        return permutation(n, self.seed, self.scope + stream, self.step)
+        return permutation(_as_count(n), *self._key(stream))
 
-    def integers(self, shape: Sequence[int], bound: int | tf.Tensor, stream: str = "default") -> tf.Tensor:
+    def integers(self, shape: Sequence[int], bound: int | tf.Tensor, stream: str | None = None) -> tf.Tensor:
         """Return uniform ``int32[shape]`` in [0, bound)."""
-        return integers(shape, bound, self.seed, self.scope + stream, self.step)
+        return integers(_as_shape(shape), bound, *self._key(stream))
 
-    def integer_below(self, bound: tf.Tensor, stream: str = "default") -> tf.Tensor:
+    def integer_below(self, bound: tf.Tensor, stream: str | None = None) -> tf.Tensor:
         """Return one uniform ``int64[]`` in [0, bound)."""
-        return integer_below(bound, self.seed, self.scope + stream, self.step)
+        return integer_below(bound, *self._key(stream))
+
+    def _key(self, stream: str | None) -> tuple[Any, str, Any]:
+        """Return seed, stream and step of the next draw."""
+        _refuse_loop_bodies(self.seed, self.step)
+        return self.seed, self.scope + (self._draws.next_stream() if stream is None else stream), self.step
+
+
+_METHODS = ("bits", "uniform", "gumbel", "permutation", "integers", "integer_below")
+_REMEDIES = {
+    "choice": " rng.permutation(n)[:k] draws k different numbers, rng.integers([k], n) with replacement.",
+    "normal": " tf.math.ndtri(rng.uniform([k])) draws from the normal distribution.",
+    "randint": " rng.integers([k], bound) draws whole numbers.",
+    "random": " rng.uniform([k]) draws from (0, 1).",
+    "shuffle": " tf.gather(x, rng.permutation(n)) shuffles the n rows of x.",
+}
+"""Advice for methods of NumPy's generators."""
+
+
+def _as_shape(shape: Any) -> Any:
+    return [shape] if isinstance(shape, int) else shape
+
+
+def _as_count(n: Any) -> int:
+    try:
+        return operator.index(n)
+    except TypeError:
+        raise UserError(
+            f"rng.permutation takes a number of elements, an int such as losses.shape[0]; got {type(n).__name__}. To"
+            " shuffle a tensor x of n rows: tf.gather(x, rng.permutation(n))."
+        ) from None
+
+
+def _refuse_loop_bodies(seed: Any, step: Any) -> None:
+    """Refuse a draw inside of a TensorFlow loop whose key comes from outside: all rounds would get the same numbers."""
+    if tf.executing_eagerly():
+        return
+    home = {id(key.graph) for key in (seed, step) if tf.is_tensor(key) and hasattr(key, "graph")}
+    graph: Any = tf.compat.v1.get_default_graph()
+    while home and graph is not None and id(graph) not in home:
+        if type(graph).__name__ == "WhileBodyFuncGraph":
+            raise UserError(
+                "rng draws the same numbers in every round of tf.while_loop, tf.map_fn or tf.scan. Draw those of all"
+                " rounds before the loop, as in rng.uniform([rounds, 8])."
+            )
+        graph = getattr(graph, "outer_graph", None)
+
+
+_call_draws: ContextVar[Draws | None] = ContextVar("_call_draws", default=None)
+
+
+def call_draws() -> Draws | None:
+    """Return the count of draws without a name in the call of a selector under way; None outside of calls."""
+    return _call_draws.get()
+
+
+def count_draws(method: Callable[..., Any], scope: str = "") -> Callable[..., Any]:
+    """Return a method that counts draws without a name from its start, unless another such call is under way.
+
+    Args:
+        method: The method of a selector, or of a part of one.
+        scope: Prefix of their streams, so that two methods that are called at the same step get different numbers.
+    """
+
+    @functools.wraps(method)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        if _call_draws.get() is not None:
+            return method(*arguments, **keywords)
+        token = _call_draws.set(Draws(scope))
+        try:
+            return method(*arguments, **keywords)
+        finally:
+            _call_draws.reset(token)
+
+    return call

@@ -1,9 +1,9 @@
 """Data sets: one file for each, and the code that they share.
 
-The layer above finds the card (`batchsel.cards`) and passes it in, so that data need not know about cards:
+    dataset = data.load("fashion_mnist")
+    dataset.train.x, dataset.train.y
 
-    card = cards.load("datasets", "fashion_mnist")
-    dataset = data.load(card, seed=0)
+The layers above find the card (`batchsel.cards`) and pass it in; only `load` looks a name up itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from batchsel.data.download.fetch import DataFolder, data_folder
 from batchsel.data.loaders import find_loader
 from batchsel.data.sources import ArraySource, SequenceSource, Source, as_source, source_of
 from batchsel.data.storage.disk_space import check_disk_space
-from batchsel.data.user.references import load_by_name
+from batchsel.data.user.references import has_no_card, load_by_name
 from batchsel.errors import UserError
 
 __all__ = [
@@ -48,9 +48,9 @@ def load(
     """Load a data set, download it if need be, and check it.
 
     Args:
-        card: The card of the data set, or its name if it has none: ``"./FILE.py:FUNCTION"`` for a user function,
-            which is called with the seed and returns a `Dataset`; a user table, text or folder of images; or
-            ``tfds:NAME``.
+        card: The name of the data set, as `batchsel datasets list` shows it, or its card; or
+            ``"./FILE.py:FUNCTION"`` for a user function, which is called with the seed and returns a `Dataset`; a user
+            table, text or folder of images; or ``tfds:NAME``.
         seed: Seed of the validation split. Data and test split are the same for every seed.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
         offline: Whether downloads are forbidden.
@@ -60,19 +60,26 @@ def load(
         UserError: If the data are not available, not what the card describes, or cannot be trained on.
 
     Example:
-        >>> from batchsel import cards
-        >>> dataset = load(cards.load("datasets", "iris"), seed=3)
+        >>> dataset = load("iris", seed=3)
         >>> len(dataset.train), len(dataset.validation), len(dataset.test)
         (90, 30, 30)
     """
-    if isinstance(card, str):
+    if isinstance(card, str) and has_no_card(card):
         dataset = load_by_name(card, seed, folder, offline, progress)
     else:
+        card = _find_card(card) if isinstance(card, str) else card
         local = DataFolder(data_folder(card.folder, folder), offline, progress)
         dataset = find_loader(card.loader).load(card, seed, local)
         _check_split(dataset, card, seed)
     dataset.check()
     return dataset
+
+
+def _find_card(name: str) -> Any:
+    """Return the card of a name: the one place where data know of cards, so that a name is enough in Python too."""
+    from batchsel import cards
+
+    return cards.load("datasets", name)
 
 
 def find(card: Any, *, folder: str | os.PathLike[str] | None = None) -> str | None:

@@ -5,20 +5,41 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from batchsel.core.call_syntax import to_text
 from batchsel.core.parameters import check_fields
+from batchsel.core.rng import count_draws
 from batchsel.errors import UsageError
 from batchsel.selectors.types import Context, Plan, SampleStats, Selection, TrainAuxiliary
 
 State = Any
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shape of one sample, by name: of each signal that a selector requests, of the labels and the inputs."""
+
+_METHODS = dict.fromkeys(("plan", "score", "modify", "draw", "active"), "") | {
+    name: f"{name}/" for name in ("choose", "observe", "loss_weights", "update", "rescore")
+}
+"""Methods with a context, and in each the prefix of the streams of random numbers that have no name."""
+
+
+class _ClassName:
+    """The name of a part that states none: that of its class, in small letters with underscores."""
+
+    def __get__(self, instance: Any, owner: type) -> str:
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", owner.__name__).lower()
 
 
 class Part:
     """A selector, or a piece of one, that has a text form. Subclasses are frozen dataclasses.
+
+    A class that is no dataclass keeps each parameter of its constructor under its own name (``self.share = share``),
+    from which its text form is made, and changes nothing after that.
 
     Example:
         >>> from batchsel.selectors import LossEMA, Mix
@@ -26,7 +47,17 @@ class Part:
         loss_ema(decay=0.9) | mix(uniform=0.1)
     """
 
-    name: ClassVar[str]
+    name: ClassVar[Any] = _ClassName()
+    """Name in texts and records; if a class states none, its own name in small letters."""
+    calls_user_code: bool = False
+    """True if it calls a function that was written outside of batchsel."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for method, scope in _METHODS.items():
+            function = cls.__dict__.get(method)
+            if inspect.isfunction(function):
+                setattr(cls, method, count_draws(function, scope))
 
     def __post_init__(self) -> None:
         """Check the parameters by their annotations; a subclass that overrides it calls it."""
@@ -45,6 +76,47 @@ class Part:
 
     def __repr__(self) -> str:
         return to_text(self)
+
+    def list_parts(self) -> tuple[Any, ...]:
+        """Return the parts that it is composed of: itself, unless it is a pipe."""
+        return (self,)
+
+
+def is_user_code(part: Part) -> bool:
+    """Return whether a selector, or a part of it, was written outside of batchsel.
+
+    Args:
+        part: A selector or a part.
+
+    Example:
+        >>> from batchsel.selectors import LossEMA
+        >>> is_user_code(LossEMA())
+        False
+    """
+    own = __name__.partition(".")[0]
+    return any(type(one).__module__.partition(".")[0] != own or one.calls_user_code for one in part.list_parts())
+
+
+def wants_shapes(part: Any) -> bool:
+    """Return whether `init` of a part takes the shapes of signals, as its second parameter.
+
+    Args:
+        part: A selector or a part.
+    """
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(part.init).parameters.values()
+    return sum(each.kind in kinds for each in parameters) > 1
+
+
+def initial_state(part: Any, n: int, shapes: Shapes | None = None) -> State:
+    """Return the state of a part before the first step.
+
+    Args:
+        part: A selector or a part.
+        n: Samples in the data set.
+        shapes: Shapes of its signals; None for none.
+    """
+    return part.init(n, shapes or {}) if wants_shapes(part) else part.init(n)
 
 
 class Selector(Part):
@@ -121,7 +193,11 @@ class Selector(Part):
         return self.pool_size(batch_size) is None and full <= self.steps_per_plan(n, batch_size) <= full + 1
 
     def init(self, n: int) -> State:
-        """Return the state before the first step, a nest of tensors with static shapes."""
+        """Return the state before the first step, a nest of tensors with static shapes.
+
+        Written as ``init(self, n, shapes)``, it also receives the shape of one sample of each signal of `signals`, and
+        of "labels" and "inputs": ``tf.zeros([n, *shapes["features"]])``.
+        """
         return ()
 
     def prepare(self, state: State, train_auxiliary: TrainAuxiliary, seed: int) -> State:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.errors import UsageError
-from batchsel.selectors.base import Part, Selector, State
+from batchsel.selectors.base import Part, Selector, Shapes, State, initial_state, is_user_code
 from batchsel.selectors.ops.plan_interval import interval_in_steps
 from batchsel.selectors.ops.sampling import plan_in_proportion
-from batchsel.selectors.types import Context, Plan, SampleStats, TrainAuxiliary
+from batchsel.selectors.types import INVALID_SCORES, Context, Plan, SampleStats, TrainAuxiliary
 
 
 class Score(Part):
@@ -23,6 +23,12 @@ class Score(Part):
     """
 
     signals: tuple[str, ...] = ()
+    """As in `Selector`."""
+    needs_inputs: bool = False
+    """As in `Selector`."""
+    requires_nonnegative_losses: bool = True
+    """As in `Selector`."""
+    traceable: bool = True
     """As in `Selector`."""
     uses_training_losses: bool = True
     """As in `Selector`."""
@@ -133,8 +139,14 @@ class Pipe(Selector):
     draw: Draw | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "signals", self.score.signals)
-        object.__setattr__(self, "uses_training_losses", any(part.uses_training_losses for part in self._parts))
+        signals = (name for part in self.list_parts() for name in getattr(part, "signals", ()))
+        object.__setattr__(self, "signals", tuple(dict.fromkeys(signals)))
+        object.__setattr__(
+            self, "needs_inputs", any(getattr(part, "needs_inputs", False) for part in self.list_parts())
+        )
+        object.__setattr__(self, "requires_nonnegative_losses", self.score.requires_nonnegative_losses)
+        object.__setattr__(self, "traceable", all(getattr(part, "traceable", True) for part in self.list_parts()))
+        object.__setattr__(self, "uses_training_losses", any(part.uses_training_losses for part in self.list_parts()))
         object.__setattr__(self, "plans_passes", False if self.draw is None else self.draw.plans_passes)
 
     def __or__(self, other: Part) -> Pipe:
@@ -155,10 +167,10 @@ class Pipe(Selector):
         )
 
     def __repr__(self) -> str:
-        return " | ".join(map(repr, self._parts))
+        return " | ".join(map(repr, self.list_parts()))
 
-    @property
-    def _parts(self) -> tuple[Score | Modifier | Draw, ...]:
+    def list_parts(self) -> tuple[Score | Modifier | Draw, ...]:
+        """Return the score, the modifiers and the draw, if it has one."""
         return (self.score, *self.modifiers, *(() if self.draw is None else (self.draw,)))
 
     @property
@@ -176,9 +188,9 @@ class Pipe(Selector):
             return interval_in_steps(None, n, batch_size)
         return self.draw.steps_per_plan(n, batch_size)
 
-    def init(self, n: int) -> State:
+    def init(self, n: int, shapes: Shapes | None = None) -> State:
         """Return the states of the score and of each modifier."""
-        return tuple(part.init(n) for part in (self.score, *self.modifiers))
+        return tuple(initial_state(part, n, shapes) for part in (self.score, *self.modifiers))
 
     def update(self, state: State, stats: SampleStats, context: Context) -> State:
         """Update the states of the score and of each modifier."""
@@ -193,9 +205,14 @@ class Pipe(Selector):
         return scores
 
     def plan(self, state: State, context: Context) -> Plan:
-        """Score, modify, draw."""
+        """Score, modify, draw; a plan from scores of users that are negative or NaN has `INVALID_SCORES` steps."""
         scores = self.scores(state, context)
         if self.draw is None:
             steps = self.steps_per_plan(context.n, context.batch_size)
-            return plan_in_proportion(scores, steps, context.batch_size, context.rng)
-        return self.draw.draw(scores, context)
+            plan = plan_in_proportion(scores, steps, context.batch_size, context.rng)
+        else:
+            plan = self.draw.draw(scores, context)
+        if not any(is_user_code(part) for part in (self.score, *self.modifiers)):
+            return plan
+        valid = tf.reduce_all(scores >= 0)  # NaN is not
+        return plan._replace(steps=tf.where(valid, plan.steps, INVALID_SCORES))

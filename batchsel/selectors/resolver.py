@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from batchsel.errors import UsageError, show
@@ -28,7 +29,7 @@ def resolve(selector: Any) -> Selector:
     if isinstance(selector, str):
         selector = parse(selector)
     if isinstance(selector, type) and issubclass(selector, Selector | Score | Modifier | Draw):
-        selector = selector()
+        selector = _build(selector)
     if isinstance(selector, Selector):
         return selector
     if isinstance(selector, Score):
@@ -39,7 +40,25 @@ def resolve(selector: Any) -> Selector:
         )
     if callable(selector) and not isinstance(selector, type):
         return Function(selector)
+    kind = selector if isinstance(selector, type) else type(selector)
+    if hasattr(kind, "plan"):
+        raise UsageError(
+            f"{kind.__name__} has a method plan and is no selector: derive it, class {kind.__name__}"
+            "(batchsel.selectors.Selector)."
+        )
     raise UsageError(
         f"selector must be a name, a pipe in text, a selector object or a function"
         f" (losses, batch_size, rng) -> indices; got {type(selector).__name__} {show(selector)}."
     )
+
+
+def _build(kind: type) -> Any:
+    """Return an object of a class, which may have no parameters without a default."""
+    parameters = inspect.signature(kind).parameters.values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    missing = [each.name for each in parameters if each.default is each.empty and each.kind not in variable]
+    if missing:
+        raise UsageError(
+            f"{kind.__name__} needs {', '.join(missing)}. Pass an object, as in selector={kind.__name__}(...)."
+        )
+    return kind()

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.rng import Rng
+from batchsel.core.rng import Rng, call_draws
 
+INVALID_SCORES = -2
+"""Steps of a plan that was made from scores that are negative or NaN, which ends the run."""
 Signal = Any
 """A tensor, or None for a signal that the selector does not ask for."""
 
@@ -63,6 +65,10 @@ class SampleStats(NamedTuple):
     """``float32[b, d]`` input of the last layer."""
     inputs: Signal = None
     """``float32[b, d]`` the sample itself, flattened."""
+    probabilities: Signal = None
+    """``float32[b, c]`` predicted class probabilities."""
+    logits: Signal = None
+    """``float32[b, c]`` outputs of which the softmax is the predicted class probabilities."""
 
 
 class Selection(NamedTuple):
@@ -111,6 +117,8 @@ class Context(NamedTuple):
     """The targets of all samples, first axis n; None for streamed data."""
     inputs: tf.Tensor | None = None
     """The inputs of all samples, first axis n, if the selector has `needs_inputs`; None for streamed data."""
+    visits: tf.Tensor | None = None
+    """``int32[n]`` number of times that each sample was trained on."""
 
     @property
     def passes(self) -> tf.Tensor:
@@ -118,9 +126,14 @@ class Context(NamedTuple):
         return tf.cast(self.samples, tf.float32) / self.n
 
     @property
+    def epoch(self) -> tf.Tensor:
+        """``int64[]`` whole passes over the data so far: samples trained on over n, rounded down."""
+        return self.samples // self.n
+
+    @property
     def rng(self) -> Rng:
-        """Random numbers of this run at this step."""
-        return Rng(self.seed, self.step)
+        """Random numbers of this run at this step; draws without a name are counted within a call of a selector."""
+        return Rng(self.seed, self.step, draws=call_draws())
 
 
 class TrainAuxiliary(Protocol):

@@ -10,6 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.selectors import Context, SampleStats, Selector
+from batchsel.selectors.base import Shapes, is_user_code
+from batchsel.selectors.validation.declaration import make_state
+from batchsel.selectors.validation.methods import Findings, check_methods
 
 CLASSES = 3
 _LENGTH = 12
@@ -35,6 +38,7 @@ def example_context(
     seed: int = 0,
     losses: Any = None,
     labels: Any = None,
+    visits: Any = None,
 ) -> Context:
     """Return a context; by default the start of a run on data with three classes.
 
@@ -50,6 +54,7 @@ def example_context(
         seed: Seed of the run.
         losses: ``float32[n]`` last losses; None if no sample has been trained on yet.
         labels: ``[n, ...]``; None for the classes 0, 1, 2 in turn.
+        visits: ``int32[n]`` visits of each sample; None for zeros.
     """
     total = 100 * n if budget is None else budget
     return Context(
@@ -67,6 +72,7 @@ def example_context(
         losses=tf.fill([n], float("inf")) if losses is None else tf.constant(losses, tf.float32),
         labels=tf.range(n) % CLASSES if labels is None else labels,
         inputs=tf.constant(padded_sequences(n)),
+        visits=tf.zeros([n], tf.int32) if visits is None else tf.constant(visits, tf.int32),
     )
 
 
@@ -91,6 +97,8 @@ def example_stats(
         "boundary_distance": generator.uniform(-0.4, 0.4, size),
         "gradient_norm": generator.uniform(0, 1.4, size),
         "residuals": generator.uniform(-1, 1, (size, CLASSES)),
+        "probabilities": generator.dirichlet(np.ones(CLASSES), size),
+        "logits": generator.normal(size=(size, CLASSES)),
         "features": generator.normal(size=(size, width)),
         "inputs": generator.normal(size=(size, width)),
     }
@@ -99,6 +107,29 @@ def example_stats(
     return SampleStats(
         tf.constant(indices, tf.int32), tf.constant(losses, tf.float32), tf.ones([size], tf.bool), **given
     )
+
+
+def example_shapes(selector: Selector) -> Shapes:
+    """Return the shapes of one sample of the signals of `example_stats`, of its labels and inputs."""
+    stats = example_stats([0], [1.0], selector.signals)
+    shapes = {name: tuple(getattr(stats, name).shape[1:]) for name in selector.signals}
+    return {"labels": (), "inputs": (_LENGTH,), **shapes}
+
+
+def example_init(selector: Selector, n: int) -> Any:
+    """Return the state of a selector before the first step."""
+    return make_state(selector, n, example_shapes(selector))
+
+
+@functools.lru_cache(maxsize=256)
+def find_properties(selector: Selector) -> Findings:
+    """Return what tracing a selector shows: whether XLA can compile it, and whether it reads the time."""
+    if not is_user_code(selector):
+        return Findings()
+    n, batch_size = 50, 8
+    context, shapes = example_context(n, batch_size), example_shapes(selector)
+    methods = ("plan", "choose", "observe", "update", "rescore", "loss_weights") if selector.traceable else ()
+    return check_methods(selector, example_init(selector, n), context, shapes, compiled=methods)
 
 
 @functools.lru_cache(maxsize=256)
@@ -123,7 +154,8 @@ def example_state(
         with_nan: Whether a third of the losses is NaN.
     """
     generator = np.random.default_rng(1)
-    state, losses, signals = selector.init(n), np.full(n, np.inf), selector.signals
+    state, losses, signals = example_init(selector, n), np.full(n, np.inf), selector.signals
+    visits = np.zeros(n, np.int32)
     order = np.resize(generator.permutation(n), steps * batch_size)
     for step in range(steps):
         indices = order[step * batch_size : (step + 1) * batch_size]
@@ -131,10 +163,15 @@ def example_state(
         if with_nan:
             values[generator.uniform(size=len(values)) < 0.3] = np.nan
         losses[indices] = values
-        context = example_context(n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses)
+        np.add.at(visits, indices, 1)
+        context = example_context(
+            n, batch_size, step=step + 1, samples=(step + 1) * batch_size, losses=losses, visits=visits
+        )
         state = selector.update(state, example_stats(indices, values, signals, seed=step), context)
     # Half a pass, so that a warm-up of one pass is still on.
-    context = example_context(n, batch_size, step=steps, samples=n // 2, progress=0.3, seed=5, losses=losses)
+    context = example_context(
+        n, batch_size, step=steps, samples=n // 2, progress=0.3, seed=5, losses=losses, visits=visits
+    )
     return state, context
 
 
@@ -155,11 +192,11 @@ def tensors_of(context: Context) -> dict[str, tf.Tensor]:
 
 
 def execution_modes(selector: Selector) -> dict[str, Callable[[Callable], Callable]]:
-    """Return ways to compile a function of tensors: eager, graph and, if the selector is traceable, XLA."""
+    """Return ways to compile a function of tensors: eager, graph and, if it can compile the selector, XLA."""
     modes: dict[str, Callable[[Callable], Callable]] = {
         "eager": lambda function: function,
         "graph": lambda function: tf.function(function, autograph=False),
     }
-    if selector.traceable:
+    if selector.traceable and find_properties(selector).obstacle is None:
         modes["xla"] = lambda function: tf.function(function, autograph=False, jit_compile=True)
     return modes

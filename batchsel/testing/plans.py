@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.selectors import Context, Plan, Selection, Selector
+from batchsel.selectors.types import INVALID_SCORES
 from batchsel.testing.failure import fail
 from batchsel.testing.fixtures import example_context, example_pool, example_state, execution_modes, tensors_of
 
@@ -89,6 +90,11 @@ def check_one_plan(selector: Selector, n: int, batch_size: int, labels: tf.Tenso
             fail(selector, "plan values", f"for n={n}, batch_size={batch_size} {problem}", remedy)
 
     longest = selector.steps_per_plan(n, batch_size)
+    require(
+        used != INVALID_SCORES,
+        "scores must be at least 0, and one of them is negative or NaN.",
+        "Use tf.maximum(scores, 0), and tf.math.divide_no_nan to divide.",
+    )
     require(1 <= used <= longest, f"Plan.steps must be in [1, {longest}], got {used}.", "Plan at least one batch.")
     inside = (indices >= 0) & (indices < n)
     require(inside.all(), f"indices must be in [0, {n - 1}], got {indices[~inside][:5]}.", "Use sample numbers only.")

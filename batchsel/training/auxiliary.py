@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.errors import UserError
+from batchsel.selectors.base import is_user_code
+from batchsel.selectors.validation.results import check_state
 from batchsel.training import variables
 from batchsel.training.engine import Engine
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
@@ -86,8 +88,12 @@ class AuxiliaryModels:
             raise UserError(f"{selector!r} trains auxiliary models first, which needs data in memory.")
         stored = self._engine.loop.state.state
         state = tf.nest.map_structure(lambda variable: variable.read_value(), stored)
-        state = selector.prepare(state, partial(self._train, feed.data), self._engine.seed)
-        tf.nest.map_structure(lambda variable, value: variable.assign(value), stored, state)
+        prepared = selector.prepare(state, partial(self._train, feed.data), self._engine.seed)
+        if is_user_code(selector):
+            if prepared is not None:
+                prepared = tf.nest.map_structure(tf.convert_to_tensor, prepared)
+            check_state(selector, "prepare", prepared, state)
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), stored, prepared)
 
     def _train(
         self,

@@ -16,16 +16,20 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
+from batchsel.selectors.base import Shapes
+from batchsel.selectors.validation.declaration import check_declaration
 from batchsel.training import variables
 from batchsel.training.inputs import arguments, arrays
-from batchsel.training.inputs.batch import Samples, to_tensors
+from batchsel.training.inputs.batch import Samples, at_path, signature_of, to_tensors
 from batchsel.training.inputs.compatibility import check_mixing, check_sizes
 from batchsel.training.inputs.padding import check_cut
 from batchsel.training.loop.batch_transforms import BatchTransforms
-from batchsel.training.loop.compilation import MODES, choose_compilation, use_xla
-from batchsel.training.loop.data_feed import DataFeed
+from batchsel.training.loop.compilation import MODES, Compilation, choose_compilation, use_xla
+from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, LoopResult
+from batchsel.training.loop.errors import PLANNING_ERRORS, raise_for_status, selector_errors
 from batchsel.training.loop.evaluation import Evaluation
 from batchsel.training.loop.loop_state import BudgetWindow
+from batchsel.training.loop.selector_check import check_selector, report_graph_mode, signal_shapes
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.objective import loss_kind
@@ -72,6 +76,7 @@ class Engine:
         cut_padding = arguments.flag("cut_padding", cut_padding)
         rows = min(max(256, batch_size), arrays.LARGEST) if evaluation_batch_size is None else evaluation_batch_size
         self._evaluation_batch_size = arguments.whole_number("evaluation_batch_size", rows, upper=arrays.LARGEST)
+        check_declaration(selector)
         check_mixing(augmentation, selector)
         self.augmentation = augmentation
         self.curricula = curricula
@@ -90,6 +95,10 @@ class Engine:
         self._metrics_built = False
         self._classes: list[int] = []
         """Classes of each output with a loss that takes class ids; 0 for others."""
+        self._shapes: Shapes = {}
+        """Shapes of the signals that the selector requests."""
+        self._selector_obstacle: str | None = None
+        """Reason for which XLA cannot compile the selector."""
         self._pending_seed: int | None = None
         self._first_slots: list[np.ndarray] | None = None
         self._compiled = _compilation(model)
@@ -116,7 +125,7 @@ class Engine:
     @property
     def xla(self) -> bool:
         """True if XLA compiles the whole loop."""
-        return use_xla(self.mode, self.model, self.selector, *self._transform_settings())
+        return use_xla(self.mode, self.model, self.selector, *self._transform_settings(), self._selector_obstacle)
 
     def _transform_settings(self) -> tuple[bool, Pipeline | None, Curricula | None]:
         """Return cut_padding, augmentation and curricula, which change a batch before it is trained on."""
@@ -142,10 +151,10 @@ class Engine:
             )
         example = feed.example()
         self.step.lr_controller.check_batch_size(min(self.batch_size, feed.n), self.batch_size)
-        signature = (feed.n, type(feed).__name__, _signature(example))
+        signature = (feed.n, type(feed).__name__, signature_of(example))
         if self._loop is None or self._signature != signature:
             self.build(example)
-            self.new_loop(feed.n)
+            self._check_selector(feed, self.new_loop(feed.n))
             self._signature = signature
         self.check_labels(example)
         return self.loop
@@ -171,11 +180,12 @@ class Engine:
         self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
         self._build_optimizer()
         self.step.build()
+        self._shapes = signal_shapes(self.step, self.selector, one)
         objective = self.step.objective
         self._classes = [
             output.shape[-1] if output is not None and loss_kind(loss)[0] == "sparse" else 0
             for loss, path in zip(objective.output_losses, objective.output_paths, strict=True)
-            for output in [_at_path(outputs, path)]
+            for output in [at_path(outputs, path)]
         ]
         if not self._metrics_built:
             # Some metrics create their variables when they see their first targets.
@@ -205,22 +215,37 @@ class Engine:
         if first_time and not variables.can_copy(optimizer):
             self._first_slots = [variable.numpy() for variable in optimizer.variables]
 
-    def new_loop(self, n: int) -> None:
+    def _check_selector(self, feed: DataFeed, compilation: Compilation) -> None:
+        """Check the selector on the loop; if XLA cannot compile it, make the loop anew without."""
+        data = feed.data if isinstance(feed, InMemoryFeed) else None
+        obstacle = check_selector(self.loop, data, self._shapes, compilation)
+        if obstacle is not None:
+            self._selector_obstacle = obstacle
+            self.new_loop(feed.n)
+            report_graph_mode(self.selector, obstacle)
+
+    def new_loop(self, n: int) -> Compilation:
         """Create the loop for n samples; the state of the last loop is kept if n is the same.
 
         Args:
             n: Samples.
+
+        Returns:
+            The parts of it that XLA compiles.
         """
         old, self._warm, self._signature = self._loop, False, None
-        compilation = choose_compilation(self.mode, self.model, self.selector, n, *self._transform_settings())
+        settings = (*self._transform_settings(), self._selector_obstacle)
+        compilation = choose_compilation(self.mode, self.model, self.selector, n, *settings)
         transforms = BatchTransforms.from_parts(self.augmentation, self.curricula, compilation.augmenting)
-        self._loop = TrainLoop(self.step, self.selector, n, min(self.batch_size, n), compilation, transforms)
+        b = min(self.batch_size, n)
+        self._loop = TrainLoop(self.step, self.selector, n, b, compilation, transforms, self._shapes)
         self._loop.seed.assign(self.seed)
         self._evaluation = None
         if old is not None and old.n == n:
             self._loop.store(old.load())
         elif self.augmentation is not None:
             self.augmentation.seed(self.seed)
+        return compilation
 
     def check_labels(self, samples: Samples, numbers: np.ndarray | None = None) -> None:
         """Check that class ids lie within the model's outputs.
@@ -234,7 +259,7 @@ class Engine:
         """
         objective = self.step.objective
         for loss, path, classes in zip(objective.output_losses, objective.output_paths, self._classes, strict=True):
-            labels = _at_path(samples.y, path)
+            labels = at_path(samples.y, path)
             if classes and labels is not None:
                 ignored = keras_private.get_loss_options(loss).get("ignore_class")
                 arrays.check_labels(labels, classes, numbers, ignored)
@@ -264,7 +289,8 @@ class Engine:
             members = {name: variable for name, variable in members.items() if id(variable) not in own}
         values = variables.snapshot(members)
         try:
-            self._warm_up_steps(feed, window)
+            with selector_errors(self.selector):
+                self._warm_up_steps(feed, window)
             if validation is not None:
                 self.evaluation(validation)
         finally:
@@ -277,11 +303,17 @@ class Engine:
     def _warm_up_steps(self, feed: DataFeed, window: BudgetWindow) -> None:
         step = int(self.loop.state.step.numpy())
         never = np.array([np.iinfo(np.int64).max])
-        feed.run(self.loop, window, never, step + 1)
+        self._raise_planning_error(feed.run(self.loop, window, never, step + 1))
         start = time.perf_counter()
-        feed.run(self.loop, window, never, step + 1 + _WARM_UP_STEPS)
+        self._raise_planning_error(feed.run(self.loop, window, never, step + 1 + _WARM_UP_STEPS))
         # An upper bound of a step's time, so that the first call returns in time.
         self.measure_steps(time.perf_counter() - start, _WARM_UP_STEPS)
+
+    def _raise_planning_error(self, result: LoopResult) -> None:
+        """Raise an error of a plan before anything is trained; before a selector has prepared, plans mean nothing."""
+        status = int(result.counters[-1])
+        if status in PLANNING_ERRORS and not self.selector.prepares:
+            raise_for_status(self.loop, status)
 
     def measure_steps(self, seconds: float, steps: int) -> None:
         """Record the time of a step.
@@ -360,24 +392,5 @@ def _check_results(results: dict[str, tf.Tensor]) -> None:
             )
 
 
-def _at_path(values: Any, path: tuple[Any, ...]) -> Any:
-    """Return the array of one output; None if targets are not nested as the outputs are."""
-    leaves = tf.nest.flatten(values)
-    if len(leaves) == 1:
-        return leaves[0]
-    try:
-        for key in path:
-            values = values[key]
-    except (KeyError, IndexError, TypeError):
-        return None
-    return None if tf.nest.is_nested(values) else values
-
-
 def _compilation(model: keras.Model) -> tuple[Any, ...]:
     return keras_private.get_compiled_loss(model), keras_private.get_compiled_metrics(model), model.optimizer
-
-
-def _signature(samples: Samples) -> Any:
-    """Return structure, types and shapes of a sample, on which a trace depends."""
-    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(samples)]
-    return leaves, str(tf.nest.map_structure(lambda leaf: 0, samples))

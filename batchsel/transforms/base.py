@@ -118,7 +118,7 @@ class Chain:
             rng: Random numbers of this step.
             place: Position of the part.
         """
-        return rng._replace(scope=f"{self.scope}/{place}/")
+        return rng.scoped(f"{self.scope}/{place}/")
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Return the values that all parts record of a step; names that two of them share are numbered.

@@ -115,3 +115,30 @@ def test_changed_user_data_are_another_run(command, tmp_path):
     assert len(folders) == 2
     messages = [command("run", "--resume", str(folder)).err for folder in folders]
     assert sum("./mine.csv:kind has changed since" in message for message in messages) == 1
+
+
+def test_resume_says_that_code_has_changed_and_goes_on_when_told(command, tmp_path):
+    code = "def hardest(losses, batch_size, rng):\n    return rng.permutation(losses.shape[0])[:batch_size]\n"
+    (tmp_path / "mine.py").write_text(code)
+    words = [
+        "run",
+        "--dataset",
+        "iris",
+        "--selector",
+        "./mine.py:hardest",
+        "--target",
+        "loss<=0.001",
+        "--budget",
+        "2",
+        "--out",
+        "out",
+    ]
+    assert command(*words).code == 3
+    (folder,) = (path.parent for path in (tmp_path / "out").glob("*/config.toml"))
+    (tmp_path / "mine.py").write_text(code + "# changed\n")
+    result = command("run", "--resume", str(folder))
+    assert result.code == 1
+    assert "the code of selector ./mine.py:hardest has changed since the run in" in result.err
+    assert command("run", "--resume", str(folder), "--changed-code").code == 3
+    assert " -> selector " in (folder / "config.toml").read_text()
+    assert command("run", "--resume", str(folder)).code == 3

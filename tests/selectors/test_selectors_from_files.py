@@ -61,3 +61,75 @@ def test_mistakes_in_a_user_file_are_named(mine, text, words):
     with pytest.raises(UsageError) as caught:
         resolve(text)
     assert words in str(caught.value)
+
+
+MORE = """
+import functools
+import tensorflow as tf
+from batchsel.selectors import Random, Selector
+
+def powers(losses, batch_size, rng, *, progress, power=1.0):
+    return tf.math.top_k(losses**power, batch_size).indices
+
+def make(share=0.5):
+    return Random()
+
+squares = functools.partial(powers, power=2.0)
+
+class Plain(Selector):
+    def __init__(self, share=0.5):
+        self.share = share
+    def steps_per_plan(self, n, batch_size):
+        return 1
+    def plan(self, state, context):
+        return state
+
+class Named(Plain):
+    name = "other"
+"""
+
+
+@pytest.fixture
+def more(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more.py").write_text(MORE)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("./more.py:powers", "function(powers, every=1)"),
+        ("./more.py:powers(power=3, every=4)", "function(powers(power=3), every=4)"),
+        ("./more.py:squares", "function(powers(power=2.0), every=1)"),
+        ("./more.py:make", "random"),
+        ("./more.py:make(0.3)", "random"),
+        ("./more.py:Plain", "plain(share=0.5)"),
+        ("./more.py:Plain(0.25)", "plain(share=0.25)"),
+        ("./more.py:Named(share=1)", "other(share=1)"),
+    ],
+)
+def test_functions_factories_and_plain_classes_have_a_text_form(more, text, form):
+    assert repr(resolve(text)) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("./more.py:powers(pwoer=2)", "unknown option of powers 'pwoer'. Did you mean 'power'? Known: every, power."),
+        ("./more.py:powers(progress=1)", "unknown option of powers 'progress'"),
+        ("./more.py:powers(3)", "give options of a function by name, of power, every"),
+        ("./more.py:functools | mix", "is no part of a pipe"),
+        ("loss_ema | ./more.py:functools", "is no part of a pipe"),
+    ],
+)
+def test_mistakes_in_options_are_named(more, text, words):
+    with pytest.raises(UsageError) as caught:
+        resolve(text)
+    assert words in str(caught.value)
+
+
+def test_an_entry_point_may_be_a_function(more, monkeypatch):
+    target = resolve("./more.py:powers").function
+    monkeypatch.setattr("batchsel.core.registry.Registry.load", lambda self, name: target)
+    assert repr(resolve("powers")) == "function(powers, every=1)"
+    assert resolve("powers(every=2)").every == 2

@@ -134,7 +134,9 @@ def test_a_function_that_returns_too_few_indices_is_an_error():
         return tf.range(batch_size - 1)
 
     x, y = classes(N)
-    with pytest.raises(ValueError, match=r"must return 8 indices, shape \[8\]; it returned shape \[7\]"):
+    with pytest.raises(
+        ValueError, match=r"must return 8 indices, shape \[8\], of an integer type; it returned int32\[7\]"
+    ):
         Trainer(mlp(), return_too_few, batch_size=B).fit(x, y, verbose=0)
 
 
@@ -143,7 +145,7 @@ def test_an_error_in_a_numpy_function_is_shown():
         raise RuntimeError("my own mistake")
 
     x, y = classes(N)
-    with pytest.raises(tf.errors.OpError, match="my own mistake"):
+    with pytest.raises(UserError, match="raised RuntimeError: my own mistake"):
         Trainer(mlp(), NumpyFunction(fail), batch_size=B).fit(x, y, verbose=0)
 
 
@@ -170,7 +172,7 @@ class Wrong(Candidates):
         (Wrong(pool=4, position=4 * B), r"choose\(\) of wrong\(.*\) returned positions outside its pool of 32 rows"),
         (Wrong(pool=4, position=-1), r"choose\(\) of wrong\(.*\) returned positions outside its pool of 32 rows"),
         (Wrong(pool=4, weight=0.0), "returned a batch whose first row has weight 0"),
-        (Wrong(pool=4, weight=float("nan")), "a weight that is not finite"),
+        (Wrong(pool=4, weight=float("nan")), "a weight that is negative or not finite"),
     ],
 )
 def test_an_invalid_selection_stops_the_run(selector, words, compile):
@@ -233,13 +235,13 @@ def test_numpy_code_without_its_wrapper_is_rejected():
         return np.argsort(losses)[-batch_size:]
 
     x, y = classes(N)
-    with pytest.raises(UserError, match=r"is not TensorFlow code .*NumpyFunction\(function\)"):
+    with pytest.raises(UserError, match=r"is not TensorFlow code: .*NumpyFunction\(function\)"):
         Trainer(mlp(), hardest, batch_size=B).fit(x, y, verbose=0)
 
 
 def test_a_numpy_function_that_returns_too_few_indices_is_an_error():
     x, y = classes(N)
-    with pytest.raises(tf.errors.OpError, match=r"must return 8 indices, shape \[8\]; it returned shape \[3\]"):
+    with pytest.raises(UserError, match=r"must return 8 indices, shape \[8\], .* it returned a NumPy array int64\[3\]"):
         Trainer(mlp(), NumpyFunction(lambda losses, size, rng: np.arange(3)), batch_size=B).fit(x, y, verbose=0)
 
 

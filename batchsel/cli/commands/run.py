@@ -36,6 +36,9 @@ from batchsel.training.runtime.tf_import import import_tensorflow
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for results.")
 @click.option("--resume", type=click.Path(), help="Folder of an interrupted run to resume.")
+@click.option(
+    "--changed-code", is_flag=True, help="With --resume: go on although Python files that the run uses have changed."
+)
 @click.option("--restart", is_flag=True, help="Delete the checkpoint of an interrupted run in the same folder.")
 @click.option("--plot", type=FIGURE, help="Plot the run, as PNG or SVG.")
 @click.option(
@@ -61,6 +64,7 @@ def run(
     offline: bool,
     out: str,
     resume: str | None,
+    changed_code: bool,
     restart: bool,
     plot: Path | None,
     diagnostics: tuple[str, ...],
@@ -80,7 +84,7 @@ def run(
     if resume and restart:
         raise UsageError("--resume goes on from the checkpoint that --restart deletes. Leave one of them out.")
     if resume:
-        spec = resolve_resumed_run(Path(resume), settings, config)
+        spec = resolve_resumed_run(Path(resume), settings, config, changed_code)
     else:
         spec = resolve_new_run(settings, config, label, file, data_dir, offline)
     check_names(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LABELS = ("Formula", "Cost", "Source")
+LABELS = ("Formula", "Cost", "Source")
 
 
 def summary(doc: str) -> str:
@@ -25,7 +25,7 @@ def labeled(doc: str) -> dict[str, str]:
         {'Formula': 'a = b over two lines.', 'Cost': 'none.'}
     """
     found = {}
-    labels = "|".join(_LABELS)
+    labels = "|".join(LABELS)
     for match in re.finditer(rf"^({labels}): (.*?)(?=^(?:{labels}): |^\s*$|\Z)", doc + "\n", re.DOTALL | re.MULTILINE):
         found[match[1]] = " ".join(match[2].split())
     return found

@@ -15,6 +15,7 @@ from batchsel.errors import UsageError
 from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.spec.run_spec import RunSpec, read_file, read_spec
 from batchsel.experiments.spec.settings import declared_settings
+from batchsel.experiments.spec.user_code import go_on_with_code
 
 EPOCHS = "epochs"
 """Option for a budget in epochs, in the words of Keras."""
@@ -113,16 +114,19 @@ def resolve_new_run(
     return resolve({**settings, "dataset": dataset}, stated, find_card(dataset, data_dir, offline))
 
 
-def resolve_resumed_run(folder: Path, settings: Mapping[str, Any], config: str | None) -> RunSpec:
+def resolve_resumed_run(
+    folder: Path, settings: Mapping[str, Any], config: str | None, changed_code: bool = False
+) -> RunSpec:
     """Return the settings of an interrupted run.
 
     Args:
         folder: Its folder.
         settings: Settings that were given; those of the environment are ignored.
         config: Configuration file, which must be None.
+        changed_code: Whether to go on with Python files that have changed; the settings then hold both hashes.
 
     Raises:
-        UsageError: If there is no interrupted run, or other settings are given.
+        UserError: If there is no interrupted run, other settings are given, or Python files that it uses have changed.
     """
     if not (folder / CONFIG).is_file() or not (folder / CHECKPOINT).is_file():
         raise UsageError(f"{folder} holds no interrupted run ({CONFIG} and {CHECKPOINT}). Expected runs/NAME.")
@@ -132,7 +136,7 @@ def resolve_resumed_run(folder: Path, settings: Mapping[str, Any], config: str |
     if changed or config:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
         raise UsageError(f"--resume keeps the settings of the run. Leave out {options}.")
-    return read_spec(folder / CONFIG)
+    return go_on_with_code(read_spec(folder / CONFIG), folder, changed_code)
 
 
 def _add_label(dataset: str, label: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsel.core.call_syntax import load_from_file
+from batchsel.core.filesystem.python_files import content_hash
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.dataset import Dataset
 from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
@@ -31,8 +32,9 @@ def has_no_card(name: str) -> bool:
 def fingerprint_by_name(name: str) -> str:
     """Return a short hash of the source of a data set without a card, so that runs on changed data are kept apart.
 
-    A file is hashed by its bytes, a folder by the names and sizes of its files. Sets of TensorFlow Datasets, whose
-    folders carry their version, and missing files have an empty fingerprint.
+    A file is hashed by its bytes, Python code together with the neighbors that it imports, a folder by the names and
+    sizes of its files. Sets of TensorFlow Datasets, whose folders carry their version, and missing files have an empty
+    fingerprint.
 
     Args:
         name: As for `load_by_name`.
@@ -53,6 +55,8 @@ def fingerprint_by_name(name: str) -> str:
                 )
     else:
         path = name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name
+        if path.endswith(".py"):
+            return content_hash(Path(path))
         if not os.path.isfile(path):
             return ""
         with reading(path, "cannot be read", "Check the file."):

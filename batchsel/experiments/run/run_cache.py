@@ -13,6 +13,7 @@ from batchsel.experiments.run.build_run import build_data, build_model, build_tr
 from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.run_spec import RunSpec
+from batchsel.experiments.spec.user_code import check_code
 from batchsel.training.diagnostics.selection_cost import selection_seconds
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.runtime.devices import make_deterministic
@@ -72,6 +73,7 @@ class RunCache:
         """
         if spec.deterministic:
             make_deterministic()
+        check_code(spec.values())
         key = spec.trainer_key()
         if key not in self._trainers:
             self._trainers[key] = build_trainer(spec, self.named_dataset(spec.dataset))

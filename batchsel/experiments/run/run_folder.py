@@ -12,6 +12,7 @@ from batchsel.core.filesystem.reading import reading
 from batchsel.core.locking.locks import Held, hold_lock
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.spec.run_spec import RunSpec, read_spec
+from batchsel.experiments.spec.user_code import continues
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
@@ -86,7 +87,7 @@ def noted_digest(meta: Mapping[str, Any]) -> str | None:
 
 
 def check_unchanged(folder: Path, spec: RunSpec, meta: Mapping[str, Any]) -> None:
-    """Check that a checkpoint was made with the settings that now are in its folder.
+    """Check that a checkpoint was made with the settings that now are in its folder; code may go on changed.
 
     Args:
         folder: The folder of the run.
@@ -98,7 +99,11 @@ def check_unchanged(folder: Path, spec: RunSpec, meta: Mapping[str, Any]) -> Non
     """
     present = spec.values()
     before = meta[_NOTE]["settings"] if _NOTE in meta else present
-    changed = sorted(name for name in present.keys() | before.keys() if present.get(name) != before.get(name))
+    changed = sorted(
+        name
+        for name in present.keys() | before.keys()
+        if present.get(name) != before.get(name) and not continues(before.get(name), present.get(name))
+    )
     if changed:
         changes = ", ".join(f"{name} ({_show(before, name)}, now {_show(present, name)})" for name in changed)
         raise UserError(

@@ -154,6 +154,7 @@ def _open_folder(
         if context.resume:
             check_unchanged(folder, spec, checkpoint.read(path).meta)
             trainer.resume(path)
+            _write_settings(folder, spec)  # which state changed code, if the run goes on with any
         else:
             if path.is_file() and not context.restart:
                 _check_finished(folder, spec, context.out)
@@ -176,11 +177,15 @@ def _fill_folder(folder: Path, spec: RunSpec, dataset: Dataset) -> None:
         (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run, from which nobody should resume
     except OSError as error:
         raise cannot_write(folder, error) from error
-    with atomic_write(folder / CONFIG) as beside:
-        beside.write_text(to_toml(spec), "utf-8")
+    _write_settings(folder, spec)
     if dataset.encoder is not None:
         with atomic_write(folder / dataset.encoder.FILE) as beside:
             beside.write_text(dataset.encoder.serialize(), "utf-8")
+
+
+def _write_settings(folder: Path, spec: RunSpec) -> None:
+    with atomic_write(folder / CONFIG) as beside:
+        beside.write_text(to_toml(spec), "utf-8")
 
 
 def _fit(

@@ -14,6 +14,7 @@ from batchsel.data.user.references import fingerprint_by_name, has_no_card
 from batchsel.data.user.table import SUFFIXES
 from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.spec.card_problems import load_dataset_card
+from batchsel.experiments.spec.user_code import latest
 
 
 def find_card(name: str, folder: str | None = None, offline: bool = False) -> Any:
@@ -77,7 +78,7 @@ def check_source(name: str, source: str) -> None:
         >>> check_source("iris", "")
     """
     now = fingerprint_by_name(name) if source else ""
-    if now and now != source:  # a missing file is reported when it is read
+    if now and now != latest(source):  # a missing file is reported when it is read
         raise UserError(
             f"{name} has changed since the settings of this run were made: its results could not be compared. Start a"
             " new run."

@@ -12,6 +12,7 @@ from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.card_problems import TEXT_CHECKS
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.experiments.spec.settings import declared_settings
+from batchsel.experiments.spec.user_code import code_hashes
 
 
 def resolve(given: Mapping[str, Any], file: Mapping[str, Any], card: Any) -> RunSpec:
@@ -63,6 +64,7 @@ def _resolve(wanted: Mapping[str, Any], card: Any) -> RunSpec:
         raise UsageError(f"{card.name} is a regression: its labels are not classes. Leave --label-smoothing out.")
     settings["budget"] = str(Budget.parse(settings["budget"]))
     settings["learning_rate"] = _learning_rate(settings, "learning_rate" in wanted)
+    settings["code"] = code_hashes(settings)
     return RunSpec(**settings)
 
 

@@ -220,6 +220,11 @@ class RunSpec:
         option=None,
         recompiles=False,
     )
+    code: str = setting(
+        "",
+        help="Hashes of the Python files that other settings name.",
+        option=None,
+    )
 
     def __post_init__(self) -> None:
         versions = plan_version(str(self.selector)), schedules.accumulation_version(str(self.accumulate))

@@ -17,7 +17,7 @@ from batchsel.training.fit_call.fit_config import FitConfig
 from batchsel.training.fit_call.fit_record import FitRecord
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.loop.data_feed import LoopResult
-from batchsel.training.loop.errors import check_evaluation, raise_for_status
+from batchsel.training.loop.errors import check_evaluation, raise_for_status, selector_errors
 from batchsel.training.loop.loop_state import COUNTS, SEGMENTS
 from batchsel.training.runtime.clock import Clock
 
@@ -151,7 +151,7 @@ class FitLoop:
         limit = before + (1 if self._every_batch else self._call_steps())
         if self._every_batch:
             self._callbacks.on_train_batch_begin(before - self._record.epoch_start)
-        with self._clock.section("training"):
+        with self._clock.section("training"), selector_errors(self._loop.selector):
             result = self._config.feed.run(self._loop, self._window, stops, limit)
         *counts, self._position, status = map(int, result.counters)
         raise_for_status(self._loop, status)

@@ -82,3 +82,31 @@ def _to_tensor(array: Any) -> tf.Tensor:
         return tf.cast(array, tf.float32) if array.dtype == tf.float64 else array
     array = np.asarray(array)
     return tf.constant(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+
+def at_path(values: Any, path: tuple[Any, ...]) -> Any:
+    """Return the array of one output; None if targets are not nested as the outputs are.
+
+    Args:
+        values: Nest of arrays, or one array for all outputs.
+        path: Keys of the output in the nest of outputs.
+    """
+    leaves = tf.nest.flatten(values)
+    if len(leaves) == 1:
+        return leaves[0]
+    try:
+        for key in path:
+            values = values[key]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return None if tf.nest.is_nested(values) else values
+
+
+def signature_of(samples: Samples) -> Any:
+    """Return structure, types and shapes of a sample, on which a trace depends.
+
+    Args:
+        samples: Arrays.
+    """
+    leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(samples)]
+    return leaves, str(tf.nest.map_structure(lambda leaf: 0, samples))

@@ -32,6 +32,7 @@ def use_xla(
     cut_padding: bool = False,
     augmentation: Pipeline | None = None,
     curricula: Curricula | None = None,
+    selector_obstacle: str | None = None,
 ) -> bool:
     """Return whether XLA compiles the whole loop.
 
@@ -43,6 +44,7 @@ def use_xla(
         cut_padding: Whether batches have different lengths.
         augmentation: The augmentation, or None.
         curricula: The curricula, or None.
+        selector_obstacle: Reason for which XLA cannot compile the selector, or None.
 
     Raises:
         UsageError: If the mode is unknown, or "xla" is impossible.
@@ -56,7 +58,7 @@ def use_xla(
     if mode not in MODES:
         raise UsageError(f"compile must be one of {', '.join(MODES)}, got {mode!r}.")
     transforms = [transform for transform in (augmentation, curricula) if transform is not None]
-    obstacle = _obstacle(model, selector, cut_padding, transforms)
+    obstacle = _obstacle(model, selector, cut_padding, transforms) or _say_selector(selector, selector_obstacle)
     if mode == "xla" and obstacle:
         raise UsageError(f"compile='xla' is impossible: {obstacle}. Use compile='graph'.")
     if mode != "auto":
@@ -91,6 +93,7 @@ def choose_compilation(
     cut_padding: bool = False,
     augmentation: Pipeline | None = None,
     curricula: Curricula | None = None,
+    selector_obstacle: str | None = None,
 ) -> Compilation:
     """Choose the parts of a loop that XLA compiles.
 
@@ -102,6 +105,7 @@ def choose_compilation(
         cut_padding: Whether batches have different lengths.
         augmentation: The augmentation, or None.
         curricula: The curricula, or None.
+        selector_obstacle: As for `use_xla`.
 
     Raises:
         UsageError: As `use_xla`.
@@ -112,13 +116,14 @@ def choose_compilation(
         >>> choose_compilation("auto", model, batchsel.selectors.Random(), n=60_000)
         Compilation(all=False, planning=True, choosing=True, augmenting=False)
     """
-    if use_xla(mode, model, selector, cut_padding, augmentation, curricula):
+    if use_xla(mode, model, selector, cut_padding, augmentation, curricula, selector_obstacle):
         return Compilation(all=True)
     separately = mode == "auto" and _replicas() == 1
+    selecting = separately and selector.traceable and selector_obstacle is None
     return Compilation(
         all=False,
-        planning=separately and selector.traceable and n >= _MANY,
-        choosing=separately and selector.traceable,
+        planning=selecting and n >= _MANY,
+        choosing=selecting,
         augmenting=separately and n >= _MANY and _transforms_suit_xla(augmentation, curricula),
     )
 
@@ -144,6 +149,10 @@ def _obstacle(
         if not layer.supports_jit:
             return f"layer {layer.name!r} does not support it"
     return f"{_replicas()} replicas are in use" if _replicas() > 1 else None
+
+
+def _say_selector(selector: Selector, obstacle: str | None) -> str | None:
+    return None if obstacle is None else f"selector {selector!r} cannot be compiled, {obstacle}"
 
 
 def _replicas() -> int:

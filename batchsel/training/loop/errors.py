@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
-from batchsel.errors import UserError
+import numpy as np
+import tensorflow as tf
+
+from batchsel.errors import UserError, shorten
+from batchsel.selectors import NumpyFunction, Selector
+from batchsel.selectors.base import is_user_code
+from batchsel.selectors.validation.explanation import describe_line, explain, title
 from batchsel.training.loop.loop_state import LoopStatus
 from batchsel.training.loop.train_loop import TrainLoop
 
@@ -25,6 +35,61 @@ def raise_for_status(loop: TrainLoop, status: int) -> None:
     """
     if status != LoopStatus.OK:
         raise TrainingError(_MESSAGES[LoopStatus(status)](loop))
+
+
+PLANNING_ERRORS = (
+    LoopStatus.INVALID_INDICES,
+    LoopStatus.INVALID_PLAN_LENGTH,
+    LoopStatus.INVALID_WEIGHTS,
+    LoopStatus.INVALID_POSITIONS,
+    LoopStatus.INVALID_SCORES,
+    LoopStatus.INVALID_LOSS_WEIGHTS,
+)
+"""Errors that are the fault of the selector."""
+
+
+@contextlib.contextmanager
+def selector_errors(selector: Selector) -> Iterator[None]:
+    """Turn an error of TensorFlow in the code of a user's selector into one sentence.
+
+    Args:
+        selector: The selector of the loop that runs in the block.
+
+    Raises:
+        TrainingError: In place of the error; errors from elsewhere are raised as they are.
+    """
+    if isinstance(selector, NumpyFunction):
+        selector.failures.clear()
+    try:
+        yield
+    except tf.errors.OpError as error:
+        message = _describe_failure(selector, error) if is_user_code(selector) else None
+        if message is None:
+            raise
+        raise TrainingError(message) from None
+
+
+def _describe_failure(selector: Selector, error: tf.errors.OpError) -> str | None:
+    """Return an error in the code of a selector as a sentence; None if it is another error."""
+    if isinstance(selector, NumpyFunction):
+        return str(explain(selector, "plan", selector.failures[-1])) if selector.failures else None
+    text = str(error)
+    # TensorFlow leaves the first slash of a path out.
+    frames = [("/" + file.lstrip("/"), int(line)) for file, line in _FRAME.findall(text)]
+    own = [place for place, (file, _) in enumerate(frames) if file.startswith(_SELECTORS)]
+    user = [frame for frame in frames[min(own, default=len(frames)) :] if not frame[0].startswith(_PACKAGE)]
+    user = [frame for frame in user if not _LIBRARY.search(frame[0])]
+    if not user:
+        return None
+    reason = re.sub(r"\{\{.*?\}\}", "", text.strip().splitlines()[-1] if "\n" in text else text)
+    place = describe_line(*user[-1])
+    return f"{title(selector)}{place} failed: {shorten(reason.strip(), 160)}"
+
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+_LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python3[.]\d+/")
+_PACKAGE = str(Path(__file__).parents[2]) + os.sep
+_SELECTORS = (_PACKAGE + os.path.join("selectors", ""), _PACKAGE + os.path.join("core", "rng"))
 
 
 def check_evaluation(loop: TrainLoop, results: dict[str, float]) -> None:
@@ -73,9 +138,34 @@ def _invalid_plan_length(loop: TrainLoop) -> str:
 
 
 def _invalid_weights(loop: TrainLoop) -> str:
+    used = slice(0, int(loop.state.plan.steps.numpy()) * loop.width)
+    weights, indices = loop.state.plan.weights.numpy()[used], loop.state.plan.indices.numpy()[used]
+    bad = ~np.isfinite(weights) | (weights < 0) & ~(loop.selector.scores_excluded & (weights == -1))
+    if bad.any():
+        return (
+            f"{loop.selector!r} planned sample {indices[bad][0]} with the weight {weights[bad][0]:g}."
+            " A weight is the factor of a loss: finite and at least 0 (a negative one would raise the loss)."
+        )
     return (
-        f"{loop.selector!r} returned a batch whose first row has weight 0, or one with a weight that is not finite."
+        f"{loop.selector!r} returned a batch whose first row has weight 0, or a weight that is negative or not finite."
         " Weight 0 marks rows that fill up a batch; they follow the samples that are trained on."
+    )
+
+
+def _invalid_scores(loop: TrainLoop) -> str:
+    parts = " or ".join(repr(part) for part in loop.selector.list_parts() if is_user_code(part))
+    step = int(loop.state.step.numpy())
+    return (
+        f"{parts} returned a score that is negative or NaN, at step {step}. Scores are at least 0, and"
+        " infinite for samples that come first: use tf.maximum(scores, 0), and tf.math.divide_no_nan to divide."
+    )
+
+
+def _invalid_loss_weights(loop: TrainLoop) -> str:
+    step = int(loop.state.step.numpy())
+    return (
+        f"loss_weights() of {loop.selector!r} returned a factor that is negative or not finite, at step {step}. Factors"
+        " are at least 0: use tf.maximum, and tf.math.divide_no_nan to divide."
     )
 
 
@@ -102,4 +192,6 @@ _MESSAGES = {
     LoopStatus.INVALID_WEIGHTS: _invalid_weights,
     LoopStatus.INVALID_POSITIONS: _invalid_positions,
     LoopStatus.INVALID_INDICES: _invalid_indices,
+    LoopStatus.INVALID_SCORES: _invalid_scores,
+    LoopStatus.INVALID_LOSS_WEIGHTS: _invalid_loss_weights,
 }

@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from batchsel.core.timestamp import Timestamp
 from batchsel.selectors import Context, Plan, Selector
-from batchsel.selectors.base import State
+from batchsel.selectors.base import Shapes, State, is_user_code
+from batchsel.selectors.validation.declaration import check_sizes, make_state
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import Compilation
 from batchsel.training.loop.loop_state import COUNTS, BudgetWindow, LoopState, LoopStatus
-from batchsel.training.loop.plan_checks import check_plan
+from batchsel.training.loop.plan_checks import check_plan, valid_loss_weights
 from batchsel.training.loop.schedule_log import ScheduleLog
 from batchsel.training.loop.train_step import TrainStep
 
@@ -38,6 +39,10 @@ class LoopBase:
         batch_size: b.
         compilation: The parts that XLA compiles.
         transforms: Transforms of each training batch, or None.
+        shapes: Shapes of the signals that the selector requests.
+
+    Raises:
+        UserError: If the selector states impossible sizes, or returns no usable state.
     """
 
     def __init__(
@@ -48,7 +53,11 @@ class LoopBase:
         batch_size: int,
         compilation: Compilation,
         transforms: BatchTransforms | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
+        check_sizes(selector, n, batch_size)
+        self._shapes = shapes
+        self._checks_factors = selector.weighs and is_user_code(selector)
         self.step = step
         self.selector = selector
         self.transforms = transforms
@@ -56,7 +65,7 @@ class LoopBase:
         self.batch_size = batch_size
         self.width = selector.pool_size(batch_size) or batch_size
         """Rows of a pool; b if batches are planned directly."""
-        self.plan_steps = selector.steps_per_plan(n, batch_size)
+        self.plan_steps = int(selector.steps_per_plan(n, batch_size))
         arrays.check_plan_size(self.plan_steps, self.width)
         self.plan_is_pass = selector.plan_is_pass(n, batch_size)
         """True if a plan is an epoch: a pass over the data, or over the part of them that it keeps."""
@@ -77,7 +86,7 @@ class LoopBase:
         zero = tf.zeros([], tf.int64)
         rows = self.plan_steps * self.width
         return LoopState(
-            state=self.selector.init(self.n),
+            state=make_state(self.selector, self.n, self._shapes),
             plan=Plan(tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.constant(0)),
             cursor=tf.constant(0),
             step=zero,
@@ -171,6 +180,7 @@ class LoopBase:
             losses=loop_state.losses,
             labels=None if samples is None else samples.y,
             inputs=samples.x if samples is not None and self.selector.needs_inputs else None,
+            visits=loop_state.visits,
         )
 
     def slice_at_cursor(self, rows: tf.Tensor, loop_state: LoopState) -> tf.Tensor:
@@ -190,7 +200,7 @@ class LoopBase:
 
     def _plan_and_check(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
         plan = self.selector.plan(state, context)
-        return plan, check_plan(plan, self.n, self.plan_steps, self.width)
+        return plan, check_plan(plan, self.n, self.plan_steps, self.width, self.selector.scores_excluded)
 
     def _with_rows_before(self, loop_state: LoopState) -> LoopState:
         """Return the state with the rows before each batch of its plan, if the budget may count plans."""
@@ -201,11 +211,24 @@ class LoopBase:
         rows = tf.where(tf.range(self.plan_steps) < loop_state.plan.steps, rows, 0)
         return loop_state._replace(rows_before=tf.concat([[0], tf.cumsum(rows)], axis=0))
 
-    def _loss_weights(self, state: State, context: Context) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
-        """Return the selector's factors of losses, as a function of the losses and of which rows are real."""
+    def _loss_weights(
+        self, state: State, context: Context, usable: list[tf.Tensor]
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+        """Return the selector's factors of losses, as a function of the losses and of which rows are real.
+
+        Those of users are checked: unusable ones become 0, and ``bool[]`` is appended to `usable`.
+        """
         if not self.selector.weighs:
             return None
-        return lambda losses, valid: self.selector.loss_weights(state, losses, valid, context)
+
+        def factors(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+            found = self.selector.loss_weights(state, losses, valid, context)
+            if not self._checks_factors:
+                return found
+            usable.append(valid_loss_weights(found))
+            return tf.where(usable[-1], found, tf.zeros_like(found))
+
+        return factors
 
     def _log_update(self, by_plan: tf.Tensor, timestamp: Timestamp) -> None:
         """Log the schedules after an update."""

@@ -29,11 +29,15 @@ class LoopStatus(enum.IntEnum):
     INVALID_PLAN_LENGTH = 3
     """A plan has no batch, or more than it may."""
     INVALID_WEIGHTS = 4
-    """A batch begins with weight 0, or has a weight that is not finite."""
+    """A batch begins with weight 0, or has a weight that is negative or not finite."""
     INVALID_POSITIONS = 5
     """A batch taken from a pool has rows that the pool does not have."""
     NEGATIVE_LOSS = 6
     """A loss is below 0 where the selector ranks losses."""
+    INVALID_SCORES = 7
+    """A score is negative or NaN."""
+    INVALID_LOSS_WEIGHTS = 8
+    """A factor of a loss is negative or not finite."""
 
 
 class BudgetWindow(NamedTuple):

@@ -7,13 +7,14 @@ from typing import Any
 import tensorflow as tf
 
 from batchsel.selectors import Plan, Selection
+from batchsel.selectors.types import INVALID_SCORES
 from batchsel.training.loop.loop_state import LoopStatus
 
 _LOWEST = -1e-5
 """Rounding may put a loss of 0 slightly below it."""
 
 
-def check_plan(plan: Plan, n: int, steps: int, width: int) -> tf.Tensor:
+def check_plan(plan: Plan, n: int, steps: int, width: int, may_score: bool = False) -> tf.Tensor:
     """Check a plan.
 
     Args:
@@ -21,17 +22,19 @@ def check_plan(plan: Plan, n: int, steps: int, width: int) -> tf.Tensor:
         n: Samples in the data set.
         steps: Maximum number of its batches.
         width: Rows of a batch, or of a pool.
+        may_score: Whether batches of weight -1, which are only scored, are allowed.
 
     Returns:
         ``int32[]`` a `LoopStatus`.
     """
     outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= n))
     wrong_length = (plan.steps < 1) | (plan.steps > steps)
-    usable = valid_weights(tf.reshape(plan.weights, [steps, width]))
+    usable = valid_weights(tf.reshape(plan.weights, [steps, width]), may_score)
     weightless = tf.reduce_any(tf.logical_not(usable) & (tf.range(steps) < plan.steps))
     status = tf.where(weightless, LoopStatus.INVALID_WEIGHTS, LoopStatus.OK)
     status = tf.where(outside, LoopStatus.INVALID_INDICES, status)
-    return tf.where(wrong_length, LoopStatus.INVALID_PLAN_LENGTH, status)
+    status = tf.where(wrong_length, LoopStatus.INVALID_PLAN_LENGTH, status)
+    return tf.where(plan.steps == INVALID_SCORES, LoopStatus.INVALID_SCORES, status)
 
 
 def check_selection(selection: Selection, width: int, status: tf.Tensor) -> tf.Tensor:
@@ -67,15 +70,32 @@ def check_losses(losses: tf.Tensor, nonnegative: bool, status: tf.Tensor) -> tf.
     return tf.where(finite, status, LoopStatus.NONFINITE_LOSS)
 
 
-def valid_weights(weights: tf.Tensor) -> tf.Tensor:
-    """Return whether all weights of a batch (last axis) are finite, and that of its first row is not 0.
+def valid_weights(weights: tf.Tensor, may_score: bool = False) -> tf.Tensor:
+    """Return whether all weights of a batch (last axis) are finite and not negative, and that of its first row not 0.
 
     Args:
         weights: ``float32[..., b]``.
+        may_score: Whether -1 is allowed, in batches that are only scored.
 
     Example:
         >>> valid_weights(tf.constant([[1.0, 0.0], [0.0, 1.0]])).numpy().tolist()
         [True, False]
     """
     first: Any = (..., 0)
-    return tf.reduce_all(tf.math.is_finite(weights), axis=-1) & (weights[first] != 0)
+    usable = tf.reduce_all(tf.math.is_finite(weights) & (weights >= 0), axis=-1)
+    if may_score:
+        usable |= tf.reduce_all((weights == -1) | (weights == 0), axis=-1)
+    return usable & (weights[first] != 0)
+
+
+def valid_loss_weights(weights: tf.Tensor) -> tf.Tensor:
+    """Return ``bool[]``, whether all factors of losses are finite and not negative.
+
+    Args:
+        weights: ``float32[b]``.
+
+    Example:
+        >>> bool(valid_loss_weights(tf.constant([1.0, 0.0]))), bool(valid_loss_weights(tf.constant([-1.0])))
+        (True, False)
+    """
+    return tf.reduce_all(tf.math.is_finite(weights) & (weights >= 0))

@@ -74,11 +74,12 @@ class TrainLoop(LoopBase):
         timestamp = loop_state.timestamp
         if self.transforms is not None:
             batch = self.transforms(batch, context.seed, context.step, timestamp)
+        usable: list[tf.Tensor] = []
         stats = self.step.train(
             batch,
             timestamp,
             loop_state.samples_left,
-            loss_weights=self._loss_weights(loop_state.state, context),
+            loss_weights=self._loss_weights(loop_state.state, context, usable),
             after_update=partial(self._log_update, loop_state.window.by_plan),
         )
         loop_state = self._record(loop_state, stats)._replace(
@@ -86,7 +87,12 @@ class TrainLoop(LoopBase):
             samples=loop_state.samples + tf.math.count_nonzero(stats.valid),
             visits=tf.tensor_scatter_nd_add(loop_state.visits, stats.indices[:, None], tf.cast(stats.valid, tf.int32)),
         )
-        context = context._replace(step=loop_state.step, samples=loop_state.samples, losses=loop_state.losses)
+        if usable:
+            status = tf.where(usable[0], loop_state.status, LoopStatus.INVALID_LOSS_WEIGHTS)
+            loop_state = loop_state._replace(status=status)
+        context = context._replace(
+            step=loop_state.step, samples=loop_state.samples, losses=loop_state.losses, visits=loop_state.visits
+        )
         return loop_state._replace(state=self.selector.update(loop_state.state, stats, context))
 
     def _select(self, loop_state: LoopState, pool: Batch, context: Context) -> tuple[LoopState, Batch]:

@@ -28,9 +28,9 @@ class Signals:
     """
 
     def __init__(self, model: keras.Model, objective: Objective, names: tuple[str, ...]) -> None:
-        unknown = sorted(set(names) - set(_FORMULAS) - _ROW_SIGNALS)
+        unknown = sorted(set(names) - set(_FORMULAS) - _ROW_SIGNALS - {"logits"})
         if unknown:
-            known = ", ".join([*_FORMULAS, *sorted(_ROW_SIGNALS)])
+            known = ", ".join([*_FORMULAS, "logits", *sorted(_ROW_SIGNALS)])
             raise UserError(f"unknown signal {unknown[0]!r}; a selector can request {known}.")
         self._model = model
         self._objective = objective
@@ -70,15 +70,18 @@ class Signals:
             features: Features of the forward pass.
 
         Returns:
-            ``float32[b]`` each, the predicted class ``int32[b]``, residuals ``float32[b, c]``, features and inputs
-            ``float32[b, d]``.
+            ``float32[b]`` each, the predicted class ``int32[b]``, residuals, probabilities and logits
+            ``float32[b, c]``, features and inputs ``float32[b, d]``.
         """
         values = {}
         requested = [name for name in self._names if name not in _ROW_SIGNALS]
         if requested:
             self._check_kind(requested, y_pred)
-            truth, predicted = _probabilities(self._objective.output_losses[0], y, y_pred)
-            values = {name: _FORMULAS[name](truth, predicted) for name in requested}
+            loss = self._objective.output_losses[0]
+            truth, predicted = _probabilities(loss, y, y_pred)
+            values = {name: _FORMULAS[name](truth, predicted) for name in requested if name != "logits"}
+            if "logits" in requested:
+                values["logits"] = _logits(loss, y_pred, predicted)
         if features is not None:
             values["features"] = _flatten(features)
         if "inputs" in self._names:
@@ -129,6 +132,15 @@ def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> 
     return truth, predicted
 
 
+def _logits(loss: keras.losses.Loss, y_pred: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    """Return numbers whose softmax is the predicted probabilities: outputs, or logarithms of probabilities."""
+    kind, logits = loss_kind(loss)
+    if not logits:
+        return tf.math.log(tf.clip_by_value(predicted, _EPSILON, 1.0))
+    outputs = tf.cast(y_pred, tf.float32)
+    return tf.concat([tf.zeros_like(outputs), outputs], 1) if kind == "binary" else outputs
+
+
 def _probability(truth: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(tf.reduce_sum(truth * predicted, axis=-1), _EPSILON, 1.0)
 
@@ -156,8 +168,9 @@ _FORMULAS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "boundary_distance": _boundary_distance,
     "gradient_norm": _gradient_norm,
     "residuals": lambda truth, predicted: predicted - truth,
+    "probabilities": lambda truth, predicted: predicted,
 }
-_CLASS_SIGNALS = ("probability", "correct", "predicted", "boundary_distance")
+_CLASS_SIGNALS = ("probability", "correct", "predicted", "boundary_distance", "probabilities", "logits")
 _ROW_SIGNALS = {"features", "inputs"}
 """Signals that are not computed from the prediction."""
 

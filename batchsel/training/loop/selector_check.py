@@ -1,0 +1,87 @@
+"""Check a user's selector on the loop that it will run in, before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import tensorflow as tf
+
+from batchsel.selectors import Selector
+from batchsel.selectors.base import Shapes, is_user_code, wants_shapes
+from batchsel.selectors.validation.declaration import check_repeatable_state
+from batchsel.selectors.validation.methods import check_methods
+from batchsel.training.inputs.batch import Batch, Samples
+from batchsel.training.loop.compilation import Compilation
+from batchsel.training.loop.loop_state import BudgetWindow
+from batchsel.training.loop.train_loop import TrainLoop
+from batchsel.training.loop.train_step import TrainStep
+
+_ALL = frozenset(("plan", "choose", "observe", "update", "rescore", "loss_weights"))
+
+
+def signal_shapes(step: TrainStep, selector: Selector, one: Samples) -> Shapes:
+    """Return the shape of one sample of each signal that a selector requests, of the labels and of the inputs.
+
+    Args:
+        step: The step, built.
+        selector: The selector; for those of batchsel that do not ask for shapes nothing is computed.
+        one: One sample, as tensors.
+    """
+    if not is_user_code(selector) and not wants_shapes(selector):
+        return {}
+    shapes = {
+        name: tuple(part.shape[1:])
+        for name, part in (("labels", one.y), ("inputs", one.x))
+        if part is not None and not tf.nest.is_nested(part)
+    }
+    if selector.signals:
+        # Zeros, because the targets have not been checked yet.
+        zeros = one._replace(y=tf.nest.map_structure(tf.zeros_like, one.y), sample_weight=None)
+        stats = step.score(Batch(tf.zeros([1], tf.int32), tf.ones([1]), *zeros))
+        shapes |= {name: tuple(getattr(stats, name).shape[1:]) for name in selector.signals}
+    return shapes
+
+
+def check_selector(loop: TrainLoop, data: Samples | None, shapes: Shapes, compilation: Compilation) -> str | None:
+    """Trace the methods of a user's selector once, and check what they return.
+
+    Args:
+        loop: The loop.
+        data: The whole data set, or None if it is streamed.
+        shapes: Shapes of its signals.
+        compilation: The parts of the loop that XLA is going to compile.
+
+    Returns:
+        The reason for which XLA cannot compile it, or None.
+
+    Raises:
+        UserError: Naming the selector, the method, what came and what was expected.
+    """
+    selector = loop.selector
+    if not is_user_code(selector):
+        return None
+    check_repeatable_state(selector, loop.n, shapes)
+    planned, chosen = compilation.planning, compilation.choosing
+    compiled = _ALL if compilation.all else {*(["plan"] if planned else []), *(["choose"] if chosen else [])}
+    state = loop.load(BudgetWindow.from_numbers(0, 1, loop.n))
+    context = loop.context(state, data)
+    findings = check_methods(selector, state.state, context, shapes, _own_variables(loop.step), compiled)
+    return findings.obstacle
+
+
+def report_graph_mode(selector: Selector, obstacle: str) -> None:
+    """Say that a selector that XLA cannot compile runs as a plain graph.
+
+    Args:
+        selector: The selector.
+        obstacle: The reason.
+    """
+    warnings.warn(
+        f"{selector!r} runs as a plain graph, which is slower for small models: {obstacle}.", UserWarning, stacklevel=2
+    )
+
+
+def _own_variables(step: TrainStep) -> list[Any]:
+    members = [*step.model.variables, *step.optimizer.variables]
+    return [getattr(member, "value", member) for member in members]
