@@ -81,9 +81,10 @@ def _describe_failure(selector: Selector, error: tf.errors.OpError) -> str | Non
     user = [frame for frame in user if not _LIBRARY.search(frame[0])]
     if not user:
         return None
-    reason = re.sub(r"\{\{.*?\}\}", "", text.strip().splitlines()[-1] if "\n" in text else text)
+    lines = [line.strip() for line in re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", text).splitlines()]
+    reason = next((line for line in reversed(lines) if line and not line.startswith(("[[", "File "))), "")
     place = describe_line(*user[-1])
-    return f"{title(selector)}{place} failed: {shorten(reason.strip(), 160)}"
+    return f"{title(selector)}{place} failed: {shorten(reason, 160).rstrip('.')}."
 
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
