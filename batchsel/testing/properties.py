@@ -59,10 +59,14 @@ def selector_properties(selector: Any) -> Iterator[Property]:
     yield traced._replace(text=traced.text or _describe_plan(chosen))
     if not traced.holds:
         return
-    yield _check("range", "indices and weights at 5 sizes", chosen, plans.check_plan_values, plans.check_choice)
+    in_range = _check("range", "indices and weights at 5 sizes", chosen, plans.check_plan_values, plans.check_choice)
+    yield _allow_last_bits(in_range, in_range.text)
     pure = (plans.check_repeatability, states.check_update, states.check_prepare, plans.check_training_losses)
     yield _check("pure state", "same calls, same results; padding rows change nothing", chosen, *pure)
-    yield _check("compiles", _describe_modes(chosen), chosen, plans.check_modes)
+    modes = _describe_modes(chosen)
+    yield _allow_last_bits(
+        _check("compiles", f"{modes[0]} plan alike{modes[1]}", chosen, plans.check_modes), "".join(modes)
+    )
     yield from _trained(chosen)
     yield Property("cost", None, _describe_cost(chosen))
     yield Property("needs", None, _describe_needs(chosen))
@@ -90,16 +94,26 @@ def _trace(selector: Selector) -> None:
 def _describe_plan(selector: Selector) -> str:
     n, b = plans.N, plans.B
     pool = selector.pool_size(b)
-    rows = f"pools of {pool}" if pool is not None else f"batches of {b}"
-    return f"for n = {n}, b = {b} a plan has {selector.steps_per_plan(n, b)} {rows}"
+    steps, rows = selector.steps_per_plan(n, b), b if pool is None else pool
+    kind = ("batch" if pool is None else "pool") + ("" if steps == 1 else "es" if pool is None else "s")
+    return f"for n = {n}, b = {b} a plan has {steps} {kind} of {rows}"
 
 
-def _describe_modes(selector: Selector) -> str:
+def _allow_last_bits(found: Property, text: str) -> Property:
+    """Return a property that holds but for choices that hang on the last bits of floats, in which compilers differ."""
+    if found.holds is not False or "mode differs from that in eager mode" not in found.text:
+        return found
+    differ = "choices differ between modes, since compilers differ in the last bits of floats; runs repeat in one mode"
+    return Property(found.name, None, differ if text == found.text else f"{text}; {differ}")
+
+
+def _describe_modes(selector: Selector) -> tuple[str, str]:
+    """Return the modes in which a selector runs, and the reason if XLA is none of them."""
     obstacle = find_properties(selector).obstacle
-    modes = "eager, graph and XLA plan alike" if len(execution_modes(selector)) > 2 else "eager and graph plan alike"
+    modes = "eager, graph and XLA" if len(execution_modes(selector)) > 2 else "eager and graph"
     if obstacle is not None:
-        return f"{modes}; not by XLA ({obstacle})"
-    return modes if selector.traceable else f"{modes}; not by XLA, since it runs Python code"
+        return modes, f"; not by XLA ({obstacle})"
+    return modes, "" if selector.traceable else "; not by XLA, since it runs Python code"
 
 
 def _trained(selector: Selector) -> Iterator[Property]:
@@ -127,8 +141,8 @@ def _describe_cost(selector: Selector) -> str:
     except Exception as error:  # a selector may suit few sizes
         return f"could not be measured at n = {_N:,}: {type(error).__name__}"
     return (
-        f"planning takes {1e6 * own:.3g} µs a step at n = {_N:,}, b = {_B} as a graph (random: {1e6 * random:.3g} µs);"
-        f" {_state_numbers(selector):.3g} numbers a sample"
+        f"planning takes {1e6 * own:,.0f} µs a step at n = {_N:,}, b = {_B} as a graph"
+        f" (random: {1e6 * random:,.0f} µs); {_state_numbers(selector):.3g} numbers a sample"
     )
 
 

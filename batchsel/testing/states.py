@@ -30,6 +30,10 @@ def _parts(selector: Selector) -> tuple[Any, ...]:
     return tuple(part for part in (selector.score, *selector.modifiers, selector.draw) if part is not None)
 
 
+def _is_dataclass(part: Any) -> bool:
+    return hasattr(type(part), "__dataclass_fields__")
+
+
 def _is_frozen_dataclass(part: Any) -> bool:
     parameters = getattr(type(part), "__dataclass_params__", None)
     return parameters is not None and parameters.frozen
@@ -41,7 +45,7 @@ def check_config(selector: Selector) -> None:
         kind = type(part).__name__
         if not isinstance(getattr(part, "name", None), str):
             fail(selector, "config", f"{kind} must have a name.", f'Write `name = "..."` in the class {kind}.')
-        if not dataclasses.is_dataclass(part):
+        if not _is_dataclass(part):
             continue  # compared by its text form, and changes nothing, as tracing shows
         if not _is_frozen_dataclass(part):
             fail(
@@ -68,7 +72,7 @@ def check_text_form(selector: Selector) -> None:
         try:
             call = call_syntax.parse_call(repr(part))
             built = call.apply(type(part))
-            same = built == part or (not dataclasses.is_dataclass(part) and repr(built) == repr(part))
+            same = built == part or (not _is_dataclass(part) and repr(built) == repr(part))
             same = same and call.name == part.name
         except ValueError as error:
             fail(selector, "text form", f"{part!r} cannot be read back ({error}).", _TEXT)

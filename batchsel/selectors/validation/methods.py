@@ -138,7 +138,11 @@ class _Checks:
     def _check_loss_weights(self) -> None:
         rows = self._batch
         arguments = [self._state, _spec([rows]), _spec([rows], tf.bool)]
-        call = lambda nest, context: self._selector.loss_weights(*nest, context)  # noqa: E731
+
+        def call(nest: Any, context: Context) -> Any:
+            state, losses, valid = nest
+            return self._selector.loss_weights(state, losses, valid, context)
+
         found = self._trace(self._selector, "loss_weights", call, arguments).result
         check_tensor(self._selector, "loss_weights", found, _spec([rows]))
 
