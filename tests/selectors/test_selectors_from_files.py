@@ -115,7 +115,7 @@ def test_functions_factories_and_plain_classes_have_a_text_form(more, text, form
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("./more.py:powers(pwoer=2)", "unknown option of powers 'pwoer'. Did you mean 'power'? Known: every, power."),
+        ("./more.py:powers(powerr=2)", "unknown option of powers 'powerr'. Did you mean 'power'? Known: every, power."),
         ("./more.py:powers(progress=1)", "unknown option of powers 'progress'"),
         ("./more.py:powers(3)", "give options of a function by name, of power, every"),
         ("./more.py:functools | mix", "is no part of a pipe"),
