@@ -90,6 +90,6 @@ def test_a_function_with_signals_resumes(tmp_path):
 def test_names_with_a_default_that_are_no_field_keep_it():
     assert Function(lambda losses, batch_size, rng, power=2.0: losses).extra_names == ()
     with pytest.raises(
-        UserError, match="unknown parameter of the selector function <lambda> 'progresss'. Did you mean 'prog"
+        UserError, match="unknown parameter of the selector function <lambda> 'visists'. Did you mean 'visits'"
     ):
-        Function(lambda losses, batch_size, rng, *, progresss: losses)
+        Function(lambda losses, batch_size, rng, *, visists: losses)
