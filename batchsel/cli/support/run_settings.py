@@ -158,6 +158,6 @@ def _report_user_data(dataset: str) -> None:
     if is_table(dataset):
         lines = [column.text for column in load_table(dataset)[1]]
     elif is_image_folder(dataset):
-        lines = load_image_folder(dataset, progress=download_progress)[1]
+        lines = load_image_folder(dataset, progress=download_progress, say=lambda line: click.echo(line, err=True))[1]
     for line in lines:
         click.echo(line, err=True)

@@ -136,10 +136,12 @@ def takes_indices(data: Any) -> bool:
         >>> takes_indices(ArraySource(np.zeros(3), np.zeros(3))), takes_indices(np.zeros(3)), takes_indices([1])
         (True, False, False)
     """
-    if not (hasattr(data, "take") and hasattr(data, "__len__")) or hasattr(data, "shape"):
+    if not (hasattr(data, "take") and hasattr(data, "__len__")):
         return False
     if not hasattr(data, "__getitem__"):
         return True
+    if hasattr(data, "shape"):  # arrays and tables
+        return False
     try:
         first, *_ = inspect.signature(data.take).parameters
     except (TypeError, ValueError):

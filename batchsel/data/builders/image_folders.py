@@ -12,6 +12,7 @@ import numpy as np
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.decoded_images import decode_images
 from batchsel.data.builders.image_files import SUFFIXES, ImageFiles
+from batchsel.data.builders.image_layout import annotations
 from batchsel.data.dataset import Dataset, load_if_small
 from batchsel.data.sources import Subset
 from batchsel.data.splits import assign_rows
@@ -85,24 +86,11 @@ def build_image_dataset(
     )
 
 
-def list_class_folders(path: Path) -> list[str]:
-    """Return the sorted names of the folders in a folder, without hidden ones; none if it does not exist.
-
-    Example:
-        >>> list_class_folders(Path("/nowhere"))
-        []
-    """
-    if not os.path.isdir(path):
-        return []
-    with reading(path, "cannot be listed", "Check its permissions."):
-        return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def list_images(path: Path, folders: Sequence[str], allow_empty: bool = False) -> ImageListing:
+def list_images(shards: Path | Sequence[Path], folders: Sequence[str], allow_empty: bool = False) -> ImageListing:
     """List the images in class folders, in an order that is the same on every machine.
 
     Args:
-        path: Folder of a split.
+        shards: Folder of a split, or its several folders, whose classes are merged.
         folders: Names of its class folders, in the order of the class numbers; or the names of the classes in the
             file ``SPLIT_annotations.txt`` if there is one.
         allow_empty: Whether classes may be empty, as long as one of them has an image.
@@ -116,17 +104,14 @@ def list_images(path: Path, folders: Sequence[str], allow_empty: bool = False) -
         ...
         batchsel.errors.UserError: /nowhere/cats has no images (.jpg, .jpeg, .png, ...). ...
     """
-    if (annotations := path / f"{path.name}_annotations.txt").is_file():
-        return _list_annotated(annotations, folders)
+    shards = [shards] if isinstance(shards, Path) else list(shards)
+    path = shards[0]
+    if len(shards) == 1 and annotations(path).is_file():
+        return _list_annotated(annotations(path), folders)
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(folders):
-        found = sorted(
-            Path(parent, file)
-            for parent, _, files in os.walk(path / name)
-            for file in files
-            if file.lower().endswith(SUFFIXES) and not file.startswith(".")
-        )
+        found = [image for shard in shards for image in _list_class(shard / name)]
         if not found and not allow_empty:
             raise UserError(
                 f"{path / name} has no images ({', '.join(SUFFIXES)}). Expected a folder of images for each class."
@@ -136,6 +121,15 @@ def list_images(path: Path, folders: Sequence[str], allow_empty: bool = False) -
     if not paths:
         raise UserError(f"{path} has no images ({', '.join(SUFFIXES)}) in the folders of the classes.")
     return ImageListing(paths, np.array(labels, np.int32))
+
+
+def _list_class(folder: Path) -> list[Path]:
+    return sorted(
+        Path(parent, file)
+        for parent, _, files in os.walk(folder)
+        for file in files
+        if file.lower().endswith(SUFFIXES) and not file.startswith(".")
+    )
 
 
 def _list_annotated(file: Path, folders: Sequence[str]) -> ImageListing:

@@ -10,6 +10,7 @@ from typing import Any
 
 from batchsel.core.parameters import FileName, Names, Parts
 from batchsel.data.builders.image_folders import ImageFolderOptions, build_image_dataset, list_images
+from batchsel.data.builders.image_layout import find_shards
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
 from batchsel.data.formats.archives import unpack
@@ -55,7 +56,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     expected += f" or {options['archive']}" if "archive" in options else ""
     root = find_or_fetch(card, folder, lambda: _find_or_unpack(card, folder), expected)
     folders = list(options.get("folders", card.class_names))
-    listings = {split: list_images(root / name, folders) for split, name in options["parts"].items()}
+    listings = {split: list_images(find_shards(root, name), folders) for split, name in options["parts"].items()}
     _check_sizes(card, {split: len(files.paths) for split, files in listings.items()})
     image_options = ImageFolderOptions(card.input_shape, card.sizes.validation, card.sizes.test, seed=seed)
     return build_image_dataset(card.name, listings, card.class_names, image_options, folder.progress)
@@ -88,7 +89,7 @@ def _find_root(card: Any, folder: DataFolder) -> Path | None:
     options = card.options
     inside = folder.path / _unpacked_name(options.get("archive", "archive"))
     roots = [base / below for base in (folder.path, inside) for below in ("", options.get("root", ""))]
-    return next((root for root in roots if all((root / name).is_dir() for name in options["parts"].values())), None)
+    return next((root for root in roots if all(find_shards(root, name) for name in options["parts"].values())), None)
 
 
 def _unpacked_name(archive: str) -> str:

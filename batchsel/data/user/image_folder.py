@@ -17,18 +17,12 @@ from batchsel.data.builders.image_folders import (
     ImageFolderOptions,
     ImageListing,
     build_image_dataset,
-    list_class_folders,
     list_images,
 )
+from batchsel.data.builders.image_layout import ImageLayout, find_layout
 from batchsel.data.dataset import Dataset
 from batchsel.errors import UsageError, UserError
 
-_SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-"""Names of the folders of splits."""
 _FORM = re.compile(r"^(?P<path>.*?)(?P<options>(?::size=[1-9]\d{0,3}|:skip_broken)*)\Z", re.DOTALL)
 _PROBED = 200
 """Number of images whose sizes and color modes decide the shape."""
@@ -74,9 +68,14 @@ def image_folder_path(name: str) -> Path:
 
 
 def load_image_folder(
-    name: str, seed: int = 0, progress: Callable[..., Any] | None = None
+    name: str,
+    seed: int = 0,
+    progress: Callable[..., Any] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Dataset, list[str]]:
     """Read a folder of images: one folder for each class, or folders train, val and test of class folders.
+
+    A split may lie in several folders, as in ``train.X1`` to ``train.X4``; a file ``Labels.json`` names the classes.
 
     Without folders for them, a fifth of the images is drawn for the test split and a tenth for validation, stratified
     by class. Images of one size up to 64 pixels keep it, others are scaled to 64 by 64, or to ``size``; they are gray
@@ -86,6 +85,7 @@ def load_image_folder(
         name: The folder, optionally followed by ``:size=96`` and ``:skip_broken``.
         seed: Seed of the validation split.
         progress: Creates a progress bar for a label and a verb; None for silence.
+        say: Called with a line that says what the folder is, before anything is decoded.
 
     Returns:
         The data set, and lines that describe it.
@@ -105,13 +105,14 @@ def load_image_folder(
             f"there is no folder {shorten_path(root)!r}. Expected a folder that contains a folder of images for each"
             " class."
         )
-    folders = _find_split_folders(root)
-    classes, listings = _list_splits(folders)
+    layout = find_layout(root)
+    listings = _list_splits(layout)
     paths = listings["train"].paths
     shape = _choose_shape([paths[row] for row in np.linspace(0, len(paths) - 1, _PROBED).astype(int)], size)
+    say(_describe_layout(layout, listings, shape))
     validation, test = (max(1, round(share * len(paths))) for share in (_VALIDATION_SHARE, _TEST_SHARE))
     options = ImageFolderOptions(shape, validation, test, skip_broken, seed)
-    dataset = build_image_dataset(name, listings, tuple(classes), options, progress)
+    dataset = build_image_dataset(name, listings, layout.class_names, options, progress)
     return dataset, _describe(dataset, shape, sum(len(files.paths) for files in listings.values()))
 
 
@@ -124,45 +125,17 @@ def _parse(name: str) -> _Reference:
     return _Reference(Path(match["path"]), size, "skip_broken" in options)
 
 
-def _list_splits(folders: dict[str, Path]) -> tuple[list[str], dict[str, ImageListing]]:
-    """Return the classes, and the images of each split."""
-    classes = list_class_folders(folders["train"])
-    if len(classes) < 2:
-        raise UserError(
-            f"{folders['train']} holds {len(classes)} folders. Expected one for each class, two or more:"
-            " cats/1.jpg, dogs/1.jpg; or train/cats, test/cats and so on."
-        )
-    _check_classes(folders, classes)
-    listings = {split: list_images(path, classes, allow_empty=split != "train") for split, path in folders.items()}
+def _list_splits(layout: ImageLayout) -> dict[str, ImageListing]:
+    """Return the images of each split."""
+    listings = {
+        split: list_images(paths, layout.classes, allow_empty=split != "train")
+        for split, paths in layout.splits.items()
+    }
     if min(np.bincount(listings["train"].labels)) < 2:
         raise UserError(
-            f"{folders['train']}: each class needs at least two images, one to train on and one to hold out."
+            f"{layout.splits['train'][0]}: each class needs at least two images, one to train on and one to hold out."
         )
-    return classes, listings
-
-
-def _find_split_folders(root: Path) -> dict[str, Path]:
-    """Return the folder of each split; the root as that of the training split if there are none."""
-    with reading(root, "cannot be listed", "Check its permissions."):
-        there = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir() and list_class_folders(entry)}
-    found = {split: there[name] for split, names in _SPLIT_FOLDERS.items() for name in names if name in there}
-    if "train" not in found:
-        return {"train": root}
-    if "validation" in found and "test" not in found:
-        # Data sets with two splits call the second one by either name; it is the one to report on.
-        found["test"] = found.pop("validation")
-    return found
-
-
-def _check_classes(folders: dict[str, Path], classes: list[str]) -> None:
-    """Reject classes that are missing in the training split: no model can learn them."""
-    for split, path in folders.items():
-        unknown = sorted(set(list_class_folders(path)) - set(classes))
-        if unknown:
-            raise UserError(
-                f"{path} has the classes {', '.join(unknown[:5])}, which the training split lacks. Remove them"
-                f" from the {split} split, or add them to {folders['train']}."
-            )
+    return listings
 
 
 def _choose_shape(paths: list[Path], size: int | None) -> tuple[int, int, int]:
@@ -179,6 +152,18 @@ def _choose_shape(paths: list[Path], size: int | None) -> tuple[int, int, int]:
         return size, size, channels
     width, height = sizes.pop() if len(sizes) == 1 else (_LARGEST, _LARGEST)
     return (height, width, channels) if max(height, width) <= _LARGEST else (_LARGEST, _LARGEST, channels)
+
+
+def _describe_layout(layout: ImageLayout, listings: dict[str, ImageListing], shape: tuple[int, int, int]) -> str:
+    """Describe a folder, as in "2 parts by folder (train: 4 folders, test), 100 classes, 126,689 images, 64×64"."""
+    parts = [f"{split}: {len(paths)} folders" if len(paths) > 1 else split for split, paths in layout.splits.items()]
+    drawn = [split for split in ("validation", "test") if split not in layout.splits]
+    found = f"{len(parts)} parts by folder ({', '.join(parts)})" if len(parts) > 1 else "one part"
+    found += f", {' and '.join(drawn)} drawn from it" if len(parts) == 1 else ""
+    images = sum(len(listing.paths) for listing in listings.values())
+    height, width, _ = shape
+    line = f"{found}, {len(layout.classes)} classes, {images:,} images, {height}×{width}"
+    return f"{line}; not read: {', '.join(layout.unread)}" if layout.unread else line
 
 
 def _describe(dataset: Dataset, shape: tuple[int, int, int], listed: int) -> list[str]:
