@@ -173,7 +173,9 @@ def _first(samples: Samples, count: int | None) -> Samples:
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") or isinstance(value, tf.Tensor) or type(value).__name__ in ("DataFrame", "Series")
+    # A source may have a shape of its own, that of its samples.
+    shaped = hasattr(value, "shape") and (hasattr(value, "dtype") or hasattr(value, "__getitem__"))
+    return shaped or isinstance(value, tf.Tensor) or type(value).__name__ in ("DataFrame", "Series")
 
 
 def _bytes_on_disk(parts: Any) -> int:
