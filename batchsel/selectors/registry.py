@@ -6,6 +6,7 @@ families for listing: a name that stands in none is found all the same and liste
 
 from __future__ import annotations
 
+from batchsel.core.call_syntax import Call
 from batchsel.core.registry import Registry
 from batchsel.errors import UsageError
 
@@ -91,11 +92,17 @@ PLAN_VERSIONS = {
     "boundary": 2,
     "ordered_sgd": 2,
     "composer_backprop": 2,
+    "infobatch": 2,
+    "repb": 2,
+    "keep": 2,
+    "soft_keep": 2,
 }
 """Versions of the parts that plan other batches than they did when they were first recorded, for the same text.
 
 Whoever changes the plans of a part raises its number here, so that runs recorded before are not taken for new ones.
 """
+_ONLY_WITH_LAST_PHASE = {"keep": 1, "soft_keep": 2}
+"""Parts whose plans have changed only where `until` is below 1, and the position of that parameter."""
 REGISTRY = Registry(
     "selector",
     [f"{__package__}.{folder}" for folder in ("methods", "scores", "modifiers", "draws")],
@@ -121,11 +128,18 @@ def plan_version(text: str) -> str:
         As in "rs2 2"; empty if no plans have changed.
 
     Example:
-        >>> plan_version("ies(0.01)"), plan_version("loss_ema | mix(0.2)")
-        ('ies 2', '')
+        >>> plan_version("ies(0.01)"), plan_version("loss_ema | mix(0.2)"), plan_version("soft_keep(until=0.9)")
+        ('ies 2', '', 'soft_keep 2')
     """
     try:
-        names = dict.fromkeys(call.name for call in REGISTRY.parse_calls(text) if call.path is None)
+        names = dict.fromkeys(call.name for call in REGISTRY.parse_calls(text) if _may_have_changed(call))
     except UsageError:
         return ""
     return ", ".join(f"{name} {PLAN_VERSIONS[name]}" for name in names if name in PLAN_VERSIONS)
+
+
+def _may_have_changed(call: Call) -> bool:
+    if call.path is not None or call.name not in _ONLY_WITH_LAST_PHASE:
+        return call.path is None
+    place = _ONLY_WITH_LAST_PHASE[call.name]
+    return call.keywords.get("until", (*call.arguments[place:], 1)[0]) != 1

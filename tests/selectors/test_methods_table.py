@@ -36,7 +36,10 @@ def test_versions_are_those_of_registered_names_and_follow_the_text():
     assert PLAN_VERSIONS.keys() <= REGISTRY.built_in_entries.keys()
     assert plan_version("last_loss | difficulty_window(5) | keep") == "difficulty_window 2"
     assert plan_version("boundary | pressure | mix(0.1)") == "boundary 2"
-    assert plan_version("./rs2.py:rs2") == plan_version("rs2(") == plan_version("infobatch") == ""
+    assert plan_version("./rs2.py:rs2") == plan_version("rs2(") == plan_version("loss_ema") == ""
+    assert plan_version("soft_keep(0.1, 0.5)") == plan_version("last_loss | keep(True, until=1.0)") == ""
+    assert plan_version("soft_keep(0.1, 0.5, 0.9)") == "soft_keep 2"
+    assert plan_version("last_loss | keep(rescale=True, until=0.875)") == "keep 2"
 
 
 def test_records_of_changed_methods_lack_the_version():

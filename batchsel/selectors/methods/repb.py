@@ -29,7 +29,8 @@ class RePB(Selector):
 
     Formula: when sample i is trained on, its loss is compared with a moving average over about `window` batches, under
     nearly the same model; if it is lower, the sample is left out of the next pass with probability r. A sample that is
-    used for the c-th time in the k-th pass has the weight k / c. From progress δ on all data are used with weight 1.
+    used for the c-th time in the k-th pass has the weight k / c. The last epochs, of C those
+    with a number above δ C, use all data with weight 1, as in `keep`.
     Cost: a flag and an integer a sample, O(n) a pass, no extra forward pass. Unbiased in the limit of many passes: if a
     sample is used with a fixed probability, k / c converges to one over it; in the first passes the weights of samples
     of low loss are too small.
@@ -40,7 +41,7 @@ class RePB(Selector):
     Args:
         r: Probability that a sample of low loss is left out, in [0, 1).
         window: Batches whose losses are comparable, at least 1.
-        delta: Progress from which all data are used, in [0, 1].
+        delta: Share of the epochs after which all data are used, in [0, 1].
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -78,8 +79,6 @@ class RePB(Selector):
 
     def plan(self, state: _State, context: Context) -> Plan:
         """Plan a pass over the kept samples in random order."""
-        everything = context.progress >= self.delta
-        chances = tf.where(state.low & tf.logical_not(everything), tf.constant(1 - self.r, tf.float64), 1)
+        chances = tf.where(state.low, tf.constant(1 - self.r, tf.float64), 1)
         passes, visits = tf.cast(context.plans, tf.float32) + 1, tf.cast(state.visits, tf.float32) + 1
-        weights = tf.where(everything, tf.ones_like(visits), tf.maximum(passes / visits, 1.0))
-        return plan_kept(chances, weights, context, "repb")
+        return plan_kept(chances, tf.maximum(passes / visits, 1.0), context, "repb", self.delta)

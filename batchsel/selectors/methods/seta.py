@@ -33,7 +33,7 @@ def seta(
         r: Share left out at random, in [0, 1).
         groups: Groups of similar loss, from 1 to 256.
         alpha: Share of the groups in the window, in (0, 1].
-        delta: Progress from which all data are used, in [0, 1].
+        delta: Share of the epochs after which all data are used, in [0, 1].
 
     Raises:
         UsageError: If a parameter lies outside its range.

@@ -21,7 +21,7 @@ def soft_keep(floor: Share = 0.1, slope: Amount = 0.5, until: Share = 1.0, resca
     Args:
         floor: Least probability, in [0, 1].
         slope: Added to the floor for a sample of mean loss, at least 0.
-        until: Progress from which all data are used, in [0, 1].
+        until: Share of the epochs after which all data are used, in [0, 1]; 1 for never.
         rescale: Whether a kept sample has the weight 1 / p_i, which is unbiased.
 
     Raises:
