@@ -67,7 +67,7 @@ def option_words(each, value):
 
 def test_every_field_is_a_setting_and_all_but_those_that_follow_from_others_are_options():
     assert [each.name for each in SETTINGS] == [field.name for field in fields(RunSpec)]
-    assert {each.name for each in SETTINGS if not each.option} == {"source", "plan_version"}
+    assert {each.name for each in SETTINGS if not each.option} == {"code", "plan_version", "source"}
     assert set(OTHER) == {each.name for each in STATED}
     assert all(OTHER[each.name] != each.default for each in STATED)
     assert all(each.help for each in SETTINGS)

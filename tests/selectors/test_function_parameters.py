@@ -93,3 +93,34 @@ def test_names_with_a_default_that_are_no_field_keep_it():
         UserError, match="unknown parameter of the selector function <lambda> 'visists'. Did you mean 'visits'"
     ):
         Function(lambda losses, batch_size, rng, *, visists: losses)
+
+
+def test_a_function_may_read_the_model_that_is_trained():
+    model = mlp()
+
+    def least_certain(losses, batch_size, rng, *, inputs):
+        return tf.math.top_k(-tf.reduce_max(tf.nn.softmax(model(inputs)), axis=1), batch_size).indices
+
+    x, y = classes(N)
+    trainer = Trainer(model, least_certain, batch_size=B, compile="graph")
+    before = np.sort(-np.max(softmax(model.predict(x, verbose=0)), axis=1))[-B:]
+    trainer.fit(x, y, passes=B / N, verbose=0)
+    assert trainer.visits.sum() == B
+    chosen = np.flatnonzero(trainer.visits)
+    fresh = mlp()
+    np.testing.assert_allclose(
+        np.sort(-np.max(softmax(fresh.predict(x, verbose=0)), axis=1)[chosen]), before, rtol=1e-5
+    )
+
+
+def test_a_traced_function_with_python_conditions_is_converted_by_autograph():
+    @tf.function
+    def choose(losses, batch_size, rng):
+        if losses[0] > 1:
+            return rng.permutation(N)[:batch_size]
+        return tf.range(batch_size)
+
+    x, y = classes(N)
+    trainer = Trainer(mlp(), choose, batch_size=B, compile="graph")
+    trainer.fit(x, y, passes=1, verbose=0)
+    assert trainer.visits.sum() >= N

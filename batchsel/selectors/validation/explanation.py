@@ -140,7 +140,10 @@ def describe_line(file: str, number: int) -> str:
 
 def _first_line(error: Exception) -> str:
     text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", str(error)).strip()
-    return shorten(" ".join((text.splitlines() or [""])[0].split()), _LONGEST_REASON)
+    lines = text.splitlines() or [""]
+    # A function that was converted by autograph has its stack first.
+    line = lines[-1] if lines[0].startswith("in user code") else lines[0]
+    return shorten(" ".join(line.split()), _LONGEST_REASON)
 
 
 def _known_fields(error: Exception) -> str:
