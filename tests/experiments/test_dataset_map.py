@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from command_line import CommandLine
 from PIL import Image
+from scipy import stats
 
 from batchsel import Trainer, data
 from batchsel.experiments.inspect import dataset_map
@@ -76,6 +77,17 @@ def test_several_models_are_averaged():
     np.testing.assert_allclose(both.confidence, (first.confidence + second.confidence) / 2)
     np.testing.assert_array_equal(both.times, first.times + second.times)
     np.testing.assert_array_equal(both.forgotten, first.forgotten + second.forgotten)
+
+
+def test_el2n_of_two_models_agrees_after_five_passes():
+    run_cache = RunCache()
+    spec = RunSpec("digits", "mlp", "mapping", 32, "adam", 0.005, "linear", "5 passes", "accuracy>=0.9")
+    maps = [dataset_map.draw_map(dataclasses.replace(spec, seed=seed), run_cache) for seed in (0, 1)]
+    assert stats.spearmanr(maps[0].el2n, maps[1].el2n).statistic > 0.55
+    for found in maps:
+        never = found.correctness == 0
+        assert (found.forgotten[never] == found.times[never]).all()
+        assert found.forgotten[~never].max() <= 2  # of five presentations
 
 
 @pytest.fixture

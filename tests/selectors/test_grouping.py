@@ -31,8 +31,8 @@ def inertia(levels, groups):
     return sum(np.square(part - part.mean()).sum() for part in parts)
 
 
-@pytest.mark.parametrize("count", [1, 3, 10])
-@pytest.mark.parametrize("n", [1, 7, 300, 1500])
+@pytest.mark.parametrize("count", [1, 10])
+@pytest.mark.parametrize("n", [1, 7, 300, 1200])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_inertia_is_the_least(kind, n, count):
     levels = quantize(tf.constant(np.float32(numbers(kind, n)), tf.float64))

@@ -7,6 +7,7 @@ from plan_statistics import B, N, assert_rates, assert_unbiased, plans
 from scipy import stats
 
 from batchsel.selectors import resolve
+from batchsel.selectors.ops.classes import number_of_classes
 from batchsel.testing.fixtures import example_context, example_stats
 
 
@@ -112,3 +113,37 @@ def test_memory_importance_is_unbiased():
     assert_rates(found, 4 * B * chances / chances.sum())
     assert_unbiased(found)
     assert max(weights.max() for _, weights in found) <= 10.001
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (np.arange(N) % 7, 7), (np.arange(N)[:, None] % 7, 7), (np.eye(4)[np.arange(N) % 3], 4), (np.zeros(N), 2),
+        (None, None), ({"kind": np.arange(N)}, None),
+    ],
+)  # fmt: skip
+def test_the_number_of_classes_is_that_of_the_labels(labels, classes):
+    labels = tf.constant(labels) if isinstance(labels, np.ndarray) else labels
+    found = number_of_classes(example_context(N, B)._replace(labels=labels))
+    assert found == classes if classes is None else float(found) == classes
+
+
+def test_scores_without_labels_go_by_what_was_seen():
+    context = example_context(N, B)._replace(labels=None)
+    selector, state, table = state_after("boundary", signal="boundary_distance")
+    last = np.array([column[~np.isnan(column)][-1] if not np.isnan(column).all() else np.nan for column in table.T])
+    expected = np.where(np.isnan(last), np.inf, 1 - np.abs(last) / np.nanmax(np.abs(last)))
+    np.testing.assert_allclose(selector.score.score(state[0], context), expected, rtol=1e-5)
+    selector, state, _ = state_after("prediction_entropy", signal="predicted")
+    np.testing.assert_allclose(
+        selector.score.score(state[0], context), selector.score.score(state[0], example_context(N, B)), rtol=1e-6
+    )
+
+
+def test_the_warmup_of_a_long_run_is_that_of_the_paper_and_of_a_short_one_half_of_it():
+    for passes, progress, warm in ((9.9, 0.099, True), (10, 0.1, False), (3.9, 0.49, True), (4, 0.5, False)):
+        context = example_context(N, B, samples=round(passes * N), progress=progress)
+        for text in ("active_bias", "recency_bias"):
+            _, state, _ = state_after(text)
+            scores = resolve(text).scores(state, context).numpy()
+            assert (len(np.unique(scores[np.isfinite(scores)])) == 1) == warm

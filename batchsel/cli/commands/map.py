@@ -49,7 +49,8 @@ def dataset_map(
     """Train with plain shuffling and write what that shows about every sample.
 
     Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
-    right, forgetting events, EL2N, last loss. Samples of least confidence are those whose label may be wrong.
+    right, forgetting events (all its presentations if it was never right), EL2N after a quarter of the budget, last
+    loss. Samples of least confidence are those whose label may be wrong.
     Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
     from batchsel.experiments.spec.dataset_lookup import find_card

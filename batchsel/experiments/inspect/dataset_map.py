@@ -73,7 +73,8 @@ def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     x, y = load_arrays(dataset.train)
     early = EarlyGradientNorms(trainer, x, y, trainer.selector.early)
-    trainer.fit(x, y, **Budget.parse(spec.budget).fit_options(len(y)), callbacks=[early], verbose=0)
+    length: dict[str, Any] = Budget.parse(spec.budget).fit_options(len(y))
+    trainer.fit(x, y, **length, callbacks=[early], verbose=0)
     times, confidence, squares, right, forgotten, _ = [leaf.numpy() for leaf in trainer.loop.state.state]
     seen = np.maximum(times, 1)
     return DatasetMap(

@@ -30,17 +30,17 @@ class EarlyGradientNorms(keras.callbacks.Callback):
         self._trainer = trainer
         self._data = to_tensors(x, y)
         self._share = share
-        self.norms: np.ndarray | None = None
-        """``float32[n]``, None before they are computed."""
+        self.norms = np.empty(0, np.float32)
+        """``float32[n]``, empty before they are computed."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score all samples if it is time."""
-        if self.norms is None and self._trainer.progress >= self._share - 1e-6:
+        if not len(self.norms) and self._trainer.progress >= self._share - 1e-6:
             self.norms = self._score()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Score all samples if that has not been done."""
-        if self.norms is None:
+        if not len(self.norms):
             self.norms = self._score()
 
     def _score(self) -> np.ndarray:
