@@ -4,6 +4,7 @@
 # make simulate how often verdicts are wrong on made-up records with known truth; minutes
 # make bench    the speed of the loop on this machine
 # make docs     writes docs/selectors.md and the tree in docs/architecture.md
+# make fuzz     tries damaged and hostile files on every reader; takes a quarter of an hour
 # make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
 # make hooks    runs ruff and codespell before each commit
 
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(filter-out tests/helpers/ tests/soak/ tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: help run test lint tests coverage doctest docs bench simulate soak hooks constraints clean
+.PHONY: help run test lint tests coverage doctest docs bench simulate soak fuzz hooks constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -75,6 +76,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/batchsel bench loop
+
+fuzz: $(READY)
+	PYTHONPATH=tests/helpers $(BIN)/python -m fuzzing
 
 soak: $(READY)
 	PYTHONPATH=tests/helpers $(BIN)/python tests/soak/soak.py

@@ -23,6 +23,7 @@ differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,7 @@ from batchsel.cards.factors import Arms, check_appended, read_factors
 from batchsel.cards.scaled_form import scaled_values
 from batchsel.cards.toml_table import Table, raise_problems
 from batchsel.core.parameters.ranges import Range
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, show
 
 MOST_SEEDS = 10_000
 """More would take years; it is mostly a slip."""
@@ -168,7 +169,7 @@ def _known_names(table: Table, key: str, known: tuple[str, ...], default: tuple[
     found = table.sequence(key, str, default) or ()
     for name in found:
         if name not in known:
-            table.problem(key, f"unknown name {name!r}; known: {', '.join(known)}.")
+            table.problem(key, f"unknown name {show(name)}; known: {', '.join(known)}.")
     return found
 
 
@@ -184,7 +185,7 @@ def _arms(table: Table, settings: Mapping[str, Any]) -> Arms:
     arms = table.read("arms", "a table [arms.NAME] for each arm", lambda value: isinstance(value, dict) and bool(value))
     for name, arm in (arms or {}).items():
         if not isinstance(arm, dict) or not isinstance(arm.get("selector"), str):
-            table.problem(f"arms.{name}", f"expected a table with a selector, got {arm!r}.")
+            table.problem(f"arms.{name}", f"expected a table with a selector, got {show(arm)}.")
         else:
             check_appended(table, f"arms.{name}", arm)
     baseline = table.text("baseline", BASELINE)
@@ -207,6 +208,9 @@ def _tuning(table: Table) -> Tuning | None:
     score = inner.choice("score", SCORES, SCORES[0])
     inner.report_unknown_keys()
     searched = {key: _values(inner, key, values, trials) for key, values in (grid or {}).items()}
+    count = math.prod(len(values) for values in searched.values() if isinstance(values, tuple))
+    if trials is None and count > MOST_TRIALS:
+        inner.problem("grid", f"expected at most {MOST_TRIALS} combinations of values, got {show(count)}.")
     return Tuning(searched, seeds, trials, score)
 
 

@@ -8,13 +8,17 @@ appends to the schedule that applies otherwise (that of another level, the card 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from batchsel.cards.toml_table import Table
+from batchsel.errors import show
 
 APPENDABLE = ("schedule", "curriculum", "augment", "selector")
 """Settings that are pipes, which levels and arms may append to."""
+MOST_ARMS = 10_000
+"""More would take years; factors multiply quickly."""
 
 Levels = dict[str, dict[str, Any]]
 
@@ -50,6 +54,10 @@ def read_factors(table: Table, selector: str) -> Arms:
     factors = {name: _levels(table, name, levels) for name, levels in (stated or {}).items()}
     if not factors or not all(factors.values()):
         return Arms({}, {}, "")
+    count = math.prod(map(len, factors.values()))
+    if count > MOST_ARMS:
+        table.problem("factors", f"expected at most {MOST_ARMS} combinations of levels, got {show(count)}.")
+        return Arms({}, {}, "")
     excluded = [_read_exclusion(pairs, factors) for pairs in table.tables("without")]
     cells = [dict(zip(factors, levels, strict=True)) for levels in itertools.product(*factors.values())]
     baseline = _name(cells[0])
@@ -78,7 +86,7 @@ def check_appended(table: Table, key: str, settings: Mapping[str, Any]) -> None:
                 f"{name!r} appends to a setting that is not a pipe; settings to append to are {', '.join(APPENDABLE)}.",
             )
         elif name.endswith("+") and not (isinstance(value, str) and value.strip()):
-            table.problem(key, f"{name!r} must be a text such as 'warmup(0.1)', got {value!r}.")
+            table.problem(key, f"{name!r} must be a text such as 'warmup(0.1)', got {show(value)}.")
 
 
 def _levels(table: Table, name: str, stated: Any) -> Levels:
@@ -89,7 +97,7 @@ def _levels(table: Table, name: str, stated: Any) -> Levels:
     elif isinstance(stated, dict) and all(map(_is_level, stated.values())):
         found = {level: dict(settings) for level, settings in stated.items()}
     else:
-        table.problem(key, f"expected a table of settings for each level, or a list of values, got {stated!r}.")
+        table.problem(key, f"expected a table of settings for each level, or a list of values, got {show(stated)}.")
         return {}
     if len(found) < 2:
         table.problem(key, f"a factor has at least two levels, got {len(found)}.")
@@ -122,7 +130,7 @@ def _read_exclusion(table: Table, factors: Mapping[str, Levels]) -> dict[str, li
         found[name] = list(map(str, stated if isinstance(stated, list) else [stated]))
         for level in found[name] if stated is not None else ():
             if level not in levels:
-                table.problem(name, f"{level!r} is not one of its levels {', '.join(levels)}.")
+                table.problem(name, f"{show(level)} is not one of its levels {', '.join(levels)}.")
     table.report_unknown_keys()
     return {name: levels for name, levels in found.items() if levels}
 
@@ -146,7 +154,7 @@ def _merge_levels(cell: Mapping[str, str], factors: Mapping[str, Levels], confli
             elif key in found and found[key] != value:
                 hint = f'; append to it in one of them with "{key}+"' if key in APPENDABLE else ""
                 both = f"{origin[key]} and {factor} {level} both set {key}"
-                conflicts[f"{both}, to {found[key]!r} and to {value!r}. Only one of them may{hint}."] = None
+                conflicts[f"{both}, to {show(found[key])} and to {show(value)}. Only one of them may{hint}."] = None
             else:
                 found[key], origin[key] = value, f"{factor} {level}"
     return found

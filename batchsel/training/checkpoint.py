@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.filesystem.atomic_write import atomic_write
+from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.version import __version__
-from batchsel.errors import UserError, shorten
+from batchsel.errors import UserError, shorten, show
 from batchsel.training.runtime import checksum
 
 FORMAT = 2
@@ -125,8 +126,8 @@ def check_settings(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]
     for key, value in own.items():
         if key in stored and stored[key] != value:
             raise UserError(
-                f"checkpoint {path} was made with {key}={stored[key]!r}, this trainer has {key}={value!r}. Use the same"
-                " settings to resume."
+                f"checkpoint {path} was made with {key}={show(stored[key])}, this trainer has {key}={value!r}. Use the"
+                " same settings to resume."
             )
 
 
@@ -156,7 +157,8 @@ def read(path: Path) -> Stored:
         ) from error
     if newer:
         raise UserError(
-            f"checkpoint {path} was written by batchsel {meta.get('version')}, in format {meta['format']}; this is"
+            f"checkpoint {path} was written by batchsel {shorten(str(meta.get('version')))}, in format"
+            f" {show(meta['format'])}; this is"
             f" batchsel {__version__}, which reads formats up to {FORMAT}. Resume with that version or a later one."
         )
     return Stored(arrays, weights, meta)
@@ -170,6 +172,9 @@ def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     count = None if sealed else checksum.count_members(file)
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
+        size = os.fstat(file.fileno()).st_size
+        if sum(member.file_size for member in archive.zip.infolist()) > size:
+            raise ValueError("its arrays are larger than the file, which is not compressed")
         if count is not None and (archive.zip.testzip() is not None or count != len(archive.files)):
             raise ValueError("its content does not match the checksums of its members")
         return {name: archive[name] for name in archive.files}
@@ -179,7 +184,7 @@ def _read_meta(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Remove the record of the run from the arrays, and return it."""
     if _META not in arrays:
         raise ValueError("it has no record of a run")
-    meta = json.loads(bytes(arrays.pop(_META)).decode())
+    meta = parse_json(bytes(arrays.pop(_META)).decode())
     if not isinstance(meta, dict):
         raise ValueError("its record is not that of a run")
     return meta

@@ -14,6 +14,7 @@ from batchsel.core.target import HOLD, Target
 from batchsel.errors import UserError
 from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
+from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.engine import Engine
 from batchsel.training.fit_call import callback_utils
 from batchsel.training.fit_call.fit_config import FitConfig, FitOptions, warn_of_long_durations
@@ -237,7 +238,7 @@ class Trainer(RunResults):
         self.engine.check_labels(samples)
         if self._checkpoint is not None:
             if not self.engine.has_loop:
-                self.engine.new_loop(checkpoint.read(self._checkpoint).meta["n"])
+                self.engine.new_loop(read_run(self._checkpoint).meta["n"])
             self._restore(self._checkpoint)
         return self.engine.evaluation(to_tensors(*samples))
 
@@ -311,14 +312,12 @@ class Trainer(RunResults):
         """
         guards.check_idle(self.model, "resume()")
         path = arguments.path("path", path)
-        meta = checkpoint.read(path).meta
-        if not {"settings", "n", "seed", "nanoseconds", "progress"} <= set(meta):
-            raise UserError(f"{path} is not a checkpoint of a trainer: its record has no settings.")
+        meta = read_run(path).meta
         checkpoint.check_settings(path, rewritten(meta["settings"]), self._settings())
         self._checkpoint = path
 
     def _restore(self, path: Path) -> None:
-        stored = checkpoint.read(path)
+        stored = read_run(path)
         meta = stored.meta
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")

@@ -1,13 +1,14 @@
 """Damaged records: every line is read as a whole, and reports work with it, or it is left out and reported."""
 
-import copy
 import json
+import math
 import random
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
+from fuzzing.mutations import WRONG, changed, paths_of
+from fuzzing.runs import one_of
 from made_up import record_of
 from study_records import failure_of
 
@@ -19,57 +20,10 @@ from batchsel.cli.main import cli
 from batchsel.experiments.run import records
 from batchsel.experiments.run.validation.typed_json import FieldError, convert
 
-COMMITTED = Path(__file__).parents[2] / "experiments"
+VALUES = [value for value in WRONG if not isinstance(value, float) or math.isfinite(value)]
+"""JSON has no others."""
 DRAWN = 3
 """Runs of the first report, which has figures; those of all runs are without, for drawing takes most of the time."""
-VALUES = [
-    None,
-    True,
-    -1,
-    0,
-    1e308,
-    "text",
-    "",
-    [],
-    {},
-    [None],
-    {"a": None},
-    [["a"]],
-    -(2**70),
-    "accuracy>=0.5",
-    [3, "a"],
-]
-
-
-def paths_of(value, path=()):
-    """Yield the path of every value inside a JSON value; of long lists only the first and last items."""
-    items = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, list):
-        items = [(place, value[place]) for place in sorted({0, len(value) - 1}) if value]
-    for key, inner in items:
-        yield (*path, key)
-        yield from paths_of(inner, (*path, key))
-
-
-def changed(record, path, value):
-    """Return a copy of a record with another value at a path; without it if the value is `...`."""
-    key, *inner = path
-    made = copy.copy(record)
-    if inner:
-        made[key] = changed(record[key], inner, value)
-    elif value is ...:
-        del made[key]
-    else:
-        made[key] = value
-    return made
-
-
-def one_of(name, where=lambda record: True):
-    """Return the first committed record of an experiment that meets a condition."""
-    with open(COMMITTED / name / records.FILE, encoding="utf-8") as file:
-        return next(record for record in map(json.loads, file) if where(record))
-
-
 RECORDS = {
     "tuned_mnist": one_of("tuned_mnist", lambda record: "images" in record),
     "large_batches": one_of("large_batches/scaled", lambda record: record.get("noise_scale")),

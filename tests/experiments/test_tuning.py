@@ -181,7 +181,8 @@ def test_learning_rate_stated_by_the_schedule_is_not_tuned(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("iris = 3", "must hold a table of settings"), ("[iris", "are not TOML"), (None, "cannot read")]
+    ("text", "words"),
+    [("iris = 3", "must hold a table of settings"), ("[iris", "is not valid TOML"), (None, "cannot read")],
 )
 def test_malformed_file_of_tuned_settings_is_refused(text, words, tmp_path):
     if text is not None:

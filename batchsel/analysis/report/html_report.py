@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +44,11 @@ def render_report(
         failures: Records of runs that failed.
         results: Results of `compute_results` for these records, if they are known already.
     """
+    return _template().render(_context(records, problems, failures, results or compute_results(records, failures)))
+
+
+@functools.cache
+def _template() -> Any:
     from jinja2 import Environment, FunctionLoader, select_autoescape
 
     files = importlib.resources.files("batchsel.analysis.report")
@@ -52,9 +58,7 @@ def render_report(
         trim_blocks=True,
     )
     environment.filters["seconds"] = _seconds
-    return environment.get_template(_TEMPLATE).render(
-        _context(records, problems, failures, results or compute_results(records, failures))
-    )
+    return environment.get_template(_TEMPLATE)
 
 
 def _context(

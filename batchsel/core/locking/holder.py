@@ -11,6 +11,8 @@ import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from batchsel.core.filesystem.json_text import parse_json
+
 RUNNING, STOPPED, DEAD, UNKNOWN = "running", "stopped", "dead", "unknown"
 _MAX_COMMAND = 200
 
@@ -54,7 +56,7 @@ class Holder:
             True
         """
         try:
-            values = json.loads(line)
+            values = parse_json(line)
             holder = cls(**{item.name: values[item.name] for item in fields(cls)})
         except (ValueError, KeyError, TypeError):
             return None

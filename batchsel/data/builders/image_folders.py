@@ -74,6 +74,9 @@ def build_image_dataset(
         images, intact = decode_images(files, f"{name}, {split} split", options.skip_broken, progress)
         sources[split], labels[split] = Subset(images, intact), files.labels[intact]
     rows, fingerprint = assign_rows(labels, options.validation, options.test, options.seed)
+    for split, (_, chosen) in rows.items():
+        if not len(chosen):
+            raise UserError(f"{name}: no image is left for the {split} split. Expected one at least in each split.")
     splits = {split: load_if_small(sources[origin], chosen) for split, (origin, chosen) in rows.items()}
     return Dataset(
         name,

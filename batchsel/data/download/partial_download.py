@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.temporary import temporary_path
 
 _PART = ".part"
@@ -57,7 +58,7 @@ class PartialDownload:
     def metadata(self) -> Mapping[str, Any]:
         """Recorded description of the whole: `url` and `version` (text), `total` (bytes), as far as readable."""
         try:
-            metadata = json.loads(self.metadata_path.read_text(encoding="utf-8"))
+            metadata = parse_json(self.metadata_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         kinds = {"url": str, "version": str, "total": int}

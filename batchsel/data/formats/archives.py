@@ -31,11 +31,32 @@ _UNPACKING = ".unpacking"
 _LARGEST_MEMBER = 1 << 30
 """Bytes of a member that is read in place; no file of a data set that is read so comes near."""
 
+_LARGEST_HEADER = 1 << 20
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+"""Members that describe the next one: its long name, and further attributes."""
+
 _tarfile: Any = tarfile  # its type stubs lack the header errors
 _NO_HEADER = (_tarfile.EmptyHeaderError, _tarfile.TruncatedHeaderError, _tarfile.InvalidHeaderError)
 
 
-class _WholeMember(tarfile.TarInfo):
+class _Member(tarfile.TarInfo):
+    """Member of an archive whose size is possible; that of a header must fit into memory, because it is read whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0 or (member.type in _HEADERS and member.size > _LARGEST_HEADER):
+            raise ReadError(f"{member.name[:100]!r} has {member.size} bytes")
+        return member
+
+
+class _WholeMember(_Member):
     """Member of an archive that must have an end: tarfile silently takes a truncation for the end."""
 
     @classmethod
@@ -108,9 +129,10 @@ def read_tar_members(archive: Path, wanted: Callable[[str], object]) -> Iterator
         ...
         batchsel.errors.UserError: cannot read /nowhere.tar.gz: No such file or directory. Check ...
     """
-    with reading(archive), tarfile.open(archive, "r:gz") as opened:
-        total = 0
+    with reading(archive), tarfile.open(archive, "r:gz", tarinfo=_Member) as opened:
+        total, packed = 0, archive.stat().st_size
         for member in opened:
+            check_unpacked_size(archive, member.offset_data, packed)  # also of members that are not read
             if not member.isfile() or not wanted(member.name):
                 continue
             if member.size > _LARGEST_MEMBER:
@@ -119,7 +141,7 @@ def read_tar_members(archive: Path, wanted: Callable[[str], object]) -> Iterator
                     " it again."
                 )
             total += member.size
-            check_unpacked_size(archive, total, archive.stat().st_size)
+            check_unpacked_size(archive, total, packed)
             file = opened.extractfile(member)
             if file is not None:
                 yield member.name, file.read()

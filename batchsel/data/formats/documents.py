@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import describe
 from batchsel.data.formats.delimited import read_delimited
 from batchsel.data.formats.parquet import read_parquet
@@ -84,9 +84,9 @@ def _read_json_lines(path: Path, keys: Sequence[str]) -> list[str]:
             if not line.strip():
                 continue
             try:
-                document = "\n".join(json.loads(line)[key] for key in keys)
+                document = "\n".join(parse_json(line)[key] for key in keys)
                 document.encode()  # fails for half of a surrogate pair, which is not text
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
                     f"{path}, line {number}: expected a JSON object with the texts {', '.join(keys)}"
                     f" ({describe(error)})."

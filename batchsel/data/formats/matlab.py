@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from batchsel.core.filesystem.reading import DAMAGED, reading
+from batchsel.data.formats.unpacked_size import check_unpacked_size, largest_unpacked
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
@@ -21,7 +22,6 @@ _VALUES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8
 """Types of stored values, which are often smaller than those of the array."""
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _COMPLEX = 0x800
-_LARGEST = 1 << 31
 
 
 def read_matlab(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -56,7 +56,7 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         found = {}
         for kind, data in _elements(memoryview(raw)[_HEADER:], order):
             if kind == _COMPRESSED:
-                kind, data = next(_elements(memoryview(_decompress(data)), order))
+                kind, data = next(_elements(memoryview(_decompress(data, path)), order))
             if kind == _MATRIX:
                 name, array = _parse_matrix(data, order, names)
                 if array is not None:
@@ -85,11 +85,13 @@ def _elements(raw: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
         start = end if kind == _COMPRESSED else start + 8 + math.ceil((end - start - 8) / 8) * 8
 
 
-def _decompress(data: memoryview) -> bytes:
+def _decompress(data: memoryview, path: Path) -> bytes:
     stream = zlib.decompressobj()
-    content = stream.decompress(data, _LARGEST)
+    largest = largest_unpacked(len(data))
+    content = stream.decompress(data, largest + 1)
+    check_unpacked_size(path, len(content), len(data))
     if not stream.eof:
-        raise ValueError(f"a compressed element is truncated, or larger than {_LARGEST} bytes")
+        raise ValueError("a compressed element is truncated")
     return content
 
 

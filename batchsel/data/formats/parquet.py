@@ -9,8 +9,11 @@ from typing import Any
 
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.formats.delimited import TextTable
+from batchsel.data.formats.unpacked_size import check_unpacked_size
+from batchsel.errors import UserError
 
 _REMEDY = "Expected a whole Parquet file; write or download it again."
+_REMEDY_LARGE = "save it as CSV"
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> TextTable:
@@ -35,9 +38,14 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> TextTable:
     failed = "cannot be read as Parquet"
     with reading(path, failed, _REMEDY), path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as file:
         there = file.schema_arrow.names
-        some = None if columns is None else [name for name in columns if name in there]
-        table = file.read(some)
+        some = there if columns is None else [name for name in columns if name in there]
+        # Runs of equal values are stored as one. A cell takes a byte at least, and much more as text.
+        check_unpacked_size(path, file.metadata.num_rows * len(some), path.stat().st_size, _REMEDY_LARGE)
+        table = file.read(None if columns is None else some)
         table.validate()
+        check_unpacked_size(path, table.nbytes, path.stat().st_size, _REMEDY_LARGE)
+        if not table.num_rows:
+            raise UserError(f"{path} has no rows. Expected one for each sample.")
     return TextTable(tuple(table.column_names), tuple(map(_to_texts, table.column_names, table.columns, repeat(path))))
 
 

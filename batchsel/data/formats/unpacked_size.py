@@ -10,19 +10,35 @@ from typing import IO, Any
 from batchsel.data.storage.disk_space import format_bytes
 from batchsel.errors import UserError
 
-LARGEST = 1 << 30
+LARGEST = 1 << 24
 """Bytes that any file may unpack to."""
 RATIO = 200
 """Beyond `LARGEST`, a file may unpack to so many times its size; text and tables shrink to a third or a tenth."""
 
 
-def check_unpacked_size(path: Path, size: int, packed: int) -> None:
+def largest_unpacked(packed: int) -> int:
+    """Return the number of bytes that a file of a size may unpack to.
+
+    Args:
+        packed: Bytes of the compressed file.
+
+    Example:
+        >>> largest_unpacked(2**30) // 2**30
+        200
+    """
+    return max(LARGEST, RATIO * packed)
+
+
+def check_unpacked_size(
+    path: Path, size: int, packed: int, remedy: str = "unpack it, and name the file itself"
+) -> None:
     """Reject what is far larger unpacked than any real data: a file of zeros shrinks to a thousandth or less.
 
     Args:
         path: The compressed file, for the message.
         size: Bytes unpacked, or unpacked so far.
         packed: Bytes of the compressed file.
+        remedy: Advice, the end of the message.
 
     Raises:
         UserError: If there are more than `LARGEST` and more than `RATIO` times those of the file.
@@ -32,12 +48,12 @@ def check_unpacked_size(path: Path, size: int, packed: int) -> None:
         >>> check_unpacked_size(Path("mine.csv.gz"), 2**40, 2**20)
         Traceback (most recent call last):
         ...
-        batchsel.errors.UserError: mine.csv.gz unpacks to more than 1.1 GB and 200 times its size, which looks like ...
+        batchsel.errors.UserError: mine.csv.gz unpacks to more than 16.8 MB and 200 times its size, which looks ...
     """
-    if size > LARGEST and size > RATIO * packed:
+    if size > largest_unpacked(packed):
         raise UserError(
             f"{path} unpacks to more than {format_bytes(LARGEST)} and {RATIO} times its size, which looks like a file"
-            " made to fill the memory. If it is what you want, unpack it, and name the file itself."
+            f" made to fill the memory. If it is what you want, {remedy}."
         )
 
 

@@ -131,7 +131,7 @@ def _list_splits(layout: ImageLayout) -> dict[str, ImageListing]:
         split: list_images(paths, layout.classes, allow_empty=split != "train")
         for split, paths in layout.splits.items()
     }
-    if min(np.bincount(listings["train"].labels)) < 2:
+    if np.bincount(listings["train"].labels, minlength=len(layout.classes)).min() < 2:
         raise UserError(
             f"{layout.splits['train'][0]}: each class needs at least two images, one to train on and one to hold out."
         )

@@ -19,7 +19,7 @@ from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, check_unchanged, read_settings, read_text
 from batchsel.experiments.spec.dataset_lookup import load_arrays, take_samples
 from batchsel.experiments.spec.run_spec import RunSpec
-from batchsel.training import checkpoint
+from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import InMemoryFeed, StreamingFeed
 from batchsel.training.trainer import Trainer
@@ -186,7 +186,7 @@ def load_run(folder: Path, run_cache: RunCache) -> TrainedRun:
         UserError: If the folder holds no run, or its data, model or selector are gone or have changed.
     """
     spec = read_settings(folder)
-    check_unchanged(folder, spec, checkpoint.read(folder / CHECKPOINT).meta)
+    check_unchanged(folder, spec, read_run(folder / CHECKPOINT).meta)
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     if dataset.encoder is not None:
         _check_vocabulary(folder, dataset.name, dataset.encoder)
@@ -219,6 +219,8 @@ def take_evenly(count: int, rows: np.ndarray) -> np.ndarray:
 
 def _load_weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     """Load the weights at the target if it was reached; return whether it was, and the samples trained on."""
+    for results in trainer.evaluations[:1]:
+        target.check(results)
     held = first_reached([target.is_met_by(results) for results in trainer.evaluations], HOLD)
     if held is None or trainer.weights_at_target is None:
         return False, trainer.counts["samples"]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.locking.holder import find_users
 from batchsel.core.locking.locks import NoLocks, report_no_locks, wait_for_lock
@@ -158,10 +159,10 @@ def _read_lines(
 
 def _load(line: bytes) -> Any:
     try:
-        return json.loads(line, parse_constant=_refuse_constant)
+        return parse_json(line, parse_constant=_refuse_constant)
     except FieldError:
         raise
-    except (ValueError, RecursionError):
+    except ValueError:
         raise FieldError("damaged or half written") from None
 
 

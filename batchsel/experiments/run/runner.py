@@ -32,8 +32,8 @@ from batchsel.experiments.run.run_folder import (
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
-from batchsel.training import checkpoint
 from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
+from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.trainer import Trainer
 
 _PASSES_BETWEEN_EVALUATIONS = 0.25
@@ -152,7 +152,7 @@ def _open_folder(
         return
     with hold_folder(folder):
         if context.resume:
-            check_unchanged(folder, spec, checkpoint.read(path).meta)
+            check_unchanged(folder, spec, read_run(path).meta)
             trainer.resume(path)
             _write_settings(folder, spec)  # which state changed code, if the run goes on with any
         else:
@@ -165,7 +165,7 @@ def _open_folder(
 def _check_finished(folder: Path, spec: RunSpec, out: Path) -> None:
     """Check that the checkpoint in a folder is that of a run that has been recorded, so that it may be deleted."""
     try:
-        meta = checkpoint.read(folder / CHECKPOINT).meta
+        meta = read_run(folder / CHECKPOINT).meta
     except UserError as error:
         raise UserError(f"{error} To delete it and start over, say --restart.") from error
     if _find_recorded(out, noted_digest(meta) or spec.digest(), meta["progress"]["evaluations"]) is None:

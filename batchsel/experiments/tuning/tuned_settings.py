@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from batchsel.cards.experiment_cards import Tuning
 from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.core.filesystem.reading import check_is_file
+from batchsel.core.filesystem.toml_files import parse_toml
 from batchsel.errors import UserError
 from batchsel.experiments.compare.experiment import Experiment
 
@@ -61,11 +61,9 @@ def read(path: Path, stated: str = "") -> dict[str, dict[str, dict[str, Any]]]:
     """
     try:
         check_is_file(path, allow_shell_pipes=True)
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = parse_toml(path.read_bytes(), f"the file of tuned settings {path}")
     except OSError as error:
         raise UserError(f"cannot read the tuned settings {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the tuned settings {path} are not TOML: {error}.") from None
     tuned_for = values.pop(_STATED, "") if isinstance(values.get(_STATED), str) else ""
     if stated and tuned_for and stated != tuned_for:
         raise UserError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from batchsel.cards.experiment_cards import MOST_TRIALS
 from batchsel.core.parameters.ranges import Range
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, show
 from batchsel.experiments.compare.experiment import MAX_SEEDS, Experiment
 from batchsel.experiments.compare.sweep import sweep
 from batchsel.experiments.run.arms import Arm, Job, Role
@@ -113,6 +115,9 @@ def combinations(grid: Grid) -> list[dict[str, Any]]:
         if isinstance(values, Range):
             raise UsageError(f"{name} has a range, {values}. State the number of trials in it with --trials.")
     lists = [list(values) for values in grid.values() if not isinstance(values, Range)]
+    count = math.prod(map(len, lists))
+    if count > MOST_TRIALS:
+        raise UsageError(f"a grid has at most {MOST_TRIALS:,} combinations of values, got {show(count)}.")
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*lists)]
 
 

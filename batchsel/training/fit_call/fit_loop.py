@@ -77,6 +77,8 @@ class FitLoop:
             callback_utils.reject_lr_callbacks(config.callbacks)
         if config.target is not None:
             config.target.check([name for name in self._loop.log_names if name != "learning_rate"])
+            for results in self._record.evaluations[:1]:  # of a checkpoint
+                config.target.check(results)
         if config.validation is not None:
             self._engine.check_labels(config.validation)
 
