@@ -20,7 +20,7 @@ from typing import Any
 
 HANG = 30
 """Seconds without the end of a case after which a process is killed: longer than any case may take."""
-BLOCK = 500
+BLOCK = 5000
 _FIELDS = ("tried", "refused", "read", "slowest s", "peak MB", "failed")
 
 

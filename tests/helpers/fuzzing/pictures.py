@@ -126,6 +126,7 @@ PICTURES = target_of_forms(
         _form("pgm", "PPM", read=read_gray_image, mode="L"),
     ],
     [(odd_png, read_image), (odd_png, read_gray_image), (exif, read_image)] * 6 + [(large_png, read_image)],
+    share=0.5,
 )
 
 

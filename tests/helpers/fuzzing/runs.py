@@ -148,7 +148,7 @@ def prepare_records() -> None:
             render_report(parsed, [], [], compute_results(parsed, []))
 
 
-RECORDS = Target("records", write_records, report_on, share=0.4, prepare=prepare_records)
+RECORDS = Target("records", write_records, report_on, share=0.3, prepare=prepare_records)
 
 
 def _old_checkpoint() -> bytes:
