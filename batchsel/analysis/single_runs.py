@@ -66,7 +66,8 @@ def name_single_runs(records: Sequence[RunRecord], taken: Collection[tuple[str, 
 def differing_settings(records: Sequence[RunRecord]) -> list[str]:
     """Return the names of the settings, other than the seed, that have several values.
 
-    A setting that some records lack, because their version did not know it, is compared among the others.
+    A setting that some records lack, because their version did not know it, is compared among the others. A selector
+    without a version of its plans has the first one.
 
     Args:
         records: Records of runs.
@@ -74,7 +75,7 @@ def differing_settings(records: Sequence[RunRecord]) -> list[str]:
     first: dict[str, str] = {}
     differing = set()
     for record in records:
-        for name, value in record.spec.values.items():
+        for name, value in {"plan_version": "", **record.spec.values}.items():
             if name not in differing and str(value) != first.setdefault(name, str(value)):
                 differing.add(name)
     return [name for name in first if name != "seed" and name in differing]

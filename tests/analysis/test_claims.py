@@ -207,6 +207,13 @@ def test_arms_of_one_name_are_told_apart_by_their_settings():
     assert found == {"infobatch, learning_rate = 0.01": "faster", "infobatch, learning_rate = 0.5": "slower"}
 
 
+def test_runs_from_before_a_change_of_plans_are_not_mixed_with_new_ones():
+    records = scattered("random") + scattered("ies", 0.6)
+    records += with_settings(scattered("ies", 1.6), plan_version="ies 2")
+    found = {item.arm.arm: (item.verdict, item.pairs) for item in compute_results(records).analysis.comparisons}
+    assert found == {"ies": ("faster", 10), "ies, plan_version = ies 2": ("slower", 10)}
+
+
 def test_several_experiments_on_one_data_set_are_groups():
     records = []
     for name, factor in (("one", 0.6), ("two", 1.6)):
