@@ -168,7 +168,9 @@ def test_an_unknown_signal_is_rejected():
     class UnknownSignal(AllSignals):
         signals = ("probability", "margin")
 
-    with pytest.raises(UserError, match="unknown signal 'margin'; a selector can request probability, correct, pred"):
+    with pytest.raises(
+        UserError, match="unknown signal of UnknownSignal 'margin'. Known: boundary_distance, correct, features"
+    ):
         Trainer(mlp(), UnknownSignal())
 
 

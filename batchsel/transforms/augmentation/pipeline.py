@@ -82,7 +82,7 @@ class Pipeline(Chain):
         ]
         if len(branches) < 2:
             return branches[0]() if branches else (x, None)
-        branch = rng._replace(scope=f"{self.scope}/").integers([], len(branches), "which")
+        branch = rng.scoped(f"{self.scope}/").integers([], len(branches), "which")
         return tf.switch_case(branch, branches)
 
     def _trace(self, x: Any) -> Any:
