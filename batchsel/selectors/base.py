@@ -175,6 +175,13 @@ class Selector(Part):
         """Return the number of steps that are planned at once, a static number."""
         raise NotImplementedError
 
+    def short_batch(self, n: int, batch_size: int) -> int | None:
+        """Return the rows of its batches that are not full: 0 if all are, None if they have no fixed number.
+
+        XLA needs to know it to compile a step on short batches; a wrong number is an error.
+        """
+        return None
+
     def pool_size(self, batch_size: int) -> int | None:
         """Return the number of rows that are scored to take one batch from; None if it plans batches directly."""
         return None

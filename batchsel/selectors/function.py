@@ -102,6 +102,10 @@ class Function(Selector):
         """Return `every`."""
         return self.every
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return 0: all batches are full."""
+        return 0
+
     def init(self, n: int, shapes: Shapes | None = None) -> State:
         """Return zeros for each signal that the function reads."""
         if not self.signals:

@@ -108,6 +108,10 @@ class Draw(Part):
         """Return the number of steps that are planned at once, as `Selector.steps_per_plan` does."""
         raise NotImplementedError
 
+    def short_batch(self, n: int, batch_size: int) -> int | None:
+        """Return the rows of batches that are not full, as `Selector.short_batch` does."""
+        return None
+
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
         """Sample the next plan.
 
@@ -187,6 +191,10 @@ class Pipe(Selector):
         if self.draw is None:
             return interval_in_steps(None, n, batch_size)
         return self.draw.steps_per_plan(n, batch_size)
+
+    def short_batch(self, n: int, batch_size: int) -> int | None:
+        """Return the rows of batches of the draw that are not full."""
+        return 0 if self.draw is None else self.draw.short_batch(n, batch_size)
 
     def init(self, n: int, shapes: Shapes | None = None) -> State:
         """Return the states of the score and of each modifier."""

@@ -11,8 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
-from batchsel.core.rng import Rng
-from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
@@ -20,19 +18,18 @@ from batchsel.selectors.base import Shapes
 from batchsel.selectors.validation.declaration import check_declaration
 from batchsel.training import variables
 from batchsel.training.inputs import arguments, arrays
-from batchsel.training.inputs.batch import Samples, at_path, signature_of, to_tensors
-from batchsel.training.inputs.compatibility import check_mixing, check_sizes
-from batchsel.training.inputs.padding import check_cut
+from batchsel.training.inputs.batch import Samples, signature_of
+from batchsel.training.inputs.compatibility import check_mixing
 from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import MODES, Compilation, choose_compilation, use_xla
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, LoopResult
 from batchsel.training.loop.errors import PLANNING_ERRORS, raise_for_status, selector_errors
-from batchsel.training.loop.evaluation import Evaluation
+from batchsel.training.loop.evaluation import XLA_ERRORS, Evaluation
 from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.selector_check import check_selector, report_graph_mode, signal_shapes
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
-from batchsel.training.model.objective import loss_kind
+from batchsel.training.model.model_builder import ModelBuilder
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
 
@@ -74,8 +71,9 @@ class Engine:
     ) -> None:
         compile = arguments.choice("compile", compile, MODES)
         cut_padding = arguments.flag("cut_padding", cut_padding)
-        rows = min(max(256, batch_size), arrays.LARGEST) if evaluation_batch_size is None else evaluation_batch_size
-        self._evaluation_batch_size = arguments.whole_number("evaluation_batch_size", rows, upper=arrays.LARGEST)
+        if evaluation_batch_size is not None:
+            arguments.whole_number("evaluation_batch_size", evaluation_batch_size, upper=arrays.LARGEST)
+        self._evaluation_batch_size = evaluation_batch_size
         check_declaration(selector)
         check_mixing(augmentation, selector)
         self.augmentation = augmentation
@@ -89,18 +87,17 @@ class Engine:
         self.mode = compile
         self.seed = 0
         self._loop: TrainLoop | None = None
+        self._loop_size: int | None = None
+        """Samples of the data set, once it is known."""
         self._evaluation: Evaluation | None = None
         self._signature: Any = None
         self._warm = False
-        self._metrics_built = False
-        self._classes: list[int] = []
-        """Classes of each output with a loss that takes class ids; 0 for others."""
+        self._xla_failed = False
         self._shapes: Shapes = {}
         """Shapes of the signals that the selector requests."""
         self._selector_obstacle: str | None = None
         """Reason for which XLA cannot compile the selector."""
-        self._pending_seed: int | None = None
-        self._first_slots: list[np.ndarray] | None = None
+        self.builder = ModelBuilder(self.step, batch_size, augmentation, curricula)
         self._compiled = _compilation(model)
 
     @property
@@ -119,13 +116,29 @@ class Engine:
     def evaluation(self) -> Evaluation:
         """The traced evaluation."""
         if self._evaluation is None:
-            self._evaluation = Evaluation(self.step, self._evaluation_batch_size, self.xla)
+            usual = self.batch_size if self.builder.batches_matter else max(256, self.batch_size)
+            rows = self.builder.fixed_batch or self._evaluation_batch_size or usual
+            self._evaluation = Evaluation(self.step, rows, self.xla, fall_back=self.mode == "auto")
         return self._evaluation
 
     @property
     def xla(self) -> bool:
         """True if XLA compiles the whole loop."""
-        return use_xla(self.mode, self.model, self.selector, *self._transform_settings(), self._selector_obstacle)
+        return use_xla(self.mode, self.model, self.selector, *self._transform_settings(), *self._obstacles())
+
+    def _obstacles(self) -> tuple[str | None, str | None]:
+        """Return the reasons for which XLA cannot compile the selector, and the loop, or None."""
+        return self._selector_obstacle, self._obstacle()
+
+    def _obstacle(self) -> str | None:
+        """Return what else than the parts of a run XLA cannot compile, or None; known once the metrics are built."""
+        if self._xla_failed:
+            return "it cannot compile an operation of the model, its loss or its metrics"
+        n = self._loop_size
+        padded = n is not None and self._short_batch(n) is None
+        if padded and not self.builder.handles_padding:
+            return f"{self.selector!r} plans short batches of any size, which the metrics must not see filled up"
+        return None
 
     def _transform_settings(self) -> tuple[bool, Pipeline | None, Curricula | None]:
         """Return cut_padding, augmentation and curricula, which change a batch before it is trained on."""
@@ -154,66 +167,21 @@ class Engine:
         signature = (feed.n, type(feed).__name__, signature_of(example))
         if self._loop is None or self._signature != signature:
             self.build(example)
+            self.builder.check_batches(feed.n, self._short_batch(feed.n))
             self._check_selector(feed, self.new_loop(feed.n))
             self._signature = signature
         self.check_labels(example)
+        self.builder.check_inputs(example)
         return self.loop
 
+    def _short_batch(self, n: int) -> int | None:
+        """Return the rows of short batches; a batch that is larger than the data holds all of them."""
+        return self.selector.short_batch(n, min(self.batch_size, n))
+
     def build(self, samples: Samples) -> None:
-        """Build model, optimizer and metrics by a forward pass on one sample.
-
-        Args:
-            samples: Arrays; the first sample is used.
-
-        Raises:
-            UserError: If the model has nothing to train.
-        """
-        one = to_tensors(*tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[:1], samples))
-        outputs = self.model(one.x, training=False)
-        if not self.model.trainable_variables:
-            raise UserError("the model has no trainable weights: there is nothing to train.")
-        if self._pending_seed is not None:
-            variables.initialize(self.model, self._pending_seed)
-            self._pending_seed = None
-        self._check_transforms(samples, one)
-        # Zeros, because the targets cannot be checked before the kind of loss is known.
-        self.step.objective.losses(tf.nest.map_structure(tf.zeros_like, one.y), outputs)
-        self._build_optimizer()
-        self.step.build()
-        self._shapes = signal_shapes(self.step, self.selector, one)
-        objective = self.step.objective
-        self._classes = [
-            output.shape[-1] if output is not None and loss_kind(loss)[0] == "sparse" else 0
-            for loss, path in zip(objective.output_losses, objective.output_paths, strict=True)
-            for output in [at_path(outputs, path)]
-        ]
-        if not self._metrics_built:
-            # Some metrics create their variables when they see their first targets.
-            self.check_labels(samples)
-            losses = self.step.objective.losses(one.y, outputs)
-            self.step.metrics.update(losses[0], losses, one.y, outputs, tf.zeros([1]), one.sample_weight)
-            _check_results(self.step.metrics.results())
-            self.step.metrics.reset()
-            self._metrics_built = True
-
-    def _check_transforms(self, samples: Samples, one: Samples) -> None:
-        """Check that the model and its inputs suit cut_padding, augmentation and curricula."""
-        if self.step.cut_padding:
-            check_cut(self.model, samples.x)
-        if self.augmentation is not None:
-            self.augmentation.check(one.x, self.batch_size)
-        if self.curricula is not None:
-            self.curricula.check(one.x, self.batch_size)
-            if self.curricula.resizes:
-                zero = tf.constant(0)
-                check_sizes(self.model, one.x, self.curricula(one.x, Rng(zero, zero), Timestamp.from_progress(0.0)))
-
-    def _build_optimizer(self) -> None:
-        optimizer, trained = self.model.optimizer, self.model.trainable_variables
-        first_time = not optimizer.built
-        optimizer.build(trained)
-        if first_time and not variables.can_copy(optimizer):
-            self._first_slots = [variable.numpy() for variable in optimizer.variables]
+        """Build model, optimizer and metrics by a forward pass on one batch; see `ModelBuilder.build`."""
+        batch = self.builder.build(samples)
+        self._shapes = signal_shapes(self.step, self.selector, batch)
 
     def _check_selector(self, feed: DataFeed, compilation: Compilation) -> None:
         """Check the selector on the loop; if XLA cannot compile it, make the loop anew without."""
@@ -234,7 +202,8 @@ class Engine:
             The parts of it that XLA compiles.
         """
         old, self._warm, self._signature = self._loop, False, None
-        settings = (*self._transform_settings(), self._selector_obstacle)
+        self._loop_size = n
+        settings = (*self._transform_settings(), *self._obstacles())
         compilation = choose_compilation(self.mode, self.model, self.selector, n, *settings)
         transforms = BatchTransforms.from_parts(self.augmentation, self.curricula, compilation.augmenting)
         b = min(self.batch_size, n)
@@ -248,21 +217,13 @@ class Engine:
         return compilation
 
     def check_labels(self, samples: Samples, numbers: np.ndarray | None = None) -> None:
-        """Check that class ids lie within the model's outputs.
+        """Check that class ids lie within the model's outputs; see `ModelBuilder.check_labels`."""
+        self.builder.check_labels(samples, numbers)
 
-        Args:
-            samples: Arrays.
-            numbers: Sample numbers of the rows; None for 0 ... n-1.
-
-        Raises:
-            UserError: If any lies outside.
-        """
-        objective = self.step.objective
-        for loss, path, classes in zip(objective.output_losses, objective.output_paths, self._classes, strict=True):
-            labels = at_path(samples.y, path)
-            if classes and labels is not None:
-                ignored = keras_private.get_loss_options(loss).get("ignore_class")
-                arrays.check_labels(labels, classes, numbers, ignored)
+    def check_validation(self, samples: Samples) -> None:
+        """Check labels, inputs, weights and number of samples to evaluate on; see `ModelBuilder`."""
+        self.check_labels(samples)
+        self.builder.check_validation(samples)
 
     def begin_fit(self) -> None:
         """Clear the error, accumulated gradients, logs and metrics of the last call of fit."""
@@ -289,16 +250,40 @@ class Engine:
             members = {name: variable for name, variable in members.items() if id(variable) not in own}
         values = variables.snapshot(members)
         try:
-            with selector_errors(self.selector):
-                self._warm_up_steps(feed, window)
-            if validation is not None:
+            failed = not self._try_steps(feed, window)
+            if validation is not None and not failed:
                 self.evaluation(validation)
         finally:
             variables.restore(members, values)
             if fresh:
                 loop.store(loop.initial_state())
             feed.discard_prefetch()
+        if failed:
+            self._go_on_without_xla()
+            self.warm_up(feed, window, validation)
         self._warm = True
+
+    def _try_steps(self, feed: DataFeed, window: BudgetWindow) -> bool:
+        """Take the first steps, and return whether that was possible: XLA may not compile the model or its metrics."""
+        try:
+            with selector_errors(self.selector):
+                self._warm_up_steps(feed, window)
+        except UserError:
+            raise
+        except (ValueError, *XLA_ERRORS) as error:
+            if self.loop.xla and self.mode == "auto" and isinstance(error, XLA_ERRORS):
+                return False
+            if self.loop.short_rows is not None:
+                self.builder.check_short_batch(feed.example(), self.loop.short)
+            raise
+        return True
+
+    def _go_on_without_xla(self) -> None:
+        """Make the loop again as a plain graph, because XLA cannot compile an operation of the model."""
+        self._xla_failed = True
+        signature = self._signature
+        self.new_loop(self.loop.n)
+        self._signature = signature
 
     def _warm_up_steps(self, feed: DataFeed, window: BudgetWindow) -> None:
         step = int(self.loop.state.step.numpy())
@@ -347,9 +332,9 @@ class Engine:
         weights = arguments.initial_weights(weights, self.model.weights if self.model.built else ())
         learning_rate = None if learning_rate is None else arguments.number("learning_rate", learning_rate, 0)
         optimizer = self.model.optimizer
-        fresh = self._first_slots
-        if fresh is None:
-            fresh = variables.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
+        fresh = self.builder.first_slots
+        if fresh is None and optimizer.built:
+            variables.check_copy(optimizer)
         if weights is not None:
             self.model.set_weights(weights)
         elif build is not None:
@@ -357,7 +342,10 @@ class Engine:
         elif self.model.built:
             variables.initialize(self.model, seed)
         else:
-            self._pending_seed = seed
+            self.builder.pending_seed = seed
+        if fresh is None:
+            # After the weights: some optimizers begin with a copy of them.
+            fresh = variables.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
         for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
             variable.assign(value)
         self.step.lr_controller.reset_rate(learning_rate)
@@ -381,15 +369,6 @@ class Engine:
     def variables(self) -> dict[str, Any]:
         """Return every variable of the run by name."""
         return variables.variables(self.step, self.loop)
-
-
-def _check_results(results: dict[str, tf.Tensor]) -> None:
-    for name, value in results.items():
-        if value.shape.rank != 0:
-            raise UserError(
-                f"metric {name!r} returns {value.shape.num_elements()} numbers; batchsel records one for each metric."
-                " Let it average, as in keras.metrics.F1Score(average='macro')."
-            )
 
 
 def _compilation(model: keras.Model) -> tuple[Any, ...]:

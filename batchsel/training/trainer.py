@@ -26,6 +26,7 @@ from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.inputs.fit_data import validate_fit_data
 from batchsel.training.loop.data_feed import DataFeed, make_feed
 from batchsel.training.loop.train_loop import TrainLoop
+from batchsel.training.optim.lr_controller import read_rate
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
 from batchsel.training.runtime.part_texts import part_texts, rewritten
@@ -73,7 +74,8 @@ class Trainer(RunResults):
         compile: "graph", "xla", or "auto", a fixed rule; see `batchsel.training.loop.compilation`.
         cut_padding: Whether batches of sequences, ``int[n, length]`` padded with zeros at the end, are cut to the
             longest in them; for models whose outputs do not depend on padding, which is checked.
-        evaluation_batch_size: Rows of a forward pass when evaluating; None for at least 256.
+        evaluation_batch_size: Rows of a forward pass when evaluating; None for
+            at least 256, or b where loss or metrics depend on how samples are divided into batches.
         augment: Random changes of the samples of each training batch, such as "crop(4) | flip"; a Keras layer,
             a function ``x -> x`` on the batch, or a list of these; see `batchsel.transforms.augmentation.resolve`.
             Evaluation, and selectors that score pools, see the plain samples.
@@ -137,7 +139,7 @@ class Trainer(RunResults):
         self.auxiliary = AuxiliaryModels(self.engine, self.clock, self._make_auxiliary_trainer)
 
     def _make_auxiliary_trainer(self, model: keras.Model, batch_size: int) -> Trainer:
-        schedule = "linear" if hasattr(model.optimizer.learning_rate, "assign") else None
+        schedule = "linear" if hasattr(read_rate(model.optimizer), "assign") else None
         settings: dict[str, Any] = {"compile": self.engine.mode, "cut_padding": self.engine.step.cut_padding}
         return type(self)(model, batch_size=batch_size, schedule=schedule, augment=self.augmentation, **settings)
 
@@ -235,7 +237,7 @@ class Trainer(RunResults):
         guards.check_call("evaluate()")
         samples = arrays.as_samples(x, y, sample_weight)
         self.engine.build(samples)
-        self.engine.check_labels(samples)
+        self.engine.check_validation(samples)
         if self._checkpoint is not None:
             if not self.engine.has_loop:
                 self.engine.new_loop(read_run(self._checkpoint).meta["n"])

@@ -29,13 +29,12 @@ def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
     Returns:
         Variables (of Keras and of TensorFlow) by name.
     """
-    metrics = [variable for metric in step.metrics.objects for variable in metric.variables]
     transforms = loop.transforms
     augmentation = [] if transforms is None or transforms.augmentation is None else transforms.augmentation.variables
     groups = {
         "model": model_variables(step.model),
         "optimizer": step.optimizer.variables,
-        "metric": _unique(metrics),
+        "metric": step.metrics.variables,
         "loop": [loop.seed, step.lr_controller.base_rate, *tf.nest.flatten(loop.state)],
         "accumulated": [] if step.accumulator is None else step.accumulator.variables,
         "course": [] if loop.schedule_log is None else [loop.schedule_log.table],
@@ -50,8 +49,11 @@ def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
 
 
 def model_variables(model: keras.Model) -> list[Any]:
-    """Return the weights and random generators of a model, each once."""
-    return _unique(model.variables)
+    """Return the weights, random generators and states of recurrent layers of a model, each once."""
+    layers = keras_private.list_layers(model)
+    # Keras does not count the states of stateful layers among the variables of a model.
+    states = [layer.states for layer in layers if isinstance(layer, keras.layers.RNN) and layer.stateful]
+    return _unique([*model.variables, *(state for state in tf.nest.flatten(states) if hasattr(state, "assign"))])
 
 
 def _unique(members: Iterable[Any]) -> list[Any]:
@@ -204,6 +206,23 @@ def can_copy(optimizer: keras.optimizers.Optimizer) -> bool:
     return True
 
 
+def check_copy(optimizer: keras.optimizers.Optimizer) -> None:
+    """Check that Keras can make another optimizer with the same settings.
+
+    Args:
+        optimizer: Any optimizer.
+
+    Raises:
+        UserError: If it cannot.
+    """
+    if not can_copy(optimizer):
+        raise UserError(
+            f"cannot reset {type(optimizer).__name__} to before its first update: it was in use before, and Keras"
+            " cannot make another with its settings. Compile the model with a new optimizer, or define get_config()"
+            " on your own optimizer or learning-rate schedule."
+        )
+
+
 def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> list[np.ndarray]:
     """Return the values of an optimizer's variables before its first update.
 
@@ -217,12 +236,7 @@ def fresh_slots(optimizer: keras.optimizers.Optimizer, trained: list[Any]) -> li
     Raises:
         UserError: If Keras cannot make another optimizer with the same settings.
     """
-    if not can_copy(optimizer):
-        raise UserError(
-            f"cannot reset {type(optimizer).__name__} to before its first update: it was in use before, and Keras"
-            " cannot make another with its settings. Compile the model with a new optimizer, or define get_config()"
-            " on your own optimizer or learning-rate schedule."
-        )
+    check_copy(optimizer)
     fresh = type(optimizer).from_config(optimizer.get_config())
     fresh.build(trained)
     return [variable.numpy() for variable in fresh.variables]

@@ -75,10 +75,27 @@ def test_perplexity_matches_keras_fit(weights):
     losses = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True).numpy()
     metric, other = Perplexity(), Perplexity()
     metric.update_state(targets, logits, weights)
-    other.update_from_losses(losses.mean(axis=1), weights)
+    with other.lend_losses(losses, None):
+        other.update_state(targets, None, weights)
     expected = np.exp(np.average(losses.mean(axis=1), weights=weights))
     assert float(metric.result()) == pytest.approx(expected, rel=1e-5)
     assert float(other.result()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_perplexity_leaves_out_steps_without_a_target_in_keras_too():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=3)
+    model = keras.Sequential([keras.Input((4, 5)), keras.layers.Dense(6)])
+    model.compile("sgd", loss, metrics=[Perplexity(ignore_class=3)])
+    x = np.random.default_rng(1).normal(size=(10, 4, 5)).astype("float32")
+    y = np.random.default_rng(2).integers(0, 6, (10, 4))
+    y[2] = 3
+    log_p = np.log(keras.ops.softmax(model(x)))
+    losses = -np.take_along_axis(log_p, y[..., None], axis=-1)[..., 0]
+    expected = np.exp(losses[y != 3].mean())
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["perplexity"] == pytest.approx(expected, rel=1e-5)
+    found = Trainer(model, batch_size=4, compile="graph").evaluate(x, y)
+    assert found["perplexity"] == pytest.approx(expected, rel=1e-5)
+    assert Perplexity.from_config(Perplexity(ignore_class=3).get_config()).ignore_class == 3
 
 
 def test_evaluated_perplexity_matches_its_loss():

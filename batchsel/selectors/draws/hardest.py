@@ -40,6 +40,11 @@ class Hardest(Draw):
         """Return the steps of a pass that trains on one sample in `pool`."""
         return -(-n // (self.pool * batch_size))
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return the rows of the last batch of a plan, unless it is full."""
+        left = n - (self.steps_per_plan(n, batch_size) - 1) * self.pool * batch_size
+        return -(-left // self.pool) % batch_size
+
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
         """Sample the next plan; all weights are 1."""
         n, b = context.n, context.batch_size

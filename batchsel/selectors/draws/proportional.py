@@ -42,6 +42,10 @@ class Proportional(Draw):
         """Return `every` in steps."""
         return interval_in_steps(self.every, n, batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return 0: all batches are full."""
+        return 0
+
     def draw(self, scores: tf.Tensor, context: Context) -> Plan:
         """Sample the next plan; all weights are 1."""
         steps = self.steps_per_plan(context.n, context.batch_size)

@@ -86,6 +86,10 @@ class DataMap(Selector):
         """Return the steps of a pass."""
         return -(-n // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return the rows of the last batch of a pass, unless it is full."""
+        return n % batch_size
+
     def plan(self, state: TrainingDynamics, context: Context) -> Plan:
         """Plan a pass in random order."""
         order = context.rng.permutation(context.n, "mapping")

@@ -34,6 +34,10 @@ class Fixed(Selector):
         """Return the steps of a pass."""
         return -(-n // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return the rows of the last batch of a pass, unless it is full."""
+        return n % batch_size
+
     def plan(self, state: State, context: Context) -> Plan:
         """Plan a pass in the order of the data."""
         return padded_plan(tf.range(context.n), tf.constant(context.n), context.batch_size)

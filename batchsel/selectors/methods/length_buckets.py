@@ -48,6 +48,10 @@ class LengthBuckets(Selector):
         """Return the steps of a pass."""
         return -(-n // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return the rows of the only batch of a pass that may not be full."""
+        return n % batch_size
+
     def plan(self, state: State, context: Context) -> Plan:
         """Plan a pass with samples of similar length together."""
         if not isinstance(context.inputs, tf.Tensor) or context.inputs.shape.rank < 2:

@@ -61,6 +61,10 @@ class OrderedSGD(Selector):
         """Return the steps of a pass."""
         return -(-n // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return the rows of the last batch of a pass, unless it is full."""
+        return n % batch_size
+
     def plan(self, state: tf.Tensor, context: Context) -> Plan:
         """Plan a pass in random order."""
         order = context.rng.permutation(context.n, "ordered_sgd")

@@ -45,6 +45,10 @@ class RS2(Selector):
         """Return the steps of a pass over the subset."""
         return -(-self._size(n) // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return the rows of the last batch of a pass over the subset, unless it is full."""
+        return self._size(n) % batch_size
+
     def plan(self, state: State, context: Context) -> Plan:
         """Plan a pass over the next random subset."""
         size = self._size(context.n)

@@ -48,6 +48,13 @@ class Stratified(Selector):
         """Return the steps of a pass."""
         return -(-n // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int | None:
+        """Return the rows of the batches with one row less, unless there are none."""
+        steps = self.steps_per_plan(n, batch_size)
+        if -(-n // steps) < batch_size:
+            return None  # no batch is full, and there are batches of two sizes
+        return n // steps if n % steps else 0
+
     def plan(self, state: State, context: Context) -> Plan:
         """Plan a pass, dealt to batches."""
         n, b = context.n, context.batch_size

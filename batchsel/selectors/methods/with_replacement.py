@@ -35,6 +35,10 @@ class WithReplacement(Selector):
         """Return the steps of about a pass."""
         return -(-n // batch_size)
 
+    def short_batch(self, n: int, batch_size: int) -> int:
+        """Return 0: all batches are full."""
+        return 0
+
     def plan(self, state: State, context: Context) -> Plan:
         """Draw rows independently."""
         steps = self.steps_per_plan(context.n, context.batch_size)

@@ -111,7 +111,8 @@ class NoiseScale:
         variables, scaled_by = self._model.trainable_variables, self._model.optimizer.scale_loss
         with tf.GradientTape() as tape:
             outputs = self._model(rows.x, training=False)
-            loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + self._objective.regularization_loss()
+            extra = tf.cast(self._objective.regularization_loss(), tf.float32)
+            loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + extra
             scaled = scaled_by(loss)  # small gradients would underflow in 16 bits
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         factor = scaled_by(tf.ones([]))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from batchsel.core.target import first_reached
+from batchsel.errors import UserError
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
 from batchsel.training.fit_call import callback_utils
@@ -80,7 +81,7 @@ class FitLoop:
             for results in self._record.evaluations[:1]:  # of a checkpoint
                 config.target.check(results)
         if config.validation is not None:
-            self._engine.check_labels(config.validation)
+            self._engine.check_validation(config.validation)
 
     def run(self) -> keras.callbacks.History:
         """Train until the budget is used up, the target is held, or a callback stops training.
@@ -95,6 +96,7 @@ class FitLoop:
         """
         with self._clock.section("tracing"):
             self._engine.warm_up(self._config.feed, self._window, self._validation)
+        self._loop = self._engine.loop  # another one, if XLA could not compile the first
         with self._clock.watch_stalls():
             self._auxiliary.prepare_selector(self._config.feed)
             with self._signals:
@@ -114,8 +116,11 @@ class FitLoop:
             epoch = self._epoch() - len(record.pending)
             self._callbacks.on_epoch_begin(epoch)
             logs = self._end_epoch(epoch, np.array(row, np.float32))
-        while (epoch := self._epoch()) < self._config.intervals and not self._done():
+        # As in Keras, a callback that stops training at the start lets the first epoch begin, and ends it.
+        first = True
+        while (epoch := self._epoch()) < self._config.intervals and not self._done(stops=not first):
             logs = self._run_epochs(epoch) or logs
+            first = False
         self._raise_if_interrupted()
         if model.stop_training and self._counts["steps"] > record.epoch_start:
             # A callback stopped training in the middle of an interval, which then ends, as in Keras.
@@ -123,7 +128,7 @@ class FitLoop:
             self._loop.step.metrics.reset()
             logs = self._end_epoch(self._epoch(), row)
         if record.history:
-            model.optimizer.finalize_variable_values(model.trainable_weights)
+            self._engine.step.optimizer.finalize_variable_values(model.trainable_weights)
         self._callbacks.on_train_end(logs)
 
     def _epoch(self) -> int:
@@ -135,22 +140,29 @@ class FitLoop:
         callbacks, logs = self._callbacks, None
         with self._clock.section("callbacks"):
             callbacks.on_epoch_begin(epoch)
+            if self._config.callbacks and self._counts["steps"] == self._record.epoch_start:
+                # A callback may have evaluated the model, or trained it, with the same metrics.
+                self._loop.step.metrics.reset()
         config, start = self._config, self._record.origin
         count = min(SEGMENTS, config.intervals - epoch) if self._several_epochs else 1
         stops = np.array([start + config.stop(epoch + i) for i in range(count)], np.int64)
-        ended = 0
-        while not ended and not self._done():
-            ended, rows, _ = self._call(stops)
+        ended, stopped = 0, False
+        while not ended and not stopped and not self._done(stops=False):
+            # Keras looks at stop_training after each batch.
+            stopped = self._model.stop_training
+            ended, rows, _ = self._call(stops, steps=1 if stopped else None)
+            stopped |= self._model.stop_training
             for position in range(ended):
                 if position:
                     callbacks.on_epoch_begin(epoch + position)
                 logs = self._end_epoch(epoch + position, rows[position])
         return logs
 
-    def _call(self, stops: np.ndarray) -> LoopResult:
-        """Call the compiled loop once."""
+    def _call(self, stops: np.ndarray, steps: int | None = None) -> LoopResult:
+        """Call the compiled loop once, for a number of steps or as many as it can do before it must return."""
+        self._check_compilation()
         before, seconds = self._counts["steps"], self._clock.training
-        limit = before + (1 if self._every_batch else self._call_steps())
+        limit = before + (1 if self._every_batch else steps or self._call_steps())
         if self._every_batch:
             self._callbacks.on_train_batch_begin(before - self._record.epoch_start)
         with self._clock.section("training"), selector_errors(self._loop.selector):
@@ -164,6 +176,13 @@ class FitLoop:
         self._engine.measure_steps(self._clock.training - seconds, self._counts["steps"] - before)
         self._end_batch(result)
         return result
+
+    def _check_compilation(self) -> None:
+        if not self._engine.compile_unchanged:
+            raise UserError(
+                "a callback compiled the model again while it was trained, which would have no effect on the training"
+                " under way. Call fit() once for each way in which the model is compiled, with fewer epochs each."
+            )
 
     def _call_steps(self) -> int:
         """Return the number of steps after which a call returns in time."""
@@ -220,14 +239,19 @@ class FitLoop:
                 record.weights_at_target = self._model.get_weights()
         record.evaluations.append(self._counts | {"seconds": self._clock.training} | results)
 
-    def _done(self) -> bool:
+    def _done(self, stops: bool = True) -> bool:
+        """Return whether training ends here.
+
+        Args:
+            stops: Whether a callback that stops training counts.
+        """
         self._raise_if_interrupted()
         config = self._config
         if config.seconds is not None and self._clock.training >= config.seconds:
             return True
         if config.stop_at_target and self._target_reached():
             return True
-        return bool(self._model.stop_training)
+        return stops and bool(self._model.stop_training)
 
     def _target_reached(self) -> bool:
         """Return whether the target was met often enough in a row."""

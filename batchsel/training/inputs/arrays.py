@@ -262,7 +262,7 @@ def check_finite(name: str, rows: Any, numbers: np.ndarray) -> None:
         UserError: Naming the samples.
     """
     for leaf in tf.nest.flatten(rows):
-        bad = _nonfinite_rows(leaf)
+        bad = nonfinite_rows(leaf)
         if len(bad):
             raise UserError(
                 f"{name} returned NaN or infinite values for samples {_head(numbers[bad])}. Leave them out or correct"
@@ -289,17 +289,30 @@ def _as_arrays(name: str, part: Any) -> Any:
 def _check_leaf(name: str, leaf: Any, n: int) -> None:
     if len(leaf.shape) == 0 or leaf.shape[0] != n:
         raise UserError(f"x has {n} samples, but {name} has shape {list(leaf.shape)}; their first axes must agree.")
-    bad = _nonfinite_rows(leaf)
-    if len(bad):
-        raise UserError(
-            f"{name} has NaN or infinite values in {len(bad)} samples: {_head(bad)}. Replace them or leave the samples"
-            " out."
-        )
+    if name != "x":  # a model may handle missing inputs, which is found out once it is known
+        reject_nonfinite(name, nonfinite_rows(leaf))
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biuf":
         raise UserError(f"{name} must hold numbers, got an array of {leaf.dtype}.")
 
 
-def _nonfinite_rows(leaf: Any) -> np.ndarray:
+def reject_nonfinite(name: str, rows: np.ndarray) -> None:
+    """Refuse samples that are not finite.
+
+    Args:
+        name: Origin of the samples.
+        rows: ``int[k]`` their numbers.
+
+    Raises:
+        UserError: If there are any.
+    """
+    if len(rows):
+        raise UserError(
+            f"{name} has NaN or infinite values in {len(rows)} samples: {_head(rows)}. Replace them or leave the"
+            " samples out."
+        )
+
+
+def nonfinite_rows(leaf: Any) -> np.ndarray:
     """Return the rows of an array that hold NaN or infinite values; none for anything but arrays of floats."""
     if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "fc" or np.isfinite(leaf).all():
         return np.zeros([0], np.int64)
@@ -310,11 +323,23 @@ def _head(numbers: np.ndarray) -> str:
     return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 
 
+def _is_one_hot(rows: np.ndarray) -> bool:
+    """Return whether rows are shares of classes, as one-hot rows are, and smoothed ones."""
+    return rows.dtype.kind in "biuf" and bool((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-3))
+
+
 def _weights_by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     if tf.nest.is_nested(y):
         raise UsageError("class_weight is for one array of targets as y; pass sample_weight instead.")
     labels = np.asarray(y)
-    labels = (labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels).reshape(-1)
+    if (labels.ndim > 1 and labels.shape[-1] > 1) or labels.ndim > 2:
+        if labels.ndim > 2 or not _is_one_hot(labels):
+            raise UsageError(
+                f"class_weight is for one class for each sample, and y has the shape {list(labels.shape)} with other"
+                " values than one 1 in each row. Pass sample_weight with a weight for each sample, or for each element."
+            )
+        labels = labels.argmax(-1)
+    labels = labels.reshape(-1)
     unknown = sorted(set(class_weight) - set(np.unique(labels).tolist()))
     if unknown:
         raise UsageError(f"class_weight has weights for classes that no sample has: {unknown[:5]}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -67,7 +68,7 @@ def to_tensors(x: Any, y: Any, sample_weight: Any = None) -> Samples:
         sample_weight: Weights, likewise, or None.
 
     Returns:
-        The same as tensors; float64 becomes float32, as in Keras.
+        The same as tensors; float64 becomes float32, as in Keras, or what `keras.config.set_floatx` set.
 
     Example:
         >>> to_tensors(np.zeros([2, 3]), np.zeros([2], "int64")).x.dtype.name
@@ -78,28 +79,19 @@ def to_tensors(x: Any, y: Any, sample_weight: Any = None) -> Samples:
 
 
 def _to_tensor(array: Any) -> tf.Tensor:
+    """Return a tensor; numbers are of the type that Keras computes with, unless they are of a smaller one."""
+    floatx = tf.as_dtype(keras.config.floatx())
     if isinstance(array, tf.Tensor):
-        return tf.cast(array, tf.float32) if array.dtype == tf.float64 else array
+        return tf.cast(array, floatx) if _is_cast(array.dtype, floatx) else array
     array = np.asarray(array)
-    return tf.constant(array.astype(np.float32) if array.dtype == np.float64 else array)
+    if array.dtype == np.float64:
+        array = array.astype(floatx.as_numpy_dtype)
+    tensor = tf.constant(array)
+    return tf.cast(tensor, floatx) if _is_cast(tensor.dtype, floatx) else tensor
 
 
-def at_path(values: Any, path: tuple[Any, ...]) -> Any:
-    """Return the array of one output; None if targets are not nested as the outputs are.
-
-    Args:
-        values: Nest of arrays, or one array for all outputs.
-        path: Keys of the output in the nest of outputs.
-    """
-    leaves = tf.nest.flatten(values)
-    if len(leaves) == 1:
-        return leaves[0]
-    try:
-        for key in path:
-            values = values[key]
-    except (KeyError, IndexError, TypeError):
-        return None
-    return None if tf.nest.is_nested(values) else values
+def _is_cast(dtype: tf.DType, floatx: tf.DType) -> bool:
+    return dtype.is_floating and dtype != floatx and (floatx != tf.float32 or dtype == tf.float64)
 
 
 def signature_of(samples: Samples) -> Any:

@@ -33,6 +33,7 @@ def use_xla(
     augmentation: Pipeline | None = None,
     curricula: Curricula | None = None,
     selector_obstacle: str | None = None,
+    obstacle: str | None = None,
 ) -> bool:
     """Return whether XLA compiles the whole loop.
 
@@ -45,6 +46,7 @@ def use_xla(
         augmentation: The augmentation, or None.
         curricula: The curricula, or None.
         selector_obstacle: Reason for which XLA cannot compile the selector, or None.
+        obstacle: Another reason for which XLA cannot compile the loop, or None.
 
     Raises:
         UsageError: If the mode is unknown, or "xla" is impossible.
@@ -58,7 +60,8 @@ def use_xla(
     if mode not in MODES:
         raise UsageError(f"compile must be one of {', '.join(MODES)}, got {mode!r}.")
     transforms = [transform for transform in (augmentation, curricula) if transform is not None]
-    obstacle = _obstacle(model, selector, cut_padding, transforms) or _say_selector(selector, selector_obstacle)
+    own = _obstacle(model, selector, cut_padding, transforms)
+    obstacle = own or _say_selector(selector, selector_obstacle) or obstacle
     if mode == "xla" and obstacle:
         raise UsageError(f"compile='xla' is impossible: {obstacle}. Use compile='graph'.")
     if mode != "auto":
@@ -94,6 +97,7 @@ def choose_compilation(
     augmentation: Pipeline | None = None,
     curricula: Curricula | None = None,
     selector_obstacle: str | None = None,
+    obstacle: str | None = None,
 ) -> Compilation:
     """Choose the parts of a loop that XLA compiles.
 
@@ -106,6 +110,7 @@ def choose_compilation(
         augmentation: The augmentation, or None.
         curricula: The curricula, or None.
         selector_obstacle: As for `use_xla`.
+        obstacle: As for `use_xla`.
 
     Raises:
         UsageError: As `use_xla`.
@@ -116,7 +121,7 @@ def choose_compilation(
         >>> choose_compilation("auto", model, batchsel.selectors.Random(), n=60_000)
         Compilation(all=False, planning=True, choosing=True, augmenting=False)
     """
-    if use_xla(mode, model, selector, cut_padding, augmentation, curricula, selector_obstacle):
+    if use_xla(mode, model, selector, cut_padding, augmentation, curricula, selector_obstacle, obstacle):
         return Compilation(all=True)
     separately = mode == "auto" and _replicas() == 1
     selecting = separately and selector.traceable and selector_obstacle is None

@@ -44,6 +44,7 @@ PLANNING_ERRORS = (
     LoopStatus.INVALID_POSITIONS,
     LoopStatus.INVALID_SCORES,
     LoopStatus.INVALID_LOSS_WEIGHTS,
+    LoopStatus.INVALID_SIZE,
 )
 """Errors that are the fault of the selector."""
 
@@ -103,7 +104,7 @@ def check_evaluation(loop: TrainLoop, results: dict[str, float]) -> None:
     Raises:
         TrainingError: Naming the step.
     """
-    if not np.isfinite(results["loss"]):
+    if not np.isfinite(results.get("loss", 0.0)):  # a test step of the model's own may report none
         step = int(loop.state.step.numpy())
         raise TrainingError(
             f"the loss on the validation data is not finite after step {step}: the weights have diverged (lower the"
@@ -186,6 +187,13 @@ def _invalid_indices(loop: TrainLoop) -> str:
     )
 
 
+def _invalid_size(loop: TrainLoop) -> str:
+    return (
+        f"{loop.selector!r} planned a batch with another number of rows than {loop.width} or the {loop.short} of its"
+        " short_batch(). Return None from short_batch(n, batch_size) if short batches have no fixed number of rows."
+    )
+
+
 _MESSAGES = {
     LoopStatus.NONFINITE_LOSS: _nonfinite_loss,
     LoopStatus.NEGATIVE_LOSS: _negative_loss,
@@ -195,4 +203,5 @@ _MESSAGES = {
     LoopStatus.INVALID_INDICES: _invalid_indices,
     LoopStatus.INVALID_SCORES: _invalid_scores,
     LoopStatus.INVALID_LOSS_WEIGHTS: _invalid_loss_weights,
+    LoopStatus.INVALID_SIZE: _invalid_size,
 }

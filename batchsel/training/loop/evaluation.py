@@ -8,12 +8,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.training.inputs.batch import Samples, gather_rows
 from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.model.metrics import flatten_results
+
+XLA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+"""Raised where XLA cannot compile an operation, such as Python code or strings."""
 
 
 class Evaluation:
-    """Evaluation of a model with its compiled loss and metrics, as `model.evaluate` does.
+    """Evaluation of a model with its compiled loss and metrics, as `model.evaluate` does, or with its own `test_step`.
 
     A `batchsel.SmoothedCrossentropy` is evaluated without its smoothing, which belongs to training.
 
@@ -21,14 +26,17 @@ class Evaluation:
 
     Args:
         step: Holds the model, its objective and its metrics.
-        batch_size: Rows of a forward pass.
+        batch_size: Rows of a forward pass; the last one may have fewer.
         xla: Whether to compile with XLA.
+        fall_back: Whether to go on without XLA where it cannot compile the model or its metrics.
     """
 
-    def __init__(self, step: TrainStep, batch_size: int, xla: bool) -> None:
+    def __init__(self, step: TrainStep, batch_size: int, xla: bool, fall_back: bool = False) -> None:
         self._step = step
         self._batch_size = batch_size
         self._xla = xla
+        self._fall_back = fall_back
+        self._own_step = keras_private.overrides(step.model, "test_step")
         self._functions: dict[Any, Callable[[Samples], dict[str, tf.Tensor]]] = {}
 
     def __call__(self, data: Samples) -> dict[str, float]:
@@ -37,13 +45,22 @@ class Evaluation:
         Args:
             data: Inputs, targets and weights, first axis of any length.
         """
-        variables = [variable for metric in self._step.metrics.objects for variable in metric.variables]
+        variables = self._step.metrics.variables
         values = [variable.numpy() for variable in variables]
+        try:
+            return self._evaluate_once(data)
+        except XLA_ERRORS:
+            if not (self._xla and self._fall_back):
+                raise
+            self._xla, self._functions = False, {}
+            return self._evaluate_once(data)
+        finally:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def _evaluate_once(self, data: Samples) -> dict[str, float]:
         self._step.metrics.reset()
-        results = {name: float(value) for name, value in self._function(data)(data).items()}
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        return results
+        return {name: float(value) for name, value in self._function(data)(data).items()}
 
     def _function(self, data: Samples) -> Callable[[Samples], dict[str, tf.Tensor]]:
         """Return a separate function for each object and each shape of data, such as the parts of a data set.
@@ -58,22 +75,34 @@ class Evaluation:
         return self._functions[signature]
 
     def _evaluate(self, data: Samples) -> dict[str, tf.Tensor]:
+        """Evaluate full batches in a loop, then the last one, which may be short, so that no batch is filled up."""
         n = tf.nest.flatten(data.y)[0].shape[0]
         size = min(self._batch_size, n)
+        # The results of a test step of its own are those of the last batch, which is then traced separately.
+        full = (n - 1) // size if self._own_step else n // size
 
-        def body(start: tf.Tensor) -> tuple[tf.Tensor]:
-            positions = start + tf.range(size)
-            self._add(gather_rows(data, tf.minimum(positions, n - 1)), tf.cast(positions < n, tf.float32))
-            return (start + size,)
+        def body(number: tf.Tensor) -> tuple[tf.Tensor]:
+            self._add(gather_rows(data, number * size + tf.range(size)))
+            return (number + 1,)
 
-        tf.while_loop(lambda start: start < n, body, (tf.constant(0),), parallel_iterations=1)
-        return self._step.metrics.results()
+        tf.while_loop(lambda number: number < full, body, (tf.constant(0),), parallel_iterations=1)
+        logs = self._add(gather_rows(data, tf.range(full * size, n))) if full * size < n else {}
+        return self._results(logs)
 
-    def _add(self, rows: Samples, valid: tf.Tensor) -> None:
-        """Add a batch to the metrics."""
-        objective = self._step.objective
-        outputs = self._step.model(rows.x, training=False)
-        losses = objective.evaluation_losses(rows.y, outputs, rows.sample_weight)
-        count = tf.maximum(tf.reduce_sum(valid), 1.0)
-        loss = tf.reduce_sum(losses * valid) / count + objective.regularization_loss()
-        self._step.metrics.update(loss, losses, rows.y, outputs, valid, rows.sample_weight)
+    def _add(self, rows: Samples) -> dict[str, Any]:
+        """Add a batch to the metrics, and return the results of a test step of the model's own."""
+        model, objective = self._step.model, self._step.objective
+        if self._own_step:
+            return model.test_step(tuple(rows if rows.sample_weight is not None else rows[:2]))
+        outputs = keras_private.call_model(model, rows.x, training=False)
+        loss = objective.evaluation_total(rows.y, outputs, rows.sample_weight)
+        loss += tf.cast(objective.regularization_loss(), loss.dtype)
+        self._step.metrics.update(loss, rows.x, rows.y, outputs, rows.sample_weight, evaluation=True)
+        return {}
+
+    def _results(self, logs: dict[str, Any]) -> dict[str, tf.Tensor]:
+        """Return the values of the metrics; those of the last batch if its names differ, as Keras does."""
+        results = self._step.metrics.results()
+        if not self._own_step or logs.keys() == self._step.model.get_metrics_result().keys():
+            return results
+        return flatten_results(logs)

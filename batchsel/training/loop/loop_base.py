@@ -13,12 +13,14 @@ from batchsel.selectors.base import Shapes, State, is_user_code
 from batchsel.selectors.validation.declaration import check_sizes, make_state
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples
+from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, RealRows
 from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import Compilation
 from batchsel.training.loop.loop_state import COUNTS, BudgetWindow, LoopState, LoopStatus
 from batchsel.training.loop.plan_checks import check_plan, valid_loss_weights
 from batchsel.training.loop.schedule_log import ScheduleLog
 from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.optim.lr_controller import read_rate
 
 
 class Runner(Protocol):
@@ -69,7 +71,15 @@ class LoopBase:
         arrays.check_plan_size(self.plan_steps, self.width)
         self.plan_is_pass = selector.plan_is_pass(n, batch_size)
         """True if a plan is an epoch: a pass over the data, or over the part of them that it keeps."""
+        self.short = selector.short_batch(n, batch_size)
+        """Rows of a batch that is not full: 0 if all are full, None if there is no fixed number."""
         self.xla = compilation.all
+        self.rows = PADDED_ROWS if compilation.all and self.short is None else ALL_ROWS
+        """The rows of a batch that the step sees, unless the batch is short and `short_rows` has those."""
+        self.short_rows = None if self.rows.padded or self.short == 0 else RealRows(batch_size, self.short)
+        """The rows of a short batch, or None if `rows` are right for all batches."""
+        self.splits = self.short_rows is not None and selector.pool_size(batch_size) is None
+        """True if short batches are known from the plan, so that the loop over full batches has no branch."""
         self.choose = _compile(selector.choose, compilation.choosing)
         self._checked_plan = _compile(self._plan_and_check, compilation.planning)
         self.seed = tf.Variable(tf.constant(0), trainable=False, name="seed")
@@ -192,15 +202,22 @@ class LoopBase:
         """
         return tf.slice(rows, [loop_state.cursor * self.width], [self.width])
 
+    def _next_is_full(self, loop_state: LoopState) -> tf.Tensor:
+        """Return ``bool[]``, whether the next batch of the plan has no rows that only fill it up."""
+        start = tf.minimum(loop_state.cursor, self.plan_steps - 1) * self.width
+        return tf.reduce_all(tf.slice(loop_state.plan.weights, [start], [self.width]) != 0)
+
     def log_row(self) -> tf.Tensor:
         """Return ``float32[metrics]`` in the order of `log_names`."""
         values = self.step.metrics.results()
-        values["learning_rate"] = tf.cast(self.step.optimizer.learning_rate, tf.float32)
+        rate = read_rate(self.step.optimizer)
+        values["learning_rate"] = tf.zeros([]) if rate is None else tf.cast(rate, tf.float32)
         return tf.stack([values[name] for name in self.log_names])
 
     def _plan_and_check(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
         plan = self.selector.plan(state, context)
-        return plan, check_plan(plan, self.n, self.plan_steps, self.width, self.selector.scores_excluded)
+        sizes = self.plan_steps, self.width, self.selector.scores_excluded, self.short
+        return plan, check_plan(plan, self.n, *sizes)
 
     def _with_rows_before(self, loop_state: LoopState) -> LoopState:
         """Return the state with the rows before each batch of its plan, if the budget may count plans."""

@@ -38,6 +38,8 @@ class LoopStatus(enum.IntEnum):
     """A score is negative or NaN."""
     INVALID_LOSS_WEIGHTS = 8
     """A factor of a loss is negative or not finite."""
+    INVALID_SIZE = 9
+    """A batch has other than the number of rows that the selector says of short batches."""
 
 
 class BudgetWindow(NamedTuple):

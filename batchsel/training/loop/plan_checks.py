@@ -14,7 +14,9 @@ _LOWEST = -1e-5
 """Rounding may put a loss of 0 slightly below it."""
 
 
-def check_plan(plan: Plan, n: int, steps: int, width: int, may_score: bool = False) -> tf.Tensor:
+def check_plan(
+    plan: Plan, n: int, steps: int, width: int, may_score: bool = False, short: int | None = None
+) -> tf.Tensor:
     """Check a plan.
 
     Args:
@@ -23,15 +25,21 @@ def check_plan(plan: Plan, n: int, steps: int, width: int, may_score: bool = Fal
         steps: Maximum number of its batches.
         width: Rows of a batch, or of a pool.
         may_score: Whether batches of weight -1, which are only scored, are allowed.
+        short: Rows of a batch that is not full, as `Selector.short_batch` returns them.
 
     Returns:
         ``int32[]`` a `LoopStatus`.
     """
     outside = tf.reduce_any((plan.indices < 0) | (plan.indices >= n))
     wrong_length = (plan.steps < 1) | (plan.steps > steps)
-    usable = valid_weights(tf.reshape(plan.weights, [steps, width]), may_score)
-    weightless = tf.reduce_any(tf.logical_not(usable) & (tf.range(steps) < plan.steps))
+    weights = tf.reshape(plan.weights, [steps, width])
+    used = tf.range(steps) < plan.steps
+    weightless = tf.reduce_any(tf.logical_not(valid_weights(weights, may_score)) & used)
     status = tf.where(weightless, LoopStatus.INVALID_WEIGHTS, LoopStatus.OK)
+    if short is not None:
+        sizes = tf.math.count_nonzero(weights, axis=1, dtype=tf.int32)
+        unexpected = tf.reduce_any((sizes != width) & (sizes != short) & used)
+        status = tf.where(unexpected & (status == LoopStatus.OK), LoopStatus.INVALID_SIZE, status)
     status = tf.where(outside, LoopStatus.INVALID_INDICES, status)
     status = tf.where(wrong_length, LoopStatus.INVALID_PLAN_LENGTH, status)
     return tf.where(plan.steps == INVALID_SCORES, LoopStatus.INVALID_SCORES, status)

@@ -26,7 +26,7 @@ def signal_shapes(step: TrainStep, selector: Selector, one: Samples) -> Shapes:
     Args:
         step: The step, built.
         selector: The selector; for those of batchsel that do not ask for shapes nothing is computed.
-        one: One sample, as tensors.
+        one: Samples, as tensors.
     """
     if not is_user_code(selector) and not wants_shapes(selector):
         return {}
@@ -38,7 +38,8 @@ def signal_shapes(step: TrainStep, selector: Selector, one: Samples) -> Shapes:
     if selector.signals:
         # Zeros, because the targets have not been checked yet.
         zeros = one._replace(y=tf.nest.map_structure(tf.zeros_like, one.y), sample_weight=None)
-        stats = step.score(Batch(tf.zeros([1], tf.int32), tf.ones([1]), *zeros))
+        rows = tf.nest.flatten(one.x)[0].shape[0]
+        stats = step.score(Batch(tf.zeros([rows], tf.int32), tf.ones([rows]), *zeros))
         shapes |= {name: tuple(getattr(stats, name).shape[1:]) for name in selector.signals}
     return shapes
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from batchsel.selectors import Context, SampleStats
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
+from batchsel.training.inputs.rows import PADDED_ROWS, Rows
 from batchsel.training.loop.loop_base import LoopBase
 from batchsel.training.loop.loop_state import LoopState, LoopStatus
 from batchsel.training.loop.plan_checks import check_losses, check_selection
@@ -37,15 +38,25 @@ class TrainLoop(LoopBase):
             samples: The whole data set, or None if it is streamed.
         """
 
-        def condition(loop_state: LoopState) -> tf.Tensor:
+        def due(loop_state: LoopState) -> tf.Tensor:
             in_plan = loop_state.cursor < loop_state.plan.steps
             return in_plan & (loop_state.status == LoopStatus.OK) & unfinished(loop_state)
 
+        def advance(loop_state: LoopState, rows: Rows) -> LoopState:
+            return self.advance(loop_state, gather, self.context(loop_state, samples), rows)
+
+        def condition(loop_state: LoopState) -> tf.Tensor:
+            return due(loop_state) & self._next_is_full(loop_state) if self.splits else due(loop_state)
+
         def body(loop_state: LoopState) -> tuple[LoopState]:
-            return (self.advance(loop_state, gather, self.context(loop_state, samples)),)
+            return (advance(loop_state, self.rows),)
 
         (loop_state,) = tf.while_loop(condition, body, (loop_state,), parallel_iterations=1)
-        return loop_state
+        short = self.short_rows
+        if short is None or not self.splits:
+            return loop_state
+        # What is still due is a short batch, a separate trace: without it, there is no branch in the loop above.
+        return tf.cond(due(loop_state), lambda: advance(loop_state, short), lambda: loop_state)
 
     def plan(self, loop_state: LoopState, context: Context) -> LoopState:
         """Make the next plan, and check it."""
@@ -54,31 +65,42 @@ class TrainLoop(LoopBase):
         loop_state = loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
         return self._with_rows_before(loop_state)
 
-    def advance(self, loop_state: LoopState, gather: Gather, context: Context) -> LoopState:
+    def advance(self, loop_state: LoopState, gather: Gather, context: Context, rows: Rows = PADDED_ROWS) -> LoopState:
         """Train on the batch at the cursor of the plan, on one chosen from it if it is a pool, or only score it."""
         indices = self.slice_at_cursor(loop_state.plan.indices, loop_state)
         weights = self.slice_at_cursor(loop_state.plan.weights, loop_state)
         batch = Batch(indices, weights, *gather(indices, loop_state))
         if not self.selector.scores_excluded:
-            return self._train(loop_state, batch, context)
+            return self._train(loop_state, batch, context, rows)
         return tf.cond(
             weights[0] < 0,
             lambda: self._score(loop_state, batch, context),
-            lambda: self._train(loop_state, batch, context),
+            lambda: self._train(loop_state, batch, context, rows),
         )
 
-    def _train(self, loop_state: LoopState, batch: Batch, context: Context) -> LoopState:
+    def _train(self, loop_state: LoopState, batch: Batch, context: Context, rows: Rows) -> LoopState:
         """Transform a batch, update the model on it, then the selector."""
         if self.selector.pool_size(self.batch_size):
             loop_state, batch = self._select(loop_state, batch, context)
-        timestamp = loop_state.timestamp
         if self.transforms is not None:
-            batch = self.transforms(batch, context.seed, context.step, timestamp)
+            batch = self.transforms(batch, context.seed, context.step, loop_state.timestamp)
+        short = self.short_rows
+        if short is None or self.splits:
+            return self._update(loop_state, batch, context, rows)
+        return tf.cond(
+            tf.reduce_all(batch.valid),
+            lambda: self._update(loop_state, batch, context, rows),
+            lambda: self._update(loop_state, batch, context, short),
+        )
+
+    def _update(self, loop_state: LoopState, batch: Batch, context: Context, rows: Rows) -> LoopState:
+        """Update the model on rows of a batch, then the selector."""
         usable: list[tf.Tensor] = []
         stats = self.step.train(
             batch,
-            timestamp,
+            loop_state.timestamp,
             loop_state.samples_left,
+            rows=rows,
             loss_weights=self._loss_weights(loop_state.state, context, usable),
             after_update=partial(self._log_update, loop_state.window.by_plan),
         )

@@ -13,6 +13,7 @@ from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
 from batchsel.training.inputs.batch import Batch
 from batchsel.training.inputs.padding import cut
+from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
 from batchsel.training.loop.accumulation import GradientAccumulator
 from batchsel.training.model.metrics import Metrics
 from batchsel.training.model.objective import Objective
@@ -71,6 +72,7 @@ class TrainStep:
         timestamp: Timestamp,
         samples_left: tf.Tensor,
         *,
+        rows: Rows = ALL_ROWS,
         loss_weights: LossWeights | None = None,
         after_update: AfterUpdate | None = None,
     ) -> SampleStats:
@@ -80,25 +82,30 @@ class TrainStep:
             batch: The batch.
             timestamp: Time of the batch.
             samples_left: ``int64[]`` samples of the budget that are left, including this batch.
+            rows: The rows that the model and its metrics see.
             loss_weights: More factors of the losses, or None.
             after_update: Called after an update, or None.
 
         Returns:
             The losses and signals, as they were before the update.
         """
-        batch = self._cut(batch)
+        whole, batch = batch, self._cut(rows.take(batch))
         mixture, weights = batch.mixture, batch.weights
         valid = tf.cast(batch.valid, tf.float32)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
+        objective = self.objective
         with tf.GradientTape() as tape:
             outputs, features = self.signals.forward(batch.x, training=True)
-            losses = weighted = self.objective.losses(batch.y, outputs, mixture=mixture)
-            if batch.sample_weight is not None:
-                weighted = self.objective.losses(batch.y, outputs, batch.sample_weight, mixture)
+            losses = objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             if loss_weights is not None:
-                weights *= tf.stop_gradient(loss_weights(tf.stop_gradient(losses), valid > 0))
-            regularization = self.objective.regularization_loss()
-            total = tf.reduce_sum(weights * weighted) / count + regularization
+                known = tf.stop_gradient(rows.scatter(losses, whole))
+                weights *= rows.pick(tf.stop_gradient(loss_weights(known, whole.valid)), whole)
+            # The mean that Keras takes is over all rows, of which some may only fill up the batch.
+            real = valid * (weights.shape[0] / count) if rows.padded else None
+            weights = weights if real is None else weights * real
+            loss = objective.total(batch.y, outputs, batch.sample_weight, weights, mixture)
+            extra = tf.cast(objective.regularization_loss(), loss.dtype)
+            total = loss + extra
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, self.model.trainable_variables)
 
@@ -113,12 +120,15 @@ class TrainStep:
             self.accumulator.add(gradients, count, timestamp)
             self.accumulator.update_if_due(update, last=tf.cast(count, tf.int64) >= samples_left)
         targets = batch.y if mixture is None else mixture.gather_larger(batch.y)
-        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, mixture)
-        plain = self.objective.plain_losses(batch.y, outputs, weighted, batch.sample_weight, mixture)
+        losses = objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight, mixture)
         # What the selector made of the losses, and smoothing by a setting of the run, are no losses of the samples.
-        reported = tf.reduce_sum(valid * plain) / count + regularization
-        self.metrics.update(reported, losses, targets, outputs, valid, batch.sample_weight)
-        return self._stats(batch, losses, outputs, features)
+        reported = objective.reported_total(batch.y, outputs, batch.sample_weight, real, mixture) + extra
+        if rows.padded:
+            self.metrics.update_padded(reported, targets, outputs, valid, batch.sample_weight)
+        else:
+            self.metrics.update(reported, batch.x, targets, outputs, batch.sample_weight)
+        stats = self._stats(batch, losses, outputs, features)
+        return rows.scatter_stats(stats, whole)
 
     def score(self, batch: Batch) -> SampleStats:
         """Compute the losses and signals of a pool by a forward pass in inference mode.
@@ -128,8 +138,9 @@ class TrainStep:
         """
         batch = self._cut(batch)
         outputs, features = self.signals.forward(batch.x, training=False)
-        losses = self.objective.unsmoothed_losses(batch.y, outputs, self.objective.losses(batch.y, outputs))
-        return self._stats(batch, losses, outputs, features)
+        losses = self.objective.losses(batch.y, outputs, batch.sample_weight)
+        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
+        return PADDED_ROWS.scatter_stats(self._stats(batch, losses, outputs, features), batch)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Return the values for the schedule log: ``float32[]`` by name.
@@ -145,12 +156,4 @@ class TrainStep:
 
     def _stats(self, batch: Batch, losses: tf.Tensor, outputs: Any, features: tf.Tensor | None) -> SampleStats:
         signals = self.signals.compute(batch.x, batch.y, outputs, features)
-        values = {"indices": batch.indices, "loss": losses, **signals}
-        valid = batch.valid
-        return SampleStats(valid=valid, **{name: _fill(value, valid) for name, value in values.items()})
-
-
-def _fill(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Repeat the first row in rows that only fill up the batch, so that writing them changes nothing."""
-    mask = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
-    return tf.where(mask, tf.stop_gradient(values), tf.stop_gradient(values)[:1])
+        return SampleStats(batch.indices, losses, batch.valid, **signals)

@@ -1,22 +1,25 @@
-"""The compiled metrics of a Keras model, without the rows that pad a batch."""
+"""The metrics of a Keras model: those it was compiled with, its mean loss, and those that layers add."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.errors import UserError
 from batchsel.training.model.objective import Objective
 
 
 class Metrics:
-    """The metrics of a compiled model, and its mean loss.
+    """The metrics of a compiled model, updated as Keras does in its own steps.
 
     Args:
         model: A compiled Keras model.
-        objective: Its per-sample loss.
+        objective: Its loss.
     """
 
     def __init__(self, model: keras.Model, objective: Objective) -> None:
@@ -24,64 +27,161 @@ class Metrics:
         self._objective = objective
         self._container = keras_private.get_compiled_metrics(model)
         self._loss = keras_private.get_loss_tracker(model)
+        self._own_update = keras_private.overrides(model, "compute_metrics")
 
     @property
     def objects(self) -> list[keras.metrics.Metric]:
         """All metric objects, the mean loss first."""
-        own = [self._loss, *keras_private.get_compiled_loss(self._model).metrics]
-        return own + (self._container.metrics if self._container is not None else [])
+        known = [self._loss, *keras_private.get_compiled_loss(self._model).metrics]
+        known += [] if self._container is None else self._container.metrics
+        others = [metric for metric in self._model.metrics if metric is not self._container]
+        return list({id(metric): metric for metric in known + others}.values())
+
+    @property
+    def variables(self) -> list[Any]:
+        """The variables of all metrics, each once."""
+        members = [variable for metric in self.objects for variable in metric.variables]
+        return list({id(member): member for member in members}.values())
 
     def update(
-        self,
-        loss: tf.Tensor,
-        losses: tf.Tensor,
-        y: Any,
-        y_pred: Any,
-        valid: tf.Tensor,
-        sample_weight: Any = None,
+        self, loss: tf.Tensor, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, evaluation: bool = False
     ) -> None:
-        """Update the metrics with a batch.
+        """Update the metrics with a batch, all of whose rows count.
 
         Args:
-            loss: ``float32[]`` loss of the batch, without the weights of the selector.
-            losses: ``float32[b]`` loss of each sample, for metrics that are functions of it.
+            loss: ``float[]`` loss of the batch, without the weights of the selector.
+            x: Inputs, first axis b.
+            y: Targets.
+            y_pred: The model's outputs.
+            sample_weight: Weights that came with the data, for weighted metrics.
+            evaluation: Whether the loss is one of `Objective.evaluation_total`.
+        """
+        self._loss.update_state(loss, sample_weight=tf.shape(tf.nest.flatten(x)[0])[0])
+        self._objective.update_loss_metrics(evaluation)
+        with ExitStack() as stack:
+            self._share_losses(stack)
+            if self._own_update:
+                self._model.compute_metrics(x, y, y_pred, sample_weight)
+            elif self._container is not None:
+                self._container.update_state(y, y_pred, sample_weight)
+
+    def update_padded(self, loss: tf.Tensor, y: Any, y_pred: Any, valid: tf.Tensor, sample_weight: Any = None) -> None:
+        """Update the metrics with a batch in which some rows do not count; only for metrics of `handles_padding`.
+
+        Args:
+            loss: ``float[]`` loss of the batch, without the weights of the selector.
             y: Targets, first axis b.
             y_pred: The model's outputs.
             valid: ``float32[b]``, 0 for padding rows.
-            sample_weight: As in `Objective.losses`; used by weighted metrics only.
+            sample_weight: As in `update`, one number for each sample.
         """
         self._loss.update_state(loss, sample_weight=tf.reduce_sum(valid))
-        self._objective.update_loss_metrics(valid)
+        self._objective.update_loss_metrics()
         if self._container is None:
             return
-        if not self._container.built:
-            self._container.build(y, y_pred)
         targets, outputs = (keras_private.flatten_outputs(self._container, values) for values in (y, y_pred))
         weights = _weights_by_output(sample_weight, valid, len(outputs))
         metrics = keras_private.list_metrics(self._container)
         for (plain, weighted), target, output, weight in zip(metrics, targets, outputs, weights, strict=True):
-            mask = keras_private.get_mask(output)
             for metric in plain:
-                if len(outputs) == 1 and hasattr(metric, "update_from_losses"):
-                    metric.update_from_losses(losses, valid)
-                else:
-                    metric.update_state(target, output, sample_weight=_match_mask(valid, mask))
+                metric.update_state(target, output, sample_weight=valid)
             for metric in weighted:
-                metric.update_state(target, output, sample_weight=_match_mask(weight, mask))
+                metric.update_state(target, output, sample_weight=weight)
+
+    def handles_padding(self, outputs: Any) -> bool:
+        """Return whether weights of 0 leave rows out of all metrics exactly as if they were not there.
+
+        Args:
+            outputs: The model's outputs, of any number of rows.
+        """
+        own = {id(self._loss), *map(id, keras_private.get_compiled_loss(self._model).metrics)}
+        compiled = [] if self._container is None else self._container.metrics
+        others = {id(metric) for metric in self.objects} - own - set(map(id, compiled))
+        leaves = tf.nest.flatten(outputs)
+        if others or self._own_update or self._objective.averages_batches:
+            return False
+        if any(keras_private.get_mask(leaf) is not None for leaf in leaves):
+            return False
+        columns = {1 if leaf.shape.rank == 2 and leaf.shape[-1] == 1 else leaf.shape.rank for leaf in leaves}
+        return all(keras_private.averages_rows(metric, max(columns)) for metric in compiled)
+
+    def depend_on_batches(self) -> bool:
+        """Return whether results may depend on how rows are divided into batches; the model must have been called.
+
+        Metrics that are functions of a batch do, and so do averages over the steps of a batch, of which some are
+        masked.
+        """
+        container = keras_private.get_compiled_loss(self._model)
+        own = {id(self._loss), *map(id, container.metrics)}
+        compiled = [] if self._container is None else self._container.metrics
+        others = {id(metric) for metric in self.objects} - own - set(map(id, compiled))
+        regularized = sum(getattr(weight, "regularizer", None) is not None for weight in self._model.trainable_weights)
+        return (
+            bool(container.metrics)
+            or self._objective.averages_batches
+            or len(self._model.losses) > regularized
+            or bool(others)
+            or self._own_update
+            or not all(map(keras_private.sums_rows, compiled))
+        )
 
     def results(self) -> dict[str, tf.Tensor]:
-        """Return the values, ``float32[]`` by Keras's names."""
-        results = {"loss": self._loss.result()}
-        for metric in keras_private.get_compiled_loss(self._model).metrics:
-            results[metric.name] = metric.result()
-        if self._container is not None:
-            results |= self._container.result()
-        return {name: tf.cast(value, tf.float32) for name, value in results.items()}
+        """Return the values, ``float32[]`` by Keras's names.
+
+        Raises:
+            UserError: If a metric returns several numbers.
+        """
+        found = flatten_results(self._model.get_metrics_result())
+        first = [self._loss, *keras_private.get_compiled_loss(self._model).metrics]
+        names = [metric.name for metric in first if metric.name in found]
+        return {name: found[name] for name in dict.fromkeys([*names, *found])}
 
     def reset(self) -> None:
         """Reset all metrics."""
-        for metric in self.objects:
-            metric.reset_state()
+        self._model.reset_metrics()
+
+    def _share_losses(self, stack: ExitStack) -> None:
+        """Lend the losses of all steps to metrics that are functions of them, so that these compute nothing twice."""
+        metrics = [] if self._container is None else self._container.metrics
+        sharing = [metric for metric in metrics if hasattr(metric, "lend_losses")]
+        losses = self._objective.element_losses() if sharing else None
+        if losses is not None:
+            for metric in sharing:
+                stack.enter_context(metric.lend_losses(*losses))
+
+
+def flatten_results(results: dict[str, Any]) -> dict[str, tf.Tensor]:
+    """Return results as ``float32[]`` by name, those of metrics with several named numbers too, as Keras logs them.
+
+    Args:
+        results: Numbers, or dicts of them, by name.
+
+    Raises:
+        UserError: If a metric returns several numbers without names.
+
+    Example:
+        >>> flatten_results({"loss": 2, "f1": {"macro": 0.5}})["macro"].numpy().item()
+        0.5
+    """
+    return {name: _to_number(name, value) for name, value in _flatten(results)}
+
+
+def _flatten(results: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in results.items():
+        if isinstance(value, dict):
+            yield from _flatten(value)
+        else:
+            yield name, value
+
+
+def _to_number(name: str, value: Any) -> tf.Tensor:
+    number = tf.cast(tf.convert_to_tensor(value), tf.float32)
+    if number.shape.rank != 0:
+        raise UserError(
+            f"metric {name!r} returns {number.shape.num_elements()} numbers; batchsel records one for each metric."
+            " Let it average, as in keras.metrics.F1Score(average='macro'), or return them in a dict by name."
+        )
+    return number
 
 
 def _weights_by_output(sample_weight: Any, valid: tf.Tensor, outputs: int) -> list[tf.Tensor]:
@@ -89,19 +189,4 @@ def _weights_by_output(sample_weight: Any, valid: tf.Tensor, outputs: int) -> li
         return [valid] * outputs
     flat = tf.nest.flatten(sample_weight)
     flat = flat if len(flat) == outputs else flat[:1] * outputs
-    return [_mask_padding(valid, tf.cast(weight, tf.float32)) for weight in flat]
-
-
-def _mask_padding(valid: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Set the weights of padding rows, or of all their steps, to 0."""
-    if weight.shape.rank == 1 or weight.shape[1:].num_elements() == 1:
-        return valid * tf.reshape(weight, [-1])
-    return weight * tf.reshape(valid, [-1] + [1] * (weight.shape.rank - 1))
-
-
-def _match_mask(weight: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Repeat the weights of rows for the steps of a mask, which is the form that Keras expects."""
-    if mask is None or mask.shape.rank <= weight.shape.rank:
-        return weight
-    spread = tf.reshape(weight, weight.shape.as_list() + [1] * (mask.shape.rank - weight.shape.rank))
-    return spread * tf.ones_like(mask, weight.dtype)
+    return [valid * tf.reshape(tf.cast(weight, tf.float32), [-1]) for weight in flat]

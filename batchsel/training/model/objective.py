@@ -1,80 +1,18 @@
-"""Per-sample losses of a compiled Keras model."""
+"""The loss of a compiled Keras model, in total and for each sample."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.core.label_smoothing import smoothed_crossentropy
 from batchsel.errors import UserError
+from batchsel.training.model.per_sample_loss import PerSampleLoss, ReducedLoss
 from batchsel.transforms.augmentation import Mixture
-
-_REDUCTIONS = ("sum_over_batch_size", "mean", "none", None)
-
-
-class PerSampleLoss(keras.losses.Loss):
-    """A Keras loss that keeps the batch axis: the mean over all other axes, without masked steps.
-
-    Args:
-        loss: The loss to reduce in this way.
-
-    Raises:
-        UserError: If the reduction of the loss is not a mean over samples.
-
-    Example:
-        >>> loss = PerSampleLoss(keras.losses.MeanSquaredError())
-        >>> loss(tf.zeros([2, 1]), tf.constant([[1.0], [2.0]])).numpy().tolist()
-        [1.0, 4.0]
-    """
-
-    def __init__(self, loss: keras.losses.Loss) -> None:
-        super().__init__(name=loss.name, reduction=None)  # pyright: ignore[reportArgumentType]
-        if loss.reduction not in _REDUCTIONS:
-            raise UserError(
-                f"loss {loss.name!r} has reduction={loss.reduction!r}, which is not a mean over samples."
-                " Compile the model with the default reduction 'sum_over_batch_size'."
-            )
-        self._loss = loss
-
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
-        """Return ``float32[b]`` losses, times `sample_weight` unless that is None."""
-        mask = keras_private.get_mask(y_pred)
-        y_true, y_pred = (
-            tf.nest.map_structure(lambda leaf: keras.ops.convert_to_tensor(leaf, dtype="float32"), side)
-            for side in (y_true, y_pred)
-        )
-        values = self._loss.call(y_true, y_pred)
-        mask = _combine_masks(mask, keras_private.get_mask(values))  # set by a loss that ignores a class
-        values = tf.cast(values, tf.float32)
-        if values.shape.rank == 0:
-            raise UserError(
-                f"loss {self.name!r} returns one number for the whole batch; batchsel needs one for each"
-                " sample. Return the unreduced losses, first axis = samples."
-            )
-        if sample_weight is not None:
-            weight = tf.cast(sample_weight, values.dtype)
-            if weight.shape.rank == 1 or weight.shape[1:].num_elements() == 1:
-                weight = tf.reshape(weight, [-1] + [1] * (values.shape.rank - 1))
-            values *= weight
-        return _mean_over_steps(values, mask)
-
-
-def _combine_masks(first: tf.Tensor | None, second: tf.Tensor | None) -> tf.Tensor | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return tf.cast(first, tf.bool) & tf.cast(second, tf.bool) if first.shape.rank == second.shape.rank else second
-
-
-def _mean_over_steps(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    axes = list(range(1, values.shape.rank))
-    if mask is None or mask.shape.rank != values.shape.rank:
-        return tf.reduce_mean(values, axis=axes)
-    mask = tf.cast(mask, values.dtype)
-    return tf.math.divide_no_nan(tf.reduce_sum(values * mask, axis=axes), tf.reduce_sum(mask, axis=axes))
-
 
 _KINDS = {
     keras.losses.sparse_categorical_crossentropy: "sparse",
@@ -101,14 +39,48 @@ def loss_kind(loss: keras.losses.Loss) -> tuple[str, bool]:
 class _ValueRecorder:
     """Stand-in for a metric that keeps the last value it was updated with."""
 
-    values: tf.Tensor | None = None
+    value: Any = None
 
-    def update_state(self, values: tf.Tensor, sample_weight: Any = None) -> None:
-        self.values = values
+    def update_state(self, value: tf.Tensor, sample_weight: Any = None) -> None:
+        self.value = value
+
+
+class _TargetRecorder:
+    """Stand-in for a loss that keeps the targets it was called with."""
+
+    target: Any = None
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        self.target = y_true
+        return 0.0
+
+
+class _Losses:
+    """Keras's container of compiled losses twice: as the loss of each sample, and as the loss to be minimized.
+
+    Args:
+        container: Keras's container, built.
+        losses: The losses to use in place of its own.
+    """
+
+    def __init__(self, container: Any, losses: list[keras.losses.Loss]) -> None:
+        self.by_sample = [PerSampleLoss(loss) for loss in losses]
+        self._reduced = [ReducedLoss(loss) for loss in self.by_sample]
+        ignored = [_ValueRecorder() for _ in losses]
+        self.recorders = [_ValueRecorder() for _ in losses]
+        """They receive the values with which Keras would update its running mean of each output."""
+        self.samples = keras_private.copy_compiled_loss(container, self.by_sample, ignored)
+        self._reduce = keras_private.copy_compiled_loss(container, self._reduced, self.recorders)
+
+    def reduce(self, y: Any, y_pred: Any, sample_weight: Any, factors: tf.Tensor | None) -> tf.Tensor:
+        """Return the loss as Keras reduces it, after a call of `samples` with the same targets and outputs."""
+        for loss in self._reduced:
+            loss.factors = factors
+        return self._reduce(y, y_pred, sample_weight)
 
 
 class Objective:
-    """The per-sample loss that a compiled model minimizes.
+    """The loss that a compiled model minimizes, and its value for each sample.
 
     Args:
         model: A compiled Keras model.
@@ -120,15 +92,39 @@ class Objective:
     def __init__(self, model: keras.Model) -> None:
         _check(model)
         self._model = model
-        self._compiled: Any = None
-        self._unsmoothed: Any = None
-        self._evaluation: Any = None
-        self._history: Any = None
-        self._recorders: list[_ValueRecorder] = []
+        self._compiled: _Losses | None = None
+        self._unsmoothed: _Losses | None = None
+        self._evaluation: _Losses | None = None
+        self._history: _Losses | None = None
+        self._last: _Losses | None = None
+        self._structure: Any = None
         self.output_losses: list[keras.losses.Loss] = []
         """The compiled losses, one for each output that has one; filled by the first call of `losses`."""
         self.output_paths: list[tuple[Any, ...]] = []
         """The keys that lead to each of these outputs in the model's."""
+
+    def build(self, y: Any, y_pred: Any) -> None:
+        """Match the losses to targets and outputs, by computing them once.
+
+        Args:
+            y: Targets, first axis b.
+            y_pred: The model's outputs.
+
+        Raises:
+            UserError: If Keras cannot match them, or a loss cannot be computed from them.
+        """
+        try:
+            self.losses(y, y_pred)
+        except UserError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            reason = getattr(error, "message", None) or str(error)
+            raise UserError(f"the loss cannot be computed from these targets and outputs: {reason}") from error
+
+    @property
+    def by_sample(self) -> list[PerSampleLoss]:
+        """The losses of each sample, in the order of `output_losses`."""
+        return [] if self._compiled is None else self._compiled.by_sample
 
     def losses(self, y: Any, y_pred: Any, sample_weight: Any = None, mixture: Mixture | None = None) -> tf.Tensor:
         """Return the loss of each sample; with several outputs, the sum weighted as compiled.
@@ -136,32 +132,73 @@ class Objective:
         Args:
             y: Targets, first axis b.
             y_pred: The model's outputs.
-            sample_weight: ``float32[b]``, or one for each output, or None.
+            sample_weight: As in `total`. Weights of steps weigh the mean over them; weights of samples have no effect.
             mixture: The two samples that each row mixes, or None; the loss is then the mean for both targets.
 
         Returns:
             ``float32[b]``.
         """
-        self._build(y, y_pred)
-        return self._losses(self._compiled, y, y_pred, sample_weight, mixture)
+        losses = self._build(y, y_pred)
+        return self._by_sample(losses, y, y_pred, sample_weight, mixture)
 
-    def _losses(self, compiled: Any, y: Any, y_pred: Any, sample_weight: Any, mixture: Mixture | None) -> tf.Tensor:
-        losses = compiled(y, y_pred, sample_weight)
-        if mixture is None:
-            return losses
-        own = [recorder.values for recorder in self._recorders]
-        others = compiled(mixture.gather_partners(y), y_pred, sample_weight)
-        for recorder, values in zip(self._recorders, own, strict=True):
-            recorder.values = None if values is None else mixture.weighted_mean(values, recorder.values)
-        return mixture.weighted_mean(losses, others)
+    def total(
+        self,
+        y: Any,
+        y_pred: Any,
+        sample_weight: Any = None,
+        factors: tf.Tensor | None = None,
+        mixture: Mixture | None = None,
+    ) -> tf.Tensor:
+        """Return the loss that is minimized, as Keras reduces it, after a call of `losses` for the same batch.
 
-    def unsmoothed_losses(self, y: Any, y_pred: Any, losses: tf.Tensor, mixture: Mixture | None = None) -> tf.Tensor:
+        Args:
+            y: Targets, first axis b.
+            y_pred: The model's outputs.
+            sample_weight: ``float32[b]``, weights of steps, or one of these for each output, or None.
+            factors: ``float32[b]`` more factors of the losses, or None.
+            mixture: As in `losses`.
+
+        Returns:
+            ``float[]``, or ``float[b]`` if the compiled loss has the reduction "none".
+        """
+        return self._total(self._build(y, y_pred), y, y_pred, sample_weight, factors, mixture)
+
+    def reported_total(
+        self,
+        y: Any,
+        y_pred: Any,
+        sample_weight: Any = None,
+        factors: tf.Tensor | None = None,
+        mixture: Mixture | None = None,
+    ) -> tf.Tensor:
+        """Return the loss that the history of training reports: without smoothing that applies to training only.
+
+        Args:
+            y: Targets, first axis b.
+            y_pred: The model's outputs.
+            sample_weight: As in `total`.
+            factors: As in `total`.
+            mixture: As in `losses`.
+
+        Returns:
+            As `total`.
+        """
+        losses = self._build(y, y_pred)
+        history: Any = self._history
+        if history is not losses and mixture is None:
+            history.samples(y, y_pred, sample_weight)
+        return self._total(history, y, y_pred, sample_weight, factors, mixture)
+
+    def unsmoothed_losses(
+        self, y: Any, y_pred: Any, losses: tf.Tensor, sample_weight: Any = None, mixture: Mixture | None = None
+    ) -> tf.Tensor:
         """Return the losses without label smoothing, which would give the most certain samples high losses.
 
         Args:
             y: Targets, first axis b.
             y_pred: The model's outputs.
             losses: From `losses`, for the same batch.
+            sample_weight: As in `losses`.
             mixture: As in `losses`.
 
         Returns:
@@ -169,91 +206,129 @@ class Objective:
         """
         if self._unsmoothed is None:
             return losses
-        own = self._unsmoothed(y, y_pred, None)
-        return (
-            own
-            if mixture is None
-            else mixture.weighted_mean(own, self._unsmoothed(mixture.gather_partners(y), y_pred, None))
-        )
+        return self._by_sample(self._unsmoothed, y, y_pred, sample_weight, mixture)
 
-    def plain_losses(
-        self, y: Any, y_pred: Any, losses: tf.Tensor, sample_weight: Any = None, mixture: Mixture | None = None
-    ) -> tf.Tensor:
-        """Return the losses that the history of training reports: without smoothing that applies to training only.
+    def evaluation_total(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        """Return the loss of a batch for evaluation, without smoothing that applies to training only.
 
         Args:
             y: Targets, first axis b.
             y_pred: The model's outputs.
-            losses: From `losses`, for the same batch, weights and mixture.
-            sample_weight: As in `losses`.
-            mixture: As in `losses`.
+            sample_weight: As in `total`.
 
         Returns:
-            ``float32[b]``; `losses` itself if there is no such smoothing.
-        """
-        if self._history is self._compiled:
-            return losses
-        return self._losses(self._history, y, y_pred, sample_weight, mixture)
-
-    def evaluation_losses(self, y: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
-        """Return the loss of each sample for evaluation, without smoothing that applies to training only.
-
-        Args:
-            y: Targets, first axis b.
-            y_pred: The model's outputs.
-            sample_weight: As in `losses`.
-
-        Returns:
-            ``float32[b]``.
+            As `total`.
         """
         self._build(y, y_pred)
-        return self._evaluation(y, y_pred, sample_weight)
+        losses: Any = self._evaluation
+        self._by_sample(losses, y, y_pred, sample_weight, None)
+        return losses.reduce(y, y_pred, sample_weight, None)
+
+    def element_losses(self) -> tuple[tf.Tensor, tf.Tensor | None] | None:
+        """Return the losses of all steps in the last call of another method, and the mask of steps that count.
+
+        Returns:
+            ``float[b, ...]``, and ``bool[b, ...]`` or None; None if there are several outputs or mixed samples.
+        """
+        last = self._last
+        if last is None or len(last.by_sample) != 1:
+            return None
+        loss: Any = last.by_sample[0]
+        return loss.values, loss.mask
+
+    @property
+    def averages_batches(self) -> bool:
+        """True if the mean over a batch was not one over its samples in the last call of `losses`, because of masks, an
+        ignored class, or the reduction.
+        """
+        plain = ("sum_over_batch_size", "mean")
+        return any(loss.mask is not None or loss.loss.reduction not in plain for loss in self.by_sample)
 
     def regularization_loss(self) -> tf.Tensor:
-        """Return the sum of regularizers and other losses that layers added in the last forward pass, ``float32[]``."""
-        extras = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in self._model.losses]
-        return tf.add_n(extras) if extras else tf.zeros([])
+        """Return the sum of regularizers and other losses that layers added in the last forward pass, ``float[]``."""
+        extras = [tf.cast(tf.reduce_sum(loss), keras.config.floatx()) for loss in self._model.losses]
+        return tf.add_n(extras) if extras else tf.zeros([], keras.config.floatx())
 
-    def update_loss_metrics(self, valid: tf.Tensor) -> None:
-        """Update Keras's running mean of the loss of each output, after a call of `losses`.
+    def update_loss_metrics(self, evaluation: bool = False) -> None:
+        """Update Keras's running mean of the loss of each output, after a call of `reported_total`.
+
+        Keras does not know the size of a batch where the last one is short, and counts each batch once.
 
         Args:
-            valid: ``float32[b]``, 0 for padding rows.
+            evaluation: Whether the call was one of `evaluation_total`.
         """
-        for metric, recorder in zip(
-            keras_private.get_compiled_loss(self._model).metrics, self._recorders, strict=False
-        ):
-            metric.update_state(recorder.values, sample_weight=valid)
+        losses: Any = self._evaluation if evaluation else self._history
+        metrics = keras_private.get_compiled_loss(self._model).metrics
+        for metric, recorder in zip(metrics, losses.recorders, strict=False):
+            if recorder.value is not None:
+                metric.update_state(recorder.value)
 
-    def _build(self, y: Any, y_pred: Any) -> None:
+    def targets(self, y: Any) -> list[Any]:
+        """Return the targets that belong to each of `output_losses`, as Keras assigns them.
+
+        Args:
+            y: Targets as passed by the user.
+        """
+        container = keras_private.get_compiled_loss(self._model)
+        recorders = [_TargetRecorder() for _ in self.output_losses]
+        ignored = [_ValueRecorder() for _ in recorders]
+        keras_private.copy_compiled_loss(container, recorders, ignored)(y, self._structure)
+        return [recorder.target for recorder in recorders]
+
+    def _total(
+        self,
+        losses: _Losses,
+        y: Any,
+        y_pred: Any,
+        sample_weight: Any,
+        factors: tf.Tensor | None,
+        mixture: Mixture | None,
+    ) -> tf.Tensor:
+        if mixture is None:
+            return losses.reduce(y, y_pred, sample_weight, factors)
+        totals, values = [], []
+        for targets in (y, mixture.gather_partners(y)):
+            losses.samples(targets, y_pred, sample_weight)
+            totals.append(losses.reduce(targets, y_pred, sample_weight, factors))
+            values.append([recorder.value for recorder in losses.recorders])
+        for recorder, own, other in zip(losses.recorders, *values, strict=True):
+            recorder.value = None if own is None else mixture.weighted_mean(own, other)
+        return mixture.weighted_mean(*totals)
+
+    def _by_sample(
+        self, losses: _Losses, y: Any, y_pred: Any, sample_weight: Any, mixture: Mixture | None
+    ) -> tf.Tensor:
+        own = tf.cast(losses.samples(y, y_pred, sample_weight), tf.float32)
+        self._last = losses if mixture is None else None
+        if mixture is None:
+            return own
+        others = losses.samples(mixture.gather_partners(y), y_pred, sample_weight)
+        return mixture.weighted_mean(own, tf.cast(others, tf.float32))
+
+    def _build(self, y: Any, y_pred: Any) -> _Losses:
         """Copy Keras's loss container, with losses that keep the batch axis."""
         if self._compiled is not None:
-            return
+            return self._compiled
         container = keras_private.get_compiled_loss(self._model)
         if not container.built:
-            container.build(y, y_pred)
+            # Called rather than built, because only then does Keras match the targets to the outputs.
+            container(y, y_pred)
+        self._structure = tf.nest.map_structure(lambda leaf: np.zeros([1], np.float32), y_pred)
         self.output_losses = losses = keras_private.list_losses(container)
         self.output_paths = keras_private.list_loss_paths(container)
-        # They receive the values with which Keras would update its running mean of each output.
-        self._recorders = [_ValueRecorder() for _ in losses]
-        self._compiled = self._evaluation = self._history = _copy_per_sample(container, losses, self._recorders)
+        self._compiled = self._evaluation = self._history = _Losses(container, losses)
         if any(map(_get_smoothing, losses)):
-            self._unsmoothed = _copy_per_sample(
-                container, list(map(_remove_smoothing, losses)), [_ValueRecorder() for _ in losses]
-            )
+            self._unsmoothed = _Losses(container, list(map(_remove_smoothing, losses)))
             self._evaluation = self._without_smoothing(losses, "plain_in_evaluation")
             self._history = self._without_smoothing(losses, "plain_in_history")
+        return self._compiled
 
-    def _without_smoothing(self, losses: list[keras.losses.Loss], name: str) -> Any:
+    def _without_smoothing(self, losses: list[keras.losses.Loss], name: str) -> _Losses | None:
         """Return a copy of the losses without the smoothing of those that have an attribute; the losses if none has."""
         if not any(getattr(loss, name, False) for loss in losses):
             return self._compiled
         plain = [_remove_smoothing(loss) if getattr(loss, name, False) else loss for loss in losses]
-        return _copy_per_sample(keras_private.get_compiled_loss(self._model), plain, self._recorders)
-
-
-def _copy_per_sample(container: Any, losses: list[keras.losses.Loss], recorders: list[_ValueRecorder]) -> Any:
-    return keras_private.copy_compiled_loss(container, map(PerSampleLoss, losses), recorders)
+        return _Losses(keras_private.get_compiled_loss(self._model), plain)
 
 
 def _get_smoothing(loss: keras.losses.Loss) -> float:
@@ -265,14 +340,14 @@ def _remove_smoothing(loss: keras.losses.Loss) -> keras.losses.Loss:
 
 
 def _check(model: keras.Model) -> None:
-    if not isinstance(model, keras.Model):
+    if not keras_private.is_trainer(model):
         raise UserError(f"model must be a keras.Model, got {type(model).__name__}.")
     if not model.compiled or model.loss is None:
         raise UserError(
             "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
         )
     for method in ("train_step", "compute_loss"):
-        if getattr(type(model), method) is not getattr(keras.Model, method):
+        if keras_private.overrides(model, method):
             raise UserError(
                 f"{type(model).__name__} overrides {method}(), so the loss of a single sample is unknown."
                 " Compile the model with a loss instead, or train it with model.fit."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.errors import UserError
 from batchsel.training.model.objective import Objective, loss_kind
 
@@ -53,7 +55,7 @@ class Signals:
             training: As in a Keras call.
         """
         if self._forward is None:
-            return self._model(x, training=training), None
+            return keras_private.call_model(self._model, x, training), None
         return self._forward(x, training=training)
 
     def feature_size(self) -> int:
@@ -110,7 +112,7 @@ class Signals:
 
 
 def _flatten(rows: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(tf.cast(rows, tf.float32), [rows.shape[0], -1])
+    return tf.reshape(tf.cast(rows, tf.float32), [-1, math.prod(rows.shape[1:])])
 
 
 def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -122,9 +124,7 @@ def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> 
         return tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), predicted.shape[-1]), predicted
     if kind == "categorical":
         return tf.cast(y, tf.float32), tf.nn.softmax(y_pred) if logits else y_pred
-    size = y_pred.shape[0]
-    truth = tf.reshape(tf.cast(y, tf.float32), [size, -1])
-    predicted = tf.reshape(y_pred, [size, -1])
+    truth, predicted = _flatten(y), _flatten(y_pred)
     if kind == "binary":
         predicted = tf.sigmoid(predicted) if logits else predicted
         if predicted.shape[-1] == 1:

@@ -89,10 +89,13 @@ class LRController:
             raise UserError(
                 f"the schedule {self.schedule!r} sets the learning rate; it cannot also be set to {rate:g}. Drop one."
             )
-        fixed = hasattr(self.optimizer.learning_rate, "assign")
+        fixed = hasattr(read_rate(self.optimizer), "assign")
         if rate is not None:
             if not fixed:
-                raise UserError("the optimizer has a learning-rate schedule of its own; no learning rate can be set.")
+                raise UserError(
+                    "the optimizer has a learning-rate schedule of its own, or several rates; no learning rate can be"
+                    " set."
+                )
             self.initial_rate = float(rate)
         if fixed:
             self.optimizer.learning_rate.assign(self.initial_rate)
@@ -156,6 +159,18 @@ class LRController:
         return schedule.layer_factors(timestamp, positions, self._base_rate(schedule) * self._multiple)
 
 
+def read_rate(optimizer: Any) -> Any:
+    """Return the learning rate of an optimizer; None if it has none of its own, as `keras.optimizers.MultiOptimizer`.
+
+    Args:
+        optimizer: Any optimizer.
+    """
+    try:
+        return optimizer.learning_rate
+    except AttributeError:
+        return None
+
+
 def _find_momentum(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimizers.Optimizer, str]:
     """Return the optimizer that has a momentum, and the attribute that holds it."""
     owner = unwrap_optimizer(optimizer)
@@ -176,4 +191,10 @@ def _read_initial_rate(optimizer: Any, schedule: Schedule | None) -> float:
         raise UserError(
             "the optimizer has a learning-rate schedule of its own. Use either that or schedule=, not both."
         )
-    return float(optimizer.learning_rate.numpy()) if fixed else 0.0
+    rate = read_rate(optimizer)
+    if schedule is not None and rate is None:
+        raise UserError(
+            f"{type(optimizer).__name__} has no learning rate that schedule= could set. Leave schedule= out, and give"
+            " each optimizer within it a learning-rate schedule of its own."
+        )
+    return float(rate.numpy()) if fixed and rate is not None else 0.0

@@ -91,7 +91,7 @@ class Mixture(NamedTuple):
         Args:
             rows: A nest of ``[b, ...]``.
         """
-        itself = tf.range(self.partners.shape[0])
+        itself = tf.range(tf.shape(self.partners)[0])
         places = tf.where(self.share >= 0.5, itself, self.partners)
         return tf.nest.map_structure(lambda leaf: tf.gather(leaf, places), rows)
 
