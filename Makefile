@@ -5,6 +5,7 @@
 # make bench    the speed of the loop on this machine
 # make docs     writes docs/selectors.md and the tree in docs/architecture.md
 # make fuzz     tries damaged and hostile files on every reader; takes a quarter of an hour
+# make conformance trains 5,000 random combinations by Keras and by batchsel, and compares; takes an hour
 # make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
 # make hooks    runs ruff and codespell before each commit
 
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(filter-out tests/helpers/ tests/soak/ tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: help run test lint tests coverage doctest docs bench simulate soak fuzz hooks constraints clean
+.PHONY: help run test lint tests coverage doctest docs bench simulate conformance soak fuzz hooks constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -82,6 +83,9 @@ fuzz: $(READY)
 
 soak: $(READY)
 	PYTHONPATH=tests/helpers $(BIN)/python tests/soak/soak.py
+
+conformance: $(READY)
+	PYTHONPATH=tests/helpers $(BIN)/python tests/helpers/conformance.py 5000
 
 simulate: $(READY)
 	$(BIN)/python tests/helpers/simulate.py
