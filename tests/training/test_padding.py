@@ -92,6 +92,40 @@ def test_cutting_padding_does_not_change_a_run(selector):
     np.testing.assert_array_equal(runs[0][2], runs[1][2])
 
 
+def padded_at_start():
+    """The same sequences with their padding at the start."""
+    return np.stack([np.roll(row, np.count_nonzero(row == 0)) for row in X])
+
+
+def test_padding_at_the_start_is_cut_there_and_changes_no_run():
+    shapes, runs, x = [], [], padded_at_start()
+    assert x[:, -1].min() != 0
+    for cut_padding in (False, True):
+        trainer = Trainer(lstm(), "length_buckets", batch_size=B, cut_padding=cut_padding)
+        trainer.fit(x, Y, epochs=2, verbose=0)
+        runs.append([variable.numpy() for variable in trainer.model.trainable_variables])
+        shapes.append(trainer.engine.step.padded_at_start)
+    assert shapes == [False, True]
+    for first, second in zip(*runs, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+
+
+def test_lengths_count_from_the_first_number_where_padding_is_at_the_start():
+    np.testing.assert_array_equal(sequence_lengths(tf.constant(padded_at_start())), sequence_lengths(tf.constant(X)))
+
+
+@pytest.mark.parametrize("other", ["padding_mask", "weights"])
+def test_length_buckets_find_the_sequences_among_several_inputs(other):
+    ids = keras.Input((LENGTH,), dtype="int32", name="ids")
+    more = keras.Input((LENGTH,), name=other)
+    hidden = keras.layers.Embedding(10, 4)(ids) * keras.layers.Reshape((LENGTH, 1))(more)
+    pooled = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(hidden))
+    model = compile_model(keras.Model({"ids": ids, other: more}, pooled), loss=sparse())
+    trainer = Trainer(model, "length_buckets", batch_size=B)
+    trainer.fit({"ids": X, other: (X > 0).astype("float32")}, Y, epochs=1, verbose=0)
+    assert (trainer.visits == 1).all()
+
+
 def test_one_trace_serves_all_lengths():
     shapes = []
 

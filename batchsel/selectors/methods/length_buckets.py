@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+import keras
 import tensorflow as tf
 
 from batchsel.core.parameters import Between
@@ -54,14 +55,11 @@ class LengthBuckets(Selector):
 
     def plan(self, state: State, context: Context) -> Plan:
         """Plan a pass with samples of similar length together."""
-        if not isinstance(context.inputs, tf.Tensor) or context.inputs.shape.rank < 2:
-            raise UserError(
-                "length_buckets needs the sequences in memory, one array [n, length, ...] padded with zeros at the end."
-            )
+        inputs = _find_sequences(context.inputs)
         n, b = context.n, context.batch_size
         steps = self.steps_per_plan(n, b)
         order = context.rng.permutation(n, "length_buckets")
-        lengths = tf.gather(sequence_lengths(context.inputs), order)
+        lengths = tf.gather(sequence_lengths(inputs), order)
         # Pool after pool, in each the longest last; batches are cut from this at multiples of b.
         pools = tf.range(n) // min(self.pool * b, n)
         places = tf.argsort(pools * (tf.reduce_max(lengths) + 1) + lengths, stable=True)
@@ -77,7 +75,8 @@ def sequence_lengths(x: tf.Tensor) -> tf.Tensor:
     """Return the lengths of sequences without their padding.
 
     Args:
-        x: ``[n, length, ...]``, padded with zeros at the end.
+        x: ``[n, length, ...]``, padded with zeros (False for masks) at the end; or at the start, if no sequence ends in
+            a zero and some begin with one.
 
     Returns:
         ``int32[n]``.
@@ -85,6 +84,28 @@ def sequence_lengths(x: tf.Tensor) -> tf.Tensor:
     Example:
         >>> sequence_lengths(tf.constant([[5, 7, 0], [3, 0, 0], [0, 0, 0]])).numpy().tolist()
         [2, 1, 0]
+        >>> sequence_lengths(tf.constant([[0, 5, 7], [0, 0, 3], [1, 2, 3]])).numpy().tolist()
+        [2, 1, 3]
     """
     real = tf.reduce_any(x != tf.zeros([], x.dtype), axis=list(range(2, x.shape.rank)))
-    return tf.reduce_max(tf.where(real, tf.range(1, static_size(x, 1) + 1), 0), axis=1)
+    length = static_size(x, 1)
+    from_start = tf.reduce_max(tf.where(real, tf.range(1, length + 1), 0), axis=1)
+    from_end = tf.reduce_max(tf.where(real, length - tf.range(length), 0), axis=1)
+    empty = from_start == 0
+    at_start = tf.reduce_all(real[:, -1] | empty) & tf.reduce_any(~real[:, 0] & ~empty)
+    return tf.where(at_start, from_end, from_start)
+
+
+def _find_sequences(inputs: Any) -> tf.Tensor:
+    """Return the mask among several inputs, or else the only one of sequences of whole numbers."""
+    named = [(path, leaf) for path, leaf in keras.tree.flatten_with_path(inputs) if leaf is not None]
+    sequences = [(path, leaf) for path, leaf in named if leaf.shape.rank is not None and leaf.shape.rank >= 2]
+    masks = [leaf for path, leaf in sequences if path and "mask" in str(path[-1]).lower()]
+    whole = [leaf for path, leaf in sequences if leaf.dtype.is_integer or leaf.dtype.is_bool]
+    for found in (masks, whole, [leaf for path, leaf in sequences]):
+        if len(found) == 1 and found[0].dtype != tf.string:
+            return found[0]
+    raise UserError(
+        "length_buckets needs the sequences in memory: one array [n, length, ...] padded with zeros, or several inputs"
+        " of which one is a mask by name, such as 'padding_mask', or only one holds whole numbers."
+    )

@@ -52,6 +52,8 @@ class TrainStep:
     ) -> None:
         self.model = model
         self.cut_padding = cut_padding
+        self.padded_at_start = False
+        """True if sequences are padded at the start, so that padding is cut there."""
         self.objective = Objective(model)
         self.optimizer = model.optimizer
         self.metrics = Metrics(model, self.objective)
@@ -152,7 +154,7 @@ class TrainStep:
         return values if self.accumulator is None else values | self.accumulator.logged_values(timestamp)
 
     def _cut(self, batch: Batch) -> Batch:
-        return batch._replace(x=cut(batch.x)) if self.cut_padding else batch
+        return batch._replace(x=cut(batch.x, self.padded_at_start)) if self.cut_padding else batch
 
     def _stats(self, batch: Batch, losses: tf.Tensor, outputs: Any, features: tf.Tensor | None) -> SampleStats:
         signals = self.signals.compute(batch.x, batch.y, outputs, features)

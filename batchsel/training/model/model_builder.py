@@ -223,7 +223,7 @@ class ModelBuilder:
     def _check_transforms(self, samples: Samples, batch: Samples) -> None:
         """Check that the model and its inputs suit cut_padding, augmentation and curricula."""
         if self._step.cut_padding:
-            check_cut(self._model, samples.x)
+            self._step.padded_at_start = check_cut(self._model, samples.x)
         if self._augmentation is not None:
             self._augmentation.check(batch.x, self._batch_size)
         if self._curricula is not None:

@@ -87,6 +87,11 @@ class Signals:
         if features is not None:
             values["features"] = _flatten(features)
         if "inputs" in self._names:
+            if any(leaf.dtype == tf.string for leaf in tf.nest.flatten(x)):
+                raise UserError(
+                    "the selector compares the inputs of samples, which are texts here. Choose one that compares"
+                    " features, such as k_centre(on='features')."
+                )
             values["inputs"] = tf.concat([_flatten(leaf) for leaf in tf.nest.flatten(x)], axis=1)
         return values
 
