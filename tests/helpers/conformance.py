@@ -177,6 +177,8 @@ class Combination:
         self.weighted = self._one(None, {"b": ["mae"]})
         self.loss_weights = self._one(None, {"a": 0.5, "b": 2.0})
         self.y = {name: self.rng.normal(size=(self.n, size)).astype("float32") for name, (size, _) in heads.items()}
+        if self.form == "list":  # run eagerly, Keras cannot match targets by name to a list of outputs
+            self.y = list(self.y.values())
         return heads
 
     def _compile(self, loss, metrics):
