@@ -25,6 +25,7 @@ FORMAT = 2
 Files of format 1 (batchsel 0.1) have neither a checksum nor a list of their arrays."""
 _META = "meta.json"
 _WEIGHTS = "weights_at_target/"
+_EXTRA = "callback/"
 
 
 class Stored(NamedTuple):
@@ -33,6 +34,8 @@ class Stored(NamedTuple):
     variables: dict[str, np.ndarray]
     weights: list[np.ndarray]
     meta: dict[str, Any]
+    extra: dict[str, np.ndarray]
+    """Arrays of the states of callbacks."""
 
     def weights_like(self, path: Path, variables: Sequence[Any]) -> list[np.ndarray] | None:
         """Return the weights at the target, in the types of the model's own; None if there are none.
@@ -56,7 +59,11 @@ class Stored(NamedTuple):
 
 
 def write(
-    path: Path, variables: Mapping[str, tf.Variable], weights: list[np.ndarray] | None, meta: Mapping[str, Any]
+    path: Path,
+    variables: Mapping[str, tf.Variable],
+    weights: list[np.ndarray] | None,
+    meta: Mapping[str, Any],
+    extra: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a checkpoint atomically: a run that is killed meanwhile leaves no damaged file.
 
@@ -65,12 +72,14 @@ def write(
         variables: All variables by name.
         weights: Weights at the target, or None.
         meta: The record of the run, JSON.
+        extra: Arrays of the states of callbacks by name.
 
     Raises:
         UserError: If the folder cannot be written or the disk is full; an older file is kept.
     """
     arrays: dict[str, Any] = {name: _as_storable(variable.numpy()) for name, variable in variables.items()}
     arrays |= {f"{_WEIGHTS}{i}": _as_storable(weight) for i, weight in enumerate(weights or ())}
+    arrays |= {_EXTRA + name: _as_storable(array) for name, array in (extra or {}).items()}
     meta = {**meta, "format": FORMAT, "version": __version__, "arrays": list(arrays)}
     arrays[_META] = np.frombuffer(json.dumps(meta, default=_to_number).encode(), np.uint8)
     try:
@@ -161,7 +170,8 @@ def read(path: Path) -> Stored:
             f" {show(meta['format'])}; this is"
             f" batchsel {__version__}, which reads formats up to {FORMAT}. Resume with that version or a later one."
         )
-    return Stored(arrays, weights, meta)
+    extra = {name[len(_EXTRA) :]: arrays.pop(name) for name in list(arrays) if name.startswith(_EXTRA)}
+    return Stored(arrays, weights, meta, extra)
 
 
 def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:

@@ -73,7 +73,7 @@ class Engine:
         cut_padding = arguments.flag("cut_padding", cut_padding)
         if evaluation_batch_size is not None:
             arguments.whole_number("evaluation_batch_size", evaluation_batch_size, upper=arrays.LARGEST)
-        self._evaluation_batch_size = evaluation_batch_size
+        self._evaluation_batch_size = self._stated_rows = evaluation_batch_size
         check_declaration(selector)
         check_mixing(augmentation, selector)
         self.augmentation = augmentation
@@ -148,6 +148,12 @@ class Engine:
     def compile_unchanged(self) -> bool:
         """True unless the model was compiled again after this engine was built."""
         return all(new is old for new, old in zip(_compilation(self.model), self._compiled, strict=True))
+
+    def set_evaluation_batch_size(self, rows: int | None) -> None:
+        """Set the rows of a forward pass when evaluating; None for those that the engine was made with."""
+        rows = rows or self._stated_rows
+        if rows != self._evaluation_batch_size:
+            self._evaluation_batch_size, self._evaluation = rows, None
 
     def prepare(self, feed: DataFeed) -> TrainLoop:
         """Return the loop for a data set; a new one if its size or types differ from those of the last.
@@ -301,12 +307,7 @@ class Engine:
             raise_for_status(self.loop, status)
 
     def measure_steps(self, seconds: float, steps: int) -> None:
-        """Record the time of a step.
-
-        Args:
-            seconds: Seconds of all of them.
-            steps: Number of steps.
-        """
+        """Record the time of a step, from the seconds of a number of them."""
         self.step_seconds = seconds / max(steps, 1)
 
     def reset(

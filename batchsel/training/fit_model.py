@@ -23,7 +23,7 @@ def fit(
     x: Any,
     y: Any = None,
     *,
-    selector: Any = "random",
+    selector: Any = None,
     batch_size: int | None = None,
     seed: int = 0,
     schedule: Any = None,
@@ -43,8 +43,8 @@ def fit(
         model: Any compiled Keras model.
         x: Inputs, first axis n; or a source, or any other data that hold the targets too, as in `Trainer.fit`.
         y: Targets, first axis n; None where `x` holds them.
-        selector: A name, a pipe in text, a selector object, or a function
-            ``(losses, batch_size, rng) -> indices``.
+        selector: A name, a pipe in text, a selector object, or a function ``(losses, batch_size, rng) -> indices``. By
+            default "random", or "fixed" with ``shuffle=False``.
         batch_size: b, samples of a step; all samples if there are fewer. By default 32, or the size of the first batch
             of data that come in batches.
         seed: Seed of the selector's random choices.
@@ -54,9 +54,9 @@ def fit(
         augment: Random changes of the samples, as in `Trainer`.
         curriculum: Changes of the samples that depend on time, as in `Trainer`.
         accumulate: Batches of an update, as in `Trainer`.
-        **options: As in `Trainer.fit`: epochs, passes, sample_weight, class_weight, validation_data,
-            validation_split, evaluate_every, callbacks, verbose, target, hold, stop_at_target,
-            seconds, checkpoint, buffer_bytes.
+        **options: As in `Trainer.fit`: epochs, passes, steps_per_epoch, initial_epoch, shuffle, sample_weight,
+            class_weight, validation_data, validation_split, validation_steps, validation_batch_size, validation_freq,
+            evaluate_every, callbacks, verbose, target, hold, stop_at_target, seconds, checkpoint, buffer_bytes.
 
     Returns:
         The history, as Keras returns it.
@@ -77,6 +77,8 @@ def fit(
     for name in options:
         if name not in _OPTIONS:
             raise unknown_name("argument of fit()", name, _OPTIONS)
+    if selector is None:
+        selector = "fixed" if options.get("shuffle") is False else "random"
     if batch_size is None:
         size, x = peek_batch_size(x) if y is None and is_batches(x) else (None, x)
         batch_size = size or 32

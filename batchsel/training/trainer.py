@@ -16,7 +16,7 @@ from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.engine import Engine
-from batchsel.training.fit_call import callback_utils
+from batchsel.training.fit_call import callback_state, callback_utils
 from batchsel.training.fit_call.fit_config import FitConfig, FitOptions, warn_of_long_durations
 from batchsel.training.fit_call.fit_loop import FitLoop
 from batchsel.training.fit_call.fit_record import FitRecord
@@ -130,6 +130,9 @@ class Trainer(RunResults):
         self.resumed = False
         self._checkpoint: Path | None = None
         """The checkpoint to restore once the data are known."""
+        self._callbacks: Sequence[keras.callbacks.Callback] = ()
+        self._states: Any = None
+        """States of callbacks in the checkpoint that was restored, for the next call of fit."""
         engine = Engine(
             model, self.selector, batch_size, self.schedule, compile, cut_padding, evaluation_batch_size,
             self.augmentation, self.accumulation_schedule, self.curricula,
@@ -150,10 +153,16 @@ class Trainer(RunResults):
         *,
         epochs: float | None = None,
         passes: float | None = None,
+        steps_per_epoch: int | None = None,
+        initial_epoch: int = 0,
+        shuffle: bool = True,
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
-        validation_data: tuple | None = None,
+        validation_data: Any = None,
         validation_split: float = 0.0,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
         evaluate_every: float = 1.0,
         callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
         verbose: int | str = "auto",
@@ -178,11 +187,19 @@ class Trainer(RunResults):
                 selector over its plan: n samples for "random", fewer for one that prunes; and n samples trained on
                 for one that plans or chooses from pools batch by batch.
             passes: Budget in place of `epochs`: n times as many samples are trained on, whatever the selector.
+            steps_per_epoch: Batches of an epoch; the selector goes on with its plan in the next. Of batches without a
+                known end, as many are cached.
+            initial_epoch: Number of the first epoch, from 0, as in Keras: the epochs before it are part of the budget,
+                and left out.
+            shuffle: False for the order of the data, which is that of the selector "fixed".
             sample_weight: Factor of each sample's loss, first axis n.
             class_weight: Factor of the loss by class id.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate on, or data in any form that `x` may
                 have alone; they are held in memory.
             validation_split: Share of the data, its last part, held out for validation.
+            validation_steps: Batches to validate on, the first ones; None for all.
+            validation_batch_size: Rows of these batches.
+            validation_freq: Epochs between evaluations, or the epochs after which to evaluate, counted from 1.
             evaluate_every: Epochs (with `passes`: passes) between evaluations, at least a batch; this is an epoch of
                 the callbacks.
             callbacks: Keras callbacks. Hooks for batches are called at the end of each call of the
@@ -203,34 +220,49 @@ class Trainer(RunResults):
             TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
         """
         options = FitOptions(
-            epochs=epochs, passes=passes, validation_split=validation_split, evaluate_every=evaluate_every,
+            epochs=epochs, passes=passes, steps_per_epoch=steps_per_epoch, initial_epoch=initial_epoch,
+            shuffle=shuffle, validation_steps=validation_steps, validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq, validation_split=validation_split, evaluate_every=evaluate_every,
             callbacks=callbacks, verbose=verbose, target=target, hold=hold, stop_at_target=stop_at_target,
             seconds=seconds, checkpoint=checkpoint, buffer_bytes=buffer_bytes,
         )  # fmt: skip
         with guards.exclusive(self.model, "fit()"):
             data = x, y, sample_weight, class_weight, validation_data, options.validation_split
-            samples, validation = validate_fit_data(*data, verbose=options.verbose)
+            options.check_order(self.selector)
+            rows = options.validation_batch_size or self.batch_size
+            samples, validation = validate_fit_data(
+                *data, steps=options.steps_per_epoch, validation_steps=options.validation_steps, validation_rows=rows,
+                verbose=options.verbose,
+            )  # fmt: skip
             feed = make_feed(samples, options.buffer_bytes, self.engine.check_labels)
             batch_size = min(self.batch_size, feed.n)
-            by_plan = options.passes is None and self.selector.plan_is_pass(feed.n, batch_size)
+            free = options.passes is None and options.steps_per_epoch is None
+            by_plan = free and self.selector.plan_is_pass(feed.n, batch_size)
             parts = {"feed": feed, "validation": validation, "batch_size": batch_size, "by_plan": by_plan}
             config = FitConfig(**vars(options), **parts)
+            self.engine.set_evaluation_batch_size(options.validation_batch_size)
             self.prepare(feed)
-            self._begin_fit(config)
+            states = self._begin_fit(config)
             warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)
-            return FitLoop(config, self.engine, self.clock, self.record, self.auxiliary, self.save).run()
+            return FitLoop(
+                config, self.engine, self.clock, self.record, self.auxiliary, self.save, states, self.batches
+            ).run()
 
-    def _begin_fit(self, config: FitConfig) -> None:
-        """Start the record of a call of fit, or keep that of the resumed call."""
+    def _begin_fit(self, config: FitConfig) -> Any:
+        """Start the record of a call of fit; or keep that of the resumed call, and return the states of callbacks."""
+        steps = config.steps_per_epoch or 0
+        states, self._states = self._states if self.resumed else None, None
         if self.resumed:
-            self.record.resume(config.by_plan)
+            self.record.resume(config.by_plan, steps)
         else:
             self.engine.begin_fit()
-            self.record = FitRecord.begin(self.loop, config.by_plan)
+            self.record = FitRecord.begin(self.loop, config.by_plan, steps, config.begin(config.initial_epoch))
             self.clock.reset()
-        self.resumed = False
+        self.resumed, self._callbacks = False, config.callbacks
         self.record.fit_budget = max(config.budget, 1)
         callback_utils.set_trainer(config.callbacks, self)
+        self.batches = [] if callback_utils.read_batches(config.callbacks) else None
+        return states
 
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Return loss and metrics by name on arrays, first axis of any length."""
@@ -278,7 +310,7 @@ class Trainer(RunResults):
         self.engine.reset(arrays.check_seed(seed), weights, learning_rate, build)
         self.clock.reset()
         self.record = FitRecord()
-        self._checkpoint, self.resumed = None, False
+        self._checkpoint, self.resumed, self._states = None, False, None
 
     def reseed(self, seed: int) -> None:
         """Set the seed and clear the state of the selector; weights and optimizer stay."""
@@ -299,12 +331,14 @@ class Trainer(RunResults):
         meta |= {"settings": {**self._settings(), "xla": self.xla}, "progress": self.record.to_json()}
         meta["stalls"] = self.clock.stalls
         with self.clock.section("checkpoint"):
-            checkpoint.write(path, self.variables(), self.record.weights_at_target, meta)
+            meta["callbacks"], arrays = callback_state.get_states(self._callbacks)
+            checkpoint.write(path, self.variables(), self.record.weights_at_target, meta, arrays)
 
     def resume(self, path: str | Path) -> None:
         """Resume from a checkpoint: the next `fit` finishes the interrupted call.
 
-        The state of callbacks (such as how long `EarlyStopping` has waited) is not in a checkpoint.
+        The callbacks of Keras that wait, count or remember (`EarlyStopping`, `ReduceLROnPlateau`, `ModelCheckpoint`,
+        `BackupAndRestore`) go on from their state in the checkpoint, as do others with `get_state` and `set_state`.
 
         Args:
             path: The file that `save` wrote.
@@ -330,7 +364,7 @@ class Trainer(RunResults):
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds, self.clock.stalls = meta["nanoseconds"], meta.get("stalls", [])
         self.record = record
-        self._checkpoint, self.resumed = None, True
+        self._checkpoint, self.resumed, self._states = None, True, (meta.get("callbacks", {}), stored.extra)
 
     __reduce_ex__ = guards.refuse_copy
 

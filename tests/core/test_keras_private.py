@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from problems import mlp
 
 from batchsel.core import keras_private
 
@@ -258,6 +259,17 @@ def test_a_tensor_stands_for_the_momentum_and_the_number_comes_back(optimizer, n
                 steered.apply([tf.constant(1.0)], variables[1:])
         assert float(variables[0]) == pytest.approx(float(variables[1]), rel=1e-6)
         assert getattr(steered, name) == 0.75
+
+
+def test_the_first_epoch_of_a_backup_is_taken_once(tmp_path):
+    model = mlp()
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    backup.set_model(model)
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "training_metadata.json").write_text('{"epoch": 3, "batch": 0}')
+    assert keras_private.take_initial_epoch(model) == 0
+    backup.on_train_begin()
+    assert [keras_private.take_initial_epoch(model) for _ in range(2)] == [3, 0]
 
 
 def test_every_function_of_the_adapter_is_exercised_above():

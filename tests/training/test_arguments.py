@@ -51,7 +51,9 @@ COUNTS: set[str] = {"a huge integer", "2**63"}
 ANYTHING = set(VALUES)
 ACCEPTED = {
     "fit": {
-        "epochs": NUMBERS, "sample_weight": {"None"}, "class_weight": {"None"}, "validation_data": {"None"},
+        "steps_per_epoch": {"None"}, "initial_epoch": {"zero"}, "shuffle": {"True"}, "validation_steps": {"None"},
+        "validation_batch_size": {"None"}, "validation_freq": {"a list", "a set"},
+        "epochs": NUMBERS | {"None"}, "passes": NUMBERS | {"None"}, "sample_weight": {"None"}, "class_weight": {"None"}, "validation_data": {"None"},
         "validation_split": NUMBERS, "evaluate_every": {"a half", "1e300", "2**63"}, "callbacks": {"None"},
         "verbose": {"zero", "True"}, "target": {"None"}, "hold": COUNTS, "stop_at_target": {"True"},
         "seconds": {"None", "a half", "1e300", "2**63"}, "checkpoint": {"None", "a text", "a number as text"},
@@ -95,7 +97,7 @@ def refused_cases():
         for name, good in accepted.items():
             yield function, name, sorted(ANYTHING - good)
     for name in sorted(ACCEPTED["Trainer"].keys() - {"evaluation_batch_size"}):
-        default = {"None"} if name == "batch_size" else set()
+        default = {"None"} if name in ("batch_size", "selector") else set()
         yield "batchsel.fit", name, sorted(ANYTHING - ACCEPTED["Trainer"][name] - default)
     for name in sorted(ACCEPTED["fit"]):
         yield "batchsel.fit", name, sorted(ANYTHING - ACCEPTED["fit"][name])

@@ -25,6 +25,7 @@ from batchsel.core.keras_private.models import (
     replace_loss_options,
     set_mask,
     sums_rows,
+    take_initial_epoch,
 )
 from batchsel.core.keras_private.optimizers import (
     GradientTransform,
@@ -62,4 +63,5 @@ __all__ = [
     "replace_loss_options",
     "set_mask",
     "sums_rows",
+    "take_initial_epoch",
 ]

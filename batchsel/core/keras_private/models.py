@@ -55,6 +55,18 @@ def get_loss_weights(model: keras.Model) -> Any:
     return model._compile_loss._user_loss_weights
 
 
+def take_initial_epoch(model: keras.Model) -> int:
+    """Return the epoch at which a callback lets training begin, `Model._initial_epoch`, and forget it.
+
+    `BackupAndRestore` sets it in `on_train_begin` and has no other way; Keras keeps it for all later calls of fit.
+
+    Args:
+        model: A model.
+    """
+    epoch, model._initial_epoch = getattr(model, "_initial_epoch", None), None
+    return epoch or 0
+
+
 # The containers of losses and metrics.
 
 

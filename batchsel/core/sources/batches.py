@@ -78,6 +78,15 @@ def is_tf_dataset(data: Any) -> bool:
     return is_kind(data, "DatasetV2", "tensorflow")
 
 
+def count_batches(data: Any) -> int | None:
+    """Return the number of batches, None if it is not known or there is no end.
+
+    Args:
+        data: Batches.
+    """
+    return _open(data).length
+
+
 def peek_batch_size(data: Any) -> tuple[int | None, Any]:
     """Return the size of the first batch, None if there is none, and the data as they were before it was read.
 
@@ -261,8 +270,8 @@ def _as_parts(name: str, batch: Any) -> tuple[Any, Any, Any]:
             f"{name} must give batches (x, y) or (x, y, sample_weight), and gave a {found}. If they are dictionaries,"
             " say which column is which, as in batchsel.data.source_of(data, x='image', y='label')."
         )
-    parts = map_leaves(lambda leaf: _to_numpy(name, leaf), _lists_to_tuples(batch))
-    return (*parts, None)[:3]
+    x, y, *weights = map_leaves(lambda leaf: _to_numpy(name, leaf), _lists_to_tuples(batch))
+    return x, y, weights[0] if weights else None
 
 
 def _lists_to_tuples(nest: Any) -> Any:

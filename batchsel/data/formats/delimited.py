@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.data.formats.number_text import is_number
 from batchsel.data.formats.text_files import open_text
 from batchsel.errors import UserError
 
-_MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
+_SNIFFED = 50
+"""Lines after the first that the delimiter is guessed from."""
 csv.field_size_limit(1 << 24)
 
 
@@ -29,6 +31,8 @@ class TextTable(NamedTuple):
     """Names of the columns."""
     columns: tuple[tuple[str, ...], ...]
     """The values of each column, as written in the file."""
+    delimiter: str = ","
+    """The separator of values in the file."""
 
     def column(self, name: str) -> tuple[str, ...]:
         """Return the values of a column.
@@ -55,7 +59,8 @@ def read_delimited(
     Args:
         path: The file; its content, not its suffix, decides whether it is decompressed.
         names: Names of the columns if the file has none in its first line.
-        delimiter: Separator of values; by default a tab if the first line has one, else a comma.
+        delimiter: Separator of values; by default a tab if the first line has one, else the one of comma, semicolon and
+            bar that divides the first lines into the same number of values.
         encoding: Encoding of the text.
         member: Name of the file in a zip archive; by default the only one.
         quoted: Whether quotation marks enclose values; if not, they are part of the text.
@@ -76,9 +81,10 @@ def read_delimited(
         first = file.readline()
         if not first.strip():
             raise UserError(f"{path}: the first line is empty. Expected a table with one line for each sample.")
-        delimiter = delimiter or ("\t" if "\t" in first else ",")
+        head = [first, *itertools.islice(file, _SNIFFED)]
+        delimiter = delimiter or _sniff(head)
         quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        reader = csv.reader(itertools.chain([first], file), delimiter=delimiter, quoting=quoting, strict=True)
+        reader = csv.reader(itertools.chain(head, file), delimiter=delimiter, quoting=quoting, strict=True)
         rows = list(_rows(reader, path))
     names, rows = (names, rows) if names else (tuple(rows[0]), rows[1:])
     if not rows:
@@ -90,7 +96,7 @@ def read_delimited(
         raise UserError(
             f"{path}: several columns are named {', '.join(map(repr, twice))}. Give each a name of its own."
         )
-    return TextTable(names, tuple(zip(*rows, strict=True)))
+    return TextTable(names, tuple(zip(*rows, strict=True)), delimiter)
 
 
 def parse_numbers(values: tuple[str, ...], where: str) -> np.ndarray:
@@ -113,35 +119,8 @@ def parse_numbers(values: tuple[str, ...], where: str) -> np.ndarray:
     try:
         return np.array(values, np.float64)
     except ValueError:
-        row = next(row for row, value in enumerate(values) if not _is_number(value))
+        row = next(row for row, value in enumerate(values) if not is_number(value))
         raise UserError(f"{where}: {values[row]!r} in row {row} is not a number. Correct it or remove it.") from None
-
-
-def parse_optional_numbers(values: tuple[str, ...]) -> np.ndarray | None:
-    """Parse texts as numbers, missing ones as NaN.
-
-    Returns:
-        ``float64[n]``; None if any text is neither a number nor missing, or all are missing.
-
-    Example:
-        >>> parse_optional_numbers(("1", "", "NA")), parse_optional_numbers(("1", "one"))
-        (array([ 1., nan, nan]), None)
-    """
-    filled = ["nan" if is_missing(value) else value for value in values]
-    if not all(map(_is_number, filled)):
-        return None
-    numbers = np.array(filled, np.float64)
-    return None if np.isnan(numbers).all() else numbers
-
-
-def is_missing(value: str) -> bool:
-    """Return whether a text stands for a missing value.
-
-    Example:
-        >>> is_missing(" N/A "), is_missing("0")
-        (True, False)
-    """
-    return value.strip().lower() in _MISSING
 
 
 def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
@@ -161,9 +140,20 @@ def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
         raise UserError(f"{path}, line {reader.line_num}: {error}.") from error
 
 
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+def _sniff(lines: list[str]) -> str:
+    """Return the delimiter that divides lines into the same number of values, and the first into most.
+
+    A semicolon wins over a comma that is as good: few texts hold semicolons in every line, but decimals hold commas.
+    """
+    if "\t" in lines[0]:
+        return "\t"
+    counts = {}
+    for delimiter in (";", ",", "|"):
+        try:
+            widths = {len(row) for row in csv.reader(lines, delimiter=delimiter) if row}
+            first = len(next(csv.reader(lines[:1], delimiter=delimiter)))
+        except csv.Error:
+            continue
+        counts[delimiter] = (first > 1, len(widths) == 1, first)
+    best = max(counts, key=lambda delimiter: counts[delimiter], default=",")
+    return best if counts and counts[best][0] else ","

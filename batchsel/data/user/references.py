@@ -13,7 +13,7 @@ from batchsel.core.filesystem.python_files import content_hash
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.dataset import Dataset
 from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
-from batchsel.data.user.table import is_table, load_table
+from batchsel.data.user.table import TableReference, is_table, load_table
 from batchsel.data.user.text import is_text_file, load_text_file
 from batchsel.data.user.tfds import is_tfds, load_tfds
 from batchsel.errors import UserError
@@ -55,6 +55,7 @@ def fingerprint_by_name(name: str) -> str:
                 )
     else:
         path = name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name
+        path = TableReference.parse(name).path if is_table(name) else path
         if path.endswith(".py"):
             return content_hash(Path(path))
         if not os.path.isfile(path):

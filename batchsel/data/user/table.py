@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,12 +10,18 @@ import numpy as np
 
 from batchsel.data.builders.tables import mean_and_deviation
 from batchsel.data.dataset import Dataset, Split
-from batchsel.data.formats.delimited import is_missing, parse_optional_numbers, read_delimited
+from batchsel.data.formats.delimited import TextTable, read_delimited
+from batchsel.data.formats.number_text import MISSING, is_missing, parse_column
 from batchsel.data.formats.parquet import read_parquet
 from batchsel.data.splits import fingerprint, split_rows
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError, UserError, show
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".parquet")
+_FORM = re.compile(
+    r"(?P<path>.*?(?:\.csv|\.tsv|\.csv\.gz|\.tsv\.gz|\.csv\.zip|\.parquet))"
+    r"(?P<options>(?::(?:delimiter|decimal|missing)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
+    re.DOTALL | re.IGNORECASE,
+)
 _MAX_CATEGORIES = 50
 _MAX_NUMERIC_CLASSES = 20
 _VALIDATION_SHARE, _TEST_SHARE = 0.2, 0.2
@@ -32,11 +39,58 @@ class ColumnReport(NamedTuple):
     kind: str
     """"number", "category of K kinds", or "left out: REASON"."""
     missing: int
+    infinite: int = 0
 
     @property
     def text(self) -> str:
         """The report as a line."""
-        return f"{self.name}: {self.kind}" + (f", {self.missing} missing" if self.missing else "")
+        missing = f", {self.missing} missing" if self.missing else ""
+        return f"{self.name}: {self.kind}{missing}" + (
+            f", {self.infinite} infinite, taken as missing" if self.infinite else ""
+        )
+
+
+class TableReference(NamedTuple):
+    """Name of a table, parsed.
+
+    Example:
+        >>> TableReference.parse("./my.csv:decimal=,:missing=-|none:species")
+        TableReference(path='./my.csv', label='species', delimiter='', decimal=',', missing=('-', 'none'))
+    """
+
+    path: str
+    label: str
+    delimiter: str = ""
+    """Separator of values; empty to find it out."""
+    decimal: str = ""
+    """"," or "."; empty to find it out."""
+    missing: tuple[str, ...] = MISSING
+    """Words that mean a missing value, in lower case."""
+
+    @classmethod
+    def parse(cls, name: str) -> TableReference:
+        """Return the parts of a name.
+
+        Args:
+            name: As in ``"./my.csv:species"`` or ``"./my.csv:delimiter=;:decimal=,:missing=NA|-999:species"``.
+
+        Raises:
+            UsageError: If it is not the name of a table, or an option has no meaning.
+        """
+        match = _FORM.match(name)
+        if match is None or match["label"] is None:
+            raise UsageError(f"cannot read {show(name)} as a table and its label column, as in './my.csv:species'.")
+        options = dict(option.split("=", 1) for option in match["options"].split(":")[1:])
+        delimiter = {"tab": "\t", "semicolon": ";", "comma": ","}.get(
+            options.get("delimiter", ""), options.get("delimiter", "")
+        )
+        decimal, words = options.get("decimal", ""), options.get("missing")
+        if len(delimiter) > 1 or ("delimiter" in options and not delimiter):
+            raise UsageError(f"delimiter of {match['path']} must be one character or 'tab', got {show(delimiter)}.")
+        if decimal not in ("", ".", ","):
+            raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
+        missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
+        return cls(match["path"], match["label"], delimiter, decimal, missing)
 
 
 def is_table(name: str) -> bool:
@@ -49,19 +103,21 @@ def is_table(name: str) -> bool:
         >>> is_table("./my.csv:species"), is_table("iris"), is_table("./mine.py:load")
         (True, False, False)
     """
-    return name.rpartition(":")[0].lower().endswith(SUFFIXES)
+    match = _FORM.match(name)
+    return match is not None and match["label"] is not None
 
 
 def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     r"""Read a table, turn its columns into numbers, and split it 60 : 20 : 20.
 
-    Numbers are standardized, and missing ones set to the mean, both by the training split. Texts of at most 50
-    categories, of which missing is one, become one column for each category; other texts and constant columns are left
-    out. A label that is text, or has at most 20 different whole numbers, makes a classification, any other number a
-    regression.
+    Numbers are standardized, and missing and infinite ones set to the mean, both by the training split. Texts of at
+    most 50 categories, of which missing is one, become one column for each category; other texts and constant columns
+    are left out. A label that is text, or has at most 20 different whole numbers, makes a classification, any other
+    number a regression.
 
     Args:
-        name: File and label column, as in ``"./my.csv:species"``.
+        name: File and label column, as in ``"./my.csv:species"``, with options between them: ``:delimiter=;`` and
+            ``:decimal=,`` (both are found out by default), and ``:missing=NA|-999``, the words for missing values.
         seed: Seed of the validation split.
 
     Returns:
@@ -79,12 +135,13 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
         >>> dataset.train.x.shape, dataset.class_names, [column.text for column in reports]
         ((18, 3), ('no', 'yes'), ['size: number', 'kind: category of 2 kinds', 'good: label, 2 classes'])
     """
-    path, _, label = name.rpartition(":")
-    file = Path(path)
-    table = read_parquet(file) if file.suffix.lower() == ".parquet" else read_delimited(file)
+    reference = TableReference.parse(name)
+    path, label, words = reference.path, reference.label, reference.missing
+    table = _read(reference)
+    comma = reference.decimal == "," or (not reference.decimal and table.delimiter != ",")
     if label not in table.names:
         raise UsageError(f"{path} has no column {label!r} for the label. Its columns: {', '.join(table.names)}.")
-    y, classes = _encode_targets(table.column(label), f"{path}, column {label}")
+    y, classes = _encode_targets(table.column(label), reference, comma)
     strata = y if classes else np.zeros(len(y), np.int64)
     held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
     rows = split_rows(strata, held_out[0], held_out[1], seed)
@@ -93,7 +150,7 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
         if column == label:
             reports.append(ColumnReport(label, f"label, {len(classes)} classes" if classes else "label, a number", 0))
             continue
-        values, report = _encode_feature(column, table.column(column), rows.train)
+        values, report = _encode_feature(column, table.column(column), rows.train, words, comma)
         reports.append(report)
         columns += values
         names += [column] * len(values)
@@ -113,17 +170,45 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     ), reports
 
 
-def _encode_targets(values: tuple[str, ...], where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _read(reference: TableReference) -> TextTable:
+    file = Path(reference.path)
+    if file.suffix.lower() == ".parquet":
+        if reference.delimiter or reference.decimal:
+            raise UsageError(
+                f"{file} is a Parquet file, which has neither delimiter nor decimal signs. Leave them out."
+            )
+        return read_parquet(file)
+    return read_delimited(file, delimiter=reference.delimiter)
+
+
+def _encode_targets(
+    values: tuple[str, ...], reference: TableReference, comma: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return class numbers and names, or values and no names."""
-    missing = [row for row, value in enumerate(values) if is_missing(value)]
+    where = f"{reference.path}, column {reference.label}"
+    missing = [row for row, value in enumerate(values) if is_missing(value, reference.missing)]
     if missing:
+        words = sorted({values[row].strip() for row in missing} - {""})
+        hint = f" If {' and '.join(map(repr, words[:3]))} is a class, name the words for missing labels, or none: "
+        hint += f"'{reference.path}:missing=:{reference.label}'."
         raise UserError(
             f"{where}: {len(missing)} labels are missing, the first in row {missing[0]}. Remove those rows."
+            + (hint if words else "")
         )
-    numbers = parse_optional_numbers(values)
+    parsed = parse_column(values, reference.missing, comma=comma)
+    if parsed is not None and parsed.infinite:
+        rows = np.flatnonzero(np.isnan(parsed.values))
+        raise UserError(
+            f"{where}: {parsed.infinite} labels are infinite, the first in row {rows[0]}. Remove those rows."
+        )
+    numbers = None if parsed is None else parsed.values
     if numbers is not None and (len(set(numbers)) > _MAX_NUMERIC_CLASSES or (numbers != np.round(numbers)).any()):
         return numbers.astype(np.float32), ()
-    classes = tuple(sorted(set(values))) if numbers is None else tuple(sorted(set(values), key=float))
+    classes = (
+        tuple(sorted(set(values)))
+        if numbers is None
+        else tuple(sorted(set(values), key=dict(zip(values, numbers, strict=True)).__getitem__))
+    )
     if len(classes) < 2:
         raise UserError(f"{where}: all labels are {values[0]!r}. Expected two classes or more.")
     if numbers is None and len(classes) > len(values) // 2:
@@ -132,19 +217,23 @@ def _encode_targets(values: tuple[str, ...], where: str) -> tuple[np.ndarray, tu
     return np.array([number[value] for value in values], np.int32), classes
 
 
-def _encode_feature(name: str, values: tuple[str, ...], train: np.ndarray) -> tuple[list[np.ndarray], ColumnReport]:
+def _encode_feature(
+    name: str, values: tuple[str, ...], train: np.ndarray, words: tuple[str, ...], comma: bool
+) -> tuple[list[np.ndarray], ColumnReport]:
     """Return the columns that a feature becomes, and its report."""
-    missing = sum(map(is_missing, values))
+    parsed = parse_column(values, words, comma=comma)
+    missing = sum(is_missing(value, words) for value in values) if parsed is None else parsed.missing
     constant = ColumnReport(name, "left out: constant", missing)
-    numbers = parse_optional_numbers(values)
-    if numbers is not None:
+    if parsed is not None:
+        numbers = parsed.values
         known = numbers[train][~np.isnan(numbers[train])]
         if not len(known) or (known == known[0]).all():
-            return [], constant
+            return [], constant._replace(infinite=parsed.infinite)
         mean, deviation = mean_and_deviation(known[:, None])
         scaled = (numbers - mean) / deviation
-        return [np.where(np.isnan(scaled), 0.0, scaled)], ColumnReport(name, "number", missing)
-    texts = ["" if is_missing(value) else value for value in values]
+        kind = "number with a decimal comma" if parsed.comma else "number"
+        return [np.where(np.isnan(scaled), 0.0, scaled)], ColumnReport(name, kind, missing, parsed.infinite)
+    texts = ["" if is_missing(value, words) else value for value in values]
     categories = sorted(set(texts))
     if len(categories) > _MAX_CATEGORIES:
         return [], ColumnReport(name, f"left out: text of {len(categories)} kinds", missing)

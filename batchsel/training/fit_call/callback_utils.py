@@ -12,6 +12,7 @@ from batchsel.training.fit_call.fit_config import FitConfig
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
+_TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 # Keras's own callbacks that have batch hooks, and the attribute that says whether they need every batch.
 _FREQUENCIES = {
     keras.callbacks.ModelCheckpoint: "save_freq",
@@ -31,7 +32,7 @@ def callback_list(
         model: The model.
         history: The history to be filled.
     """
-    steps = -(-int(min(config.every, config.budget)) // config.batch_size)
+    steps = -(-int(min(config.every, config.budget)) // config.advance)
     return keras.callbacks.CallbackList(
         [*config.callbacks, history],
         add_progbar=bool(config.verbose),
@@ -81,7 +82,43 @@ def needs_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
         >>> needs_every_batch([keras.callbacks.EarlyStopping()])
         False
     """
-    return any(_overrides(callback, _BATCH_HOOKS) and not _is_patient(callback) for callback in callbacks)
+    return any(
+        getattr(callback, "reads_batches", False) or (_overrides(callback, _BATCH_HOOKS) and not _is_patient(callback))
+        for callback in callbacks
+    )
+
+
+def read_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Return whether any callback reads all batches since its last hook.
+
+    Args:
+        callbacks: Keras callbacks.
+    """
+    return any(getattr(callback, "reads_batches", False) for callback in callbacks)
+
+
+def read_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Return whether any callback reads batches in a hook for batches.
+
+    Args:
+        callbacks: Keras callbacks.
+    """
+    return any(
+        getattr(callback, "reads_batches", False) and _overrides(callback, _BATCH_HOOKS) for callback in callbacks
+    )
+
+
+def needs_test_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Return whether any callback has a hook for batches of evaluations.
+
+    Args:
+        callbacks: Keras callbacks.
+
+    Example:
+        >>> needs_test_batches([keras.callbacks.EarlyStopping()])
+        False
+    """
+    return any(_overrides(callback, _TEST_HOOKS) for callback in callbacks)
 
 
 def needs_batches(callbacks: keras.callbacks.CallbackList) -> bool:

@@ -15,6 +15,7 @@ from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import DataFeed
 
+_LARGEST = 2**31 - 1
 _MOST_PASSES = 2.0**31
 """With at most 2^31 samples, the samples of a budget can be counted in 64 bits."""
 
@@ -26,6 +27,12 @@ class FitOptions:
     Args:
         epochs: Budget in epochs of the selector; None for one, or for a budget in passes.
         passes: Budget in passes, n samples each; None for a budget in epochs.
+        steps_per_epoch: Batches of an epoch; None for those of a plan or a pass.
+        initial_epoch: Number of the first epoch, from 0.
+        shuffle: False for the order of the data.
+        validation_steps: Batches to validate on; None for all.
+        validation_batch_size: Rows of those; None for as many as are fast.
+        validation_freq: Epochs between evaluations, or the epochs after which to evaluate, counted from 1.
         validation_split: Share of the data held out for validation.
         evaluate_every: Epochs (or passes, if these are the unit of the budget) between evaluations, at least a batch.
         callbacks: Keras callbacks.
@@ -43,6 +50,12 @@ class FitOptions:
 
     epochs: float | None = None
     passes: float | None = None
+    steps_per_epoch: int | None = None
+    initial_epoch: int = 0
+    shuffle: bool = True
+    validation_steps: int | None = None
+    validation_batch_size: int | None = None
+    validation_freq: Any = 1
     validation_split: float = 0.0
     evaluate_every: float = 1
     callbacks: Any = ()
@@ -61,10 +74,18 @@ class FitOptions:
                 f"epochs={show(self.epochs)} and passes={show(self.passes)} are both budgets. Give one of them: epochs"
                 " of the selector, or passes of as many samples as the data have."
             )
+        if self.steps_per_epoch is not None and self.passes is not None:
+            raise UsageError("steps_per_epoch says how long an epoch is; state the budget in epochs, not in passes.")
         epochs = 1 if self.epochs is None and self.passes is None else self.epochs
         checked = {
             "epochs": None if epochs is None else arguments.number("epochs", epochs, 0, _MOST_PASSES),
             "passes": None if self.passes is None else arguments.number("passes", self.passes, 0, _MOST_PASSES),
+            "steps_per_epoch": arguments.optional_number("steps_per_epoch", self.steps_per_epoch),
+            "initial_epoch": arguments.whole_number("initial_epoch", self.initial_epoch, 0, _LARGEST),
+            "shuffle": arguments.flag("shuffle", self.shuffle),
+            "validation_steps": arguments.optional_number("validation_steps", self.validation_steps),
+            "validation_batch_size": arguments.optional_number("validation_batch_size", self.validation_batch_size),
+            "validation_freq": arguments.epochs("validation_freq", self.validation_freq),
             "validation_split": arguments.number("validation_split", self.validation_split, -math.inf),
             "evaluate_every": arguments.number("evaluate_every", self.evaluate_every, 0, above=True),
             "callbacks": arguments.callbacks(self.callbacks),
@@ -78,6 +99,21 @@ class FitOptions:
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def check_order(self, selector: Any) -> None:
+        """Check that the order of the data is not asked for together with a selector that chooses another.
+
+        Args:
+            selector: The selector.
+
+        Raises:
+            UsageError: If it is.
+        """
+        if not self.shuffle and selector.name != "fixed":
+            raise UsageError(
+                f"shuffle=False trains in the order of the data, and the selector {selector!r} chooses another. Use the"
+                " selector 'fixed', or leave shuffle out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +153,12 @@ class FitConfig(FitOptions):
     @property
     def every(self) -> float:
         """Samples (or positions) between evaluations; at least a batch: an empty interval has no metrics."""
-        return max(self.evaluate_every * self.feed.n, self.batch_size)
+        return max(self.evaluate_every * self.feed.n, self.advance)
+
+    @property
+    def advance(self) -> int:
+        """Samples of a batch; or the positions by which it advances at most, if an epoch is a number of batches."""
+        return -(-self.feed.n // self.steps_per_epoch) if self.steps_per_epoch else self.batch_size
 
     @property
     def intervals(self) -> int:
@@ -125,9 +166,27 @@ class FitConfig(FitOptions):
 
         No interval is shorter than a batch, so that no batch ends two of them.
         """
-        if self.budget <= self.batch_size:
+        if self.budget <= self.advance:
             return min(self.budget, 1)
-        return max(1, math.floor((self.budget - self.batch_size) / self.every + 1e-9) + 1)
+        return max(1, math.floor((self.budget - self.advance) / self.every + 1e-9) + 1)
+
+    def begin(self, interval: int) -> int:
+        """Return the samples trained on, or the position, when an interval begins.
+
+        Args:
+            interval: Its number from 0, or one after the last.
+        """
+        return self.stop(interval - 1) if interval else 0
+
+    def is_validated(self, interval: int) -> bool:
+        """Return whether an evaluation follows an interval.
+
+        Args:
+            interval: Its number from 0.
+        """
+        if isinstance(self.validation_freq, int):
+            return (interval + 1) % self.validation_freq == 0
+        return interval + 1 in self.validation_freq
 
     def stop(self, interval: int) -> int:
         """Return the samples trained on, or the position, when an interval ends.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from batchsel.core import keras_private
 from batchsel.core.target import first_reached
 from batchsel.errors import UserError
+from batchsel.training import variables
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.engine import Engine
-from batchsel.training.fit_call import callback_utils
+from batchsel.training.fit_call import callback_state, callback_utils
 from batchsel.training.fit_call.delayed_signals import DelayedSignals
 from batchsel.training.fit_call.fit_config import FitConfig
 from batchsel.training.fit_call.fit_record import FitRecord
+from batchsel.training.fit_call.trained_batch import TrainedBatch, last_batch
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.loop.data_feed import LoopResult
 from batchsel.training.loop.errors import check_evaluation, raise_for_status, selector_errors
@@ -36,6 +40,8 @@ class FitLoop:
         record: The record to be filled; it has content if the call was interrupted before.
         auxiliary: Models that selectors compare with.
         save: Writes a checkpoint to a path.
+        states: States of callbacks from the checkpoint of a resumed call, or None.
+        batches: List to be filled with the batches since the last hook, or None.
 
     Raises:
         UsageError: If a target or a callback does not suit the model.
@@ -49,6 +55,8 @@ class FitLoop:
         record: FitRecord,
         auxiliary: AuxiliaryModels,
         save: Callable[[Path], None],
+        states: tuple[Mapping[str, Any], Mapping[str, np.ndarray]] | None = None,
+        batches: list[TrainedBatch] | None = None,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -58,6 +66,9 @@ class FitLoop:
         self._record = record
         self._auxiliary = auxiliary
         self._save = save
+        self._states = states
+        self._batches = batches
+        self._clear_batches = callback_utils.read_every_batch(config.callbacks)
         self._scheduled = engine.step.lr_controller.schedule is not None
         self._check()
         self._window = record.window(self._loop.n)
@@ -69,6 +80,7 @@ class FitLoop:
         self._callbacks = callback_utils.callback_list(config, self._model, self._history)
         self._every_batch = callback_utils.needs_every_batch(config.callbacks)
         self._batch_hooks = callback_utils.needs_batches(self._callbacks)
+        self._test_hooks = callback_utils.needs_test_batches(config.callbacks)
         self._several_epochs = callback_utils.can_skip_epochs(config)
         self._signals = DelayedSignals()
 
@@ -109,7 +121,7 @@ class FitLoop:
     def _train(self) -> None:
         record, model = self._record, self._model
         model.stop_training = False
-        self._callbacks.on_train_begin()
+        self._begin()
         self._counts, self._position, logs = self._loop.counts(), self._loop.position(self._window), {}
         for row in list(record.pending):
             # The checkpoint was written when an interval had ended, but before its evaluation and hooks.
@@ -131,9 +143,25 @@ class FitLoop:
             self._engine.step.optimizer.finalize_variable_values(model.trainable_weights)
         self._callbacks.on_train_end(logs)
 
+    def _begin(self) -> None:
+        """Call the first hook, and set callbacks and the first epoch as a checkpoint or a backup has them."""
+        record, model = self._record, self._model
+        states, self._states = self._states, None
+        members = None if states is None else variables.snapshot(self._engine.variables())
+        keras_private.take_initial_epoch(model)  # that of an earlier call
+        self._callbacks.on_train_begin()
+        first = keras_private.take_initial_epoch(model)
+        if states is not None:
+            # A backup is older than the checkpoint from which the run goes on.
+            variables.restore(self._engine.variables(), members or {})
+            callback_state.set_states(self._config.callbacks, *states)
+        elif first:
+            record.initial = self._config.begin(first)
+            self._window = record.window(self._loop.n)
+
     def _epoch(self) -> int:
-        """Return how many intervals of this call of fit have ended."""
-        return self._config.count_intervals(self._position - self._record.origin)
+        """Return how many intervals of this call of fit have ended, those that it leaves out included."""
+        return self._config.count_intervals(self._position - self._record.first_position)
 
     def _run_epochs(self, epoch: int) -> dict[str, float] | None:
         """Train from the start of an epoch, or from where it was interrupted, to its end or further."""
@@ -143,7 +171,7 @@ class FitLoop:
             if self._config.callbacks and self._counts["steps"] == self._record.epoch_start:
                 # A callback may have evaluated the model, or trained it, with the same metrics.
                 self._loop.step.metrics.reset()
-        config, start = self._config, self._record.origin
+        config, start = self._config, self._record.first_position
         count = min(SEGMENTS, config.intervals - epoch) if self._several_epochs else 1
         stops = np.array([start + config.stop(epoch + i) for i in range(count)], np.int64)
         ended, stopped = 0, False
@@ -174,7 +202,12 @@ class FitLoop:
         self._counts = dict(zip(COUNTS, counts, strict=True))
         self._record.pending = result.logs[: result.ended].tolist()
         self._engine.measure_steps(self._clock.training - seconds, self._counts["steps"] - before)
+        batch = None if self._batches is None else last_batch(self._loop)
+        if self._batches is not None and batch is not None:
+            self._batches.append(batch)
         self._end_batch(result)
+        if self._batches and self._clear_batches:
+            self._batches.clear()
         return result
 
     def _check_compilation(self) -> None:
@@ -209,11 +242,14 @@ class FitLoop:
     def _end_epoch(self, epoch: int, row: np.ndarray) -> dict[str, float]:
         """Evaluate, call the epoch hooks, record, save."""
         logs = self._logs_by_name(row)
-        results = None if self._validation is None else self._evaluate(self._validation)
+        data = self._validation if self._config.is_validated(epoch) else None
+        results = None if data is None else self._evaluate(data)
         if results is not None:
             logs |= {f"val_{name}": value for name, value in results.items()}
         with self._clock.section("callbacks"):
             self._callbacks.on_epoch_end(epoch, logs)
+        if self._batches:
+            self._batches.clear()
         if results is not None:
             self._record_evaluation(results)
         self._record.pending = self._record.pending[1:]
@@ -225,10 +261,21 @@ class FitLoop:
     def _evaluate(self, data: Samples) -> dict[str, float]:
         with self._clock.section("evaluation"):
             self._callbacks.on_test_begin()
-            results = self._engine.evaluation(data)
+            results = self._evaluate_in_batches(data) if self._test_hooks else self._engine.evaluation(data)
             check_evaluation(self._loop, results)
             self._callbacks.on_test_end(results)
         return results
+
+    def _evaluate_in_batches(self, data: Samples) -> dict[str, float]:
+        model: Any = self._model
+        model.stop_evaluating = False
+
+        def end(batch: int, logs: dict[str, float]) -> bool:
+            self._callbacks.on_test_batch_end(batch, logs)
+            return bool(model.stop_evaluating)
+
+        rows = self._config.validation_batch_size or self._config.batch_size
+        return self._engine.evaluation.in_batches(data, rows, self._callbacks.on_test_batch_begin, end)
 
     def _record_evaluation(self, results: dict[str, float]) -> None:
         """Record an evaluation, and keep the weights of the first that meets the target and holds it."""

@@ -23,6 +23,10 @@ class FitRecord:
         fit_plans: Plans made before this call.
         origin: Position before this call; samples trained on, unless it counts plans.
         by_plan: Whether the budget of this call counts plans; None in checkpoints of before it did.
+        first_step: Steps taken before this call.
+        steps_per_epoch: Steps of an epoch, if the budget counts those; else 0.
+        initial: Position at which this call begins, relative to the begin of its first epoch: n for each epoch that
+            `initial_epoch` leaves out.
         epoch_start: Steps taken before the interval under way.
         pending: Metrics of intervals that have ended while their evaluation is still due.
         history: The history of Keras's History callback.
@@ -35,6 +39,9 @@ class FitRecord:
     fit_plans: int = 0
     origin: int = 0
     by_plan: bool | None = None
+    first_step: int = 0
+    steps_per_epoch: int = 0
+    initial: int = 0
     epoch_start: int = 0
     pending: list[list[float]] = dataclasses.field(default_factory=list)
     history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
@@ -42,29 +49,47 @@ class FitRecord:
     weights_at_target: list[np.ndarray] | None = None
 
     @classmethod
-    def begin(cls, loop: TrainLoop, by_plan: bool) -> FitRecord:
+    def begin(cls, loop: TrainLoop, by_plan: bool, steps_per_epoch: int = 0, initial: int = 0) -> FitRecord:
         """Return the record of a call of fit that begins.
 
         Args:
             loop: The loop, in the state that it begins with.
             by_plan: Whether its budget counts plans.
+            steps_per_epoch: Steps of an epoch, if its budget counts those; else 0.
+            initial: Position at which it begins, relative to the begin of its first epoch.
         """
         counts = loop.counts()
-        origin = loop.position(BudgetWindow.from_numbers(0, 1, loop.n, by_plan=by_plan))
+        origin = 0 if steps_per_epoch else loop.position(BudgetWindow.from_numbers(0, 1, loop.n, by_plan=by_plan))
         return cls(
             fit_start=counts["samples"], epoch_start=counts["steps"], fit_plans=counts["plans"], origin=origin,
-            by_plan=by_plan,
+            by_plan=by_plan, first_step=counts["steps"], steps_per_epoch=steps_per_epoch, initial=initial,
         )  # fmt: skip
 
-    def resume(self, by_plan: bool) -> None:
+    @property
+    def counts_samples(self) -> bool:
+        """True if positions are samples."""
+        return not (self.by_plan or self.steps_per_epoch)
+
+    @property
+    def first_position(self) -> int:
+        """Position of the begin of the first epoch, before this call if it leaves epochs out."""
+        return self.origin - self.initial
+
+    def resume(self, by_plan: bool, steps_per_epoch: int = 0) -> None:
         """Check that a call of fit that is resumed has the unit of budget with which it began.
 
         Args:
             by_plan: Whether its budget counts plans.
+            steps_per_epoch: Steps of an epoch, if its budget counts those; else 0.
 
         Raises:
             UsageError: If it does not.
         """
+        if self.steps_per_epoch != steps_per_epoch:
+            raise UsageError(
+                f"the call of fit that is resumed had steps_per_epoch={self.steps_per_epoch or None}, and not"
+                f" {steps_per_epoch or None}. Pass it as before."
+            )
         if self.by_plan is None:
             # Its budget counted samples, whatever it was called.
             self.by_plan, self.origin = False, self.fit_start
@@ -80,9 +105,12 @@ class FitRecord:
         Args:
             n: Samples in the data.
         """
+        skipped = self.initial // n if self.by_plan else 0
         return BudgetWindow.from_numbers(
-            self.fit_start, self.fit_budget, n, origin=self.origin, plans=self.fit_plans, by_plan=bool(self.by_plan)
-        )
+            self.fit_start - self.initial, self.fit_budget, n, origin=self.first_position,
+            plans=self.fit_plans - skipped, by_plan=bool(self.by_plan),
+            first_step=self.first_step, steps=self.steps_per_epoch,
+        )  # fmt: skip
 
     @classmethod
     def from_json(cls, path: Path, members: dict[str, Any], weights: list[np.ndarray] | None) -> FitRecord:

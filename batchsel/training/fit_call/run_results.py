@@ -8,6 +8,7 @@ import numpy as np
 
 from batchsel.training.engine import Engine
 from batchsel.training.fit_call.fit_record import FitRecord
+from batchsel.training.fit_call.trained_batch import TrainedBatch, last_batch
 from batchsel.training.loop.loop_state import COUNTS
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.optim.layer_groups import LayerGroups
@@ -32,6 +33,8 @@ class RunResults:
         self.engine = engine
         self.record = FitRecord()
         """Record of the call of fit under way, or of the last."""
+        self.batches: list[TrainedBatch] | None = None
+        """Batches since the last hook of a callback that reads them, or None if no callback does."""
 
     @property
     def losses(self) -> np.ndarray:
@@ -40,6 +43,19 @@ class RunResults:
         The samples are those trained on: augmented, and mixed if `augment` mixes them.
         """
         return self.loop.state.losses.numpy()
+
+    @property
+    def last_batches(self) -> list[TrainedBatch]:
+        """Batches of the call of fit under way, for callbacks, oldest first.
+
+        By default the last one, which is the batch of the hook for callbacks that override a hook for batches. A
+        callback with an attribute ``reads_batches = True`` gets all since its last hook (of a batch, if it overrides
+        one, else of an epoch); like hooks for batches, this costs a return to Python after each step.
+        """
+        if self.batches is not None:
+            return list(self.batches)
+        last = last_batch(self.loop)
+        return [] if last is None else [last]
 
     @property
     def visits(self) -> np.ndarray:
@@ -55,7 +71,7 @@ class RunResults:
         """
         if self.loop.schedule_log is None:
             return None
-        return self.loop.schedule_log.values(self.loop.n if self.record.by_plan else self.record.fit_budget)
+        return self.loop.schedule_log.values(self.record.fit_budget if self.record.counts_samples else self.loop.n)
 
     @property
     def layer_groups(self) -> LayerGroups | None:
@@ -67,8 +83,8 @@ class RunResults:
     def progress(self) -> float:
         """Share of the budget of the last call of fit that is used: of its samples, or of its epochs."""
         record, counts = self.record, self.counts
-        at = self.loop.position(record.window(self.loop.n)) if record.by_plan else counts["samples"]
-        return (at - record.origin) / max(record.fit_budget, 1)
+        at = counts["samples"] if record.counts_samples else self.loop.position(record.window(self.loop.n))
+        return (at - record.first_position) / max(record.fit_budget, 1)
 
     @property
     def counts(self) -> dict[str, int]:

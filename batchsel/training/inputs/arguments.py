@@ -17,6 +17,8 @@ import numpy as np
 from batchsel.core.target import Target
 from batchsel.errors import UsageError, UserError, show
 
+_LARGEST = 2**31 - 1
+
 
 def whole_number(name: str, value: Any, lower: int = 1, upper: int | None = None) -> int:
     """Return an argument that must be a whole number, as a Python number.
@@ -43,6 +45,40 @@ def whole_number(name: str, value: Any, lower: int = 1, upper: int | None = None
             return number
     limits = f"of at least {lower}" if upper is None else f"from {lower} to {upper}"
     raise UsageError(f"{name} must be a whole number {limits}, got {show(value)}.")
+
+
+def optional_number(name: str, value: Any) -> int | None:
+    """Return an argument that must be a whole number of at least 1, or None.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    return None if value is None else whole_number(name, value, upper=_LARGEST)
+
+
+def epochs(name: str, value: Any) -> int | tuple[int, ...]:
+    """Return an argument that is a number of epochs, or a list of the numbers of epochs.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
+
+    Raises:
+        UsageError: If it is neither.
+
+    Example:
+        >>> epochs("validation_freq", 2), epochs("validation_freq", [1, 5])
+        (2, (1, 5))
+    """
+    if isinstance(value, list | tuple | set | frozenset) and value:
+        return tuple(whole_number(f"an epoch of {name}", epoch, upper=_LARGEST) for epoch in value)
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 < operator.index(value) <= _LARGEST:
+        return operator.index(value)
+    raise UsageError(f"{name} must be a whole number of at least 1 or a list of epochs, got {show(value)}.")
 
 
 def number(name: str, value: Any, lower: float, upper: float = math.inf, *, above: bool = False) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.sources import Source, Subset, forms
-from batchsel.core.sources.batches import BatchesSource, cache_batches, is_batches
+from batchsel.core.sources.batches import BatchesSource, cache_batches, count_batches, is_batches
 from batchsel.core.sources.column_file import MEMORY_LIMIT
 from batchsel.core.sources.leaves import SparseRows, is_kind
 from batchsel.core.sources.source import ArraySource
@@ -28,7 +28,7 @@ def cached(x: Any, y: Any, sample_weight: Any = None, *, steps: int | None = Non
         x: Inputs, or batches of everything.
         y: Targets; None for batches.
         sample_weight: Weights; None for batches.
-        steps: Batches to read; None for all.
+        steps: Batches to read of batches without a known end; None for all.
         verbose: 0 for silence.
 
     Raises:
@@ -40,7 +40,7 @@ def cached(x: Any, y: Any, sample_weight: Any = None, *, steps: int | None = Non
         raise UsageError(
             f"x is a {type(x).__name__}, whose batches hold the targets and weights; leave out y and sample_weight."
         )
-    return cache_batches(x, steps=steps, verbose=verbose)
+    return cache_batches(x, steps=steps if count_batches(x) is None else None, verbose=verbose)
 
 
 def validate_fit_data(
@@ -52,8 +52,8 @@ def validate_fit_data(
     validation_split: float,
     *,
     steps: int | None = None,
-    validation_samples: int | None = None,
     validation_steps: int | None = None,
+    validation_rows: int = 1,
     verbose: Any = 1,
 ) -> tuple[Samples | Source, Samples | None]:
     """Check the data passed to `fit`, and return the training and the validation samples.
@@ -65,9 +65,9 @@ def validate_fit_data(
         class_weight: Weights by class id, or None.
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or data in any form that `x` may have, or None.
         validation_split: Share of the data for validation, 0 for none.
-        steps: Batches to read of data that come in batches; None for all.
-        validation_samples: Samples to validate on, the first ones; None for all.
-        validation_steps: Batches to read of validation data that come in batches; None for all.
+        steps: Batches to read of batches without a known end; None for all.
+        validation_steps: Batches to validate on, the first ones; None for all.
+        validation_rows: Rows of these batches, unless the data come in batches.
         verbose: 0 for silence.
 
     Returns:
@@ -77,6 +77,7 @@ def validate_fit_data(
         UserError: If the data cannot be used.
     """
     validation = None
+    validation_samples = None if validation_steps is None else validation_steps * validation_rows
     if validation_data is not None:
         validation = read_validation(validation_data, validation_samples, validation_steps, verbose)
     x = cached(x, y, sample_weight, steps=steps, verbose=verbose)

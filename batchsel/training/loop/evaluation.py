@@ -38,6 +38,7 @@ class Evaluation:
         self._fall_back = fall_back
         self._own_step = keras_private.overrides(step.model, "test_step")
         self._functions: dict[Any, Callable[[Samples], dict[str, tf.Tensor]]] = {}
+        self._batch_functions: dict[int, Callable[[Samples], dict[str, tf.Tensor]]] = {}
 
     def __call__(self, data: Samples) -> dict[str, float]:
         """Return the mean loss (with regularizers, as Keras reports it) and the metrics by name.
@@ -61,6 +62,43 @@ class Evaluation:
     def _evaluate_once(self, data: Samples) -> dict[str, float]:
         self._step.metrics.reset()
         return {name: float(value) for name, value in self._function(data)(data).items()}
+
+    def in_batches(
+        self, data: Samples, batch_size: int, begin: Callable[[int], None], end: Callable[[int, dict[str, float]], Any]
+    ) -> dict[str, float]:
+        """Return the same as a call, batch by batch, with hooks before and after each.
+
+        Args:
+            data: As for a call.
+            batch_size: Rows of a batch.
+            begin: Called with the number of a batch before it.
+            end: Called with its number and the results so far after it; the evaluation ends where it returns True.
+        """
+        n = int(tf.nest.flatten(data.y)[0].shape[0])
+        variables = self._step.metrics.variables
+        values = [variable.numpy() for variable in variables]
+        self._step.metrics.reset()
+        results: dict[str, float] = {}
+        for number, start in enumerate(range(0, n, batch_size)):
+            begin(number)
+            rows = gather_rows(data, tf.range(start, min(start + batch_size, n)))
+            results = {name: float(value) for name, value in self._batch(rows).items()}
+            if end(number, results):
+                break
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return results
+
+    def _batch(self, rows: Samples) -> dict[str, tf.Tensor]:
+        """Add a batch to the metrics in a traced call, and return the results so far."""
+        size = tf.nest.flatten(rows.y)[0].shape[0]
+        if size not in self._batch_functions:
+
+            def add(rows: Samples) -> dict[str, tf.Tensor]:
+                return self._results(self._add(rows))
+
+            self._batch_functions[size] = tf.function(add, autograph=False)
+        return self._batch_functions[size](rows)
 
     def _function(self, data: Samples) -> Callable[[Samples], dict[str, tf.Tensor]]:
         """Return a separate function for each object and each shape of data, such as the parts of a data set.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from batchsel.core.timestamp import Timestamp
@@ -88,6 +89,9 @@ class LoopBase:
         self.schedule_log = ScheduleLog(names) if names else None
         self.log_names = [*step.metrics.results(), "learning_rate"]
         """Columns of the log of an interval; known because the metrics are built first."""
+        pools = selector.pool_size(batch_size) is not None
+        self.chosen_weights = tf.Variable(tf.zeros([batch_size]), trainable=False) if pools else None
+        """``float32[b]`` weights of the last batch chosen from a pool, for callbacks; not part of the state."""
         self.runners: dict[Any, Runner] = {}
         """Runners by form of the data; kept here because feeds come and go, and traces stay."""
 
@@ -135,6 +139,13 @@ class LoopBase:
             self.step.accumulator.clear()
         if self.schedule_log is not None:
             self.schedule_log.clear()
+
+    def last_weights(self) -> np.ndarray:
+        """Return ``float32[b]``, the planned weights of the last batch; 0 for rows that only fill it up."""
+        if self.chosen_weights is not None:
+            return self.chosen_weights.numpy()
+        end = int(self.state.cursor.numpy()) * self.width
+        return self.state.plan.weights.numpy()[end - self.width : end]
 
     def clear_error(self) -> None:
         """Clear the status after an error, and drop the plan in which it happened."""
@@ -247,10 +258,10 @@ class LoopBase:
 
         return factors
 
-    def _log_update(self, by_plan: tf.Tensor, timestamp: Timestamp) -> None:
+    def _log_update(self, counts_samples: tf.Tensor, timestamp: Timestamp) -> None:
         """Log the schedules after an update."""
         if self.schedule_log is not None:
-            time = tf.where(by_plan, timestamp.passes, timestamp.progress)
+            time = tf.where(counts_samples, timestamp.progress, timestamp.passes)
             self.schedule_log.record(timestamp.progress, self._logged_values(timestamp), time)
 
     def _logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:

@@ -62,10 +62,28 @@ class BudgetWindow(NamedTuple):
     """``int64[]`` plans made before."""
     by_plan: tf.Tensor
     """``bool[]`` true if the budget counts epochs, false if samples."""
+    first_step: tf.Tensor
+    """``int64[]`` steps taken before, if an epoch is a number of steps."""
+    steps: tf.Tensor
+    """``int64[]`` steps of an epoch, each of which advances the position by its share of n; 0 if they do not count."""
+
+    @property
+    def counts_samples(self) -> tf.Tensor:
+        """``bool[]``, true if positions are samples."""
+        return tf.logical_not(self.by_plan | (self.steps > 0))
 
     @classmethod
     def from_numbers(
-        cls, start: int, budget: int, size: int, *, origin: int | None = None, plans: int = 0, by_plan: bool = False
+        cls,
+        start: int,
+        budget: int,
+        size: int,
+        *,
+        origin: int | None = None,
+        plans: int = 0,
+        by_plan: bool = False,
+        first_step: int = 0,
+        steps: int = 0,
     ) -> BudgetWindow:
         """Return a window from plain numbers.
 
@@ -76,10 +94,12 @@ class BudgetWindow(NamedTuple):
             origin: Position at the start; None for `start`.
             plans: Plans made before.
             by_plan: Whether the budget counts epochs.
+            first_step: Steps taken before.
+            steps: Steps of an epoch; 0 if an epoch is no number of steps.
         """
         origin = start if origin is None else origin
-        numbers = (tf.constant(number, tf.int64) for number in (start, budget, size, origin, plans))
-        return cls(*numbers, tf.constant(by_plan))
+        numbers = [tf.constant(number, tf.int64) for number in (start, budget, size, origin, plans, first_step, steps)]
+        return cls(*numbers[:5], tf.constant(by_plan), *numbers[5:])
 
 
 class LoopState(NamedTuple):
@@ -125,10 +145,13 @@ class LoopState(NamedTuple):
 
     @property
     def position(self) -> tf.Tensor:
-        """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan so far."""
-        if isinstance(self.rows_before, tuple):
+        """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan or epoch so far."""
+        if not self.window:  # between calls
             return self.samples
-        return tf.where(self.window.by_plan, self._position_in_plans(self.cursor), self.samples)
+        position = self.samples
+        if not isinstance(self.rows_before, tuple):
+            position = tf.where(self.window.by_plan, self._position_in_plans(self.cursor), self.samples)
+        return tf.where(self.window.steps > 0, self._position_in_steps(self.step), position)
 
     @property
     def budget_left(self) -> tf.Tensor:
@@ -143,11 +166,18 @@ class LoopState(NamedTuple):
         then, and else as many as there can be.
         """
         left = self.window.budget - (self.samples - self.window.start)
-        if isinstance(self.rows_before, tuple):
-            return left
-        ends = self._position_in_plans(self.cursor + 1) - self.window.origin >= self.window.budget
-        most = tf.constant(tf.int64.max, tf.int64)
-        return tf.where(self.window.by_plan, tf.where(ends, tf.zeros([], tf.int64), most), left)
+        if not isinstance(self.rows_before, tuple):
+            left = tf.where(self.window.by_plan, self._none_or_most(self._position_in_plans(self.cursor + 1)), left)
+        return tf.where(self.window.steps > 0, self._none_or_most(self._position_in_steps(self.step + 1)), left)
+
+    def _none_or_most(self, position: tf.Tensor) -> tf.Tensor:
+        """Return ``int64[]`` 0 if the budget ends at a position, and else the largest number."""
+        ends = position - self.window.origin >= self.window.budget
+        return tf.where(ends, tf.zeros([], tf.int64), tf.constant(tf.int64.max, tf.int64))
+
+    def _position_in_steps(self, step: tf.Tensor) -> tf.Tensor:
+        """Return ``int64[]`` the share of n for each step of this call before one."""
+        return (step - self.window.first_step) * self.window.size // tf.maximum(self.window.steps, 1)
 
     def _position_in_plans(self, batches: tf.Tensor) -> tf.Tensor:
         """Return ``int64[]`` n for each plan before the one in use, and the share of n before one of its batches."""

@@ -82,6 +82,8 @@ class TrainLoop(LoopBase):
         """Transform a batch, update the model on it, then the selector."""
         if self.selector.pool_size(self.batch_size):
             loop_state, batch = self._select(loop_state, batch, context)
+        if self.chosen_weights is not None:
+            self.chosen_weights.assign(batch.weights)
         if self.transforms is not None:
             batch = self.transforms(batch, context.seed, context.step, loop_state.timestamp)
         short = self.short_rows
@@ -102,7 +104,7 @@ class TrainLoop(LoopBase):
             loop_state.samples_left,
             rows=rows,
             loss_weights=self._loss_weights(loop_state.state, context, usable),
-            after_update=partial(self._log_update, loop_state.window.by_plan),
+            after_update=partial(self._log_update, loop_state.window.counts_samples),
         )
         loop_state = self._record(loop_state, stats)._replace(
             step=loop_state.step + 1,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchsel.data.formats.delimited import parse_numbers, parse_optional_numbers, read_delimited
+from batchsel.data.formats.delimited import parse_numbers, read_delimited
+from batchsel.data.formats.number_text import parse_column
 from batchsel.errors import UserError
 
 TEXT = "length,kind\n1.5,a\n2.5,b\n"
@@ -98,5 +99,51 @@ def test_unknown_columns_and_bad_numbers_are_named(tmp_path):
         read_delimited(path).column("size")
     with pytest.raises(UserError, match="mine: 'x' in row 1 is not a number"):
         parse_numbers(("1", "x"), "mine")
-    np.testing.assert_array_equal(parse_optional_numbers(("1", "NA", "?")), [1, np.nan, np.nan])
-    assert parse_optional_numbers(("", "")) is None
+    np.testing.assert_array_equal(parse_column(("1", "NA", "?")).values, [1, np.nan, np.nan])
+    assert parse_column(("", "")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("a;b\n1,5;2,5\n1;2\n", ";"),
+        ("a,b\n1;2,3;4\n", ","),
+        ('text,label\n"a; b, c",1\n', ","),
+        ("length; in cm,kind\n1,2\n", ","),
+        ("width, cm;kind\n1,5;x\n2,5;y\n", ";"),
+        ("a|b\n1|2\n", "|"),
+        ("a\tb;c\n1\t2\n", "\t"),
+        ("a\n1\n2\n", ","),
+    ],
+)
+def test_the_delimiter_is_found_out(tmp_path, text, delimiter):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    table = read_delimited(path)
+    assert table.delimiter == delimiter
+    assert len(table.names) == len(table.columns)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("1,5", "-2,25", "3"), [1.5, -2.25, 3]),
+        (("1.234,5", "999", "12.345"), [1234.5, 999, 12345]),
+        (("1.5", "2.25"), [1.5, 2.25]),
+        (("1.234", "0.125"), [1.234, 0.125]),
+        (("1,5e3", ",5"), [1500, 0.5]),
+        (("1,5", "x"), None),
+        (("1,2,3", "4"), None),
+    ],
+)
+def test_decimal_commas_are_read_by_column(values, expected):
+    found = parse_column(values, comma=True)
+    assert (None if found is None else found.values.tolist()) == expected
+    assert parse_column(("1,5", "2"), comma=False) is None
+
+
+@pytest.mark.parametrize("word", ["Infinity", "-inf", "1e400", "-1e39", "inf"])
+def test_infinite_cells_are_counted_as_such(word):
+    found = parse_column(("1", word, "", "2"))
+    np.testing.assert_array_equal(found.values, [1, np.nan, np.nan, 2])
+    assert (found.missing, found.infinite) == (1, 1)

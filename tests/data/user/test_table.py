@@ -85,6 +85,67 @@ def test_unusable_tables_raise(tmp_path, text, label, said):
         load_table(f"{path}:{label}")
 
 
+def write_table(path, header, lines, delimiter=","):
+    path.write_text("\n".join([delimiter.join(header), *(delimiter.join(line) for line in lines)]) + "\n")
+    return path
+
+
+def test_infinite_cells_do_not_hide_a_column(tmp_path):
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=N)
+    lines = [(f"{value:.4f}", "ab"[int(value > 0)]) for value in values]
+    for row, word in ((3, "Infinity"), (20, "-inf"), (41, "1e400"), (50, "")):
+        lines[row] = (word, lines[row][1])
+    dataset, found = load_table(f"{write_table(tmp_path / 'my.csv', ('size', 'sign'), lines)}:sign")
+    assert found[0].text == "size: number, 1 missing, 3 infinite, taken as missing"
+    every = np.concatenate([split.x[:, 0] for split in dataset.splits.values()])
+    assert (every == 0).sum() == 4
+    assert 0.9 < dataset.train.x.std() < 1.1
+    path = write_table(
+        tmp_path / "y.csv", ("size", "sign"), [(f"{i}", "inf" if i == 7 else f"{i / 7}") for i in range(N)]
+    )
+    with pytest.raises(UserError, match="1 labels are infinite, the first in row 7"):
+        load_table(f"{path}:sign")
+
+
+def test_classes_may_be_called_like_missing_values(tmp_path):
+    lines = [(f"{row % 7}", ("None", "NA", "mild")[row % 3]) for row in range(N)]
+    path = write_table(tmp_path / "my.csv", ("size", "state"), lines)
+    with pytest.raises(
+        UserError, match=r"40 labels are missing.*If 'NA' and 'None' is a class.*my\.csv:missing=:state'"
+    ):
+        load_table(f"{path}:state")
+    dataset, found = load_table(f"{path}:missing=:state")
+    assert dataset.class_names == ("NA", "None", "mild")
+    assert found[0].text == "size: number"
+    lines = [("-999" if row == 4 else f"{row % 7}", line[1]) for row, line in enumerate(lines)]
+    path = write_table(tmp_path / "my.csv", ("size", "state"), lines)
+    dataset, found = load_table(f"{path}:missing=-999|unknown:state")
+    assert (len(dataset.class_names), found[0].text) == (3, "size: number, 1 missing")
+
+
+def test_tables_with_semicolons_and_decimal_commas_are_those_with_points(tmp_path):
+    generator = np.random.default_rng(1)
+    values = [(f"{generator.normal():.3f}", f"{1000 * generator.random():.2f}", "ab"[row % 2]) for row in range(N)]
+    header = ("size", "cost", "grade")
+    commas = [tuple(value.replace(".", ",") for value in line) for line in values]
+    expected, _ = load_table(f"{write_table(tmp_path / 'a.csv', header, values)}:grade")
+    for options in ("", ":delimiter=;", ":decimal=,", ":delimiter=;:decimal=,"):
+        dataset, found = load_table(f"{write_table(tmp_path / 'b.csv', header, commas, ';')}{options}:grade")
+        np.testing.assert_array_equal(dataset.train.x, expected.train.x)
+        assert found[0].text == "size: number with a decimal comma"
+    by_tab = f"{write_table(tmp_path / 'c.csv', header, commas, chr(9))}:delimiter=tab:grade"
+    np.testing.assert_array_equal(load_table(by_tab)[0].train.x, expected.train.x)
+    regression, _ = load_table(f"{tmp_path / 'b.csv'}:cost")
+    assert regression.task == "regression"
+
+
+@pytest.mark.parametrize("options", [":delimiter=", ":delimiter=ab", ":decimal=x"])
+def test_options_without_meaning_are_refused(table, options):
+    with pytest.raises(UsageError, match="must be"):
+        load_table(f"{table}{options}:grade")
+
+
 def test_parquet_table_loads(tmp_path):
     import pyarrow
     from pyarrow import parquet
