@@ -15,7 +15,7 @@ from problems import fill_weights
 
 import batchsel
 
-GRAPH_EVERY = 20
+GRAPH_EVERY = 40
 """One in so many combinations is traced, by Keras and by batchsel; the others run eagerly, without the seconds of it."""
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}
 
@@ -33,10 +33,10 @@ class Combination:
         self.graph = seed % GRAPH_EVERY == 0
         self.kind = self._one("classes", "one_hot", "binary", "regression", "steps", "masked", "pixels", "outputs")
         self.batch_size = int(self.rng.integers(2, 8))
-        self.n = int(self.rng.integers(self.batch_size, 30))
+        self.n = int(self.rng.integers(self.batch_size, 3 * self.batch_size + 2))
         if self.kind == "outputs" and not self.graph:
             # Run eagerly, Keras weighs the loss of an output by the rows of a batch; in a graph it does not know them.
-            self.n = self.batch_size * int(self.rng.integers(1, 5))
+            self.n = self.batch_size * int(self.rng.integers(1, 4))
         self.classes = int(self.rng.integers(2, 5))
         self.x = self._inputs()
         self.outputs = getattr(self, f"_{self.kind}")()

@@ -111,6 +111,11 @@ CASES = {
         {"sample_weight": {"kind": WEIGHT, "size": WEIGHT**2}},
     ),
     "class weight": (mlp, (X, Y), {"class_weight": {0: 1.0, 1: 5.0, 2: 0.1}}),
+    "class weight and validation split": (
+        mlp,
+        (X, Y),
+        {"class_weight": {0: 1.0, 1: 5.0, 2: 0.1}, "validation_split": 0.3},
+    ),
     "class weight of one hot": (
         lambda: mlp(loss=keras.losses.CategoricalCrossentropy(from_logits=True)),
         (X, HOT),

@@ -86,6 +86,8 @@ def validate_fit_data(
     training = _open(x, y, sample_weight, class_weight)
     if validation is None and validation_split:
         training, validation = _split(training, validation_split)
+        if class_weight is not None:  # it weighs the training samples only, as in Keras
+            validation = validation._replace(sample_weight=None)
         validation = _first(validation, validation_samples)
     return training, validation
 
