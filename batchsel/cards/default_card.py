@@ -13,6 +13,7 @@ def default_card(
     *,
     class_names: tuple[str, ...] = (),
     source: str = "",
+    is_text: bool = False,
 ) -> DatasetCard:
     """Return a card with general defaults and no targets.
 
@@ -24,6 +25,7 @@ def default_card(
         sizes: Number of samples of each part.
         class_names: Names of the classes; empty for regression.
         source: Hash of the source of the data, or empty.
+        is_text: True if samples are the numbers of words.
 
     Returns:
         The card; its `target` is None, so the user must give one.
@@ -38,7 +40,7 @@ def default_card(
         decay = "adamw(weight_decay=0.01, global_clipnorm=1.0)"
         defaults = Defaults("tiny_lm", decay, 3e-3, min(32, batch_size), "cosine | warmup(0.05)", 5.0, "")
     else:
-        model = "mlp" if len(input_shape) == 1 else "cnn"
+        model = "text_cnn" if is_text else "mlp" if len(input_shape) == 1 else "cnn"
         defaults = Defaults(model, "adam", 1e-3, batch_size, "linear", 20.0, "")
     return DatasetCard(
         name=name,

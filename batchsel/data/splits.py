@@ -60,10 +60,27 @@ def split_rows(strata: np.ndarray, validation: int, test: int, seed: int = 0) ->
         >>> [len(split) for split in rows]
         [10, 4, 6]
     """
-    held_out = draw_rows(strata, test, seed=0, stream=_TEST_STREAM)
+    held_out = draw_test_rows(strata, test)
     rest = np.setdiff1d(np.arange(len(strata)), held_out)
     carved, kept = carve_rows(strata[rest], validation, seed)
     return SplitRows(rest[kept], rest[carved], held_out)
+
+
+def draw_test_rows(strata: np.ndarray, count: int) -> np.ndarray:
+    """Draw a test split, the same for every seed; see `split_rows`.
+
+    Args:
+        strata: ``int[n]``, the class of each row.
+        count: Number of rows.
+
+    Returns:
+        ``int64[count]``, sorted.
+
+    Example:
+        >>> len(draw_test_rows(np.array([0, 1] * 10), 6))
+        6
+    """
+    return draw_rows(strata, count, seed=0, stream=_TEST_STREAM)
 
 
 def carve_rows(strata: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from batchsel import data
 from batchsel.data.dataset import Dataset, Split
 from batchsel.data.sources import Source
-from batchsel.data.storage.hashing import file_sha256
+from batchsel.data.storage.hashing import file_sha256, record_comparisons
 from batchsel.errors import UserError
 
 RIGHT, DIFFERENT, MISSING = "right", "different", "missing"
 _BLOCK = 1024
 
 
-def verify(card: Any, *, folder: str | os.PathLike[str] | None = None) -> tuple[Dataset, dict[str, str]]:
+class Verified(NamedTuple):
+    """A data set that was read and compared with its card."""
+
+    dataset: Dataset
+    files: dict[str, str]
+    """The result of `compare_files`."""
+    compared: list[str]
+    """Names of the arrays whose SHA-256 is that on the card. Without any, only their number and shape are known."""
+
+
+def verify(card: Any, *, folder: str | os.PathLike[str] | None = None) -> Verified:
     """Read a whole data set and compare it with its card; never download.
 
     Files may differ from the card if the card also has hashes of their content: they may have been compressed again,
@@ -29,29 +39,42 @@ def verify(card: Any, *, folder: str | os.PathLike[str] | None = None) -> tuple[
         card: The card.
         folder: Folder with one folder for each data set; else BATCHSEL_DATA, else the user's cache.
 
-    Returns:
-        The data set, and the result of `compare_files`.
-
     Raises:
         UserError: If data are missing or wrong; the message names the files that differ from the card.
 
     Example:
         >>> from batchsel import cards
-        >>> dataset, files = verify(cards.load("datasets", "iris"))
-        >>> len(dataset.test), files
-        (30, {})
+        >>> found = verify(cards.load("datasets", "iris"))
+        >>> len(found.dataset.test), found.files, found.compared
+        (30, {}, ['x', 'y'])
     """
     local = data.DataFolder(data.data_folder(card.folder, folder))
     files = compare_files(card, local)
     different = [str(local.file(name)) for name, state in files.items() if state == DIFFERENT]
     remedy = f"These files differ from the card: {', '.join(different)}. Delete them and download them again."
     try:
-        dataset = data.load(card, folder=folder, offline=True)
+        with record_comparisons() as compared:
+            dataset = data.load(card, folder=folder, offline=True)
     except UserError as error:
         raise UserError(f"{error} {remedy}" if different else str(error)) from error
-    if different and not set(card.content) - {"split"}:
+    if different and not compared - {"split"}:
         raise UserError(f"{card.name} does not match its card. {remedy}")
-    return dataset, files
+    _check_counts(card, dataset)
+    return Verified(dataset, files, sorted(compared - {"split"}))
+
+
+def _check_counts(card: Any, dataset: Dataset) -> None:
+    """Refuse data that were cut: sorted by label, they lack a class."""
+    if card.task == "language_model":  # whose card counts documents
+        return
+    found = {split: len(samples) for split, samples in dataset.splits.items()}
+    wrong = [
+        f"{found[split]:,} {split} samples instead of {getattr(card.sizes, split):,}"
+        for split in found
+        if found[split] != getattr(card.sizes, split)
+    ]
+    if wrong:
+        raise UserError(f"{card.name} is not whole: {', '.join(wrong)}. Get the files that the card describes.")
 
 
 def compare_files(card: Any, folder: data.DataFolder) -> dict[str, str]:

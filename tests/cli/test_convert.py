@@ -82,12 +82,14 @@ def test_color_images_are_written_pixel_by_pixel(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (6, 2, 3, 3), np.uint8)
     part = Split(x, np.arange(6, dtype=np.int32) % 2)
     dataset = Dataset("mine", "classification", part, part, part, ("no", "yes"))
-    _, test = convert(dataset, "csv", tmp_path)
+    _, valid, test = convert(dataset, "csv", tmp_path)
+    assert valid.name == "valid.csv"
     _, table = numbers(test)
     np.testing.assert_array_equal(table[:, 1:].reshape(x.shape), x)
     (made,) = convert(dataset, "npz", tmp_path)
     with np.load(made) as arrays:
-        np.testing.assert_array_equal(arrays["x_train"], np.concatenate([x, x]))
+        np.testing.assert_array_equal(arrays["x_train"], x)
+        np.testing.assert_array_equal(arrays["x_valid"], x)
 
 
 def test_a_table_is_not_scaled_and_can_be_trained_on(command, tmp_path):

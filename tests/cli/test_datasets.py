@@ -287,3 +287,15 @@ def test_verify_counts_test_samples_in_the_training_part(folder):
         assert found[name] == same.sum()
     assert sum(found.values()) > 0
     assert "samples also occur in the training part" in run("verify", "iris").stdout
+
+
+def test_verify_says_what_it_did_not_compare(folder):
+    # The card has hashes of another form of the data: nothing of this one is compared.
+    values = card_values("tiny", content={"jpeg_train": "0" * 64, "jpeg_test": "1" * 64})
+    write_card(folder, values)
+    black = ARRAYS | {"x_train": ARRAYS["x_train"] * 0, "x_test": ARRAYS["x_test"] * 0}
+    write_idx_files(folder / "data" / "tiny", black, packed=True)
+    line = run("verify", "tiny").stdout
+    assert "right" not in line
+    assert line.startswith("tiny is whole: 40 train, 10 validation, 20 test (idx files). Its content is not compared")
+    assert run_json("verify", "tiny")["checked"] == []

@@ -113,3 +113,13 @@ def test_runs_without_checkpoints_do_not_touch_the_folder(interrupted):
     assert (interrupted / "checkpoint.npz").read_bytes() == before
     with pytest.raises(UserError, match="no checkpoint at"):
         run(replace(spec, seed=5), RunContext(Path("runs"), resume=True))
+
+
+def test_a_resumed_run_measures_what_it_was_started_with(command, monkeypatch, tmp_path):
+    with monkeypatch.context() as patched:
+        patched.setattr(runner.Diagnostics, "callbacks", [interrupt_after(1)])
+        assert command(*WORDS, "--measure", "end").code == 130
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    assert command("run", "--resume", str(folder)).code == 3
+    (record,) = records.read(tmp_path / "runs" / "records.jsonl").runs
+    assert record["end"]["train_samples"] == 90

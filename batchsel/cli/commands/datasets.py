@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
 )
 def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool, plot: Path | None) -> None:
     """Show the card of a data set, and plot its samples."""
-    card = _load_card(name)
+    card = _find_card(name, data_dir, offline)
     if plot:
         _plot_samples(card, data_dir, offline, plot)
     if as_json:
@@ -78,6 +79,8 @@ def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool,
         return
     click.echo(f"{card.title} ({card.name})\n\n{card.story}\n")
     print_columns(card_facts(card))
+    if not card.targets:
+        return
     click.echo("\nTargets")
     print_columns([(f"  {level}", target.text, target.reason) for level, target in card.targets.items()])
 
@@ -116,21 +119,30 @@ def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None,
 def verify_dataset(name: str, as_json: bool, data_dir: Path | None) -> None:
     """Read a data set and compare all of it with its card, without downloading."""
     from batchsel import data
-    from batchsel.data.verification import DIFFERENT, count_duplicates, verify
+    from batchsel.data.verification import DIFFERENT, RIGHT, count_duplicates, verify
 
     card = _load_card(name)
-    dataset, files = verify(card, folder=data_dir)
+    dataset, files, checked = verify(card, folder=data_dir)
     twice = count_duplicates(dataset)
     found = data.find(card, folder=data_dir)
     sizes = {part: len(samples) for part, samples in dataset.splits.items()}
-    checked = sorted(card.content)
     if as_json:
         facts = {"name": name, "found": found, "sizes": sizes, "checked": checked, "split": dataset.split_fingerprint}
         _print_json({**facts, "files": files, "also in training": twice})
         return
     counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
-    hashes = f"SHA-256 of {', '.join(checked)}" if checked else "shapes and labels, the card has no hashes"
-    click.echo(f"{name} is right: {counts} ({found}; checked: {hashes}).")
+    whole = [file for file, state in files.items() if state == RIGHT]
+    if checked:
+        click.echo(f"{name} is right: {counts} ({found}; checked: SHA-256 of {', '.join(checked)}).")
+    elif whole:
+        click.echo(
+            f"{name} is right: {counts} ({found}; checked: SHA-256 of the file{'s' * (len(whole) > 1)}"
+            f" {', '.join(whole)})."
+        )
+    else:
+        click.echo(
+            f"{name} is whole: {counts} ({found}). Its content is not compared: the card has no hash of this form."
+        )
     for file, state in files.items():
         if state == DIFFERENT:
             click.echo(f"{file} differs from the one on the card, but its content is right.")
@@ -171,21 +183,25 @@ def print_dataset_path(name: str, as_json: bool, data_dir: Path | None) -> None:
 def convert_dataset(
     name: str, form: str, out: Path | None, force: bool, as_json: bool, data_dir: Path | None, offline: bool
 ) -> None:
-    """Write the training and test parts of a data set as CSV or npz, for other programs.
+    """Write the parts of a data set, or of your own data, as CSV or npz, for other programs.
 
-    Values are those of the files. The training part includes the rows of the validation part, in the order of the
-    official files. CSV: train.csv and test.csv; for images "label,pixel0,pixel1,...", bytes, row by row, the channels
-    of a pixel side by side; for tables "label" and the features, not scaled; for texts "label,text". npz: x_train,
-    y_train, x_test and y_test, with class numbers; for texts word numbers, and "vocabulary", the words from number 2 on
-    (subwords from 0 on).
+    Values are those of the files. The training part includes the rows of a validation part that was carved from it, in
+    the order of the official files; an official one is written apart. CSV: train.csv, test.csv and valid.csv; for
+    images "label,pixel0,pixel1,...", bytes, row by row, the channels of a pixel side by side; for tables "label" and
+    the features, not scaled; for texts "label,text". npz: x_train, y_train, x_test and y_test, with class numbers; for
+    texts word numbers, and "vocabulary", the words from number 2 on (subwords from 0 on). What was written can be read
+    back: `batchsel run --dataset ./mnist_csv`.
     """
     from batchsel.data.convert import convert, output_paths
 
-    card, folder = _load_card(name), out or Path(name)
-    there = [path for path in output_paths(card.name, form, folder) if path.exists()]
+    card = _find_card(name, data_dir, offline)
+    title = _plain_name(name)
+    folder = out or Path(title if title == name else f"{title}_{form}")
+    possible = output_paths(title, form, folder, ("train", "validation", "test"))
+    there = [path for path in possible if path.exists()]
     if there and not force:
         raise UserError(f"already there: {', '.join(map(str, there))}. Give --force to replace them, or another --out.")
-    dataset = _load(card, data_dir, offline)
+    dataset = dataclasses.replace(_load(card, data_dir, offline), name=title)
     files = convert(dataset, form, folder, lambda line: click.echo(line, err=True))
     sizes = {path.name: path.stat().st_size for path in files}
     if as_json:
@@ -194,15 +210,32 @@ def convert_dataset(
         click.echo("\n".join(f"{path}: {sizes[path.name]:,} bytes" for path in files))
 
 
+def _find_card(name: str, data_dir: Path | None, offline: bool) -> DatasetCard:
+    """Return the card of a data set, or one with general defaults for a user's own data."""
+    from batchsel.experiments.spec.dataset_lookup import find_card
+
+    return find_card(name, None if data_dir is None else str(data_dir), offline)
+
+
+def _plain_name(name: str) -> str:
+    """Return a name for files: that of a card, or the last part of a path without its ending and options."""
+    from batchsel.data.user.references import has_no_card
+
+    return re.split(r"[.:]", Path(name).name)[0] or "data" if has_no_card(name) else name
+
+
 def _load(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
     from batchsel import data
     from batchsel.data.storage.progress import download_progress
+    from batchsel.data.user.references import has_no_card
 
     if "words" in card.options:  # a vocabulary is learned with TensorFlow, whose start is noisy
         from batchsel.training.runtime.tf_import import import_tensorflow
 
         import_tensorflow()
-    return data.load(card, folder=data_dir, offline=offline, progress=download_progress)
+    return data.load(
+        card.name if has_no_card(card.name) else card, folder=data_dir, offline=offline, progress=download_progress
+    )
 
 
 def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:

@@ -30,6 +30,7 @@ from batchsel.training.runtime.tf_import import import_tensorflow
 )
 @setting_options()
 @click.option("--label", help="Column of the label, for a CSV, TSV or Parquet file as data set.")
+@click.option("--text", help="Column of texts to classify, for such a file. [default: the only one of sentences]")
 @click.option("--file", help="User data, with --dataset table, images or lm_text: a file or a folder.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
@@ -58,6 +59,7 @@ def run(
     click_context: click.Context,
     settings: dict[str, Any],
     label: str | None,
+    text: str | None,
     file: str | None,
     config: str | None,
     data_dir: str | None,
@@ -86,7 +88,7 @@ def run(
     if resume:
         spec = resolve_resumed_run(Path(resume), settings, config, changed_code)
     else:
-        spec = resolve_new_run(settings, config, label, file, data_dir, offline)
+        spec = resolve_new_run(settings, config, (label, text), file, data_dir, offline)
     check_names(spec)
     if print_config:
         click.echo(to_toml(spec), nl=False)

@@ -83,7 +83,7 @@ def require_dataset(name: str | None) -> str:
 def resolve_new_run(
     settings: Mapping[str, Any],
     config: str | None,
-    label: str | None,
+    columns: tuple[str | None, str | None],
     file: str | None,
     data_dir: str | None,
     offline: bool,
@@ -93,7 +93,7 @@ def resolve_new_run(
     Args:
         settings: Settings that were given as options, or in the environment.
         config: Configuration file, or None.
-        label: Column of the label in a table, or None.
+        columns: Columns of the label and of the texts in a table, or None.
         file: User data, or None.
         data_dir: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
@@ -108,8 +108,11 @@ def resolve_new_run(
     dataset = require_dataset(settings.get("dataset") or stated.get("dataset"))
     if file or dataset in KINDS:
         dataset = user_data_name(dataset, file)
+    label, text = columns
     if label:
         dataset = _add_label(dataset, label)
+    if text:
+        dataset = _add_text(dataset, text)
     _report_user_data(dataset)
     return resolve({**settings, "dataset": dataset}, stated, find_card(dataset, data_dir, offline))
 
@@ -141,21 +144,35 @@ def resolve_resumed_run(
 
 def _add_label(dataset: str, label: str) -> str:
     from batchsel.data.user.image_folder import is_image_folder
+    from batchsel.data.user.split_files import is_split_files
     from batchsel.data.user.text import is_text_file
 
-    if is_text_file(dataset) or is_image_folder(dataset) or not ("." in dataset or "/" in dataset):
+    is_folder = is_image_folder(dataset) and not is_split_files(dataset)
+    if is_text_file(dataset) or is_folder or not ("." in dataset or "/" in dataset):
         raise UsageError(f"--label names the column of a table, and {dataset} is not one. Leave it out.")
     return f"{dataset}:{label}"
+
+
+def _add_text(dataset: str, text: str) -> str:
+    from batchsel.data.user.table import is_table
+
+    path, _, label = dataset.rpartition(":")
+    if not is_table(dataset):
+        raise UsageError(f"--text names a column of a table, and {dataset} is not one with a --label. Leave it out.")
+    return f"{path}:text={text}:{label}"
 
 
 def _report_user_data(dataset: str) -> None:
     """Print how a user's table or images are read."""
     from batchsel.data.storage.progress import download_progress
     from batchsel.data.user.image_folder import is_image_folder, load_image_folder
+    from batchsel.data.user.split_files import is_split_files, load_split_files
     from batchsel.data.user.table import is_table, load_table
 
     lines: list[str] = []
-    if is_table(dataset):
+    if is_split_files(dataset):
+        load_split_files(dataset, say=lambda line: click.echo(line, err=True))
+    elif is_table(dataset):
         lines = [column.text for column in load_table(dataset)[1]]
     elif is_image_folder(dataset):
         lines = load_image_folder(dataset, progress=download_progress, say=lambda line: click.echo(line, err=True))[1]

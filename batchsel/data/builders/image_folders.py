@@ -15,7 +15,7 @@ from batchsel.data.builders.image_files import SUFFIXES, ImageFiles
 from batchsel.data.builders.image_layout import annotations
 from batchsel.data.dataset import Dataset, load_if_small
 from batchsel.data.sources import Subset
-from batchsel.data.splits import assign_rows
+from batchsel.data.splits import SplitRows, assign_rows
 from batchsel.errors import UserError
 
 
@@ -86,6 +86,9 @@ def build_image_dataset(
         splits["test"],
         class_names=class_names,
         split_fingerprint=fingerprint,
+        rows=SplitRows(*(rows[split][1] for split in ("train", "validation", "test")))
+        if rows["validation"][0] == "train"
+        else None,
     )
 
 

@@ -64,13 +64,16 @@ def build_text_dataset(card: Any, official: Mapping[str, Texts], seed: int, rere
     )
 
 
-def encode_texts(splits: Mapping[str, Texts], words: int, length: int) -> tuple[dict[str, Split], WordEncoder]:
+def encode_texts(
+    splits: Mapping[str, Texts], words: int, length: int, version: int = 1
+) -> tuple[dict[str, Split], WordEncoder]:
     """Encode texts as numbers of words, by a vocabulary of the training split.
 
     Args:
         splits: The texts of each split.
         words: Size of the vocabulary, padding and unknown included.
         length: Number of words kept of each text.
+        version: Version of the encoder, see `WordEncoder`.
 
     Returns:
         ``int32[n, length]`` words and ``int32[n]`` classes of each split, and the encoder.
@@ -80,7 +83,7 @@ def encode_texts(splits: Mapping[str, Texts], words: int, length: int) -> tuple[
         >>> encode_texts({"train": texts}, 4, 2)[0]["train"].x.tolist()
         [[3, 2], [2, 0]]
     """
-    encoder = learn_word_encoder(splits["train"].texts.tolist(), words, length)
+    encoder = learn_word_encoder(splits["train"].texts.tolist(), words, length, version)
     encoded = {name: Split(encoder.encode(texts.texts.tolist()), texts.labels) for name, texts in splits.items()}
     return encoded, encoder
 

@@ -12,7 +12,9 @@ from batchsel.core.call_syntax import load_from_file
 from batchsel.core.filesystem.python_files import content_hash
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.dataset import Dataset
+from batchsel.data.storage.hashing import file_sha256
 from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
+from batchsel.data.user.split_files import is_split_files, list_split_files, load_split_files
 from batchsel.data.user.table import TableReference, is_table, load_table
 from batchsel.data.user.text import is_text_file, load_text_file
 from batchsel.data.user.tfds import is_tfds, load_tfds
@@ -26,7 +28,14 @@ def has_no_card(name: str) -> bool:
         >>> has_no_card("./mine.py:load"), has_no_card("./my.csv:species"), has_no_card("iris")
         (True, True, False)
     """
-    return ".py:" in name or is_table(name) or is_text_file(name) or is_image_folder(name) or is_tfds(name)
+    return (
+        ".py:" in name
+        or is_split_files(name)
+        or is_table(name)
+        or is_text_file(name)
+        or is_image_folder(name)
+        or is_tfds(name)
+    )
 
 
 def fingerprint_by_name(name: str) -> str:
@@ -46,7 +55,10 @@ def fingerprint_by_name(name: str) -> str:
     if is_tfds(name):
         return ""
     digest = hashlib.sha256()
-    if is_image_folder(name):
+    if is_split_files(name):
+        for file in list_split_files(name):
+            digest.update(f"{file.name}\0{file_sha256(file)}\n".encode(errors="surrogateescape"))
+    elif is_image_folder(name):
         root = image_folder_path(name)
         with reading(root, "cannot be listed", "Check its permissions."):
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
@@ -91,6 +103,8 @@ def load_by_name(
         ...
         batchsel.errors.UsageError: there is no file 'missing.py' to load 'load' from. Expected ...
     """
+    if is_split_files(name):
+        return load_split_files(name, seed)
     if is_table(name):
         return load_table(name, seed)[0]
     if is_text_file(name):

@@ -9,17 +9,19 @@ from typing import NamedTuple
 import numpy as np
 
 from batchsel.data.builders.tables import mean_and_deviation
+from batchsel.data.builders.user_texts import is_text_column
 from batchsel.data.dataset import Dataset, Split
 from batchsel.data.formats.delimited import TextTable, read_delimited
 from batchsel.data.formats.number_text import MISSING, is_missing, parse_column
 from batchsel.data.formats.parquet import read_parquet
-from batchsel.data.splits import fingerprint, split_rows
+from batchsel.data.formats.pixel_table import are_pixels, read_header, read_pixels
+from batchsel.data.splits import SplitRows, fingerprint, split_rows
 from batchsel.errors import UsageError, UserError, show
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".parquet")
 _FORM = re.compile(
     r"(?P<path>.*?(?:\.csv|\.tsv|\.csv\.gz|\.tsv\.gz|\.csv\.zip|\.parquet))"
-    r"(?P<options>(?::(?:delimiter|decimal|missing)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
+    r"(?P<options>(?::(?:delimiter|decimal|missing|text)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _MAX_CATEGORIES = 50
@@ -55,7 +57,7 @@ class TableReference(NamedTuple):
 
     Example:
         >>> TableReference.parse("./my.csv:decimal=,:missing=-|none:species")
-        TableReference(path='./my.csv', label='species', delimiter='', decimal=',', missing=('-', 'none'))
+        TableReference(path='./my.csv', label='species', delimiter='', decimal=',', missing=('-', 'none'), text='')
     """
 
     path: str
@@ -66,6 +68,8 @@ class TableReference(NamedTuple):
     """"," or "."; empty to find it out."""
     missing: tuple[str, ...] = MISSING
     """Words that mean a missing value, in lower case."""
+    text: str = ""
+    """Column of texts, which are then all that is used beside the label; empty to find it out."""
 
     @classmethod
     def parse(cls, name: str) -> TableReference:
@@ -90,7 +94,7 @@ class TableReference(NamedTuple):
         if decimal not in ("", ".", ","):
             raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
         missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
-        return cls(match["path"], match["label"], delimiter, decimal, missing)
+        return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""))
 
 
 def is_table(name: str) -> bool:
@@ -113,11 +117,13 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     Numbers are standardized, and missing and infinite ones set to the mean, both by the training split. Texts of at
     most 50 categories, of which missing is one, become one column for each category; other texts and constant columns
     are left out. A label that is text, or has at most 20 different whole numbers, makes a classification, any other
-    number a regression.
+    number a regression. Columns ``pixel0``, ``pixel1``, ... are read as images. A column of sentences that is alone
+    beside the label is read as text.
 
     Args:
         name: File and label column, as in ``"./my.csv:species"``, with options between them: ``:delimiter=;`` and
-            ``:decimal=,`` (both are found out by default), and ``:missing=NA|-999``, the words for missing values.
+            ``:decimal=,`` (both are found out by default), ``:missing=NA|-999``, the words for missing values, and
+            ``:text=review``, the column of texts to use alone.
         seed: Seed of the validation split.
 
     Returns:
@@ -136,15 +142,45 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
         ((18, 3), ('no', 'yes'), ['size: number', 'kind: category of 2 kinds', 'good: label, 2 classes'])
     """
     reference = TableReference.parse(name)
-    path, label, words = reference.path, reference.label, reference.missing
+    path, label = reference.path, reference.label
+    if not path.lower().endswith(".parquet"):
+        header = read_header(Path(path))
+        if label in header and are_pixels([column for column in header if column != label]):
+            return _load_pixel_table(name, reference, header, seed)
     table = _read(reference)
     comma = reference.decimal == "," or (not reference.decimal and table.delimiter != ",")
     if label not in table.names:
         raise UsageError(f"{path} has no column {label!r} for the label. Its columns: {', '.join(table.names)}.")
+    features = [column for column in table.names if column != label]
+    text = reference.text or (features[0] if len(features) == 1 and is_text_column(table.column(features[0])) else "")
+    if text:
+        return load_text_column(name, reference, table, text, seed)
     y, classes = _encode_targets(table.column(label), reference, comma)
     strata = y if classes else np.zeros(len(y), np.int64)
     held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
-    rows = split_rows(strata, held_out[0], held_out[1], seed)
+    return build_table(name, reference, table, split_rows(strata, held_out[0], held_out[1], seed))
+
+
+def build_table(
+    name: str, reference: TableReference, table: TextTable, rows: SplitRows
+) -> tuple[Dataset, list[ColumnReport]]:
+    """Turn the columns of a table into numbers, by its training split.
+
+    Args:
+        name: Name of the data set.
+        reference: The label, and how numbers are written.
+        table: The table.
+        rows: Rows of each split.
+
+    Returns:
+        The data set, and a report of each column.
+
+    Raises:
+        UserError: If no feature is left, or a label is missing.
+    """
+    path, label, words = reference.path, reference.label, reference.missing
+    comma = reference.decimal == "," or (not reference.decimal and table.delimiter != ",")
+    y, classes = _encode_targets(table.column(label), reference, comma)
     columns, names, reports = [], [], []
     for column in table.names:
         if column == label:
@@ -168,6 +204,58 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
         split_fingerprint=fingerprint(*rows),
         feature_names=tuple(names),
     ), reports
+
+
+def _load_pixel_table(
+    name: str, reference: TableReference, header: list[str], seed: int
+) -> tuple[Dataset, list[ColumnReport]]:
+    x, labels = read_pixels(Path(reference.path), header, reference.label)
+    y, classes = _encode_targets(tuple(labels.tolist()), reference, comma=False)
+    held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
+    rows = split_rows(y if classes else np.zeros(len(y), np.int64), held_out[0], held_out[1], seed)
+    train, validation, test = (Split(x[chosen], y[chosen]) for chosen in rows)
+    task = "classification" if classes else "regression"
+    dataset = Dataset(
+        name, task, train, validation, test, class_names=classes, split_fingerprint=fingerprint(*rows)
+    )  # fmt: skip
+    shape = "×".join(map(str, x.shape[1:]))
+    return dataset, [
+        ColumnReport(f"{header[0] if header[0] != reference.label else header[1]}, ...", f"images, {shape}", 0),
+        ColumnReport(reference.label, f"label, {len(classes)} classes" if classes else "label, a number", 0),
+    ]
+
+
+def load_text_column(
+    name: str, reference: TableReference, table: TextTable, text: str, seed: int
+) -> tuple[Dataset, list[ColumnReport]]:
+    """Read a column of texts and its labels, split them, and encode the texts by words of the training split.
+
+    Raises:
+        UserError: If there is no such column, or a label is missing or a number.
+    """
+    from batchsel.data.builders.user_texts import build_texts
+
+    if text not in table.names or text == reference.label:
+        others = ", ".join(column for column in table.names if column != reference.label)
+        raise UsageError(f"{reference.path} has no column {text!r} for the texts. Its other columns: {others}.")
+    y, classes = _encode_targets(table.column(reference.label), reference, comma=False)
+    if not classes:
+        raise UserError(f"{reference.path}: the label {reference.label!r} of a text is a number. Expected classes.")
+    texts = np.array(table.column(text), object)
+    held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
+    rows = split_rows(y, held_out[0], held_out[1], seed)
+    dataset = build_texts(name, texts, y, classes, rows)
+    report = [
+        ColumnReport(column, "left out: beside a column of texts", 0)
+        for column in table.names
+        if column not in (text, reference.label)
+    ]
+    words, length = len(dataset.encoder.vocabulary) if dataset.encoder else 0, dataset.train.x.shape[1]  # type: ignore[union-attr]
+    return dataset, [
+        ColumnReport(text, f"text, {words:,} words, {length} of each text", sum(not one.strip() for one in texts)),
+        ColumnReport(reference.label, f"label, {len(classes)} classes", 0),
+        *report,
+    ]
 
 
 def _read(reference: TableReference) -> TextTable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchsel.data import Dataset
+from batchsel.data.encoding.vocabulary import FIRST_WORD, WordEncoder
 from batchsel.data.variants.corruption import corrupt_labels, make_imbalanced
 from batchsel.data.variants.subsample import subsample
 from batchsel.errors import UsageError
@@ -38,8 +39,11 @@ def build_model(spec: RunSpec, dataset: Dataset) -> Any:
     Args:
         spec: The settings.
         dataset: Gives the shapes of inputs and outputs, and the task.
+
+    Raises:
+        UserError: If a setting is wrong, or the model knows fewer words than the data have.
     """
-    return build_compiled(
+    model = build_compiled(
         spec.model,
         dataset.input_shape,
         dataset.outputs,
@@ -49,6 +53,21 @@ def build_model(spec: RunSpec, dataset: Dataset) -> Any:
         mixed_precision=spec.mixed_precision,
         label_smoothing=spec.label_smoothing,
     )
+    if isinstance(dataset.encoder, WordEncoder):
+        _check_vocabulary(spec.model, model, len(dataset.encoder.vocabulary) + FIRST_WORD)
+    return model
+
+
+def _check_vocabulary(text: str, model: Any, words: int) -> None:
+    """Refuse an embedding without room for all words, which would fail in training or read wrong rows."""
+    import keras
+
+    embeddings = [layer.input_dim for layer in model.layers if type(layer) is keras.layers.Embedding]
+    if embeddings and max(embeddings) < words:
+        raise UsageError(
+            f"model {text!r} knows {max(embeddings):,} words, and the data have {words:,}. Leave its vocabulary out, or"
+            f" give at least {words}."
+        )
 
 
 def build_trainer(spec: RunSpec, dataset: Dataset) -> Trainer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,13 +68,23 @@ def interrupted_run(folder: Path) -> UserError:
     )
 
 
-def checkpoint_notes(spec: RunSpec) -> dict[str, Any]:
-    """Return what a checkpoint says about its run, for `check_unchanged`.
+def checkpoint_notes(spec: RunSpec, measure: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a checkpoint says about its run, for `check_unchanged` and `noted_measure`.
 
     Args:
         spec: The settings of the run.
+        measure: Diagnostics that it makes.
     """
-    return {_NOTE: {"digest": spec.digest(), "settings": spec.values()}}
+    return {_NOTE: {"digest": spec.digest(), "settings": spec.values(), "measure": list(measure)}}
+
+
+def noted_measure(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the diagnostics of the run that a checkpoint is of; none in those of earlier versions.
+
+    Args:
+        meta: Metadata of the checkpoint.
+    """
+    return tuple(meta.get(_NOTE, {}).get("measure", ()))
 
 
 def noted_digest(meta: Mapping[str, Any]) -> str | None:

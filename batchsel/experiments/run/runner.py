@@ -28,6 +28,7 @@ from batchsel.experiments.run.run_folder import (
     hold_folder,
     interrupted_run,
     noted_digest,
+    noted_measure,
 )
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import load_arrays
@@ -108,9 +109,10 @@ def run(
     """
     run_cache = run_cache or context.run_cache()
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
-    diagnostics = Diagnostics(context.diagnostics, trainer, dataset, spec.budget, run_cache.probes(trainer))
     folder = context.folder or context.out / spec.identity()
-    trainer.notes = checkpoint_notes(spec)
+    measure = context.diagnostics or _measure_so_far(context, folder)
+    diagnostics = Diagnostics(measure, trainer, dataset, spec.budget, run_cache.probes(trainer))
+    trainer.notes = checkpoint_notes(spec, measure)
     with _open_folder(folder, spec, context, dataset, trainer):
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         snapshots = Snapshots(trainer, dataset, spec.budget)
@@ -131,6 +133,12 @@ def run(
             return known  # it had ended before: nothing was trained
         records.append(context.out, record)
         return record
+
+
+def _measure_so_far(context: RunContext, folder: Path) -> tuple[str, ...]:
+    """Return the diagnostics that a run that is resumed was started with."""
+    path = folder / CHECKPOINT
+    return noted_measure(checkpoint.read(path).meta) if context.resume and path.is_file() else ()
 
 
 def _find_recorded(out: Path, digest: str, evaluations: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -47,6 +47,7 @@ def find_card(name: str, folder: str | None = None, offline: bool = False) -> An
         sizes,
         class_names=dataset.class_names,
         source=fingerprint_by_name(name),
+        is_text=dataset.encoder is not None and dataset.task == "classification",
     )
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import gzip
 import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from batchsel import cards, data
 from batchsel.data.encoding.vocabulary import PADDING, UNKNOWN, WordEncoder, learn_word_encoder
+from batchsel.data.encoding.words import normalize
 from batchsel.errors import UserError
 
 WORDS = ["bad", "awful", "poor", "sad", "good", "great", "fine", "glad"]
@@ -134,3 +137,44 @@ def test_real_sample_loads():
     assert np.bincount(dataset.test.y).tolist() == [177, 182]
     known = (dataset.test.x > UNKNOWN).sum() / (dataset.test.x > PADDING).sum()
     assert known > 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Мир, мир! Über ÜBER", "мир мир über über"),
+        ("work.I do; I&amp;you &quot;yes&quot; &#39;no&#39;", "work i do i you yes no"),
+        ("don't DON’T snake_case 3.5 a-b", "dont dont snake case 3 5 a b"),
+        ("我爱你。abc你", "我 爱 你 abc 你"),
+        ("こんにちは", "こ ん に ち は"),
+        ("สวัสดี", "ส วั ส ดี"),
+        ("हिन्दी भाषा", "हिन्दी भाषा"),
+        ("한국어 문장", "한국어 문장"),
+        ("Cafe\u0301 CAF\u00c9", "café café"),
+        ("  \t\n ", ""),
+        ("👍 good 👍🏽", "good"),
+    ],
+)
+def test_words_of_all_scripts(text, words):
+    assert normalize(text) == words
+
+
+def test_words_of_version_two_have_the_numbers_of_their_normal_form():
+    encoder = learn_word_encoder(["Мир и МИР", "Über, über: мир"], words=10, length=4, version=2)
+    assert encoder.vocabulary == ("мир", "über", "и")
+    assert encoder.encode(["ÜBER мир! Что?"]).tolist() == [[3, 2, 1, 0]]
+
+
+def test_one_long_text_takes_no_more_memory_than_its_length():
+    code = (
+        "import resource, numpy as np, tensorflow as tf\n"
+        "from batchsel.data.encoding.vocabulary import learn_word_encoder\n"
+        "learn_word_encoder(['a b'], 10, 5).encode(['a'])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "texts = [f'some words number {place % 50}' for place in range(20_000)] + ['word ' * 100_000]\n"
+        "encoded = learn_word_encoder(texts, 1000, 40).encode(texts)\n"
+        "assert encoded.shape == (20_001, 40)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300  # MB; arrays of fixed width took 40 GB

@@ -174,3 +174,44 @@ def test_run_on_a_user_table(table, tmp_path, monkeypatch, capfd):
     done = command("run", "--dataset", "my.csv", *settings)
     assert done.code == 2
     assert "which column of my.csv holds the label?" in done.err
+
+
+def test_a_column_for_each_pixel_makes_images(tmp_path):
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (40, 16))
+    lines = [",".join(map(str, [row % 2, *pixels[row]])) for row in range(40)]
+    header = ",".join(["label", *(f"pixel{place}" for place in range(16))])
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]) + "\n")
+    dataset, found = load_table(f"{tmp_path / 'a.csv'}:label")
+    assert dataset.input_shape == (4, 4, 1)
+    assert [column.text for column in found] == ["pixel0, ...: images, 4×4×1", "label: label, 2 classes"]
+    held = np.concatenate([part.x for part in dataset.splits.values()]).reshape(40, 16)
+    assert sorted(map(tuple, held)) == sorted(map(tuple, pixels))
+
+
+def reviews(count=40):
+    words = np.array(["good", "bad", "film", "a", "the", "not", "very"])
+    generator = np.random.default_rng(0)
+    return [" ".join(generator.choice(words, 6)) + f" number{place}" for place in range(count)]
+
+
+def test_sentences_beside_a_label_are_read_as_text(tmp_path):
+    lines = [f"{'yes' if place % 2 else 'no'},{place % 7},{text}" for place, text in enumerate(reviews())]
+    (tmp_path / "both.csv").write_text("good,stars,review\n" + "\n".join(lines) + "\n")
+    (tmp_path / "alone.csv").write_text(
+        "good,review\n"
+        + "\n".join(line.replace(",", "|", 1).split("|")[0] + "," + line.split(",")[2] for line in lines)
+        + "\n"
+    )
+    for name in ("alone.csv:good", "both.csv:text=review:good"):
+        dataset, found = load_table(f"{tmp_path}/{name}")
+        assert dataset.class_names == ("no", "yes")
+        assert dataset.train.x.shape == (24, 7)
+        assert found[0].text == f"review: text, {len(dataset.encoder.vocabulary)} words, 7 of each text"
+        held_out = {word for text in dataset.raw_inputs("test") for word in text.split() if word.startswith("number")}
+        assert not held_out & set(dataset.encoder.vocabulary)
+    assert found[-1].text == "stars: left out: beside a column of texts"
+    dataset, found = load_table(f"{tmp_path}/both.csv:good")
+    assert dataset.encoder is None
+    with pytest.raises(UsageError, match="no column 'words' for the texts"):
+        load_table(f"{tmp_path}/both.csv:text=words:good")
