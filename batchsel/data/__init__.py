@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from batchsel.core.filesystem.reading import shorten_path
 from batchsel.data.dataset import Dataset, Split, check_arrays
 from batchsel.data.download.fetch import DataFolder, data_folder
 from batchsel.data.loaders import find_loader
 from batchsel.data.sources import ArraySource, SequenceSource, Source, as_source, source_of
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.data.user.references import has_no_card, load_by_name
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError
 
 __all__ = [
     "ArraySource",
@@ -79,6 +80,8 @@ def _find_card(name: str) -> Any:
     """Return the card of a name: the one place where data know of cards, so that a name is enough in Python too."""
     from batchsel import cards
 
+    if not name or name.endswith(".py") or any(sign in name for sign in "/\\:"):
+        raise UsageError(f"there is no file or folder {shorten_path(name)!r}. Expected ./FILE.py:NAME, or other data.")
     return cards.load("datasets", name)
 
 

@@ -13,7 +13,7 @@ _WITH_MARKS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
 
 
 class _Characters(dict[int, str]):
-    """What each character becomes, looked up once."""
+    """Replacements of characters, each looked up once."""
 
     def __missing__(self, point: int) -> str:
         self[point] = _separated(point)

@@ -68,10 +68,10 @@ def fingerprint_by_name(name: str) -> str:
     else:
         path = name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name
         path = TableReference.parse(name).path if is_table(name) else path
-        if path.endswith(".py"):
-            return content_hash(Path(path))
         if not os.path.isfile(path):
             return ""
+        if path.endswith(".py"):
+            return content_hash(Path(path))
         with reading(path, "cannot be read", "Check the file."):
             digest.update(Path(path).read_bytes())
     return digest.hexdigest()[:16]

@@ -275,7 +275,7 @@ class _FittedImages:
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitems__(self, numbers: list[int]) -> list[tuple[np.ndarray, Any]]:
+    def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
         inputs, label = self._keys
         records = self._records.__getitems__(numbers)
-        return [(fit_image(record[inputs], self._shape), record[label]) for record in records]
+        return [{inputs: fit_image(record[inputs], self._shape), label: record[label]} for record in records]

@@ -169,8 +169,10 @@ def _are_plain(values: Collection[Any]) -> bool:
     """Return True for finite numbers of ordinary size; whole passes over them are faster than a test of each."""
     if not values or not set(map(type, values)) <= _PLAIN:
         return False
+    if not (min(values) > -_LARGEST and max(values) < _LARGEST):
+        return False
     total = sum(values)  # NaN wherever one of them is
-    return total == total and min(values) > -_LARGEST and max(values) < _LARGEST
+    return total == total
 
 
 class Evaluation(NamedTuple):

@@ -138,7 +138,7 @@ def run(
 def _measure_so_far(context: RunContext, folder: Path) -> tuple[str, ...]:
     """Return the diagnostics that a run that is resumed was started with."""
     path = folder / CHECKPOINT
-    return noted_measure(checkpoint.read(path).meta) if context.resume and path.is_file() else ()
+    return noted_measure(read_run(path).meta) if context.resume and path.is_file() else ()
 
 
 def _find_recorded(out: Path, digest: str, evaluations: list[dict[str, Any]]) -> dict[str, Any] | None:
