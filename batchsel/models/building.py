@@ -55,6 +55,30 @@ def build_compiled(
     return model
 
 
+def check_vocabulary(text: str, model: keras.Model, words: int) -> None:
+    """Refuse an embedding without room for all words, which would fail in training or read wrong rows.
+
+    Args:
+        text: The model in text form, for the message.
+        model: The model.
+        words: Number of word ids of the data.
+
+    Raises:
+        UsageError: If its largest embedding is smaller.
+
+    Example:
+        >>> check_vocabulary("lstm(vocabulary=20)", models.build("lstm(vocabulary=20)", (4,), 2), 30)
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: model 'lstm(vocabulary=20)' knows 20 words, and the data have 30. Leave ...
+    """
+    embeddings = [layer.input_dim for layer in model.layers if type(layer) is keras.layers.Embedding]
+    if embeddings and max(embeddings) < words:
+        raise UsageError(
+            f"model {text!r} knows {max(embeddings):,} words, and the data have {words:,}. Leave its vocabulary out, or"
+            f" give at least {words}."
+        )
+
+
 def build_initialized(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
     """Build a model and its variables.
 

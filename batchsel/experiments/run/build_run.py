@@ -10,7 +10,7 @@ from batchsel.data.variants.corruption import corrupt_labels, make_imbalanced
 from batchsel.data.variants.subsample import subsample
 from batchsel.errors import UsageError
 from batchsel.experiments.spec.run_spec import RunSpec
-from batchsel.models.building import build_compiled
+from batchsel.models.building import build_compiled, check_vocabulary
 from batchsel.schedules import is_constant
 from batchsel.training.trainer import Trainer
 
@@ -54,20 +54,8 @@ def build_model(spec: RunSpec, dataset: Dataset) -> Any:
         label_smoothing=spec.label_smoothing,
     )
     if isinstance(dataset.encoder, WordEncoder):
-        _check_vocabulary(spec.model, model, len(dataset.encoder.vocabulary) + FIRST_WORD)
+        check_vocabulary(spec.model, model, len(dataset.encoder.vocabulary) + FIRST_WORD)
     return model
-
-
-def _check_vocabulary(text: str, model: Any, words: int) -> None:
-    """Refuse an embedding without room for all words, which would fail in training or read wrong rows."""
-    import keras
-
-    embeddings = [layer.input_dim for layer in model.layers if type(layer) is keras.layers.Embedding]
-    if embeddings and max(embeddings) < words:
-        raise UsageError(
-            f"model {text!r} knows {max(embeddings):,} words, and the data have {words:,}. Leave its vocabulary out, or"
-            f" give at least {words}."
-        )
 
 
 def build_trainer(spec: RunSpec, dataset: Dataset) -> Trainer:
