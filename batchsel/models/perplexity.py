@@ -49,11 +49,13 @@ class Perplexity(keras.metrics.Mean):
             y_pred: ``float32[b, length, vocabulary]`` logits.
             sample_weight: ``float32[b]`` or ``float32[b, length]``, or None.
         """
-        losses, counts = self._lent or self._losses(y_true, y_pred)
-        losses, counts = (ops.cast(values, self.dtype) for values in (losses, counts))
+        known: Any = self._lent or self._losses(y_true, y_pred)
+        losses: Any = ops.cast(known[0], self.dtype)
+        counts: Any = ops.cast(known[1], self.dtype)
         if sample_weight is not None:
-            weights = ops.cast(sample_weight, self.dtype)
-            counts *= ops.reshape(weights, [*ops.shape(weights), *[1] * (len(losses.shape) - len(weights.shape))])
+            weights: Any = ops.cast(sample_weight, self.dtype)
+            shape: Any = ops.shape(weights)
+            counts *= ops.reshape(weights, [*shape, *[1] * (len(losses.shape) - len(weights.shape))])
         # A step that does not count may hold a loss that is not finite.
         super().update_state(ops.reshape(ops.where(counts > 0, losses, 0), [-1]), ops.reshape(counts, [-1]))
 
@@ -80,7 +82,7 @@ class Perplexity(keras.metrics.Mean):
         return {**super().get_config(), "ignore_class": self.ignore_class}
 
     def _losses(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        labels = ops.cast(y_true, "int32")
+        labels: Any = ops.cast(y_true, "int32")
         counts = labels >= 0
         if self.ignore_class is not None:
             counts &= labels != self.ignore_class

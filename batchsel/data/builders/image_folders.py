@@ -12,7 +12,7 @@ import numpy as np
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.decoded_images import decode_images
 from batchsel.data.builders.image_files import SUFFIXES, ImageFiles
-from batchsel.data.builders.image_layout import annotations
+from batchsel.data.builders.image_layout import annotation_file
 from batchsel.data.dataset import Dataset, load_if_small
 from batchsel.data.sources import Subset
 from batchsel.data.splits import SplitRows, assign_rows
@@ -112,8 +112,8 @@ def list_images(shards: Path | Sequence[Path], folders: Sequence[str], allow_emp
     """
     shards = [shards] if isinstance(shards, Path) else list(shards)
     path = shards[0]
-    if len(shards) == 1 and annotations(path).is_file():
-        return _list_annotated(annotations(path), folders)
+    if len(shards) == 1 and annotation_file(path).is_file():
+        return _list_annotated(annotation_file(path), folders)
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(folders):

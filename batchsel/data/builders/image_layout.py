@@ -91,7 +91,7 @@ def list_class_folders(path: Path) -> list[str]:
         return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def annotations(path: Path) -> Path:
+def annotation_file(path: Path) -> Path:
     """Return the file that names the class of each image of a split, as in Tiny ImageNet; it need not exist."""
     return path / f"{path.name}_annotations.txt"
 
@@ -127,7 +127,7 @@ def _find_splits(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
         inside = list_class_folders(root / name)
         if match is None or not inside:
             others.append(name)
-        elif inside == [_INSIDE] and not annotations(root / name).is_file():
+        elif inside == [_INSIDE] and not annotation_file(root / name).is_file():
             others.append(f"{name} (without labels)")
         else:
             split = _NAMES[match["name"].lower()]
@@ -165,7 +165,7 @@ def _check_classes(splits: dict[str, list[Path]], classes: Sequence[str]) -> Non
         )
     for split, paths in splits.items():
         for path in paths:
-            if annotations(path).is_file():
+            if annotation_file(path).is_file():
                 continue
             unknown = sorted(set(list_class_folders(path)) - set(classes))
             if unknown:

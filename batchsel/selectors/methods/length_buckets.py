@@ -92,7 +92,7 @@ def sequence_lengths(x: tf.Tensor) -> tf.Tensor:
     from_start = tf.reduce_max(tf.where(real, tf.range(1, length + 1), 0), axis=1)
     from_end = tf.reduce_max(tf.where(real, length - tf.range(length), 0), axis=1)
     empty = from_start == 0
-    at_start = tf.reduce_all(real[:, -1] | empty) & tf.reduce_any(~real[:, 0] & ~empty)
+    at_start = tf.reduce_all(real[:, -1] | empty) & tf.reduce_any(tf.logical_not(real[:, 0] | empty))
     return tf.where(at_start, from_end, from_start)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -98,8 +99,11 @@ class BudgetWindow(NamedTuple):
             steps: Steps of an epoch; 0 if an epoch is no number of steps.
         """
         origin = start if origin is None else origin
-        numbers = [tf.constant(number, tf.int64) for number in (start, budget, size, origin, plans, first_step, steps)]
-        return cls(*numbers[:5], tf.constant(by_plan), *numbers[5:])
+        number = functools.partial(tf.constant, dtype=tf.int64)
+        return cls(
+            number(start), number(budget), number(size), number(origin), number(plans), tf.constant(by_plan),
+            number(first_step), number(steps),
+        )  # fmt: skip
 
 
 class LoopState(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from batchsel.core.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
@@ -103,7 +104,7 @@ class TrainStep:
                 known = tf.stop_gradient(rows.scatter(losses, whole))
                 weights *= rows.pick(tf.stop_gradient(loss_weights(known, whole.valid)), whole)
             # The mean that Keras takes is over all rows, of which some may only fill up the batch.
-            real = valid * (weights.shape[0] / count) if rows.padded else None
+            real = valid * (static_size(weights, 0) / count) if rows.padded else None
             weights = weights if real is None else weights * real
             loss = objective.total(batch.y, outputs, batch.sample_weight, weights, mixture)
             extra = tf.cast(objective.regularization_loss(), loss.dtype)

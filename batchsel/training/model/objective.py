@@ -270,8 +270,8 @@ class Objective:
             y: Targets as passed by the user.
         """
         container = keras_private.get_compiled_loss(self._model)
-        recorders = [_TargetRecorder() for _ in self.output_losses]
-        ignored = [_ValueRecorder() for _ in recorders]
+        recorders: list[Any] = [_TargetRecorder() for _ in self.output_losses]
+        ignored: list[Any] = [_ValueRecorder() for _ in recorders]
         keras_private.copy_compiled_loss(container, recorders, ignored)(y, self._structure)
         return [recorder.target for recorder in recorders]
 

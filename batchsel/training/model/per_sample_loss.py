@@ -86,7 +86,7 @@ class ReducedLoss(keras.losses.Loss):
         self.factors: tf.Tensor | None = None
         """``float32[b]``, or None for ones."""
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the loss as the wrapped loss returns it.
 
         Args:
@@ -151,7 +151,7 @@ def match_rank(weight: tf.Tensor, rank: int) -> tf.Tensor:
     while weight.shape.rank > max(rank, 1) and weight.shape[-1] == 1:
         weight = tf.squeeze(weight, axis=-1)
     while weight.shape.rank < rank:
-        weight = weight[..., None]
+        weight = tf.expand_dims(weight, -1)
     return weight
 
 
@@ -162,7 +162,7 @@ def _combine_masks(first: tf.Tensor | None, second: tf.Tensor | None, values: tf
     return None if not masks else masks[0] if len(masks) == 1 else masks[0] & masks[1]
 
 
-def _mean_over_steps(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+def _mean_over_steps(values: tf.Tensor, weights: Any) -> tf.Tensor:
     axes = list(range(1, values.shape.rank))
     if weights is None:
         return tf.reduce_mean(values, axis=axes)

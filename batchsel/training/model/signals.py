@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.training.model.objective import Objective, loss_kind
 
@@ -117,7 +118,9 @@ class Signals:
 
 
 def _flatten(rows: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(tf.cast(rows, tf.float32), [-1, math.prod(rows.shape[1:])])
+    return tf.reshape(
+        tf.cast(rows, tf.float32), [-1, math.prod(static_size(rows, axis) for axis in range(1, rows.shape.rank))]
+    )
 
 
 def _probabilities(loss: keras.losses.Loss, y: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
