@@ -204,14 +204,17 @@ class LoopBase:
             visits=loop_state.visits,
         )
 
-    def slice_at_cursor(self, rows: tf.Tensor, loop_state: LoopState) -> tf.Tensor:
+    def slice_at_cursor(self, rows: tf.Tensor, loop_state: LoopState, in_branch: bool = False) -> tf.Tensor:
         """Return the rows of a plan that belong to the next batch or pool.
 
         Args:
             rows: ``[m]``, indices or weights of the plan.
             loop_state: The state.
+            in_branch: Whether this is in a branch of `tf.cond`, where XLA takes the start of a slice for a constant
+                and compiles the whole loop again for each value.
         """
-        return tf.slice(rows, [loop_state.cursor * self.width], [self.width])
+        start = loop_state.cursor * self.width
+        return tf.gather(rows, start + tf.range(self.width)) if in_branch else tf.slice(rows, [start], [self.width])
 
     def _next_is_full(self, loop_state: LoopState) -> tf.Tensor:
         """Return ``bool[]``, whether the next batch of the plan has no rows that only fill it up."""

@@ -67,8 +67,9 @@ class TrainLoop(LoopBase):
 
     def advance(self, loop_state: LoopState, gather: Gather, context: Context, rows: Rows = PADDED_ROWS) -> LoopState:
         """Train on the batch at the cursor of the plan, on one chosen from it if it is a pool, or only score it."""
-        indices = self.slice_at_cursor(loop_state.plan.indices, loop_state)
-        weights = self.slice_at_cursor(loop_state.plan.weights, loop_state)
+        in_branch = self.splits and rows is self.short_rows
+        indices = self.slice_at_cursor(loop_state.plan.indices, loop_state, in_branch)
+        weights = self.slice_at_cursor(loop_state.plan.weights, loop_state, in_branch)
         batch = Batch(indices, weights, *gather(indices, loop_state))
         if not self.selector.scores_excluded:
             return self._train(loop_state, batch, context, rows)
