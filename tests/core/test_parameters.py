@@ -252,7 +252,7 @@ def test_what_the_checks_accept_can_be_planned(name):
         width, steps = selector.pool_size(B) or B, selector.steps_per_plan(N, B)
         if steps * width > 2**20:
             continue
-        assert int(check_plan(selector.plan(state, context), N, steps, width)) == 0, part
+        assert int(check_plan(selector.plan(state, context), N, steps, width, selector.scores_excluded)) == 0, part
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES.built_in_entries))
