@@ -59,7 +59,10 @@ def test_a_changed_field_is_reported_on_or_left_out_by_its_name(name, tmp_path, 
     assert len(found.runs) + len(found.failures) + len(found.problems) == len(lines)
     assert len(found.problems) > len(lines) / 4
     for item in found.problems:
-        path, _ = lines[item.line - 1]
+        path, record = lines[item.line - 1]
+        if "\\ud800" in json.dumps(record):  # half of a character: no field can be trusted
+            assert item.description.startswith("damaged or half written")
+            continue
         assert f"{records.FILE}, line {item.line}: its {path[0]}" in str(item) or item.description.startswith("its ")
     assert records.read(tmp_path).problems == found.problems
     for runs in (found.runs[:DRAWN], *(found.runs[place : place + 40] for place in range(0, len(found.runs), 40))):
