@@ -192,6 +192,23 @@ def check_arrays(x: np.ndarray, y: np.ndarray, *, where: str, classes: int | Non
         _check_labels(y, where, classes)
 
 
+def split_arrays(x: np.ndarray, y: np.ndarray, rows: SplitRows) -> tuple[Split, Split, Split]:
+    """Return the samples of each split, in the order in which `Dataset` takes them.
+
+    Args:
+        x: ``[n, ...]`` inputs.
+        y: ``[n]`` targets.
+        rows: Rows of each split.
+
+    Example:
+        >>> rows = SplitRows(np.array([0, 2]), np.array([1]), np.array([3]))
+        >>> split_arrays(np.arange(4), np.arange(4) * 2, rows)[2].y.tolist()
+        [6]
+    """
+    train, validation, test = (Split(x[chosen], y[chosen]) for chosen in rows)
+    return train, validation, test
+
+
 def load_if_small(source: Source, rows: np.ndarray) -> Split | Source:
     """Load samples with class numbers into memory, unless they are larger than `MEMORY_LIMIT`.
 

@@ -15,6 +15,12 @@ import numpy as np
 
 from batchsel.errors import UserError
 
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("valid", "val", "validation"),
+    "test": ("test", "testing"),
+}
+"""Names that people give to folders and files of each split."""
 _TEST_STREAM = 1
 _VALIDATION_STREAM = 2
 

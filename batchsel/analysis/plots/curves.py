@@ -37,20 +37,52 @@ def learning_curves(records: Sequence[RunRecord], metric: str, axes: Sequence[st
         axes: Names from `AXES`.
     """
     points = min(len(record.evaluations) for record in records)
-    bounds = estimates.share_bounds(metric)
     values = [[point.values[metric] for point in record.evaluations[:points]] for record in records]
+    curve = mean_curve(values, [], metric)
+    return {axis: curve._replace(x=median_positions(records, points, axis)) for axis in axes}
+
+
+def mean_curve(values: Sequence[Sequence[float | None]], x: list[float], metric: str) -> LearningCurve:
+    """Return mean and 95 % interval of a metric at each point.
+
+    Args:
+        values: One row for each run, all of the same length; None where a run has no value.
+        x: The place of each point.
+        metric: Name of the metric.
+    """
+    bounds = estimates.share_bounds(metric)
     means = [estimates.mean(column, *bounds) for column in np.array(values, float).T]
-    curve = LearningCurve(
-        [],
+    return LearningCurve(
+        x,
         [item.value for item in means],
         [item.value if item.low is None else item.low for item in means],
         [item.value if item.high is None else item.high for item in means],
-        len(records),
+        len(values),
     )
-    return {axis: curve._replace(x=_median_positions(records, points, axis)) for axis in axes}
 
 
-def _median_positions(records: Sequence[RunRecord], points: int, axis: str) -> list[float]:
+def draw_curve(axes: Any, curve: LearningCurve, name: str, palette: Palette) -> None:
+    """Draw the curve of an arm, with its interval as a band.
+
+    Args:
+        axes: Axes to draw on.
+        curve: The curve.
+        name: Name of the arm.
+        palette: Colors.
+    """
+    color = palette.color(name)
+    axes.plot(curve.x, curve.mean, palette.line(name), color=color, label=f"{name} (n = {curve.n})")
+    axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
+
+
+def median_positions(records: Sequence[RunRecord], points: int, axis: str) -> list[float]:
+    """Return where the first evaluations of runs lie on an axis, the median over the runs.
+
+    Args:
+        records: Records of runs of one data set.
+        points: Number of evaluations.
+        axis: Name from `AXES`.
+    """
     name, unit = ("samples", records[0].sizes.train) if axis == "passes" else (axis, 1)
     position = operator.attrgetter(name)
     positions = [list(map(position, record.evaluations[:points])) for record in records]
@@ -77,9 +109,7 @@ def draw_learning_curves(
     found = {name: learning_curves(records, goal.metric, axis_names) for name, records in arms.items()}
     for ax, axis in zip(axes.flat, axis_names, strict=True):
         for name, curves in found.items():
-            curve, color = curves[axis], palette.color(name)
-            ax.plot(curve.x, curve.mean, palette.line(name), color=color, label=f"{name} (n = {curve.n})")
-            ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
+            draw_curve(ax, curves[axis], name, palette)
         ax.axhline(goal.threshold, color=GRAY, linewidth=0.8, linestyle="--")
         ax.set_xlabel(AXES[axis], fontsize=9)
     first = axes.flat[0]

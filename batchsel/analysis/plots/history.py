@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from batchsel.analysis.plots.curves import AXES, LearningCurve, draw_curve, mean_curve, median_positions
 from batchsel.analysis.plots.style import Palette, figure, legend_below
-from batchsel.analysis.stats import estimates
 from batchsel.core.target import Target
 from batchsel.experiments.run.run_record import RunRecord
 
@@ -43,25 +41,20 @@ def _draw(arms: Arms, palette: Palette, metrics: Sequence[str]) -> Any:
     for row, metric in zip(axes, known, strict=True):
         for ax, part in zip(row, ("training", "validation"), strict=True):
             for name, runs in arms.items():
-                _draw_mean(ax, runs, part, metric, palette.color(name), palette.line(name), f"{name} (n = {len(runs)})")
+                draw_curve(ax, _mean_curve(runs, part, metric), name, palette)
             ax.set_title(f"{part} {metric}", fontsize=10)
         row[0].set_ylabel(metric, fontsize=9)
     for ax in axes[-1]:
-        ax.set_xlabel("passes (samples / n)", fontsize=9)
+        ax.set_xlabel(AXES["passes"], fontsize=9)
     legend_below(fig, axes.flat[0])
     return fig
 
 
-def _draw_mean(ax: Any, runs: Sequence[RunRecord], part: str, metric: str, color: str, line: str, label: str) -> None:
+def _mean_curve(runs: Sequence[RunRecord], part: str, metric: str) -> LearningCurve:
     points = min(min(len(run.evaluations), len(run.history[metric])) for run in runs)
+    values: list[list[float | None]]
     if part == "training":
-        values = [run.history[metric][:points] for run in runs]
+        values = [list(run.history[metric][:points]) for run in runs]
     else:
         values = [[point.values.get(metric) for point in run.evaluations[:points]] for run in runs]
-    samples = [[point.samples / run.sizes.train for point in run.evaluations[:points]] for run in runs]
-    means = [estimates.mean(column, *estimates.share_bounds(metric)) for column in np.array(values, float).T]
-    x = np.median(np.array(samples, float), axis=0)
-    low = [item.value if item.low is None else item.low for item in means]
-    high = [item.value if item.high is None else item.high for item in means]
-    ax.plot(x, [item.value for item in means], line, color=color, label=label)
-    ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    return mean_curve(values, median_positions(runs, points, "passes"), metric)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchsel.analysis.report.tables import rows_as_csv
 from batchsel.core.target import Target
 from batchsel.errors import UsageError, UserError, show
 from batchsel.experiments.run.run_record import RunRecord
@@ -63,13 +62,7 @@ def as_csv(runs: Sequence[RunRecord]) -> str:
     Args:
         runs: Records of runs.
     """
-    rows = list(evaluation_rows(runs))
-    text = io.StringIO()
-    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["dataset"]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return rows_as_csv(list(evaluation_rows(runs)))
 
 
 def evaluation_rows(runs: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:

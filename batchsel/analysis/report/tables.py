@@ -84,6 +84,19 @@ def as_csv(
     rows = [_estimate_row(study, item) for study in studies for item in study.findings] + rows
     rows += [_run_row(run) for run in singles]
     rows += [_final_row(item) for item in finals]
+    return rows_as_csv(rows)
+
+
+def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    r"""Return rows as CSV, with every column that one of them has.
+
+    Args:
+        rows: Values by the name of the column.
+
+    Example:
+        >>> rows_as_csv([{"arm": "a"}, {"arm": "b", "p": 0.5}])
+        'arm,p\na,\nb,0.5\n'
+    """
     text = io.StringIO()
     columns = list(dict.fromkeys(name for row in rows for name in row)) or ["dataset"]
     writer = csv.DictWriter(text, columns, lineterminator="\n")

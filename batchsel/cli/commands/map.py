@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchsel.cli.support.output import FIGURE, OutputFile, check_distinct_outputs, print_written, save_figure
+from batchsel.cli.support.output import FIGURE, OutputFile, check_distinct_outputs, print_beside, save_figure
 from batchsel.cli.support.run_settings import require_dataset, setting_options
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def dataset_map(
     spec = resolve({**target, **settings, "selector": "mapping"}, {}, card)
     check_names(spec)
     import_tensorflow()
-    from batchsel.core.filesystem.atomic_write import is_stream
     from batchsel.data.storage.progress import download_progress
     from batchsel.experiments.inspect.dataset_map import draw_map, write_csv
     from batchsel.experiments.run.run_cache import RunCache
@@ -71,10 +70,10 @@ def dataset_map(
     run_cache = RunCache(data_dir, offline, download_progress)
     found = draw_map(spec, run_cache, models)
     write_csv(out, found)
-    click.echo(f"map: {out}, {len(found.label):,} samples", err=is_stream(out))
+    print_beside(f"map: {out}, {len(found.label):,} samples", out)
     if plot:
         _plot(plot, found, run_cache.dataset(spec))
-        print_written("figure", plot)
+        print_beside(f"figure: {plot}", plot)
 
 
 def _plot(path: Path, found: DatasetMap, dataset: Dataset) -> None:

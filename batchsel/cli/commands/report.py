@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +12,8 @@ from batchsel.cli.support.output import (
     FIGURE,
     OutputFile,
     check_distinct_outputs,
+    print_beside,
     print_notes,
-    print_written,
     save_figure,
 )
 from batchsel.errors import UsageError, UserError, shorten, unknown_name
@@ -66,11 +67,10 @@ def report(
     from batchsel.analysis.report.html_report import render_report
     from batchsel.analysis.report.results import compute_results
     from batchsel.analysis.report.tables import as_csv, as_values
-    from batchsel.core.filesystem.atomic_write import is_stream
 
     first = Path(runs[0])
     target = out or (first if first.is_dir() else first.parent) / "report.html"
-    _check_outputs(runs, {"--out": target, "--csv": csv, "--json": json_file, "--history": history})
+    _check_outputs(runs, target, {"--csv": csv, "--json": json_file, "--history": history})
     found = _read_records(runs, allow_failures_only=True)
     records, failed = _add_targets(targets, found.runs), found.failures
     results = compute_results(records, failed)
@@ -81,7 +81,7 @@ def report(
         _write(history, evaluation_table.as_csv(records))
     if json_file:
         _write(json_file, json.dumps(as_values(*results), indent=1) + "\n")
-    click.echo(f"report: {target}", err=any(path and is_stream(path) for path in (target, csv, json_file, history)))
+    print_beside(f"report: {target}", target, csv, json_file, history)
 
 
 @click.command(
@@ -112,7 +112,7 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     target = out or Path(f"{name}.png")
-    _check_outputs(runs, {"--out": target})
+    _check_outputs(runs, target, {})
     found = _read_records(runs)
     compared, singles = split_runs(_select_dataset(found.runs, dataset))
     compared, failed = split_groups(compared, found.failures)
@@ -129,17 +129,16 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     if made is None:
         raise UserError(f"these records contain nothing to plot as {name!r}. Choose another --figure.")
     save_figure(made, target)
-    print_written("figure", target)
+    print_beside(f"figure: {target}", target)
 
 
-def _check_outputs(runs: tuple[str, ...], outputs: dict[str, Path | None]) -> None:
+def _check_outputs(runs: tuple[str, ...], target: Path, others: Mapping[str, Path | None]) -> None:
     from batchsel.core.filesystem.atomic_write import check_output
     from batchsel.experiments.run.records import FILE
 
     read = [path / FILE if path.is_dir() else path for path in map(Path, runs)]
-    check_distinct_outputs(outputs, read)
-    for path in filter(None, outputs.values()):
-        check_output(path)
+    check_distinct_outputs({"--out": target, **others}, read)
+    check_output(target)  # the others have no default, so that their options have checked them
 
 
 def _read_records(runs: tuple[str, ...], allow_failures_only: bool = False) -> Found:

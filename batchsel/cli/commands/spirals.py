@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from batchsel.cli.support.output import OutputFile, check_distinct_outputs, save_figure
-from batchsel.core.filesystem.atomic_write import atomic_write, is_stream
+from batchsel.cli.support.output import OutputFile, check_distinct_outputs, print_beside, save_figure
+from batchsel.core.filesystem.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,11 +48,11 @@ def spirals(difficulty: bool, out: Path | None, plot: Path | None, **numbers: An
         _write_csv(sys.stdout.buffer, **columns)
     if out is not None:
         _write_table(out, columns)
-        click.echo(f"{out}: {len(x)} points on {arms} arms", err=is_stream(out))
+        print_beside(f"{out}: {len(x)} points on {arms} arms", out)
     if plot is not None:
         title = "{arms} arms, {turns:g} turns, noise {noise:g}, n = {samples}, seed {seed}".format(**numbers)
         _plot(plot, columns, title)
-        click.echo(f"{plot}: {title}", err=is_stream(plot))
+        print_beside(f"{plot}: {title}", plot)
 
 
 def _write_table(path: Path, columns: dict[str, Any]) -> None:

@@ -147,11 +147,16 @@ def check_distinct_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[
         taken[place] = f"what {option} writes"
 
 
-def print_written(label: str, path: Path) -> None:
-    """Print the path of a file that was written; on standard error if standard output holds its content."""
+def print_beside(text: str, *outputs: Path | None) -> None:
+    """Print a line on outputs that were written; on standard error if one is a stream, which holds its content.
+
+    Args:
+        text: The line.
+        outputs: The files; None for one that was not asked for.
+    """
     from batchsel.core.filesystem.atomic_write import is_stream
 
-    click.echo(f"{label}: {path}", err=is_stream(path))
+    click.echo(text, err=any(path is not None and is_stream(path) for path in outputs))
 
 
 def save_figure(figure: Any, path: Path) -> None:

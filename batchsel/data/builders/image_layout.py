@@ -11,15 +11,13 @@ from typing import NamedTuple
 
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.image_files import SUFFIXES
+from batchsel.data.splits import SPLIT_NAMES
 from batchsel.errors import UserError, shorten
 
-_NAMES = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+_SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 # ImageNet-100 is spread as train.X1 to train.X4 and val.X; others have train_0, train-00001-of-00004.
 _SHARD = r"[._-]?(?:x|part|shard)?[._-]?\d*(?:-of-\d+)?"
-_SPLIT = re.compile(rf"(?P<name>{'|'.join(_NAMES)})(?P<shard>{_SHARD})", re.IGNORECASE)
+_SPLIT = re.compile(rf"(?P<name>{'|'.join(_SPLITS)})(?P<shard>{_SHARD})", re.IGNORECASE)
 _CLASS_NAMES = "Labels.json"
 _INSIDE = "images"
 """Name of the one folder that a class folder may hold in place of images, as in Tiny ImageNet."""
@@ -130,7 +128,7 @@ def _find_splits(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
         elif inside == [_INSIDE] and not annotation_file(root / name).is_file():
             others.append(f"{name} (without labels)")
         else:
-            split = _NAMES[match["name"].lower()]
+            split = _SPLITS[match["name"].lower()]
             found.setdefault(split, []).append(root / name)
             if not match["shard"]:
                 whole.setdefault(split, []).append(name)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.data.dataset import Dataset, Split, check_arrays
+from batchsel.data.dataset import Dataset, check_arrays, split_arrays
 from batchsel.data.splits import fingerprint, split_rows
 from batchsel.data.storage.hashing import check_content
 from batchsel.errors import UserError
@@ -54,13 +54,10 @@ def build_table_dataset(
     center, spread = (0.0, scale) if scale else mean_and_deviation(x[rows.train])
     scaled = ((x - center) / spread).astype(np.float32)
     y = y.astype(np.int32 if classification else np.float32)
-    train, validation, test = (Split(scaled[chosen], y[chosen]) for chosen in rows)
     return Dataset(
         card.name,
         card.task,
-        train,
-        validation,
-        test,
+        *split_arrays(scaled, y, rows),
         class_names=card.class_names,
         split_fingerprint=fingerprint(*rows),
         feature_names=tuple(names),

@@ -13,16 +13,15 @@ import numpy as np
 
 from batchsel.core.filesystem.reading import reading, shorten_path
 from batchsel.data.builders.user_texts import build_texts, is_text_column
-from batchsel.data.dataset import Dataset, Split
+from batchsel.data.dataset import Dataset, split_arrays
 from batchsel.data.encoding.vocabulary import WordEncoder
 from batchsel.data.formats.delimited import TextTable, read_delimited
 from batchsel.data.formats.npz import read_npz
 from batchsel.data.formats.pixel_table import are_pixels, read_header, read_pixels
-from batchsel.data.splits import SplitRows, carve_rows, draw_test_rows, fingerprint
-from batchsel.data.user.table import TableReference, build_table
+from batchsel.data.splits import SPLIT_NAMES, SplitRows, carve_rows, draw_test_rows, fingerprint
+from batchsel.data.user.table import TableReference, build_table, encode_targets
 from batchsel.errors import UsageError, UserError, shorten
 
-_NAMES = {"train": ("train", "training"), "validation": ("valid", "val", "validation"), "test": ("test", "testing")}
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _LABELS = ("label", "class", "target", "y")
 _HELD_OUT = {"validation": 0.1, "test": 0.2}
@@ -148,7 +147,7 @@ def _load_table(
         dataset = build_texts(name, np.array(table.column(features[0]), object), y, classes, rows)
     else:
         rows = _rows(counts, np.zeros(len(labels), np.int64), seed)
-        dataset, reports = build_table(name, reference, table, rows)
+        dataset, reports = build_table(name, reference, table, encode_targets(reference, table), rows)
         for report in reports:
             say(report.text)
     return dataclasses.replace(dataset, rows=_official(rows, counts))
@@ -161,7 +160,7 @@ def _find_files(path: Path) -> dict[str, Path | None]:
     with reading(path, "cannot be listed", "Check its permissions."):
         there = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_file()}
     found: dict[str, Path | None] = {}
-    for split, names in _NAMES.items():
+    for split, names in SPLIT_NAMES.items():
         files = [there[name + suffix] for name in names for suffix in _SUFFIXES if name + suffix in there]
         if len(files) > 1:
             raise UserError(f"{path} has {files[0].name} and {files[1].name} for one split. Remove one of them.")
@@ -185,7 +184,7 @@ def _load_pixels(
 def _load_npz(name: str, path: Path, seed: int, say: Callable[[str], None]) -> Dataset:
     with reading(path, "is not a whole npz file"), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         members = arrays.files
-    valid = next((word for word in _NAMES["validation"] if f"x_{word}" in members), None)
+    valid = next((word for word in SPLIT_NAMES["validation"] if f"x_{word}" in members), None)
     words = {"train": "train", **({"validation": valid} if valid else {}), "test": "test"}
     words = {split: word for split, word in words.items() if f"x_{word}" in members or split == "train"}
     wanted = [f"{axis}_{word}" for word in words.values() for axis in "xy"]
@@ -241,13 +240,10 @@ def _assemble(
     counts = {split: len(part.y) for split, part in parts.items()}
     x, y = (np.concatenate([part[axis] for part in parts.values()]) for axis in (0, 1))
     rows = _rows(counts, y if classes else np.zeros(len(y), np.int64), seed)
-    train, validation, test = (Split(x[chosen], y[chosen]) for chosen in rows)
     return Dataset(
         name,
         "classification" if classes else "regression",
-        train,
-        validation,
-        test,
+        *split_arrays(x, y, rows),
         class_names=classes,
         split_fingerprint=fingerprint(*rows),
         encoder=encoder,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from batchsel.data.builders.tables import mean_and_deviation
-from batchsel.data.builders.user_texts import is_text_column
-from batchsel.data.dataset import Dataset, Split
+from batchsel.data.builders.user_texts import build_texts, is_text_column
+from batchsel.data.dataset import Dataset, split_arrays
 from batchsel.data.formats.delimited import TextTable, read_delimited
 from batchsel.data.formats.number_text import MISSING, is_missing, parse_column
 from batchsel.data.formats.parquet import read_parquet
@@ -96,6 +96,17 @@ class TableReference(NamedTuple):
         missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
         return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""))
 
+    def has_comma(self, table: TextTable) -> bool:
+        """Return whether numbers of a table may have a decimal comma."""
+        return self.decimal == "," or (not self.decimal and table.delimiter != ",")
+
+
+class Targets(NamedTuple):
+    """Targets of a table: class numbers and the names of the classes, or values and no names."""
+
+    y: np.ndarray
+    classes: tuple[str, ...]
+
 
 def is_table(name: str) -> bool:
     """Return whether the name of a data set is that of a table with its label column.
@@ -148,21 +159,38 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
         if label in header and are_pixels([column for column in header if column != label]):
             return _load_pixel_table(name, reference, header, seed)
     table = _read(reference)
-    comma = reference.decimal == "," or (not reference.decimal and table.delimiter != ",")
     if label not in table.names:
         raise UsageError(f"{path} has no column {label!r} for the label. Its columns: {', '.join(table.names)}.")
     features = [column for column in table.names if column != label]
     text = reference.text or (features[0] if len(features) == 1 and is_text_column(table.column(features[0])) else "")
     if text:
-        return load_text_column(name, reference, table, text, seed)
-    y, classes = _encode_targets(table.column(label), reference, comma)
-    strata = y if classes else np.zeros(len(y), np.int64)
-    held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
-    return build_table(name, reference, table, split_rows(strata, held_out[0], held_out[1], seed))
+        return _load_text_column(name, reference, table, text, seed)
+    targets = encode_targets(reference, table)
+    return build_table(name, reference, table, targets, _draw_rows(targets, seed))
+
+
+def _draw_rows(targets: Targets, seed: int) -> SplitRows:
+    """Draw a fifth of the rows each for validation and test, stratified by class."""
+    n = len(targets.y)
+    validation, test = (max(1, round(share * n)) for share in (_VALIDATION_SHARE, _TEST_SHARE))
+    return split_rows(targets.y if targets.classes else np.zeros(n, np.int64), validation, test, seed)
+
+
+def encode_targets(reference: TableReference, table: TextTable) -> Targets:
+    """Return the targets of a table.
+
+    Args:
+        reference: The label, and how numbers are written.
+        table: The table.
+
+    Raises:
+        UserError: If a label is missing or infinite, or they make no classes.
+    """
+    return _encode_targets(table.column(reference.label), reference, reference.has_comma(table))
 
 
 def build_table(
-    name: str, reference: TableReference, table: TextTable, rows: SplitRows
+    name: str, reference: TableReference, table: TextTable, targets: Targets, rows: SplitRows
 ) -> tuple[Dataset, list[ColumnReport]]:
     """Turn the columns of a table into numbers, by its training split.
 
@@ -170,17 +198,17 @@ def build_table(
         name: Name of the data set.
         reference: The label, and how numbers are written.
         table: The table.
+        targets: Its targets.
         rows: Rows of each split.
 
     Returns:
         The data set, and a report of each column.
 
     Raises:
-        UserError: If no feature is left, or a label is missing.
+        UserError: If no feature is left.
     """
     path, label, words = reference.path, reference.label, reference.missing
-    comma = reference.decimal == "," or (not reference.decimal and table.delimiter != ",")
-    y, classes = _encode_targets(table.column(label), reference, comma)
+    comma, (y, classes) = reference.has_comma(table), targets
     columns, names, reports = [], [], []
     for column in table.names:
         if column == label:
@@ -193,13 +221,10 @@ def build_table(
     if not columns:
         raise UserError(f"{path}: no feature is left: {'; '.join(report.text for report in reports)}.")
     x = np.stack(columns, axis=1).astype(np.float32)
-    train, validation, test = (Split(x[chosen], y[chosen]) for chosen in rows)
     return Dataset(
         name,
         "classification" if classes else "regression",
-        train,
-        validation,
-        test,
+        *split_arrays(x, y, rows),
         class_names=classes,
         split_fingerprint=fingerprint(*rows),
         feature_names=tuple(names),
@@ -210,14 +235,11 @@ def _load_pixel_table(
     name: str, reference: TableReference, header: list[str], seed: int
 ) -> tuple[Dataset, list[ColumnReport]]:
     x, labels = read_pixels(Path(reference.path), header, reference.label)
-    y, classes = _encode_targets(tuple(labels.tolist()), reference, comma=False)
-    held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
-    rows = split_rows(y if classes else np.zeros(len(y), np.int64), held_out[0], held_out[1], seed)
-    train, validation, test = (Split(x[chosen], y[chosen]) for chosen in rows)
+    targets = _encode_targets(tuple(labels.tolist()), reference, comma=False)
+    y, classes = targets
+    rows = _draw_rows(targets, seed)
     task = "classification" if classes else "regression"
-    dataset = Dataset(
-        name, task, train, validation, test, class_names=classes, split_fingerprint=fingerprint(*rows)
-    )  # fmt: skip
+    dataset = Dataset(name, task, *split_arrays(x, y, rows), class_names=classes, split_fingerprint=fingerprint(*rows))
     shape = "×".join(map(str, x.shape[1:]))
     return dataset, [
         ColumnReport(f"{header[0] if header[0] != reference.label else header[1]}, ...", f"images, {shape}", 0),
@@ -225,7 +247,7 @@ def _load_pixel_table(
     ]
 
 
-def load_text_column(
+def _load_text_column(
     name: str, reference: TableReference, table: TextTable, text: str, seed: int
 ) -> tuple[Dataset, list[ColumnReport]]:
     """Read a column of texts and its labels, split them, and encode the texts by words of the training split.
@@ -233,18 +255,15 @@ def load_text_column(
     Raises:
         UserError: If there is no such column, or a label is missing or a number.
     """
-    from batchsel.data.builders.user_texts import build_texts
-
     if text not in table.names or text == reference.label:
         others = ", ".join(column for column in table.names if column != reference.label)
         raise UsageError(f"{reference.path} has no column {text!r} for the texts. Its other columns: {others}.")
-    y, classes = _encode_targets(table.column(reference.label), reference, comma=False)
+    targets = _encode_targets(table.column(reference.label), reference, comma=False)
+    y, classes = targets
     if not classes:
         raise UserError(f"{reference.path}: the label {reference.label!r} of a text is a number. Expected classes.")
     texts = np.array(table.column(text), object)
-    held_out = [max(1, round(share * len(y))) for share in (_VALIDATION_SHARE, _TEST_SHARE)]
-    rows = split_rows(y, held_out[0], held_out[1], seed)
-    dataset = build_texts(name, texts, y, classes, rows)
+    dataset = build_texts(name, texts, y, classes, _draw_rows(targets, seed))
     report = [
         ColumnReport(column, "left out: beside a column of texts", 0)
         for column in table.names
@@ -269,10 +288,7 @@ def _read(reference: TableReference) -> TextTable:
     return read_delimited(file, delimiter=reference.delimiter)
 
 
-def _encode_targets(
-    values: tuple[str, ...], reference: TableReference, comma: bool
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return class numbers and names, or values and no names."""
+def _encode_targets(values: tuple[str, ...], reference: TableReference, comma: bool) -> Targets:
     where = f"{reference.path}, column {reference.label}"
     missing = [row for row, value in enumerate(values) if is_missing(value, reference.missing)]
     if missing:
@@ -291,7 +307,7 @@ def _encode_targets(
         )
     numbers = None if parsed is None else parsed.values
     if numbers is not None and (len(set(numbers)) > _MAX_NUMERIC_CLASSES or (numbers != np.round(numbers)).any()):
-        return numbers.astype(np.float32), ()
+        return Targets(numbers.astype(np.float32), ())
     classes = (
         tuple(sorted(set(values)))
         if numbers is None
@@ -302,7 +318,7 @@ def _encode_targets(
     if numbers is None and len(classes) > len(values) // 2:
         raise UserError(f"{where}: {len(classes)} classes in {len(values)} rows; is this the column of the label?")
     number = {name: index for index, name in enumerate(classes)}
-    return np.array([number[value] for value in values], np.int32), classes
+    return Targets(np.array([number[value] for value in values], np.int32), classes)
 
 
 def _encode_feature(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.core.static_shapes import static_size
+from batchsel.selectors.ops.sampling import count_at_most
 
 _FEW = 512
 """So many numbers are grouped exactly in one round, which tries all cuts."""
@@ -142,18 +143,5 @@ def _closer(cuts: tf.Tensor, ordered: tf.Tensor, pieces: int, round_: tf.Tensor)
     numbers = tf.gather(ordered, tf.clip_by_value(cuts - 1, 0, n - 1))
     at_positions = tf.gather(ordered, tf.clip_by_value(around(cuts) - 1, 0, n - 1))
     values = tf.reshape(tf.concat([at_positions, around(numbers)], axis=0), [-1])
-    edges = tf.minimum(_count_at_most(ordered, values), cuts[-1])
+    edges = tf.minimum(count_at_most(ordered, values), cuts[-1])
     return tf.sort(tf.concat([edges, cuts], axis=0))
-
-
-def _count_at_most(ordered: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Count the sorted numbers that are at most each point, by bisection."""
-    n = static_size(ordered)
-    counts = tf.zeros(points.shape, tf.int32)
-    jump = 1 << (n.bit_length() - 1)
-    while jump:
-        further = counts + jump
-        reached = (further <= n) & (tf.gather(ordered, tf.minimum(further, n) - 1) <= points)
-        counts = tf.where(reached, further, counts)
-        jump //= 2
-    return counts

@@ -119,28 +119,40 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
     if rows * _FEW >= n:
         return tf.gather(order, _count_at_most_evenly(ends, start, spacing, rows))
     points = start + spacing * tf.range(rows, dtype=tf.int64)
-    return tf.gather(order, _count_at_most(ends, points))
+    return tf.gather(order, tf.minimum(count_at_most(ends, points), static_size(ends) - 1))
 
 
 def _count_at_most_evenly(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor, rows: int) -> tf.Tensor:
-    """Return `_count_at_most` of the points ``start + spacing j``, by counting the ends between two points."""
+    """Return `count_at_most` of the points ``start + spacing j``, below n, by counting the ends between two points."""
     passed = tf.maximum(ends - start + spacing - 1, 0) // spacing
     passed = tf.cast(tf.minimum(passed, rows), tf.int32)
     ended = tf.scatter_nd(passed[:, None], tf.ones(passed.shape, tf.int32), [rows + 1])
     return tf.minimum(tf.cumsum(ended)[:rows], static_size(ends) - 1)
 
 
-def _count_at_most(ends: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Count the sorted `ends` that are <= each point, by bisection (tf.searchsorted is slow in XLA)."""
-    n = static_size(ends)
+def count_at_most(ordered: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Count the numbers that are at most each point, by bisection (tf.searchsorted is slow in XLA).
+
+    Args:
+        ordered: ``[n]`` sorted numbers.
+        points: ``[k]``, of the same type.
+
+    Returns:
+        ``int32[k]`` in [0, n].
+
+    Example:
+        >>> count_at_most(tf.constant([1, 3, 3]), tf.constant([0, 3, 9])).numpy().tolist()
+        [0, 3, 3]
+    """
+    n = static_size(ordered)
     counts = tf.zeros(points.shape, tf.int32)
     jump = 1 << (n.bit_length() - 1)
     while jump:
         further = counts + jump
-        reached = (further <= n) & (tf.gather(ends, tf.minimum(further, n) - 1) <= points)
+        reached = (further <= n) & (tf.gather(ordered, tf.minimum(further, n) - 1) <= points)
         counts = tf.where(reached, further, counts)
         jump //= 2
-    return tf.minimum(counts, n - 1)
+    return counts
 
 
 def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:

@@ -10,13 +10,13 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fuzzing.harness import alarm
 from PIL import Image
 
 from batchsel import cards, data
@@ -114,26 +114,6 @@ def write_folder(folder):
         for number in range(20):
             Image.new("RGB", (8, 8), (value, number, 7)).save(folder / name / f"{number:02d}.png")
     return folder
-
-
-@contextmanager
-def alarm(seconds):
-    """End a test that waits for a pipe, with an exception that no reader takes for a damaged file."""
-    import signal
-
-    class Waited(BaseException):
-        pass
-
-    def raise_waited(*_):
-        raise Waited
-
-    old = signal.signal(signal.SIGALRM, raise_waited)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, old)
 
 
 @pytest.mark.parametrize("kind", ["bomb", "pipe", "device", "dangling link", "folder"])

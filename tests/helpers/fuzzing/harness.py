@@ -96,7 +96,7 @@ def try_case(target: Target, number: int, folder: Path) -> Outcome:
     refused, problem, start = False, "", time.monotonic()
     with _watching(folder) as found:
         try:
-            with _alarm(SECONDS), _quiet():
+            with alarm(SECONDS), _quiet():
                 target.read(made)
         except UserError as error:
             refused, problem = True, _check_message(error)
@@ -136,7 +136,13 @@ def limited_memory(amount: int = MEMORY) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alarm(seconds: int) -> Iterator[None]:
+def alarm(seconds: int) -> Iterator[None]:
+    """End a block that takes too long by `TooSlow`, which no reader takes for a damaged file.
+
+    Args:
+        seconds: Whole seconds.
+    """
+
     def raise_too_slow(*_: Any) -> None:
         raise TooSlow
 
