@@ -144,12 +144,16 @@ def _official(dataset: Dataset, split: str) -> _Samples:
     if all(isinstance(part, Split) for part in dataset.splits.values()):
         x, y = official_arrays(dataset, split)
         return _Samples([ArraySource(x, y)], np.arange(len(y)))
-    names = _names(dataset, split)
-    parts = [_as_source(dataset.splits[name]) for name in names]
-    order = np.arange(sum(map(len, parts)))
-    if dataset.rows is not None and split == "train":
-        order = np.argsort(np.concatenate([dataset.rows.train, dataset.rows.validation]))
-    return _Samples(parts, order)
+    parts = [_as_source(dataset.splits[name]) for name in _names(dataset, split)]
+    order = _order(dataset, split)
+    return _Samples(parts, np.arange(sum(map(len, parts))) if order is None else order)
+
+
+def _order(dataset: Dataset, split: str) -> np.ndarray | None:
+    """Return the order of an official split in its file, among the samples of the splits that it holds, if known."""
+    if dataset.rows is None or split != "train":
+        return None
+    return np.argsort(np.concatenate([dataset.rows.train, dataset.rows.validation]))
 
 
 def _as_source(part: Any) -> Any:
@@ -182,10 +186,8 @@ def official_arrays(dataset: Dataset, split: str, *, raw: bool = True) -> tuple[
     names = _names(dataset, split)
     y = np.concatenate([dataset.in_memory(name).y for name in names])
     x = np.concatenate([dataset.raw_inputs(name) if raw else dataset.in_memory(name).x for name in names])
-    if dataset.rows is None or split != "train":
-        return x, y
-    order = np.argsort(np.concatenate([dataset.rows.train, dataset.rows.validation]))
-    return x[order], y[order]
+    order = _order(dataset, split)
+    return (x, y) if order is None else (x[order], y[order])
 
 
 def _arrays(dataset: Dataset) -> dict[str, Any]:

@@ -92,10 +92,11 @@ def test_folders_and_missing_folders_are_refused_before_any_work(invoke, tmp_pat
     assert os.listdir(tmp_path) == ["folder.csv"]
 
 
-def test_a_map_does_not_replace_the_data_that_it_is_of(invoke, tmp_path):
+@pytest.mark.parametrize("ending", ["", ":y", ":delimiter=,:y"])
+def test_a_map_does_not_replace_the_data_that_it_is_of(invoke, tmp_path, ending):
     table = tmp_path / "mine.csv"
     table.write_text("a,y\n" + "1,x\n2,z\n" * 20)
-    run = invoke("map", "--dataset", table, "--out", table)
+    run = invoke("map", "--dataset", f"{table}{ending}", "--out", table)
     assert run.code == 2
     assert "would replace" in run.err
 

@@ -193,8 +193,9 @@ def convert_dataset(
     back: `batchsel run --dataset ./mnist_csv`.
     """
     from batchsel.data.convert import convert, output_paths
+    from batchsel.data.user.references import has_no_card
 
-    card = _find_card(name, data_dir, offline)
+    card = name if has_no_card(name) else _find_card(name, data_dir, offline)
     title = _plain_name(name)
     folder = out or Path(title if title == name else f"{title}_{form}")
     possible = output_paths(title, form, folder, ("train", "validation", "test"))
@@ -224,18 +225,17 @@ def _plain_name(name: str) -> str:
     return re.split(r"[.:]", Path(name).name)[0] or "data" if has_no_card(name) else name
 
 
-def _load(card: DatasetCard, data_dir: Path | None, offline: bool) -> Any:
+def _load(card: DatasetCard | str, data_dir: Path | None, offline: bool) -> Any:
     from batchsel import data
     from batchsel.data.storage.progress import download_progress
-    from batchsel.data.user.references import has_no_card
 
-    if "words" in card.options:  # a vocabulary is learned with TensorFlow, whose start is noisy
+    if (
+        not isinstance(card, str) and "words" in card.options
+    ):  # a vocabulary is learned with TensorFlow, whose start is noisy
         from batchsel.training.runtime.tf_import import import_tensorflow
 
         import_tensorflow()
-    return data.load(
-        card.name if has_no_card(card.name) else card, folder=data_dir, offline=offline, progress=download_progress
-    )
+    return data.load(card, folder=data_dir, offline=offline, progress=download_progress)
 
 
 def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:

@@ -53,12 +53,14 @@ def dataset_map(
     loss. Samples of least confidence are those whose label may be wrong.
     Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
+    from batchsel.data.user.references import source_paths
     from batchsel.experiments.spec.dataset_lookup import find_card
     from batchsel.experiments.spec.resolve import check_names, resolve
     from batchsel.training.runtime.tf_import import import_tensorflow
 
-    check_distinct_outputs({"--out": out, "--plot": plot}, [Path(str(settings.get("dataset")))])
-    card = find_card(require_dataset(settings.get("dataset")), data_dir, offline)
+    dataset = require_dataset(settings.get("dataset"))
+    check_distinct_outputs({"--out": out, "--plot": plot}, source_paths(dataset))
+    card = find_card(dataset, data_dir, offline)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
     spec = resolve({**target, **settings, "selector": "mapping"}, {}, card)
     check_names(spec)

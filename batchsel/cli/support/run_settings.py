@@ -101,6 +101,7 @@ def resolve_new_run(
     Raises:
         UserError: If a setting is wrong, or the data set is unknown.
     """
+    from batchsel.data.storage.progress import download_progress
     from batchsel.experiments.spec.dataset_lookup import find_card
     from batchsel.experiments.spec.resolve import resolve
 
@@ -113,8 +114,8 @@ def resolve_new_run(
         dataset = _add_label(dataset, label)
     if text:
         dataset = _add_text(dataset, text)
-    _report_user_data(dataset)
-    return resolve({**settings, "dataset": dataset}, stated, find_card(dataset, data_dir, offline))
+    card = find_card(dataset, data_dir, offline, download_progress, lambda line: click.echo(line, err=True))
+    return resolve({**settings, "dataset": dataset}, stated, card)
 
 
 def resolve_resumed_run(
@@ -160,21 +161,3 @@ def _add_text(dataset: str, text: str) -> str:
     if not is_table(dataset):
         raise UsageError(f"--text names a column of a table, and {dataset} is not one with a --label. Leave it out.")
     return f"{path}:text={text}:{label}"
-
-
-def _report_user_data(dataset: str) -> None:
-    """Print how a user's table or images are read."""
-    from batchsel.data.storage.progress import download_progress
-    from batchsel.data.user.image_folder import is_image_folder, load_image_folder
-    from batchsel.data.user.split_files import is_split_files, load_split_files
-    from batchsel.data.user.table import is_table, load_table
-
-    lines: list[str] = []
-    if is_split_files(dataset):
-        load_split_files(dataset, say=lambda line: click.echo(line, err=True))
-    elif is_table(dataset):
-        lines = [column.text for column in load_table(dataset)[1]]
-    elif is_image_folder(dataset):
-        lines = load_image_folder(dataset, progress=download_progress, say=lambda line: click.echo(line, err=True))[1]
-    for line in lines:
-        click.echo(line, err=True)

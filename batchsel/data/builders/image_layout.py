@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import reading
 from batchsel.data.builders.image_files import SUFFIXES
 from batchsel.data.splits import SPLIT_NAMES
@@ -85,8 +85,13 @@ def list_class_folders(path: Path) -> list[str]:
     """
     if not os.path.isdir(path):
         return []
-    with reading(path, "cannot be listed", "Check its permissions."):
-        return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    with reading(path, "cannot be listed", "Check its permissions."), os.scandir(path) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # Folders of classes hold many files, which the listing tells from folders; only links have to be followed.
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def annotation_file(path: Path) -> Path:
@@ -198,7 +203,7 @@ def _class_names(root: Path, classes: Sequence[str]) -> tuple[str, ...]:
     if not file.is_file():
         return tuple(classes)
     with reading(file, "is not JSON", "Repair or remove it: it names the class of each folder."):
-        stated = json.loads(file.read_text("utf-8"))
+        stated = parse_json(file.read_bytes())
     missing = [name for name in classes if not isinstance(stated, dict) or not isinstance(stated.get(name), str)]
     if missing:
         raise UserError(f"{file} does not name the classes {_listed(missing)}. Repair or remove it.")

@@ -76,7 +76,7 @@ def learn_word_encoder(texts: Sequence[str], words: int, length: int, version: i
     import tensorflow as tf
 
     layer = _layer(length, version, max_tokens=words)
-    blocks = (tf.constant(list(block)) for block in _blocks(texts, version))
+    blocks = (tf.constant(block) for block in _blocks(texts, version))
     layer.adapt(tf.data.Dataset.from_generator(lambda: blocks, output_signature=tf.TensorSpec([None], tf.string)))
     vocabulary = tuple(map(str, layer.get_vocabulary(include_special_tokens=False)))
     if not vocabulary:

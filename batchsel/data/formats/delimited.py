@@ -99,6 +99,29 @@ def read_delimited(
     return TextTable(names, tuple(zip(*rows, strict=True)), delimiter)
 
 
+class Header(NamedTuple):
+    """First line of a table."""
+
+    names: list[str]
+    """Names of the columns."""
+    delimiter: str
+
+
+def read_header(path: Path) -> Header:
+    """Read the first line of a table as `read_delimited` would.
+
+    Args:
+        path: The file, possibly compressed.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    with open_text(path, newline="") as file:
+        head = list(itertools.islice(file, 1 + _SNIFFED))
+    delimiter = _sniff(head) if head else ","
+    return Header(next(csv.reader(head, delimiter=delimiter), []), delimiter)
+
+
 def parse_numbers(values: tuple[str, ...], where: str) -> np.ndarray:
     """Parse texts as numbers.
 

@@ -85,7 +85,6 @@ def _read_json_lines(path: Path, keys: Sequence[str]) -> list[str]:
                 continue
             try:
                 document = "\n".join(parse_json(line)[key] for key in keys)
-                document.encode()  # fails for half of a surrogate pair, which is not text
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
                     f"{path}, line {number}: expected a JSON object with the texts {', '.join(keys)}"

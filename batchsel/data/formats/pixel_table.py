@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from batchsel.core.filesystem.reading import reading
-from batchsel.data.formats.text_files import open_text
+from batchsel.data.formats.delimited import Header
+from batchsel.data.formats.text_files import open_unpacked
 from batchsel.errors import UserError
 
 _PIXEL = re.compile(r"pixel_?\d+|\d+x\d+|px?_?\d+", re.IGNORECASE)
@@ -27,26 +27,12 @@ def are_pixels(columns: Sequence[str]) -> bool:
     return bool(columns) and all(map(_PIXEL.fullmatch, columns))
 
 
-def read_header(file: Path) -> list[str]:
-    """Return the names of the columns of a CSV or TSV file.
-
-    Args:
-        file: The file, possibly compressed.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    with open_text(file, newline="") as stream:
-        line = stream.readline()
-    return next(csv.reader([line], delimiter="\t" if "\t" in line else ","), [])
-
-
-def read_pixels(file: Path, header: Sequence[str], label: str) -> tuple[np.ndarray, np.ndarray]:
+def read_pixels(file: Path, header: Header, label: str) -> tuple[np.ndarray, np.ndarray]:
     """Read images, one a line.
 
     Args:
         file: CSV or TSV, possibly compressed.
-        header: Names of its columns.
+        header: Its first line.
         label: Name of the column of the label; the others are pixels, row by row, channels side by side.
 
     Returns:
@@ -59,15 +45,14 @@ def read_pixels(file: Path, header: Sequence[str], label: str) -> tuple[np.ndarr
     import pyarrow.csv
 
     options = pyarrow.csv.ConvertOptions(
-        column_types={column: pyarrow.string() if column == label else pyarrow.int16() for column in header},
+        column_types={column: pyarrow.string() if column == label else pyarrow.int16() for column in header.names},
         strings_can_be_null=False,
     )
-    parse = pyarrow.csv.ParseOptions(delimiter="\t" if ".tsv" in file.name.lower() else ",")
-    with reading(
-        file, "is not a table of pixels", "Each line has the label and a number from 0 to 255 for each pixel."
-    ):
-        table = pyarrow.csv.read_csv(file, convert_options=options, parse_options=parse)
-    pixels = [table.column(column) for column in header if column != label]
+    parse = pyarrow.csv.ParseOptions(delimiter=header.delimiter)
+    remedy = "Each line has the label and a number from 0 to 255 for each pixel."
+    with reading(file, "is not a table of pixels", remedy), open_unpacked(file) as unpacked:
+        table = pyarrow.csv.read_csv(unpacked, convert_options=options, parse_options=parse)
+    pixels = [table.column(column) for column in header.names if column != label]
     if any(column.null_count for column in pixels):
         raise UserError(f"{file} has empty pixels. Each pixel is a number from 0 to 255.")
     x = np.empty((table.num_rows, len(pixels)), np.int16)

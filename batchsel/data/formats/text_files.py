@@ -40,16 +40,7 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
         ...
         batchsel.errors.UserError: cannot read /nowhere.txt: No such file or directory. Check the path ...
     """
-    with reading(path), path.open("rb") as file:
-        packed: Any
-        magic = file.read(4)
-        file.seek(0)
-        if magic[:2] == b"\x1f\x8b":
-            packed = bound_unpacked(gzip.GzipFile(fileobj=file), path)
-        elif magic == b"PK\x03\x04":
-            packed = bound_unpacked(_member(zipfile.ZipFile(file), member, path), path)
-        else:
-            packed = file
+    with reading(path), open_unpacked(path, member) as packed:
         codec = "utf-8-sig" if encoding == "utf-8" else encoding
         try:
             yield io.TextIOWrapper(packed, codec, newline=newline)
@@ -58,6 +49,31 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
                 f"{path} is not {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a block"
                 f" ({error.reason}). Save it as UTF-8."
             ) from error
+
+
+@contextmanager
+def open_unpacked(path: Path, member: str = "") -> Iterator[Any]:
+    """Open a file of bytes, decompressed if its content is, within the bounds of `bound_unpacked`.
+
+    Args:
+        path: The file; its content, not its suffix, decides whether it is decompressed.
+        member: Name of the file in a zip archive; by default the only one.
+
+    Yields:
+        The stream of its bytes.
+
+    Raises:
+        UserError: If an archive holds other than one file, or unpacks to far more than its size.
+    """
+    with path.open("rb") as file:
+        magic = file.read(4)
+        file.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            yield bound_unpacked(gzip.GzipFile(fileobj=file), path)
+        elif magic == b"PK\x03\x04":
+            yield bound_unpacked(_member(zipfile.ZipFile(file), member, path), path)
+        else:
+            yield file
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> IO[bytes]:

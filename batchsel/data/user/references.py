@@ -66,15 +66,35 @@ def fingerprint_by_name(name: str) -> str:
                     f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode(errors="surrogateescape")
                 )
     else:
-        path = name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name
-        path = TableReference.parse(name).path if is_table(name) else path
+        (path,) = source_paths(name)
         if not os.path.isfile(path):
             return ""
-        if path.endswith(".py"):
-            return content_hash(Path(path))
+        if path.suffix == ".py":
+            return content_hash(path)
         with reading(path, "cannot be read", "Check the file."):
-            digest.update(Path(path).read_bytes())
+            return file_sha256(path)[:16]
     return digest.hexdigest()[:16]
+
+
+def source_paths(name: str) -> list[Path]:
+    """Return the files that a data set without a card is read from, or the folder of its images.
+
+    Args:
+        name: As for `load_by_name`.
+
+    Example:
+        >>> source_paths("./my.csv:species")
+        [PosixPath('my.csv')]
+    """
+    if is_tfds(name):
+        return []
+    if is_split_files(name):
+        return list_split_files(name)
+    if is_image_folder(name):
+        return [image_folder_path(name)]
+    if is_table(name):
+        return [Path(TableReference.parse(name).path)]
+    return [Path(name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name)]
 
 
 def load_by_name(
@@ -83,6 +103,7 @@ def load_by_name(
     folder: str | os.PathLike[str] | None = None,
     offline: bool = False,
     progress: Callable[..., Any] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """Load a data set that has no card.
 
@@ -93,6 +114,7 @@ def load_by_name(
         folder: Folder of the data, for sets of TensorFlow Datasets.
         offline: Whether downloads are forbidden.
         progress: Creates a progress bar for a label and a verb; None for silence.
+        say: Called with each line that says how the files of a table or of images are read.
 
     Raises:
         UserError: If the file or function does not exist, or returns something other than a `Dataset`.
@@ -104,15 +126,21 @@ def load_by_name(
         batchsel.errors.UsageError: there is no file 'missing.py' to load 'load' from. Expected ...
     """
     if is_split_files(name):
-        return load_split_files(name, seed)
+        return load_split_files(name, seed, say)
     if is_table(name):
-        return load_table(name, seed)[0]
+        dataset, columns = load_table(name, seed)
+        for column in columns:
+            say(column.text)
+        return dataset
     if is_text_file(name):
         return load_text_file(name, seed)
     if is_tfds(name):
         return load_tfds(name, seed, folder, offline)
     if is_image_folder(name):
-        return load_image_folder(name, seed, progress)[0]
+        dataset, lines = load_image_folder(name, seed, progress, say)
+        for line in lines:
+            say(line)
+        return dataset
     path, _, function = name.rpartition(":")
     dataset = load_from_file(Path(path), function)(seed)
     if not isinstance(dataset, Dataset):

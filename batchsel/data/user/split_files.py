@@ -15,9 +15,9 @@ from batchsel.core.filesystem.reading import reading, shorten_path
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
 from batchsel.data.encoding.vocabulary import WordEncoder
-from batchsel.data.formats.delimited import TextTable, read_delimited
+from batchsel.data.formats.delimited import Header, TextTable, read_delimited, read_header
 from batchsel.data.formats.npz import read_npz
-from batchsel.data.formats.pixel_table import are_pixels, read_header, read_pixels
+from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SPLIT_NAMES, SplitRows, carve_rows, draw_test_rows, fingerprint
 from batchsel.data.user.table import TableReference, build_table, encode_targets
 from batchsel.errors import UsageError, UserError, shorten
@@ -105,19 +105,19 @@ def load_split_files(name: str, seed: int = 0, say: Callable[[str], None] = lamb
         return _load_npz(name, path, seed, say)
     label = name.rpartition(":")[2] if str(path) != str(Path(name)) else ""
     files = {split: file for split, file in _find_files(path).items() if file is not None}
-    header = read_header(files["train"])
-    label = label or next((column for wanted in _LABELS for column in header if column.lower() == wanted), "")
-    if label not in header:
-        known = ", ".join(map(shorten, header[:20]))
+    headers = {split: read_header(file) for split, file in files.items()}
+    names = headers["train"].names
+    label = label or next((column for wanted in _LABELS for column in names if column.lower() == wanted), "")
+    if label not in names:
+        known = ", ".join(map(shorten, names[:20]))
         raise UsageError(
             f"which column of {path} holds the label? Name it, as in '{path}:label'. Its columns: {known}."
         )
-    for file in files.values():
-        if read_header(file) != header:
+    for split, file in files.items():
+        if headers[split].names != names:
             raise UserError(f"{file} has other columns than {files['train']}. Files of one data set have the same.")
-    features = [column for column in header if column != label]
-    if are_pixels(features):
-        return _load_pixels(name, files, header, label, seed, say)
+    if are_pixels([column for column in names if column != label]):
+        return _load_pixels(name, files, headers, label, seed, say)
     tables = {split: read_delimited(file) for split, file in files.items()}
     counts = {split: len(table.columns[0]) for split, table in tables.items()}
     first = tables["train"]
@@ -138,9 +138,9 @@ def _load_table(
     labels = np.array(table.column(reference.label), object)
     features = [column for column in table.names if column != reference.label]
     is_text = len(features) == 1 and is_text_column(table.column(features[0]))
-    classes = _classes(labels[: counts["train"]])
     say(_describe(counts, "texts" if is_text else "a table"))
     if is_text:
+        classes = _classes(labels[: counts["train"]])
         _check_labels(labels, classes, Path(reference.path))
         y = _numbers(labels, classes)
         rows = _rows(counts, y, seed)
@@ -169,9 +169,14 @@ def _find_files(path: Path) -> dict[str, Path | None]:
 
 
 def _load_pixels(
-    name: str, files: Mapping[str, Path], header: list[str], label: str, seed: int, say: Callable[[str], None]
+    name: str,
+    files: Mapping[str, Path],
+    headers: Mapping[str, Header],
+    label: str,
+    seed: int,
+    say: Callable[[str], None],
 ) -> Dataset:
-    read = {split: _Part(*read_pixels(file, header, label)) for split, file in files.items()}
+    read = {split: _Part(*read_pixels(file, headers[split], label)) for split, file in files.items()}
     shape = read["train"].x.shape[1:]
     labels = np.concatenate([part.y for part in read.values()])
     classes = _classes(read["train"].y)

@@ -11,10 +11,10 @@ import numpy as np
 from batchsel.data.builders.tables import mean_and_deviation
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
-from batchsel.data.formats.delimited import TextTable, read_delimited
+from batchsel.data.formats.delimited import Header, TextTable, read_delimited, read_header
 from batchsel.data.formats.number_text import MISSING, is_missing, parse_column
 from batchsel.data.formats.parquet import read_parquet
-from batchsel.data.formats.pixel_table import are_pixels, read_header, read_pixels
+from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SplitRows, fingerprint, split_rows
 from batchsel.errors import UsageError, UserError, show
 
@@ -156,7 +156,7 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     path, label = reference.path, reference.label
     if not path.lower().endswith(".parquet"):
         header = read_header(Path(path))
-        if label in header and are_pixels([column for column in header if column != label]):
+        if label in header.names and are_pixels([column for column in header.names if column != label]):
             return _load_pixel_table(name, reference, header, seed)
     table = _read(reference)
     if label not in table.names:
@@ -232,7 +232,7 @@ def build_table(
 
 
 def _load_pixel_table(
-    name: str, reference: TableReference, header: list[str], seed: int
+    name: str, reference: TableReference, header: Header, seed: int
 ) -> tuple[Dataset, list[ColumnReport]]:
     x, labels = read_pixels(Path(reference.path), header, reference.label)
     targets = _encode_targets(tuple(labels.tolist()), reference, comma=False)
@@ -241,8 +241,9 @@ def _load_pixel_table(
     task = "classification" if classes else "regression"
     dataset = Dataset(name, task, *split_arrays(x, y, rows), class_names=classes, split_fingerprint=fingerprint(*rows))
     shape = "×".join(map(str, x.shape[1:]))
+    first = next(column for column in header.names if column != reference.label)
     return dataset, [
-        ColumnReport(f"{header[0] if header[0] != reference.label else header[1]}, ...", f"images, {shape}", 0),
+        ColumnReport(f"{first}, ...", f"images, {shape}", 0),
         ColumnReport(reference.label, f"label, {len(classes)} classes" if classes else "label, a number", 0),
     ]
 

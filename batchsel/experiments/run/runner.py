@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,10 +110,12 @@ def run(
     run_cache = run_cache or context.run_cache()
     dataset, trainer = run_cache.dataset(spec), run_cache.trainer(spec)
     folder = context.folder or context.out / spec.identity()
-    measure = context.diagnostics or _measure_so_far(context, folder)
+    path = folder / CHECKPOINT
+    meta = read_run(path).meta if context.resume and path.is_file() else None
+    measure = context.diagnostics or (() if meta is None else noted_measure(meta))
     diagnostics = Diagnostics(measure, trainer, dataset, spec.budget, run_cache.probes(trainer))
     trainer.notes = checkpoint_notes(spec, measure)
-    with _open_folder(folder, spec, context, dataset, trainer):
+    with _open_folder(folder, spec, context, dataset, trainer, meta):
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         snapshots = Snapshots(trainer, dataset, spec.budget)
         callbacks: list[Any] = (
@@ -135,12 +137,6 @@ def run(
         return record
 
 
-def _measure_so_far(context: RunContext, folder: Path) -> tuple[str, ...]:
-    """Return the diagnostics that a run that is resumed was started with."""
-    path = folder / CHECKPOINT
-    return noted_measure(read_run(path).meta) if context.resume and path.is_file() else ()
-
-
 def _find_recorded(out: Path, digest: str, evaluations: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the record of the same run with the same evaluations at the same seconds, if there is one."""
     runs = records.read_folder(out).runs
@@ -149,18 +145,26 @@ def _find_recorded(out: Path, digest: str, evaluations: list[dict[str, Any]]) ->
 
 @contextmanager
 def _open_folder(
-    folder: Path, spec: RunSpec, context: RunContext, dataset: Dataset, trainer: Trainer
+    folder: Path,
+    spec: RunSpec,
+    context: RunContext,
+    dataset: Dataset,
+    trainer: Trainer,
+    meta: Mapping[str, Any] | None,
 ) -> Iterator[None]:
-    """Hold the folder of the run, if it has one, and prepare it and the trainer for a new or a resumed run."""
+    """Hold the folder of the run, if it has one, and prepare it and the trainer for a new or a resumed run.
+
+    `meta` is that of the checkpoint to resume from, None if there is none.
+    """
     path = folder / CHECKPOINT
-    if context.resume and not path.is_file():
+    if context.resume and meta is None:
         raise UserError(f"no checkpoint at {path}.")
     if not (context.resume or context.checkpoints or context.tensorboard):
         yield
         return
     with hold_folder(folder):
-        if context.resume:
-            check_unchanged(folder, spec, read_run(path).meta)
+        if meta is not None:
+            check_unchanged(folder, spec, meta)
             trainer.resume(path)
             _write_settings(folder, spec)  # which state changed code, if the run goes on with any
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,20 @@ from batchsel import data
 from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import Sizes
 from batchsel.data import Dataset
-from batchsel.data.user.references import fingerprint_by_name, has_no_card
+from batchsel.data.user.references import fingerprint_by_name, has_no_card, load_by_name
 from batchsel.data.user.table import SUFFIXES
 from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.spec.card_problems import load_dataset_card
 from batchsel.experiments.spec.user_code import latest
 
 
-def find_card(name: str, folder: str | None = None, offline: bool = False) -> Any:
+def find_card(
+    name: str,
+    folder: str | None = None,
+    offline: bool = False,
+    progress: Any = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Any:
     """Return the card of a data set; for a user's file, one with general defaults and no target.
 
     Args:
@@ -26,6 +33,8 @@ def find_card(name: str, folder: str | None = None, offline: bool = False) -> An
             ``tfds:NAME``.
         folder: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
+        progress: Function that creates a progress bar for a label, or None.
+        say: Called with each line that says how a user's files are read.
 
     Raises:
         UserError: If there is no such card, or the file or its data are invalid.
@@ -38,7 +47,8 @@ def find_card(name: str, folder: str | None = None, offline: bool = False) -> An
         raise UsageError(f"which column of {name} holds the label? Name it after a colon, as in '{name}:label'.")
     if not _is_in_file(name):
         return _load_card(name)
-    dataset = data.load(name, folder=folder, offline=offline)
+    dataset = load_by_name(name, 0, folder, offline, progress, say)
+    dataset.check()
     sizes = Sizes(*(len(part) for part in (dataset.train, dataset.validation, dataset.test)))
     return default_card(
         name,

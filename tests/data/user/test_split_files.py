@@ -183,3 +183,12 @@ def test_a_model_that_knows_fewer_words_than_the_data_is_refused(tmp_path):
         spec = resolve({"dataset": name, "model": model, "target": "accuracy>=0.9"}, {}, card)
         with pytest.raises(UserError, match=f"knows 20 words, and the data have {len(dataset.encoder.vocabulary) + 2}"):
             build_model(spec, dataset)
+
+
+def test_other_delimiters_are_found_out(tmp_path):
+    rows = "".join(f"{place % 2};{place / 4}".replace(".", ",") + "\n" for place in range(40))
+    (tmp_path / "train.csv").write_text("label;size\n" + rows)
+    (tmp_path / "test.csv").write_text("label;size\n0;0,5\n1;1,5\n")
+    for name in (f"{tmp_path}/", f"{tmp_path}/:label"):
+        dataset = load_split_files(name)
+        assert (dataset.feature_names, len(dataset.test)) == (("size",), 2)

@@ -1,6 +1,8 @@
 """User tables: columns are detected, validation and test do not leak, and the command line accepts them."""
 
+import gzip
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -182,6 +184,18 @@ def test_a_column_for_each_pixel_makes_images(tmp_path):
     lines = [",".join(map(str, [row % 2, *pixels[row]])) for row in range(40)]
     header = ",".join(["label", *(f"pixel{place}" for place in range(16))])
     (tmp_path / "a.csv").write_text("\n".join([header, *lines]) + "\n")
+    text = (tmp_path / "a.csv").read_bytes()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "tabs.csv").write_bytes(text.replace(b",", b"\t"))
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.write(tmp_path / "a.csv", "a.csv")
+    for name in ("a.csv.gz", "tabs.csv", "a.csv.zip"):
+        np.testing.assert_array_equal(
+            load_table(f"{tmp_path / name}:label")[0].train.x, load_table(f"{tmp_path / 'a.csv'}:label")[0].train.x
+        )
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"label,pixel0\n" + b"1,0\n" * (1 << 23)))
+    with pytest.raises(UserError, match="looks like a file made to fill the memory"):
+        load_table(f"{tmp_path / 'bomb.csv.gz'}:label")
     dataset, found = load_table(f"{tmp_path / 'a.csv'}:label")
     assert dataset.input_shape == (4, 4, 1)
     assert [column.text for column in found] == ["pixel0, ...: images, 4×4×1", "label: label, 2 classes"]
