@@ -42,6 +42,7 @@ def _clear_caches(request):
         if hasattr(value, "cache_clear"):
             value.cache_clear()
     gc.collect()
+    gc.freeze()  # what is left stays; Keras and this fixture collect often, and need not walk through it each time
 
 
 _XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}

@@ -103,9 +103,25 @@ def wants_shapes(part: Any) -> bool:
     Args:
         part: A selector or a part.
     """
+    return len(positional_parameters(part.init)) > 1
+
+
+def positional_parameters(function: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a function that may be given by their places.
+
+    Args:
+        function: Anything that can be called.
+
+    Raises:
+        TypeError: If it cannot be called.
+        ValueError: If it does not state them, as some functions in C.
+
+    Example:
+        >>> [each.name for each in positional_parameters(lambda a, b=1, *, c: None)]
+        ['a', 'b']
+    """
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(part.init).parameters.values()
-    return sum(each.kind in kinds for each in parameters) > 1
+    return [each for each in inspect.signature(function).parameters.values() if each.kind in kinds]
 
 
 def initial_state(part: Any, n: int, shapes: Shapes | None = None) -> State:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from batchsel.core.parameters import INT32, MOST_STEPS, Between
 from batchsel.errors import UsageError, UserError, unknown_name
-from batchsel.selectors.base import Selector, Shapes, State
+from batchsel.selectors.base import Selector, Shapes, State, positional_parameters
 from batchsel.selectors.ops.sampling import deal_into_batches, scatter_update
 from batchsel.selectors.types import Context, Plan, SampleStats
 
@@ -38,13 +38,11 @@ def takes_losses(function: Any) -> bool:
     """
     if not inspect.isroutine(function) and not isinstance(function, functools.partial):
         return False
-    required = [each for each in _positional(function) if each.default is each.empty]
+    try:
+        required = [each for each in positional_parameters(function) if each.default is each.empty]
+    except (TypeError, ValueError):  # some functions in C do not state theirs
+        return False
     return len(required) >= 2 or (bool(required) and required[0].name == "losses")
-
-
-def _positional(function: Any) -> list[inspect.Parameter]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [each for each in inspect.signature(function).parameters.values() if each.kind in kinds]
 
 
 @dataclass(frozen=True, repr=False)

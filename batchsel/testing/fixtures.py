@@ -12,7 +12,7 @@ import tensorflow as tf
 from batchsel.selectors import Context, SampleStats, Selector
 from batchsel.selectors.base import Shapes, is_user_code
 from batchsel.selectors.validation.declaration import make_state
-from batchsel.selectors.validation.methods import Findings, check_methods
+from batchsel.selectors.validation.methods import TRACED, Findings, check_methods
 
 CLASSES = 3
 _LENGTH = 12
@@ -128,7 +128,7 @@ def find_properties(selector: Selector) -> Findings:
         return Findings()
     n, batch_size = 50, 8
     context, shapes = example_context(n, batch_size), example_shapes(selector)
-    methods = ("plan", "choose", "observe", "update", "rescore", "loss_weights") if selector.traceable else ()
+    methods = TRACED if selector.traceable else ()
     return check_methods(selector, example_init(selector, n), context, shapes, compiled=methods)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import call_syntax
-from batchsel.selectors import Function, Pipe, SampleStats, Selector
+from batchsel.selectors import Function, SampleStats, Selector
 from batchsel.selectors.base import initial_state
 from batchsel.testing.failure import fail
 from batchsel.testing.fixtures import (
@@ -24,12 +24,6 @@ from batchsel.testing.fixtures import (
 from batchsel.testing.plans import B, N, describe, equal_nests
 
 
-def _parts(selector: Selector) -> tuple[Any, ...]:
-    if not isinstance(selector, Pipe):
-        return (selector,)
-    return tuple(part for part in (selector.score, *selector.modifiers, selector.draw) if part is not None)
-
-
 def _is_dataclass(part: Any) -> bool:
     return hasattr(type(part), "__dataclass_fields__")
 
@@ -41,7 +35,7 @@ def _is_frozen_dataclass(part: Any) -> bool:
 
 def check_config(selector: Selector) -> None:
     """Check that it has a name, and if it is a dataclass, that it is frozen, equal to its copies and hashable."""
-    for part in _parts(selector):
+    for part in selector.list_parts():
         kind = type(part).__name__
         if not isinstance(getattr(part, "name", None), str):
             fail(selector, "config", f"{kind} must have a name.", f'Write `name = "..."` in the class {kind}.')
@@ -66,7 +60,7 @@ def check_config(selector: Selector) -> None:
 
 def check_text_form(selector: Selector) -> None:
     """Check that the text form of each part, which records and config files hold, builds an equal part."""
-    for part in _parts(selector):
+    for part in selector.list_parts():
         if isinstance(part, Function):  # shows the name of a function, which no text can build
             continue
         try:

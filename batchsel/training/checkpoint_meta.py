@@ -57,6 +57,7 @@ def _is_table(value: Any) -> bool:
 
 Table = Annotated[Mapping[str, Any], Accepts("a table", _is_table)]
 Seconds = Annotated[Sequence[float], Accepts("a list of seconds", _are_seconds)]
+_Position = Annotated[int, Between(0, _INT64)]
 _META = {
     "n": Annotated[int, Between(1, _INT64)],
     "seed": Annotated[int, Between(-(2**63), _INT64)],
@@ -67,6 +68,12 @@ _META = {
 _PROGRESS = {
     "fit_start": Count,
     "fit_budget": Count,
+    "fit_plans": Count,
+    "origin": _Position,
+    "by_plan": bool | None,
+    "first_step": Count,
+    "steps_per_epoch": Count,
+    "initial": _Position,
     "epoch_start": Count,
     "pending": Annotated[Sequence[Sequence[float]], Accepts("a list of lists of numbers", _are_rows)],
     "history": Annotated[Mapping[str, Any], Accepts("a table of lists", _is_history)],
@@ -90,7 +97,7 @@ def read_run(path: Path) -> Stored:
     if not any(array.shape[:1] == (meta["n"],) for array in stored.variables.values()):
         raise _error(path, f"states {meta['n']} samples, and there is no array of as many")
     _check(path, meta["progress"], _PROGRESS, "progress.")
-    _check(path, meta, {"stalls": Seconds})
+    _check(path, meta, {"stalls": Seconds, "callbacks": Table})
     if "run" in meta:  # what the command line notes
         _check(path, meta, {"run": Table})
         _check(path, meta["run"], _RUN, "run.", required=True)

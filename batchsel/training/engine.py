@@ -17,7 +17,7 @@ from batchsel.selectors import Selector
 from batchsel.selectors.base import Shapes
 from batchsel.selectors.validation.declaration import check_declaration
 from batchsel.training import variables
-from batchsel.training.inputs import arguments, arrays
+from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples, signature_of
 from batchsel.training.inputs.compatibility import check_mixing
 from batchsel.training.loop.batch_transforms import BatchTransforms
@@ -72,7 +72,7 @@ class Engine:
         compile = arguments.choice("compile", compile, MODES)
         cut_padding = arguments.flag("cut_padding", cut_padding)
         if evaluation_batch_size is not None:
-            arguments.whole_number("evaluation_batch_size", evaluation_batch_size, upper=arrays.LARGEST)
+            arguments.whole_number("evaluation_batch_size", evaluation_batch_size, upper=arguments.LARGEST)
         self._evaluation_batch_size = self._stated_rows = evaluation_batch_size
         check_declaration(selector)
         check_mixing(augmentation, selector)

@@ -70,6 +70,21 @@ def test_a_model_for_batches_of_one_size_refuses_others():
         batchsel.fit(stateful(), SEQUENCES, Y[:48], batch_size=16)
 
 
+def built_by_a_call():
+    model = keras.Sequential([keras.layers.Dense(5, "tanh"), keras.layers.Dense(3)])
+    model(X[:1])
+    return compile_model(model)
+
+
+def stated_in_vain():
+    return compile_model(keras.Sequential([keras.Input(batch_shape=(2, 4)), keras.layers.Dense(3)]))
+
+
+@pytest.mark.parametrize("build", [built_by_a_call, stated_in_vain])
+def test_a_stated_batch_size_that_binds_no_layer_refuses_nothing(build):
+    assert_agrees(lambda by_keras: fit(build(), X[:47], Y[:47], by_keras, epochs=2, validation_data=(X[:20], Y[:20])))
+
+
 class Reshape(keras.layers.Layer):
     def call(self, x):
         return keras.ops.reshape(x, (8, 4))

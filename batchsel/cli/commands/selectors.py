@@ -49,8 +49,9 @@ def show_selector(name: str, as_json: bool) -> None:
     """Show formula, parameters, cost and source of a selector, also of one in a file, ./mine.py:Mine."""
     found = _describe_file(name) if ".py:" in name else _describe_name(name)
     if as_json:
-        place = found.pop("defined")
-        print_json({**found, "defined": place} if ".py:" in name else found)
+        if ".py:" not in name:
+            del found["defined"]
+        print_json(found)
         return
     click.echo(f"{found['name']} ({found['family']}): {found['summary']}\n")
     for title in docstrings.LABELS:

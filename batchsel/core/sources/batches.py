@@ -84,7 +84,7 @@ def count_batches(data: Any) -> int | None:
     Args:
         data: Batches.
     """
-    return _open(data).length
+    return _describe(data)[0]
 
 
 def peek_batch_size(data: Any) -> tuple[int | None, Any]:
@@ -236,18 +236,24 @@ class _Cache:
 
 
 def _open(data: Any) -> _Batches:
+    count, endless = _describe(data)
+    if is_kind(data, "PyDataset", "keras"):
+        return _Batches(_read_ahead(data, itertools.count() if count is None else range(count)), count, endless)
+    return _Batches(iter(data), count, endless)
+
+
+def _describe(data: Any) -> tuple[int | None, bool]:
+    """Return the number of batches, None if it is not known, and whether there is no end; nothing is read."""
     if is_tf_dataset(data):
         count = int(data.cardinality())
-        return _Batches(iter(data), count if count >= 0 else None, count == -1)
+        return count if count >= 0 else None, count == -1
     if is_kind(data, "PyDataset", "keras"):
-        count = data.num_batches
-        numbers = itertools.count() if count is None else range(count)
-        return _Batches(_read_ahead(data, numbers), count, count is None)
+        return data.num_batches, data.num_batches is None
     try:
         count = len(data)
     except TypeError:
         count = None
-    return _Batches(iter(data), count, isinstance(data, itertools.cycle | itertools.count))
+    return count, isinstance(data, itertools.cycle | itertools.count)
 
 
 def _read_ahead(data: Any, numbers: Iterable[int]) -> Iterator[Any]:

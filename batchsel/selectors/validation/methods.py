@@ -16,6 +16,8 @@ from batchsel.selectors.validation.explanation import explain
 from batchsel.selectors.validation.results import check_state, check_tensor, check_tensors
 from batchsel.selectors.validation.tracing import TracedMethod, trace
 
+TRACED = frozenset(("plan", "choose", "observe", "update", "rescore", "loss_weights"))
+"""Methods of a selector that the loop calls in its trace."""
 _STATES = ("update", "observe", "rescore")
 _NAMED = {"update": "stats", "rescore": "stats", "observe": "candidates", "choose": "candidates"}
 
@@ -86,7 +88,7 @@ class _Checks:
             self._run_numpy(selector)
         if isinstance(selector, Pipe):
             self._check_pipe(selector)
-        traced = self._trace(selector, "plan", lambda state, context: selector.plan(state, context), self._state)
+        traced = self._trace(selector, "plan", selector.plan, self._state)
         check_tensors(selector, "plan", Plan, traced.result, self._plan)
         if selector.pool_size(self._batch) is not None:
             chosen = self._trace_stats(selector, "choose", self._state, self._width)
@@ -113,14 +115,11 @@ class _Checks:
     def _check_pipe(self, pipe: Pipe) -> None:
         """Check the user's parts of a pipe, each for itself."""
         n, scores = self._context.n, _spec([self._context.n], tf.float64)
-        own = [self._state[0], *self._state[1:]]
-        for part, state in zip((pipe.score, *pipe.modifiers), own, strict=True):
+        for part, state in zip((pipe.score, *pipe.modifiers), self._state, strict=True):
             if not is_user_code(part):
                 continue
             if part is pipe.score:
-                found = self._trace(
-                    part, "score", lambda state, context: pipe.score.score(state, context), state
-                ).result
+                found = self._trace(part, "score", pipe.score.score, state).result
                 kind = found.dtype if isinstance(found, tf.Tensor) and found.dtype in _NUMBERS else tf.float32
                 check_tensor(part, "score", found, _spec([n], kind))
             else:
@@ -129,7 +128,7 @@ class _Checks:
             self._check_state(part, "update", state, self._batch)
         draw = pipe.draw
         if draw is not None and is_user_code(draw):
-            found = self._trace(draw, "draw", lambda scores, context: draw.draw(scores, context), scores).result
+            found = self._trace(draw, "draw", draw.draw, scores).result
             check_tensors(draw, "draw", Plan, found, self._plan)
 
     def _check_state(self, part: Any, method: str, state: State, rows: int) -> None:

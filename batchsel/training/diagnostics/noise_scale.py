@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.core.sources import source_of
 from batchsel.errors import UsageError, UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
-from batchsel.training.inputs.batch import Samples, to_tensors
+from batchsel.training.inputs.batch import Samples, take_rows, to_tensors
 from batchsel.training.inputs.fit_data import is_source
 from batchsel.training.model.objective import Objective
 from batchsel.training.trainer import Trainer
@@ -110,7 +111,7 @@ class NoiseScale:
         """Return the sums with the gradient of a batch, and with its squared norm, added."""
         variables, scaled_by = self._model.trainable_variables, self._model.optimizer.scale_loss
         with tf.GradientTape() as tape:
-            outputs = self._model(rows.x, training=False)
+            outputs = keras_private.call_model(self._model, rows.x, training=False)
             extra = tf.cast(self._objective.regularization_loss(), tf.float32)
             loss = tf.reduce_mean(self._objective.losses(rows.y, outputs)) + extra
             scaled = scaled_by(loss)  # small gradients would underflow in 16 bits
@@ -163,15 +164,11 @@ def noise_scale(
         take, n = source.take, len(source)
     else:
         data = arrays.as_samples(x, y)
-        take, n = lambda rows: tf.nest.map_structure(lambda leaf: _take_rows(leaf, rows), data[:2]), arrays.length(data)
+        take, n = lambda rows: tf.nest.map_structure(lambda leaf: take_rows(leaf, rows), data[:2]), arrays.length(data)
     measure = NoiseScale(model)
     if not model.built:
-        model(to_tensors(*take(np.array([0]))[:2]).x, training=False)
+        keras_private.call_model(model, to_tensors(*take(np.array([0]))[:2]).x, training=False)
     return measure(take, n, batch=batch, many=many, seed=seed)
-
-
-def _take_rows(leaf: Any, rows: np.ndarray) -> Any:
-    return tf.gather(leaf, rows) if isinstance(leaf, tf.Tensor) else leaf[rows]
 
 
 def _draw_batches(n: int, batch: int, many: int, key: tuple[int, int]) -> np.ndarray:

@@ -83,8 +83,7 @@ def needs_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
         False
     """
     return any(
-        getattr(callback, "reads_batches", False) or (_overrides(callback, _BATCH_HOOKS) and not _is_patient(callback))
-        for callback in callbacks
+        _reads(callback) or (_overrides(callback, _BATCH_HOOKS) and not _is_patient(callback)) for callback in callbacks
     )
 
 
@@ -94,7 +93,7 @@ def read_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
     Args:
         callbacks: Keras callbacks.
     """
-    return any(getattr(callback, "reads_batches", False) for callback in callbacks)
+    return any(map(_reads, callbacks))
 
 
 def read_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
@@ -103,9 +102,11 @@ def read_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
     Args:
         callbacks: Keras callbacks.
     """
-    return any(
-        getattr(callback, "reads_batches", False) and _overrides(callback, _BATCH_HOOKS) for callback in callbacks
-    )
+    return any(_reads(callback) and _overrides(callback, _BATCH_HOOKS) for callback in callbacks)
+
+
+def _reads(callback: keras.callbacks.Callback) -> bool:
+    return bool(getattr(callback, "reads_batches", False))
 
 
 def needs_test_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:

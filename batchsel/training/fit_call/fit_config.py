@@ -15,7 +15,6 @@ from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.data_feed import DataFeed
 
-_LARGEST = 2**31 - 1
 _MOST_PASSES = 2.0**31
 """With at most 2^31 samples, the samples of a budget can be counted in 64 bits."""
 
@@ -81,7 +80,7 @@ class FitOptions:
             "epochs": None if epochs is None else arguments.number("epochs", epochs, 0, _MOST_PASSES),
             "passes": None if self.passes is None else arguments.number("passes", self.passes, 0, _MOST_PASSES),
             "steps_per_epoch": arguments.optional_number("steps_per_epoch", self.steps_per_epoch),
-            "initial_epoch": arguments.whole_number("initial_epoch", self.initial_epoch, 0, _LARGEST),
+            "initial_epoch": arguments.whole_number("initial_epoch", self.initial_epoch, 0, arguments.LARGEST),
             "shuffle": arguments.flag("shuffle", self.shuffle),
             "validation_steps": arguments.optional_number("validation_steps", self.validation_steps),
             "validation_batch_size": arguments.optional_number("validation_batch_size", self.validation_batch_size),

@@ -274,8 +274,9 @@ class FitLoop:
             self._callbacks.on_test_batch_end(batch, logs)
             return bool(model.stop_evaluating)
 
-        rows = self._config.validation_batch_size or self._config.batch_size
-        return self._engine.evaluation.in_batches(data, rows, self._callbacks.on_test_batch_begin, end)
+        engine = self._engine
+        rows = engine.builder.fixed_batch or self._config.validation_batch_size or engine.batch_size
+        return engine.evaluation.in_batches(data, rows, self._callbacks.on_test_batch_begin, end)
 
     def _record_evaluation(self, results: dict[str, float]) -> None:
         """Record an evaluation, and keep the weights of the first that meets the target and holds it."""

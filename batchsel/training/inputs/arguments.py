@@ -17,7 +17,8 @@ import numpy as np
 from batchsel.core.target import Target
 from batchsel.errors import UsageError, UserError, show
 
-_LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1
+"""Largest number of samples, rows and epochs."""
 
 
 def whole_number(name: str, value: Any, lower: int = 1, upper: int | None = None) -> int:
@@ -57,7 +58,7 @@ def optional_number(name: str, value: Any) -> int | None:
     Raises:
         UsageError: If it is neither.
     """
-    return None if value is None else whole_number(name, value, upper=_LARGEST)
+    return None if value is None else whole_number(name, value, upper=LARGEST)
 
 
 def epochs(name: str, value: Any) -> int | tuple[int, ...]:
@@ -75,8 +76,8 @@ def epochs(name: str, value: Any) -> int | tuple[int, ...]:
         (2, (1, 5))
     """
     if isinstance(value, list | tuple | set | frozenset) and value:
-        return tuple(whole_number(f"an epoch of {name}", epoch, upper=_LARGEST) for epoch in value)
-    if isinstance(value, Integral) and not isinstance(value, bool) and 0 < operator.index(value) <= _LARGEST:
+        return tuple(whole_number(f"an epoch of {name}", epoch, upper=LARGEST) for epoch in value)
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 < operator.index(value) <= LARGEST:
         return operator.index(value)
     raise UsageError(f"{name} must be a whole number of at least 1 or a list of epochs, got {show(value)}.")
 

@@ -13,7 +13,6 @@ from batchsel.errors import UsageError, UserError
 from batchsel.training.inputs import arguments
 from batchsel.training.inputs.batch import Samples
 
-LARGEST = 2**31 - 1
 """The largest number of samples, of a batch, and of a seed: numbers on the device have 32 bits."""
 
 
@@ -126,7 +125,7 @@ def check_seed(seed: Any) -> int:
         >>> check_seed(np.int64(3))
         3
     """
-    return arguments.whole_number("seed", seed, 0, LARGEST)
+    return arguments.whole_number("seed", seed, 0, arguments.LARGEST)
 
 
 def check_batch_size(batch_size: Any) -> int:
@@ -185,10 +184,10 @@ def check_count(n: int) -> None:
     Raises:
         UserError: If there are too many.
     """
-    if n > LARGEST:
+    if n > arguments.LARGEST:
         raise UserError(
-            f"the data have {n:,} samples, and at most {LARGEST:,} (2^31 - 1) can be selected from. Split them, or"
-            " train on a part."
+            f"the data have {n:,} samples, and at most {arguments.LARGEST:,} (2^31 - 1) can be selected from. Split"
+            " them, or train on a part."
         )
 
 
@@ -207,10 +206,10 @@ def check_plan_size(steps: int, width: int) -> None:
         Traceback (most recent call last):
         batchsel.errors.UsageError: a plan has at most 2,147,483,647 (2^31 - 1) rows, and the selector asks for ...
     """
-    if steps * width > LARGEST:
+    if steps * width > arguments.LARGEST:
         raise UsageError(
-            f"a plan has at most {LARGEST:,} (2^31 - 1) rows, and the selector asks for {steps:,} steps of {width:,}"
-            " samples. Choose smaller batches, a smaller pool, or a smaller `every`."
+            f"a plan has at most {arguments.LARGEST:,} (2^31 - 1) rows, and the selector asks for {steps:,} steps of"
+            f" {width:,} samples. Choose smaller batches, a smaller pool, or a smaller `every`."
         )
 
 

@@ -59,6 +59,20 @@ def gather_rows(rows: Any, indices: tf.Tensor) -> Any:
     return tf.nest.map_structure(lambda leaf: None if leaf is None else tf.gather(leaf, indices), rows)
 
 
+def take_rows(leaf: Any, rows: np.ndarray) -> Any:
+    """Return rows of an array or a tensor, where it lies.
+
+    Args:
+        leaf: The array or tensor.
+        rows: ``int[k]`` their numbers.
+
+    Example:
+        >>> take_rows(np.array([5, 6, 7]), np.array([2, 0])).tolist()
+        [7, 5]
+    """
+    return tf.gather(leaf, rows) if isinstance(leaf, tf.Tensor) else leaf[rows]
+
+
 def to_tensors(x: Any, y: Any, sample_weight: Any = None) -> Samples:
     """Copy data to the device.
 

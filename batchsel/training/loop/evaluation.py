@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -46,15 +47,22 @@ class Evaluation:
         Args:
             data: Inputs, targets and weights, first axis of any length.
         """
+        with self._values_kept():
+            try:
+                return self._evaluate_once(data)
+            except XLA_ERRORS:
+                if not (self._xla and self._fall_back):
+                    raise
+                self._xla, self._functions = False, {}
+                return self._evaluate_once(data)
+
+    @contextmanager
+    def _values_kept(self) -> Iterator[None]:
+        """Give the metrics the values that they have now again at the end."""
         variables = self._step.metrics.variables
         values = [variable.numpy() for variable in variables]
         try:
-            return self._evaluate_once(data)
-        except XLA_ERRORS:
-            if not (self._xla and self._fall_back):
-                raise
-            self._xla, self._functions = False, {}
-            return self._evaluate_once(data)
+            yield
         finally:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
@@ -75,18 +83,15 @@ class Evaluation:
             end: Called with its number and the results so far after it; the evaluation ends where it returns True.
         """
         n = int(tf.nest.flatten(data.y)[0].shape[0])
-        variables = self._step.metrics.variables
-        values = [variable.numpy() for variable in variables]
-        self._step.metrics.reset()
         results: dict[str, float] = {}
-        for number, start in enumerate(range(0, n, batch_size)):
-            begin(number)
-            rows = gather_rows(data, tf.range(start, min(start + batch_size, n)))
-            results = {name: float(value) for name, value in self._batch(rows).items()}
-            if end(number, results):
-                break
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        with self._values_kept():
+            self._step.metrics.reset()
+            for number, start in enumerate(range(0, n, batch_size)):
+                begin(number)
+                rows = gather_rows(data, tf.range(start, min(start + batch_size, n)))
+                results = {name: float(value) for name, value in self._batch(rows).items()}
+                if end(number, results):
+                    break
         return results
 
     def _batch(self, rows: Samples) -> dict[str, tf.Tensor]:

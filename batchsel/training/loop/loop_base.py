@@ -66,7 +66,8 @@ class LoopBase:
         self.transforms = transforms
         self.n = n
         self.batch_size = batch_size
-        self.width = selector.pool_size(batch_size) or batch_size
+        pool = selector.pool_size(batch_size)
+        self.width = pool or batch_size
         """Rows of a pool; b if batches are planned directly."""
         self.plan_steps = int(selector.steps_per_plan(n, batch_size))
         arrays.check_plan_size(self.plan_steps, self.width)
@@ -79,7 +80,7 @@ class LoopBase:
         """The rows of a batch that the step sees, unless the batch is short and `short_rows` has those."""
         self.short_rows = None if self.rows.padded or self.short == 0 else RealRows(batch_size, self.short)
         """The rows of a short batch, or None if `rows` are right for all batches."""
-        self.splits = self.short_rows is not None and selector.pool_size(batch_size) is None
+        self.splits = self.short_rows is not None and pool is None
         """True if short batches are known from the plan, so that the loop over full batches has no branch."""
         self.choose = _compile(selector.choose, compilation.choosing)
         self._checked_plan = _compile(self._plan_and_check, compilation.planning)
@@ -89,8 +90,7 @@ class LoopBase:
         self.schedule_log = ScheduleLog(names) if names else None
         self.log_names = [*step.metrics.results(), "learning_rate"]
         """Columns of the log of an interval; known because the metrics are built first."""
-        pools = selector.pool_size(batch_size) is not None
-        self.chosen_weights = tf.Variable(tf.zeros([batch_size]), trainable=False) if pools else None
+        self.chosen_weights = None if pool is None else tf.Variable(tf.zeros([batch_size]), trainable=False)
         """``float32[b]`` weights of the last batch chosen from a pool, for callbacks; not part of the state."""
         self.runners: dict[Any, Runner] = {}
         """Runners by form of the data; kept here because feeds come and go, and traces stay."""

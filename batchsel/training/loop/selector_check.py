@@ -10,14 +10,13 @@ import tensorflow as tf
 from batchsel.selectors import Selector
 from batchsel.selectors.base import Shapes, is_user_code, wants_shapes
 from batchsel.selectors.validation.declaration import check_repeatable_state
-from batchsel.selectors.validation.methods import check_methods
+from batchsel.selectors.validation.methods import TRACED, check_methods
+from batchsel.training import variables
 from batchsel.training.inputs.batch import Batch, Samples
 from batchsel.training.loop.compilation import Compilation
 from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
-
-_ALL = frozenset(("plan", "choose", "observe", "update", "rescore", "loss_weights"))
 
 
 def signal_shapes(step: TrainStep, selector: Selector, one: Samples) -> Shapes:
@@ -39,7 +38,8 @@ def signal_shapes(step: TrainStep, selector: Selector, one: Samples) -> Shapes:
         # Zeros, because the targets have not been checked yet.
         zeros = one._replace(y=tf.nest.map_structure(tf.zeros_like, one.y), sample_weight=None)
         rows = tf.nest.flatten(one.x)[0].shape[0]
-        stats = step.score(Batch(tf.zeros([rows], tf.int32), tf.ones([rows]), *zeros))
+        with variables.preserve(step.model):  # a recurrent layer may keep its state
+            stats = step.score(Batch(tf.zeros([rows], tf.int32), tf.ones([rows]), *zeros))
         shapes |= {name: tuple(getattr(stats, name).shape[1:]) for name in selector.signals}
     return shapes
 
@@ -64,7 +64,7 @@ def check_selector(loop: TrainLoop, data: Samples | None, shapes: Shapes, compil
         return None
     check_repeatable_state(selector, loop.n, shapes)
     planned, chosen = compilation.planning, compilation.choosing
-    compiled = _ALL if compilation.all else {*(["plan"] if planned else []), *(["choose"] if chosen else [])}
+    compiled = TRACED if compilation.all else {*(["plan"] if planned else []), *(["choose"] if chosen else [])}
     state = loop.load(BudgetWindow.from_numbers(0, 1, loop.n))
     context = loop.context(state, data)
     findings = check_methods(selector, state.state, context, shapes, _own_variables(loop.step), compiled)

@@ -81,9 +81,8 @@ class TrainLoop(LoopBase):
 
     def _train(self, loop_state: LoopState, batch: Batch, context: Context, rows: Rows) -> LoopState:
         """Transform a batch, update the model on it, then the selector."""
-        if self.selector.pool_size(self.batch_size):
-            loop_state, batch = self._select(loop_state, batch, context)
         if self.chosen_weights is not None:
+            loop_state, batch = self._select(loop_state, batch, context)
             self.chosen_weights.assign(batch.weights)
         if self.transforms is not None:
             batch = self.transforms(batch, context.seed, context.step, loop_state.timestamp)

@@ -32,10 +32,25 @@ class Metrics:
     @property
     def objects(self) -> list[keras.metrics.Metric]:
         """All metric objects, the mean loss first."""
-        known = [self._loss, *keras_private.get_compiled_loss(self._model).metrics]
-        known += [] if self._container is None else self._container.metrics
         others = [metric for metric in self._model.metrics if metric is not self._container]
-        return list({id(metric): metric for metric in known + others}.values())
+        known = [*self._of_losses, *self._compiled, *others]
+        return list({id(metric): metric for metric in known}.values())
+
+    @property
+    def _of_losses(self) -> list[keras.metrics.Metric]:
+        """The mean loss, and the losses of the outputs."""
+        return [self._loss, *keras_private.get_compiled_loss(self._model).metrics]
+
+    @property
+    def _compiled(self) -> list[Any]:
+        """The metrics that the model was compiled with."""
+        return [] if self._container is None else self._container.metrics
+
+    def _are_beyond_rows(self) -> bool:
+        """Return whether metrics are updated by the model's own code, or losses averaged over a batch."""
+        known = {*map(id, self._of_losses), *map(id, self._compiled)}
+        added = any(id(metric) not in known for metric in self.objects)
+        return added or self._own_update or self._objective.averages_batches
 
     @property
     def variables(self) -> list[Any]:
@@ -94,16 +109,13 @@ class Metrics:
         Args:
             outputs: The model's outputs, of any number of rows.
         """
-        own = {id(self._loss), *map(id, keras_private.get_compiled_loss(self._model).metrics)}
-        compiled = [] if self._container is None else self._container.metrics
-        others = {id(metric) for metric in self.objects} - own - set(map(id, compiled))
         leaves = tf.nest.flatten(outputs)
-        if others or self._own_update or self._objective.averages_batches:
+        if self._are_beyond_rows():
             return False
         if any(keras_private.get_mask(leaf) is not None for leaf in leaves):
             return False
         columns = {1 if leaf.shape.rank == 2 and leaf.shape[-1] == 1 else leaf.shape.rank for leaf in leaves}
-        return all(keras_private.averages_rows(metric, max(columns)) for metric in compiled)
+        return all(keras_private.averages_rows(metric, max(columns)) for metric in self._compiled)
 
     def depend_on_batches(self) -> bool:
         """Return whether results may depend on how rows are divided into batches; the model must have been called.
@@ -111,18 +123,12 @@ class Metrics:
         Metrics that are functions of a batch do, and so do averages over the steps of a batch, of which some are
         masked.
         """
-        container = keras_private.get_compiled_loss(self._model)
-        own = {id(self._loss), *map(id, container.metrics)}
-        compiled = [] if self._container is None else self._container.metrics
-        others = {id(metric) for metric in self.objects} - own - set(map(id, compiled))
         regularized = sum(getattr(weight, "regularizer", None) is not None for weight in self._model.trainable_weights)
         return (
-            bool(container.metrics)
-            or self._objective.averages_batches
+            len(self._of_losses) > 1
+            or self._are_beyond_rows()
             or len(self._model.losses) > regularized
-            or bool(others)
-            or self._own_update
-            or not all(map(keras_private.sums_rows, compiled))
+            or not all(map(keras_private.sums_rows, self._compiled))
         )
 
     def results(self) -> dict[str, tf.Tensor]:
@@ -132,8 +138,7 @@ class Metrics:
             UserError: If a metric returns several numbers.
         """
         found = flatten_results(self._model.get_metrics_result())
-        first = [self._loss, *keras_private.get_compiled_loss(self._model).metrics]
-        names = [metric.name for metric in first if metric.name in found]
+        names = [metric.name for metric in self._of_losses if metric.name in found]
         return {name: found[name] for name in dict.fromkeys([*names, *found])}
 
     def reset(self) -> None:
@@ -142,8 +147,7 @@ class Metrics:
 
     def _share_losses(self, stack: ExitStack) -> None:
         """Lend the losses of all steps to metrics that are functions of them, so that these compute nothing twice."""
-        metrics = [] if self._container is None else self._container.metrics
-        sharing = [metric for metric in metrics if hasattr(metric, "lend_losses")]
+        sharing = [metric for metric in self._compiled if hasattr(metric, "lend_losses")]
         losses = self._objective.element_losses() if sharing else None
         if losses is not None:
             for metric in sharing:

@@ -13,7 +13,7 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
-from batchsel.training.inputs.batch import Samples, gather_rows, to_tensors
+from batchsel.training.inputs.batch import Samples, gather_rows, take_rows, to_tensors
 from batchsel.training.inputs.compatibility import check_sizes
 from batchsel.training.inputs.padding import check_cut
 from batchsel.training.loop.train_step import TrainStep
@@ -69,7 +69,7 @@ class ModelBuilder:
         Raises:
             UserError: If the model has nothing to train, or its loss and the data do not fit.
         """
-        self.fixed_batch = _fixed_batch(self._model)
+        self.fixed_batch = self._find_fixed_batch(samples)
         batch = self._first_batch(samples)
         with variables.preserve(self._model):  # a recurrent layer may keep its state
             outputs = keras_private.call_model(self._model, batch.x, training=False)
@@ -104,6 +104,8 @@ class ModelBuilder:
         Raises:
             UserError: If any lies outside.
         """
+        if not any(self._classes):
+            return
         objective = self._step.objective
         for loss, labels, classes in zip(
             objective.output_losses, objective.targets(samples.y), self._classes, strict=True
@@ -111,6 +113,29 @@ class ModelBuilder:
             if classes and labels is not None:
                 ignored = keras_private.get_loss_options(loss).get("ignore_class")
                 arrays.check_labels(labels, classes, numbers, ignored)
+
+    def _find_fixed_batch(self, samples: Samples) -> int | None:
+        """Return the only number of samples that the model takes, or None.
+
+        A stated size alone says little: a Sequential model that was built by a call states the size of that call, and
+        most layers take any.
+        """
+        size = _stated_batch(self._model)
+        if size is None:
+            return None
+        try:
+            self._trace(samples, size + 1)
+        except (ValueError, tf.errors.InvalidArgumentError):
+            return size
+        return None
+
+    def _trace(self, samples: Samples, rows: int) -> None:
+        """Trace a forward pass on a number of rows, which computes nothing."""
+        numbers = np.arange(rows) % arrays.length(samples)
+        x = to_tensors(tf.nest.map_structure(lambda leaf: take_rows(leaf, numbers), samples.x), ()).x
+        specs = tf.nest.map_structure(lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype), x)
+        call = tf.function(lambda rows: keras_private.call_model(self._model, rows, training=False))
+        call.get_concrete_function(specs)
 
     def check_batches(self, n: int, short: int | None) -> None:
         """Check that a model that takes batches of one size only gets no others.
@@ -146,16 +171,12 @@ class ModelBuilder:
         Raises:
             UserError: If it does not.
         """
-        rows = np.arange(short or 1) % arrays.length(samples)
-        x = to_tensors(tf.nest.map_structure(lambda leaf: tf.gather(leaf[: len(rows)], rows), samples.x), ()).x
-        specs = tf.nest.map_structure(lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype), x)
+        rows = short or 1
         try:
-            tf.function(lambda rows: keras_private.call_model(self._model, rows, training=False)).get_concrete_function(
-                specs
-            )
+            self._trace(samples, rows)
         except (ValueError, tf.errors.InvalidArgumentError) as error:
             raise UserError(
-                f"the model takes batches of {self._batch_size} samples, but not the short batch of {len(rows)} that is"
+                f"the model takes batches of {self._batch_size} samples, but not the short batch of {rows} that is"
                 " left over. Use a number of samples that is a multiple of batch_size, or another batch_size."
             ) from error
 
@@ -173,7 +194,7 @@ class ModelBuilder:
             return
         size = self.fixed_batch or min(self._batch_size, len(bad))
         rows = np.resize(bad.astype(np.int32), size)
-        x = to_tensors(tf.nest.map_structure(lambda leaf: tf.gather(leaf, rows), samples.x), ()).x
+        x = to_tensors(tf.nest.map_structure(lambda leaf: take_rows(leaf, rows), samples.x), ()).x
         with variables.preserve(self._model):
             outputs = keras_private.call_model(self._model, x, training=False)
         if not all(bool(tf.reduce_all(tf.math.is_finite(leaf))) for leaf in tf.nest.flatten(outputs)):
@@ -235,7 +256,7 @@ class ModelBuilder:
                 )
 
 
-def _fixed_batch(model: Any) -> int | None:
+def _stated_batch(model: Any) -> int | None:
     """Return the static batch size of a model's inputs, or None."""
     sizes = {leaf.shape[0] for leaf in tf.nest.flatten(getattr(model, "inputs", None) or []) if leaf.shape}
     return max((size for size in sizes if size is not None), default=None)

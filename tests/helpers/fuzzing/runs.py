@@ -170,7 +170,8 @@ META = {
     "nanoseconds": dict.fromkeys(("training", "tracing", "evaluation", "checkpoint", "callbacks", "data"), 12345),
     "settings": {"selector": "random", "batch_size": 8, "xla": False},
     "progress": {
-        "fit_start": 0, "fit_budget": 100, "epoch_start": 7, "pending": [[0.5, 0.25]], "history": {"loss": [1.0, 0.5]},
+        "fit_start": 0, "fit_budget": 100, "fit_plans": 0, "origin": 0, "by_plan": False, "first_step": 0,
+        "steps_per_epoch": 0, "initial": 0, "epoch_start": 7, "pending": [[0.5, 0.25]], "history": {"loss": [1.0, 0.5]},
         "evaluations": [{"steps": 7, "samples": 50, "loss": 1.0}],
     },
     "run": {"digest": SPEC.digest(), "settings": SPEC.values()},
