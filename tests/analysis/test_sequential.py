@@ -8,7 +8,13 @@ from analysis_of_dicts import analyze
 from made_up import record_of
 from scipy import stats
 
-from batchsel.analysis.report.expected_power import expected_power, seen_spreads
+from batchsel.analysis.final_metrics import unit_for
+from batchsel.analysis.report.expected_power import (
+    expected_effects,
+    expected_power,
+    seen_differences,
+    seen_spreads,
+)
 from batchsel.analysis.sequential import look_confidence, look_sizes
 from batchsel.analysis.stats import alpha_spending, power
 from batchsel.cli.commands.compare import _add_seeds
@@ -64,6 +70,26 @@ def test_seeds_are_added_until_the_verdict_is_clear(factor, seeds, looks):
     experiment = Experiment("try", "?", ("digits",), {"smart": {"selector": "smart"}}, range(10))
     assert len(_add_seeds(experiment, 35, run).seeds) == seeds
     assert ran == [(size, ("again",)) for size in look_sizes(10, 35)[:looks]]
+
+
+def test_the_plan_says_what_effects_the_seeds_can_detect():
+    rng = np.random.default_rng(0)
+    finals = {arm: rng.normal(0.8, 0.01, 60) for arm in ("random", "smart")}
+    records = [
+        record_of(arm, seed, crossing=None) | {"test": {"loss": 0.3, "accuracy": float(value)}}
+        for arm, values in finals.items()
+        for seed, value in enumerate(values)
+    ]
+    unit = unit_for("accuracy")
+    spreads = seen_differences(parse_runs(records), unit)
+    expected = 100 * np.std(finals["smart"] - finals["random"], ddof=1)
+    assert spreads == {"digits": pytest.approx(expected)}
+    (text,) = expected_effects(["digits"], 10, unit, spreads)
+    drawn = rng.normal(power.detectable_shift(10) * expected, expected, (4000, 10))
+    assert np.mean(stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.03)
+    assert f"10 seeds find an effect of {power.detectable_shift(10) * expected:.2f} points of accuracy" in text
+    assert "no earlier records" in expected_effects(["wine"], 10, unit, spreads)[0]
+    assert "one seed" in expected_effects(["digits"], 1, unit, spreads)[0]
 
 
 def test_the_plan_says_what_the_seeds_can_detect():

@@ -234,6 +234,17 @@ def test_compare_prints_a_table_and_a_verdict(command, tmp_path):
     assert (tmp_path / "here" / "report.html").is_file()
 
 
+def test_seeds_are_added_until_the_verdict_is_clear_and_no_further(command, tmp_path):
+    words = ["--dataset", "iris", "--selector", "fixed", "--seeds", "2", "--max-seeds", "4", "--budget", "2"]
+    done = command("compare", *words, "--untimed", "--out", "here", "--json")
+    assert done.code == 0, done.err
+    # Two seeds can make nothing clear: p is at least 2 / 2^n. After them the largest number is run.
+    assert "2 of at most 4 seeds, p up to 0.0" in done.err
+    found = records.read_typed(tmp_path / "here").runs
+    assert {run.spec.seed for run in found if run.arm.name == "fixed"} == set(range(4))
+    assert {(run.about.looks["block"], run.about.looks["most"]) for run in found} == {(2, 4)}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

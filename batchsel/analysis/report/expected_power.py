@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from batchsel.analysis.comparison import analyze
+from batchsel.analysis.final_metrics import MetricUnit, final_metrics
 from batchsel.analysis.groups import base_dataset, split_groups
 from batchsel.analysis.single_runs import SINGLE
 from batchsel.analysis.stats import power, sign_flips
@@ -13,6 +14,8 @@ from batchsel.experiments.run.run_record import RunRecord
 
 _SPREADS = (0.1, 0.2, 0.3, 0.5)
 """Spreads that occur, where none is known."""
+_FEWEST = 3
+"""Fewest differences that a spread is estimated from."""
 
 
 def seen_spreads(records: Sequence[RunRecord]) -> dict[str, float]:
@@ -69,5 +72,63 @@ def expected_power(datasets: Sequence[str], seeds: int, arms: int, spreads: Mapp
         lines.append(
             f"no earlier records show the spread on {', '.join(unknown)}. In four of five experiments{corrected},"
             f" {seeds} seeds find a ratio of {', '.join(each)} (standard deviation of the log ratio over seeds)."
+        )
+    return lines
+
+
+def seen_differences(records: Sequence[RunRecord], unit: MetricUnit) -> dict[str, float]:
+    """Return the standard deviation of differences in the final metric over seeds by data set, the median of all arms.
+
+    Args:
+        records: Earlier records; each arm is paired with the one that its records are against.
+        unit: Unit of the metric.
+    """
+    finals: dict[tuple[str, str], dict[int, float]] = {}
+    pairs: dict[tuple[str, str], str] = {}
+    for record, value in zip(records, final_metrics(records, unit), strict=True):
+        if record.arm.role == SINGLE or value is None:
+            continue
+        key = (record.spec.dataset, record.arm.name)
+        finals.setdefault(key, {})[record.spec.seed] = value
+        pairs[key] = record.arm.against
+    spreads: dict[str, list[float]] = {}
+    for (dataset, arm), other in pairs.items():
+        own, against = finals[dataset, arm], finals.get((dataset, other), {})
+        differences = [own[seed] - against[seed] for seed in own.keys() & against.keys()]
+        if other != arm and len(differences) >= _FEWEST:
+            spreads.setdefault(dataset, []).append(statistics.stdev(differences))
+    return {dataset: statistics.median(found) for dataset, found in spreads.items()}
+
+
+def expected_effects(datasets: Sequence[str], seeds: int, unit: MetricUnit, spreads: Mapping[str, float]) -> list[str]:
+    """Return sentences on the effects that a number of seeds can detect.
+
+    Args:
+        datasets: Names of the data sets.
+        seeds: Number of seeds.
+        unit: Unit of the metric.
+        spreads: Standard deviations of differences in earlier records by data set, in that unit.
+
+    Example:
+        >>> from batchsel.analysis.final_metrics import unit_for
+        >>> expected_effects(["digits"], 10, unit_for("accuracy"), {"digits": 0.5})
+        ['on digits, 10 seeds find an effect of 0.50 points ..., at the spread ... in earlier records, 0.50.']
+    """
+    shift = power.detectable_shift(seeds)
+    if shift is None:
+        return [f"one seed shows no spread: no effect on the {unit.metric} can be established."]
+    lines = [
+        f"on {dataset}, {seeds} seeds find an effect of {unit.number(shift * spreads[dataset])} {unit.words} in four of"
+        f" five experiments, at the spread of differences between two arms in earlier records,"
+        f" {unit.number(spreads[dataset])}."
+        for dataset in datasets
+        if dataset in spreads
+    ]
+    unknown = [dataset for dataset in datasets if dataset not in spreads]
+    if unknown:
+        lines.append(
+            f"no earlier records show the spread on {', '.join(unknown)}. In four of five experiments, {seeds} seeds"
+            f" find an effect on the {unit.metric} of {shift:.2f} standard deviations of the difference between two"
+            " arms."
         )
     return lines

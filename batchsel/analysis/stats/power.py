@@ -65,6 +65,31 @@ def seeds_needed(ratio: float, spread: float, alpha: float = 0.05) -> int:
     return high
 
 
+def detectable_shift(seeds: int, alpha: float = 0.05) -> float | None:
+    """Return the smallest mean difference that Student's t finds with a chance of 80 %, or None below two seeds.
+
+    Args:
+        seeds: Number of paired differences.
+        alpha: Largest two-sided p-value of a difference.
+
+    Returns:
+        In standard deviations of the differences.
+
+    Example:
+        >>> [round(detectable_shift(seeds), 2) for seeds in (3, 5, 10, 20)]
+        [3.26, 1.68, 1.0, 0.66]
+    """
+    if seeds < 2:
+        return None
+    limit = float(stats.t.ppf(1 - alpha / 2, seeds - 1))
+    low, high = 0.0, 100.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        power = float(stats.nct.sf(limit, seeds - 1, middle * math.sqrt(seeds)))
+        low, high = (middle, high) if power < POWER else (low, middle)
+    return high
+
+
 def detectable_ratio(spread: float, seeds: int, alpha: float = 0.05) -> float | None:
     """Return the largest ratio below 1 that a number of seeds finds with a chance of 80 %, or None if there is none.
 

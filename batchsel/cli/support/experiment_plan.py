@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from batchsel.core.parameters.ranges import Range
 
 if TYPE_CHECKING:
     from batchsel.experiments.compare.experiment import Experiment
+    from batchsel.experiments.run.run_record import RunRecord
     from batchsel.experiments.spec.run_spec import RunSpec
 
 _DEPENDENT_CONTROLS = ("horizon", "rs2")
@@ -62,7 +63,9 @@ def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> di
         "trials": 0 if card.tuning is None or experiment.tuned else _trial_count(card.tuning) * len(pairs),
         "again": "again" in card.controls,
         "controls_that_follow": [name for name in card.controls if name in _DEPENDENT_CONTROLS],
-        "power": [] if card.analysis else describe_power(experiment, folder),
+        "power": describe_effects(experiment, card.analysis, folder)
+        if card.analysis
+        else describe_power(experiment, folder),
         "measure": list(card.measure),
         "analysis": dict(card.analysis),
         "settings": settings,
@@ -77,6 +80,33 @@ def describe_power(experiment: Experiment, folder: Path) -> list[str]:
         folder: Folder of its records; those of the folders beside it count where it has none of a data set.
     """
     from batchsel.analysis.report.expected_power import expected_power, seen_spreads
+
+    spreads = _earlier_spreads(experiment, folder, seen_spreads)
+    return expected_power(list(experiment.datasets), len(experiment.seeds), len(experiment.arms) - 1, spreads)
+
+
+def describe_effects(experiment: Experiment, analysis: Mapping[str, Any], folder: Path) -> list[str]:
+    """Return the effects on the final metric that the seeds of a study can detect.
+
+    Args:
+        experiment: The experiment.
+        analysis: The [analysis] table of its card.
+        folder: As in `describe_power`.
+    """
+    from batchsel.analysis.final_metrics import unit_for
+    from batchsel.analysis.report.expected_power import expected_effects, seen_differences
+    from batchsel.core.target import Target
+
+    spec = next(iter(experiment.first_specs(experiment.datasets[0]).values()))
+    unit = unit_for(analysis.get("metric") or Target.parse(spec.target).metric, spec.target)
+    spreads = _earlier_spreads(experiment, folder, lambda runs: seen_differences(runs, unit))
+    return expected_effects(list(experiment.datasets), len(experiment.seeds), unit, spreads)
+
+
+def _earlier_spreads(
+    experiment: Experiment, folder: Path, spread: Callable[[Sequence[RunRecord]], dict[str, float]]
+) -> dict[str, float]:
+    """Return a spread by data set, from the records of a folder and of those beside it."""
     from batchsel.experiments.run.records import FILE, read_typed
 
     spreads: dict[str, float] = {}
@@ -88,8 +118,8 @@ def describe_power(experiment: Experiment, folder: Path) -> list[str]:
         if size > _MOST_READ:
             break
         runs = [run for run in read_typed(path).runs if run.spec.dataset in experiment.datasets]
-        spreads = seen_spreads(runs) | spreads
-    return expected_power(list(experiment.datasets), len(experiment.seeds), len(experiment.arms) - 1, spreads)
+        spreads = spread(runs) | spreads
+    return spreads
 
 
 def _recorded_count(experiment: Experiment, specs: Mapping[tuple[str, str], RunSpec], folder: Path) -> int:
