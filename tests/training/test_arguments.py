@@ -17,7 +17,7 @@ from problems import classes, mlp, two_outputs
 import batchsel
 from batchsel import Target, Trainer, UserError
 from batchsel.errors import UsageError
-from batchsel.training.inputs import arrays
+from batchsel.training.inputs import arguments
 from batchsel.training.runtime import guards
 
 N, B = 50, 8
@@ -284,6 +284,6 @@ def test_fit_in_a_forked_process_is_refused_instead_of_hanging():
 
 @pytest.mark.parametrize("selector", ["loss_ema | weighted(every=1048576)", "divbs(pool=1024)"])
 def test_a_plan_of_more_rows_than_can_be_numbered_is_refused_before_it_is_allocated(selector, monkeypatch):
-    monkeypatch.setattr(arrays, "LARGEST", 2**13 - 1)
+    monkeypatch.setattr(arguments, "LARGEST", 2**13 - 1)
     with pytest.raises(UsageError, match=r"a plan has at most 8,191 .* steps of .* samples. Choose smaller batches"):
         Trainer(mlp(), selector, batch_size=B, compile="graph").fit(*classes(N), verbose=0)
