@@ -11,7 +11,7 @@ from batchsel.core.registry import Registry
 from batchsel.errors import UsageError
 
 _FAMILIES = {
-    "order": ["random", "fixed", "with_replacement", "rs2", "growing", "stratified", "mapping"],
+    "order": ["random", "fixed", "with_replacement", "rs2", "growing", "falling", "volume", "stratified", "mapping"],
     "history": [
         "soft_keep",
         "loss_ema",
@@ -26,6 +26,8 @@ _FAMILIES = {
         "kakurenbo",
         "ies",
         "repb",
+        "orderdp",
+        "rcap",
         "active_bias",
         "recency_bias",
         "ada_boundary",

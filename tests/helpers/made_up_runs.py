@@ -36,6 +36,7 @@ class Run:
     rows: int = 0
     shown: dict = field(default_factory=dict)
     """Signal -> list of n lists of values, in the order in which they were seen."""
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     @property
     def last(self):
@@ -54,6 +55,7 @@ def play(text, run, rounds=9):
     run.shown = {name: [[] for _ in range(n)] for name in ("loss", *SIGNALS)}
     labels = tf.constant(np.arange(n) * 7 % run.classes if n > run.classes else np.full(n, run.classes - 1), tf.int32)
     labels = tf.tensor_scatter_nd_update(labels, [[0]], [run.classes - 1])
+    run.labels = labels.numpy()
     state = selector.init(n)
     for place in range(rounds if run.passes else 0):
         indices = generator.permutation(n - 2)[: max(2 * n // 3, 1)]

@@ -257,6 +257,50 @@ def self_paced(run):
     return (np.isinf(run.last) | (run.last <= limit)).astype(float), None
 
 
+def orderdp(run):
+    drawn, losses = int(0.75 * run.n), np.where(np.isinf(run.last), 3, run.last)
+    chosen = int(0.85 * drawn)
+
+    def of_rank(rank):
+        """Return the chance to be drawn, and to have fewer than `chosen` of the drawn ones above."""
+        return drawn / run.n * stats.hypergeom(run.n - 1, rank - 1, drawn - 1).cdf(chosen - 1)
+
+    return mean_over_ties(losses, of_rank), np.ones(run.n)
+
+
+def rcap(run):
+    classes = run.labels
+    highest = np.log(max(len(np.unique(classes)), 2))
+    importance = np.exp(np.clip(np.nan_to_num(run.last, posinf=np.inf), 0, highest))
+    seen = np.isfinite(run.last) | np.isnan(run.last) if run.passes else np.ones(run.n, bool)
+    rooms = {}
+    for one in np.unique(classes):
+        mass = importance[(classes == one) & seen].sum() / importance[classes == one].sum()
+        rooms[one] = np.sqrt((mass or 1) * (classes == one).sum())
+    quotas, left, open_ = {}, 0.5 * run.n, dict(rooms)
+    while open_:
+        factor = left / sum(open_.values())
+        full = [one for one, room in open_.items() if factor * room > (classes == one).sum()]
+        if not full:
+            quotas |= {one: int(np.ceil(factor * room - 1e-6)) for one, room in open_.items()}
+            break
+        for one in full:
+            quotas[one] = (classes == one).sum()
+            left -= quotas[one]
+            del open_[one]
+    generator, times = np.random.default_rng(0), 4000
+    counts = np.zeros(run.n)
+    for one, quota in quotas.items():
+        rows = np.flatnonzero(classes == one)
+        if quota == len(rows):
+            counts[rows] += times
+            continue
+        for _ in range(times):
+            chances = importance[rows] / importance[rows].sum()
+            counts[generator.choice(rows, quota, replace=False, p=chances)] += 1
+    return counts / times, np.ones(run.n)
+
+
 def curriculum(run):
     share = 0.1 ** (1 - min(run.progress / 0.5, 1))
     return (np.isinf(run.last) | (run.last <= quantile(run.last, share))).astype(float), None
@@ -277,11 +321,21 @@ ORACLES = {
     "seta": seta, "evolved_sampling": evolved_sampling, "memory_importance": memory_importance, "kakurenbo": kakurenbo,
     "ies(0.5)": ies, "repb": repb, "active_bias": active_bias, "recency_bias": recency_bias,
     "ada_boundary": ada_boundary, "forgetting": forgetting, "loss_threshold": loss_threshold,
-    "self_paced": self_paced, "curriculum": curriculum,
+    "self_paced": self_paced, "curriculum": curriculum, "orderdp": orderdp, "rcap": rcap,
 }  # fmt: skip
-ELSEWHERE = {"rs2": "test_orders_and_guards", "growing": "test_orders_and_guards"}
+ELSEWHERE = dict.fromkeys(["rs2", "growing", "falling", "volume"], "test_orders_and_guards")
 """Methods whose plans are the same for every step, or share an order of the whole run."""
-UNDEFINED = {"online_batch", "stale_backprop", "kakurenbo", "repb", "smart", "prioritised", "self_paced", "seta"}
+UNDEFINED = {
+    "online_batch",
+    "stale_backprop",
+    "kakurenbo",
+    "repb",
+    "smart",
+    "prioritised",
+    "self_paced",
+    "seta",
+    "orderdp",
+}
 """Methods that compare losses by their order or bits, where one that is not a number has no place."""
 CASES = [(text, moment) for text in ORACLES for moment in RUNS if moment != "nan" or text not in UNDEFINED]
 

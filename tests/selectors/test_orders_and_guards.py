@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from plan_statistics import LOSSES, B, N, counts, plans
+from plan_statistics import LOSSES, B, N, assert_rates, counts, plans
 from scipy import stats
 
 from batchsel.errors import UsageError, UserError
@@ -83,6 +83,62 @@ def test_growing_has_one_order_per_run_and_shuffles_the_subset():
     first, second = plans("growing(end=1.0)", 2, progress=0.6)
     assert set(first[0]) == set(second[0])
     assert list(first[0]) != list(second[0])
+
+
+def sizes_of(text, budget, n=N, b=B):
+    """Return the samples of each pass of a run whose budget is so many samples."""
+    selector, left, sizes = resolve(text), budget, []
+    while left > 0:
+        context = example_context(n, b, step=len(sizes), plans=len(sizes), budget=budget, left=left)
+        made = selector.plan((), context)
+        rows = made.indices.numpy()[: int(made.steps) * b][made.weights.numpy()[: int(made.steps) * b] > 0]
+        assert len(set(rows)) == len(rows)
+        sizes.append(len(rows))
+        left -= len(rows)
+    return sizes
+
+
+def test_falling_holds_ever_fewer_random_samples_and_all_of_them_in_the_last_pass():
+    assert sizes_of("falling(0.8)", 5 * N) == [60, 48, 39, 31, 25, 20, 16, 6, 60]
+    assert sizes_of("falling(0.8)", N) == [N]
+    assert sizes_of("falling(1.0)", 3 * N) == [N, N, N]
+    (first, _), (second, _) = plans("falling(0.5)", 2, count=1)
+    assert len(first) == len(second) == N // 2
+    assert set(first) != set(second)
+
+
+def test_falling_counts_epochs_where_the_budget_does():
+    held = []
+    for epoch in range(4):
+        context = example_context(N, B, plans=epoch)._replace(
+            budget=tf.constant(4 * N, tf.int64), budget_left=tf.constant((4 - epoch) * N, tf.int64)
+        )
+        held.append(int((resolve("falling(0.5)").plan((), context).weights.numpy() > 0).sum()))
+    assert held == [60, 30, 15, 60]
+
+
+def test_volume_goes_up_and_down_about_its_share():
+    assert sizes_of("volume", 4 * 42 + 1) == [30, 54, 30, 54, 30]
+    assert sizes_of("volume(keep=0.5, swing=0.5, period=2)", 2 * 60 + 2) == [1, 1, 60, 60]
+    assert sizes_of("volume(0.3, swing=0.0)", 36) == [18, 18]
+    with pytest.raises(UsageError, match="keep=0.9, swing=0.2"):
+        resolve("volume(0.9)")
+
+
+@pytest.mark.parametrize("text", ["falling(0.5)", "volume"])
+def test_subsets_of_changing_size_are_uniform(text):
+    found = plans(text, 400, count=1)
+    assert_rates(found, np.full(N, len(found[0][0]) / N))
+
+
+def test_rcap_fills_small_classes_and_gives_the_rest_to_the_others():
+    labels = np.repeat([0, 1, 2], [2, 18, 40])
+    context = example_context(N, B, labels=tf.constant(labels))
+    made = resolve("rcap(keep=0.5)").plan(tf.zeros([N], tf.int64), context)
+    taken = np.bincount(labels[made.indices.numpy()[made.weights.numpy() > 0]])
+    # In proportion to the roots of the sizes the first would get 3.6; it has two, and the others share 28.
+    roots = np.sqrt([18, 40])
+    assert taken.tolist() == [2, *np.ceil(28 * roots / roots.sum())]
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(60, 6), (61, 8), (17, 8), (7, 7), (5, 8)])

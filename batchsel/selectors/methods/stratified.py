@@ -7,9 +7,8 @@ from typing import Literal
 
 import tensorflow as tf
 
-from batchsel.core.static_shapes import static_size
-from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State
+from batchsel.selectors.ops.classes import class_keys
 from batchsel.selectors.ops.sampling import deal_into_batches
 from batchsel.selectors.types import Context, Plan
 
@@ -78,18 +77,7 @@ class Stratified(Selector):
         )
 
     def _keys(self, context: Context) -> tf.Tensor:
-        if self.by == "loss":
-            return context.losses
-        labels = context.labels
-        if labels is None or isinstance(labels, dict | list | tuple):
-            raise UsageError("stratified: there are no labels to sort by; they must be one array in memory.")
-        labels = tf.reshape(labels, [context.n, -1])
-        if static_size(labels, 1) > 1 and labels.dtype.is_integer:
-            raise UsageError(
-                "stratified: each sample has several whole numbers as its target, and no class to sort by. Pass classes"
-                " as one number or as one-hot floats; for a language model use stratified(by='loss')."
-            )
-        return labels[:, 0] if labels.shape[1] == 1 else tf.argmax(labels, axis=1)
+        return context.losses if self.by == "loss" else class_keys(context, self.name)
 
 
 def _rotate(rows: tf.Tensor, steps: int, shift: tf.Tensor) -> tf.Tensor:

@@ -84,3 +84,22 @@ def last_phase(delta: float, chances: tf.Tensor, context: Context) -> LastPhase:
     return tf.nest.map_structure(
         lambda first, second: tf.where(context.counts_epochs, first, second), by_epochs, by_samples
     )
+
+
+def last_pass(context: Context) -> LastPhase:
+    """Return whether the next plan is the last pass, which holds all of the data, and how long a plan before it may be.
+
+    Args:
+        context: The run at this step.
+
+    Example:
+        >>> from batchsel.testing.fixtures import example_context
+        >>> found = [last_pass(example_context(50, 8, budget=400, left=left)) for left in (400, 70, 48)]
+        >>> [(bool(phase.reached), int(phase.steps)) for phase in found]
+        [(False, 7), (False, 3), (True, 7)]
+    """
+    n, b, left = context.n, context.batch_size, context.budget_left
+    room = -(-n // b)
+    steps = tf.cast(tf.clip_by_value((left - n + b - 1) // b, 1, room), tf.int32)
+    reached = left <= n
+    return LastPhase(reached, tf.where(context.counts_epochs | reached, room, steps))
