@@ -19,7 +19,7 @@ def planner(text, n, batch_size):
     @tf.function(autograph=False)
     def plan(state, losses, step, samples, plans, progress):
         context = example_context(n, batch_size)._replace(
-            losses=losses, step=step, samples=samples, plans=plans, progress=progress
+            losses=losses, step=step, samples=samples, plans=plans, fit_plans=plans, progress=progress
         )
         return selector.plan(state, context)
 
