@@ -8,11 +8,13 @@ from batchsel.core.lazy_imports import attach as _attach
 _PUBLIC = {
     "__version__": "core.version",
     "SmoothedCrossentropy": "core.label_smoothing",
+    "MLflow": "training.callbacks",
     "Rng": "core.rng",
     "Target": "core.target",
     "TensorBoard": "training.callbacks",
     "Trainer": "training.trainer",
     "UserError": "errors",
+    "WandB": "training.callbacks",
     "augmentation": "transforms.augmentation:",
     "curricula": "transforms.curricula:",
     "data": "data:",

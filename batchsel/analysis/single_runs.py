@@ -43,7 +43,8 @@ def split_runs(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[RunR
 def name_single_runs(records: Sequence[RunRecord], taken: Collection[tuple[str, str]] = ()) -> list[RunRecord]:
     """Give single runs of one data set the same name only where their settings differ in nothing but the seed.
 
-    `batchsel run` names a run by its selector alone, so that runs with other settings would pass for other seeds.
+    `batchsel run` names a run by its selector alone, unless the user names it, so that runs with other settings would
+    pass for other seeds.
 
     Args:
         records: Records of single runs.
@@ -51,13 +52,13 @@ def name_single_runs(records: Sequence[RunRecord], taken: Collection[tuple[str, 
     """
     groups: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
-        groups.setdefault((record.spec.dataset, record.arm.name), []).append(record)
+        groups.setdefault((record.spec.dataset, record.name or record.arm.name), []).append(record)
     varied = {key: differing_settings(own) for key, own in groups.items()}
     renamed = []
     for record in records:
-        key = (record.spec.dataset, record.arm.name)
+        key = (record.spec.dataset, record.name or record.arm.name)
         parts = [f"{name} = {record.spec.values[name]}" for name in varied[key] if name in record.spec.values]
-        own_name = ", ".join([record.arm.name, *parts])
+        own_name = ", ".join([key[1], *parts])
         own_name += " (single run)" if (record.spec.dataset, own_name) in taken else ""
         renamed.append(replace(record, arm=replace(record.arm, name=own_name)))
     return renamed

@@ -14,6 +14,7 @@ from batchsel.core.target import HOLD, Target
 from batchsel.errors import UserError
 from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
+from batchsel.training.callbacks.mlflow_tracker import autologged
 from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.engine import Engine
 from batchsel.training.fit_call import callback_state, callback_utils
@@ -239,7 +240,8 @@ class Trainer(RunResults):
             free = options.passes is None and options.steps_per_epoch is None
             by_plan = free and self.selector.plan_is_pass(feed.n, batch_size)
             parts = {"feed": feed, "validation": validation, "batch_size": batch_size, "by_plan": by_plan}
-            config = FitConfig(**vars(options), **parts)
+            tracked = {"callbacks": (*options.callbacks, *autologged(options.callbacks))}
+            config = FitConfig(**vars(options) | tracked, **parts)
             self.engine.set_evaluation_batch_size(options.validation_batch_size)
             self.prepare(feed)
             states = self._begin_fit(config)

@@ -11,8 +11,9 @@ from batchsel.cli.support import display
 from batchsel.cli.support.output import FIGURE, print_json, save_figure
 from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options
 from batchsel.cli.support.summary import summarize
+from batchsel.cli.support.tracking import tracker_options
 from batchsel.errors import UsageError, UserError, working_on
-from batchsel.experiments.run.run_folder import CHECKPOINT
+from batchsel.experiments.run.run_folder import CHECKPOINT, check_run_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 from batchsel.training.runtime.tf_import import import_tensorflow
@@ -36,6 +37,7 @@ from batchsel.training.runtime.tf_import import import_tensorflow
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for results.")
+@click.option("--name", help="Name of the run and of its folder. [default: data set, selector, seed and a digest]")
 @click.option("--resume", type=click.Path(), help="Folder of an interrupted run to resume.")
 @click.option(
     "--changed-code", is_flag=True, help="With --resume: go on although Python files that the run uses have changed."
@@ -50,7 +52,7 @@ from batchsel.training.runtime.tf_import import import_tensorflow
     help="Also measure, off the clock: end (training and test part with the last weights), noise_scale (of gradients),"
     " snr (of the features of layers). May be repeated.",
 )
-@click.option("--tensorboard", is_flag=True, help="Write TensorBoard logs into the run's folder.")
+@tracker_options
 @click.option("--progress", type=click.Choice(display.MODES), default="auto", help="Form of the progress display.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as one JSON object.")
 @click.option("--print-config", is_flag=True, help="Print the resolved settings as TOML, and stop.")
@@ -70,7 +72,8 @@ def run(
     restart: bool,
     plot: Path | None,
     diagnostics: tuple[str, ...],
-    tensorboard: bool,
+    name: str | None,
+    trackers: dict[str, str],
     progress: str,
     as_json: bool,
     print_config: bool,
@@ -85,6 +88,9 @@ def run(
     check_diagnostics(diagnostics)
     if resume and restart:
         raise UsageError("--resume goes on from the checkpoint that --restart deletes. Leave one of them out.")
+    if resume and name:
+        raise UsageError("--resume keeps the name of the run. Leave out --name.")
+    check_run_name(name)
     if resume:
         spec = resolve_resumed_run(Path(resume), settings, config, changed_code)
     else:
@@ -93,12 +99,12 @@ def run(
     if print_config:
         click.echo(to_toml(spec), nl=False)
         return
-    run_folder = Path(resume) if resume else Path(out) / spec.identity()
+    run_folder = Path(resume) if resume else Path(out) / (name or spec.identity())
     if not as_json:
         click.echo(to_toml(spec))
     options = {
-        "data_folder": data_dir, "offline": offline, "tensorboard": tensorboard, "diagnostics": diagnostics,
-        "resume": resume is not None, "restart": restart,
+        "data_folder": data_dir, "offline": offline, "trackers": trackers, "diagnostics": diagnostics,
+        "resume": resume is not None, "restart": restart, "name": name or "",
     }  # fmt: skip
     record = _run(spec, run_folder, progress, options)
     _report(record, run_folder.parent, plot, as_json)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from batchsel.cli.support.tracking import tracker_options
 from batchsel.errors import UsageError, UserError
 from batchsel.training.runtime.tf_import import import_tensorflow
 
@@ -47,6 +48,7 @@ class Execution(NamedTuple):
         offline: Whether downloads are forbidden.
         untimed: Whether other work runs on the machine, so that seconds do not count.
         requeue: As in `executors.executor`.
+        trackers: Places of the logs of trackers, by name.
     """
 
     executor: str | None
@@ -55,6 +57,7 @@ class Execution(NamedTuple):
     offline: bool
     untimed: bool
     requeue: bool
+    trackers: dict[str, str]
 
 
 def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,6 +67,7 @@ def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
         function: The command.
     """
 
+    @tracker_options
     @functools.wraps(function)
     def command(*arguments: Any, **options: Any) -> Any:
         execution = Execution(**{name: options.pop(name) for name in Execution._fields})
@@ -103,6 +107,7 @@ def open_execution(execution: Execution, folder: Path, question: str) -> Iterato
             about={"question": question, "command": command},
             alone=not (execution.untimed or executors.shares_devices(form, jobs)),
             download_progress=download_progress,
+            trackers=execution.trackers,
         )
         try:
             yield context, pool

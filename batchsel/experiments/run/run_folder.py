@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from batchsel.core.filesystem.reading import reading
 from batchsel.core.locking.locks import Held, hold_lock
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError, UserError, show
 from batchsel.experiments.spec.run_spec import RunSpec, read_spec
 from batchsel.experiments.spec.user_code import continues
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
+_NAME = re.compile(r"[\w][\w .,=+-]{0,99}")
 _SHOWN = 5
 _NOTE = "run"
 _WITHOUT = "Do not start this run a second time while it is under way."
@@ -48,10 +50,38 @@ def hold_folder(folder: Path) -> Iterator[None]:
         lock.__exit__(None, None, None)
 
 
+def check_run_name(name: str | None) -> None:
+    """Check that the name of a run can be that of its folder.
+
+    Args:
+        name: The name, or None.
+
+    Raises:
+        UsageError: If it cannot.
+
+    Example:
+        >>> check_run_name("../elsewhere")
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: the name of a run is that of its folder: letters, digits, blanks and . , ...
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise UsageError(
+            "the name of a run is that of its folder: letters, digits, blanks and . , = + - _, at most 100 of them,"
+            f" got {show(name)}."
+        )
+
+
 def cannot_write(folder: Path, error: OSError) -> UserError:
     """Return the error for a folder that cannot be written to, for the caller to raise."""
     return UserError(
         f"cannot write to {folder}: {error.strerror or error}. Free some space or choose another folder with --out."
+    )
+
+
+def other_run(folder: Path) -> UserError:
+    """Return the error for a run that would replace one with other settings, for the caller to raise."""
+    return UserError(
+        f"{folder} holds a run with other settings. Choose another --name, or replace that run with --restart."
     )
 
 
@@ -68,23 +98,25 @@ def interrupted_run(folder: Path) -> UserError:
     )
 
 
-def checkpoint_notes(spec: RunSpec, measure: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what a checkpoint says about its run, for `check_unchanged` and `noted_measure`.
+def checkpoint_notes(spec: RunSpec, **options: Any) -> dict[str, Any]:
+    """Return what a checkpoint says about its run, for `check_unchanged` and `noted_option`.
 
     Args:
         spec: The settings of the run.
-        measure: Diagnostics that it makes.
+        **options: What else the run goes on with when it is resumed, JSON.
     """
-    return {_NOTE: {"digest": spec.digest(), "settings": spec.values(), "measure": list(measure)}}
+    return {_NOTE: {"digest": spec.digest(), "settings": spec.values(), **options}}
 
 
-def noted_measure(meta: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the diagnostics of the run that a checkpoint is of; none in those of earlier versions.
+def noted_option(meta: Mapping[str, Any] | None, name: str, given: Any) -> Any:
+    """Return an option of the run that a checkpoint is of, unless another is given.
 
     Args:
-        meta: Metadata of the checkpoint.
+        meta: Metadata of the checkpoint; None for a new run. Those of earlier versions know fewer options.
+        name: Name of the option.
+        given: Its value now; what is empty is not given.
     """
-    return tuple(meta.get(_NOTE, {}).get("measure", ()))
+    return given or (meta or {}).get(_NOTE, {}).get(name, given)
 
 
 def noted_digest(meta: Mapping[str, Any]) -> str | None:

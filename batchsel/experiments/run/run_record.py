@@ -80,6 +80,7 @@ class RunRecord(_Described):
         started: Time in ISO 8601.
         updates: Updates of the weights, fewer than steps where gradients are accumulated.
         schedule_log: Values that varied over the run ("course" in the file).
+        name: Name that the user gave the run, or empty.
         extra: Everything else, by key: diagnostics, and what other versions write.
     """
 
@@ -109,6 +110,7 @@ class RunRecord(_Described):
     schedule_log: LoggedSchedules | None = None
     images: SelectedImages | None = None
     plane: Plane | None = None
+    name: str = ""
     extra: Json = field(default_factory=dict)
 
     @property

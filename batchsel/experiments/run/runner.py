@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,12 +29,14 @@ from batchsel.experiments.run.run_folder import (
     hold_folder,
     interrupted_run,
     noted_digest,
-    noted_measure,
+    noted_option,
+    other_run,
 )
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
-from batchsel.training.callbacks import AfterEvaluations, TensorBoard, Watch
+from batchsel.training.callbacks import AfterEvaluations, Watch
+from batchsel.training.callbacks.by_name import make_trackers
 from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.trainer import Trainer
 
@@ -53,7 +56,8 @@ class RunContext:
         restart: Whether to delete the checkpoint of an interrupted run in the same folder; if not, the run is refused.
         folder: Folder of the run itself, with its checkpoint; None for one in `out` named by the spec.
         checkpoints: Whether the run has a folder of its own with its settings and a checkpoint.
-        tensorboard: Whether to write TensorBoard logs into the run's folder.
+        name: Name of the run in its record and in trackers; empty for none.
+        trackers: Places of the logs of trackers, as in `make_trackers`.
         detail: Whether the record holds details of the samples chosen: images, a map of a plane.
         diagnostics: Diagnostics of each run: of "end", "noise_scale", "snr".
         about: Purpose of the runs, for reports: "question" and "command"; of a card also its name as "experiment",
@@ -71,7 +75,8 @@ class RunContext:
     restart: bool = False
     folder: Path | None = None
     checkpoints: bool = True
-    tensorboard: bool = False
+    name: str = ""
+    trackers: Mapping[str, str] = field(default_factory=dict)
     detail: bool = True
     diagnostics: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
@@ -112,9 +117,16 @@ def run(
     folder = context.folder or context.out / spec.identity()
     path = folder / CHECKPOINT
     meta = read_run(path).meta if context.resume and path.is_file() else None
-    measure = context.diagnostics or (() if meta is None else noted_measure(meta))
+    measure = noted_option(meta, "measure", context.diagnostics)
+    context = dataclasses.replace(
+        context,
+        name=noted_option(meta, "name", context.name),
+        trackers=noted_option(meta, "trackers", context.trackers),
+    )
     diagnostics = Diagnostics(measure, trainer, dataset, spec.budget, run_cache.probes(trainer))
-    trainer.notes = checkpoint_notes(spec, measure)
+    options = {"measure": list(measure), "name": context.name, "trackers": dict(context.trackers)}
+    trainer.notes = checkpoint_notes(spec, **options)
+    arm = arm or Arm.from_single_run(spec)
     with _open_folder(folder, spec, context, dataset, trainer, meta):
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         snapshots = Snapshots(trainer, dataset, spec.budget)
@@ -122,11 +134,14 @@ def run(
             [AfterEvaluations(snapshots.take_if_due)] if context.detail and snapshots.has_plane else []
         )
         callbacks += diagnostics.callbacks
+        name, group = context.name or spec.identity(), context.about.get("experiment") or ""
+        callbacks += make_trackers(context.trackers, name, folder, spec.values() | {"arm": arm.name}, group)
         with lock_device(context.alone, context.on_wait) as alone:
             _fit(spec, context, trainer, dataset, folder, callbacks)
         cost = run_cache.selection_cost(trainer, dataset)
-        record = build_record.build_record(spec, arm or Arm.from_single_run(spec), trainer, dataset, cost)
+        record = build_record.build_record(spec, arm, trainer, dataset, cost)
         record |= {"started": started, "contended": not alone, "about": context.about}
+        record |= {"name": context.name} if context.name else {}
         # Unless the target was reached, the test part was read with the weights at the end.
         record |= diagnostics.record(None if record["reached"] else record["test"])
         if context.detail:
@@ -159,7 +174,7 @@ def _open_folder(
     path = folder / CHECKPOINT
     if context.resume and meta is None:
         raise UserError(f"no checkpoint at {path}.")
-    if not (context.resume or context.checkpoints or context.tensorboard):
+    if not (context.resume or context.checkpoints):
         yield
         return
     with hold_folder(folder):
@@ -180,6 +195,8 @@ def _check_finished(folder: Path, spec: RunSpec, out: Path) -> None:
         meta = read_run(folder / CHECKPOINT).meta
     except UserError as error:
         raise UserError(f"{error} To delete it and start over, say --restart.") from error
+    if noted_digest(meta) not in (None, spec.digest()):
+        raise other_run(folder)
     if _find_recorded(out, noted_digest(meta) or spec.digest(), meta["progress"]["evaluations"]) is None:
         raise interrupted_run(folder)
 
@@ -215,8 +232,6 @@ def _fit(
         every = _PASSES_BETWEEN_EVALUATIONS
     if context.watch is not None:
         callbacks.append(Watch(context.watch))
-    if context.tensorboard:
-        callbacks.append(TensorBoard(folder / "tensorboard", write_graph=False))
     data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Split) else (dataset.train,)
     trainer.fit(
         *data,

@@ -50,7 +50,7 @@ def run_card(
         if shard is not None:
             raise UsageError(f"tune first, in one piece: call it without --shard once, until {path} is written.")
         # Trials lie in a folder of their own: they are not compared, and not measured.
-        trial_context = dataclasses.replace(context, out=context.out / "tuning", diagnostics=())
+        trial_context = dataclasses.replace(context, out=context.out / "tuning", diagnostics=(), trackers={})
         options = {"trials": stated.trials, "score": stated.score}
         trials = tuning.tune(experiment, stated.grid, stated.seeds, trial_context, executor, on_progress, **options)
         tuned_settings.write(path, trials, digest)

@@ -9,6 +9,7 @@ import keras
 
 from batchsel.errors import UsageError
 from batchsel.training.fit_call.fit_config import FitConfig
+from batchsel.training.fit_call.varying_values import MetricsBar, MetricsHistory
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
@@ -22,9 +23,7 @@ _FREQUENCIES = {
 _PATIENT = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
 
 
-def callback_list(
-    config: FitConfig, model: keras.Model, history: keras.callbacks.History
-) -> keras.callbacks.CallbackList:
+def callback_list(config: FitConfig, model: keras.Model, history: MetricsHistory) -> keras.callbacks.CallbackList:
     """Return the user's callbacks, the history and, if configured, Keras's progress bar.
 
     Args:
@@ -33,9 +32,11 @@ def callback_list(
         history: The history to be filled.
     """
     steps = -(-int(min(config.every, config.budget)) // config.advance)
+    callbacks = [*config.callbacks, history]
+    if config.verbose and not any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks):
+        callbacks.append(MetricsBar(history))
     return keras.callbacks.CallbackList(
-        [*config.callbacks, history],
-        add_progbar=bool(config.verbose),
+        callbacks,
         model=model,
         verbose=1 if config.verbose == "auto" else int(config.verbose),
         epochs=config.intervals,
@@ -54,6 +55,19 @@ def set_trainer(callbacks: Sequence[keras.callbacks.Callback], trainer: Any) -> 
         method = getattr(callback, "set_trainer", None)
         if method is not None:
             method(trainer)
+
+
+def report_error(callbacks: Sequence[keras.callbacks.Callback], error: BaseException) -> None:
+    """Call `on_train_error` of the callbacks that have it: Keras has no hook for runs that end early.
+
+    Args:
+        callbacks: Keras callbacks.
+        error: The exception that ends the run, KeyboardInterrupt included.
+    """
+    for callback in callbacks:
+        method = getattr(callback, "on_train_error", None)
+        if method is not None:
+            method(error)
 
 
 def reject_lr_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:

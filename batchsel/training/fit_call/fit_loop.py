@@ -20,6 +20,7 @@ from batchsel.training.fit_call.delayed_signals import DelayedSignals
 from batchsel.training.fit_call.fit_config import FitConfig
 from batchsel.training.fit_call.fit_record import FitRecord
 from batchsel.training.fit_call.trained_batch import TrainedBatch, last_batch
+from batchsel.training.fit_call.varying_values import MetricsHistory, varying_values
 from batchsel.training.inputs.batch import Samples, to_tensors
 from batchsel.training.loop.data_feed import LoopResult
 from batchsel.training.loop.errors import check_evaluation, raise_for_status, selector_errors
@@ -75,8 +76,7 @@ class FitLoop:
         self._validation = None if config.validation is None else to_tensors(*config.validation)
         self._counts: dict[str, int] = self._loop.counts()
         self._position = self._loop.position(self._window)
-        self._history = keras.callbacks.History()
-        self._history.history = record.history
+        self._history = MetricsHistory(record.history)
         self._callbacks = callback_utils.callback_list(config, self._model, self._history)
         self._every_batch = callback_utils.needs_every_batch(config.callbacks)
         self._batch_hooks = callback_utils.needs_batches(self._callbacks)
@@ -114,6 +114,9 @@ class FitLoop:
             with self._signals:
                 try:
                     self._train()
+                except BaseException as error:
+                    callback_utils.report_error(self._config.callbacks, error)
+                    raise
                 finally:
                     self._engine.step.lr_controller.restore_base_rate()
         return self._history
@@ -247,7 +250,9 @@ class FitLoop:
         if results is not None:
             logs |= {f"val_{name}": value for name, value in results.items()}
         with self._clock.section("callbacks"):
-            self._callbacks.on_epoch_end(epoch, logs)
+            varying = varying_values(self._engine) if self._config.callbacks else {}
+            self._history.others = {name: value for name, value in varying.items() if name not in logs}
+            self._callbacks.on_epoch_end(epoch, logs | self._history.others)
         if self._batches:
             self._batches.clear()
         if results is not None:

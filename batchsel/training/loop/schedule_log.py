@@ -50,6 +50,12 @@ class ScheduleLog:
         )
         self.table.scatter_nd_update([[row_index]], [row])
 
+    def latest(self) -> dict[str, float]:
+        """Return the values of the last update that was recorded, by name; empty before the first."""
+        table = self.table.numpy()
+        table = table[np.isfinite(table[:, 0])]
+        return dict(zip(self.names, map(float, table[-1, 1:]), strict=True)) if len(table) else {}
+
     def values(self, unit: int) -> dict[str, Any]:
         """Return the log as JSON.
 
