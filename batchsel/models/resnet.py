@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from batchsel.core.parameters import Size, checked
+from batchsel.models.striding import take_strided
 
 _SMALL = 64
 """Images up to this height keep their size in the stem, as on CIFAR."""
@@ -130,7 +131,7 @@ def _bottleneck(x: Any, filters: int, stride: int, name: str) -> Any:
 def _shortcut(x: Any, filters: int, stride: int) -> Any:
     if stride == 1 and x.shape[-1] == filters:
         return x
-    return layers.BatchNormalization(**_NORM)(_conv(filters, 1, stride)(x))
+    return layers.BatchNormalization(**_NORM)(_conv(filters, 1)(take_strided(x, stride)))
 
 
 def _normalize_and_activate(x: Any) -> Any:

@@ -9,6 +9,7 @@ from keras import layers
 
 from batchsel.core.parameters import Between, ShareBelowOne, checked
 from batchsel.errors import UsageError
+from batchsel.models.striding import take_strided
 
 
 @checked
@@ -60,7 +61,7 @@ def _block(x: Any, filters: int, stride: int, dropout: float) -> Any:
         hidden = layers.Dropout(dropout)(hidden)
     hidden = _conv(filters)(hidden)
     same = stride == 1 and x.shape[-1] == filters
-    return layers.Add()([hidden, x if same else _conv(filters, size=1, stride=stride)(active)])
+    return layers.Add()([hidden, x if same else _conv(filters, size=1)(take_strided(active, stride))])
 
 
 def _normalize_and_activate(x: Any) -> Any:

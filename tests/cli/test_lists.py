@@ -51,6 +51,7 @@ def test_models_are_listed_and_shown(command):
 def test_doctor_reports_devices_and_a_short_run(command):
     facts = json.loads(command("doctor", "--json").out)
     assert facts["steps per second"] > 0
+    assert facts["strided 1x1 convolutions"].split()[0] in ("work", "end")
     assert facts["devices"]
 
 

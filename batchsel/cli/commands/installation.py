@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,15 @@ _COMPLETION = {
     "zsh": 'eval "$(_BATCHSEL_COMPLETE=zsh_source batchsel)"',
     "fish": "_BATCHSEL_COMPLETE=fish_source batchsel | source",
 }
+_STRIDED = """
+import tensorflow as tf
+x, kernel = tf.zeros([32, 64, 64, 8]), tf.zeros([1, 1, 8, 16])
+with tf.GradientTape() as tape:
+    tape.watch([x, kernel])
+    y = tf.nn.conv2d(x, kernel, 2, "SAME")
+tape.gradient(y, [x, kernel])
+"""
+"""The gradient of a 1x1 convolution with stride 2, which with oneDNN ends the process on some machines."""
 
 
 @click.command(context_settings=_HELP, epilog="\b\nExample:\n  batchsel completion bash >> ~/.bashrc")
@@ -41,11 +52,23 @@ def doctor(as_json: bool) -> None:
 
     facts |= {"devices": ", ".join(devices()), **{f"{name} threads": count for name, count in threads().items()}}
     facts["data folder"] = str(data_folder("NAME").parent)
+    facts["strided 1x1 convolutions"] = _try_strided_convolution()
     facts |= _short_run()
     if as_json:
         print_json(facts)
         return
     print_columns([(name, str(value)) for name, value in facts.items()])
+
+
+def _try_strided_convolution() -> str:
+    """Try the operation in a process of its own, which may end with it."""
+    done = subprocess.run([sys.executable, "-c", _STRIDED], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return "work"
+    return (
+        "end the process below TensorFlow (no model of batchsel has them; for others, set TF_ENABLE_ONEDNN_OPTS=0, or"
+        " take the stride before the convolution: x[:, ::2, ::2])"
+    )
 
 
 def _short_run() -> dict[str, Any]:

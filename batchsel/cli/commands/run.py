@@ -9,9 +9,8 @@ import click
 
 from batchsel.cli.support import display
 from batchsel.cli.support.output import FIGURE, print_json, save_figure
-from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options
+from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options, tracker_options
 from batchsel.cli.support.summary import summarize
-from batchsel.cli.support.tracking import tracker_options
 from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.run.run_folder import CHECKPOINT, check_run_name
 from batchsel.experiments.spec.budget import Budget

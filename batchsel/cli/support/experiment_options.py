@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from batchsel.cli.support.tracking import tracker_options
+from batchsel.cli.support.run_settings import tracker_options
 from batchsel.errors import UsageError, UserError
 from batchsel.training.runtime.tf_import import import_tensorflow
 

@@ -1,4 +1,4 @@
-"""Options for the settings of a run, derived from their declaration in `RunSpec`."""
+"""Options of commands that train: settings, derived from their declaration in `RunSpec`, and trackers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.spec.run_spec import RunSpec, read_file, read_spec
 from batchsel.experiments.spec.settings import declared_settings
 from batchsel.experiments.spec.user_code import go_on_with_code
+from batchsel.training.callbacks.packages import TRACKERS, require
 
 EPOCHS = "epochs"
 """Option for a budget in epochs, in the words of Keras."""
+_TRACKER_OPTIONS = {
+    "tensorboard": ("[DIR]", "Log to TensorBoard, in this folder. [default: the folder of the run]"),
+    "mlflow": ("[URI]", "Log to MLflow, stored here. [default: MLFLOW_TRACKING_URI]"),
+    "wandb": ("[PROJECT]", "Log to Weights & Biases; WANDB_MODE=offline keeps it here. [default: WANDB_PROJECT]"),
+}
 
 
 def setting_options(
@@ -58,6 +64,30 @@ def setting_options(
         return command
 
     return decorate
+
+
+def tracker_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each tracker; the command receives those that were given as one argument, `trackers`.
+
+    A tracker whose package is not installed is refused before anything is read.
+
+    Args:
+        function: The command.
+    """
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **options: Any) -> Any:
+        places = {name: options.pop(name) for name in TRACKERS}
+        trackers = {name: place for name, place in places.items() if place is not None}
+        for name in trackers:
+            require(name)
+        return function(*arguments, trackers=trackers, **options)
+
+    for name in reversed(TRACKERS):
+        metavar, text = _TRACKER_OPTIONS[name]
+        option = click.option(f"--{name}", is_flag=False, flag_value="", default=None, metavar=metavar, help=text)
+        command = option(command)
+    return command
 
 
 def _budget_of_epochs(epochs: float) -> str:
