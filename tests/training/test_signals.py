@@ -16,6 +16,18 @@ N, LOSSES = 50, keras.losses
 SHARED = ("probability", "correct", "gradient_norm")
 
 
+class MeanLogits(AllSignals):
+    """Records the logits and probabilities of each class."""
+
+    signals = ("logits", "probabilities", "residuals")
+
+    def init(self, n, shapes):
+        return {name: tf.zeros([n, *shapes[name]]) for name in self.signals}
+
+    def update(self, state, stats, context):
+        return {name: scatter_update(state[name], stats.indices, getattr(stats, name)) for name in state}
+
+
 class RegressionSignals(AllSignals):
     """Records the losses and gradient norms of a regression."""
 
@@ -174,11 +186,12 @@ def test_an_unknown_signal_is_rejected():
         Trainer(mlp(), UnknownSignal())
 
 
-def test_the_cost_of_selection_can_be_measured_for_every_signal():
+@pytest.mark.parametrize("selector", [AllSignals(), MeanLogits()])
+def test_the_cost_of_selection_can_be_measured_for_every_signal(selector):
     from batchsel.training.diagnostics.selection_cost import selection_seconds
 
     x, y = classes(N)
-    trainer = Trainer(mlp(), AllSignals(), batch_size=8, compile="graph")
+    trainer = Trainer(mlp(), selector, batch_size=8, compile="graph")
     trainer.fit(x, y, verbose=0)
     assert set(selection_seconds(trainer)) == {"planning", "updating", "scoring", "choosing"}
 

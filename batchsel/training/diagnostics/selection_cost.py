@@ -77,10 +77,12 @@ def _update(loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         indices = loop_state.last_indices
         values = loop_state.last_losses
-        width = loop.step.signals.feature_size()
-        rows = {"features": tf.zeros([loop.batch_size, max(width, 1)])}
-        rows |= dict.fromkeys(("inputs", "residuals"), tf.zeros([loop.batch_size, 1]))
-        signals = {name: rows.get(name, values) for name in loop.selector.signals}
+        shapes = {"features": (max(loop.step.signals.feature_size(), 1),), "inputs": (1,), "residuals": (1,)}
+        shapes |= loop.shapes
+        signals = {
+            name: tf.zeros([loop.batch_size, *shapes[name]]) if shapes.get(name) else values
+            for name in loop.selector.signals
+        }
         stats = SampleStats(indices, values, tf.ones_like(indices, tf.bool), **signals)
         return loop_state._replace(state=loop.selector.update(loop_state.state, stats, context(loop_state)))
 

@@ -59,7 +59,8 @@ class LoopBase:
         shapes: Shapes | None = None,
     ) -> None:
         check_sizes(selector, n, batch_size)
-        self._shapes = shapes
+        self.shapes = shapes
+        """Shapes of one sample of each signal, as far as the selector's state may depend on them."""
         self._checks_factors = selector.weighs and is_user_code(selector)
         self.step = step
         self.selector = selector
@@ -100,7 +101,7 @@ class LoopBase:
         zero = tf.zeros([], tf.int64)
         rows = self.plan_steps * self.width
         return LoopState(
-            state=make_state(self.selector, self.n, self._shapes),
+            state=make_state(self.selector, self.n, self.shapes),
             plan=Plan(tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.constant(0)),
             cursor=tf.constant(0),
             step=zero,
