@@ -44,7 +44,7 @@ LINKED = {
     ("anneal", "start"), ("anneal", "end"), ("composer_backprop", "start"), ("composer_backprop", "end"),
     ("erasing", "smallest"), ("erasing", "largest"), ("resolution", "delay"), ("resolution", "finish"),
     ("step", "times"), ("given", "path"), ("curriculum", "difficulty"), ("rho_loss", "irreducible"),
-    ("wide_resnet", "depth"),
+    ("wide_resnet", "depth"), ("volume", "keep"), ("volume", "swing"),
 }  # fmt: skip
 """Parameters whose bounds depend on others, and files."""
 N, B = 50, 8

@@ -17,6 +17,8 @@ import batchsel
 
 GRAPH_EVERY = 40
 """One in so many combinations is traced, by Keras and by batchsel; the others run eagerly, without the seconds of it."""
+CLEAR_EVERY = 20
+"""Combinations after which Keras forgets its models; it collects garbage then, which takes as long as to train one."""
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}
 
 
@@ -65,7 +67,8 @@ class Combination:
         return [*wrong, f"weights differ by {largest:.1e}"] if largest > 1e-3 else wrong
 
     def _train(self, by_keras):
-        keras.backend.clear_session()
+        if self.seed % CLEAR_EVERY == 0 and by_keras:
+            keras.backend.clear_session()
         keras.utils.set_random_seed(1)
         model = self._model()
         optimizer = _OPTIMIZERS[self.optimizer]()
