@@ -1,6 +1,10 @@
 """Every reader reads a damaged or hostile file or refuses it with a `UserError`, in little time and memory."""
 
 import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from fuzzing.harness import limited_memory, try_case
@@ -27,3 +31,13 @@ def test_files_are_read_or_refused(name, folder):
             assert not outcome.problem, outcome.problem
             refused += outcome.refused
     assert refused > CASES / 20
+
+
+def test_the_command_tries_cases_in_processes_of_their_own():
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'tests/helpers'}{os.pathsep}{root}"}
+    command = [sys.executable, "-m", "fuzzing", "--only", "idx", "--cases", "20"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert re.search(r"^idx +20 ", found.stdout, re.MULTILINE)
+    assert subprocess.run([*command[:3], "--case", "3"], env=environment, capture_output=True).returncode == 2
