@@ -7,6 +7,7 @@
 # make fuzz     tries damaged and hostile files on every reader; takes a quarter of an hour
 # make conformance trains 5,000 random combinations by Keras and by batchsel, and compares; takes an hour
 # make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
+# make slurm    runs experiments on a real SLURM on this machine, as root; skipped where Debian's slurm-wlm is missing
 # make hooks    runs ruff and codespell before each commit
 
 # The first of these that runs; the shims of version managers may be there and not run.
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(filter-out tests/helpers/ tests/soak/ tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: help run test lint tests coverage doctest docs bench simulate conformance soak fuzz hooks constraints clean
+.PHONY: help run test lint tests coverage doctest docs bench simulate conformance soak slurm fuzz hooks constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -83,6 +84,9 @@ fuzz: $(READY)
 
 soak: $(READY)
 	PYTHONPATH=tests/helpers $(BIN)/python tests/soak/soak.py
+
+slurm: $(READY)
+	$(BIN)/python tests/soak/slurm.py
 
 conformance: $(READY)
 	PYTHONPATH=tests/helpers $(BIN)/python tests/helpers/conformance.py 5000

@@ -16,9 +16,9 @@ A card has ``question``, ``story``, ``datasets`` and either arms or factors::
 
 and may have ``seeds``, ``controls``, ``measure`` (additional measures of each run; "end" is required for an
 analysis), ``baseline`` (of arms), ``[settings]`` of all arms, ``[tuning]``, ``[analysis]`` (its kind and parameters;
-without it, arms are compared with the baseline), and ``[scaled]``, a form of the study for a small machine: a
-``story`` that says what is smaller, and the keys that differ; of settings, factors and analysis only the entries that
-differ.
+without it, arms are compared with the baseline), ``[slurm]`` (time, memory and the like of jobs, for ``--executor
+slurm``), and ``[scaled]``, a form of the study for a small machine: a ``story`` that says what is smaller, and the keys
+that differ; of settings, factors, analysis and slurm only the entries that differ.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from typing import Any
 from batchsel.cards.analysis_table import read_analysis
 from batchsel.cards.factors import Arms, check_appended, read_factors
 from batchsel.cards.scaled_form import scaled_values
+from batchsel.cards.slurm_settings import read_slurm
 from batchsel.cards.toml_table import Table, raise_problems
 from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError, show
@@ -83,6 +84,7 @@ class ExperimentCard:
         levels: Level of each factor by arm, if the card has factors.
         measure: Additional measures of each run.
         analysis: Kind and parameters of the analysis, plain values; empty to compare arms.
+        slurm: Settings of jobs of SLURM, as `slurm_settings.parse_slurm` returns them.
         form: "full" or "scaled".
         scaled: The scaled form, or None.
     """
@@ -100,6 +102,7 @@ class ExperimentCard:
     levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     measure: tuple[str, ...] = ()
     analysis: Mapping[str, Any] = field(default_factory=dict)
+    slurm: Mapping[str, str] = field(default_factory=dict)
     form: str = "full"
     scaled: ExperimentCard | None = None
 
@@ -155,6 +158,7 @@ def _form(table: Table, name: str, form: str, scaled: ExperimentCard | None) -> 
         levels=arms.levels,
         measure=measure,
         analysis=read_analysis(table, valid_arms, measure),
+        slurm=read_slurm(table),
         form=form,
         scaled=scaled,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from batchsel.cards.toml_table import Table
 
-_MERGED = ("settings", "factors", "analysis")
+_MERGED = ("settings", "factors", "analysis", "slurm")
 """Tables in which a scaled form overrides single keys; other keys of it replace those of the card."""
 _KEYS = (*_MERGED, "datasets", "seeds", "arms", "without", "tuning", "controls", "measure")
 

@@ -230,3 +230,11 @@ def test_arms_judged_at_the_end_are_tuned_for_the_end(name):
     for form in (card, card.scaled) if card.scaled else (card,):
         if form.tuning is not None:
             assert form.tuning.score == ("end" if form.analysis else "target")
+
+
+def test_settings_of_jobs_are_read_and_a_scaled_form_overrides_single_ones(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + '[slurm]\ntime = "8h"\ngpus = 1\n[scaled]\nstory = "Less."\n[scaled.slurm]\ntime = 30\n')
+    card = cards.load_file("experiments", path)
+    assert card.slurm == {"time": "8h", "gpus": "1"}
+    assert card.scaled.slurm == {"time": "30", "gpus": "1"}

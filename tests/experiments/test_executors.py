@@ -3,18 +3,18 @@
 import os
 import pickle
 import signal
+import threading
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import keras
 import pytest
 
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, UserError
 from batchsel.experiments.compare import executors
 from batchsel.experiments.compare.experiment import Experiment
-from batchsel.experiments.compare.requeue import RequeuedAttempt, RequeueingExecutor, run_folder
+from batchsel.experiments.compare.requeue import RequeuedAttempt
 from batchsel.experiments.compare.run_experiment import run_experiment
+from batchsel.experiments.compare.slurm.task import TimeLimit
 from batchsel.experiments.compare.sweep import attempt
 from batchsel.experiments.run import records, runner
 from batchsel.experiments.run.runner import RunContext
@@ -35,24 +35,38 @@ def here(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_dask_cluster_returns_the_same_records(here, tmp_path):
+def test_runs_of_a_dask_worker_that_is_killed_are_done_by_others_and_recorded_once(here, tmp_path):
     pytest.importorskip("distributed")
     with executors.executor("dask", 2, tmp_path) as pool:
-        worker = pool.submit(os.getpid).result()
-        assert worker != os.getpid()
+        client = pool._client
+        workers = client.run(os.getpid)
+
+        def kill_when_busy():
+            while not (busy := [name for name, tasks in client.processing().items() if tasks]):
+                time.sleep(0.05)
+            time.sleep(0.5)
+            os.kill(workers[busy[0]], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_when_busy)
+        killer.start()
         result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False, alone=False), pool)
-    assert points(result.records) == points(here)
+        killer.join()
+        assert client.run(os.getpid) != workers
+    assert os.getpid() not in workers.values()
     assert all(record["contended"] for record in result.records)
+    assert points(result.records) == points(here)
     assert len(records.read(tmp_path).runs) == 2
 
 
-@pytest.mark.slow
-def test_submitit_returns_the_same_records(here, tmp_path):
-    submitit = pytest.importorskip("submitit")
-    pool = submitit.LocalExecutor(tmp_path / "logs")
-    result = run_experiment(EXPERIMENT, RunContext(tmp_path, checkpoints=False), pool)
-    assert points(result.records) == points(here)
-    assert not any(record["contended"] for record in result.records)
+@pytest.mark.parametrize("address", ["tcp://dead", "tcp://127.0.0.1:9", "nonsense://a:1"])
+def test_a_dask_cluster_that_is_not_there_is_one_sentence(address, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "_PATIENCE", 1)
+    with (
+        pytest.raises(UserError, match=f"no Dask scheduler answers at {address}: .*Start one with `dask scheduler`"),
+        executors.executor(f"dask:{address}", None, tmp_path),
+    ):
+        pass
 
 
 def die(job, context):
@@ -80,7 +94,6 @@ def test_only_several_runs_at_a_time_share_devices():
     assert not executors.shares_devices("processes", 1)
     assert executors.shares_devices("processes", 2)
     assert executors.shares_devices("dask:tcp://a:1", 2)
-    assert not executors.shares_devices("slurm", 8)
 
 
 def test_a_requeued_attempt_goes_on_from_its_checkpoint(here, tmp_path, monkeypatch):
@@ -92,37 +105,17 @@ def test_a_requeued_attempt_goes_on_from_its_checkpoint(here, tmp_path, monkeypa
 
     def end(epoch, logs):
         if epoch == 1 and len(contexts) == 1:
-            raise SystemExit  # as the handler of submitit does, after the checkpoint
+            raise TimeLimit  # as the job does, after the checkpoint
 
     monkeypatch.setattr(runner.Diagnostics, "callbacks", [keras.callbacks.LambdaCallback(on_epoch_end=end)])
     requeued = RequeuedAttempt(attempted)
-    with pytest.raises(SystemExit):
+    with pytest.raises(TimeLimit):
         requeued(job, RunContext(tmp_path, checkpoints=False))
     record = requeued(job, RunContext(tmp_path, checkpoints=False))
     assert points([record])[0] in points(here)
     assert [context.resume for context in contexts] == [False, True]
-    assert pickle.loads(pickle.dumps(RequeuedAttempt(attempt)))._attempt is attempt  # as submitit stores it
+    assert pickle.loads(pickle.dumps(RequeuedAttempt(attempt)))._attempt is attempt
     assert os.listdir(tmp_path / "unfinished") == []
-    assert len(records.read(tmp_path).runs) == 1
-
-
-@pytest.mark.slow
-def test_submitit_queues_a_preempted_job_again(tmp_path):
-    submitit = pytest.importorskip("submitit")
-    long = replace(EXPERIMENT, settings={"budget": "600 passes", "target": "loss<=0.0001", "evaluations": 200})
-    job, pool = long.jobs()[0], submitit.LocalExecutor(tmp_path / "logs")
-    submitted = RequeueingExecutor(pool).submit(attempt, job, RunContext(tmp_path, checkpoints=False))
-    path = run_folder(job, tmp_path) / "checkpoint.npz"
-    while not path.is_file():
-        assert not submitted.done()
-        time.sleep(0.05)
-    controller = submitted._process.pid
-    (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
-    os.kill(int(task), signal.SIGUSR2)
-    record = submitted.result()
-    assert len(record["evaluations"]) == 200
-    assert "Requeued job" in submitted.stdout()
-    assert not path.parent.exists()
     assert len(records.read(tmp_path).runs) == 1
 
 

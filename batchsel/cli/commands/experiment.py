@@ -76,7 +76,7 @@ def experiment(
     if plan:
         _print_plan(stated, folder, seeds, as_json)
         return
-    with open_execution(execution, folder, stated.question) as (context, pool):
+    with open_execution(execution, folder, stated.question, stated.slurm) as (context, pool):
         from batchsel.experiments.tuning.run_card import run_card
 
         result = run_card(stated, context, pool, print_progress, part, seeds)

@@ -8,10 +8,12 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from batchsel.cards.slurm_settings import parse_slurm
 from batchsel.cli.support.run_settings import tracker_options
 from batchsel.errors import UsageError, UserError
 from batchsel.training.runtime.tf_import import import_tensorflow
@@ -35,6 +37,12 @@ _OPTIONS = (
         is_flag=True,
         help="With --executor slurm: jobs that are preempted or time out go on from their checkpoint.",
     ),
+    click.option(
+        "--slurm",
+        multiple=True,
+        metavar="SETTING=VALUE,...",
+        help="With --executor slurm: settings of the jobs, as in time=2h,partition=gpu,gpus=1 or exclusive.",
+    ),
 )
 
 
@@ -49,6 +57,7 @@ class Execution(NamedTuple):
         untimed: Whether other work runs on the machine, so that seconds do not count.
         requeue: As in `executors.executor`.
         trackers: Places of the logs of trackers, by name.
+        slurm: Settings of jobs of SLURM, as texts.
     """
 
     executor: str | None
@@ -58,6 +67,7 @@ class Execution(NamedTuple):
     untimed: bool
     requeue: bool
     trackers: dict[str, str]
+    slurm: tuple[str, ...]
 
 
 def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,21 +90,30 @@ def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def open_execution(execution: Execution, folder: Path, question: str) -> Iterator[tuple[RunContext, Any]]:
+def open_execution(
+    execution: Execution, folder: Path, question: str, slurm: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[RunContext, Any]]:
     """Open the context of the runs and their executor, None for this process.
 
     Args:
         execution: Where and how the runs take place.
         folder: Folder of the records.
         question: Question that the runs are to answer.
+        slurm: Settings of jobs of SLURM that options override, as a card states them.
     """
     from batchsel.experiments.compare import executors
 
     command = shlex.join(["batchsel", *sys.argv[1:]])
-    form, jobs = execution.executor or ("here" if execution.jobs is None else "processes"), execution.jobs or 1
-    if form == "here" and jobs > 1:
+    form, jobs = execution.executor or ("here" if execution.jobs is None else "processes"), execution.jobs
+    if form == "here" and (jobs or 1) > 1:
         raise UsageError("in this process runs take place one after another; leave out --jobs or --executor here.")
-    with executors.executor(form, jobs, folder, execution.requeue) as pool:
+    if execution.slurm and form != "slurm":
+        raise UsageError("--slurm states settings of jobs. Add --executor slurm, or leave it out.")
+    slurm = {**slurm, **parse_slurm(execution.slurm)}
+    shared = executors.shares_devices(form, jobs, slurm)
+    if form == "slurm" and shared and not execution.untimed:
+        print_progress("jobs may share nodes, so seconds are left out; with --slurm exclusive they count")
+    with executors.executor(form, jobs, folder, execution.requeue, slurm, print_progress) as pool:
         import_tensorflow()
         from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext
@@ -105,7 +124,7 @@ def open_execution(execution: Execution, folder: Path, question: str) -> Iterato
             execution.offline,
             checkpoints=False,
             about={"question": question, "command": command},
-            alone=not (execution.untimed or executors.shares_devices(form, jobs)),
+            alone=not (execution.untimed or shared),
             download_progress=download_progress,
             trackers=execution.trackers,
         )

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from batchsel.errors import UsageError, UserError
+from batchsel.cards.slurm_settings import EXCLUSIVE
+from batchsel.errors import UsageError, UserError, shorten
 from batchsel.experiments.compare.fresh_processes import FreshProcesses
 from batchsel.experiments.compare.requeue import RequeueingExecutor
+from batchsel.experiments.compare.slurm.executor import SlurmExecutor
+from batchsel.experiments.run.device_lock import print_line
 
 FORMS = "here, processes, slurm, dask or dask:ADDRESS"
+_PATIENCE = 10
+"""Seconds in which a scheduler of Dask has to answer."""
 
 
 @contextlib.contextmanager
-def executor(form: str, jobs: int, folder: Path, requeue: bool = False) -> Iterator[Any]:
+def executor(
+    form: str,
+    jobs: int | None,
+    folder: Path,
+    requeue: bool = False,
+    slurm: Mapping[str, str] = MappingProxyType({}),
+    on_progress: Callable[[str], None] = print_line,
+) -> Iterator[Any]:
     """Open an executor: an object whose ``submit(function, *arguments)`` returns futures, or None for this process.
 
     Args:
         form: "here": one after another in this process, so that seeds share what is compiled. "processes":
-            a fresh process per run, `jobs` at a time. "slurm": a job per run, through submitit. "dask": a cluster
-            of processes on this machine, or the one at an address.
-        jobs: Runs at a time.
-        folder: Folder for the logs of a cluster.
+            a fresh process per run, `jobs` at a time. "slurm": a job per run. "dask": a cluster of processes on this
+            machine, or the one at an address.
+        jobs: Runs at a time; None for one, or for as many as SLURM runs.
+        folder: Folder of the records, which a cluster shares.
         requeue: Whether jobs of SLURM that are preempted or time out go on from their checkpoint.
+        slurm: Settings of jobs of SLURM, as `slurm_settings.parse_slurm` returns them.
+        on_progress: Called with a line about jobs of SLURM.
 
     Raises:
-        UserError: If the form is unknown, or its package is not installed.
+        UserError: If the form is unknown, its package is not installed, or its cluster cannot be reached.
     """
     kind, _, address = form.partition(":")
     if kind not in ("here", "processes", "slurm", "dask") or (address and kind != "dask"):
@@ -37,34 +52,26 @@ def executor(form: str, jobs: int, folder: Path, requeue: bool = False) -> Itera
     if kind == "here":
         yield None
     elif kind == "processes":
-        with FreshProcesses(jobs) as pool:
+        with FreshProcesses(jobs or 1) as pool:
             yield pool
     elif kind == "slurm":
-        slurm = _slurm(jobs, folder)
-        yield RequeueingExecutor(slurm) if requeue else slurm
+        with SlurmExecutor(folder / "slurm", slurm, jobs, requeue, on_progress) as pool:
+            yield RequeueingExecutor(pool) if requeue else pool
     else:
-        with _dask(address, jobs) as pool:
+        with _dask(address, jobs or 1) as pool:
             yield pool
 
 
-def shares_devices(form: str, jobs: int) -> bool:
+def shares_devices(form: str, jobs: int | None, slurm: Mapping[str, str] = MappingProxyType({})) -> bool:
     """Return whether several runs may be under way on one device, so that none of them can be timed.
 
     Args:
         form: As for `executor`.
-        jobs: Runs at a time.
+        jobs: As for `executor`.
+        slurm: As for `executor`; jobs of SLURM share nodes unless each has one to itself.
     """
-    return jobs > 1 and form.partition(":")[0] in ("processes", "dask")
-
-
-def _slurm(jobs: int, folder: Path) -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise UserError("submitit is not installed: pip install 'batchsel[slurm]'.") from None
-    slurm = submitit.AutoExecutor(folder / "slurm")
-    slurm.update_parameters(name="batchsel", slurm_array_parallelism=jobs)
-    return slurm
+    kind = form.partition(":")[0]
+    return EXCLUSIVE not in slurm if kind == "slurm" else (jobs or 1) > 1 and kind in ("processes", "dask")
 
 
 @contextlib.contextmanager
@@ -74,7 +81,7 @@ def _dask(address: str, jobs: int) -> Iterator[Any]:
     except ImportError:
         raise UserError("Dask's distributed is not installed: pip install 'batchsel[dask]'.") from None
     if address:
-        with Client(address) as client:
+        with _connect(Client, address) as client:
             yield client.get_executor(pure=False)
         return
     with (
@@ -87,3 +94,14 @@ def _dask(address: str, jobs: int) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client.get_executor(pure=False)
+
+
+def _connect(client: Any, address: str) -> Any:
+    try:
+        return client(address, timeout=_PATIENCE)
+    except (OSError, ValueError, TypeError) as error:  # TimeoutError too
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"no Dask scheduler answers at {address}: {shorten(reason, 200)}. Start one with `dask scheduler` and"
+            " workers with `dask worker`, or use --executor dask for processes of this machine."
+        ) from error

@@ -1,4 +1,4 @@
-"""Runs on a SLURM cluster that go on from their checkpoint when their job is preempted or times out."""
+"""Attempts at runs that may be made again, after another attempt that recorded the run or left a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,32 +6,58 @@ import dataclasses
 import hashlib
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from batchsel.errors import UserError
+from batchsel.experiments.run import records
 from batchsel.experiments.run.arms import Job
 from batchsel.experiments.run.run_folder import CHECKPOINT
-from batchsel.experiments.run.runner import RunContext
+
+if TYPE_CHECKING:  # the runner imports TensorFlow
+    from batchsel.experiments.run.runner import RunContext
 
 FOLDER = "unfinished"
 """Folder of the checkpoints of runs under way, beside the records."""
-_TIMED_OUT = "UncompletedJobError"
-"""Error of submitit for a job that has timed out too many times; its checkpoint is kept."""
 
-Attempt = Callable[[Job, RunContext], dict[str, Any]]
+Attempt = Callable[[Job, "RunContext"], dict[str, Any]]
+
+
+class AttemptOnce:
+    """An attempt at a run in another process, made again only if an earlier one left no record.
+
+    Processes of clusters die after they have recorded a run and before its result has arrived; then the cluster starts
+    the run once more.
+
+    Args:
+        attempt: Function that runs it and returns its record.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def __call__(self, job: Job, context: RunContext) -> dict[str, Any]:
+        """Run, unless the run is recorded, and return the record.
+
+        Args:
+            job: The run.
+            context: Folders.
+        """
+        return records.find(context.out, *job.key) or self._attempt(job, context)
 
 
 class RequeueingExecutor:
-    """Executor whose jobs write checkpoints, and are queued again by submitit if the cluster ends them.
+    """Executor whose calls go on from their checkpoint when their job is started again.
 
     Args:
-        executor: An executor of submitit.
+        executor: The executor of the jobs.
     """
 
-    def __init__(self, executor: Any) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    def submit(self, attempt: Attempt, job: Job, context: RunContext) -> Any:
+    def submit(self, attempt: Attempt, job: Job, context: RunContext) -> Future[Any]:
         """Submit an attempt at a run.
 
         Args:
@@ -43,9 +69,7 @@ class RequeueingExecutor:
 
 
 class RequeuedAttempt:
-    """An attempt at a run that goes on from the checkpoint of the attempt before.
-
-    submitit calls `checkpoint` when the cluster announces the end of the job, once the run has written its own.
+    """An attempt at a run that writes checkpoints, and goes on from that of the attempt before.
 
     Args:
         attempt: As for `RequeueingExecutor.submit`.
@@ -55,7 +79,7 @@ class RequeuedAttempt:
         self._attempt = attempt
 
     def __call__(self, job: Job, context: RunContext) -> dict[str, Any]:
-        """Run, and return the record.
+        """Run from the checkpoint on, if there is one, and return the record.
 
         Args:
             job: The run.
@@ -64,20 +88,22 @@ class RequeuedAttempt:
         folder = run_folder(job, context.out)
         resume = (folder / CHECKPOINT).is_file()
         record = self._attempt(job, dataclasses.replace(context, checkpoints=True, folder=folder, resume=resume))
-        if not record.get("failed", "").startswith(_TIMED_OUT):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         return record
 
-    def checkpoint(self, job: Job, context: RunContext) -> Any:
-        """Return what submitit is to queue: the same attempt.
+    def progress(self, job: Job, context: RunContext) -> int:
+        """Return the nanoseconds of training up to the checkpoint, 0 without one.
 
         Args:
             job: The run.
             context: Folders.
         """
-        from submitit.helpers import DelayedSubmission
+        from batchsel.training.checkpoint_meta import read_run
 
-        return DelayedSubmission(self, job, context)
+        try:
+            return read_run(run_folder(job, context.out) / CHECKPOINT).meta["nanoseconds"]["training"]
+        except UserError:
+            return 0
 
 
 def run_folder(job: Job, out: Path) -> Path:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
+from pathlib import Path
 from typing import Any
 
 from batchsel.errors import UserError
+from batchsel.experiments.compare.requeue import AttemptOnce
 from batchsel.experiments.run import records
 from batchsel.experiments.run.arms import Job, record_key
 from batchsel.experiments.run.run_cache import RunCache
@@ -73,13 +75,23 @@ def _run_all(
         for job in jobs:
             yield job, attempt(job, context, run_cache)
         return
-    remote = dataclasses.replace(context, watch=None, download_progress=None)
-    futures = [executor.submit(attempt, job, remote) for job in jobs]
+    # Workers of a cluster may run in other folders.
+    data_folder = None if context.data_folder is None else str(Path(context.data_folder).resolve())
+    remote = dataclasses.replace(
+        context, out=context.out.resolve(), data_folder=data_folder, watch=None, download_progress=None
+    )
+    futures = [executor.submit(AttemptOnce(attempt), job, remote) for job in jobs]
     for job, future in zip(jobs, futures, strict=True):
         try:
+            error = future.exception()
+        except CancelledError as canceled:  # by a cluster that is gone
+            error = canceled
+        if error is None:
             yield job, future.result()
-        except Exception as error:  # the worker died: out of memory, killed by the scheduler
+        elif isinstance(error, Exception):  # the worker died: out of memory, killed by the scheduler
             yield job, _record_failure(job, context, error)
+        else:
+            raise error
 
 
 def attempt(job: Job, context: RunContext, run_cache: RunCache | None = None) -> dict[str, Any]:

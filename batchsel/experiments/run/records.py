@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -133,6 +134,31 @@ def read_typed(*paths: Path) -> TypedRecords:
 def read_folder(folder: Path) -> Records:
     """Read the records of a folder of runs; none if nothing has been recorded there yet."""
     return read(folder) if (folder / FILE).is_file() else Records([], [], [])
+
+
+def find(folder: Path, arm: str, digest: str) -> dict[str, Any] | None:
+    """Return the record of a run in a folder, or None if it is not recorded there.
+
+    Args:
+        folder: Folder of the runs.
+        arm: Name of its arm.
+        digest: Digest of its settings.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        for line in file:
+            if digest.encode() in line:  # other lines need not be parsed
+                with contextlib.suppress(FieldError):
+                    record = _load(line)
+                    if isinstance(_parse(record), RunRecord) and _key(record) == (arm, digest):
+                        return record
+    return None
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, str]:
+    return record["arm"]["name"], record["digest"]
 
 
 def _read_lines(
