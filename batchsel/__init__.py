@@ -7,6 +7,7 @@ from batchsel.core.lazy_imports import attach as _attach
 
 _PUBLIC = {
     "__version__": "core.version",
+    "GhostBatchNormalization": "models.ghost_batch_normalization",
     "SmoothedCrossentropy": "core.label_smoothing",
     "MLflow": "training.callbacks",
     "Rng": "core.rng",

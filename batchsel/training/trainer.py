@@ -27,6 +27,7 @@ from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.inputs.fit_data import validate_fit_data
 from batchsel.training.loop.data_feed import DataFeed, make_feed
 from batchsel.training.loop.train_loop import TrainLoop
+from batchsel.training.model.moving_moments import warn_of_lagging_moments
 from batchsel.training.optim.lr_controller import read_rate
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
@@ -246,6 +247,8 @@ class Trainer(RunResults):
             self.prepare(feed)
             states = self._begin_fit(config)
             warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)
+            if validation is not None and config.seconds is None:
+                warn_of_lagging_moments(self.model, config.budget // batch_size, batch_size, 2)
             return FitLoop(
                 config, self.engine, self.clock, self.record, self.auxiliary, self.save, states, self.batches
             ).run()
