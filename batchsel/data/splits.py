@@ -112,6 +112,31 @@ def carve_rows(strata: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarra
     return chosen, np.setdiff1d(np.arange(len(strata)), chosen)
 
 
+def draw_balanced_rows(strata: np.ndarray, each: int, seed: int = 0) -> np.ndarray:
+    """Draw as many rows of each stratum, for validation on classes of equal size.
+
+    Args:
+        strata: ``int[n]``, the class of each row, numbered from 0.
+        each: Rows of each class.
+        seed: Seed of the draw.
+
+    Returns:
+        ``int64[classes * each]``, sorted.
+
+    Raises:
+        UserError: If a class has too few rows.
+
+    Example:
+        >>> rows = draw_balanced_rows(np.array([0] * 8 + [1] * 4), 3)
+        >>> np.bincount((rows >= 8).astype(int)).tolist()
+        [3, 3]
+    """
+    smallest = np.bincount(strata).min()
+    if smallest < each:
+        raise UserError(f"cannot draw {each} rows of each class: one has only {smallest}. Use a smaller split.")
+    return np.flatnonzero(_random_ranks(strata, seed, _VALIDATION_STREAM) < each)
+
+
 def assign_rows(
     labels: Mapping[str, np.ndarray], validation: int, test: int, seed: int
 ) -> tuple[dict[str, tuple[str, np.ndarray]], str]:
@@ -169,12 +194,17 @@ def draw_rows(strata: np.ndarray, count: int, *, seed: int, stream: int) -> np.n
         )
     if seed < 0:
         raise UserError(f"the seed of a split must be 0 or more, got {seed}.")
+    return np.flatnonzero(_random_ranks(strata, seed, stream) < _quotas(np.bincount(strata), count)[strata])
+
+
+def _random_ranks(strata: np.ndarray, seed: int, stream: int) -> np.ndarray:
+    """Return the place of each row in a random order of its stratum, ``int64[n]``."""
     words = np.random.PCG64([seed, stream]).random_raw(len(strata))
     order = np.lexsort((words, strata))  # by stratum, at random within
     sizes = np.bincount(strata)
-    rank = np.empty(len(strata), np.int64)
-    rank[order] = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.flatnonzero(rank < _quotas(sizes, count)[strata])
+    ranks = np.empty(len(strata), np.int64)
+    ranks[order] = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks
 
 
 def fingerprint(*splits: np.ndarray) -> str:

@@ -36,10 +36,25 @@ def test_data_can_come_from_a_users_file(command, tmp_path):
         "    cut = lambda a, b: Split(x[a:b], y[a:b])\n"
         "    return Dataset('mine', 'classification', cut(0, 200), cut(200, 250), cut(250, 300), ('no', 'yes'))\n"
     )
-    assert "target" in command("run", "--dataset", "./mine.py:load").err
     result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.9", "--json")
     assert result.code == 0, result.err
     assert json.loads(result.out)["sizes"]["train"] == 200
+
+
+@pytest.mark.parametrize(
+    ("command_name", "options", "message"),
+    [
+        ("run", (), "./mine.py:load has no target of its own. Give one, as in --target 'accuracy>=0.9'."),
+        ("run", ("--target", "easy"), "cannot read the target 'easy'. Expected e.g. 'accuracy>=0.91'"),
+        ("compare", (), "./mine.py:load has no target of its own."),
+    ],
+)
+def test_a_missing_target_is_told_before_data_are_read(command, tmp_path, command_name, options, message):
+    (tmp_path / "mine.py").write_text("def load(seed):\n    raise AssertionError('the data were read')\n")
+    result = command(command_name, "--dataset", "./mine.py:load", *options)
+    assert result.code == 2
+    assert message in result.err
+    assert "were read" not in result.err
 
 
 MODELS = """

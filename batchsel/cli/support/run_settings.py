@@ -132,7 +132,7 @@ def resolve_new_run(
         UserError: If a setting is wrong, or the data set is unknown.
     """
     from batchsel.data.storage.progress import download_progress
-    from batchsel.experiments.spec.dataset_lookup import find_card
+    from batchsel.experiments.spec.dataset_lookup import check_target, find_card
     from batchsel.experiments.spec.resolve import resolve
 
     stated = read_file(config) if config else {}
@@ -144,6 +144,7 @@ def resolve_new_run(
         dataset = _add_label(dataset, label)
     if text:
         dataset = _add_text(dataset, text)
+    check_target(dataset, settings.get("target") or stated.get("target"))
     card = find_card(dataset, data_dir, offline, download_progress, lambda line: click.echo(line, err=True))
     return resolve({**settings, "dataset": dataset}, stated, card)
 

@@ -57,8 +57,17 @@ def form_finder(find_container: ContainerFinder) -> Callable[[Any, DataFolder], 
     return find
 
 
+RowSplitter = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""Function of the official training labels and the seed: the rows to train on, and those of the validation split."""
+
+
 def load_image_arrays(
-    card: Any, seed: int, folder: DataFolder, find_container: ContainerFinder, expected: str
+    card: Any,
+    seed: int,
+    folder: DataFolder,
+    find_container: ContainerFinder,
+    expected: str,
+    split: RowSplitter | None = None,
 ) -> Dataset:
     """Find or download the files, read and check them, and split the data.
 
@@ -68,6 +77,7 @@ def load_image_arrays(
         folder: Where the files are or will be downloaded to.
         find_container: Finds the data in any of their forms.
         expected: Description of these forms, for the message.
+        split: Chooses among the training images; None to use all, with a stratified validation split.
 
     Returns:
         The data set: ``uint8[n, height, width, channels]`` images, ``int32[n]`` labels.
@@ -86,8 +96,19 @@ def load_image_arrays(
     """
     container = find_or_fetch(card, folder, lambda: find_container(card, folder), expected)
     where = f"{card.name} ({container.form} in {folder.path})"
-    x, y, x_test, y_test = _check(container.read(), card, where)
-    carved, kept = carve_rows(y, card.sizes.validation, seed)
+    arrays = container.read()
+    official = card.sizes.train + card.sizes.validation if split is None else len(arrays["y_train"])
+    x, y, x_test, y_test = _check(arrays, card, where, official)
+    if split is None:
+        carved, kept = carve_rows(y, card.sizes.validation, seed)
+    else:
+        kept, carved = split(y, seed)
+        if (len(kept), len(carved)) != (card.sizes.train, card.sizes.validation):
+            raise UserError(
+                f"{where} has {official:,} training images, of which {len(kept):,} are for training and"
+                f" {len(carved):,} for validation. Expected {card.sizes.train:,} and {card.sizes.validation:,}; get the"
+                " official file."
+            )
     return Dataset(
         card.name,
         card.task,
@@ -100,8 +121,8 @@ def load_image_arrays(
     )
 
 
-def _check(arrays: dict[str, np.ndarray], card: Any, where: str) -> list[np.ndarray]:
-    counts = {"train": card.sizes.train + card.sizes.validation, "test": card.sizes.test}
+def _check(arrays: dict[str, np.ndarray], card: Any, where: str, official: int) -> list[np.ndarray]:
+    counts = {"train": official, "test": card.sizes.test}
     for name, array in arrays.items():
         shape = (counts[name[2:]], *(card.input_shape if name[0] == "x" else ()))
         arrays[name] = _to_bytes(array, shape, f"{where}: {name}")

@@ -22,6 +22,7 @@ from batchsel.data.formats.archives import read_tar_members
 from batchsel.data.formats.array_pickle import read_array_pickle
 from batchsel.data.formats.jpeg import decode_jpegs
 from batchsel.data.formats.npz import read_npz
+from batchsel.data.splits import draw_balanced_rows
 from batchsel.data.storage.hashing import check_content
 from batchsel.data.variants.corruption import long_tail_sizes
 from batchsel.errors import UserError
@@ -50,7 +51,8 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     Args:
         card: The card; the number of its class names decides between CIFAR-10 and CIFAR-100. The option ``imbalance``
             keeps an exponential share of each class: the first ⌊n r^(−c / (C − 1))⌋ images of class c, in official
-            order.
+            order. The validation split then has as many images of each class, as the test split has, of those that
+            are left out.
         seed: Seed of the validation split, which is carved from the training images.
         folder: Where the files are or will be downloaded to.
 
@@ -69,7 +71,14 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     """
     name = f"cifar-{len(card.class_names)}"
     expected = f"{name}-binary.tar.gz, {name}-python.tar.gz, or the folder of either"
-    return load_image_arrays(card, seed, folder, _find_container, expected)
+    ratio, classes = card.options.get("imbalance"), len(card.class_names)
+    if not ratio:
+        return load_image_arrays(card, seed, folder, _find_container, expected)
+
+    def split(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        return split_long_tail(labels, ratio, card.sizes.validation // classes, seed)
+
+    return load_image_arrays(card, seed, folder, _find_container, expected, split)
 
 
 def long_tail_rows(labels: np.ndarray, ratio: float) -> np.ndarray:
@@ -89,6 +98,32 @@ def long_tail_rows(labels: np.ndarray, ratio: float) -> np.ndarray:
     counts = np.bincount(labels)
     sizes = long_tail_sizes(int(counts[0]), len(counts), ratio)
     return np.sort(np.concatenate([np.flatnonzero(labels == c)[:size] for c, size in enumerate(sizes)]))
+
+
+def split_long_tail(labels: np.ndarray, ratio: float, each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a long-tailed training split, and of a validation split with as many rows of each class.
+
+    Accuracy on a validation split with a long tail would hardly depend on the rare classes.
+
+    Args:
+        labels: ``int[n]``, classes of equal size.
+        ratio: As for `long_tail_rows`.
+        each: Validation rows of each class: of those that the training split leaves out or, where these are too few,
+            of all.
+        seed: Seed of the validation split.
+
+    Example:
+        >>> train, validation = split_long_tail(np.repeat(np.arange(100), 500), 100.0, 10, 0)
+        >>> len(train), len(validation)
+        (10837, 1000)
+    """
+    kept = long_tail_rows(labels, ratio)
+    free = np.ones(len(labels), bool)
+    free[kept] = False
+    scarce = np.bincount(labels[free], minlength=labels.max() + 1) < each
+    candidates = np.flatnonzero(free | scarce[labels])
+    validation = candidates[draw_balanced_rows(labels[candidates], each, seed)]
+    return np.setdiff1d(kept, validation), validation
 
 
 def _find_container(card: Any, folder: DataFolder) -> Container | None:
@@ -118,17 +153,9 @@ def _container(form: str, files: dict[str, list[str]], read: FileReader, parse: 
         for split, names in files.items():
             batches = [parse(contents[name], len(card.class_names), f"{card.name}, {name}") for name in names]
             found[f"x_{split}"], found[f"y_{split}"] = map(np.concatenate, zip(*batches, strict=True))
-        return _make_imbalanced(found, card)
+        return found
 
     return Container(form, arrays)
-
-
-def _make_imbalanced(arrays: dict[str, np.ndarray], card: Any) -> dict[str, np.ndarray]:
-    ratio = card.options.get("imbalance")
-    if ratio:
-        rows = long_tail_rows(arrays["y_train"], ratio)
-        arrays |= {name: arrays[name][rows] for name in ("x_train", "y_train")}
-    return arrays
 
 
 def _folder_reader(folder: Path, names: list[str]) -> FileReader:
@@ -205,4 +232,4 @@ def _read_jpegs(path: Path, card: Any) -> dict[str, np.ndarray]:
         jpegs, offsets = held[f"jpeg_{split}"], held[f"offsets_{split}"]
         arrays[f"x_{split}"] = decode_jpegs(jpegs, offsets, _SHAPE, f"{path}, {split} split")
         arrays[f"y_{split}"] = held[f"y_{split}"]
-    return _make_imbalanced(arrays, card)
+    return arrays

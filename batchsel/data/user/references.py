@@ -15,7 +15,7 @@ from batchsel.data.dataset import Dataset
 from batchsel.data.storage.hashing import file_sha256
 from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
 from batchsel.data.user.split_files import is_split_files, list_split_files, load_split_files
-from batchsel.data.user.table import TableReference, is_table, load_table
+from batchsel.data.user.table import TableReference, describe_columns, is_table, load_table
 from batchsel.data.user.text import is_text_file, load_text_file
 from batchsel.data.user.tfds import is_tfds, load_tfds
 from batchsel.errors import UserError
@@ -129,8 +129,8 @@ def load_by_name(
         return load_split_files(name, seed, say)
     if is_table(name):
         dataset, columns = load_table(name, seed)
-        for column in columns:
-            say(column.text)
+        for line in describe_columns(columns):
+            say(line)
         return dataset
     if is_text_file(name):
         return load_text_file(name, seed)

@@ -19,7 +19,7 @@ from batchsel.data.formats.delimited import Header, TextTable, read_delimited, r
 from batchsel.data.formats.npz import read_npz
 from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SPLIT_NAMES, SplitRows, carve_rows, draw_test_rows, fingerprint
-from batchsel.data.user.table import TableReference, build_table, encode_targets
+from batchsel.data.user.table import TableReference, build_table, describe_columns, encode_targets
 from batchsel.errors import UsageError, UserError, shorten
 
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -148,8 +148,8 @@ def _load_table(
     else:
         rows = _rows(counts, np.zeros(len(labels), np.int64), seed)
         dataset, reports = build_table(name, reference, table, encode_targets(reference, table), rows)
-        for report in reports:
-            say(report.text)
+        for line in describe_columns(reports):
+            say(line)
     return dataclasses.replace(dataset, rows=_official(rows, counts))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ from batchsel.data.formats.number_text import MISSING, is_missing, parse_column
 from batchsel.data.formats.parquet import read_parquet
 from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SplitRows, fingerprint, split_rows
-from batchsel.errors import UsageError, UserError, show
+from batchsel.errors import UsageError, UserError, shorten, show
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".parquet")
 _FORM = re.compile(
@@ -27,6 +29,10 @@ _FORM = re.compile(
 _MAX_CATEGORIES = 50
 _MAX_NUMERIC_CLASSES = 20
 _VALIDATION_SHARE, _TEST_SHARE = 0.2, 0.2
+_SHOWN = 12
+"""Most columns that have a line each, or that a message names."""
+_NAMED = 3
+"""Most columns of one kind that the line about many columns names."""
 
 
 class ColumnReport(NamedTuple):
@@ -160,13 +166,49 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
             return _load_pixel_table(name, reference, header, seed)
     table = _read(reference)
     if label not in table.names:
-        raise UsageError(f"{path} has no column {label!r} for the label. Its columns: {', '.join(table.names)}.")
+        raise _no_column(path, label, "label", table.names)
     features = [column for column in table.names if column != label]
     text = reference.text or (features[0] if len(features) == 1 and is_text_column(table.column(features[0])) else "")
     if text:
         return _load_text_column(name, reference, table, text, seed)
     targets = encode_targets(reference, table)
     return build_table(name, reference, table, targets, _draw_rows(targets, seed))
+
+
+def describe_columns(reports: Sequence[ColumnReport]) -> list[str]:
+    """Return the report of a table as lines of text: one for each column, or a single one for many.
+
+    Args:
+        reports: Reports of the columns.
+
+    Example:
+        >>> many = [ColumnReport(f"x{i}", "number", i % 2) for i in range(784)]
+        >>> describe_columns([*many, ColumnReport("kind", "label, 2 classes", 0)])
+        ['785 columns: kind (label, 2 classes), 784 × number; 392 missing values']
+    """
+    if len(reports) <= _SHOWN:
+        return [report.text for report in reports]
+    kinds: dict[str, list[str]] = {}
+    parts = []
+    for report in reports:
+        if report.kind.startswith("label"):
+            parts.append(f"{shorten(report.name)} ({report.kind})")
+        else:
+            kinds.setdefault(report.kind.partition(" of ")[0], []).append(report.name)
+    for kind, names in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        named = f" ({', '.join(map(shorten, names))})" if len(names) <= _NAMED else ""
+        parts.append(f"{len(names)} × {kind}{named}")
+    missing = sum(report.missing + report.infinite for report in reports)
+    missing_values = f"; {missing:,} missing values" if missing else ""
+    return [f"{len(reports)} columns: {', '.join(parts)}{missing_values}"]
+
+
+def _no_column(path: str, name: str, purpose: str, names: Sequence[str]) -> UsageError:
+    close = difflib.get_close_matches(name, names, n=1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    known = ", ".join(map(shorten, names[:_SHOWN]))
+    return UsageError(f"{path} has no column {name!r} for the {purpose}.{guess} Its columns: {known}{more}.")
 
 
 def _draw_rows(targets: Targets, seed: int) -> SplitRows:
@@ -219,7 +261,7 @@ def build_table(
         columns += values
         names += [column] * len(values)
     if not columns:
-        raise UserError(f"{path}: no feature is left: {'; '.join(report.text for report in reports)}.")
+        raise UserError(f"{path}: no feature is left: {'; '.join(describe_columns(reports))}.")
     x = np.stack(columns, axis=1).astype(np.float32)
     return Dataset(
         name,
@@ -257,8 +299,8 @@ def _load_text_column(
         UserError: If there is no such column, or a label is missing or a number.
     """
     if text not in table.names or text == reference.label:
-        others = ", ".join(column for column in table.names if column != reference.label)
-        raise UsageError(f"{reference.path} has no column {text!r} for the texts. Its other columns: {others}.")
+        others = [column for column in table.names if column != reference.label]
+        raise _no_column(reference.path, text, "texts", others)
     targets = _encode_targets(table.column(reference.label), reference, comma=False)
     y, classes = targets
     if not classes:

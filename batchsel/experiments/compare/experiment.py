@@ -16,7 +16,7 @@ from batchsel.cards.experiment_cards import BASELINE, CONTROLS, ExperimentCard
 from batchsel.errors import UsageError
 from batchsel.experiments.run.arms import Arm, Job, Role, record_key
 from batchsel.experiments.spec.budget import Budget
-from batchsel.experiments.spec.dataset_lookup import find_card
+from batchsel.experiments.spec.dataset_lookup import check_target, find_card
 from batchsel.experiments.spec.resolve import resolve
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.schedules import is_constant
@@ -153,6 +153,7 @@ class Experiment:
                 " Give passes, as in '8 passes'; for shuffling a pass is an epoch."
             )
         given = {"run_on": True, **self.settings, **own, "dataset": dataset, "seed": seed}
+        check_target(dataset, given.get("target"))
         card = find_card(dataset)
         spec = resolve(given, {}, card)
         if not spec.evaluate_every:

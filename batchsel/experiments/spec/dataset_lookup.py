@@ -10,6 +10,7 @@ import numpy as np
 from batchsel import data
 from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import Sizes
+from batchsel.core.target import Target
 from batchsel.data import Dataset
 from batchsel.data.user.references import fingerprint_by_name, has_no_card, load_by_name
 from batchsel.data.user.table import SUFFIXES
@@ -59,6 +60,32 @@ def find_card(
         source=fingerprint_by_name(name),
         is_text=dataset.encoder is not None and dataset.task == "classification",
     )
+
+
+def check_target(name: str, target: str | None) -> None:
+    """Check the target of data without a card before they are read, which may take long.
+
+    Args:
+        name: As for `find_card`.
+        target: The target that was given, or None.
+
+    Raises:
+        UsageError: If there is none, or it cannot be read.
+
+    Example:
+        >>> check_target("./mine.csv:species", None)
+        Traceback (most recent call last):
+        batchsel.errors.UsageError: ./mine.csv:species has no target of its own. Give one, as in ...
+    """
+    if _is_in_file(name):
+        if target is None:
+            raise no_target(name)
+        Target.parse(target)
+
+
+def no_target(name: str) -> UsageError:
+    """Return the error for data without a target, for the caller to raise."""
+    return UsageError(f"{name} has no target of its own. Give one, as in --target 'accuracy>=0.9'.")
 
 
 def card_targets(name: str) -> dict[str, str]:

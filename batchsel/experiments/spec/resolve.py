@@ -10,6 +10,7 @@ from batchsel.cards.experiment_cards import MEASURES
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.card_problems import TEXT_CHECKS
+from batchsel.experiments.spec.dataset_lookup import no_target
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.experiments.spec.settings import declared_settings
 from batchsel.experiments.spec.user_code import code_hashes
@@ -57,7 +58,7 @@ def _resolve(wanted: Mapping[str, Any], card: Any) -> RunSpec:
     if Budget.parse(settings["budget"]).unit == "seconds" and "schedule" not in wanted:
         settings["schedule"] = "constant"
     if settings["target"] is None:
-        raise UsageError(f"{card.name} has no target of its own. Give one, as in --target 'accuracy>=0.9'.")
+        raise no_target(card.name)
     if settings["target"] in card.targets:
         settings["target"] = card.targets[settings["target"]].text
     if settings.get("label_smoothing") and card.task == "regression":

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from batchsel import cards, data
-from batchsel.data.sets.cifar import long_tail_rows
+from batchsel.data.sets.cifar import long_tail_rows, split_long_tail
 from batchsel.errors import UserError
 
 PER_BATCH, TEST = 20, 10
@@ -162,9 +162,24 @@ def test_long_tail_rows_shrink_exponentially():
     assert rows[labels[rows] == 99].tolist() == [99, 199, 299, 399, 499]
 
 
+def test_validation_of_a_long_tail_is_balanced_and_as_large_as_the_card_says():
+    card = cards.load("datasets", "cifar100_lt")
+    labels = np.tile(np.arange(100), 500)
+    splits = [split_long_tail(labels, 100.0, 10, seed) for seed in (0, 1)]
+    for train, validation in splits:
+        assert (len(train), len(validation)) == (card.sizes.train, card.sizes.validation)
+        assert np.bincount(labels[validation]).tolist() == [10] * 100
+        assert np.bincount(labels[train])[[0, 1, 50, 99]].tolist() == [490, 477, 48, 5]
+        assert not set(train) & set(validation)
+    assert set(splits[0][0]) - set(splits[1][0]) <= set(np.flatnonzero(labels == 0))  # others do not depend on the seed
+    assert len(set(splits[0][1]) & set(splits[1][1])) < 100
+
+
 def test_cifar_100_reads_fine_labels(tmp_path):
     card = cards.load("datasets", "cifar100_lt")
-    sizes = dataclasses.replace(card.sizes, train=150, validation=30, test=100)
+    # 4 of each class in the files, 4 of the first and 1 of the last in training; one of each for validation.
+    kept = [int(4 * 4.0 ** (-c / 99) + 1e-9) for c in range(100)]
+    sizes = dataclasses.replace(card.sizes, train=sum(kept) - 1, validation=100, test=100)
     card = dataclasses.replace(card, sizes=sizes, content={}, options={"imbalance": 4.0})
     folder = tmp_path / "cifar100" / "cifar-100-binary"
     folder.mkdir(parents=True)
@@ -173,10 +188,11 @@ def test_cifar_100_reads_fine_labels(tmp_path):
         x = generator.integers(0, 256, (n, 3072), np.uint8)
         labels = np.stack([np.arange(n) % 20, np.arange(n) % 100], axis=1).astype(np.uint8)
         (folder / name).write_bytes(np.concatenate([labels, x], axis=1).tobytes())
-    expected = sum(int(4 * 4.0 ** (-c / 99)) for c in range(100))
-    sizes = dataclasses.replace(sizes, train=expected - 30)
-    dataset = data.load(dataclasses.replace(card, sizes=sizes), folder=tmp_path, offline=True)
-    assert len(dataset.train) + len(dataset.validation) == expected
+    dataset = data.load(card, folder=tmp_path, offline=True)
+    assert np.bincount(dataset.train.y).tolist() == [kept[0] - 1, *kept[1:]]
+    assert np.bincount(dataset.validation.y).tolist() == [1] * 100
+    shared = {image.tobytes() for image in dataset.train.x} & {image.tobytes() for image in dataset.validation.x}
+    assert not shared
     assert dataset.test.y.tolist() == list(range(100))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from command_line import CommandLine
 
+from batchsel.data.user.references import load_by_name
 from batchsel.data.user.table import load_table
 from batchsel.errors import UsageError, UserError
 
@@ -229,3 +230,29 @@ def test_sentences_beside_a_label_are_read_as_text(tmp_path):
     assert dataset.encoder is None
     with pytest.raises(UsageError, match="no column 'words' for the texts"):
         load_table(f"{tmp_path}/both.csv:text=words:good")
+
+
+def test_many_columns_are_described_in_one_short_line(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"f{number}" for number in range(60)]
+    rows = [
+        [f"{value:.2f}" for value in rng.random(60)] + ["ab"[row % 2], "x", "yn"[row % 3 == 0]] for row in range(30)
+    ]
+    rows[3][0] = ""
+    text = "\n".join(",".join(row) for row in [[*names, "colour", "same", "label"], *rows])
+    (tmp_path / "mine.csv").write_text(text)
+    said = []
+    load_by_name(f"{tmp_path}/mine.csv:label", 0, say=said.append)
+    assert said == [
+        "63 columns: label (label, 2 classes), 60 × number, 1 × category (colour), 1 × left out: constant (same);"
+        " 1 missing values"
+    ]
+
+
+def test_an_unknown_column_is_answered_with_the_nearest_and_not_with_all(tmp_path):
+    names = [f"feature{number}" for number in range(500)]
+    (tmp_path / "mine.csv").write_text(",".join([*names, "species"]) + "\n" + (",".join(["1"] * 501) + "\n") * 9)
+    with pytest.raises(UsageError) as error:
+        load_table(f"{tmp_path}/mine.csv:spezies")
+    assert "has no column 'spezies' for the label. Did you mean 'species'? Its columns: feature0, " in str(error.value)
+    assert str(error.value).endswith("feature11 and 489 more.")
