@@ -126,7 +126,8 @@ class SlurmExecutor(Executor):
         while (found := read_result(self._calls, future.index)) is None:
             self._look()
             if time.monotonic() - self._ended.get(future.name, math.inf) > GRACE:
-                found = False, JobEnded(self._describe_end(future))
+                # A last look: it may have come while the queue was asked.
+                found = read_result(self._calls, future.index) or (False, JobEnded(self._describe_end(future)))
                 break
             time.sleep(_PAUSE)
         self._open.pop(future.name, None)
