@@ -20,6 +20,7 @@ _PUBLIC = {
     "curricula": "transforms.curricula:",
     "data": "data:",
     "fit": "training.fit_model",
+    "models": "models:",
     "optimizers": "optimizers:",
     "records": "analysis.report.evaluation_table",
     "schedules": "schedules:",

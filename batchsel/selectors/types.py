@@ -41,6 +41,11 @@ class SampleStats(NamedTuple):
 
     Padding rows repeat the first row of the batch, so writing them changes nothing; `valid` marks the real rows
     for selectors that count. A signal that the selector does not ask for is None.
+
+    Example:
+        >>> stats = SampleStats(tf.constant([3, 1]), tf.constant([0.5, 2.0]), tf.constant([True, True]))
+        >>> float(tf.reduce_max(stats.loss)), stats.probability
+        (2.0, None)
     """
 
     indices: tf.Tensor
@@ -87,7 +92,14 @@ class Selection(NamedTuple):
 
 
 class Context(NamedTuple):
-    """The state of the run when a selector is called."""
+    """The state of the run when a selector is called.
+
+    Example:
+        >>> zeros = dict.fromkeys(Context._fields[:9], tf.constant(0))
+        >>> context = Context(**zeros | {"samples": tf.constant(96)}, n=64, batch_size=8, losses=tf.zeros([64]))
+        >>> float(context.passes)
+        1.5
+    """
 
     step: tf.Tensor
     """``int64[]`` batches trained on so far; also updates, unless gradients are accumulated."""

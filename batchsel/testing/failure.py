@@ -9,7 +9,15 @@ from batchsel.selectors import Selector
 
 
 class SelectorCheckError(UserError):
-    """A selector that fails a check of `batchsel.testing.check_selector`."""
+    """A selector that fails a check of `batchsel.testing.check_selector`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from batchsel.testing import check_selector
+        >>> check_selector(lambda losses, batch_size, rng: tf.fill([batch_size], losses.shape[0]))
+        Traceback (most recent call last):
+        batchsel.testing.failure.SelectorCheckError: ...
+    """
 
 
 def fail(selector: Selector, check: str, problem: str, remedy: str) -> NoReturn:

@@ -90,7 +90,7 @@ def source_of(data: Any, x: Columns = None, y: Columns = None, sample_weight: Co
         return cache_batches(data, keys=None if keys is None else _complete(keys, None), name="the data")
     if keys is None and _is_array_tuple(data):
         return _from_arrays(*data)
-    if keys is None and hasattr(data, "x") and hasattr(data, "y"):
+    if keys is None and hasattr(data, "x") and hasattr(data, "y") and not takes_indices(data):
         return ArraySource(data.x, data.y)
     if hasattr(data, "column_names") and hasattr(data, "__len__"):
         return TableSource(data, _complete(keys, list(data.column_names)))

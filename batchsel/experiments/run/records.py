@@ -106,6 +106,14 @@ def read(*paths: Path) -> Records:
 
     Raises:
         UserError: If a file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "records.jsonl").write_text("a damaged line")
+        ...     found = read(Path(folder))
+        >>> found.runs, len(found.problems)
+        ([], 1)
     """
     found = Records([], [], [])
     for raw, _ in _read_lines(paths, found.problems):

@@ -26,6 +26,9 @@ class MLflow(Tracker):
 
     Raises:
         UserError: If MLflow is not installed.
+
+    Example:
+        >>> batchsel.fit(model, x, y, callbacks=[batchsel.MLflow("first", experiment="digits")])  # doctest: +SKIP
     """
 
     def __init__(

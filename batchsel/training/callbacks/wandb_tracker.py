@@ -23,6 +23,9 @@ class WandB(Tracker):
 
     Raises:
         UserError: If Weights & Biases is not installed.
+
+    Example:
+        >>> batchsel.fit(model, x, y, callbacks=[batchsel.WandB("first", project="digits")])  # doctest: +SKIP
     """
 
     def __init__(

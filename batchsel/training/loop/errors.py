@@ -20,7 +20,16 @@ from batchsel.training.loop.train_loop import TrainLoop
 
 
 class TrainingError(UserError):
-    """A run that cannot go on: a loss is not finite, or a plan cannot be used."""
+    """A run that cannot go on: a loss is not finite, or a plan cannot be used.
+
+    Example:
+        >>> import batchsel, keras, numpy as np
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile(keras.optimizers.SGD(1e20), "mse")
+        >>> batchsel.fit(model, 1e6 * np.arange(1.0, 33.0)[:, None], np.ones(32), epochs=5, verbose=0)
+        Traceback (most recent call last):
+        batchsel.training.loop.errors.TrainingError: ...
+    """
 
 
 def raise_for_status(loop: TrainLoop, status: int) -> None:

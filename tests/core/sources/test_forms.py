@@ -197,3 +197,16 @@ def test_large_sparse_matrices_are_dense_row_by_row(monkeypatch):
     source = source_of((x, Y))
     np.testing.assert_array_equal(source.take(ROWS)[0], x.toarray()[ROWS].astype(np.float32))
     assert source.take(ROWS)[0].dtype == np.float32
+
+
+def test_a_source_with_arrays_named_x_and_y_is_read_by_its_own_take():
+    class Doubled:
+        x, y = X, Y
+
+        def __len__(self):
+            return N
+
+        def take(self, indices):
+            return 2 * self.x[indices], self.y[indices]
+
+    np.testing.assert_array_equal(source_of(Doubled()).take(ROWS)[0], 2 * X[ROWS])
