@@ -13,7 +13,6 @@ from batchsel.models.striding import take_strided
 
 _SMALL = 64
 """Images up to this height keep their size in the stem, as on CIFAR."""
-_NORM: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5}
 
 
 @checked
@@ -116,28 +115,34 @@ def _resnet(
 
 
 def _basic(x: Any, filters: int, stride: int, name: str) -> Any:
-    hidden = _normalize_and_activate(_conv(filters, 3, stride)(x))
-    hidden = layers.BatchNormalization(**_NORM)(_conv(filters, 3)(hidden))
-    return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, filters, stride)]))
+    hidden = _normalize_and_activate(_conv(filters, 3, stride, f"{name}_convolution1")(x), f"{name}_norm1")
+    hidden = _normalize(f"{name}_norm2")(_conv(filters, 3, name=f"{name}_convolution2")(hidden))
+    return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, filters, stride, name)]))
 
 
 def _bottleneck(x: Any, filters: int, stride: int, name: str) -> Any:
-    hidden = _normalize_and_activate(_conv(filters, 1)(x))
-    hidden = _normalize_and_activate(_conv(filters, 3, stride)(hidden))
-    hidden = layers.BatchNormalization(**_NORM)(_conv(4 * filters, 1)(hidden))
-    return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, 4 * filters, stride)]))
+    hidden = _normalize_and_activate(_conv(filters, 1, name=f"{name}_convolution1")(x), f"{name}_norm1")
+    hidden = _normalize_and_activate(_conv(filters, 3, stride, f"{name}_convolution2")(hidden), f"{name}_norm2")
+    hidden = _normalize(f"{name}_norm3")(_conv(4 * filters, 1, name=f"{name}_convolution3")(hidden))
+    return layers.ReLU()(layers.Add(name=name)([hidden, _shortcut(x, 4 * filters, stride, name)]))
 
 
-def _shortcut(x: Any, filters: int, stride: int) -> Any:
+def _shortcut(x: Any, filters: int, stride: int, name: str) -> Any:
     if stride == 1 and x.shape[-1] == filters:
         return x
-    return layers.BatchNormalization(**_NORM)(_conv(filters, 1)(take_strided(x, stride)))
+    projected = _conv(filters, 1, name=f"{name}_projection")(take_strided(x, stride))
+    return _normalize(f"{name}_projection_norm")(projected)
 
 
-def _normalize_and_activate(x: Any) -> Any:
-    return layers.ReLU()(layers.BatchNormalization(**_NORM)(x))
+def _normalize_and_activate(x: Any, name: str | None = None) -> Any:
+    return layers.ReLU()(_normalize(name)(x))
 
 
-def _conv(filters: int, size: int, stride: int = 1) -> keras.Layer:
+def _normalize(name: str | None) -> keras.Layer:
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+
+
+def _conv(filters: int, size: int, stride: int = 1, name: str | None = None) -> keras.Layer:
     initializer: Any = keras.initializers.HeNormal()
-    return layers.Conv2D(filters, size, stride, padding="same", use_bias=False, kernel_initializer=initializer)
+    options: dict[str, Any] = {"padding": "same", "use_bias": False, "kernel_initializer": initializer, "name": name}
+    return layers.Conv2D(filters, size, stride, **options)

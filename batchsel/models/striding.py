@@ -10,7 +10,7 @@ def take_strided(x: Any, stride: int) -> Any:
 
     The gradient of that convolution from 8 to 16 channels, on images of 64x64, ends the process below TensorFlow 2.21
     on a CPU. The same convolution with stride 1 on these rows and columns gives the same numbers; no layer is added, so
-    that names and weights of models stay as they are.
+    that weights of models stay as they are.
 
     Args:
         x: ``[b, height, width, channels]``.

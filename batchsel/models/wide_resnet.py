@@ -49,25 +49,29 @@ def wide_resnet(
     hidden = _conv(16)(layers.Rescaling(1 / 255)(inputs))
     for stage in range(3):
         for number in range((depth - 4) // 6):
-            hidden = _block(hidden, (16 << stage) * widen, 2 if stage and number == 0 else 1, dropout)
+            name = f"stage{stage + 1}_block{number + 1}"
+            hidden = _block(hidden, (16 << stage) * widen, 2 if stage and number == 0 else 1, dropout, name)
     pooled = layers.GlobalAveragePooling2D()(_normalize_and_activate(hidden))
     return keras.Model(inputs, layers.Dense(outputs, dtype="float32")(pooled), name="wide_resnet")
 
 
-def _block(x: Any, filters: int, stride: int, dropout: float) -> Any:
-    active = _normalize_and_activate(x)
-    hidden = _normalize_and_activate(_conv(filters, stride=stride)(active))
+def _block(x: Any, filters: int, stride: int, dropout: float, name: str) -> Any:
+    active = _normalize_and_activate(x, f"{name}_norm1")
+    hidden = _conv(filters, stride=stride, name=f"{name}_convolution1")(active)
+    hidden = _normalize_and_activate(hidden, f"{name}_norm2")
     if dropout:
         hidden = layers.Dropout(dropout)(hidden)
-    hidden = _conv(filters)(hidden)
+    hidden = _conv(filters, name=f"{name}_convolution2")(hidden)
     same = stride == 1 and x.shape[-1] == filters
-    return layers.Add()([hidden, x if same else _conv(filters, size=1)(take_strided(active, stride))])
+    shortcut = x if same else _conv(filters, size=1, name=f"{name}_projection")(take_strided(active, stride))
+    return layers.Add()([hidden, shortcut])
 
 
-def _normalize_and_activate(x: Any) -> Any:
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
+def _normalize_and_activate(x: Any, name: str | None = None) -> Any:
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x))
 
 
-def _conv(filters: int, size: int = 3, stride: int = 1) -> keras.Layer:
+def _conv(filters: int, size: int = 3, stride: int = 1, name: str | None = None) -> keras.Layer:
     initializer: Any = keras.initializers.HeNormal()
-    return layers.Conv2D(filters, size, stride, padding="same", use_bias=False, kernel_initializer=initializer)
+    options: dict[str, Any] = {"padding": "same", "use_bias": False, "kernel_initializer": initializer, "name": name}
+    return layers.Conv2D(filters, size, stride, **options)

@@ -34,6 +34,8 @@ class Schedule:
     name: ClassVar[str]
     by_layer: ClassVar[bool] = False
     """True if layers have different rates; then `layer_factors` is defined."""
+    layer_grouping: int | str | None = None
+    """Groups of layers with rates of their own, as in `layer_groups`; None for one a depth."""
     base_learning_rate: float | None = None
     """The learning rate that the factor 1 stands for; None for that of the optimizer."""
 
@@ -108,7 +110,7 @@ class Product(Schedule):
         parts: The schedules.
 
     Raises:
-        UsageError: If two of them set the learning rate, or the momentum.
+        UsageError: If two of them set the learning rate or the momentum, or group layers differently.
 
     Example:
         >>> from batchsel.schedules import schedule
@@ -126,6 +128,9 @@ class Product(Schedule):
         momenta = [part for part in self.parts if part.momentum(Timestamp.from_progress(0.0)) is not None]
         if len(momenta) > 1:
             raise UsageError(f"{self!r}: {momenta[0].name} and {momenta[1].name} both set the momentum; drop one.")
+        groupings = {part.layer_grouping for part in self.parts if part.by_layer}
+        if len(groupings) > 1:
+            raise UsageError(f"{self!r}: layers are grouped in {len(groupings)} ways. Give both the same groups.")
 
     @property
     def base_learning_rate(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -136,6 +141,11 @@ class Product(Schedule):
     def by_layer(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """True if layers have different rates in any of the schedules."""
         return any(part.by_layer for part in self.parts)
+
+    @property
+    def layer_grouping(self) -> int | str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The groups of layers that the schedules with rates by layer state."""
+        return next((part.layer_grouping for part in self.parts if part.by_layer), None)
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return the product of the factors."""

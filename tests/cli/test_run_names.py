@@ -76,3 +76,17 @@ def test_trackers_that_are_not_installed_are_refused_before_anything_is_read(com
     result = command(*WORDS, "--mlflow")
     assert result.code == 1
     assert result.err.strip() == "Error: MLflow is not installed: pip install 'batchsel[mlflow]'."
+
+
+def test_a_report_reads_the_records_in_sub_folders(command, tmp_path):
+    for form in ("scaled", "full"):
+        assert command(*WORDS, "--out", f"mine/{form}").code == 3
+    assert command(*WORDS, "--out", "mine/tuning", "--seed", "7").code == 3
+    assert command("report", "mine", "--out", "report.html").code == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "seed 7" not in page
+    assert len(records.read(tmp_path / "mine").runs) == 2
+    result = command("report", "mine", "--out", "mine/full/records.jsonl")
+    assert result.code == 2
+    (tmp_path / "empty").mkdir()
+    assert "cannot read the records empty/records.jsonl" in command("report", "empty").err

@@ -37,6 +37,16 @@ def test_show_plots_the_curve(command, tmp_path):
     assert "<svg" in (tmp_path / "rate.svg").read_text("utf-8")
 
 
+def test_show_plots_rates_of_groups(command, tmp_path):
+    drawn = command(
+        "schedules", "show", "cosine | lerac('2 passes')", "--plot", "r.svg", "--passes", "20", "--groups", "3"
+    )
+    assert drawn.code == 0
+    figure = (tmp_path / "r.svg").read_text("utf-8")
+    assert "group 0 (inputs)" in figure
+    assert "group 2 (outputs)" in figure
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

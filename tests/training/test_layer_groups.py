@@ -195,9 +195,9 @@ class Subclassed(keras.Model):
 
 
 def test_a_composite_layer_is_one_step():
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="first"), Block(name="block")])
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="first"), Block(name="middle")])
     model.add(layers.Dense(2, name="last"))
-    assert layer_groups(model).names == (("first",), ("block",), ("last",))
+    assert layer_groups(model).names == (("first",), ("middle",), ("last",))
 
 
 def test_layers_of_a_subclassed_model_form_a_chain():

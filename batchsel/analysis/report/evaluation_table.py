@@ -22,7 +22,7 @@ def records(*paths: str | Path, per: str = "evaluation") -> pd.DataFrame:
     """Read records of runs as a table.
 
     Args:
-        *paths: Files of records, or folders that hold one, as `batchsel report` takes them.
+        *paths: Files of records, or folders that hold them, as `batchsel report` takes them.
         per: "evaluation": a line for each evaluation, with dataset, arm, seed, epoch (passes over the data), samples,
             seconds on the clock, training and validation metrics and their gap. "run": a line for each run, with its
             settings, counts, time to the target and final metrics.

@@ -34,12 +34,13 @@ models.add_command(show_command("models", "a model", _catalog, example="mlp", om
 
 @models.command(
     "groups",
-    epilog="\b\nExample:\n  batchsel models groups 'mlp(hidden=[64])' --input-shape 13 --outputs 3 --schedule lerac",
+    epilog="\b\nExamples:\n  batchsel models groups 'mlp(hidden=[64])' --input-shape 13 --outputs 3 --schedule lerac\n"
+    "  batchsel models groups resnet18 --input-shape 32,32,3 --outputs 10 --schedule \"lerac(groups='blocks')\"",
 )
 @click.argument("model")
 @click.option("--input-shape", required=True, help="Shape of one sample, as in 32,32,3.")
 @click.option("--outputs", required=True, type=click.IntRange(min=1), help="Classes, or 1 for regression.")
-@click.option("--groups", type=click.IntRange(min=1), help="Merge the depths into this many groups.")
+@click.option("--groups", help="Group by blocks or stages, or merge the depths into this many groups.")
 @click.option("--schedule", help="Also show the learning rate at which each group starts, as in 'lerac(0.1)'.")
 @click.option("--learning-rate", default=0.1, show_default=True, help="Base learning rate of the schedule.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples of an update, if the schedule scales by them.")
@@ -48,7 +49,7 @@ def show_groups(
     model: str,
     input_shape: str,
     outputs: int,
-    groups: int | None,
+    groups: str | None,
     schedule: str | None,
     learning_rate: float,
     batch_size: int | None,
@@ -57,8 +58,12 @@ def show_groups(
     """Show the layers of MODEL grouped by depth: the groups that have their own learning rates.
 
     MODEL is written as for `batchsel run --model`, as in 'mlp(hidden=[64])'. Rates are those of the first step, without
-    factors that all groups share, such as a warm-up.
+    factors that all groups share, such as a warm-up, in the groups that the schedule has.
     """
+    if groups is not None and schedule is not None:
+        raise UsageError(
+            f"the schedule states its groups, as in lerac(groups={_grouping(groups)!r}). Leave out --groups."
+        )
     from batchsel import models as library
 
     library.check(model)
@@ -72,8 +77,10 @@ def show_groups(
     from batchsel.training.optim.layer_groups import layer_groups
     from batchsel.training.optim.layer_rates import initial_layer_rates
 
-    found = layer_groups(build_initialized(model, shape, outputs), groups)
-    rates = None if schedule is None else initial_layer_rates(_by_layer(schedule), found, learning_rate, batch_size)
+    by_layer = None if schedule is None else _by_layer(schedule)
+    grouping = by_layer.layer_grouping if by_layer else _grouping(groups)
+    found = layer_groups(build_initialized(model, shape, outputs), grouping)
+    rates = None if by_layer is None else initial_layer_rates(by_layer, found, learning_rate, batch_size)
     if as_json:
         print_json({"model": model, "groups": found.rows(rates)})
         return
@@ -88,6 +95,10 @@ def _shape(text: str) -> tuple[int, ...]:
     if min(shape) < 1:
         raise UsageError(f"--input-shape must be whole numbers with commas between them, as in 32,32,3, got {text!r}.")
     return shape
+
+
+def _grouping(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _by_layer(text: str) -> Any:

@@ -134,9 +134,9 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
 
 def _check_outputs(runs: tuple[str, ...], target: Path, others: Mapping[str, Path | None]) -> None:
     from batchsel.core.filesystem.atomic_write import check_output
-    from batchsel.experiments.run.records import FILE
+    from batchsel.experiments.run.records import record_files
 
-    read = [path / FILE if path.is_dir() else path for path in map(Path, runs)]
+    read = [file for path in map(Path, runs) for file in record_files(path)]
     check_distinct_outputs({"--out": target, **others}, read)
     check_output(target)  # the others have no default, so that their options have checked them
 

@@ -44,12 +44,30 @@ schedules.add_command(
 @click.option("--plot", type=FIGURE, help="Plot the curve into FILE.png or FILE.svg.")
 @click.option("--passes", type=float, help="Passes of the budget, for schedules that count them.")
 @click.option("--batch-size", type=int, help="Samples of an update, for schedules that depend on them.")
+@click.option(
+    "--groups", type=click.IntRange(2), default=5, show_default=True, help="Groups of layers, if these differ in rate."
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Rate at a factor of 1, for rates of groups.",
+)
 @json_option
-def show_schedule(text: str, plot: Path | None, passes: float | None, batch_size: int | None, as_json: bool) -> None:
+def show_schedule(
+    text: str,
+    plot: Path | None,
+    passes: float | None,
+    batch_size: int | None,
+    groups: int,
+    learning_rate: float,
+    as_json: bool,
+) -> None:
     """Show summary, formula, source and parameters of the schedules in TEXT, and plot the curve."""
     parts = _parts(text)
     if plot:
-        _draw(text, plot, passes, batch_size)
+        _draw(text, plot, passes, batch_size, groups, learning_rate)
     if as_json:
         print_json({"text": text, "parts": parts, "plot": plot and str(plot)})
         return
@@ -68,8 +86,10 @@ def _parts(text: str) -> list[dict[str, Any]]:
     return [describe(name, REGISTRY.doc(name)) for name in dict.fromkeys(names)]
 
 
-def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -> None:
-    from batchsel.analysis.plots.schedule import schedule_figure
+def _draw(
+    text: str, path: Path, passes: float | None, batch_size: int | None, groups: int, learning_rate: float
+) -> None:
+    from batchsel.analysis.plots.schedule import layer_schedule_figure, schedule_figure
     from batchsel.training.runtime.tf_import import import_tensorflow
 
     import_tensorflow()
@@ -78,6 +98,11 @@ def _draw(text: str, path: Path, passes: float | None, batch_size: int | None) -
     schedule = resolver.schedule(text)
     if schedule is None:
         raise UsageError("no schedule to plot. Expected a name, as in 'cosine'.")
-    bound = schedule_curve.bind(schedule, batch_size, passes)
+    bound = schedule_curve.bind(schedule, batch_size, passes, by_layer=True)
+    curve = schedule_curve.sample_curve(bound, passes=passes)
+    if bound.by_layer:
+        rates = schedule_curve.sample_layer_curves(bound, groups, learning_rate, passes=passes)
+        save_figure(layer_schedule_figure(curve.progress, rates, text), path)
+        return
     label = "factor of the learning rate" if bound.base_learning_rate is None else "learning rate"
-    save_figure(schedule_figure(*schedule_curve.sample_curve(bound, passes=passes), label=label, title=text), path)
+    save_figure(schedule_figure(*curve, label=label, title=text), path)

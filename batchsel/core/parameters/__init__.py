@@ -172,10 +172,11 @@ Interval = Annotated[
     ),
 ]
 """Steps between plans."""
-Duration = Annotated[float | str, Accepts("a share of the budget in (0, 1] or a text such as '5 passes'", is_duration)]
+_DURATION = "a share of the budget in (0, 1] or a text such as '5 passes' (a pass is what Keras calls an epoch)"
+Duration = Annotated[float | str, Accepts(_DURATION, is_duration)]
 Milestones = Annotated[
     Sequence[float | str],
-    Accepts("a list of milestones, each a share of the budget in (0, 1] or a text such as '5 passes'", _are_milestones),
+    Accepts(f"a list of milestones, each {_DURATION}", _are_milestones),
 ]
 Parts = Annotated[
     Mapping[str, str], Accepts("a table with a file or folder for train and test, and maybe for validation", _are_parts)

@@ -150,7 +150,7 @@ class Experiment:
         if budget.unit in ("seconds", "epochs"):
             raise UsageError(
                 f"arms are compared on a budget of passes or samples; one of {budget.unit} is not the same for all."
-                " Give passes, as in '8 passes'; for shuffling a pass is an epoch."
+                " Give passes, as in '8 passes': for shuffling a pass is what Keras calls an epoch."
             )
         given = {"run_on": True, **self.settings, **own, "dataset": dataset, "seed": seed}
         check_target(dataset, given.get("target"))

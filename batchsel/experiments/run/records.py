@@ -98,11 +98,24 @@ class TypedRecords(NamedTuple):
     """Lines that were left out."""
 
 
+def record_files(path: Path) -> list[Path]:
+    """Return the files of records that a path stands for.
+
+    Args:
+        path: A file; a folder that holds one; or one whose sub-folders do, such as that of an experiment with its forms
+            `scaled` and `full`. Records of tuning are left out.
+    """
+    if not path.is_dir():
+        return [path]
+    below = sorted(file for file in path.glob(f"*/{FILE}") if file.parent.name != "tuning")
+    return below if below and not (path / FILE).exists() else [path / FILE]
+
+
 def read(*paths: Path) -> Records:
     """Read the records of files; a line that is damaged or has another schema is left out and reported.
 
     Args:
-        *paths: Files, or folders that hold one.
+        *paths: As for `record_files`.
 
     Raises:
         UserError: If a file cannot be read.
@@ -125,7 +138,7 @@ def read_typed(*paths: Path) -> TypedRecords:
     """Read the records of files and parse them, each line as a whole or not at all.
 
     Args:
-        *paths: Files, or folders that hold one.
+        *paths: As for `record_files`.
 
     Raises:
         UserError: If a file cannot be read.
@@ -173,7 +186,7 @@ def _read_lines(
     paths: Iterable[Path], problems: list[Problem]
 ) -> Iterator[tuple[dict[str, Any], RunRecord | FailureRecord]]:
     """Yield the records of files, as they are and parsed; add a problem for each line that is no record."""
-    for path in (path / FILE if path.is_dir() else path for path in paths):
+    for path in (file for given in paths for file in record_files(given)):
         try:
             check_is_file(path, allow_shell_pipes=True)
             with open(path, "rb") as file:

@@ -52,6 +52,9 @@ class LeRaC(Schedule):
         head: Initial factor of the last group, in (0, 1], or None for that of its position. The authors' code has one
             for the classifier, 1e-6 to 1.
         updates: Updates in a pass, for the multiplicative form.
+        groups: Groups of layers: "blocks" or "stages" by the names of layers, with those before and after them in
+            groups of their own; a number of groups of about as many depths each; or None for one a depth. The authors'
+            code groups ResNet-18 by blocks.
 
     Raises:
         UsageError: If an argument is out of range.
@@ -75,6 +78,12 @@ class LeRaC(Schedule):
     c: Annotated[float, Between(1, LARGEST, lower_open=True)] = 10.0
     head: Annotated[float, Between(1e-30, 1)] | None = None
     updates: Annotated[int, Between(1, 2**20)] = 1
+    groups: Literal["blocks", "stages"] | Annotated[int, Between(1, 2**20)] | None = None
+
+    @property
+    def layer_grouping(self) -> int | str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The groups of layers."""
+        return self.groups
 
     def factor(self, timestamp: Timestamp) -> tf.Tensor:
         """Return 1: only the factors by layer change."""

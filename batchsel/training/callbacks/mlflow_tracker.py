@@ -74,11 +74,11 @@ class AutologgedMLflow(MLflow):
 
     def end(self, error: BaseException | None) -> None:
         """Store the model, and end the run."""
-        import mlflow
+        from mlflow.keras import log_model
         from mlflow.utils.autologging_utils import get_autologging_config
 
         if error is None and get_autologging_config("keras", "log_models", True):
-            mlflow.keras.log_model(self.model, name="model")
+            log_model(self.model, name="model")
         super().end(error)
 
 

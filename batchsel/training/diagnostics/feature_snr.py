@@ -14,6 +14,7 @@ import tensorflow as tf
 from batchsel.errors import UserError
 from batchsel.training import variables
 from batchsel.training.inputs.batch import to_tensors
+from batchsel.training.model.layer_names import layer_labels
 
 MAX_SAMPLES = 640
 """Ten batches of 64."""
@@ -53,7 +54,8 @@ class FeatureSNR:
     def __init__(self, model: keras.Model) -> None:
         selected = _select_layers(model)
         self._model = model
-        self.layers = _labels(model, selected)
+        labels = layer_labels(model)
+        self.layers = [labels[id(layer)] for layer in selected]
         """Names of the compared layers, by depth; names that Keras numbers by process are numbered within the model."""
         try:
             inputs = model.inputs[0] if len(model.inputs) == 1 else model.input
@@ -123,19 +125,6 @@ def _select_layers(model: keras.Model) -> list[keras.Layer]:
 def _select_evenly(layers: list[keras.Layer]) -> list[keras.Layer]:
     positions = np.linspace(0, len(layers) - 1, min(_MAX_LAYERS, len(layers)))
     return [layers[int(position)] for position in np.round(positions)]
-
-
-def _labels(model: keras.Model, selected: list[keras.Layer]) -> list[str]:
-    """Return names that do not depend on the process: Keras numbers unnamed layers over all models."""
-    labels: dict[int, str] = {}
-    counted: dict[str, int] = {}
-    for layer in model.layers:
-        kind = re.sub(r"_\d+$", "", layer.name)
-        labels[id(layer)] = layer.name
-        if kind.replace("_", "") == type(layer).__name__.lower():
-            counted[kind] = counted.get(kind, 0) + 1
-            labels[id(layer)] = f"{kind}_{counted[kind]}"
-    return [labels[id(layer)] for layer in selected]
 
 
 def _sums_of_squares(features: list[tf.Tensor]) -> np.ndarray:

@@ -10,8 +10,12 @@ import keras
 import numpy as np
 
 from batchsel.core import keras_private
-from batchsel.errors import UserError
+from batchsel.errors import UserError, show
+from batchsel.training.model.layer_names import block_name, layer_labels
 
+NAMED_GROUPS = ("blocks", "stages")
+"""Groups by the names of layers."""
+_EXAMPLES = {"block": "stage2_block1_convolution1", "stage": "stage2_embedding"}
 _LISTED = 2
 """Names of layers in a row of the table."""
 
@@ -21,7 +25,7 @@ class LayerGroups:
     """Groups of the trainable variables of a model, by depth.
 
     Args:
-        names: The layers of each group, in the order of the model's variables.
+        names: The layers of each group, in the order of the model's variables, as `layer_labels` names them.
         indices: The group of each variable, in the order of ``model.trainable_variables``.
         sizes: Parameters of each variable, in the same order.
     """
@@ -69,7 +73,7 @@ class LayerGroups:
         return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
-def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
+def layer_groups(model: keras.Model, groups: int | str | None = None) -> LayerGroups:
     """Group every trainable variable of a model by the depth of its layer.
 
     The depth of a layer is the longest path to it from the inputs, counted in layers that own a trainable weight of at
@@ -84,10 +88,12 @@ def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
 
     Args:
         model: A built model.
-        groups: Number of groups to merge the depths into, as evenly as possible; None for one group a depth.
+        groups: Number of groups to merge the depths into, as evenly as possible; "blocks" or "stages" for a group for
+            each block or stage in the names of layers, such as ``stage2_block1_convolution1``, with layers before the
+            first and after the last in groups of their own; None for one group a depth.
 
     Raises:
-        UserError: If the model has no trainable variables, or fewer depths than `groups`.
+        UserError: If the model has no trainable variables, fewer depths than `groups`, or no such names.
 
     Example:
         >>> inputs = keras.Input((4,))
@@ -108,10 +114,13 @@ def layer_groups(model: keras.Model, groups: int | None = None) -> LayerGroups:
     walk.visit_model(model, [0])
     # Variables before the first kernel belong to its group.
     depths = [max(walk.depths[id(variable)], 1) for variable in variables]
-    ranks = {depth: rank for rank, depth in enumerate(sorted(set(depths)))}
-    count = _check_count(groups, len(ranks))
-    indices = [ranks[depth] * count // len(ranks) for depth in depths]
-    names: list[list[str]] = [[] for _ in range(count)]
+    if isinstance(groups, str):
+        indices = _group_by_name(depths, [walk.names[id(variable)] for variable in variables], groups)
+    else:
+        ranks = {depth: rank for rank, depth in enumerate(sorted(set(depths)))}
+        count = _check_count(groups, len(ranks))
+        indices = [ranks[depth] * count // len(ranks) for depth in depths]
+    names: list[list[str]] = [[] for _ in range(max(indices) + 1)]
     for variable, group in zip(variables, indices, strict=True):
         name = walk.names[id(variable)]
         if name not in names[group]:
@@ -126,9 +135,11 @@ class _Walk:
     def __init__(self) -> None:
         self.depths: dict[int, int] = {}
         self.names: dict[int, str] = {}
+        self._labels: dict[int, str] = {}
 
     def visit_model(self, model: keras.Model, before: list[int], path: str = "") -> list[int]:
         """Return the depths after a model's outputs, from those before its inputs."""
+        self._labels |= layer_labels(model)
         nodes = keras_private.list_nodes(model)
         after = self._chain(model.layers, before, path) if nodes is None else self._graph(model, nodes, before, path)
         self._record(model, max(before), path.rstrip("/") or model.name, new=True)
@@ -154,13 +165,14 @@ class _Walk:
 
     def _step(self, operation: Any, before: list[int], path: str) -> list[int]:
         """Return the depths after one operation of a model, which may be a model itself."""
+        label = path + str(self._labels.get(id(operation), operation.name))
         if isinstance(operation, keras.Model):
-            return self.visit_model(operation, before, f"{path}{operation.name}/")
+            return self.visit_model(operation, before, f"{label}/")
         if not isinstance(operation, keras.Layer):
             return [max(before)]
         kernels = any(len(variable.shape) > 1 for variable in operation.trainable_variables)
         depth = max(before) + kernels
-        self._record(operation, depth, path + operation.name)
+        self._record(operation, depth, label)
         return [depth]
 
     def _record(self, layer: keras.Layer, depth: int, name: str, new: bool = False) -> None:
@@ -170,6 +182,37 @@ class _Walk:
             if known is None or (depth < known and not new):
                 self.depths[id(variable)] = depth
                 self.names[id(variable)] = name
+
+
+def _group_by_name(depths: Sequence[int], names: Sequence[str], groups: str) -> list[int]:
+    """Return the group of each variable by the block in its layer's name.
+
+    Layers without a block belong to the next one, such as those that make images smaller, but those before the first
+    block and those after the last have groups of their own.
+    """
+    if groups not in NAMED_GROUPS:
+        raise UserError(f"groups must be a whole number or one of {', '.join(NAMED_GROUPS)}, got {show(groups)}.")
+    kind = groups.removesuffix("s")
+    blocks = [block_name(name, kind) for name in names]
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for block, depth in zip(blocks, depths, strict=True):
+        if block is not None:
+            first[block] = min(depth, first.get(block, depth))
+            last[block] = max(depth, last.get(block, depth))
+    if not first:
+        raise UserError(
+            f"no layer of the model names its {kind}, as in {_EXAMPLES[kind]}, so it has no {groups}. Give the number"
+            " of groups, or leave groups out for one a depth."
+        )
+    order = sorted(first, key=lambda block: (first[block], last[block]))
+    begin = min(first.values())
+    places = []
+    for block, depth in zip(blocks, depths, strict=True):
+        following = next((place for place, each in enumerate(order) if last[each] >= depth), len(order))
+        places.append(-1 if block is None and depth < begin else following if block is None else order.index(block))
+    ranks = {place: rank for rank, place in enumerate(sorted(set(places)))}
+    return [ranks[place] for place in places]
 
 
 def _check_count(groups: int | None, depths: int) -> int:

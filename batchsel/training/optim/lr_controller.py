@@ -110,7 +110,7 @@ class LRController:
     def groups(self) -> LayerGroups:
         """The groups of layers that share a rate; the model must be built."""
         if self._groups is None:
-            self._groups = layer_groups(self._model)
+            self._groups = layer_groups(self._model, self.schedule and self.schedule.layer_grouping)
         return self._groups
 
     def apply_gradients(self, gradients: Sequence[Any], timestamp: Timestamp) -> None:
