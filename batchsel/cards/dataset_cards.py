@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from batchsel.cards.schema import CardFile, CardTarget, DatasetCard, Defaults, Sizes
-from batchsel.cards.toml_table import Table, raise_problems
+from batchsel.cards.toml_table import REQUIRED, Table, raise_problems
 
 TASKS = ("classification", "regression", "language_model")
 LEVELS = ("easy", "medium", "hard")
 
 _TARGET = re.compile(r"([a-z][a-z0-9_]*)\s*(>=|<=)\s*(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256, _MD5 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
 
 
 def read_dataset_card(values: dict[str, Any], name: str, source: str, more: Sequence[str] = ()) -> DatasetCard:
@@ -45,6 +45,7 @@ def read_dataset_card(values: dict[str, Any], name: str, source: str, more: Sequ
 def _card(table: Table, name: str) -> DatasetCard:
     table.read("name", f"{name!r}, as its file is named", lambda value: value == name)
     task = table.choice("task", TASKS)
+    targets = _targets(table)
     card = DatasetCard(
         name=name,
         title=table.text("title"),
@@ -55,8 +56,8 @@ def _card(table: Table, name: str) -> DatasetCard:
         homepage=table.text("homepage"),
         input_shape=table.sequence("input_shape", int),
         sizes=_sizes(table.table("sizes")),
-        defaults=_defaults(table.table("defaults")),
-        targets=_targets(table.table("targets")),
+        defaults=_defaults(table.table("defaults"), targets),
+        targets=targets,
         class_names=_class_names(table, task),
         loader=table.text("loader", default=name),
         files=tuple(_file(item) for item in table.tables("files")),
@@ -75,7 +76,7 @@ def _sizes(table: Table) -> Sizes:
     return sizes
 
 
-def _defaults(table: Table) -> Defaults:
+def _defaults(table: Table, targets: Mapping[str, CardTarget]) -> Defaults:
     defaults = Defaults(
         model=table.text("model"),
         optimizer=table.text("optimizer"),
@@ -83,7 +84,7 @@ def _defaults(table: Table) -> Defaults:
         batch_size=table.integer("batch_size", minimum=1),
         schedule=table.text("schedule"),
         budget=table.positive("budget"),
-        target=table.choice("target", LEVELS),
+        target=table.choice("target", tuple(targets) or LEVELS, _default_level(targets)),
         cut_padding=table.read("cut_padding", "true or false", lambda value: isinstance(value, bool), False),
         augment=table.text("augment", default=""),
     )
@@ -92,9 +93,19 @@ def _defaults(table: Table) -> Defaults:
 
 
 def _targets(table: Table) -> dict[str, CardTarget]:
-    targets = {level: _target(table.table(level)) for level in LEVELS}
-    table.report_unknown_keys()
-    return targets
+    """Return the target of each level that is there, at least one."""
+    before = table.problem_count
+    inner = table.table("targets")
+    present = [level for level in LEVELS if inner.read(level, "a table", lambda value: isinstance(value, dict), None)]
+    if not present and table.problem_count == before:
+        table.problem("targets", f"expected a table for at least one of {', '.join(LEVELS)}.")
+    inner.report_unknown_keys()
+    return {level: _target(inner.table(level)) for level in present}
+
+
+def _default_level(targets: Mapping[str, CardTarget]) -> str:
+    """Return the level of the default target of a card that names none."""
+    return "medium" if "medium" in targets or not targets else next(iter(targets))
 
 
 def _target(table: Table) -> CardTarget:
@@ -115,11 +126,13 @@ def _class_names(table: Table, task: str | None) -> tuple[str, ...]:
 
 
 def _file(table: Table) -> CardFile:
+    md5 = table.read("md5", "32 hexadecimal digits in lower case", _is_md5, None)
     file = CardFile(
         name=table.read("name", "a plain relative name inside the data folder", _is_plain_name),
-        sha256=table.read("sha256", "64 hexadecimal digits in lower case", _is_sha256),
+        sha256=table.read("sha256", "64 hexadecimal digits in lower case", _is_sha256, REQUIRED if md5 is None else ""),
         urls=tuple(table.read("urls", "a list of addresses that begin with https:// or http://", _are_urls) or ()),
         bytes=table.integer("bytes", minimum=1, default=None),
+        md5=md5 or "",
     )
     table.report_unknown_keys()
     return file
@@ -138,6 +151,10 @@ def _are_urls(value: Any) -> bool:
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(url, str) and url.startswith(("https://", "http://")) for url in value)
+
+
+def _is_md5(value: Any) -> bool:
+    return isinstance(value, str) and _MD5.fullmatch(value) is not None
 
 
 def _is_sha256(value: Any) -> bool:

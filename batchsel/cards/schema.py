@@ -13,9 +13,10 @@ class CardFile:
 
     Args:
         name: Relative path in the data folder.
-        sha256: SHA-256 of its bytes, 64 hexadecimal digits.
+        sha256: SHA-256 of its bytes, 64 hexadecimal digits; empty if only an MD5 is published.
         urls: Addresses, tried in this order.
-        bytes: Size, reported before a download; None if unknown. The SHA-256 decides.
+        bytes: Size, reported before a download; None if unknown. The checksum decides.
+        md5: MD5 of its bytes, 32 hexadecimal digits, or empty.
 
     Example:
         >>> CardFile("a.gz", "0" * 64, ("https://example.org/a.gz",)).name
@@ -26,6 +27,7 @@ class CardFile:
     sha256: str
     urls: tuple[str, ...]
     bytes: int | None = None
+    md5: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from batchsel import data
 from batchsel.data.dataset import Dataset, Split
 from batchsel.data.sources import Source
-from batchsel.data.storage.hashing import file_sha256, record_comparisons
+from batchsel.data.storage.hashing import Checksum, file_sha256, noted_sha256, record_comparisons
 from batchsel.errors import UserError
 
 RIGHT, DIFFERENT, MISSING = "right", "different", "missing"
@@ -98,7 +98,9 @@ def compare_files(card: Any, folder: data.DataFolder) -> dict[str, str]:
     for file in card.files:
         path = folder.file(file.name)
         if path.is_file():
-            states[file.name] = RIGHT if file_sha256(path) == file.sha256 else DIFFERENT
+            checksum = Checksum.stated(file)
+            right = checksum.of(path) == checksum.digits and noted_sha256(path) in (None, file_sha256(path))
+            states[file.name] = RIGHT if right else DIFFERENT
         else:
             states[file.name] = MISSING
     return states

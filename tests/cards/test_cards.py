@@ -10,6 +10,7 @@ from batchsel import cards
 from batchsel.cards.default_card import default_card
 from batchsel.cards.schema import DatasetCard, Sizes
 from batchsel.errors import UsageError, UserError
+from batchsel.experiments.spec.resolve import resolve
 
 FOLDER = Path(__file__).parents[2] / "datasets"
 UNTRIED = {
@@ -40,7 +41,7 @@ def test_every_built_in_card_is_valid(name, folder):
     signs = [float(found[2]) * (1 if found[1] == ">=" else -1) for found in targets]
     assert signs == sorted(set(signs))
     assert "split" in card.content or name in UNTRIED
-    places = 1 if name.startswith("cifar") else 2
+    places = 1 if name.startswith("cifar100") else 2
     assert all(len(file.urls) >= places for file in card.files), "a download needs a mirror where there is one"
     assert max(map(len, card.story.splitlines())) <= 100
 
@@ -92,6 +93,19 @@ def problems_of(folder, **changes) -> str:
     return str(caught.value)
 
 
+def test_one_target_is_enough_and_is_the_default(folder):
+    only = {"target": "accuracy>=0.9", "reason": "It suffices."}
+    values = card_values("tulips", targets={"hard": only})
+    values["defaults"] = {name: value for name, value in values["defaults"].items() if name != "target"}
+    write_card(folder, values)
+    card = cards.load("datasets", "tulips")
+    assert (card.target, list(card.targets)) == ("accuracy>=0.9", ["hard"])
+    assert resolve({"target": "hard"}, {}, card).target == "accuracy>=0.9"
+    with pytest.raises(UsageError, match="tulips has no easy target; its levels: hard"):
+        resolve({"target": "easy"}, {}, card)
+    assert "hard" in problems_of(folder, targets={"hard": only})  # the default names another level
+
+
 def test_all_problems_are_reported_at_once(folder):
     text = problems_of(folder, tilte="x", title=None, task="guessing", input_shape=[28, -1], sizes={"train": 5})
     assert "has 6 problems" in text
@@ -119,7 +133,12 @@ def test_all_problems_are_reported_at_once(folder):
         ({"files": [{"name": "a", "sha256": "0" * 64}]}, "files[0].urls: missing key"),
         ({"files": [{"name": "a", "sha256": "0" * 64, "urls": ["file:///etc/x"]}]}, "files[0].urls: expected a list"),
         ({"files": [{"name": "a", "sha256": "0", "urls": ["https://e.org/a"]}]}, "files[0].sha256: expected 64"),
+        ({"files": [{"name": "a", "urls": ["https://e.org/a"]}]}, "files[0].sha256: missing key"),
+        ({"files": [{"name": "a", "md5": "0" * 31, "urls": ["https://e.org/a"]}]}, "files[0].md5: expected 32"),
         ({"files": {"name": "a"}}, "files: expected tables [[files]]"),
+        ({"targets": {}}, "targets: expected a table for at least one of easy, medium, hard."),
+        ({"targets": {"esay": 1}}, "targets.esay: unknown key. Did you mean 'easy'?"),
+        ({"targets": {"easy": 3}}, "targets.easy: expected a table, got 3."),
     ],
 )
 def test_each_wrong_value_names_key_and_expectation(folder, changes, sentence):

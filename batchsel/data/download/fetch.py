@@ -44,11 +44,13 @@ class DataFolder:
     def file(self, name: str) -> Path:
         """Return the path of a file of the data set, which may not exist.
 
+        Links that lie in the folder are followed: machines share data by them.
+
         Args:
             name: Its name, relative to the folder.
 
         Raises:
-            UserError: If the name, or a link on its way, points outside the folder.
+            UserError: If the name points outside the folder.
 
         Example:
             >>> DataFolder(Path("/data/mnist")).file("../passwords")
@@ -56,13 +58,12 @@ class DataFolder:
             ...
             batchsel.errors.UserError: '../passwords' points outside the data folder /data/mnist. ...
         """
-        path = self.path / name
-        if not path.resolve().is_relative_to(self.path.resolve()):
+        if os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir:
             raise UserError(
-                f"{name!r} points outside the data folder {self.path}. Expected a plain relative name and no "
-                "link to elsewhere; put the file itself there, or name its folder with --data-dir."
+                f"{name!r} points outside the data folder {self.path}. Expected a plain relative name; put the file, or"
+                " a link to it, there, or name its folder with --data-dir."
             )
-        return path
+        return self.path / name
 
     def fetch(self, file: RemoteFile) -> Path:
         """Return the path of a file, after downloading it if need be.
@@ -91,6 +92,11 @@ class DataFolder:
             raise UserError(
                 f"{file.name} is not in {self.path}, and --offline forbids downloading it. Put it there, name "
                 "another folder with --data-dir or BATCHSEL_DATA, or allow the download."
+            )
+        if not path.parent.resolve().is_relative_to(self.path.resolve()):
+            raise UserError(
+                f"{file.name!r} would be downloaded through a link that leads outside the data folder {self.path}. Put"
+                " the file there by hand, or name another folder with --data-dir."
             )
         try:
             check_disk_space(self.path, self.missing_bytes([file]) or 0, file.name)

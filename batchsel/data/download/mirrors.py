@@ -1,6 +1,6 @@
 """Download one file from the first address that serves the right bytes.
 
-A download grows beside its target as `.NAME.part` and is renamed only when its SHA-256 is right. The bytes of an
+A download grows beside its target as `.NAME.part` and is renamed only when its checksum is right. The bytes of an
 interrupted one stay, and the next resumes there. A file with wrong content is kept as `NAME.corrupt` for inspection,
 and is never read.
 """
@@ -18,12 +18,12 @@ from batchsel.core.locking.locks import hold_lock
 from batchsel.data.download.http_download import DownloadError, download_url
 from batchsel.data.download.partial_download import PartialDownload
 from batchsel.data.storage.disk_space import format_bytes
-from batchsel.data.storage.hashing import file_sha256
+from batchsel.data.storage.hashing import Checksum, note_sha256
 from batchsel.errors import UserError
 
 
 class RemoteFile(Protocol):
-    """A file to download. If it has an attribute `bytes`, that is its size, or None."""
+    """A file to download. An attribute `bytes` is its size, or None; `md5` stands for a lacking SHA-256."""
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class RemoteFile(Protocol):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of its bytes, in hexadecimal digits."""
+        """SHA-256 of its bytes, in hexadecimal digits; empty if only an MD5 is known."""
         ...
 
     @property
@@ -94,7 +94,7 @@ def _download(file: RemoteFile, path: Path, progress: Callable[[str], Any] | Non
     kept = f" The {format_bytes(partial.size)} received are kept; the next try resumes there." if partial.size else ""
     raise UserError(
         f"{file.name} could not be downloaded:{''.join(failures)}\n"
-        f"Check the network and try again, or get the file elsewhere (SHA-256 {file.sha256}) and put it "
+        f"Check the network and try again, or get the file elsewhere ({' '.join(Checksum.stated(file))}) and put it "
         f"into {path.parent}.{kept}"
     )
 
@@ -103,7 +103,7 @@ def _try_url(
     url: str, file: RemoteFile, path: Path, partial: PartialDownload, progress: Callable[[str], Any] | None
 ) -> str | None:
     """Try one address, and return None if the file is in its place now, else the reason."""
-    found = ""
+    found, checksum = "", Checksum.stated(file)
     for restart in (True, False):
         try:
             one_piece = _download_with_bar(url, partial, file.name, progress)
@@ -111,9 +111,11 @@ def _try_url(
             return str(error)
         if not partial.size:
             return "the answer was empty"
-        found = file_sha256(partial.path)
-        if found == file.sha256:
+        found = checksum.of(partial.path)
+        if found == checksum.digits:
             partial.move(path)
+            if not file.sha256:
+                note_sha256(path)
             return None
         if one_piece or not restart:
             break
@@ -121,7 +123,8 @@ def _try_url(
         partial.remove()
     aside = path.with_name(f"{path.name}.corrupt")
     partial.move(aside)
-    return f"wrong content, SHA-256 {found[:8]}... instead of {file.sha256[:8]}...; it is kept as {aside}"
+    digits = f"{found[:8]}... instead of {checksum.digits[:8]}..."
+    return f"wrong content, {checksum.kind} {digits}; it is kept as {aside}"
 
 
 def _download_with_bar(url: str, partial: PartialDownload, name: str, progress: Callable[[str], Any] | None) -> bool:

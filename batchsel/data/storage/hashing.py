@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.errors import UserError
 
 
@@ -89,5 +92,59 @@ def file_sha256(path: Path) -> str:
         >>> file_sha256(Path(__file__)) == file_sha256(Path(__file__))
         True
     """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return Checksum("SHA-256", "").of(path)
+
+
+class Checksum(NamedTuple):
+    """Checksum of a file that its publisher states.
+
+    Args:
+        kind: "SHA-256", or "MD5" where no other is published: it tells damaged files, not forged ones.
+        digits: Hexadecimal digits.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> Checksum.stated(SimpleNamespace(sha256="", md5="0" * 32)).kind
+        'MD5'
+    """
+
+    kind: str
+    digits: str
+
+    @classmethod
+    def stated(cls, file: Any) -> Checksum:
+        """Return the checksum that a card states for a file, SHA-256 before MD5."""
+        return cls("SHA-256", file.sha256) if file.sha256 else cls("MD5", file.md5)
+
+    def of(self, path: Path) -> str:
+        """Return the digits of this kind for the bytes of a file."""
+        new = hashlib.sha256 if self.kind == "SHA-256" else functools.partial(hashlib.md5, usedforsecurity=False)
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, new).hexdigest()
+
+
+def note_sha256(path: Path) -> None:
+    """Write down the SHA-256 of a file beside it, in the form of sha256sum: what was received can be recognized later.
+
+    Args:
+        path: The file.
+    """
+    with atomic_write(_noted_path(path)) as beside:
+        beside.write_text(f"{file_sha256(path)}  {path.name}\n", encoding="utf-8")
+
+
+def noted_sha256(path: Path) -> str | None:
+    """Return the SHA-256 that was written down for a file, or None.
+
+    Args:
+        path: The file.
+    """
+    try:
+        words = _noted_path(path).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return None
+    return words[0] if words else None
+
+
+def _noted_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")

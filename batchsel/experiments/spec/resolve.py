@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchsel import schedules
+from batchsel.cards.dataset_cards import LEVELS
 from batchsel.cards.experiment_cards import MEASURES
 from batchsel.errors import UsageError, unknown_name
 from batchsel.experiments.spec.budget import Budget
@@ -59,6 +60,9 @@ def _resolve(wanted: Mapping[str, Any], card: Any) -> RunSpec:
         settings["schedule"] = "constant"
     if settings["target"] is None:
         raise no_target(card.name)
+    if settings["target"] in LEVELS and settings["target"] not in card.targets:
+        known = ", ".join(card.targets) or "none"
+        raise UsageError(f"{card.name} has no {settings['target']} target; its levels: {known}. Give another one.")
     if settings["target"] in card.targets:
         settings["target"] = card.targets[settings["target"]].text
     if settings.get("label_smoothing") and card.task == "regression":

@@ -1,5 +1,6 @@
 """Downloads from a real web server: complete and right, or not at all."""
 
+import hashlib
 import os
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from batchsel.data.download import http_download
 from batchsel.data.download.fetch import DataFolder, data_folder
 from batchsel.data.storage.hashing import file_sha256
 from batchsel.data.storage.progress import LineProgress
+from batchsel.data.verification import compare_files
 from batchsel.errors import UserError
 
 BODY = bytes(range(256)) * 1000
@@ -38,6 +40,23 @@ def test_download_lands_in_its_place_once(tmp_path, server):
     assert names(tmp_path) == ["train.gz"]
     folder.fetch(remote(server.url("/train.gz")))
     assert server.asked == ["/train.gz"], "an existing file is not fetched again"
+
+
+def test_a_file_with_an_md5_is_checked_and_its_sha256_written_down(tmp_path, server):
+    file = SimpleNamespace(name="a.gz", sha256="", md5=hashlib.md5(BODY).hexdigest(), urls=(server.add("/a", BODY),))
+    folder = DataFolder(tmp_path)
+    folder.fetch(file)
+    assert (tmp_path / "a.gz.sha256").read_text() == f"{sha256(BODY)}  a.gz\n"
+    card = SimpleNamespace(files=(file,))
+    assert compare_files(card, folder) == {"a.gz": "right"}
+    (tmp_path / "a.gz.sha256").write_text(f"{'0' * 64}  a.gz\n")
+    assert compare_files(card, folder) == {"a.gz": "different"}
+    wrong = SimpleNamespace(name="b.gz", sha256="", md5="0" * 32, urls=file.urls)
+    with pytest.raises(
+        UserError, match=r"wrong content, MD5 .{8}\.\.\. instead of 00000000(.|\n)*elsewhere \(MD5 0{32}\)"
+    ):
+        folder.fetch(wrong)
+    assert not (tmp_path / "b.gz").exists()
 
 
 def test_existing_file_is_left_alone(tmp_path, server):
@@ -128,17 +147,26 @@ def test_data_folder_that_is_a_file_raises(tmp_path, server):
     assert (tmp_path / "mnist").read_text() == "I am a file"
 
 
-@pytest.mark.parametrize("name", ["../up.gz", "/etc/passwd", "a/../../up.gz", "link/up.gz", "direct"])
+@pytest.mark.parametrize("name", ["../up.gz", "/etc/passwd", "a/../../up.gz", ".."])
 def test_names_outside_the_folder_raise(tmp_path, server, name):
+    with pytest.raises(UserError, match="points outside the data folder"):
+        DataFolder(tmp_path / "inside").fetch(remote(server.add("/up.gz", BODY), name=name))
+    assert names(tmp_path) == []
+    assert server.asked == []
+
+
+def test_links_are_read_and_nothing_is_downloaded_through_them(tmp_path, server):
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     outside.mkdir()
-    (outside / "secret").write_text("secret")
-    (inside / "link").symlink_to(outside)
-    (inside / "direct").symlink_to(outside / "secret")
-    with pytest.raises(UserError, match="points outside the data folder"):
-        DataFolder(inside).fetch(remote(server.add("/up.gz", BODY), name=name))
-    assert names(outside) == ["secret"]
+    (outside / "shared.gz").write_bytes(BODY)
+    (inside / "folder").symlink_to(outside)
+    (inside / "file.gz").symlink_to(outside / "shared.gz")
+    for name in ("file.gz", "folder/shared.gz"):
+        assert DataFolder(inside).fetch(remote(server.add("/up.gz", BODY), name=name)).read_bytes() == BODY
+    with pytest.raises(UserError, match="through a link that leads outside the data folder"):
+        DataFolder(inside).fetch(remote(server.add("/up.gz", BODY), name="folder/up.gz"))
+    assert names(outside) == ["shared.gz"]
     assert server.asked == []
 
 

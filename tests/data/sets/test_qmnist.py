@@ -2,12 +2,14 @@
 
 import dataclasses
 import gzip
+import hashlib
 
 import numpy as np
 import pytest
 from data_files import digit_arrays, idx_bytes
 
 from batchsel import cards, data
+from batchsel.data.verification import compare_files
 from batchsel.errors import UserError
 
 ARRAYS = digit_arrays(train=50, test=60)
@@ -22,7 +24,7 @@ def test_official_files_load(tmp_path, packed):
     folder = tmp_path / "qmnist"
     folder.mkdir()
     with pytest.raises(UserError, match="Expected the four files qmnist-train-images-idx3-ubyte"):
-        data.load(card, folder=tmp_path)
+        data.load(card, folder=tmp_path, offline=True)
     for name, file in NAMES.items():
         array = ARRAYS[name]
         if name[0] == "y":
@@ -31,8 +33,22 @@ def test_official_files_load(tmp_path, packed):
         raw = idx_bytes(array)
         path = folder / f"qmnist-{file}{'.gz' if packed else ''}"
         path.write_bytes(gzip.compress(raw) if packed else raw)
-    dataset = data.load(card, folder=tmp_path)
+    dataset = data.load(card, folder=tmp_path, offline=True)
     np.testing.assert_array_equal(dataset.test.x[..., 0], ARRAYS["x_test"])
     np.testing.assert_array_equal(dataset.test.y, ARRAYS["y_test"])
     assert len(dataset.train) == 40
     assert data.find(card, folder=tmp_path) == "idx files"
+
+
+def test_files_are_compared_with_the_published_md5(tmp_path):
+    """Labels of the training part in place of those of the test part have the right number and form."""
+    card = cards.load("datasets", "qmnist")
+    labels = gzip.compress(b"labels", mtime=0)
+    files = [
+        dataclasses.replace(file, md5=hashlib.md5(labels).hexdigest() if "train" in file.name else "0" * 32)
+        for file in card.files
+    ]
+    (tmp_path / files[1].name).write_bytes(labels)
+    (tmp_path / files[3].name).write_bytes(labels)
+    states = compare_files(dataclasses.replace(card, files=tuple(files)), data.DataFolder(tmp_path))
+    assert list(states.values()) == ["missing", "right", "missing", "different"]
