@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from problems import classes, line, linear, mlp
 
+import batchsel
 from batchsel import Trainer, UserError
 from batchsel.selectors import Candidates, Fixed, NumpyFunction, Plan, Selection
 from batchsel.training import TrainingError
@@ -254,3 +255,27 @@ def test_negative_losses_are_rejected_by_selectors_that_rank_losses(selector):
     trainer = Trainer(mlp(loss="cosine_similarity"), selector, batch_size=B, compile="graph")
     with pytest.raises(TrainingError, match=r"ranks samples by losses that are not negative. Use a loss that is 0 at"):
         trainer.fit(x, one_hot, epochs=3, verbose=0)
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_models_of_several_devices_are_refused_by_name(built):
+    layers = [keras.Input((4,))] if built else []
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = keras.Sequential([*layers, keras.layers.Dense(3)])
+        model.compile("sgd", "mse")
+    with pytest.raises(UserError, match="built under MirroredStrategy, and batchsel trains on one device"):
+        batchsel.fit(model, np.zeros((8, 4)), np.zeros((8, 3)))
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = keras.Sequential([*layers, keras.layers.Dense(3)])
+        model.compile("sgd", "mse")
+    assert batchsel.fit(model, np.zeros((8, 4)), np.zeros((8, 3)), compile="graph", verbose=0).history["loss"]
+
+
+class WholeBatch(keras.losses.Loss):
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return keras.ops.sum(y_pred)
+
+
+def test_losses_that_override_the_whole_call_are_refused():
+    with pytest.raises(UserError, match=r"loss 'whole_batch' overrides __call__\(\) and not call\(\)"):
+        batchsel.fit(linear(loss=WholeBatch(name="whole_batch")), *line())

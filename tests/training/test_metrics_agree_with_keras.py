@@ -148,6 +148,11 @@ def active():
     return compile_model(keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(3)]))
 
 
+def binary():
+    metrics = [keras.metrics.F1Score(threshold=0.5)]
+    return compile_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")]), None, "mse", metrics)
+
+
 CASES = {
     "rows and a dict": (noted_rows, (X, Y), {}),
     "one number for a batch": (lambda: linear(4, metrics=[rmse, "r2_score"]), (X, SIZE), {}),
@@ -186,6 +191,13 @@ def test_history_and_weights_agree_with_keras(case):
     build, data, options = CASES[case]
     validation = (*data, *options.values())
     assert_agrees(lambda by_keras: fit(build(), *data, by_keras, validation_data=validation, **options))
+
+
+def test_an_array_of_one_number_is_that_number():
+    data = X, (SIZE > 0).astype("float32")
+    found, expected = (fit(binary(), *data, by_keras, epochs=2, validation_data=data)[0] for by_keras in (False, True))
+    for name in ("f1_score", "val_f1_score"):
+        np.testing.assert_allclose(found[name], np.ravel(expected[name]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", ["rows and a dict", "two losses of one output", "batch normalization"])

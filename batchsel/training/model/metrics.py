@@ -180,6 +180,8 @@ def _flatten(results: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _to_number(name: str, value: Any) -> tf.Tensor:
     number = tf.cast(tf.convert_to_tensor(value), tf.float32)
+    if number.shape.num_elements() == 1:
+        number = tf.reshape(number, [])  # as of keras.metrics.F1Score on one output
     if number.shape.rank != 0:
         raise UserError(
             f"metric {name!r} returns {number.shape.num_elements()} numbers; batchsel records one for each metric."

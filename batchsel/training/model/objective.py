@@ -339,12 +339,28 @@ def _remove_smoothing(loss: keras.losses.Loss) -> keras.losses.Loss:
     return keras_private.replace_loss_options(loss, label_smoothing=0.0) if _get_smoothing(loss) else loss
 
 
+_STRATEGIES = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.TPUStrategy,
+    tf.distribute.experimental.CentralStorageStrategy,
+    tf.distribute.experimental.ParameterServerStrategy,
+)
+"""Strategies whose variables are spread over devices; that of one device is as none."""
+
+
 def _check(model: keras.Model) -> None:
     if not keras_private.is_trainer(model):
         raise UserError(f"model must be a keras.Model, got {type(model).__name__}.")
     if not model.compiled or model.loss is None:
         raise UserError(
             "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
+        )
+    strategy = getattr(model, "distribute_strategy", None)
+    if isinstance(strategy, _STRATEGIES):
+        raise UserError(
+            f"the model was built under {type(strategy).__name__}, and batchsel trains on one device. Build and compile"
+            " it outside of the scope of the strategy."
         )
     for method in ("train_step", "compute_loss"):
         if keras_private.overrides(model, method):

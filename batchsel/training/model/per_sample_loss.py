@@ -41,6 +41,11 @@ class PerSampleLoss(keras.losses.Loss):
                 f"loss {loss.name!r} has reduction={loss.reduction!r}, which is not a mean over samples."
                 " Compile the model with the default reduction 'sum_over_batch_size'."
             )
+        if type(loss).call is keras.losses.Loss.call:
+            raise UserError(
+                f"loss {loss.name!r} overrides __call__() and not call(), so the loss of a single sample is unknown."
+                " Compute the losses of the samples, first axis b, in call(y_true, y_pred)."
+            )
         self.loss = loss
         self.values: tf.Tensor | None = None
         """``[b, ...]`` the values that it computed last."""
