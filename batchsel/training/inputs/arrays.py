@@ -16,6 +16,9 @@ from batchsel.training.inputs.batch import Samples
 """The largest number of samples, of a batch, and of a seed: numbers on the device have 32 bits."""
 
 
+_SMALL_FLOATS = {"bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2", "float8_e5m2fnuz"}
+
+
 def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Samples:
     """Convert arrays to samples, and check them.
 
@@ -276,13 +279,19 @@ def _as_arrays(name: str, part: Any) -> Any:
             array = as_array(name, leaf)
             # As in Keras, a column is a feature of its own; targets need no second axis.
             array = array[:, None] if name == "x" and is_series(leaf) else array
-            return array if isinstance(array, tf.Tensor | SparseRows) else np.asarray(array)
+            return array if isinstance(array, tf.Tensor | SparseRows) else _widen(np.asarray(array))
         except UserError:
             raise
         except (TypeError, ValueError) as error:
             raise UserError(f"{name} cannot be converted to a NumPy array: {arguments.show(leaf)}.") from error
 
     return convert(part) if is_list_of_values(part) else tf.nest.map_structure(convert, part)
+
+
+def _widen(array: np.ndarray) -> np.ndarray:
+    """Return bfloat16 and other small floats, which NumPy takes for raw bytes, as float32, which holds all of them."""
+    known = array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name in _SMALL_FLOATS
+    return array.astype(np.float32) if known else array
 
 
 def _check_leaf(name: str, leaf: Any, n: int) -> None:

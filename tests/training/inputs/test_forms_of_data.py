@@ -71,6 +71,7 @@ AS_KERAS = {
     "pandas in a dictionary": (lambda: (dict(frame()), Y), None),
     "lists of lists": (lambda: (X.tolist(), Y.tolist()), ARRAYS),
     "objects": (lambda: (X.astype(object), Y), ARRAYS),
+    "bfloat16": (lambda: (X.astype(tf.bfloat16.as_numpy_dtype), Y), lambda: (X.astype(tf.bfloat16.as_numpy_dtype).astype("float32"), Y)),
     "scipy csr": (lambda: (scipy.sparse.csr_matrix(X), Y), None),
     "scipy coo": (lambda: (scipy.sparse.coo_array(X), Y), ARRAYS),
     "sparse tensor": (lambda: (tf.sparse.from_dense(X), Y), None),
