@@ -238,6 +238,7 @@ class Trainer(RunResults):
             )  # fmt: skip
             feed = make_feed(samples, options.buffer_bytes, self.engine.check_labels)
             batch_size = min(self.batch_size, feed.n)
+            options = options.limited(feed.n, batch_size)
             free = options.passes is None and options.steps_per_epoch is None
             by_plan = free and self.selector.plan_is_pass(feed.n, batch_size)
             parts = {"feed": feed, "validation": validation, "batch_size": batch_size, "by_plan": by_plan}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import keras
 
 from batchsel.core.target import HOLD
 from batchsel.core.timestamp import longest_passes
@@ -98,6 +100,26 @@ class FitOptions:
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def limited(self, n: int, batch_size: int) -> FitOptions:
+        """Return the options with epochs no more and no longer than `keras.config` allows, as `model.fit` has it.
+
+        Args:
+            n: Samples in the data set.
+            batch_size: b.
+        """
+        if self.passes is not None:
+            return self
+        epochs, steps = self.epochs or 0, self.steps_per_epoch or -(-n // batch_size)
+        most_epochs, most_steps = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
+        changed: dict[str, Any] = {}
+        if most_epochs and most_epochs < epochs:
+            changed["epochs"] = most_epochs
+        if most_steps and most_steps < steps:
+            changed["steps_per_epoch"] = most_steps
+        for name, value in changed.items():
+            warnings.warn(f"keras.config limits {name} to {value}.", stacklevel=3)
+        return replace(self, **changed) if changed else self
 
     def check_order(self, selector: Any) -> None:
         """Check that the order of the data is not asked for together with a selector that chooses another.

@@ -79,6 +79,8 @@ class FitLoop:
         self._history = MetricsHistory(record.history)
         self._callbacks = callback_utils.callback_list(config, self._model, self._history)
         self._every_batch = callback_utils.needs_every_batch(config.callbacks)
+        # As in Keras, hooks for batches are called once for those of an execution; what reads each batch needs all.
+        self._hook_steps = 1 if batches is not None else max(int(self._model.steps_per_execution), 1)
         self._batch_hooks = callback_utils.needs_batches(self._callbacks)
         self._test_hooks = callback_utils.needs_test_batches(config.callbacks)
         self._several_epochs = callback_utils.can_skip_epochs(config)
@@ -193,7 +195,7 @@ class FitLoop:
         """Call the compiled loop once, for a number of steps or as many as it can do before it must return."""
         self._check_compilation()
         before, seconds = self._counts["steps"], self._clock.training
-        limit = before + (1 if self._every_batch else steps or self._call_steps())
+        limit = before + (self._hook_steps if self._every_batch else steps or self._call_steps())
         if self._every_batch:
             self._callbacks.on_train_batch_begin(before - self._record.epoch_start)
         with self._clock.section("training"), selector_errors(self._loop.selector):
@@ -234,6 +236,10 @@ class FitLoop:
         with self._clock.section("callbacks"):
             row = result.logs[result.ended - 1] if result.ended else self._loop.log_row().numpy()
             batch = self._counts["steps"] - self._record.epoch_start - 1
+            if result.ended > 1:  # a call that ended several epochs, of which the first is shown now
+                batch = min(batch, int(self._callbacks.params["steps"]) - 1)
+            if self._every_batch:  # Keras numbers those of an execution in full, also where the data end before
+                batch += -(batch + 1) % self._hook_steps
             self._callbacks.on_train_batch_end(batch, self._logs_by_name(row))
 
     def _logs_by_name(self, row: np.ndarray) -> dict[str, float]:
