@@ -28,4 +28,15 @@ _PUBLIC = {
     "testing": "testing:",
 }
 
-__getattr__, __dir__ = _attach(__name__, _PUBLIC)
+_getattr, __dir__ = _attach(__name__, _PUBLIC)
+_TRAINS = ("core.label_smoothing", "core.rng", "testing", "training")
+"""Modules that import TensorFlow, which is then quiet."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on its first use."""
+    if _PUBLIC.get(name, "").startswith(_TRAINS):
+        from batchsel.core.tf_support.tf_import import import_tensorflow
+
+        import_tensorflow()
+    return _getattr(name)

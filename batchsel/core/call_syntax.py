@@ -276,6 +276,7 @@ def load_from_file(path: Path, name: str) -> Any:
     sys.modules[module_name] = module
     try:
         with importable_neighbors(path):
+            _import_tensorflow_for(path)
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script may call sys.exit
         line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
@@ -284,6 +285,14 @@ def load_from_file(path: Path, name: str) -> Any:
         public = [key for key in vars(module) if not key.startswith("_")]
         raise unknown_name(f"name in {path}", name, public)
     return getattr(module, name)
+
+
+def _import_tensorflow_for(path: Path) -> None:
+    """Import TensorFlow quietly before a file that would do so with all of its messages."""
+    if re.search(rb"\b(tensorflow|keras|batchsel)\b", path.read_bytes()):
+        from batchsel.core.tf_support.tf_import import import_tensorflow
+
+        import_tensorflow()
 
 
 def _to_python(value: Any) -> Any:

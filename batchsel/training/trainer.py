@@ -31,6 +31,7 @@ from batchsel.training.model.moving_moments import warn_of_lagging_moments
 from batchsel.training.optim.lr_controller import read_rate
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
+from batchsel.training.runtime.devices import announce_device
 from batchsel.training.runtime.part_texts import part_texts, rewritten
 from batchsel.transforms import augmentation, curricula
 
@@ -246,6 +247,8 @@ class Trainer(RunResults):
             config = FitConfig(**vars(options) | tracked, **parts)
             self.engine.set_evaluation_batch_size(options.validation_batch_size)
             self.prepare(feed)
+            if options.verbose:
+                announce_device()
             states = self._begin_fit(config)
             warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)
             if validation is not None and config.seconds is None:

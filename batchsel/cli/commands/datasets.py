@@ -232,7 +232,7 @@ def _load(card: DatasetCard | str, data_dir: Path | None, offline: bool) -> Any:
     if (
         not isinstance(card, str) and "words" in card.options
     ):  # a vocabulary is learned with TensorFlow, whose start is noisy
-        from batchsel.training.runtime.tf_import import import_tensorflow
+        from batchsel.core.tf_support.tf_import import import_tensorflow
 
         import_tensorflow()
     return data.load(card, folder=data_dir, offline=offline, progress=download_progress)

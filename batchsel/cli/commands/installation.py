@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from batchsel.cli.support.output import json_option, print_columns, print_json
-from batchsel.training.runtime.tf_import import import_tensorflow
+from batchsel.core.tf_support.tf_import import import_tensorflow
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMPLETION = {
@@ -48,8 +48,9 @@ def doctor(as_json: bool) -> None:
     if not as_json:
         click.echo("checking devices and trying a short run ...", err=True)
     import_tensorflow()
-    from batchsel.training.runtime.devices import devices, threads
+    from batchsel.training.runtime.devices import describe_device, devices, threads
 
+    facts["device"] = describe_device()
     facts |= {"devices": ", ".join(devices()), **{f"{name} threads": count for name, count in threads().items()}}
     facts["data folder"] = str(data_folder("NAME").parent)
     facts["strided 1x1 convolutions"] = _try_strided_convolution()

@@ -53,10 +53,10 @@ def dataset_map(
     loss. Samples of least confidence are those whose label may be wrong.
     Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
+    from batchsel.core.tf_support.tf_import import import_tensorflow
     from batchsel.data.user.references import source_paths
     from batchsel.experiments.spec.dataset_lookup import find_card
     from batchsel.experiments.spec.resolve import check_names, resolve
-    from batchsel.training.runtime.tf_import import import_tensorflow
 
     dataset = require_dataset(settings.get("dataset"))
     check_distinct_outputs({"--out": out, "--plot": plot}, source_paths(dataset))

@@ -69,7 +69,7 @@ def show_groups(
     library.check(model)
     shape = _shape(input_shape)
 
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
 

@@ -54,9 +54,9 @@ def predict(
     a language model continues it. Without texts, samples of the test part are predicted, at even distances, and shown
     with their true class.
     """
+    from batchsel.core.tf_support.tf_import import import_tensorflow
     from batchsel.experiments.run.run_folder import read_settings
     from batchsel.experiments.spec.resolve import check_names
-    from batchsel.training.runtime.tf_import import import_tensorflow
 
     if texts and (plot or wrong or count):
         raise UsageError("--plot, --wrong and --count are for samples of the test part; leave them or the texts out.")

@@ -11,11 +11,11 @@ from batchsel.cli.support import display
 from batchsel.cli.support.output import FIGURE, print_json, save_figure
 from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options, tracker_options
 from batchsel.cli.support.summary import summarize
+from batchsel.core.tf_support.tf_import import import_tensorflow
 from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.run.run_folder import CHECKPOINT, check_run_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
-from batchsel.training.runtime.tf_import import import_tensorflow
 
 
 @click.command(
@@ -120,7 +120,9 @@ def _run(spec: RunSpec, folder: Path, progress: str, options: dict[str, Any]) ->
         import_tensorflow()
         from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext, run
+        from batchsel.training.runtime.devices import describe_device
 
+        on_wait(describe_device())
         context = RunContext(
             folder.parent, folder=folder, download_progress=download_progress, watch=watch, on_wait=on_wait, **options
         )

@@ -90,7 +90,7 @@ def _draw(
     text: str, path: Path, passes: float | None, batch_size: int | None, groups: int, learning_rate: float
 ) -> None:
     from batchsel.analysis.plots.schedule import layer_schedule_figure, schedule_figure
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
     from batchsel.schedules import resolver, schedule_curve

@@ -75,7 +75,7 @@ def _describe_file(text: str) -> dict[str, Any]:
     import inspect
 
     from batchsel.core import call_syntax
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
     call = call_syntax.parse_call(text)
@@ -116,8 +116,8 @@ def _describe_default(parameter: Any) -> str:
 @click.pass_context
 def check(context: click.Context, selector: str, as_json: bool) -> None:
     """Check a selector on made-up data: a line for each property. Exit code 1 if one does not hold."""
+    from batchsel.core.tf_support.tf_import import import_tensorflow
     from batchsel.selectors import text
-    from batchsel.training.runtime.tf_import import import_tensorflow
 
     text.check(selector)
     import_tensorflow()

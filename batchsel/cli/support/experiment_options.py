@@ -15,8 +15,8 @@ import click
 
 from batchsel.cards.slurm_settings import parse_slurm
 from batchsel.cli.support.run_settings import tracker_options
+from batchsel.core.tf_support.tf_import import import_tensorflow
 from batchsel.errors import UsageError, UserError
-from batchsel.training.runtime.tf_import import import_tensorflow
 
 if TYPE_CHECKING:
     from batchsel.experiments.compare.run_experiment import Result
@@ -117,7 +117,10 @@ def open_execution(
         import_tensorflow()
         from batchsel.data.storage.progress import download_progress
         from batchsel.experiments.run.runner import RunContext
+        from batchsel.training.runtime.devices import describe_device
 
+        if pool is None:
+            print_progress(describe_device())
         context = RunContext(
             folder,
             execution.data_dir,

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.parameters import Between, Share
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.errors import UsageError
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.sampling import successive

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tensorflow as tf
 
 from batchsel.core.parameters import Between, Pool
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors.base import State
 from batchsel.selectors.ops.greedy import farthest
 from batchsel.selectors.pooled import Pooled, take_rows

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from batchsel.core.parameters import Between
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import padded_plan

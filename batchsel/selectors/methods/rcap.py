@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from batchsel.core.parameters import PositiveAmount, PositiveShare
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors.base import Selector
 from batchsel.selectors.ops.classes import class_keys
 from batchsel.selectors.ops.sampling import padded_plan, partition_kept, scatter_update, successive

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.parameters import ArrayFile, Passes, Pool
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors.pooled import Pooled, top_k
 from batchsel.selectors.scores.precomputed import PrecomputedScores
 from batchsel.selectors.types import Context, SampleStats, Selection, TrainAuxiliary

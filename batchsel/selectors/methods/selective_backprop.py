@@ -9,7 +9,7 @@ from typing import Annotated
 import tensorflow as tf
 
 from batchsel.core.parameters import Between, Share
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors.ops.sampling import bernoulli, partition_kept
 from batchsel.selectors.pooled import Pooled, take_first
 from batchsel.selectors.types import Context, SampleStats, Selection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors.types import Plan
 
 _LEVELS = 2.0**24

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.parameters import Between, PositiveShare
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors.pipe import Score
 from batchsel.selectors.types import Context, TrainAuxiliary
 

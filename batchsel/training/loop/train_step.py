@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.training.model.objective import Objective, loss_kind
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
+from pathlib import Path
+
 import tensorflow as tf
+
+_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def devices() -> list[str]:
@@ -15,12 +22,49 @@ def devices() -> list[str]:
     return [device.device_type for device in tf.config.list_physical_devices()]
 
 
+def describe_device() -> str:
+    """Return what TensorFlow trains on, and why not on a GPU, in one line.
+
+    Example:
+        >>> describe_device().startswith(("training on the CPU: ", "training on the GPU"))
+        True
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"training on the CPU: {_missing_gpu()}"
+    name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
+    return f"training on the GPU {name}" + (f", the first of {len(gpus)}" if len(gpus) > 1 else "")
+
+
+@functools.cache
+def announce_device() -> None:
+    """Say on standard error what TensorFlow trains on, once in a process."""
+    print(describe_device(), file=sys.stderr, flush=True)
+
+
+def _missing_gpu() -> str:
+    """Return why TensorFlow sees no GPU."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides GPUs"
+    if not tf.test.is_built_with_gpu_support():
+        return "this TensorFlow is built without support for GPUs"
+    if _DRIVER.is_file():
+        return "there is a GPU, but no CUDA libraries for TensorFlow (pip install 'tensorflow[and-cuda]')"
+    return "no GPU was found"
+
+
 def threads() -> dict[str, int]:
     """Return the threads within an operation and between operations; 0 leaves the number to TensorFlow."""
     return {
-        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
-        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+        "intra_op": tf.config.threading.get_intra_op_parallelism_threads() or _threads_of_environment("INTRAOP"),
+        "inter_op": tf.config.threading.get_inter_op_parallelism_threads() or _threads_of_environment("INTEROP"),
     }
+
+
+def _threads_of_environment(kind: str) -> int:
+    """Return the number in the variable that TensorFlow reads where nothing else is configured; 0 for none."""
+    text = os.environ.get(f"TF_NUM_{kind}_THREADS", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def make_deterministic() -> None:

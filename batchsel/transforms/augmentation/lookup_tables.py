@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.core.static_shapes import static_shape
+from batchsel.core.tf_support.static_shapes import static_shape
 from batchsel.transforms.augmentation.pixels import blend, mean_luma
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy.special import betaincinv
 
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.transforms.augmentation.pixels import ONE
 
 _LEVELS = 1 << 12

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from batchsel.core.static_shapes import static_shape
+from batchsel.core.tf_support.static_shapes import static_shape
 
 ONE = 1 << 12
 """Shares and factors are multiples of 1 / ONE."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core.static_shapes import static_shape
+from batchsel.core.tf_support.static_shapes import static_shape
 
 UNITS = 1 << 12
 """Weights for 8-bit images are multiples of 1 / UNITS. With 8 bits of a level and 4 fractional bits: 24 bits."""

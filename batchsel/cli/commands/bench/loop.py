@@ -24,7 +24,7 @@ def loop(tasks: tuple[str, ...], rounds: int, quick: bool, as_json: bool) -> Non
     Also compares selection with plain shuffling, and both with a bare loop. All arms run in turn in one process. Ratios
     are medians over the rounds.
     """
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
     from batchsel.benchmarks import loop as benchmark

@@ -25,7 +25,7 @@ def planning(sizes: tuple[int, ...], selectors: tuple[str, ...], as_json: bool) 
 
     for selector in selectors:
         text.check(selector)
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
     from batchsel.benchmarks import planning as benchmark

@@ -46,7 +46,7 @@ def schedules(rounds: int, quick: bool, processes: int, as_json: bool) -> None:
 
 def measure_schedules(rounds: int, quick: bool) -> list[dict[str, Any]]:
     """Measure once; runs in a fresh process, which has to import everything itself."""
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
     from batchsel.benchmarks import schedules as benchmark

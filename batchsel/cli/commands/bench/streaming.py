@@ -17,7 +17,7 @@ def streaming(rounds: int, quick: bool, as_json: bool) -> None:
 
     Reports the speed, and the memory that a large data set takes.
     """
-    from batchsel.training.runtime.tf_import import import_tensorflow
+    from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
     from batchsel.benchmarks import streaming as benchmark

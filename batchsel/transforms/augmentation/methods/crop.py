@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from batchsel.core.parameters import Between
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_shape
+from batchsel.core.tf_support.static_shapes import static_shape
 from batchsel.errors import UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import gather_pixels

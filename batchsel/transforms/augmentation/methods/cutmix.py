@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from batchsel.core.parameters import Between, Share
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_shape
+from batchsel.core.tf_support.static_shapes import static_shape
 from batchsel.transforms.augmentation.base import Mixing, Mixture
 from batchsel.transforms.augmentation.partners import draw_partners, draw_share
 from batchsel.transforms.augmentation.pixels import ONE, in_rectangle

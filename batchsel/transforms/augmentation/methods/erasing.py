@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from batchsel.core.parameters import Between, PositiveShare, Share
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_shape, static_size
+from batchsel.core.tf_support.static_shapes import static_shape, static_size
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import in_rectangle

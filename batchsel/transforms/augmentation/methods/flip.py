@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from batchsel.core.parameters import Share
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.input_checks import require_images
 

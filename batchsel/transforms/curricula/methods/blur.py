@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from batchsel.core.parameters import Between, Duration, KernelSize, PositiveShare
 from batchsel.core.rng import Rng
-from batchsel.core.static_shapes import static_size
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.transforms.curricula.base import Curriculum

@@ -6,16 +6,19 @@ import os
 import sys
 import tempfile
 
+_ASKED = ("0", "1")
+"""Levels that show information and warnings."""
+
 
 def import_tensorflow() -> None:
     """Import TensorFlow and look for devices, with the output of C++ to standard error set aside.
 
     These messages (of missing devices, of instructions that could be used) come before any log level is
-    read. They are shown if the import fails, or if the user has set TF_CPP_MIN_LOG_LEVEL.
+    read. They are shown if the import fails, or if the user asks for them by TF_CPP_MIN_LOG_LEVEL=0 or 1.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in _ASKED or "tensorflow" in sys.modules:
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     outer = os.dup(2)
     with tempfile.TemporaryFile() as aside:

@@ -1,0 +1,1 @@
+"""Support for TensorFlow code: its import without noise, and static shapes."""
