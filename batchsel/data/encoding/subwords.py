@@ -70,9 +70,18 @@ class SubwordEncoder:
     @functools.cached_property
     def _tokenizer(self) -> Any:
         try:
-            return _library().Tokenizer.from_str(self.description)
+            tokenizer = _library().Tokenizer.from_str(self.description)
         except Exception as error:  # the library raises Exception itself
             raise UserError(f"this is not a vocabulary of subwords: {error}. Learn it again.") from error
+        # Numbers are rows of an embedding.
+        known = tokenizer.get_vocab()
+        largest = max(known.values(), default=0)
+        if largest >= max(len(known), 1):
+            raise UserError(
+                f"this is not a vocabulary of subwords: it numbers {len(known):,} subwords up to {largest:,}. Learn it"
+                " again."
+            )
+        return tokenizer
 
 
 def learn_subword_encoder(texts: Sequence[str], size: int) -> SubwordEncoder:

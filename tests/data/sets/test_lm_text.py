@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import json
 
 import numpy as np
 import pyarrow
@@ -120,6 +121,15 @@ def test_decoding_restores_every_text():
 def test_learning_subwords_without_text_or_room_raises(texts, size, message):
     with pytest.raises(UserError, match=message):
         learn_subword_encoder(texts, size)
+
+
+def test_a_vocabulary_whose_numbers_are_no_rows_is_refused():
+    description = json.loads(learn_subword_encoder(["low lower"], 260).serialize())
+    word, _ = description["model"]["vocab"].popitem()
+    description["model"]["vocab"][word] = 2**31
+    description["model"]["merges"] = []
+    with pytest.raises(UserError, match=r"numbers \d+ subwords up to 2,147,483,648. Learn it again"):
+        SubwordEncoder(json.dumps(description)).encode(["low"])
 
 
 def test_invalid_vocabulary_raises():

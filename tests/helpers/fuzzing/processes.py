@@ -32,6 +32,9 @@ class Row:
 def _work(name: str, first: int, last: int, at: Any, results: Any) -> None:
     """Try cases in a process of its own, and send what came of them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras  # noqa: F401 - lists the fonts of the system when it is imported, which is no work of a reader
+    import matplotlib.font_manager  # noqa: F401
+
     from fuzzing.harness import limited_memory, try_case
     from fuzzing.targets import TARGETS
 
