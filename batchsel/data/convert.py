@@ -18,6 +18,7 @@ import numpy as np
 
 from batchsel.core.filesystem.atomic_write import atomic_write
 from batchsel.data.dataset import Dataset, Split
+from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder
 from batchsel.data.sources import ArraySource
 from batchsel.errors import UserError, unknown_name
 
@@ -197,7 +198,9 @@ def _arrays(dataset: Dataset) -> dict[str, Any]:
         if x.ndim == 4:
             x, y = x[..., 0] if x.shape[-1] == 1 else x, _labels_as_bytes(y, dataset)
         arrays |= {f"x_{_FILES[split]}": x, f"y_{_FILES[split]}": y}
-    if dataset.encoder is not None:
+    if isinstance(dataset.encoder, PaddedSubwordEncoder):
+        arrays["subwords"] = np.array(dataset.encoder.serialize())
+    elif dataset.encoder is not None:
         arrays["vocabulary"] = np.array(dataset.encoder.vocabulary, str)
     return arrays
 

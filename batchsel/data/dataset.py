@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder
 from batchsel.data.encoding.subwords import SubwordEncoder
 from batchsel.data.encoding.vocabulary import WordEncoder
 from batchsel.data.sources import Source, Subset
@@ -73,7 +74,7 @@ class Dataset:
     test: Split | Source
     class_names: tuple[str, ...] = ()
     split_fingerprint: str = ""
-    encoder: WordEncoder | SubwordEncoder | None = None
+    encoder: WordEncoder | PaddedSubwordEncoder | SubwordEncoder | None = None
     true_labels: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
     rows: SplitRows | None = None

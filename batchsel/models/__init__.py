@@ -6,7 +6,8 @@ Classification models end in logits, one for each class; regression models end i
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
 from batchsel.core import call_syntax
 from batchsel.core.catalog import functions_with
@@ -48,13 +49,15 @@ def check(text: str) -> None:
         REGISTRY.check_call(dataclasses.replace(call, arguments=(None, 1, *call.arguments)))
 
 
-def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
+def build(text: str, input_shape: tuple[int, ...], outputs: int, vocabulary: int | None = None) -> keras.Model:
     """Build a model from its text form.
 
     Args:
         text: A name, a name with sizes as in ``"mlp(hidden=[64, 64])"``, or ``"./mine.py:build"``.
         input_shape: Shape of one sample.
         outputs: Number of classes, or 1 for regression.
+        vocabulary: Number of word ids of the data, which models with a parameter `vocabulary` get unless the text
+            gives one; None for data without words.
 
     Raises:
         UsageError: If the text cannot be read, or the name is unknown.
@@ -62,10 +65,25 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
     Example:
         >>> build("mlp(hidden=[8])", (2,), 3).count_params()
         51
+        >>> build("text_cnn(width=8)", (5,), 2, vocabulary=30).layers[1].input_dim
+        30
     """
     call = call_syntax.parse_call(text)
     complete = dataclasses.replace(call, arguments=(input_shape, outputs, *call.arguments))
-    return complete.apply(call.load(REGISTRY.load))
+    target = call.load(REGISTRY.load)
+    if vocabulary is not None and _leaves_open(complete, target, "vocabulary"):
+        complete = dataclasses.replace(complete, keywords={**call.keywords, "vocabulary": vocabulary})
+    return complete.apply(target)
+
+
+def _leaves_open(call: call_syntax.Call, target: Any, name: str) -> bool:
+    """Return whether a function has a parameter to which a call gives nothing."""
+    try:
+        signature = inspect.signature(target)
+        given = signature.bind_partial(*call.arguments, **call.keywords).arguments
+        return name in signature.parameters and name not in given
+    except (TypeError, ValueError):  # which the call itself reports
+        return False
 
 
 def doc(name: str) -> str:

@@ -25,6 +25,7 @@ def build_compiled(
     learning_rate: float = 1e-3,
     mixed_precision: bool = False,
     label_smoothing: float = 0.0,
+    vocabulary: int | None = None,
 ) -> keras.Model:
     """Build and compile a model.
 
@@ -39,6 +40,7 @@ def build_compiled(
         mixed_precision: Whether to compute in float16 on a GPU, bfloat16 on a CPU.
         label_smoothing: The share of a label that is spread over all classes, in [0, 1), as in `SmoothedCrossentropy`;
             evaluation reports the cross-entropy without smoothing.
+        vocabulary: Number of word ids of the data, or None; as for `batchsel.models.build`.
 
     Raises:
         UsageError: If a text cannot be read, a name is unknown, or labels of a regression are to be smoothed.
@@ -48,7 +50,7 @@ def build_compiled(
         True
     """
     with _precision(mixed_precision):
-        model = build_initialized(text, input_shape, outputs)
+        model = build_initialized(text, input_shape, outputs, vocabulary)
         _check_outputs(model, text, task, outputs)
         metrics = {"classification": ["accuracy"], "language_model": [Perplexity()], "regression": ["mae"]}[task]
         model.compile(optimizers.build(optimizer, learning_rate), _loss(task, label_smoothing), metrics=metrics)
@@ -79,13 +81,16 @@ def check_vocabulary(text: str, model: keras.Model, words: int) -> None:
         )
 
 
-def build_initialized(text: str, input_shape: tuple[int, ...], outputs: int) -> keras.Model:
+def build_initialized(
+    text: str, input_shape: tuple[int, ...], outputs: int, vocabulary: int | None = None
+) -> keras.Model:
     """Build a model and its variables.
 
     Args:
         text: As for `build_compiled`.
         input_shape: Shape of one sample.
         outputs: Classes, or 1 for regression.
+        vocabulary: As for `build_compiled`.
 
     Raises:
         UsageError: If the text cannot be read, a name is unknown, or the model does not fit the shape.
@@ -95,7 +100,7 @@ def build_initialized(text: str, input_shape: tuple[int, ...], outputs: int) -> 
         4
     """
     try:
-        model = models.build(text, input_shape, outputs)
+        model = models.build(text, input_shape, outputs, vocabulary)
         if not model.built:
             model(np.zeros((1, *input_shape), np.float32), training=False)
     except (TypeError, ValueError, ZeroDivisionError) as error:

@@ -164,13 +164,15 @@ def test_texts_are_classified(command, trained):
 
 def test_texts_come_from_standard_input(command, trained, monkeypatch):
     folder, _ = moods(trained)
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"glad glad\n\n  sad\n")))
+    # A byte-order mark belongs to no word.
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfglad glad\n\n  sad\n")))
     found = as_json(command("predict", str(folder), "fine", "-", "--json"))["predictions"]
     assert [(one["text"], one["predicted"]) for one in found] == [
         ("fine", "good"),
         ("glad glad", "good"),
         ("sad", "bad"),
     ]
+    assert [one["known_words"] for one in found] == [1, 2, 1]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     done = command("predict", str(folder), "-")
     assert (done.code, done.out) == (2, "")

@@ -111,6 +111,18 @@ def test_the_command_writes_a_table_and_a_plot(command, tmp_path):
         assert plot.size[0] > 800
 
 
+def test_the_map_of_texts_holds_the_texts(command, tmp_path):
+    rows = [f'"a {word}, quoted ""text"" {i}",{label}' for i in range(20) for word, label in (("good", 1), ("bad", 0))]
+    (tmp_path / "mine.csv").write_text("\n".join(["review,mood", *rows]) + "\n")
+    done = command("map", "--dataset", "./mine.csv:text=review:mood", "--budget", "1", "--model", "text_cnn(width=4)")
+    assert done.code == 0, done.err
+    with open(tmp_path / "map.csv", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    texts = dataset_lookup.load("./mine.csv:text=review:mood").raw_inputs("train").tolist()
+    assert [row["text"] for row in found] == texts
+    assert all(("good" in row["text"]) == (row["label"] == "1") for row in found)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

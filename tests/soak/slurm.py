@@ -80,9 +80,11 @@ def wait_until(condition) -> None:
         time.sleep(0.5)
 
 
-def check(description: str, holds: bool) -> bool:
-    """Print whether something holds."""
+def check(description: str, holds: bool, *evidence: object) -> bool:
+    """Print whether something holds, and what was found instead."""
     print(f"{'ok    ' if holds else 'WRONG '} {description}", flush=True)
+    for found in () if holds else evidence:
+        print(f"       {str(found)[-2000:]}", flush=True)
     return holds
 
 
@@ -139,7 +141,9 @@ def requeue(folder: Path) -> bool:
     return all(
         [
             check(f"jobs were queued again at their time limit: {counts} times", len(counts) == 2 and min(counts) > 0),
-            check("2 runs are recorded once each", len(there.lines()) == 2 and "FAILED" not in said),
+            check(
+                "2 runs are recorded once each", len(there.lines()) == 2 and "FAILED" not in said, there.lines(), said
+            ),
             check("their losses are those of runs here, to the digit", results(there.lines()) == results(here.lines())),
             check("no checkpoints are left", os.listdir(there.out / "unfinished") == []),
         ]

@@ -50,7 +50,7 @@ def dataset_map(
 
     Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
     right, forgetting events (all its presentations if it was never right), EL2N after a quarter of the budget, last
-    loss. Samples of least confidence are those whose label may be wrong.
+    loss; for texts also the text. Samples of least confidence are those whose label may be wrong.
     Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
     from batchsel.core.tf_support.tf_import import import_tensorflow
@@ -71,10 +71,13 @@ def dataset_map(
 
     run_cache = RunCache(data_dir, offline, download_progress)
     found = draw_map(spec, run_cache, models)
-    write_csv(out, found)
+    samples = run_cache.dataset(spec)
+    has_texts = samples.encoder is not None and samples.raw is not None
+    texts = samples.raw_inputs("train").tolist() if has_texts else None
+    write_csv(out, found, texts)
     print_beside(f"map: {out}, {len(found.label):,} samples", out)
     if plot:
-        _plot(plot, found, run_cache.dataset(spec))
+        _plot(plot, found, samples)
         print_beside(f"figure: {plot}", plot)
 
 

@@ -90,7 +90,7 @@ def _read_texts(texts: tuple[str, ...]) -> list[str]:
     if "-" not in texts:
         return list(texts)
     try:
-        lines = sys.stdin.buffer.read().decode().splitlines()
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()  # without a byte-order mark
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 text: byte {error.object[error.start]:#04x}.") from error
     found = [line.strip() for line in lines if line.strip()]

@@ -31,6 +31,7 @@ from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 @setting_options()
 @click.option("--label", help="Column of the label, for a CSV, TSV or Parquet file as data set.")
 @click.option("--text", help="Column of texts to classify, for such a file. [default: the only one of sentences]")
+@click.option("--subwords", type=click.IntRange(257), help="Encode its texts by so many subwords, in place of words.")
 @click.option("--file", help="User data, with --dataset table, images or lm_text: a file or a folder.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
@@ -61,6 +62,7 @@ def run(
     settings: dict[str, Any],
     label: str | None,
     text: str | None,
+    subwords: int | None,
     file: str | None,
     config: str | None,
     data_dir: str | None,
@@ -93,7 +95,7 @@ def run(
     if resume:
         spec = resolve_resumed_run(Path(resume), settings, config, changed_code)
     else:
-        spec = resolve_new_run(settings, config, (label, text), file, data_dir, offline)
+        spec = resolve_new_run(settings, config, (label, text, subwords), file, data_dir, offline)
     check_names(spec)
     if print_config:
         click.echo(to_toml(spec), nl=False)

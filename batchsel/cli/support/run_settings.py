@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def require_dataset(name: str | None) -> str:
 def resolve_new_run(
     settings: Mapping[str, Any],
     config: str | None,
-    columns: tuple[str | None, str | None],
+    columns: tuple[str | None, str | None, int | None],
     file: str | None,
     data_dir: str | None,
     offline: bool,
@@ -123,7 +124,7 @@ def resolve_new_run(
     Args:
         settings: Settings that were given as options, or in the environment.
         config: Configuration file, or None.
-        columns: Columns of the label and of the texts in a table, or None.
+        columns: Columns of the label and of the texts in a table, or None; and the number of subwords of the texts.
         file: User data, or None.
         data_dir: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
@@ -137,13 +138,17 @@ def resolve_new_run(
 
     stated = read_file(config) if config else {}
     dataset = require_dataset(settings.get("dataset") or stated.get("dataset"))
+    label, text, subwords = columns
     if file or dataset in KINDS:
-        dataset = user_data_name(dataset, file)
-    label, text = columns
+        is_lm = dataset == "lm_text"
+        dataset = user_data_name(dataset, file, text)
+        text = None if is_lm and file else text
     if label:
         dataset = _add_label(dataset, label)
     if text:
-        dataset = _add_text(dataset, text)
+        dataset = _add_option(dataset, "text", text)
+    if subwords:
+        dataset = _add_option(dataset, "subwords", subwords)
     check_target(dataset, settings.get("target") or stated.get("target"))
     card = find_card(dataset, data_dir, offline, download_progress, lambda line: click.echo(line, err=True))
     return resolve({**settings, "dataset": dataset}, stated, card)
@@ -185,10 +190,13 @@ def _add_label(dataset: str, label: str) -> str:
     return f"{dataset}:{label}"
 
 
-def _add_text(dataset: str, text: str) -> str:
-    from batchsel.data.user.table import is_table
+def _add_option(dataset: str, name: str, value: str | int) -> str:
+    from batchsel.data.user.table_reference import is_table
 
     path, _, label = dataset.rpartition(":")
     if not is_table(dataset):
-        raise UsageError(f"--text names a column of a table, and {dataset} is not one with a --label. Leave it out.")
-    return f"{path}:text={text}:{label}"
+        raise UsageError(
+            f"--{name} is about texts in a table, and {dataset} is not one with a --label. Add the label, leave"
+            f" --{name} out, or say --dataset lm_text --file {shlex.quote(dataset)} for a language model."
+        )
+    return f"{path}:{name}={value}:{label}"

@@ -20,6 +20,8 @@ from batchsel.data.storage.hashing import content_hash
 from batchsel.errors import UserError
 
 TASK = "language_model"
+_CACHE = "subwords-2"
+"""Folder of the cache; the number counts ways to encode."""
 
 Documents = dict[str, list[str]]
 """The documents of each split."""
@@ -89,7 +91,7 @@ def build_sequence_dataset(
     """
     key = json.dumps([form, {split: content_hash(join_documents(texts)) for split, texts in documents.items()}])
     arrays = load_or_compute(
-        "subwords", key, lambda: _encode(documents, form.subwords), lambda found: _is_whole(found, documents)
+        _CACHE, key, lambda: _encode(documents, form.subwords), lambda found: _is_whole(found, documents)
     )
     encoder = SubwordEncoder(bytes(arrays["description"]).decode())
     splits = {split: _cut(arrays[split], form.length, f"{name}, {split} split") for split in documents}

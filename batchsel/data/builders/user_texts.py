@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from batchsel.data.builders.texts import Texts, encode_texts
+from batchsel.data.builders.texts import Texts, encode_texts, learn_encoder
 from batchsel.data.dataset import Dataset
+from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder, learn_padded_subwords
+from batchsel.data.encoding.vocabulary import WordEncoder
 from batchsel.data.encoding.words import normalize
 from batchsel.data.splits import SplitRows, fingerprint
 
@@ -31,8 +34,10 @@ def is_text_column(values: Sequence[str]) -> bool:
     return words >= _FEWEST_WORDS and len(set(probed)) > _SHARE_DIFFERENT * len(probed)
 
 
-def build_texts(name: str, texts: np.ndarray, y: np.ndarray, classes: tuple[str, ...], rows: SplitRows) -> Dataset:
-    """Encode texts by the words of the training split.
+def build_texts(
+    name: str, texts: np.ndarray, y: np.ndarray, classes: tuple[str, ...], rows: SplitRows, subwords: int = 0
+) -> Dataset:
+    """Encode texts by the words or subwords of the training split.
 
     Args:
         name: Name of the data set.
@@ -40,14 +45,21 @@ def build_texts(name: str, texts: np.ndarray, y: np.ndarray, classes: tuple[str,
         y: ``int32[n]`` class numbers.
         classes: Names of the classes.
         rows: Rows of each split.
+        subwords: Size of a vocabulary of subwords; 0 for words.
 
     Raises:
         UserError: If the texts of the training split hold no words.
     """
     parts = {split: Texts(texts[chosen], y[chosen]) for split, chosen in rows._asdict().items()}
-    lengths = [len(normalize(text).split()) for text in parts["train"].texts]
-    length = min(LONGEST, max(1, int(np.quantile(lengths, _LENGTH_QUANTILE))))
-    splits, encoder = encode_texts(parts, WORDS, length, version=2)
+    encoder: WordEncoder | PaddedSubwordEncoder
+    if subwords:
+        encoder = learn_padded_subwords(parts["train"].texts.tolist(), subwords, LONGEST)
+        lengths = (encoder.encode(parts["train"].texts.tolist()) > 0).sum(axis=1)
+        encoder = dataclasses.replace(encoder, length=_length(lengths))
+    else:
+        lengths = [len(normalize(text).split()) for text in parts["train"].texts]
+        encoder = learn_encoder(parts["train"].texts, WORDS, _length(lengths), version=2)
+    splits = encode_texts(parts, encoder)
     return Dataset(
         name,
         "classification",
@@ -59,3 +71,7 @@ def build_texts(name: str, texts: np.ndarray, y: np.ndarray, classes: tuple[str,
         encoder=encoder,
         raw=lambda split: parts[split].texts,
     )
+
+
+def _length(lengths: Sequence[int] | np.ndarray) -> int:
+    return min(LONGEST, max(1, int(np.quantile(lengths, _LENGTH_QUANTILE))))

@@ -81,6 +81,7 @@ class SubwordEncoder:
                 f"this is not a vocabulary of subwords: it numbers {len(known):,} subwords up to {largest:,}. Learn it"
                 " again."
             )
+        tokenizer.encode_special_tokens = True  # the separator is none where a text holds its characters
         return tokenizer
 
 
@@ -119,7 +120,7 @@ def _library() -> Any:
         import tokenizers
     except ImportError as error:
         raise UserError(
-            "language-model text needs the library tokenizers, which is not installed. Install it with"
+            "subwords need the library tokenizers, which is not installed. Install it with"
             " pip install 'batchsel[text]'."
         ) from error
     import tokenizers.decoders

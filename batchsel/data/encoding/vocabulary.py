@@ -42,6 +42,11 @@ class WordEncoder:
     FILE = "vocabulary.txt"
     """Name of its file in the folder of a run: the words, one per line, numbered from 2 on."""
 
+    @property
+    def size(self) -> int:
+        """Number of different numbers, padding and unknown included."""
+        return FIRST_WORD + len(self.vocabulary)
+
     def serialize(self) -> str:
         """Return the encoder as text, which a run stores so that its predictions can be read later."""
         return "".join(f"{word}\n" for word in self.vocabulary)

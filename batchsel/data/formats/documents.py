@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import describe
@@ -17,6 +18,8 @@ JSON = (".jsonl", ".jsonl.gz")
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MARKERS = ("<|endofexample|>", "<|endoftext|>", "<|end|>")
 """Lines that commonly end a document; searched for if no marker is given."""
+EACH_LINE = "\n"
+"""Marker with which each line is a document."""
 
 
 def read_documents(path: Path, *, marker: str = "", columns: Sequence[str] = ()) -> list[str]:
@@ -24,7 +27,8 @@ def read_documents(path: Path, *, marker: str = "", columns: Sequence[str] = ())
 
     Args:
         path: Text (.txt, .md), JSON lines (.jsonl), or a table (.csv, .tsv, .parquet); plain or compressed with gzip.
-        marker: The line that ends a document of a text; by default a common one that occurs, else empty lines.
+        marker: The line that ends a document of a text, blanks around it aside; by default a common one that occurs,
+            else empty lines. `EACH_LINE` makes a document of each line.
         columns: Columns of a table, or keys of JSON objects, that make up a document, joined by line breaks.
 
     Raises:
@@ -58,23 +62,43 @@ def read_documents(path: Path, *, marker: str = "", columns: Sequence[str] = ())
     return documents
 
 
+def first_object(path: Path) -> dict[str, Any]:
+    """Return the first object of JSON lines.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If the file cannot be read, or its first line is not an object.
+    """
+    with open_text(path) as file:
+        line = next((line for line in file if line.strip()), "")
+    try:
+        found = parse_json(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} does not begin with a JSON object. Expected one in each line, with its text.")
+    return found
+
+
 def _read_text(path: Path, marker: str) -> list[str]:
     with open_text(path) as file:
         lines = file.read().split("\n")
-    present = set(lines)
-    marker = marker or next((known for known in MARKERS if known in present), "")
+    if marker == EACH_LINE:
+        return [line for line in lines if line.strip()]
+    present = {line.strip() for line in lines}
+    marker = marker.strip() or next((known for known in MARKERS if known in present), "")
     if marker and marker not in present:
         raise UserError(f"{path}: no line is the marker {marker!r}. Expected the line that ends a document.")
     documents: list[list[str]] = [[]]
     for line in lines:
-        if line == marker or (not marker and not line.strip()):
+        if line.strip() == marker:  # without a marker, an empty line
             documents.append([])
         else:
             documents[-1].append(line)
-    if not any(line.strip() for line in documents[-1]):
-        del documents[-1]  # blank lines after the last marker
-    joined = ["\n".join(lines) for lines in documents]
-    return joined if marker else [document for document in joined if document]
+    # A marker at the beginning, or twice in a row, ends no document.
+    return [document for lines in documents if (document := "\n".join(lines)).strip()]
 
 
 def _read_json_lines(path: Path, keys: Sequence[str]) -> list[str]:

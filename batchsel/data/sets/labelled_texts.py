@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from batchsel.core.parameters import Encoding, FileNames, Names, Vocabulary
+from batchsel.core.parameters import Between, Encoding, FileNames, Names, Vocabulary
 from batchsel.data.builders.texts import Texts, build_text_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
@@ -32,6 +33,8 @@ class Options:
     text: str | FileNames
     labels: FileNames
     words: Vocabulary
+    drawn_test: Annotated[int, Between(1, 2**31)] | None = None
+    subwords: Annotated[int, Between(257, 2**20)] | None = None
     columns: Names = ()
     quoted: bool = True
     encoding: Encoding = "utf-8"
@@ -46,7 +49,9 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
             read; ``archive.zip!name`` for a file in an archive), the columns ``label`` and ``text`` (one, or several
             to be joined), names of the columns if the files have none (``columns``), whether values are quoted
             (``quoted``), the labels as they are written (``labels``, in the order of the classes), labels to leave out
-            (``without``), the ``encoding``, and the number of ``words`` of the vocabulary.
+            (``without``), the ``encoding``, how many training rows are the test part where there is no test file
+            (``drawn_test``), and the number of ``words`` of the vocabulary, or of
+            ``subwords``, which take their place.
         seed: Seed of the validation split, which is carved from the training rows.
         folder: Where the files are or will be downloaded to.
 
@@ -68,7 +73,15 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         expected = " or ".join(name.replace("!", " with ") for name in card.options[split])
         return _read(find_or_fetch(card, folder, lambda: _find(card, folder, split), expected), card)
 
-    return build_text_dataset(card, {split: read(split) for split in ("train", "test")}, seed, read)
+    drawn = card.options.get("drawn_test")
+    without_test = drawn and _find(card, folder, "train") and not _find(card, folder, "test")
+    if without_test:
+        print(
+            f"note: {card.name} has no test file here; {drawn:,} of its training rows are the test part.",
+            file=sys.stderr,
+        )
+    official = {split: read(split) for split in (("train",) if without_test else ("train", "test"))}
+    return build_text_dataset(card, official, seed, read)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:
@@ -79,7 +92,8 @@ def find(card: Any, folder: DataFolder) -> str | None:
         >>> find(cards.load("datasets", "sentiment140"), DataFolder(Path("/nowhere")))
     """
     found = [file.path.name for split in ("train", "test") if (file := _find(card, folder, split))]
-    return ", ".join(sorted(set(found))) if len(found) == 2 else None
+    enough = len(found) == 2 or (found and "drawn_test" in card.options and _find(card, folder, "train"))
+    return ", ".join(sorted(set(found))) if enough else None
 
 
 def _find(card: Any, folder: DataFolder, split: str) -> _TableFile | None:

@@ -15,8 +15,9 @@ from batchsel.data.dataset import Dataset
 from batchsel.data.storage.hashing import file_sha256
 from batchsel.data.user.image_folder import image_folder_path, is_image_folder, load_image_folder
 from batchsel.data.user.split_files import is_split_files, list_split_files, load_split_files
-from batchsel.data.user.table import TableReference, describe_columns, is_table, load_table
-from batchsel.data.user.text import is_text_file, load_text_file
+from batchsel.data.user.table import describe_columns, load_table
+from batchsel.data.user.table_reference import TableReference, is_table
+from batchsel.data.user.text import TextReference, is_text_file, load_text_file
 from batchsel.data.user.tfds import is_tfds, load_tfds
 from batchsel.errors import UserError
 
@@ -94,7 +95,9 @@ def source_paths(name: str) -> list[Path]:
         return [image_folder_path(name)]
     if is_table(name):
         return [Path(TableReference.parse(name).path)]
-    return [Path(name if is_text_file(name) and os.path.isfile(name) else name.rpartition(":")[0] or name)]
+    if reference := TextReference.parse(name):
+        return [Path(reference.path)]
+    return [Path(name.rpartition(":")[0] or name)]
 
 
 def load_by_name(
@@ -109,7 +112,8 @@ def load_by_name(
 
     Args:
         name: File and function, as in ``"./mine.py:load"``; table and label column, as in ``"./my.csv:species"``;
-            text, as in ``"./my.txt"``; a folder of images, as in ``"./images"``; or ``"tfds:NAME"``.
+            text, as in ``"./my.txt"`` or ``"./my.csv:text=review"``; a folder of images, as in ``"./images"``; or
+            ``"tfds:NAME"``.
         seed: Seed of the split; the only argument of a user function.
         folder: Folder of the data, for sets of TensorFlow Datasets.
         offline: Whether downloads are forbidden.
@@ -133,7 +137,7 @@ def load_by_name(
             say(line)
         return dataset
     if is_text_file(name):
-        return load_text_file(name, seed)
+        return load_text_file(name, seed, say)
     if is_tfds(name):
         return load_tfds(name, seed, folder, offline)
     if is_image_folder(name):

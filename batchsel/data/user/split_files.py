@@ -14,12 +14,15 @@ import numpy as np
 from batchsel.core.filesystem.reading import reading, shorten_path
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
+from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder
+from batchsel.data.encoding.subwords import SubwordEncoder
 from batchsel.data.encoding.vocabulary import WordEncoder
 from batchsel.data.formats.delimited import Header, TextTable, read_delimited, read_header
 from batchsel.data.formats.npz import read_npz
 from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SPLIT_NAMES, SplitRows, carve_rows, draw_test_rows, fingerprint
-from batchsel.data.user.table import TableReference, build_table, describe_columns, encode_targets
+from batchsel.data.user.table import build_table, describe_columns, encode_targets
+from batchsel.data.user.table_reference import TableReference
 from batchsel.errors import UsageError, UserError, shorten
 
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -199,7 +202,7 @@ def _load_npz(name: str, path: Path, seed: int, say: Callable[[str], None]) -> D
             f"{path} has no {missing[0]}; it has {', '.join(map(shorten, members[:10])) or 'nothing'}. Expected"
             " x_train, y_train, x_test and y_test, as in the files of Keras."
         )
-    vocabulary = ["vocabulary"] if "vocabulary" in members else []
+    vocabulary = [member for member in ("vocabulary", "subwords") if member in members][:1]
     arrays = read_npz(path, [*wanted, *vocabulary])
     parts = {split: _Part(arrays[f"x_{word}"], arrays[f"y_{word}"]) for split, word in words.items()}
     for split, part in parts.items():
@@ -216,9 +219,11 @@ def _load_npz(name: str, path: Path, seed: int, say: Callable[[str], None]) -> D
         if part.x.shape[1:] != parts["train"].x.shape[1:]:
             raise UserError(f"{path}: samples of {split} have another shape than those to train on.")
     parts = {split: _Part(_as_inputs(part.x), part.y.reshape(-1)) for split, part in parts.items()}
-    encoder = None
-    if vocabulary:
+    encoder: WordEncoder | PaddedSubwordEncoder | None = None
+    if "vocabulary" in vocabulary:
         encoder = WordEncoder(tuple(map(str, arrays["vocabulary"])), parts["train"].x.shape[1])
+    elif vocabulary:
+        encoder = PaddedSubwordEncoder(SubwordEncoder(str(arrays["subwords"])), parts["train"].x.shape[1])
     kind = "texts" if encoder else f"samples of shape {'×'.join(map(str, parts['train'].x.shape[1:]))}"
     say(_describe({split: len(part.y) for split, part in parts.items()}, kind))
     whole = all((part.y == np.round(part.y)).all() and part.y.min() >= 0 for part in parts.values())
@@ -240,7 +245,11 @@ def _as_inputs(x: np.ndarray) -> np.ndarray:
 
 
 def _assemble(
-    name: str, parts: Mapping[str, _Part], classes: tuple[str, ...], seed: int, encoder: WordEncoder | None = None
+    name: str,
+    parts: Mapping[str, _Part],
+    classes: tuple[str, ...],
+    seed: int,
+    encoder: WordEncoder | PaddedSubwordEncoder | None = None,
 ) -> Dataset:
     counts = {split: len(part.y) for split, part in parts.items()}
     x, y = (np.concatenate([part[axis] for part in parts.values()]) for axis in (0, 1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,18 +13,13 @@ from batchsel.data.builders.tables import mean_and_deviation
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
 from batchsel.data.formats.delimited import Header, TextTable, read_delimited, read_header
-from batchsel.data.formats.number_text import MISSING, is_missing, parse_column
+from batchsel.data.formats.number_text import is_missing, parse_column
 from batchsel.data.formats.parquet import read_parquet
 from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SplitRows, fingerprint, split_rows
-from batchsel.errors import UsageError, UserError, shorten, show
+from batchsel.data.user.table_reference import TableReference
+from batchsel.errors import UsageError, UserError, shorten
 
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".parquet")
-_FORM = re.compile(
-    r"(?P<path>.*?(?:\.csv|\.tsv|\.csv\.gz|\.tsv\.gz|\.csv\.zip|\.parquet))"
-    r"(?P<options>(?::(?:delimiter|decimal|missing|text)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
-    re.DOTALL | re.IGNORECASE,
-)
 _MAX_CATEGORIES = 50
 _MAX_NUMERIC_CLASSES = 20
 _VALIDATION_SHARE, _TEST_SHARE = 0.2, 0.2
@@ -58,74 +52,11 @@ class ColumnReport(NamedTuple):
         )
 
 
-class TableReference(NamedTuple):
-    """Name of a table, parsed.
-
-    Example:
-        >>> TableReference.parse("./my.csv:decimal=,:missing=-|none:species")
-        TableReference(path='./my.csv', label='species', delimiter='', decimal=',', missing=('-', 'none'), text='')
-    """
-
-    path: str
-    label: str
-    delimiter: str = ""
-    """Separator of values; empty to find it out."""
-    decimal: str = ""
-    """"," or "."; empty to find it out."""
-    missing: tuple[str, ...] = MISSING
-    """Words that mean a missing value, in lower case."""
-    text: str = ""
-    """Column of texts, which are then all that is used beside the label; empty to find it out."""
-
-    @classmethod
-    def parse(cls, name: str) -> TableReference:
-        """Return the parts of a name.
-
-        Args:
-            name: As in ``"./my.csv:species"`` or ``"./my.csv:delimiter=;:decimal=,:missing=NA|-999:species"``.
-
-        Raises:
-            UsageError: If it is not the name of a table, or an option has no meaning.
-        """
-        match = _FORM.match(name)
-        if match is None or match["label"] is None:
-            raise UsageError(f"cannot read {show(name)} as a table and its label column, as in './my.csv:species'.")
-        options = dict(option.split("=", 1) for option in match["options"].split(":")[1:])
-        delimiter = {"tab": "\t", "semicolon": ";", "comma": ","}.get(
-            options.get("delimiter", ""), options.get("delimiter", "")
-        )
-        decimal, words = options.get("decimal", ""), options.get("missing")
-        if len(delimiter) > 1 or ("delimiter" in options and not delimiter):
-            raise UsageError(f"delimiter of {match['path']} must be one character or 'tab', got {show(delimiter)}.")
-        if decimal not in ("", ".", ","):
-            raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
-        missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
-        return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""))
-
-    def has_comma(self, table: TextTable) -> bool:
-        """Return whether numbers of a table may have a decimal comma."""
-        return self.decimal == "," or (not self.decimal and table.delimiter != ",")
-
-
 class Targets(NamedTuple):
     """Targets of a table: class numbers and the names of the classes, or values and no names."""
 
     y: np.ndarray
     classes: tuple[str, ...]
-
-
-def is_table(name: str) -> bool:
-    """Return whether the name of a data set is that of a table with its label column.
-
-    Args:
-        name: As in ``"./my.csv:species"``.
-
-    Example:
-        >>> is_table("./my.csv:species"), is_table("iris"), is_table("./mine.py:load")
-        (True, False, False)
-    """
-    match = _FORM.match(name)
-    return match is not None and match["label"] is not None
 
 
 def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
@@ -140,7 +71,7 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     Args:
         name: File and label column, as in ``"./my.csv:species"``, with options between them: ``:delimiter=;`` and
             ``:decimal=,`` (both are found out by default), ``:missing=NA|-999``, the words for missing values, and
-            ``:text=review``, the column of texts to use alone.
+            ``:text=review``, the column of texts to use alone, and ``:subwords=4000`` to encode them by so many.
         seed: Seed of the validation split.
 
     Returns:
@@ -171,6 +102,8 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     text = reference.text or (features[0] if len(features) == 1 and is_text_column(table.column(features[0])) else "")
     if text:
         return _load_text_column(name, reference, table, text, seed)
+    if reference.subwords:
+        raise UsageError(f"subwords are for texts. Name their column, as in '{path}:text={features[0]}:{label}'.")
     targets = encode_targets(reference, table)
     return build_table(name, reference, table, targets, _draw_rows(targets, seed))
 
@@ -306,15 +239,16 @@ def _load_text_column(
     if not classes:
         raise UserError(f"{reference.path}: the label {reference.label!r} of a text is a number. Expected classes.")
     texts = np.array(table.column(text), object)
-    dataset = build_texts(name, texts, y, classes, _draw_rows(targets, seed))
+    dataset = build_texts(name, texts, y, classes, _draw_rows(targets, seed), reference.subwords)
     report = [
         ColumnReport(column, "left out: beside a column of texts", 0)
         for column in table.names
         if column not in (text, reference.label)
     ]
     words, length = len(dataset.encoder.vocabulary) if dataset.encoder else 0, dataset.train.x.shape[1]  # type: ignore[union-attr]
+    kind = "subwords" if reference.subwords else "words"
     return dataset, [
-        ColumnReport(text, f"text, {words:,} words, {length} of each text", sum(not one.strip() for one in texts)),
+        ColumnReport(text, f"text, {words:,} {kind}, {length} of each text", sum(not one.strip() for one in texts)),
         ColumnReport(reference.label, f"label, {len(classes)} classes", 0),
         *report,
     ]

@@ -16,7 +16,7 @@ import numpy as np
 
 from batchsel.core.filesystem.reading import describe, reading
 from batchsel.data.builders.image_files import fit_image
-from batchsel.data.builders.texts import Texts, encode_texts
+from batchsel.data.builders.texts import Texts, encode_texts, learn_encoder
 from batchsel.data.dataset import Dataset, load_if_small
 from batchsel.data.sources import ArraySource, SequenceSource
 from batchsel.data.splits import assign_rows
@@ -108,7 +108,8 @@ def load_tfds(name: str, seed: int = 0, folder: str | os.PathLike[str] | None = 
     encoder = None
     if features.is_text:
         texts = {split: Texts(*official[origin]).select(chosen) for split, (origin, chosen) in rows.items()}
-        splits, encoder = encode_texts(texts, _WORDS, _LENGTH)
+        encoder = learn_encoder(texts["train"].texts, _WORDS, _LENGTH)
+        splits = encode_texts(texts, encoder)
     else:
         with reading(builder.data_dir, _FAILED, _REMEDY):
             splits = {

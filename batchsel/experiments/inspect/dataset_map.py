@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,13 +90,19 @@ def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
     )
 
 
-def write_csv(path: Path, dataset_map: DatasetMap) -> None:
-    """Write one line per sample."""
+def write_csv(path: Path, dataset_map: DatasetMap, texts: Sequence[str] | None = None) -> None:
+    """Write one line per sample.
+
+    Args:
+        path: The file.
+        dataset_map: The statistics.
+        texts: The text of each sample, for a last column; None for data that are not texts.
+    """
     with atomic_write(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("sample", *DatasetMap._fields))
+        writer.writerow(("sample", *DatasetMap._fields, *(() if texts is None else ("text",))))
         for sample, row in enumerate(zip(*dataset_map, strict=True)):
-            writer.writerow((sample, *map(_format, row)))
+            writer.writerow((sample, *map(_format, row), *(() if texts is None else (texts[sample],))))
 
 
 def _format(value: Any) -> str:

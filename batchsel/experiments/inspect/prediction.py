@@ -12,8 +12,9 @@ import numpy as np
 
 from batchsel.core.target import HOLD, Target, first_reached
 from batchsel.data import Dataset, Split
+from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder
 from batchsel.data.encoding.subwords import SubwordEncoder
-from batchsel.data.encoding.vocabulary import UNKNOWN, WordEncoder
+from batchsel.data.encoding.vocabulary import PADDING, UNKNOWN, WordEncoder
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import CHECKPOINT, check_unchanged, read_settings, read_text
@@ -75,7 +76,7 @@ class TrainedRun:
     spec: RunSpec
     dataset: Dataset
     model: Any
-    encoder: WordEncoder | SubwordEncoder | None
+    encoder: WordEncoder | PaddedSubwordEncoder | SubwordEncoder | None
     at_target: bool
     samples: int
 
@@ -104,7 +105,7 @@ class TrainedRun:
         empty = np.flatnonzero(~rows.any(axis=1))
         if len(empty):
             raise UsageError(f"text {empty[0] + 1}, {texts[empty[0]]!r}, holds no word. Expected words with spaces.")
-        known = (rows > UNKNOWN).sum(axis=1).tolist()
+        known = (rows > (UNKNOWN if isinstance(self.encoder, WordEncoder) else PADDING)).sum(axis=1).tolist()
         predictions = zip(self._predict(rows), texts, known, strict=True)
         return [one._replace(text=text, known_words=count) for one, text, count in predictions]
 
@@ -228,7 +229,7 @@ def _load_weights(trainer: Trainer, target: Target) -> tuple[bool, int]:
     return True, int(trainer.evaluations[held]["samples"])
 
 
-def _check_vocabulary(folder: Path, name: str, encoder: WordEncoder | SubwordEncoder) -> None:
+def _check_vocabulary(folder: Path, name: str, encoder: WordEncoder | PaddedSubwordEncoder | SubwordEncoder) -> None:
     if read_text(folder / encoder.FILE) != encoder.serialize():
         raise UserError(
             f"the vocabulary of the run in {folder} differs from the present one of {name}: its files, or how"

@@ -13,7 +13,7 @@ from batchsel.cards.schema import Sizes
 from batchsel.core.target import Target
 from batchsel.data import Dataset
 from batchsel.data.user.references import fingerprint_by_name, has_no_card, load_by_name
-from batchsel.data.user.table import SUFFIXES
+from batchsel.data.user.table_reference import SUFFIXES
 from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.spec.card_problems import load_dataset_card
 from batchsel.experiments.spec.user_code import latest

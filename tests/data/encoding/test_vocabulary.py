@@ -13,6 +13,7 @@ import pytest
 from batchsel import cards, data
 from batchsel.data.encoding.vocabulary import PADDING, UNKNOWN, WordEncoder, learn_word_encoder
 from batchsel.data.encoding.words import normalize
+from batchsel.data.verification import verify
 from batchsel.errors import UserError
 
 WORDS = ["bad", "awful", "poor", "sad", "good", "great", "fine", "glad"]
@@ -127,6 +128,30 @@ def test_official_archive_and_its_files_load(tmp_path):
     assert "café" in packed.encoder.vocabulary
     np.testing.assert_array_equal(loose.train.x, packed.train.x)
     assert data.find(full, folder=tmp_path) == "trainingandtestdata.zip"
+
+
+def test_a_test_part_is_drawn_where_there_is_only_the_training_file(tmp_path, capfd):
+    """As Kaggle serves Sentiment140: sorted by label."""
+    full = cards.load("datasets", "sentiment140_full")
+    sizes = dataclasses.replace(full.sizes, train=80, validation=20, test=10)
+    full = dataclasses.replace(full, sizes=sizes, content={}, options={**full.options, "drawn_test": 30})
+    folder = tmp_path / "sentiment140"
+    folder.mkdir()
+    lines = [quoted(label, str(row), "a day", "NO_QUERY", "who", text) for row, (label, text) in enumerate(tweets(100))]
+    (folder / "training.1600000.processed.noemoticon.csv").write_text("\n".join(sorted(lines)) + "\n", "latin-1")
+    first, second = (data.load(full, seed, folder=tmp_path) for seed in (0, 1))
+    assert (
+        "sentiment140_full has no test file here; 30 of its training rows are the test part" in capfd.readouterr().err
+    )
+    assert [len(split) for split in first.splits.values()] == [50, 20, 30]
+    assert np.bincount(first.test.y).tolist() == [15, 15]
+    assert first.raw_inputs("test").tolist() == second.raw_inputs("test").tolist()
+    parts = np.concatenate([first.raw_inputs(split) for split in first.splits])
+    assert sorted(parts) == sorted(text for _, text in tweets(100))
+    assert verify(full, folder=tmp_path).compared == []
+    whole = dataclasses.replace(full, sizes=dataclasses.replace(sizes, train=90))
+    with pytest.raises(UserError, match="50 train samples instead of 60"):
+        verify(whole, folder=tmp_path)
 
 
 @pytest.mark.data

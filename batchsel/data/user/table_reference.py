@@ -1,0 +1,89 @@
+"""Names of tables: the file, how it is to be read, and the column of its label."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from batchsel.data.formats.delimited import TextTable
+from batchsel.data.formats.number_text import MISSING
+from batchsel.errors import UsageError, show
+
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".parquet")
+_FORM = re.compile(
+    r"(?P<path>.*?(?:\.csv|\.tsv|\.csv\.gz|\.tsv\.gz|\.csv\.zip|\.parquet))"
+    r"(?P<options>(?::(?:delimiter|decimal|missing|text|subwords)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+_FEWEST_SUBWORDS, _MOST_SUBWORDS = 257, 1 << 20
+
+
+class TableReference(NamedTuple):
+    """Name of a table, parsed.
+
+    Example:
+        >>> TableReference.parse("./my.csv:decimal=,:missing=-|none:species")
+        TableReference(path='./my.csv', label='species', delimiter='', decimal=',', missing=('-', 'none'), ...)
+    """
+
+    path: str
+    label: str
+    delimiter: str = ""
+    """Separator of values; empty to find it out."""
+    decimal: str = ""
+    """"," or "."; empty to find it out."""
+    missing: tuple[str, ...] = MISSING
+    """Words that mean a missing value, in lower case."""
+    text: str = ""
+    """Column of texts, which are then all that is used beside the label; empty to find it out."""
+    subwords: int = 0
+    """Size of a vocabulary of subwords for the texts; 0 for words."""
+
+    @classmethod
+    def parse(cls, name: str) -> TableReference:
+        """Return the parts of a name.
+
+        Args:
+            name: As in ``"./my.csv:species"`` or ``"./my.csv:delimiter=;:decimal=,:missing=NA|-999:species"``.
+
+        Raises:
+            UsageError: If it is not the name of a table, or an option has no meaning.
+        """
+        match = _FORM.match(name)
+        if match is None or match["label"] is None:
+            raise UsageError(f"cannot read {show(name)} as a table and its label column, as in './my.csv:species'.")
+        options = dict(option.split("=", 1) for option in match["options"].split(":")[1:])
+        delimiter = {"tab": "\t", "semicolon": ";", "comma": ","}.get(
+            options.get("delimiter", ""), options.get("delimiter", "")
+        )
+        decimal, words = options.get("decimal", ""), options.get("missing")
+        if len(delimiter) > 1 or ("delimiter" in options and not delimiter):
+            raise UsageError(f"delimiter of {match['path']} must be one character or 'tab', got {show(delimiter)}.")
+        if decimal not in ("", ".", ","):
+            raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
+        missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
+        subwords = options.get("subwords", "0")
+        if not subwords.isdigit() or (subwords != "0" and not _FEWEST_SUBWORDS <= int(subwords) <= _MOST_SUBWORDS):
+            raise UsageError(
+                f"subwords of {match['path']} must be a whole number from {_FEWEST_SUBWORDS} to {_MOST_SUBWORDS}, got"
+                f" {show(subwords)}."
+            )
+        return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""), int(subwords))
+
+    def has_comma(self, table: TextTable) -> bool:
+        """Return whether numbers of a table may have a decimal comma."""
+        return self.decimal == "," or (not self.decimal and table.delimiter != ",")
+
+
+def is_table(name: str) -> bool:
+    """Return whether the name of a data set is that of a table with its label column.
+
+    Args:
+        name: As in ``"./my.csv:species"``.
+
+    Example:
+        >>> is_table("./my.csv:species"), is_table("iris"), is_table("./mine.py:load")
+        (True, False, False)
+    """
+    match = _FORM.match(name)
+    return match is not None and match["label"] is not None
