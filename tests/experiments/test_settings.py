@@ -300,7 +300,8 @@ def test_option_overrides_the_card_in_a_folder_of_its_own(command, tmp_path):
     (folder,) = (path.name for path in (tmp_path / "mine").iterdir())
     assert folder.startswith("changed-evaluations-")
     assert len((tmp_path / "mine" / folder / "records.jsonl").read_text().splitlines()) == 3
-    assert "of which 0 are recorded" in command("experiment", "mine.toml", "--plan").out
+    shown = command("experiment", "mine.toml", "--plan").out
+    assert f"of which 0 are recorded in {tmp_path}/mine (--out names another folder)" in shown
 
 
 def test_option_that_the_card_compares_or_tunes_is_refused(command, tmp_path):

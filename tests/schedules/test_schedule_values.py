@@ -23,6 +23,7 @@ from batchsel.schedules import (
     Scale,
     StepDecay,
     Warmup,
+    WarmupCosine,
     schedule,
 )
 from batchsel.schedules.registry import REGISTRY
@@ -77,6 +78,12 @@ FORMULAS = {
     "warmup(0.2, start=0.5)": np.minimum(0.5 + 0.5 * P / 0.2, 1),
     "warmup('5 passes', 0.1, 'constant')": np.where(PASSES < 5, 0.1, 1),
     "warmup('5 passes', 'base') | scale('sqrt', 128) | linear": np.minimum(0.5 + PASSES / 10, 1) * 2 * (1 - P),
+    "warmup_cosine": np.where(P < 0.05, P / 0.05, annealed(1, 0, (P - 0.05) / 0.95)),
+    "warmup_cosine('5 passes', 0.1, 0.2)": np.where(
+        PASSES < 5, 0.1 + 0.9 * PASSES / 5, annealed(1, 0.2, (PASSES - 5) / 15)
+    ),
+    "warmup_cosine('5 passes', 'base') | scale('sqrt', 128)": 2
+    * np.where(PASSES < 5, 0.5 + PASSES / 10, annealed(1, 0, (PASSES - 5) / 15)),
     "scale": np.full_like(P, 2),
     "scale('none')": np.ones_like(P),
 }
@@ -116,6 +123,20 @@ def test_compiled_factors_match_eager_ones(jit_compile):
     ends = {"cosine": 0, "linear": 0, "polynomial": 0, "cosine(end=0.1)": np.float32(0.1), "constant": 1}
     assert {text: found[-1, list(FORMULAS).index(text)] for text in ends} == ends
     assert found.min() >= 0
+
+
+def test_warmup_cosine_matches_keras():
+    """`CosineDecay` counts the steps after the warm-up, and reaches the target where it ends."""
+    warm, rest, target, start = 20, 80, 0.4, 0.1
+    theirs = keras.optimizers.schedules.CosineDecay(
+        target * start, rest, alpha=0.05, warmup_target=target, warmup_steps=warm
+    )
+    ours = WarmupCosine(warm / (warm + rest), start, 0.05)
+    steps = np.arange(warm + rest + 1)
+    expected = [float(theirs(step)) for step in steps]
+    np.testing.assert_allclose(target * ours(steps / (warm + rest)).numpy(), expected, rtol=1e-5, atol=1e-7)
+    assert ours(warm / (warm + rest)) == 1
+    assert (schedule("cosine") | Warmup(warm / (warm + rest), start))(warm / (warm + rest)) < 0.95
 
 
 @pytest.mark.parametrize("n", [100, 1000])
@@ -206,6 +227,7 @@ PARTS = [
     st.builds(StepDecay, points, above_none),
     st.builds(InverseSqrt, durations, shares),
     st.builds(Warmup, durations, shares, st.sampled_from(["linear", "constant"])),
+    st.builds(WarmupCosine, durations, shares, shares),
     st.builds(
         OneCycle,
         st.none(),

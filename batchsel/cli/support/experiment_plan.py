@@ -60,6 +60,7 @@ def build_plan(card: ExperimentCard, experiment: Experiment, folder: Path) -> di
         "seeds": len(experiment.seeds),
         "runs": len(specs) * len(experiment.seeds),
         "recorded": _recorded_count(experiment, specs, folder),
+        "folder": str(folder),
         "trials": 0 if card.tuning is None or experiment.tuned else _trial_count(card.tuning) * len(pairs),
         "again": "again" in card.controls,
         "controls_that_follow": [name for name in card.controls if name in _DEPENDENT_CONTROLS],
@@ -143,12 +144,14 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         plan: The plan as `build_plan` returns it.
     """
     arms, datasets = max(map(len, plan["settings"].values())), len(plan["settings"])
+    # A folder is looked for below the one that the command is called in, which may be the wrong one.
+    place = plan["folder"] if plan["recorded"] else f"{Path(plan['folder']).absolute()} (--out names another folder)"
     again = " and the baseline once more" if plan["again"] else ""
     lines = [
         plan["question"],
         "",
         f"{plan['form']} form: {_count(arms, 'arm')}{again} on {_count(plan['seeds'], 'seed')} of"
-        f" {_count(datasets, 'data set')}: {_count(plan['runs'], 'run')}, of which {plan['recorded']} are recorded",
+        f" {_count(datasets, 'data set')}: {_count(plan['runs'], 'run')}, of which {plan['recorded']} are recorded in {place}",
     ]
     if plan["trials"]:
         lines.append(f"before them, tuning: {_count(plan['trials'], 'run')}")
