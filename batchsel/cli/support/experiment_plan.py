@@ -151,7 +151,8 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         plan["question"],
         "",
         f"{plan['form']} form: {_count(arms, 'arm')}{again} on {_count(plan['seeds'], 'seed')} of"
-        f" {_count(datasets, 'data set')}: {_count(plan['runs'], 'run')}, of which {plan['recorded']} are recorded in {place}",
+        f" {_count(datasets, 'data set')}: {_count(plan['runs'], 'run')}, of which {plan['recorded']} are recorded"
+        f" in {place}",
     ]
     if plan["trials"]:
         lines.append(f"before them, tuning: {_count(plan['trials'], 'run')}")
