@@ -95,8 +95,9 @@ def sample_layer_curves(
 
     Example:
         >>> from batchsel.schedules import schedule
-        >>> sample_layer_curves(schedule("lerac(1.0, eta_min=1e-4)"), groups=2, rate=0.1, points=2)
-        [[0.1..., 0.1...], [0.0001..., 0.1...]]
+        >>> curves = sample_layer_curves(schedule("lerac(1.0, eta_min=1e-4)"), groups=2, rate=0.1, points=2)
+        >>> np.round(curves, 6).tolist()
+        [[0.1, 0.1], [0.0001, 0.1]]
     """
     base = rate if schedule.base_learning_rate is None else schedule.base_learning_rate
     curve = sample_curve(schedule, points, passes)

@@ -80,6 +80,7 @@ class AtStages(keras.callbacks.Callback):
         shares: The stages, as shares of the budget above 0, in their order.
 
     Example:
+        >>> import keras, numpy as np
         >>> from batchsel.training.trainer import Trainer
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
         >>> model.compile("sgd", "mse")

@@ -77,8 +77,12 @@ def _update(loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         indices = loop_state.last_indices
         values = loop_state.last_losses
-        shapes = {"features": (max(loop.step.signals.feature_size(), 1),), "inputs": (1,), "residuals": (1,)}
-        shapes |= loop.shapes
+        shapes: dict[str, Any] = {
+            "features": (max(loop.step.signals.feature_size(), 1),),
+            "inputs": (1,),
+            "residuals": (1,),
+        }
+        shapes |= loop.shapes or {}
         signals = {
             name: tf.zeros([loop.batch_size, *shapes[name]]) if shapes.get(name) else values
             for name in loop.selector.signals
