@@ -3,6 +3,7 @@
 # make coverage the tests, and which lines of the package they run
 # make simulate how often verdicts are wrong on made-up records with known truth; minutes
 # make bench    the speed of the loop on this machine
+# make site     the documentation site in build/site, with the pictures of all examples; minutes
 # make docs     writes docs/selectors.md and the tree in docs/architecture.md
 # make fuzz     tries damaged and hostile files on every reader; takes a quarter of an hour
 # make conformance trains 5,000 random combinations by Keras and by batchsel, and compares; takes an hour
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(filter-out tests/helpers/ tests/soak/ tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: help run test lint tests coverage doctest docs bench simulate conformance soak slurm fuzz hooks constraints clean
+.PHONY: help run test lint tests coverage doctest docs site bench simulate conformance soak slurm fuzz hooks constraints clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -75,6 +76,9 @@ doctest: $(READY)
 docs: $(READY)
 	$(BIN)/batchsel selectors page experiments/methods_on_digits experiments/methods_on_fashion_mnist > docs/selectors.md
 	$(BIN)/python docs/tree.py
+
+site: $(READY)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/site-cache docs build/site
 
 bench: $(READY)
 	$(BIN)/batchsel bench loop

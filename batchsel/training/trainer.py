@@ -42,22 +42,22 @@ class Trainer(RunResults):
     The loop of `fit`; what is marked ``*`` is on the clock, and runs in compiled calls of about half a second::
 
         build the model, trace everything once, restore every variable
-    *   selector.prepare(...)                                  # trains auxiliary models, if it compares with any
+      * selector.prepare(...)                                  # trains auxiliary models, if it compares with any
         callbacks.on_train_begin()
         for epoch in range(number of evaluations):
             callbacks.on_epoch_begin()
             while samples trained on < those at the next evaluation:
-    *           if the plan is used up:
-    *               plan = selector.plan(state, context)
-    *           batch = gather(data, plan at the cursor)
-    *           if batch is a pool:
-    *               batch = selector.choose(state, score(batch), context)
-    *           batch = transform(batch)                       # augment, then curriculum
-    *           outputs = model(batch.x)                       # forward
-    *           loss = mean(batch.weights * losses(batch.y, outputs))
-    *           gradients = d loss / d weights
-    *           optimizer.apply_gradients(gradients)           # accumulate= averages over several batches
-    *           state = selector.update(state, losses and signals of the batch, context)
+      *         if the plan is used up:
+      *             plan = selector.plan(state, context)
+      *         batch = gather(data, plan at the cursor)
+      *         if batch is a pool:
+      *             batch = selector.choose(state, score(batch), context)
+      *         batch = transform(batch)                       # augment, then curriculum
+      *         outputs = model(batch.x)                       # forward
+      *         loss = mean(batch.weights * losses(batch.y, outputs))
+      *         gradients = d loss / d weights
+      *         optimizer.apply_gradients(gradients)           # accumulate= averages over several batches
+      *         state = selector.update(state, losses and signals of the batch, context)
                 callbacks.on_train_batch_end()                 # at the end of a call; per batch if a callback needs it
             results = evaluate(validation_data)
             callbacks.on_epoch_end()
