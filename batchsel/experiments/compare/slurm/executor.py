@@ -125,7 +125,8 @@ class SlurmExecutor(Executor):
             del self._new[:LARGEST_ARRAY]
         while (found := read_result(self._calls, future.index)) is None:
             self._look()
-            if time.monotonic() - self._ended.get(future.name, math.inf) > GRACE:
+            # Two looks at the queue: a job that is queued again may seem to have ended in one of them.
+            if self._polled - self._ended.get(future.name, math.inf) > GRACE:
                 # A last look: it may have come while the queue was asked.
                 found = read_result(self._calls, future.index) or (False, JobEnded(self._describe_end(future)))
                 break
