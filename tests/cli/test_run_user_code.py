@@ -157,3 +157,10 @@ def test_resume_says_that_code_has_changed_and_goes_on_when_told(command, tmp_pa
     assert command("run", "--resume", str(folder), "--changed-code").code == 3
     assert " -> selector " in (folder / "config.toml").read_text()
     assert command("run", "--resume", str(folder)).code == 3
+
+
+@pytest.mark.parametrize(("options", "said"), [(("--train-share", "0.5"), True), ((), False)])
+def test_parts_that_a_share_leaves_whole_are_told(command, options, said):
+    result = command("run", "--dataset", "iris", *options, "--print-config")
+    assert result.code == 0, result.err
+    assert ("validation (30) and test (30) stay whole" in result.err) == said

@@ -151,7 +151,14 @@ def resolve_new_run(
         dataset = _add_option(dataset, "subwords", subwords)
     check_target(dataset, settings.get("target") or stated.get("target"))
     card = find_card(dataset, data_dir, offline, download_progress, lambda line: click.echo(line, err=True))
-    return resolve({**settings, "dataset": dataset}, stated, card)
+    spec = resolve({**settings, "dataset": dataset}, stated, card)
+    if spec.train_share < 1:
+        click.echo(
+            f"train_share {spec.train_share:g} is that of the training part; validation ({card.sizes.validation:,}) and"
+            f" test ({card.sizes.test:,}) stay whole, and evaluating them may take longer than training",
+            err=True,
+        )
+    return spec
 
 
 def resolve_resumed_run(
