@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GRAY, INK, clean
+from batchsel.analysis.plots.style import GRAY, INK, Palette, clean
 
 _BLUE = "#0072B2"
 _PER_CLASS, _CLASSES, _FEATURES = 8, 10, 12
 _NAMES = 30
+_COLORED = 6
+"""Classes of a table with a color each."""
 
 
 def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names: Sequence[str] = ()) -> Any:
@@ -41,10 +43,11 @@ def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], featu
     elif x.dtype.kind in "iu" and x.ndim == 2:
         _lengths(left, x)
     else:
-        _features(left, x.reshape(len(x), -1), feature_names)
+        _table(left, x.reshape(len(x), -1), y if class_names else None, class_names, feature_names)
     axes = right.subplots()
     clean(axes)
-    _classes(axes, y, class_names) if class_names else _values(axes, y)
+    is_table = x.ndim == 2 and x.dtype.kind == "f"
+    _classes(axes, y, class_names, is_table) if class_names else _values(axes, y)
     return fig
 
 
@@ -94,7 +97,30 @@ def _documents(left: Any, right: Any, x: np.ndarray) -> None:
     other.set_ylabel(f"times, of {len(numbers):,}", fontsize=9)
 
 
-def _features(fig: Any, x: np.ndarray, names: Sequence[str]) -> None:
+def _table(fig: Any, x: np.ndarray, y: np.ndarray | None, class_names: Sequence[str], names: Sequence[str]) -> None:
+    """Draw points in a plane, or a histogram of each feature; in the colors of their classes, if these are few."""
+    colored = y is not None and len(class_names) <= _COLORED
+    classes = y if y is not None and colored else np.zeros(len(x), int)
+    palette = Palette(["", *class_names]) if colored else None
+    colors = [_BLUE] if palette is None else [palette.color(name) for name in class_names]
+    if x.shape[1] != 2:
+        _features(fig, [x[classes == number] for number in range(len(colors))], colors, names)
+        return
+    axes = fig.subplots()
+    clean(axes)
+    for number, color in enumerate(colors):
+        label = class_names[number] if colored else None
+        axes.scatter(
+            *x[classes == number].T, s=max(2, min(30, 12_000 / len(x))), color=color, label=label, linewidths=0
+        )
+    axes.set_xlabel(names[0] if names else "feature 0", fontsize=9)
+    axes.set_ylabel(names[1] if names else "feature 1", fontsize=9)
+    axes.set_title("standardized values of the training part", fontsize=8, color=GRAY)
+    axes.set_aspect("equal", adjustable="datalim")
+
+
+def _features(fig: Any, groups: Sequence[np.ndarray], colors: Sequence[str], names: Sequence[str]) -> None:
+    x = groups[0]
     shown = min(x.shape[1], _FEATURES)
     columns = min(4, shown)
     axes = fig.subplots(-(-shown // columns), columns, squeeze=False).ravel()
@@ -103,7 +129,7 @@ def _features(fig: Any, x: np.ndarray, names: Sequence[str]) -> None:
             ax.set_axis_off()
             continue
         clean(ax)
-        ax.hist(x[:, place], bins=24, color=_BLUE)
+        ax.hist([group[:, place] for group in groups], bins=24, color=list(colors), stacked=True)
         ax.set_title(names[place] if place < len(names) else f"feature {place}", fontsize=8, color=INK)
         ax.tick_params(labelsize=6)
         ax.set_yticks([])
@@ -111,9 +137,11 @@ def _features(fig: Any, x: np.ndarray, names: Sequence[str]) -> None:
     fig.suptitle(f"standardized values of the training part{more}", fontsize=8, color=GRAY)
 
 
-def _classes(axes: Any, y: np.ndarray, names: Sequence[str]) -> None:
+def _classes(axes: Any, y: np.ndarray, names: Sequence[str], colored: bool) -> None:
     counts = np.bincount(y, minlength=len(names))
-    axes.barh(range(len(names)), counts, color=_BLUE, height=0.7)
+    palette = Palette(["", *names])
+    colors = [palette.color(name) for name in names] if colored and len(names) <= _COLORED else _BLUE
+    axes.barh(range(len(names)), counts, color=colors, height=0.7)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)) if len(names) <= _NAMES else [], names if len(names) <= _NAMES else [])
     axes.set_xlabel("training samples of each class", fontsize=9)

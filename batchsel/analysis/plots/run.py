@@ -8,6 +8,8 @@ from batchsel.core.target import Target
 from batchsel.experiments.run.run_record import RunRecord
 
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#666666"
+_FEW = 5
+"""Fewer evaluations are drawn with markers."""
 
 
 def run_figure(record: RunRecord) -> Any:
@@ -47,9 +49,11 @@ def draw_metric(axes: Any, record: RunRecord, metric: str, threshold: float) -> 
     seconds = [point.seconds for point in evaluations]
     axes.plot(seconds, [point.values[metric] for point in evaluations], color=_BLUE, marker="o", markersize=3)
     axes.axhline(threshold, color=_GRAY, linestyle="--", linewidth=1)
+    low, high = axes.get_ylim()
+    below = threshold > (low + high) / 2  # so that the label stays within the frame
     axes.annotate(
-        f"target {threshold:g}", (0, threshold), xycoords=("axes fraction", "data"),
-        xytext=(4, 3), textcoords="offset points", fontsize=8, color=_GRAY,
+        f"target {threshold:g}", (0, threshold), xycoords=("axes fraction", "data"), xytext=(4, -3 if below else 3),
+        textcoords="offset points", va="top" if below else "bottom", fontsize=8, color=_GRAY,
     )  # fmt: skip
     crossing = record.crossing
     if crossing:
@@ -69,17 +73,21 @@ def draw_loss(axes: Any, record: RunRecord) -> None:
         axes: Axes to draw on.
         record: Record of the run.
     """
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     n = record.sizes.train
     passes = [point.samples / n for point in record.evaluations]
-    axes.plot(passes, [point.values["loss"] for point in record.evaluations], color=_BLUE, label="validation")
+    marker = "o" if len(passes) < _FEW else ""  # a line of one point is invisible
+    losses = [point.values["loss"] for point in record.evaluations]
+    axes.plot(passes, losses, color=_BLUE, label="validation", marker=marker, markersize=4)
     trained = record.history.get("loss", [])[: len(passes)]
-    axes.plot(passes[: len(trained)], trained, color=_ORANGE, label="chosen batches", linewidth=1)
+    line = {"color": _ORANGE, "label": "chosen batches", "linewidth": 1}
+    axes.plot(passes[: len(trained)], trained, **line, marker=marker, markersize=3)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("passes (samples trained on / n)")
     axes.set_ylabel("loss")
     axes.legend(frameon=False, fontsize=9)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # The palette of Okabe and Ito, which people with color blindness can tell apart; strongest contrasts first.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
-_MARKERS = "o^sDvP"  # a shape for each arm too, so that the figure works in black and white
+_MARKERS = "o^sDvPX*<>ph"  # a shape for each arm too, so that the figure works in black and white
 _INK = "#333333"
 
 
