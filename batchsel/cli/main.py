@@ -14,6 +14,7 @@ from batchsel.errors import UsageError, UserError
 _COMMANDS = {
     "augmentations": ("transforms:augmentations", "List and show augmentations."),
     "bench": ("bench:bench", "Measure the loop, planning, schedules or streaming."),
+    "code": ("predict:code", "Print a run as a Python program."),
     "compare": ("compare:compare", "Compare selectors with shuffling on paired seeds."),
     "completion": ("installation:completion", "Print the line that turns on completion in a shell."),
     "curricula": ("transforms:curricula", "List and show curricula."),

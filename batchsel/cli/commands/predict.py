@@ -1,4 +1,4 @@
-"""`batchsel predict`: predictions of a run's model for texts, or for samples of the test part."""
+"""`batchsel predict` and `batchsel code`: predictions of a run's model, and a run as a Python program."""
 
 from __future__ import annotations
 
@@ -84,6 +84,34 @@ def predict(
         _print_json(run, trained, predictions, wrong_count)
     else:
         _print(run, trained, predictions, wrong_count)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n"
+    "  batchsel code runs/digits-loss_ema-0-1a2b3c4d\n"
+    "  batchsel code runs/digits-loss_ema-0-1a2b3c4d > train.py",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
+@click.option("--offline", is_flag=True, help="Never download.")
+def code(run: Path, data_dir: str | None, offline: bool) -> None:
+    """Print Python code that does the same as a run: the same data, model, choices and evaluations.
+
+    RUN is the folder of the run.
+    """
+    from batchsel.data.storage.progress import download_progress
+    from batchsel.data.user.image_folder import is_image_folder
+    from batchsel.experiments.inspect.program import write_program
+    from batchsel.experiments.run.run_folder import read_settings
+    from batchsel.experiments.spec.dataset_lookup import find_card
+    from batchsel.experiments.spec.resolve import check_names
+
+    spec = read_settings(run)
+    check_names(spec)
+    card = find_card(spec.dataset, data_dir, offline, download_progress)
+    on_disk = card.loader in ("class_folders", "image_folder") or is_image_folder(spec.dataset)
+    click.echo(write_program(spec, card.task, on_disk, str(run)), nl=False)
 
 
 def _read_texts(texts: tuple[str, ...]) -> list[str]:

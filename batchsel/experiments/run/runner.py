@@ -32,16 +32,13 @@ from batchsel.experiments.run.run_folder import (
     noted_option,
     other_run,
 )
-from batchsel.experiments.spec.budget import Budget
+from batchsel.experiments.spec.budget import PASSES_BETWEEN_EVALUATIONS, Budget
 from batchsel.experiments.spec.dataset_lookup import load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 from batchsel.training.callbacks import AfterEvaluations, Watch
 from batchsel.training.callbacks.by_name import make_trackers
 from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.trainer import Trainer
-
-_PASSES_BETWEEN_EVALUATIONS = 0.25
-"""In a run with a budget in seconds, whose number of samples is not known in advance."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +226,7 @@ def _fit(
     length = budget.fit_options(len(dataset.train))
     every = length.get("epochs", length.get("passes", 0)) / spec.evaluations
     if budget.unit == "seconds":
-        every = _PASSES_BETWEEN_EVALUATIONS
+        every = PASSES_BETWEEN_EVALUATIONS
     if context.watch is not None:
         callbacks.append(Watch(context.watch))
     data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Split) else (dataset.train,)

@@ -11,6 +11,8 @@ from batchsel.errors import UsageError, show
 _BOUNDS = {  # well within int64
     "epochs": (0, MOST_PASSES), "passes": (0, MOST_PASSES), "samples": (1, 1e15), "seconds": (0, 1e9),
 }  # fmt: skip
+PASSES_BETWEEN_EVALUATIONS = 0.25
+"""In a run with a budget in seconds, whose number of samples is not known in advance."""
 _FORM = re.compile(r"^\s*(?P<amount>[0-9.eE+]+)\s*(?P<unit>[a-z]*)\s*$")
 _UNITS = {
     "": "passes", "pass": "passes", "passes": "passes",
