@@ -169,7 +169,10 @@ def test_lerac_multiplies_with_other_schedules_and_is_read_from_text():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"k": 0}, "k must be a share of the budget in (0, 1] or a text such as '5 passes', got 0"),
+        (
+            {"k": 0},
+            "k must be a share of the budget in (0, 1] or a text such as '5 passes' (a pass is what Keras calls an epoch), got 0",
+        ),
         ({"k": "5 epochs"}, "got '5 epochs'"),
         ({"eta_min": 0}, "eta_min must be a number in [1e-30, 1], got 0"),
         ({"form": "linear"}, "form must be one of 'geometric', 'multiplicative', got 'linear'"),

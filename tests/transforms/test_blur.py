@@ -214,7 +214,10 @@ def test_several_steps_in_one_call_are_those_of_single_calls():
     [
         ({"sigma": 0}, "blur: sigma must be a number in (0, 20], got 0"),
         ({"sigma": 21.0}, "blur: sigma must be a number in (0, 20], got 21.0"),
-        ({"until": 0.0}, "blur: until must be a share of the budget in (0, 1] or a text such as '5 passes', got 0.0"),
+        (
+            {"until": 0.0},
+            "blur: until must be a share of the budget in (0, 1] or a text such as '5 passes' (a pass is what Keras calls an epoch), got 0.0",
+        ),
         ({"until": "soon"}, "blur: until must be a share"),
         ({"form": "linear"}, "blur: form must be one of 'fixed', 'chance', 'sigma', got 'linear'"),
         ({"chance": 0}, "blur: chance must be a number in (0, 1], got 0"),
