@@ -43,7 +43,7 @@ def read_analysis(table: Table, arms: Arms | None, measured: Sequence[str]) -> d
         >>> problems
         ["analysis.factors: unknown factor 'blurr'. Did you mean 'blur'? Known: blur."]
     """
-    stated = table.read("analysis", "a table", lambda value: isinstance(value, dict), None)
+    stated = table.mapping("analysis", None)
     if stated is None:
         return {}
     inner = table.table("analysis")

@@ -62,7 +62,7 @@ def _card(table: Table, name: str) -> DatasetCard:
         loader=table.text("loader", default=name),
         files=tuple(_file(item) for item in table.tables("files")),
         content=_content(table),
-        options=table.read("options", "a table", lambda value: isinstance(value, dict), {}),
+        options=table.mapping("options", {}),
         folder=table.read("folder", "a plain relative name", _is_plain_name, name),
         by_hand=table.text("by_hand", default=""),
     )
@@ -96,7 +96,7 @@ def _targets(table: Table) -> dict[str, CardTarget]:
     """Return the target of each level that is there, at least one."""
     before = table.problem_count
     inner = table.table("targets")
-    present = [level for level in LEVELS if inner.read(level, "a table", lambda value: isinstance(value, dict), None)]
+    present = [level for level in LEVELS if inner.mapping(level, None)]
     if not present and table.problem_count == before:
         table.problem("targets", f"expected a table for at least one of {', '.join(LEVELS)}.")
     inner.report_unknown_keys()

@@ -94,7 +94,7 @@ def read_slurm(table: Table) -> dict[str, str]:
         >>> problems
         ["slurm.mem: expected a size as in 8G, got 'much'."]
     """
-    if table.read("slurm", "a table of settings", lambda value: isinstance(value, dict), None) is None:
+    if table.mapping("slurm", None) is None:
         return {}
     inner, found = table.table("slurm"), {}
     for name in OPTIONS:

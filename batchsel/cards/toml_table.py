@@ -186,6 +186,20 @@ class Table:
             key, " or ".join(map(repr, options)), lambda value: isinstance(value, str) and value in options, default
         )
 
+    def mapping(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return a table inside this one as it is.
+
+        Args:
+            key: The key.
+            default: Value of an absent key.
+
+        Example:
+            >>> table = Table({"options": {"words": 5}}, "", [])
+            >>> table.mapping("options"), table.mapping("slurm", None)
+            ({'words': 5}, None)
+        """
+        return self.read(key, "a table", lambda value: isinstance(value, dict), default)
+
     def table(self, key: str, default: Any = REQUIRED) -> Table:
         """Return a table inside this one, to be read in the same way.
 
@@ -197,8 +211,7 @@ class Table:
             >>> Table({"sizes": {"train": 5}}, "", []).table("sizes").integer("train")
             5
         """
-        value = self.read(key, "a table", lambda value: isinstance(value, dict), default)
-        return Table(value, f"{self._path}{key}.", self._problems)
+        return Table(self.mapping(key, default), f"{self._path}{key}.", self._problems)
 
     def tables(self, key: str) -> list[Table]:
         """Return a list of tables, written as ``[[files]]``; empty if the key is absent.

@@ -63,7 +63,7 @@ class TableReference(NamedTuple):
             raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
         missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
         subwords = options.get("subwords", "0")
-        if not subwords.isdigit() or (subwords != "0" and not _FEWEST_SUBWORDS <= int(subwords) <= _MOST_SUBWORDS):
+        if not subwords.isdecimal() or (subwords != "0" and not _FEWEST_SUBWORDS <= int(subwords) <= _MOST_SUBWORDS):
             raise UsageError(
                 f"subwords of {match['path']} must be a whole number from {_FEWEST_SUBWORDS} to {_MOST_SUBWORDS}, got"
                 f" {show(subwords)}."
