@@ -29,8 +29,8 @@ EXCLUSIVE = "exclusive"
 """A whole node for each job; the only setting without a value."""
 FORM = "SETTING=VALUE,..., as in time=2h,partition=gpu,gpus=1"
 _MINUTES = {"d": 24 * 60, "h": 60, "m": 1}
-_DURATION = re.compile(r"(?:\d+[dhm])+")
-_CLOCK = re.compile(r"\d+|\d+(:\d\d){1,2}|\d+-\d{1,2}(:\d\d){0,2}")
+_DURATION = re.compile(r"(?:\d{1,9}[dhm])+")
+_CLOCK = re.compile(r"\d{1,9}|\d{1,9}(:\d\d){1,2}|\d{1,9}-\d{1,2}(:\d\d){0,2}")
 _FORMS = {
     "time": (
         lambda text: _DURATION.fullmatch(text) or _CLOCK.fullmatch(text),

@@ -183,6 +183,7 @@ def test_settings_become_options_of_sbatch(text, options):
         ([""], "--slurm is SETTING=VALUE"),
         (["time=soon"], "--slurm time: expected minutes, a time as in 90m, 2h or 1d12h"),
         (["time=0m"], "at least one minute"),
+        ([f"time={'9' * 5000}h"], "--slurm time: expected minutes"),
         (["mem=much"], "--slurm mem: expected a size as in 8G, got 'much'"),
         (["cpus=0"], "a whole number above 0"),
         (["partition="], "--slurm partition: expected a text, got ''"),

@@ -98,7 +98,7 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _grouping(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdecimal() else text
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else text
 
 
 def _by_layer(text: str) -> Any:

@@ -16,6 +16,8 @@ _FORM = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _FEWEST_SUBWORDS, _MOST_SUBWORDS = 257, 1 << 20
+_WHOLE = re.compile(r"\d{1,9}")
+"""Whole numbers of a sane size: Python reads no text of more than 4,300 digits."""
 
 
 class TableReference(NamedTuple):
@@ -63,12 +65,13 @@ class TableReference(NamedTuple):
             raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
         missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
         subwords = options.get("subwords", "0")
-        if not subwords.isdecimal() or (subwords != "0" and not _FEWEST_SUBWORDS <= int(subwords) <= _MOST_SUBWORDS):
+        count = int(subwords) if _WHOLE.fullmatch(subwords) else -1
+        if subwords != "0" and not _FEWEST_SUBWORDS <= count <= _MOST_SUBWORDS:
             raise UsageError(
                 f"subwords of {match['path']} must be a whole number from {_FEWEST_SUBWORDS} to {_MOST_SUBWORDS}, got"
                 f" {show(subwords)}."
             )
-        return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""), int(subwords))
+        return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""), count)
 
     def has_comma(self, table: TextTable) -> bool:
         """Return whether numbers of a table may have a decimal comma."""

@@ -54,8 +54,9 @@ def test_a_column_of_texts_is_encoded_by_subwords_where_asked(table, tmp_path):
     assert said[0].startswith(f"review: text, {dataset.encoder.size} subwords, ")
     assert (dataset.train.x > 0).sum(axis=1).max() > 1  # by words, each text is one or so
     np.testing.assert_array_equal(dataset.test.x, dataset.encoder.encode(dataset.raw_inputs("test").tolist()))
-    with pytest.raises(UsageError, match="subwords of .* must be a whole number from 257"):
-        load_by_name(f"{table}:text=review:subwords=20:mood", 0)
+    for wrong in ("20", "²", "-400", "9" * 5000):
+        with pytest.raises(UsageError, match="subwords of .* must be a whole number from 257"):
+            load_by_name(f"{table}:text=review:subwords={wrong}:mood", 0)
     (tmp_path / "other.csv").write_text("size,mood\n" + "1,a\n2,b\n" * 20)
     with pytest.raises(UsageError, match="subwords are for texts. Name their column, as in '.*text=size:mood'"):
         load_by_name(f"{tmp_path}/other.csv:subwords=400:mood", 0)
