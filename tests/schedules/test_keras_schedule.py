@@ -110,5 +110,5 @@ def test_schedules_with_rates_by_layer_are_refused():
     class ByLayer(Warmup):
         by_layer = True
 
-    with pytest.raises(UserError, match="has no single factor: layers have different rates"):
+    with pytest.raises(UserError, match="gives layers different rates, which a schedule of Keras cannot"):
         KerasSchedule(ByLayer(), 0.1, 10)
