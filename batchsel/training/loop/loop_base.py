@@ -217,10 +217,16 @@ class LoopBase:
         start = loop_state.cursor * self.width
         return tf.gather(rows, start + tf.range(self.width)) if in_branch else tf.slice(rows, [start], [self.width])
 
-    def _next_is_full(self, loop_state: LoopState) -> tf.Tensor:
-        """Return ``bool[]``, whether the next batch of the plan has no rows that only fill it up."""
-        start = tf.minimum(loop_state.cursor, self.plan_steps - 1) * self.width
-        return tf.reduce_all(tf.slice(loop_state.plan.weights, [start], [self.width]) != 0)
+    def _next_is_full(self, loop_state: LoopState, outside: bool) -> tf.Tensor:
+        """Return ``bool[]``, whether the next batch of the plan has no rows that only fill it up.
+
+        Args:
+            loop_state: The state.
+            outside: Whether this is outside of the loop over batches; as for `slice_at_cursor` in a branch.
+        """
+        last = tf.minimum(loop_state.cursor, self.plan_steps - 1)
+        weights = self.slice_at_cursor(loop_state.plan.weights, loop_state._replace(cursor=last), outside)
+        return tf.reduce_all(weights != 0)
 
     def log_row(self) -> tf.Tensor:
         """Return ``float32[metrics]`` in the order of `log_names`."""

@@ -45,13 +45,16 @@ class TrainLoop(LoopBase):
         def advance(loop_state: LoopState, rows: Rows) -> LoopState:
             return self.advance(loop_state, gather, self.context(loop_state, samples), rows)
 
-        def condition(loop_state: LoopState) -> tf.Tensor:
-            return due(loop_state) & self._next_is_full(loop_state) if self.splits else due(loop_state)
+        def goes_on(loop_state: LoopState, outside: bool = False) -> tf.Tensor:
+            return due(loop_state) & self._next_is_full(loop_state, outside) if self.splits else due(loop_state)
 
-        def body(loop_state: LoopState) -> tuple[LoopState]:
-            return (advance(loop_state, self.rows),)
+        def body(loop_state: LoopState, more: tf.Tensor) -> tuple[LoopState, tf.Tensor]:
+            loop_state = advance(loop_state, self.rows)
+            return loop_state, goes_on(loop_state)
 
-        (loop_state,) = tf.while_loop(condition, body, (loop_state,), parallel_iterations=1)
+        # The body computes whether to go on, with what else it computes: a condition of its own costs XLA more.
+        start = loop_state, goes_on(loop_state, outside=True)
+        loop_state, _ = tf.while_loop(lambda _, more: more, body, start, parallel_iterations=1)
         short = self.short_rows
         if short is None or not self.splits:
             return loop_state
