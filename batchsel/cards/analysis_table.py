@@ -14,7 +14,7 @@ from batchsel.cards.factors import Arms
 from batchsel.cards.toml_table import Table
 from batchsel.errors import unknown_name
 
-KINDS = ("factorial", "batch_sizes", "budgets")
+KINDS = ("factorial", "batch_sizes", "budgets", "horizon")
 METRICS = ("accuracy", "loss", "mae", "perplexity")
 """Metrics that models are compiled with."""
 END = "end"
@@ -99,7 +99,16 @@ def _budgets(table: Table, levels: Mapping[str, list[str]], arms: Arms, within: 
     _points(table)
 
 
-_READERS = {"factorial": _factorial, "batch_sizes": _batch_sizes, "budgets": _budgets}
+def _horizon(table: Table, levels: Mapping[str, list[str]], arms: Arms, within: Sequence[str]) -> None:
+    factor, budget, base = table.text("factor", "selector"), table.text("budget", "budget"), table.text("base", None)
+    factor_is_known = _check_name(table, "factor", "factor", factor, levels)
+    if factor_is_known and base is not None:
+        _check_name(table, "base", f"level of {factor}", base, levels[factor])
+    if _check_name(table, "budget", "factor", budget, levels) and len(levels[budget]) < 2:
+        table.problem("budget", f"a horizon needs two budgets or more; {budget} has one, {levels[budget][0]}.")
+
+
+_READERS = {"factorial": _factorial, "batch_sizes": _batch_sizes, "budgets": _budgets, "horizon": _horizon}
 
 
 def _points(table: Table) -> None:

@@ -41,7 +41,7 @@ MOST_SEEDS = 10_000
 MOST_TRIALS = 100_000
 BASELINE = "random"
 """Default name of the baseline."""
-CONTROLS = ("again", "horizon", "rs2")
+CONTROLS = ("again", "horizon", "rs2", "schedule")
 """The baseline again; the baseline with the horizon of an arm; a random subset as large as an arm keeps."""
 MEASURES = ("end", "noise_scale", "snr")
 """Losses of the parts at the end of a run; gradient noise scale; signal-to-noise ratio of features by layer."""

@@ -11,8 +11,20 @@ from batchsel.core.registry import Registry
 from batchsel.errors import UsageError
 
 _FAMILIES = {
-    "order": ["random", "fixed", "with_replacement", "rs2", "growing", "falling", "volume", "stratified", "mapping"],
+    "order": [
+        "random",
+        "fixed",
+        "with_replacement",
+        "rs2",
+        "growing",
+        "falling",
+        "volume",
+        "scheduled_subset",
+        "stratified",
+        "mapping",
+    ],
     "history": [
+        "auto",
         "soft_keep",
         "loss_ema",
         "smart",
@@ -73,6 +85,7 @@ _FAMILIES = {
         "rank_power",
         "percentile",
         "keep_share",
+        "effective_share",
         "prune",
         "thin",
         "threshold",

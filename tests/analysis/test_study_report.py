@@ -10,7 +10,16 @@ import pytest
 from analysis_of_dicts import compute_results, draw, group_by_arm, render_report
 from made_up import record_of
 from PIL import Image
-from study_records import FACTORIAL, MODES, SWEEP, budget_records, factorial_records, sweep_records, varied
+from study_records import (
+    FACTORIAL,
+    MODES,
+    SWEEP,
+    budget_records,
+    factorial_records,
+    horizon_records,
+    sweep_records,
+    varied,
+)
 
 from batchsel.analysis.plots.figures import FIGURES as ALL_FIGURES
 from batchsel.analysis.plots.figures import STUDY_FIGURES
@@ -25,6 +34,7 @@ MADE = {
     "factorial": lambda seeds: factorial_records(seeds, noise=0.3, about={"form": "scaled", "story": STORY}),
     "batch_sizes": lambda seeds: sweep_records(MODES, seeds, noise=0.1),
     "budgets": lambda seeds: budget_records(seeds, noise=0.1),
+    "horizon": lambda seeds: horizon_records(seeds, noise=0.1),
 }
 FIGURES = {
     "factorial": {
@@ -41,6 +51,7 @@ FIGURES = {
     },
     "batch_sizes": {"batch_accuracy", "batch_gap", "batch_time", "pareto", "speed_up", "noise_scale", "learning_rate"},
     "budgets": {"budgets", "curves", "history", "survival", "strip", "time", "visits", "kept", "learning_rate"},
+    "horizon": {"horizon", "curves", "history", "survival", "strip", "time", "visits", "kept", "learning_rate"},
 }
 
 
@@ -151,6 +162,7 @@ def test_a_plain_comparison_next_to_a_study_keeps_its_verdict(without_figures):
         ("effects", "factorial"),
         ("pareto", "batch_sizes"),
         ("budgets", "budgets"),
+        ("horizon", "horizon"),
         ("snr", "varied"),
         ("course", "varied"),
     ],

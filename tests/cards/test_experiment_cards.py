@@ -84,7 +84,10 @@ def test_recorded_results_are_complete(name, form):
         (("question", "qestion"), ["question: missing key", "qestion: unknown key. Did you mean 'question'"]),
         (('selector = "loss_ema"', "selector = 3"), ["arms.loss_ema: expected a table with a selector"]),
         (("seeds = 2", "seeds = 0"), ["seeds: expected a whole number of at least 1, got 0"]),
-        (("seeds = 2", 'controls = ["agian"]'), ["controls: unknown name 'agian'; known: again, horizon, rs2."]),
+        (
+            ("seeds = 2", 'controls = ["agian"]'),
+            ["controls: unknown name 'agian'; known: again, horizon, rs2, schedule."],
+        ),
         (('name = "mine"', 'name = "yours"'), ["name: expected 'mine', as its file is named"]),
         (("[settings]", "[tuning]\ngrid = 3\n[settings]"), ["tuning.grid: expected lists of values by setting"]),
         (

@@ -133,8 +133,9 @@ def test_unknown_names_are_refused_before_anything_is_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def control_specs(build_record, **options):
+def control_specs(build_record, changes=None, **options):
     experiment = experiment_of(("loss_ema",), (0, 1, 2), settings={"target": "accuracy>=0.9"}, **options)
+    experiment = replace(experiment, **(changes or {}))
     found = []
     for job in experiment.jobs():
         record = build_record(job.arm.name, job.spec.seed)
@@ -161,6 +162,22 @@ def test_controls_follow_from_the_results_of_the_arms():
     assert horizon.arm.control_of == "loss_ema"
     assert horizon.arm.against == "random"
     assert found["rs2, share of loss_ema"].spec.selector == "rs2(0.6)"
+
+
+def test_the_control_with_the_schedule_of_an_arm_trains_on_as_many_random_samples_in_each_pass():
+    def build_record(arm, seed):
+        sizes = [90, 45, 30][: 2 + seed % 2] if arm == "loss_ema" else []  # of the three seeds one has a third pass
+        return record_of(arm, seed, kept=0.6 if sizes else 1.0) | {"pass_samples": [size + 3 * seed for size in sizes]}
+
+    arms = {"loss_ema": {"selector": "loss_ema", "learning_rate": 0.5, "budget": "7 passes"}}
+    found, experiment = control_specs(build_record, {"arms": arms}, controls=("schedule",))
+    assert set(found) == {"random, schedule of loss_ema"}
+    spec, own = found["random, schedule of loss_ema"].spec, experiment.spec("iris", "loss_ema", 1)
+    # The first pass cannot be larger than the data: (90 + 93 + 96) / 3 / 90 is 1.033.
+    assert spec.selector == "scheduled_subset([1.0, 0.533, 0.367])"
+    assert replace(spec, selector="loss_ema") == own
+    none, _ = control_specs(lambda arm, seed: record_of(arm, seed, kept=0.6), controls=("schedule",))
+    assert none == {}  # records of versions that did not count
 
 
 @pytest.mark.parametrize("schedule", ["constant", "constant()"])

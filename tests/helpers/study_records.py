@@ -6,6 +6,7 @@ from made_up import N, record_of
 FACTORIAL = {"kind": "factorial", "metric": "accuracy"}
 SWEEP = {"kind": "batch_sizes", "metric": "accuracy", "points": 1.0, "small": 32}
 BUDGETS = {"kind": "budgets", "full": "full", "pruned": "infobatch", "short": "short", "points": 1.0}
+HORIZON = {"kind": "horizon"}
 MODES = {"base rate": {8: 91, 32: 90.8, 128: 89, 512: 80}, "scaled": {8: 90.9, 32: 91, 128: 90.9, 512: 90.5}}
 """Points of accuracy by mode and batch size."""
 LEVELS = ("off", "on")
@@ -80,6 +81,20 @@ def budget_records(seeds=5, full=92.0, pruned=91.8, short=91.3, noise=0.0, **opt
         for name, points, share in (("full", full, 1.0), ("infobatch", pruned, 0.6), ("short", short, 0.6)):
             value = (points + seed + noise * rng.normal()) / 100
             found.append(studied(BUDGETS, {"arm": name}, seed, value, name=name, points=round(20 * share), **options))
+    return found
+
+
+def horizon_records(seeds=5, ratio=0.7, noise=0.0, analysis=HORIZON, passes=(1, 2, 4), **options):
+    """Return runs of random and of auto with several budgets; auto is as good with `ratio` of random's budget."""
+    rng, found = np.random.default_rng(2), []
+    for seed in range(seeds):
+        for selector, shift in (("random", 1.0), ("auto", ratio)):
+            for budget in passes:
+                points = 92 + 2 * np.log(budget / shift) + 0.1 * seed + noise * rng.normal()
+                levels = {"selector": selector, "budget": f"{budget} passes"}
+                role = "baseline" if levels == {"selector": "random", "budget": f"{passes[0]} passes"} else "arm"
+                made = studied(analysis, levels, seed, points / 100, role=role, points=10 * budget, **options)
+                found.append(made)
     return found
 
 

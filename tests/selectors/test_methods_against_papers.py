@@ -68,6 +68,16 @@ def soft_keep(run):
     return kept(np.where(np.isinf(run.last), 1, probabilities)), None
 
 
+def auto(run):
+    known = np.isfinite(run.last)
+    losses = np.minimum(run.last[known], quantile(run.last, 0.95))
+    weights = np.ones(run.n)
+    if known.any() and losses.sum() > 0:
+        share = losses.sum() ** 2 / (len(losses) * (losses**2).sum())
+        weights[known] = np.minimum(0.1 + 0.9 * share * losses / losses.mean(), 1)
+    return kept(np.where(np.isnan(run.last), np.nan, weights)), 1 / weights
+
+
 def loss_ema(run):
     def average(values):
         decays = 0.1 * 0.9 ** np.arange(len(values))[::-1]
@@ -316,14 +326,14 @@ def with_replacement(run):
 
 ORACLES = {
     "random": once, "fixed": once, "with_replacement": with_replacement, "stratified": once, "mapping": once,
-    "length_buckets": once, "ordered_sgd": once, "soft_keep": soft_keep, "loss_ema": loss_ema, "smart": smart,
+    "length_buckets": once, "ordered_sgd": once, "auto": auto, "soft_keep": soft_keep, "loss_ema": loss_ema, "smart": smart,
     "online_batch": online_batch, "prioritised": prioritised, "infobatch": infobatch, "stale_backprop": stale_backprop,
     "seta": seta, "evolved_sampling": evolved_sampling, "memory_importance": memory_importance, "kakurenbo": kakurenbo,
     "ies(0.5)": ies, "repb": repb, "active_bias": active_bias, "recency_bias": recency_bias,
     "ada_boundary": ada_boundary, "forgetting": forgetting, "loss_threshold": loss_threshold,
     "self_paced": self_paced, "curriculum": curriculum, "orderdp": orderdp, "rcap": rcap,
 }  # fmt: skip
-ELSEWHERE = dict.fromkeys(["rs2", "growing", "falling", "volume"], "test_orders_and_guards")
+ELSEWHERE = dict.fromkeys(["rs2", "growing", "falling", "volume", "scheduled_subset"], "test_orders_and_guards")
 """Methods whose plans are the same for every step, or share an order of the whole run."""
 UNDEFINED = {
     "online_batch",

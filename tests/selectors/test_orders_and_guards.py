@@ -125,7 +125,15 @@ def test_volume_goes_up_and_down_about_its_share():
         resolve("volume(0.9)")
 
 
-@pytest.mark.parametrize("text", ["falling(0.5)", "volume"])
+def test_a_scheduled_subset_holds_what_is_stated_and_goes_on_with_the_last():
+    assert sizes_of("scheduled_subset([1.0, 0.5, 0.33])", 60 + 30 + 3 * 20) == [60, 30, 20, 20, 20]
+    assert sizes_of("scheduled_subset([0.001])", 3) == [1, 1, 1]
+    for shares in ("[]", "[0.0]", "[0.5, 1.2]"):
+        with pytest.raises(UsageError, match="scheduled_subset: shares must be"):
+            resolve(f"scheduled_subset({shares})")
+
+
+@pytest.mark.parametrize("text", ["falling(0.5)", "volume", "scheduled_subset([0.5])"])
 def test_subsets_of_changing_size_are_uniform(text):
     found = plans(text, 400, count=1)
     assert_rates(found, np.full(N, len(found[0][0]) / N))

@@ -9,7 +9,7 @@ from typing import Any
 from batchsel.analysis.comparison import Comparison, analyze
 from batchsel.analysis.outcomes import outcome
 from batchsel.analysis.plots import curves, history, schedule_log, selected_samples, time_breakdown, time_to_target
-from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, noise_scale, pareto
+from batchsel.analysis.plots.studies import batch_sizes, budgets, factorial, feature_snr, horizon, noise_scale, pareto
 from batchsel.analysis.plots.style import Palette, to_svg
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
@@ -139,6 +139,11 @@ STUDY_FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
     "budgets": (
         "full, pruned and shortened training: runs and means, and their paired differences",
         budgets.draw_budgets,
+    ),
+    "horizon": (
+        "the final test metric against the budget, each with a schedule that ends with it; the horizontal distance of"
+        " two lines is the ratio of the budgets that end equally well. Bars are 95 % intervals of the means over seeds",
+        horizon.draw_horizons,
     ),
     "snr": (
         "the ratio of each layer's final features to their difference from the features during the run, mean over"

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from batchsel.analysis.comparison import Analysis
-from batchsel.analysis.studies import batch_sizes_study, budgets_study, factorial_study
+from batchsel.analysis.studies import batch_sizes_study, budgets_study, factorial_study, horizon_study
 from batchsel.analysis.studies.study import Study
 from batchsel.analysis.studies.study_parts import split_into_parts
 from batchsel.analysis.verdict import baseline_drifted, format_ratio
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
-KINDS = {"factorial": factorial_study.answer, "batch_sizes": batch_sizes_study.answer, "budgets": budgets_study.answer}
+KINDS = {
+    "factorial": factorial_study.answer,
+    "batch_sizes": batch_sizes_study.answer,
+    "budgets": budgets_study.answer,
+    "horizon": horizon_study.answer,
+}
 """Function that answers each kind of study that an [analysis] table may name."""
 _OF_TIME = ("time", "time to target", "speed-up in seconds", "training", "throughput")
 """Endings of quantities that depend on seconds."""

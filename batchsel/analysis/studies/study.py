@@ -48,7 +48,7 @@ class Study:
     """Answer of a study in one of its parts.
 
     Args:
-        kind: "factorial", "batch_sizes" or "budgets".
+        kind: "factorial", "batch_sizes", "budgets" or "horizon".
         dataset: Name of the data set.
         where: Levels of the part by factor; empty if the data set is one part.
         seeds: Number of seeds that the answer rests on.

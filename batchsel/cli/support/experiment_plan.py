@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchsel.experiments.run.run_record import RunRecord
     from batchsel.experiments.spec.run_spec import RunSpec
 
-_DEPENDENT_CONTROLS = ("horizon", "rs2")
+_DEPENDENT_CONTROLS = ("horizon", "rs2", "schedule")
 """Controls whose number is unknown before the arms have run."""
 _MOST_READ = 40_000_000
 """Bytes of earlier records that are read for their spread."""

@@ -9,12 +9,13 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from itertools import zip_longest
+from statistics import mean, median
 from typing import Any
 
 from batchsel.cards.experiment_cards import BASELINE, CONTROLS, ExperimentCard
 from batchsel.errors import UsageError
-from batchsel.experiments.run.arms import Arm, Job, Role, record_key
+from batchsel.experiments.run.arms import PRUNING_SHARE, Arm, Job, Role, record_key
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.dataset_lookup import check_target, find_card
 from batchsel.experiments.spec.resolve import resolve
@@ -23,8 +24,6 @@ from batchsel.schedules import is_constant
 
 MAX_SEEDS = 1_000_000
 """Largest number of seeds; tuning uses those from here on."""
-_PRUNING_SHARE = 0.95
-"""An arm that keeps less than this share of the data is compared with a random part of that size."""
 
 
 @dataclass(frozen=True)
@@ -174,13 +173,16 @@ class Experiment:
                 base = self.spec(dataset, self.baseline, seed)
                 if (dataset, self.baseline, base.digest()) not in known:
                     continue
-                block = [Job(arm, dataclasses.replace(base, **changes)) for arm, changes in controls]
+                block = [
+                    Job(arm, dataclasses.replace(self.spec(dataset, source, seed), **changes))
+                    for arm, source, changes in controls
+                ]
                 jobs += _shuffle(block, dataset, seed)
         return jobs
 
-    def _controls(self, dataset: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[Arm, dict[str, Any]]]:
-        """Return the controls of a data set, each with its changes to the settings of the baseline."""
-        # Arms may train on other shares of the data; the controls are the baseline's.
+    def _controls(self, dataset: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[Arm, str, dict[str, Any]]]:
+        """Return the controls of a data set, each with the arm whose settings it has, and its changes to them."""
+        # Arms may train on other shares of the data; the controls but one are the baseline's.
         n = next((record["sizes"]["train"] for record in records if record["arm"]["name"] == self.baseline), 1)
         base = self.spec(dataset, self.baseline, self.seeds[0])
         controls = []
@@ -192,11 +194,18 @@ class Experiment:
             is_shorter = not is_constant(base.schedule) and limit < Budget.parse(base.budget).samples(n)
             if "horizon" in self.controls and is_shorter:
                 arm = Arm(f"{self.baseline}, horizon of {name}", Role.CONTROL, name, self.baseline)
-                controls.append((arm, {"budget": f"{limit} samples"}))
+                controls.append((arm, self.baseline, {"budget": f"{limit} samples"}))
             kept = round(sum(record["kept"] for record in mine) / len(mine), 2)
-            if "rs2" in self.controls and kept < _PRUNING_SHARE:
+            if kept >= PRUNING_SHARE:
+                continue
+            if "rs2" in self.controls:
                 arm = Arm(f"rs2, share of {name}", Role.CONTROL, name, self.baseline)
-                controls.append((arm, {"selector": f"rs2({kept})"}))
+                controls.append((arm, self.baseline, {"selector": f"rs2({kept})"}))
+            if "schedule" in self.controls and (shares := _pass_shares(mine)):
+                levels = dict(self.levels.get(name, {}))
+                arm = Arm(f"random, schedule of {name}", Role.CONTROL, name, self.baseline, levels)
+                # Settings of the arm itself, so that nothing differs but which samples are chosen.
+                controls.append((arm, name, {"selector": f"scheduled_subset({shares})"}))
         return controls
 
     def _arm(self, name: str) -> Arm:
@@ -216,6 +225,16 @@ def _horizon(records: Sequence[Mapping[str, Any]], every: float) -> int:
     """Return the samples that an arm typically needs: up to its crossing, and the evaluation that confirmed it."""
     needed = [(record["crossing"] or record["counts"])["samples"] for record in records]
     return math.ceil((math.ceil(median(needed) / every - 1e-9) + 1) * every)
+
+
+def _pass_shares(records: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the share of the data that each pass of an arm held, the mean over seeds; empty if that is not recorded.
+
+    Passes that only some seeds came to are those of these seeds.
+    """
+    runs = [[size / record["sizes"]["train"] for size in record.get("pass_samples", ())] for record in records]
+    means = [mean(share for share in shares if share is not None) for shares in zip_longest(*runs)]
+    return [min(1.0, max(round(share, 3), 0.001)) for share in means]
 
 
 def _shuffle(jobs: list[Job], dataset: str, seed: int) -> list[Job]:

@@ -11,6 +11,9 @@ from typing import Any
 from batchsel.errors import UsageError
 from batchsel.experiments.spec.run_spec import RunSpec
 
+PRUNING_SHARE = 0.95
+"""An arm that keeps less than this share of the data is compared with random parts of that size."""
+
 
 class Role(StrEnum):
     """Part that an arm plays in an experiment; a single run is not part of one."""

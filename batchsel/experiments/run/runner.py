@@ -15,9 +15,10 @@ from batchsel.core.target import HOLD
 from batchsel.data import Dataset, Split
 from batchsel.errors import UserError
 from batchsel.experiments.run import build_record, records
-from batchsel.experiments.run.arms import Arm
+from batchsel.experiments.run.arms import PRUNING_SHARE, Arm
 from batchsel.experiments.run.device_lock import lock_device, print_line
 from batchsel.experiments.run.diagnostics import Diagnostics
+from batchsel.experiments.run.pass_sizes import PassSizes
 from batchsel.experiments.run.record_details import Snapshots, sample_details
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import (
@@ -133,12 +134,14 @@ def run(
         callbacks += diagnostics.callbacks
         name, group = context.name or spec.identity(), context.about.get("experiment") or ""
         callbacks += make_trackers(context.trackers, name, folder, spec.values() | {"arm": arm.name}, group)
+        callbacks.append(pass_sizes := PassSizes(trainer))
         with lock_device(context.alone, context.on_wait) as alone:
             _fit(spec, context, trainer, dataset, folder, callbacks)
         cost = run_cache.selection_cost(trainer, dataset)
         record = build_record.build_record(spec, arm, trainer, dataset, cost)
         record |= {"started": started, "contended": not alone, "about": context.about}
         record |= {"name": context.name} if context.name else {}
+        record |= {"pass_samples": pass_sizes.sizes()} if record["kept"] < PRUNING_SHARE else {}
         # Unless the target was reached, the test part was read with the weights at the end.
         record |= diagnostics.record(None if record["reached"] else record["test"])
         if context.detail:
