@@ -118,3 +118,14 @@ def test_records_of_failed_runs_alone_are_a_page_of_their_reasons(invoke, tmp_pa
     assert "digits, smart, seed 0: no memory" in page
     plot = invoke("plot", tmp_path)
     assert (plot.code, "all 2 failed" in plot.err) == (1, True)
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, ""), (1, "no browser could be started. The page is")])
+def test_a_report_is_shown_in_the_browser_where_there_is_one(invoke, records, tmp_path, monkeypatch, code, told):
+    shown = []
+    monkeypatch.setattr(click, "launch", lambda path: shown.append(path) or code)
+    run = invoke("report", records, "--out", tmp_path / "page.html", "--open")
+    assert shown == [str(tmp_path / "page.html")]
+    assert run.code == (1 if code else 0)
+    assert told in run.err
+    assert (tmp_path / "page.html").is_file()

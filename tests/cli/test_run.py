@@ -18,7 +18,7 @@ from batchsel.experiments.run import records
 def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_plot(command, tmp_path):
     result = command("run", "--dataset", "spirals", "--selector", "loss_ema", "--plot", "curve.png", "--seed", "1")
     assert result.code == 0
-    assert 'selector = "loss_ema"' in result.out
+    assert result.out.splitlines()[0] == "spirals: mlp, selector loss_ema, seed 1"
     assert re.search(r"reached after [\d.e-]+ s", result.out)
     for word in ("steps", "samples", "passes", "validation", "test", "selection", "tracing", "evaluation"):
         assert word in result.out
@@ -31,6 +31,17 @@ def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_plot(command,
     assert plot.startswith(b"\x89PNG")
     folder = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert {path.name for path in folder.iterdir()} == {"config.toml", "checkpoint.npz"}
+
+
+def test_a_run_says_in_three_lines_what_it_does_and_where_all_settings_are(command):
+    words = ["--augment", "mixup(0.2)", "--label-noise", "0.2", "--run-on", "--deterministic"]
+    result = command("run", "--dataset", "iris", "--budget", "1 passes", "--name", "mine", *words)
+    first = result.out.splitlines()[:3]
+    assert first[0] == "iris: mlp, selector random, seed 0"
+    assert first[1].endswith(", batches of 16, deterministic, label noise 0.2, augment mixup(0.2)")
+    assert first[2].startswith("for 1 passes, past accuracy>=")
+    assert first[2].endswith("all settings: runs/mine/config.toml")
+    assert 'selector = "random"' in Path("runs/mine/config.toml").read_text()
 
 
 def test_json_is_one_object_and_a_missed_target_is_exit_code_3(command):

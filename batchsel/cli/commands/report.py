@@ -49,6 +49,7 @@ class Found(NamedTuple):
 @click.option(
     "--target", "targets", multiple=True, help="Also compare at this target, as in 'accuracy>=0.9'. Repeatable."
 )
+@click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
 def report(
     runs: tuple[str, ...],
     out: Path | None,
@@ -56,6 +57,7 @@ def report(
     json_file: Path | None,
     history: Path | None,
     targets: tuple[str, ...],
+    show: bool,
 ) -> None:
     """Write one self-contained HTML report from records of runs.
 
@@ -82,6 +84,8 @@ def report(
     if json_file:
         _write(json_file, json.dumps(as_values(*results), indent=1) + "\n")
     print_beside(f"report: {target}", target, csv, json_file, history)
+    if show and click.launch(str(target.resolve())):
+        raise UserError(f"no browser could be started. The page is {target}.")
 
 
 @click.command(

@@ -10,10 +10,10 @@ import click
 from batchsel.cli.support import display
 from batchsel.cli.support.output import FIGURE, print_json, save_figure
 from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options, tracker_options
-from batchsel.cli.support.summary import summarize
+from batchsel.cli.support.summary import describe, summarize
 from batchsel.core.tf_support.tf_import import import_tensorflow
 from batchsel.errors import UsageError, UserError, working_on
-from batchsel.experiments.run.run_folder import CHECKPOINT, check_run_name
+from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG, check_run_name
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 
@@ -102,7 +102,7 @@ def run(
         return
     run_folder = Path(resume) if resume else Path(out) / (name or spec.identity())
     if not as_json:
-        click.echo(to_toml(spec))
+        click.echo("\n".join(describe(spec, run_folder / CONFIG)))
     options = {
         "data_folder": data_dir, "offline": offline, "trackers": trackers, "diagnostics": diagnostics,
         "resume": resume is not None, "restart": restart, "name": name or "",

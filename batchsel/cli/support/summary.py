@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING
+from pathlib import Path
 from typing import Any
 
 from batchsel.cli.support.display import COUNTED
+from batchsel.experiments.spec.run_spec import RunSpec
+from batchsel.experiments.spec.settings import declared_settings
+
+_SHOWN = {"seed", "run_on"}
+"""Settings that have a place in the description of a run."""
+
+
+def describe(spec: RunSpec, config: Path) -> list[str]:
+    """Return what a run is about to do, three lines of text: data and model, training, and its end.
+
+    Args:
+        spec: The settings.
+        config: File that holds all of them.
+
+    Example:
+        >>> spec = RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9")
+        >>> print("\\n".join(describe(spec, Path("runs/mine/config.toml"))))
+        digits: mlp, selector random, seed 0
+        adam, learning rate 0.001, linear, batches of 32
+        to accuracy>=0.9 in 20 passes at most; all settings: runs/mine/config.toml
+    """
+    usual = "learning rate {0.learning_rate:g}, {0.schedule}, batches of {0.batch_size}".format(spec)
+    ends = "for {0.budget}, past {0.target}" if spec.run_on else "to {0.target} in {0.budget} at most"
+    return [
+        f"{spec.dataset}: {spec.model}, selector {spec.selector}, seed {spec.seed}",
+        ", ".join([spec.optimizer, usual, *_unusual(spec)]),
+        f"{ends.format(spec)}; all settings: {config}",
+    ]
+
+
+def _unusual(spec: RunSpec) -> list[str]:
+    """Return the other settings that are not at their defaults, in words."""
+    found = []
+    for each in declared_settings(RunSpec):
+        value = getattr(spec, each.name)
+        if each.default is MISSING or not each.option or each.name in _SHOWN or value == each.default:
+            continue
+        name = each.name.replace("_", " ")
+        found.append(name if value is True else f"{name} {value}")
+    return found
 
 
 def summarize(record: dict[str, Any]) -> list[str]:
