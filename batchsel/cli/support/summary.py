@@ -15,7 +15,7 @@ _SHOWN = {"seed", "run_on"}
 
 
 def describe(spec: RunSpec, config: Path) -> list[str]:
-    """Return what a run is about to do, three lines of text: data and model, training, and its end.
+    r"""Return what a run is about to do, three lines of text: data and model, training, and its end.
 
     Args:
         spec: The settings.
@@ -28,7 +28,7 @@ def describe(spec: RunSpec, config: Path) -> list[str]:
         adam, learning rate 0.001, linear, batches of 32
         to accuracy>=0.9 in 20 passes at most; all settings: runs/mine/config.toml
     """
-    usual = "learning rate {0.learning_rate:g}, {0.schedule}, batches of {0.batch_size}".format(spec)
+    usual = f"learning rate {spec.learning_rate:g}, {spec.schedule}, batches of {spec.batch_size}"
     ends = "for {0.budget}, past {0.target}" if spec.run_on else "to {0.target} in {0.budget} at most"
     return [
         f"{spec.dataset}: {spec.model}, selector {spec.selector}, seed {spec.seed}",

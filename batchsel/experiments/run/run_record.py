@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batchsel.core.html_table import html_table
 from batchsel.experiments.run.record_parts import (
     About,
     ClockSeconds,
@@ -112,6 +113,18 @@ class RunRecord(_Described):
     plane: Plane | None = None
     name: str = ""
     extra: Json = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows: settings, outcome and results of the run."""
+        spec, point = self.spec, self.crossing
+        rows = {
+            "selector": spec.selector,
+            "model": spec.model,
+            "seed": str(spec.seed),
+            spec.target: f"after {point.samples:,} samples, {point.seconds:.3g} s" if point else "not reached",
+            **{f"test {name}": f"{value:.4f}" for name, value in self.test.items() if value is not None},
+        }
+        return html_table({spec.dataset: list(rows), self.arm.name: list(rows.values())})
 
     @property
     def stalled_seconds(self) -> float:

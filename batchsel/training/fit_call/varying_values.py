@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from batchsel.core.html_table import html_table
 from batchsel.training.engine import Engine
 
 _EACH_ONCE = ("random", "fixed")
@@ -53,6 +54,11 @@ class MetricsHistory(keras.callbacks.History):
         """Record the metrics."""
         super().on_epoch_end(epoch, self.without_others(logs))
 
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows: a row for each epoch."""
+        epochs = [number + 1 for number in self.epoch[-len(next(iter(self.history.values()), [])) :]]
+        return html_table({"epoch": epochs, **{name: _floats(each) for name, each in self.history.items()}})
+
     def without_others(self, logs: Mapping[str, float] | None) -> dict[str, float]:
         """Return logs without the values that are left out.
 
@@ -60,6 +66,10 @@ class MetricsHistory(keras.callbacks.History):
             logs: As a hook receives them.
         """
         return {name: value for name, value in (logs or {}).items() if name not in self.others}
+
+
+def _floats(values: Sequence[float]) -> list[float]:
+    return [float(value) for value in values]
 
 
 class MetricsBar(keras.callbacks.ProgbarLogger):
