@@ -34,11 +34,11 @@ def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_plot(command,
 
 
 def test_a_run_says_in_three_lines_what_it_does_and_where_all_settings_are(command):
-    words = ["--augment", "mixup(0.2)", "--label-noise", "0.2", "--run-on", "--deterministic"]
+    words = ["--augment", "mixup(0.2)", "--label-noise", "0.2", "--run-on"]
     result = command("run", "--dataset", "iris", "--budget", "1 passes", "--name", "mine", *words)
     first = result.out.splitlines()[:3]
     assert first[0] == "iris: mlp, selector random, seed 0"
-    assert first[1].endswith(", batches of 16, deterministic, label noise 0.2, augment mixup(0.2)")
+    assert first[1].endswith(", batches of 16, label noise 0.2, augment mixup(0.2)")
     assert first[2].startswith("for 1 passes, past accuracy>=")
     assert first[2].endswith("all settings: runs/mine/config.toml")
     assert 'selector = "random"' in Path("runs/mine/config.toml").read_text()
