@@ -10,10 +10,11 @@ from batchsel.analysis.stats import significance
 from batchsel.analysis.studies.budget_ratio import BudgetRatio, EndOfRun, budget_ratio
 from batchsel.analysis.studies.study_parts import StudyPart, base_level, settings_conflict
 from batchsel.experiments.run.run_record import RunRecord
-from batchsel.schedules import is_constant
 
 CONTROL = "random, schedule of {}"
 """Name of the control of an arm that prunes: as many samples in each pass, chosen at random."""
+
+_CONSTANT = ("constant", "constant()")
 
 
 class Point(NamedTuple):
@@ -88,7 +89,7 @@ def horizons(part: StudyPart) -> Horizons | str:
     tested = [arm for arm in others if found[arm].samples is not None]
     corrected = significance.holm([found[arm].samples.p for arm in tested])  # type: ignore[union-attr]
     found |= {arm: found[arm]._replace(p_holm=p) for arm, p in zip(tested, corrected, strict=True)}
-    constant = any(is_constant(str(run.spec.values.get("schedule", "linear"))) for run in runs)
+    constant = any(run.spec.values.get("schedule") in _CONSTANT for run in runs)
     return Horizons(unit, base, points, found, constant)
 
 

@@ -18,7 +18,6 @@ from batchsel.experiments.run import build_record, records
 from batchsel.experiments.run.arms import PRUNING_SHARE, Arm
 from batchsel.experiments.run.device_lock import lock_device, print_line
 from batchsel.experiments.run.diagnostics import Diagnostics
-from batchsel.experiments.run.pass_sizes import PassSizes
 from batchsel.experiments.run.record_details import Snapshots, sample_details
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.run.run_folder import (
@@ -38,6 +37,7 @@ from batchsel.experiments.spec.dataset_lookup import load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 from batchsel.training.callbacks import AfterEvaluations, Watch
 from batchsel.training.callbacks.by_name import make_trackers
+from batchsel.training.callbacks.pass_sizes import PassSizes
 from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.trainer import Trainer
 

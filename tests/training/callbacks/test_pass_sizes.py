@@ -5,7 +5,7 @@ import pytest
 from problems import classes, mlp
 
 from batchsel import Trainer
-from batchsel.experiments.run.pass_sizes import PassSizes
+from batchsel.training.callbacks.pass_sizes import PassSizes
 
 X, Y = classes(50)
 
