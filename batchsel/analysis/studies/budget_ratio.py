@@ -76,10 +76,11 @@ def budget_ratio(base: Runs, arm: Runs) -> BudgetRatio | None:
     seeds = sorted(set.intersection(*(set(runs) for runs in (*base.values(), *arm.values()))))
     if not seeds:
         return None
-    tables = [_table(runs, seeds) for runs in (base, arm)]
-    whole = _distance(*map(_curve, tables))
+    tables = (_table(base, seeds), _table(arm, seeds))
+    curves = (_curve(tables[0]), _curve(tables[1]))
+    whole = _distance(*curves)
     if whole is None:
-        return _limit(*map(_curve, tables), len(seeds))
+        return _limit(*curves, len(seeds))
     distance, span = whole
     pseudo = _pseudo_values(tables, distance)
     if pseudo is None:
@@ -123,14 +124,15 @@ def _limit(base: tuple[np.ndarray, np.ndarray], arm: tuple[np.ndarray, np.ndarra
     return BudgetRatio(estimates.exponential(Estimate(float(gap))), (np.nan, np.nan), n, 1.0, -1 if better else 1)
 
 
-def _pseudo_values(tables: Sequence[np.ndarray], whole: float) -> list[float] | None:
+def _pseudo_values(tables: tuple[np.ndarray, np.ndarray], whole: float) -> list[float] | None:
     """Return the jackknife's pseudo-values of the distance, one for each seed; None if one cannot be left out."""
     n = tables[0].shape[1]
     if n < estimates.FEWEST:
         return None
     found = []
     for seed in range(n):
-        rest = _distance(*(_curve(np.delete(table, seed, axis=1)) for table in tables))
+        base, arm = (_curve(np.delete(table, seed, axis=1)) for table in tables)
+        rest = _distance(base, arm)
         if rest is None:
             return None
         found.append(n * whole - (n - 1) * rest[0])
