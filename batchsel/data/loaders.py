@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batchsel.core.catalog import modules_with
 from batchsel.core.parameters import accepts, expected
 from batchsel.core.registry import Registry
+from batchsel.core.registry.catalog import modules_with
 from batchsel.errors import UsageError, show, unknown_name
 
 REGISTRY = Registry("loader of a data set", ["batchsel.data.sets"], "batchsel.datasets", modules_with("load"))

@@ -10,8 +10,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from batchsel.core import call_syntax
-from batchsel.core.catalog import functions_with
 from batchsel.core.registry import Registry
+from batchsel.core.registry.catalog import functions_with
 
 if TYPE_CHECKING:
     import keras

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from batchsel.core.catalog import docstring, named_parts, scan
 from batchsel.core.registry import Entry, Registry
+from batchsel.core.registry.catalog import docstring, named_parts, scan
 from batchsel.errors import UsageError
 from batchsel.schedules.registry import REGISTRY as SCHEDULES
 from batchsel.selectors.registry import REGISTRY as SELECTORS

@@ -12,7 +12,8 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from batchsel.core import catalog, parameters
+from batchsel.core import parameters
+from batchsel.core.registry import catalog
 
 OPTIONS = "Options"
 """Name of the dataclass that holds the parameters of a module, for names that stand for modules."""

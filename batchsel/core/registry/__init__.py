@@ -1,6 +1,7 @@
 """Names that users write for selectors, schedules, models and the like, and the code behind each name.
 
-Each name is defined once, beside its class (see `batchsel.core.catalog`): adding a file to a folder adds its names.
+Each name is defined once, beside its class (see `batchsel.core.registry.catalog`): adding a file to a folder adds its
+names.
 Installed packages add names through entry points. Nothing is imported before it is used.
 """
 
@@ -14,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchsel.core import call_syntax, catalog
+from batchsel.core import call_syntax
 from batchsel.core.parameters import signatures
+from batchsel.core.registry import catalog
 from batchsel.errors import unknown_name
 
 PLUGIN = "plugin"
