@@ -74,7 +74,7 @@ def show(value: Any) -> str:
 
 
 _MANY = 20
-"""Longer lists of names are left out of the message if a near name is known."""
+"""Longer lists of names are left out of the message if a near name is known, or a command that lists them."""
 
 
 @contextlib.contextmanager
@@ -101,13 +101,14 @@ def working_on(task: str) -> Iterator[None]:
         raise
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+def unknown_name(kind: str, name: str, known: Iterable[str], listing: str = "") -> UsageError:
     """Return the error for an unknown name, with the nearest known names.
 
     Args:
         kind: The kind of thing named, as in ``"selector"``.
         name: The unknown name.
         known: All known names.
+        listing: The command that lists them, if there is one; named in place of a long list.
 
     Returns:
         The error, for the caller to raise.
@@ -117,8 +118,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
         unknown selector 'randon'. Did you mean 'random'? Known: random, smart.
     """
     known, name = sorted(known), shorten(name)
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    spelled = {each.lower(): each for each in reversed(known)}
+    close = [spelled[match] for match in difflib.get_close_matches(name.lower(), spelled, n=2, cutoff=0.6)]
     guess = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-    if len(known) > _MANY and close:
-        return UsageError(f"unknown {kind} {name!r}.{guess} There are {len(known)}.")
+    if len(known) > _MANY and (close or listing):
+        shown = f": `{listing}` shows them" if listing else ""
+        return UsageError(f"unknown {kind} {name!r}.{guess} There are {len(known)}{shown}.")
     return UsageError(f"unknown {kind} {name!r}.{guess} Known: {', '.join(known) or 'none'}.")

@@ -63,7 +63,8 @@ def load(kind: str, name: str, check: Check | None = None) -> Any:
     """
     files = _files(kind)
     if name not in files:
-        raise unknown_name(kind.removesuffix("s"), name, files)
+        listing = "batchsel datasets list" if kind == "datasets" else ""
+        raise unknown_name(kind.removesuffix("s"), name, files, listing)
     return _read(kind, files[name], name, check)
 
 

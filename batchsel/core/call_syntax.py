@@ -14,8 +14,9 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from batchsel.core.filesystem.python_files import importable_neighbors
@@ -23,7 +24,7 @@ from batchsel.core.filesystem.reading import shorten_path
 from batchsel.core.parameters import check_values, convert_arguments, hints_of
 from batchsel.errors import UsageError, UserError, show, unknown_name
 
-_FILE = re.compile(r"^(?P<path>[^()]+\.py):(?P<call>.+)$", re.DOTALL)
+_FILE = re.compile(r"^(?P<path>[^()]+\.py)(:(?P<call>.+))?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Call:
 
     Args:
         text: The text that was parsed.
-        name: The name.
+        name: The name; empty for a file of which none is named.
         arguments: Positional arguments.
         keywords: Keyword arguments.
         path: The file that defines the name, or None for a registry name.
@@ -67,6 +68,7 @@ class Call:
             signature = inspect.signature(target)
         except ValueError:  # some functions in C do not state theirs
             signature = inspect.signature(lambda *arguments, **keywords: None)
+        self._check_fields(target, signature)
         self.check_arguments(signature)
         bound = signature.bind(*self.arguments, **self.keywords)
         convert_arguments(bound, hints_of(target))
@@ -77,7 +79,16 @@ class Call:
         except Exception as error:
             if self.path is None:
                 raise
-            raise UsageError(f"cannot build {show(self.text)}: {type(error).__name__}: {error}.") from error
+            raise UsageError(f"cannot build {show(self.text)}: {describe_failure(error)}") from error
+
+    def _check_fields(self, target: Any, signature: inspect.Signature) -> None:
+        for keyword in self.keywords:
+            if is_dataclass(target) and keyword not in signature.parameters and hasattr(target, keyword):
+                value = getattr(target, keyword)
+                raise UsageError(
+                    f"{self.name}.{keyword} is not a parameter, since it has no annotation. Write {keyword}:"
+                    f" {type(value).__name__} = {show(value)} in the class."
+                )
 
     def check_arguments(self, signature: inspect.Signature) -> None:
         """Check the arguments by the names and annotations of a signature, without calling anything.
@@ -116,7 +127,11 @@ class Call:
         Raises:
             UsageError: If there is no such name or file.
         """
-        return lookup(self.name) if self.path is None else load_from_file(self.path, self.name)
+        if self.path is None:
+            return lookup(self.name)
+        if not self.name:
+            raise UsageError(f"{show(self.text)} names a file and nothing in it. Expected ./FILE.py:NAME.")
+        return load_from_file(self.path, self.name)
 
     def resolve(self, lookup: Callable[[str], Any]) -> Any:
         """Return the object that a part of a pipe stands for.
@@ -142,7 +157,7 @@ def parse_call(text: str) -> Call:
     """Parse a name with literal arguments.
 
     Args:
-        text: ``name`` or ``name(literals)``, or either after ``./file.py:``.
+        text: ``name`` or ``name(literals)``, or either after ``./file.py:``; or a file alone.
 
     Raises:
         UsageError: If the text does not have that form.
@@ -152,6 +167,8 @@ def parse_call(text: str) -> Call:
         {'hidden': [8, 8]}
     """
     in_file = _FILE.match(text.strip())
+    if in_file and in_file["call"] is None:
+        return Call(text, "", path=Path(in_file["path"].strip()))
     try:
         with warnings.catch_warnings(action="ignore"):  # of text that Python reads, but that looks like a mistake
             node = ast.parse((in_file["call"] if in_file else text).strip(), mode="eval").body
@@ -254,6 +271,24 @@ def _parameter_values(part: Any) -> dict[str, Any]:
     return values
 
 
+def describe_failure(error: Exception) -> str:
+    """Return what went wrong when a class of a user was defined or called, with a remedy for common slips.
+
+    Args:
+        error: The exception.
+
+    Example:
+        >>> describe_failure(ValueError("mutable default list for field a is not allowed: use default_factory"))
+        'ValueError: mutable default list for field a is not allowed. Use a tuple, as in sizes: tuple = (1, 2).'
+    """
+    text, remedy = str(error), ""
+    if "mutable default" in text:
+        text, remedy = text.partition(": use")[0], " Use a tuple, as in sizes: tuple = (1, 2)."
+    if isinstance(error, FrozenInstanceError):
+        remedy = " A frozen dataclass changes nothing: compute it where it is used, and keep what changes in the state."
+    return f"{type(error).__name__}: {text.rstrip('.')}.{remedy}"
+
+
 def load_from_file(path: Path, name: str) -> Any:
     """Run a user's Python file, which may import the modules beside it, and return an object from it.
 
@@ -264,10 +299,26 @@ def load_from_file(path: Path, name: str) -> Any:
     Raises:
         UsageError: If there is no such file, it cannot be run, or it has no such name.
     """
+    module = run_file(path, name)
+    if not hasattr(module, name):
+        public = [key for key, value in vars(module).items() if not key.startswith("_") and not inspect.ismodule(value)]
+        raise unknown_name(f"name in {path}", name, public)
+    return getattr(module, name)
+
+
+def run_file(path: Path, wanted: str = "") -> ModuleType:
+    """Run a user's Python file, which may import the modules beside it, and return it as a module.
+
+    Args:
+        path: The file.
+        wanted: What is wanted of it, for the message.
+
+    Raises:
+        UsageError: If there is no such file, or it cannot be run.
+    """
     if not os.path.isfile(path):
-        raise UsageError(
-            f"there is no file {shorten_path(path)!r} to load {shorten_path(name)!r} from. Expected ./FILE.py:NAME."
-        )
+        source = f" to load {shorten_path(wanted)!r} from" if wanted else ""
+        raise UsageError(f"there is no file {shorten_path(path)!r}{source}. Expected ./FILE.py:NAME.")
     module_name = f"batchsel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -279,12 +330,13 @@ def load_from_file(path: Path, name: str) -> Any:
             _import_tensorflow_for(path)
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script may call sys.exit
-        line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
-        raise UsageError(f"{path} cannot be run, line {line}: {type(error).__name__}: {error}.") from error
-    if not hasattr(module, name):
-        public = [key for key in vars(module) if not key.startswith("_")]
-        raise unknown_name(f"name in {path}", name, public)
-    return getattr(module, name)
+        frames = traceback.extract_tb(error.__traceback__)
+        place = os.path.abspath(path)  # not the lines of what it calls
+        own = [frame for frame in frames if frame.filename == place] or frames
+        line = getattr(error, "lineno", None) or own[-1].lineno
+        failure = describe_failure(error) if isinstance(error, Exception) else f"{type(error).__name__}: {error}."
+        raise UsageError(f"{path} cannot be run, line {line}: {failure}") from error
+    return module
 
 
 def _import_tensorflow_for(path: Path) -> None:

@@ -16,7 +16,13 @@ from batchsel.core.registry.catalog import functions_with
 if TYPE_CHECKING:
     import keras
 
-REGISTRY = Registry("model", [__name__], "batchsel.models", functions_with("input_shape", "outputs"))
+REGISTRY = Registry(
+    "model",
+    [__name__],
+    "batchsel.models",
+    functions_with("input_shape", "outputs"),
+    listing="batchsel models list",
+)
 """Installed packages add theirs under the entry-point group ``batchsel.models``."""
 
 

@@ -9,5 +9,6 @@ REGISTRY = Registry(
     [f"{__package__}.methods"],
     "batchsel.schedules",
     example="Schedules are names with | between them, as in 'cosine | warmup(0.05)'.",
+    listing="batchsel schedules list",
 )
 """Installed packages add theirs under the entry-point group ``batchsel.schedules``."""

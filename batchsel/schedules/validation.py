@@ -6,6 +6,7 @@ import math
 
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.schedules.base import FunctionSchedule, Schedule, list_parts
@@ -33,13 +34,12 @@ def check_factors(schedule: Schedule) -> None:
 
 
 def _check(part: Schedule) -> None:
-    @tf.function(autograph=False)
     def factors(progress: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(lambda p: tf.reshape(tf.cast(part.factor(Timestamp(p, p)), tf.float32), []), progress)
 
     shares = [point / (_POINTS - 1) for point in range(_POINTS)]
     try:
-        found = factors(tf.constant(shares)).numpy()
+        found = own_function(factors)(tf.constant(shares)).numpy()
     except Exception as error:  # user code may raise anything
         reason = (str(error).splitlines() or [""])[0]
         raise UserError(

@@ -15,11 +15,14 @@ from batchsel.core.parameters import INT32, MOST_STEPS, Between
 from batchsel.errors import UsageError, UserError, unknown_name
 from batchsel.selectors.base import Selector, Shapes, State, positional_parameters
 from batchsel.selectors.ops.sampling import deal_into_batches, scatter_update
+from batchsel.selectors.ops.score_log import count_behind
 from batchsel.selectors.types import Context, Plan, SampleStats
 
 ChooseIndices = Callable[..., Any]
 """``(losses, batch_size, rng) -> indices``, of tensors and an `Rng`, or of arrays and a NumPy generator."""
 
+FIRST_NAMES = ("losses", "batch_size", "rng")
+"""What a function receives in its first three parameters; in another order, if they have these names."""
 CONTEXT_NAMES = ("labels", "inputs", "progress", "step", "samples", "passes", "epoch", "visits", "plans", "n")
 """Fields of `Context` that a function receives if it has a parameter of that name."""
 SIGNAL_NAMES = tuple(name for name in SampleStats._fields[3:] if name not in CONTEXT_NAMES)
@@ -80,7 +83,9 @@ class Function(Selector):
     requires_nonnegative_losses = False
     calls_user_code = True
     extra_names: ClassVar[tuple[str, ...]] = ()
-    """Names of the parameters after the first three that are filled."""
+    """Names of the parameters other than the first three that are filled."""
+    order: ClassVar[tuple[str, ...]] = FIRST_NAMES
+    """Losses, batch size and random numbers in the order in which the function takes them."""
     function: ChooseIndices
     every: Annotated[int, Between(1, MOST_STEPS)] = 1
 
@@ -88,7 +93,8 @@ class Function(Selector):
         super().__post_init__()
         if not callable(self.function):
             raise UsageError(f"{self.name} takes a function (losses, batch_size, rng), got {self.function!r}.")
-        names = _extra_names(self.function)
+        order, names = _order(self.function), _extra_names(self.function)
+        object.__setattr__(self, "order", order)
         object.__setattr__(self, "extra_names", names)
         object.__setattr__(self, "signals", tuple(name for name in names if name in SIGNAL_NAMES))
         object.__setattr__(self, "needs_inputs", "inputs" in names)
@@ -130,9 +136,20 @@ class Function(Selector):
             return state
         return {name: scatter_update(state[name], stats.indices, getattr(stats, name)) for name in self.signals}
 
+    def _in_order(self, *values: Any) -> list[Any]:
+        """Return losses, batch size and random numbers in the order of the parameters of the function."""
+        by_name: dict[str, Any] = dict(zip(FIRST_NAMES, values, strict=True))
+        return [by_name[name] for name in self.order]
+
     def _call(self, context: Context, rows: int, known: Mapping[str, Any]) -> tf.Tensor:
         """Return the indices in 32 bits, after a check of everything that is known when they are traced."""
-        found = self.function(context.losses, rows, context.rng, **known)
+        found = self.function(*self._in_order(context.losses, rows, context.rng), **known)
+        count = count_behind(found)
+        if count not in (None, context.n):
+            raise UsageError(
+                f"selector function {function_name(self.function)} draws samples from {count} scores; expected"
+                f" {context.n}, one for each sample."
+            )
         try:
             indices = None if found is None else tf.convert_to_tensor(found)
         except (OverflowError, TypeError, ValueError):
@@ -178,7 +195,7 @@ class NumpyFunction(Function):
             values = tf.nest.pack_sequence_as(list(known.values()), leaves)
             generator = np.random.default_rng(key.view(np.uint32))
             try:
-                found = self.function(losses, rows, generator, **dict(zip(names, values, strict=True)))
+                found = self.function(*self._in_order(losses, rows, generator), **dict(zip(names, values, strict=True)))
                 return _checked_array(self.function, found, rows)
             except Exception as error:  # whatever the user's function raises
                 self.failures[:] = [error]
@@ -251,10 +268,29 @@ def _extra_names(function: ChooseIndices) -> tuple[str, ...]:
         )
     extra = [each for each in parameters if each.kind in named and each not in positional[:3]]
     known = (*CONTEXT_NAMES, *SIGNAL_NAMES)
+    misplaced = [each.name for each in positional[:3] if each.name in known and each.name != "n"]
+    if misplaced or any(each.name in FIRST_NAMES for each in extra):
+        shown = ", ".join(each.name for each in parameters)
+        raise UsageError(
+            f"selector function {function_name(function)} takes ({shown}); the first three must be losses, batch_size"
+            f" and rng. Put {misplaced[0] if misplaced else 'the others'} behind them."
+        )
     for each in extra:
         if each.name not in known and each.default is each.empty:
             raise unknown_name(f"parameter of the selector function {function_name(function)}", each.name, known)
     return tuple(each.name for each in extra if each.name in known)
+
+
+def _order(function: ChooseIndices) -> tuple[str, ...]:
+    """Return what each of the first three parameters receives: what it is named for, and the others what is left."""
+    try:
+        named = [each.name for each in positional_parameters(function)[:3]]
+    except (TypeError, ValueError):  # some functions in C do not state theirs
+        return FIRST_NAMES
+    left = [name for name in FIRST_NAMES if name not in named]
+    if len(named) < 3:  # *arguments, or too few, which is reported elsewhere
+        return FIRST_NAMES
+    return tuple(name if name in FIRST_NAMES else left.pop(0) for name in named)
 
 
 def _wrong_indices(function: ChooseIndices, rows: int, came: str) -> str:

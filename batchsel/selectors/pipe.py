@@ -10,7 +10,8 @@ from batchsel.errors import UsageError
 from batchsel.selectors.base import Part, Selector, Shapes, State, initial_state, is_user_code
 from batchsel.selectors.ops.plan_interval import interval_in_steps
 from batchsel.selectors.ops.sampling import plan_in_proportion
-from batchsel.selectors.types import INVALID_SCORES, Context, Plan, SampleStats, TrainAuxiliary
+from batchsel.selectors.ops.score_log import note_scores, pause_log
+from batchsel.selectors.types import Context, Plan, SampleStats, TrainAuxiliary
 
 
 class Score(Part):
@@ -208,19 +209,21 @@ class Pipe(Selector):
     def scores(self, state: State, context: Context) -> tf.Tensor:
         """Return the ``float64[n]`` scores after all modifiers, from which the draw samples."""
         scores = tf.cast(self.score.score(state[0], context), tf.float64)
+        if is_user_code(self.score):
+            note_scores(scores)
         for modifier, own in zip(self.modifiers, state[1:], strict=True):
             scores = modifier.modify(scores, context, own)
+            if is_user_code(modifier):
+                note_scores(scores, may_be_zero=True)
         return scores
 
     def plan(self, state: State, context: Context) -> Plan:
-        """Score, modify, draw; a plan from scores of users that are negative or NaN has `INVALID_SCORES` steps."""
+        """Score, modify, draw."""
         scores = self.scores(state, context)
-        if self.draw is None:
+        if self.draw is not None and is_user_code(self.draw):
+            return self.draw.draw(scores, context)
+        with pause_log():
+            if self.draw is not None:
+                return self.draw.draw(scores, context)
             steps = self.steps_per_plan(context.n, context.batch_size)
-            plan = plan_in_proportion(scores, steps, context.batch_size, context.rng)
-        else:
-            plan = self.draw.draw(scores, context)
-        if not any(is_user_code(part) for part in (self.score, *self.modifiers)):
-            return plan
-        valid = tf.reduce_all(scores >= 0)  # NaN is not
-        return plan._replace(steps=tf.where(valid, plan.steps, INVALID_SCORES))
+            return plan_in_proportion(scores, steps, context.batch_size, context.rng)

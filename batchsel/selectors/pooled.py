@@ -7,6 +7,7 @@ import tensorflow as tf
 from batchsel.core.rng import Rng
 from batchsel.selectors.base import Selector, State
 from batchsel.selectors.ops.sampling import padded_plan, quantize, systematic
+from batchsel.selectors.ops.score_log import note_scores
 from batchsel.selectors.types import Context, Plan, Selection
 
 
@@ -113,7 +114,9 @@ def take_in_proportion(
         >>> take_in_proportion(scores, valid, 4, Rng(0, 0), unbiased=True).weights.numpy().round(2)
         array([0.44, 0.44, 0.44, 1.33], dtype=float32)
     """
-    levels = quantize(tf.where(valid, tf.cast(scores, tf.float64), tf.zeros([], tf.float64)))
+    usable = tf.where(valid, tf.cast(scores, tf.float64), tf.zeros([], tf.float64))
+    note_scores(usable, may_be_zero=True)
+    levels = quantize(usable)
     shares = tf.where(valid, levels, 0)
     shares = tf.where(tf.reduce_sum(shares) > 0, shares, tf.cast(valid, tf.int64))
     positions = tf.sort(systematic(shares, batch_size, rng, "pool"))

@@ -124,6 +124,7 @@ REGISTRY = Registry(
     "batchsel.selectors",
     families=_FAMILIES,
     example="A selector is a name, or a pipe such as 'loss_ema(0.9) | warmup(1) | mix(uniform=0.1)'.",
+    listing="batchsel selectors list",
 )
 """Installed packages add theirs under the entry-point group ``batchsel.selectors``.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from batchsel.errors import UsageError, show
+from batchsel.core.call_syntax import describe_failure
+from batchsel.errors import UsageError, UserError, show
 from batchsel.selectors.base import Selector
 from batchsel.selectors.function import Function
 from batchsel.selectors.pipe import Draw, Modifier, Pipe, Score
-from batchsel.selectors.text import parse
+from batchsel.selectors.text import check_base, parse
 
 
 def resolve(selector: Any) -> Selector:
@@ -40,12 +41,7 @@ def resolve(selector: Any) -> Selector:
         )
     if callable(selector) and not isinstance(selector, type):
         return Function(selector)
-    kind = selector if isinstance(selector, type) else type(selector)
-    if hasattr(kind, "plan"):
-        raise UsageError(
-            f"{kind.__name__} has a method plan and is no selector: derive it, class {kind.__name__}"
-            "(batchsel.selectors.Selector)."
-        )
+    check_base(selector)
     raise UsageError(
         f"selector must be a name, a pipe in text, a selector object or a function"
         f" (losses, batch_size, rng) -> indices; got {type(selector).__name__} {show(selector)}."
@@ -61,4 +57,9 @@ def _build(kind: type) -> Any:
         raise UsageError(
             f"{kind.__name__} needs {', '.join(missing)}. Pass an object, as in selector={kind.__name__}(...)."
         )
-    return kind()
+    try:
+        return kind()
+    except UserError:
+        raise
+    except Exception as error:  # whatever the user's own constructor raises
+        raise UsageError(f"cannot build {kind.__name__}: {describe_failure(error)}") from error

@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from batchsel.core.rng import Rng, call_draws
 
-INVALID_SCORES = -2
-"""Steps of a plan that was made from scores that are negative or NaN, which ends the run."""
+INVALID_SCORES, ZERO_SCORES, UNORDERED = -2, -3, -4
+"""Steps of a plan, or positions in a pool, that end the run: scores are negative or NaN, none of them is positive
+although losses are known, or some of the numbers that are put in order are NaN."""
 Signal = Any
 """A tensor, or None for a signal that the selector does not ask for."""
 

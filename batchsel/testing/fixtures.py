@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.selectors import Context, SampleStats, Selector
 from batchsel.selectors.base import Shapes, is_user_code
 from batchsel.selectors.validation.declaration import make_state
@@ -195,8 +196,8 @@ def execution_modes(selector: Selector) -> dict[str, Callable[[Callable], Callab
     """Return ways to compile a function of tensors: eager, graph and, if it can compile the selector, XLA."""
     modes: dict[str, Callable[[Callable], Callable]] = {
         "eager": lambda function: function,
-        "graph": lambda function: tf.function(function, autograph=False),
+        "graph": own_function,
     }
     if selector.traceable and find_properties(selector).obstacle is None:
-        modes["xla"] = lambda function: tf.function(function, autograph=False, jit_compile=True)
+        modes["xla"] = functools.partial(own_function, jit_compile=True)
     return modes

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.selectors import Context, Plan, Selection, Selector
-from batchsel.selectors.types import INVALID_SCORES
+from batchsel.selectors.types import INVALID_SCORES, ZERO_SCORES
+from batchsel.selectors.validation.planning import make_plan
 from batchsel.testing.failure import fail
 from batchsel.testing.fixtures import example_context, example_pool, example_state, execution_modes, tensors_of
 
@@ -83,7 +84,10 @@ def check_one_plan(selector: Selector, n: int, batch_size: int, labels: tf.Tenso
     state, context = example_state(selector, n, batch_size, **losses)
     if labels is not None:
         context = context._replace(labels=labels)
-    indices, weights, used = (np.asarray(part) for part in selector.plan(state, context))
+    plan = make_plan(selector, state, context)
+    if losses.get("equal") and plan.steps == ZERO_SCORES:  # differences of losses that never differ
+        plan = selector.plan(state, context)
+    indices, weights, used = map(np.asarray, plan)
 
     def require(condition: Any, problem: str, remedy: str) -> None:
         if not condition:
@@ -93,7 +97,12 @@ def check_one_plan(selector: Selector, n: int, batch_size: int, labels: tf.Tenso
     require(
         used != INVALID_SCORES,
         "scores must be at least 0, and one of them is negative or NaN.",
-        "Use tf.maximum(scores, 0), and tf.math.divide_no_nan to divide.",
+        "Use tf.maximum(scores, 0), tf.exp of log-probabilities, and tf.math.divide_no_nan to divide.",
+    )
+    require(
+        used != ZERO_SCORES,
+        "one of the scores must be above 0 once losses are known, and none is: all samples are equally likely.",
+        "Add a small number to all scores, or look for one that is never set.",
     )
     require(1 <= used <= longest, f"Plan.steps must be in [1, {longest}], got {used}.", "Plan at least one batch.")
     inside = (indices >= 0) & (indices < n)

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UserError
 from batchsel.selectors import Random, Selector, resolve
 from batchsel.selectors.base import is_user_code
 from batchsel.selectors.types import Plan
 from batchsel.selectors.validation.declaration import check_declaration, check_sizes
+from batchsel.selectors.validation.protocol import user_classes
 from batchsel.testing import plans, states
 from batchsel.testing.fixtures import example_state, execution_modes, find_properties, tensors_of
 from batchsel.testing.training import check_training
@@ -153,7 +155,7 @@ def _plan_seconds(selector: Selector) -> float:
     def plan(state: Any, tensors: dict[str, tf.Tensor]) -> Plan:
         return selector.plan(state, context._replace(**tensors))
 
-    compiled, seconds = tf.function(plan, autograph=False), []
+    compiled, seconds = own_function(plan), []
     for _ in range(_REPEATS + 1):
         start = time.perf_counter()
         steps = int(compiled(state, tensors_of(context)).steps)
@@ -171,7 +173,11 @@ def _describe_needs(selector: Selector) -> str:
     needs += ["all inputs in memory"] if selector.needs_inputs else []
     needs += ["auxiliary models, trained first"] if selector.prepares else []
     needs += ["a forward pass for each row of its pools"] if selector.pool_size(_B) is not None else []
-    needs += ["losses that are not negative"] if selector.requires_nonnegative_losses else []
+    if selector.requires_nonnegative_losses:
+        own = [kind for part in selector.list_parts() for kind in user_classes(type(part))]
+        stated = any("requires_nonnegative_losses" in vars(kind) for kind in own)
+        default = " (requires_nonnegative_losses = False in the class if others are fine)"
+        needs.append("losses that are not negative" + (default if is_user_code(selector) and not stated else ""))
     extra = [name for name in getattr(selector, "extra_names", ()) if name not in selector.signals]
     needs += [f"the parameters {', '.join(extra)}"] if extra and is_user_code(selector) else []
     return "; ".join(needs) or "the last losses only"

@@ -12,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UserError
 from batchsel.selectors.base import is_user_code
+from batchsel.selectors.validation.explanation import explain
 from batchsel.selectors.validation.results import check_state
 from batchsel.training import variables
 from batchsel.training.engine import Engine
@@ -88,10 +90,17 @@ class AuxiliaryModels:
             raise UserError(f"{selector!r} trains auxiliary models first, which needs data in memory.")
         stored = self._engine.loop.state.state
         state = tf.nest.map_structure(lambda variable: variable.read_value(), stored)
-        prepared = selector.prepare(state, partial(self._train, feed.data), self._engine.seed)
-        if is_user_code(selector):
-            if prepared is not None:
+        try:
+            prepared = selector.prepare(state, partial(self._train, feed.data), self._engine.seed)
+            if is_user_code(selector) and prepared is not None:
                 prepared = tf.nest.map_structure(tf.convert_to_tensor, prepared)
+        except UserError:
+            raise
+        except Exception as error:  # whatever the user's code raises
+            if not is_user_code(selector):
+                raise
+            raise explain(selector, "prepare", error) from error
+        if is_user_code(selector):
             check_state(selector, "prepare", prepared, state)
         tf.nest.map_structure(lambda variable, value: variable.assign(value), stored, prepared)
 
@@ -146,7 +155,7 @@ class AuxiliaryModels:
             def score(data: Samples, indices: tf.Tensor) -> tf.Tensor:
                 return step.score(Batch(indices, tf.ones([batch_size]), *gather_rows(data, indices))).loss
 
-            self._trainers[key] = trainer, tf.function(score, autograph=False)
+            self._trainers[key] = trainer, own_function(score)
         return self._trainers[key]
 
 

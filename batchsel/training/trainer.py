@@ -12,6 +12,7 @@ import numpy as np
 from batchsel import schedules, selectors
 from batchsel.core.target import HOLD, Target
 from batchsel.errors import UserError
+from batchsel.selectors.validation.declaration import check_sizes
 from batchsel.training import checkpoint
 from batchsel.training.auxiliary import AuxiliaryModels
 from batchsel.training.callbacks.mlflow_tracker import autologged
@@ -240,6 +241,7 @@ class Trainer(RunResults):
             feed = make_feed(samples, options.buffer_bytes, self.engine.check_labels)
             batch_size = min(self.batch_size, feed.n)
             options = options.limited(feed.n, batch_size)
+            check_sizes(self.selector, feed.n, batch_size)
             free = options.passes is None and options.steps_per_epoch is None
             by_plan = free and self.selector.plan_is_pass(feed.n, batch_size)
             parts = {"feed": feed, "validation": validation, "batch_size": batch_size, "by_plan": by_plan}

@@ -187,3 +187,17 @@ def test_every_progress_display_shows_what_a_run_waits_for(mode, capsys):
     with display.watch(mode, "accuracy>=0.9", lambda state: 0.0) as (_, say):
         say("waiting for [the device]")
     assert "waiting for [the device]" in capsys.readouterr().err
+
+
+def test_runs_of_one_process_one_after_the_other_are_one_line_of_waiting(monkeypatch, tmp_path):
+    monkeypatch.setattr(device_lock, "_QUIET", 0.0)
+    monkeypatch.setattr(locks, "PAUSE", 0.0)
+    looks = [Holder(os.getpid(), "batchsel compare", f"10:00:0{second}") for second in range(4)]
+    looks += [Holder(os.getppid(), "batchsel run", "10:00:09")] * 2
+    attempts = iter([False] * len(looks) + [True])
+    monkeypatch.setattr(device_lock, "_attempt", lambda file, exclusive: next(attempts))
+    monkeypatch.setattr(device_lock, "_read_holders", lambda file: [looks.pop(0)])
+    told = []
+    with lock_device(on_wait=told.append) as alone:
+        assert alone
+    assert [line.partition("held by ")[2][:18] for line in told] == ["`batchsel compare`", "`batchsel run` (pr"]

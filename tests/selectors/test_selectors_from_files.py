@@ -28,6 +28,16 @@ number = 3
 """
 
 
+FIELDS = "from dataclasses import *; from batchsel.selectors import *\n@dataclass(frozen=True, repr=False)\nclass Mine(Selector):\n"
+OTHERS = {
+    "broken": "import (",
+    "empty": "number = 3\ndef helper(a, b):\n    return a\n",
+    "baseless": "class Mine:\n    def plan(self, state, context):\n        return state\n",
+    "fields": f"{FIELDS}    sizes: list = []\n",
+    "bare": f"{FIELDS}    rate = 0.1\n",
+}
+
+
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -49,7 +59,15 @@ def test_selectors_are_loaded_from_a_user_file(mine):
         ("./mine.py:Mien", "unknown name in mine.py 'Mien'. Did you mean 'Mine'?"),
         ("./mine.py:Mine(shar=1)", "unknown parameter of Mine 'shar'. Did you mean 'share'?"),
         ("./mine.py:", "cannot read"),
-        ("./mine.py", "cannot read"),
+        ("./mine.py", "mine.py has several selectors: Mine, Twice, hardest. Name one: ./mine.py:Mine."),
+        ("./empty.py", "empty.py has no selector: neither a class derived from batchsel.selectors.Selector nor"),
+        ("./baseless.py", "Mine has a method plan and is no selector: derive it, class Mine(batchsel.selectors.Select"),
+        ("./fields.py", "fields.py cannot be run, line 2: ValueError: mutable default <class 'list'> for field sizes"),
+        ("./fields.py", "is not allowed. Use a tuple, as in sizes: tuple = (1, 2)."),
+        (
+            "./bare.py:Mine(rate=0.5)",
+            "Mine.rate is not a parameter, since it has no annotation. Write rate: float = 0.1",
+        ),
         ("./mine.py:number", "selector must be a name"),
         ("./mine.py:hardest | mix", "has no scores"),
         ("loss_ema | ./mine.py:hardest", "is neither a modifier nor a draw"),
@@ -57,7 +75,8 @@ def test_selectors_are_loaded_from_a_user_file(mine):
     ],
 )
 def test_mistakes_in_a_user_file_are_named(mine, text, words):
-    mine.with_name("broken.py").write_text("import (")
+    for name, code in OTHERS.items():
+        mine.with_name(f"{name}.py").write_text(code)
     with pytest.raises(UsageError) as caught:
         resolve(text)
     assert words in str(caught.value)
@@ -133,3 +152,22 @@ def test_an_entry_point_may_be_a_function(more, monkeypatch):
     monkeypatch.setattr("batchsel.core.registry.Registry.load", lambda self, name: target)
     assert repr(resolve("powers")) == "function(powers, every=1)"
     assert resolve("powers(every=2)").every == 2
+
+
+def test_a_file_with_one_selector_needs_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    helper = "def helper(a, b):\n    return a\n"
+    (tmp_path / "one.py").write_text(
+        f"from batchsel.selectors import LossEMA, Selector\n{helper}class One(Selector):\n    pass\n"
+    )
+    assert repr(resolve("./one.py")) == "one"
+    (tmp_path / "one.py").write_text(f"{helper}def hardest(losses, size, generator):\n    return losses\n")
+    assert repr(resolve("./one.py")) == "function(hardest, every=1)"
+
+
+def test_code_counts_by_its_content_also_without_a_name(tmp_path, monkeypatch):
+    from batchsel.experiments.spec.user_code import code_hashes
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.py").write_text("x = 1\n")
+    assert code_hashes({"selector": "./one.py"}) == code_hashes({"selector": "./one.py:x"}) != ""

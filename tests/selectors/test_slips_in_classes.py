@@ -225,7 +225,42 @@ class PlainState(Sound):
         return (state.losses,)
 
 
+class PlanChangesTheState(Sound):
+    def plan(self, state, context):
+        state["count"] = state["count"] + 1
+        return super().plan(state, context)
+
+
+class ListOfNumbers(Sound):
+    def init(self, n):
+        return [0.0] * 1001
+
+
+class AssignsToTheState(Sound):
+    def update(self, state, stats, context):
+        state["losses"].assign(state["losses"] + 1)
+        return state
+
+
+class MutatesTheStateAndReturnsIt(Sound):
+    """Which is fine in `update`: what is returned counts."""
+
+    def update(self, state, stats, context):
+        state["count"] = state["count"] + 1
+        return state
+
+
+@dataclass(frozen=True, repr=False)
+class PoolWithoutItsField(Pooled):
+    def choose(self, state, candidates, context):
+        return candidates
+
+
 CLASSES = {
+    PlanChangesTheState: "plan() of plan_changes_the_state: the state was changed in place, which is lost. Return the new",
+    ListOfNumbers: "init() of list_of_numbers returned a state of 1001 separate numbers or tensors. Put the numbers of",
+    AssignsToTheState: "changes a variable. A state is made of tensors: return the new one, as in return state + 1.",
+    PoolWithoutItsField: "has no attribute 'pool'. Write it in the class with its type, as in pool: int = 3.",
     PlanWithoutReturn: "plan() of plan_without_return returned None, expected Plan(indices, weights, steps). Is a",
     PlanIsATuple: "plan() of plan_is_atuple returned a tuple, expected Plan(indices, weights, steps)",
     ShortPlan: "plan() of short_plan returned Plan.indices as int32[8], expected int32[16].",
@@ -281,3 +316,4 @@ def test_a_slip_in_a_class_is_one_sentence_before_training(slip):
 
 def test_the_sound_class_has_no_slip():
     assert start(Sound()).loop.plan_steps == 2
+    assert start(MutatesTheStateAndReturnsIt()).loop.plan_steps == 2

@@ -1,5 +1,6 @@
 """Slips in selectors that are functions: each ends in one sentence, before anything is trained."""
 
+import datetime
 import itertools
 import random
 import time
@@ -49,6 +50,45 @@ def length(losses, batch_size, rng):
 
 def choice(losses, batch_size, rng):
     return rng.choice(50, batch_size)
+
+
+def normal(losses, batch_size, rng):
+    return tf.argsort(rng.normal([50]))[:batch_size]
+
+
+def half_a_batch(losses, batch_size, rng):
+    return rng.permutation(50)[: losses.shape[0] / 4]
+
+
+def masked(losses, batch_size, rng):
+    return tf.range(50)[losses > 1.0][:batch_size]
+
+
+def whole_seconds(losses, batch_size, rng):
+    return (tf.range(batch_size) + int(time.time())) % 50
+
+
+def whole_days(losses, batch_size, rng):
+    return (tf.range(batch_size) + datetime.date.today().day) % 50  # noqa: DTZ011
+
+
+def too_many(losses, batch_size, rng):
+    return tf.math.top_k(losses, 99).indices
+
+
+def mixed_types(losses, batch_size, rng):
+    return tf.math.top_k(losses * tf.range(50), batch_size).indices
+
+
+def coin(losses, batch_size, rng):
+    if random.random() < 2:  # always, so that two traces are alike
+        return tf.range(batch_size)
+    return tf.range(batch_size) + 1
+
+
+def seeded_numpy(losses, batch_size, rng):
+    np.random.seed(0)
+    return tf.constant(np.random.permutation(50)[:batch_size], tf.int32)
 
 
 def shuffled_losses(losses, batch_size, rng):
@@ -176,8 +216,17 @@ FUNCTIONS = {
     forgotten_return: "it returned None. Is a `return` missing?",
     whole_top_k: "it returned a TopKV2.",
     length: "`return rng.permutation(len(losses))[:batch_size]`) takes len() of a tensor",
-    choice: "rng has no 'choice'; it has bits, uniform, gumbel, permutation, integers, integer_below. rng.permutation(n)",
-    shuffled_losses: "rng.permutation takes a number of elements",
+    choice: "`return rng.choice(50, batch_size)`): rng has no 'choice'; it has bits, uniform, gumbel, permutation, integers, integer_below. rng.permutation(n)",
+    shuffled_losses: "selector function shuffled_losses (test_slips_in_functions.py, line",
+    normal: "integer_below. tf.math.ndtri(rng.uniform([k])) draws from the normal distribution.",
+    half_a_batch: "takes rows by something that is no whole number. Write n // 2",
+    masked: "it returned int32[?]. The number of rows must not depend on values",
+    whole_seconds: "reads a clock (time), once, when it is traced",
+    whole_days: "reads a clock (datetime), once, when it is traced",
+    too_many: "raised ValueError: input must have last dimension >= k = 99 but is 50.",
+    mixed_types: "mixes numbers of two types. Convert one: tf.cast(x, tf.float32).",
+    coin: "draws from the generator of Python or NumPy once, when it is traced, and the numbers stay as they are.",
+    seeded_numpy: "draws from the generator of Python or NumPy once, when it is traced",
     python_if: "`if losses[0] > 1:`) asks a tensor in Python",
     python_and: "asks a tensor in Python (if, while, and, or",
     python_max: "asks a tensor in Python",
@@ -195,7 +244,7 @@ FUNCTIONS = {
     keras_random: "uses the variable ",
     python_random: "differs each time it is traced",
     numpy_random: "differs each time it is traced",
-    python_clock: "differs each time it is traced",
+    python_clock: "reads a clock (time), once, when it is traced",
     python_counter: "differs each time it is traced",
     counts_in_a_variable: "uses the variable 'Variable' (int32[]) from outside of its state",
     asks_a_model: "uses the variable 'sequential/dense/kernel' (float32[4, 1]) from outside of its state",
@@ -204,6 +253,7 @@ FUNCTIONS = {
     NumpyFunction(
         numpy_wrong
     ): "must return 8 indices, shape [8], of an integer type; it returned a NumPy array float32[8]",
+    NumpyFunction(whole_seconds): "selector function whole_seconds reads a clock (time)",
     NumpyFunction(numpy_bug): "`return rng.permutation(losses)[1000]`) raised IndexError: index 1000",
 }
 

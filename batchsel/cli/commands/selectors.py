@@ -47,9 +47,10 @@ def list_selectors(as_json: bool) -> None:
 @json_option
 def show_selector(name: str, as_json: bool) -> None:
     """Show formula, parameters, cost and source of a selector, also of one in a file, ./mine.py:Mine."""
-    found = _describe_file(name) if ".py:" in name else _describe_name(name)
+    in_file = name.rstrip().endswith(".py") or ".py:" in name
+    found = _describe_file(name) if in_file else _describe_name(name)
     if as_json:
-        if ".py:" not in name:
+        if not in_file:
             del found["defined"]
         print_json(found)
         return
@@ -78,7 +79,9 @@ def _describe_file(text: str) -> dict[str, Any]:
     from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
-    call = call_syntax.parse_call(text)
+    from batchsel.selectors.text import with_name
+
+    call = with_name(call_syntax.parse_call(text))
     target = call.load(lambda name: None)
     signature = inspect.signature(target) if callable(target) else None
     own = target.__doc__ if callable(target) else type(target).__doc__

@@ -66,6 +66,7 @@ class Registry:
         families: Built-in names by family, in the order of listing. Others follow, with their folder as family.
         built_in: Locations of names from other packages, as ``module:attribute``.
         example: A sentence with an example, the end of messages on texts that cannot be read.
+        listing: The command that lists the names; empty if there is none.
 
     Example:
         >>> scores = Registry("score", ["batchsel.selectors.scores"])
@@ -80,6 +81,7 @@ class Registry:
     families: Mapping[str, Sequence[str]] = field(default_factory=dict)
     built_in: Mapping[str, str] = field(default_factory=dict)
     example: str = ""
+    listing: str = ""
 
     def entries(self) -> dict[str, Entry]:
         """Return all entries by name: the built-in ones and those of installed packages."""
@@ -114,7 +116,7 @@ class Registry:
             return self.built_in_entries[name]
         known = self.entries()
         if name not in known:
-            raise unknown_name(self.kind, name, known)
+            raise unknown_name(self.kind, name, known, self.listing)
         return known[name]
 
     def load(self, name: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
+from batchsel.experiments.compare.arm_checks import check_arms
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.sweep import sweep
 from batchsel.experiments.run import records as record_files
@@ -46,7 +47,9 @@ def run_experiment(
     for spec in {job.arm.name: job.spec for job in jobs}.values():
         check_names(spec)
     run_cache = context.run_cache()
-    records, failures = sweep(_select_shard(jobs, shard), context, executor, on_progress, run_cache)
+    mine = _select_shard(jobs, shard)
+    check_arms(mine, context, executor, run_cache)
+    records, failures = sweep(mine, context, executor, on_progress, run_cache)
     if shard is not None:
         records, missing = _find_recorded(jobs, context)
         if missing:

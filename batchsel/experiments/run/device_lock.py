@@ -67,16 +67,19 @@ def lock_device(exclusive: bool = True, on_wait: Callable[[str], None] = print_l
 
 def _wait(file: IO[bytes], exclusive: bool, on_wait: Callable[[str], None]) -> bool:
     """Return True with the lock, or False if its holders have not been running for too long."""
-    told, idle_since, look = "", None, time.monotonic() + _QUIET
+    told: set[object] = set()
+    idle_since, look = None, time.monotonic() + _QUIET
     while not _attempt(file, exclusive):
         now = time.monotonic()
         if now >= look:
             look = now + _QUIET
             holders = _read_holders(file)
             text = " and ".join(map(str, holders)) or "another run"
-            if text != told:
+            # A comparison holds it anew for each of its runs, which is no news.
+            news = tuple((holder.pid, holder.state()) for holder in holders)
+            if news not in told and (news or not told):
                 on_wait(f"waiting for the device, which is held by {text}")
-                told = text
+                told.add(news)
             if not holders or any(holder.state() not in (STOPPED, DEAD) for holder in holders):
                 idle_since = None
             elif idle_since is None:

@@ -39,6 +39,7 @@ from batchsel.training.callbacks import AfterEvaluations, Watch
 from batchsel.training.callbacks.by_name import make_trackers
 from batchsel.training.callbacks.pass_sizes import PassSizes
 from batchsel.training.checkpoint_meta import read_run
+from batchsel.training.fit_call.dry_run import check_user_selector
 from batchsel.training.trainer import Trainer
 
 
@@ -121,6 +122,7 @@ def run(
         name=noted_option(meta, "name", context.name),
         trackers=noted_option(meta, "trackers", context.trackers),
     )
+    check_user_selector(trainer.engine, *_training_data(dataset))  # which needs not wait for the device
     diagnostics = Diagnostics(measure, trainer, dataset, spec.budget, run_cache.probes(trainer))
     options = {"measure": list(measure), "name": context.name, "trackers": dict(context.trackers)}
     trainer.notes = checkpoint_notes(spec, **options)
@@ -150,6 +152,26 @@ def run(
             return known  # it had ended before: nothing was trained
         records.append(context.out, record)
         return record
+
+
+def check_run(spec: RunSpec, context: RunContext = RunContext(), run_cache: RunCache | None = None) -> None:
+    """Check the data, the model and, if a user wrote it, the selector of a run, without training.
+
+    Args:
+        spec: The settings.
+        context: Folders of the data.
+        run_cache: Cache of data and trainers between runs, or None.
+
+    Raises:
+        UserError: If anything is missing or wrong.
+    """
+    run_cache = run_cache or context.run_cache()
+    check_user_selector(run_cache.trainer(spec).engine, *_training_data(run_cache.dataset(spec)))
+
+
+def _training_data(dataset: Dataset) -> tuple[Any, ...]:
+    train = dataset.train
+    return (train.x, train.y) if isinstance(train, Split) else (train,)
 
 
 def _find_recorded(out: Path, digest: str, evaluations: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -232,9 +254,8 @@ def _fit(
         every = PASSES_BETWEEN_EVALUATIONS
     if context.watch is not None:
         callbacks.append(Watch(context.watch))
-    data = (dataset.train.x, dataset.train.y) if isinstance(dataset.train, Split) else (dataset.train,)
     trainer.fit(
-        *data,
+        *_training_data(dataset),
         **length,
         validation_data=load_arrays(dataset.validation),
         evaluate_every=spec.evaluate_every or every,

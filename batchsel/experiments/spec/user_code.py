@@ -37,7 +37,7 @@ def code_hashes(settings: Mapping[str, Any]) -> str:
 
 def _files(text: str) -> list[Path]:
     files = []
-    for part in split_pipe(text) if ".py:" in text else ():
+    for part in split_pipe(text) if ".py" in text else ():
         try:
             path = parse_call(part).path
         except UsageError:  # reported where the setting is used

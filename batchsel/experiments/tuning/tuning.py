@@ -11,6 +11,7 @@ from typing import Any
 from batchsel.cards.experiment_cards import MOST_TRIALS
 from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError, show
+from batchsel.experiments.compare.arm_checks import check_arms
 from batchsel.experiments.compare.experiment import MAX_SEEDS, Experiment
 from batchsel.experiments.compare.sweep import sweep
 from batchsel.experiments.run.arms import Arm, Job, Role
@@ -80,6 +81,11 @@ def tune(
     if "learning_rate" in grid:
         _check_learning_rates(experiment)
     pairs = [(dataset, arm) for dataset in experiment.datasets for arm in experiment.arms]
+
+    firsts = [
+        Job(arm, spec) for dataset in experiment.datasets for arm, spec in experiment.first_specs(dataset).items()
+    ]
+    check_arms(firsts, context, executor, context.run_cache())
 
     def run_trials(wanted: Combinations) -> Mapping[Pair, list[TrialRuns]]:
         return _run_trials(experiment, wanted, seeds, context, executor, on_progress, score)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from batchsel.core.rng import Rng
 from batchsel.core.tf_support.static_shapes import static_size
+from batchsel.selectors.ops.score_log import note_drawn, note_scores
 from batchsel.selectors.types import Plan
 
 _LEVELS = 2.0**24
@@ -53,6 +54,7 @@ def bernoulli(chances: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
         >>> bernoulli(tf.constant([0.0, 1.0], tf.float64), Rng(0, 0), "example").numpy().tolist()
         [False, True]
     """
+    note_scores(chances, may_be_zero=True)
     words = tf.bitcast(rng.bits([static_size(chances)], stream), tf.uint32)
     words = tf.cast(tf.bitwise.right_shift(words, tf.constant(9, tf.uint32)), tf.int32)
     return words < tf.cast(chances * 2.0**23 + _SLACK, tf.int32)
@@ -110,6 +112,7 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
         [0, 2]
     """
     n = static_size(shares)
+    note_scores(shares)
     order = rng.permutation(n, stream)
     # Scaled up, so that rounding the spacing down to an integer has no effect even if shares are few and small.
     shares *= tf.maximum((1 << 47) // tf.reduce_sum(shares), 1)
@@ -117,9 +120,9 @@ def systematic(shares: tf.Tensor, rows: int, rng: Rng, stream: str) -> tf.Tensor
     spacing = ends[-1] // rows
     start = rng.integer_below(ends[-1] - spacing * (rows - 1), stream + "/start")
     if rows * _FEW >= n:
-        return tf.gather(order, _count_at_most_evenly(ends, start, spacing, rows))
+        return note_drawn(tf.gather(order, _count_at_most_evenly(ends, start, spacing, rows)), n)
     points = start + spacing * tf.range(rows, dtype=tf.int64)
-    return tf.gather(order, tf.minimum(count_at_most(ends, points), static_size(ends) - 1))
+    return note_drawn(tf.gather(order, tf.minimum(count_at_most(ends, points), static_size(ends) - 1)), n)
 
 
 def _count_at_most_evenly(ends: tf.Tensor, start: tf.Tensor, spacing: tf.Tensor, rows: int) -> tf.Tensor:
@@ -172,6 +175,7 @@ def first_then_shares(scores: tf.Tensor, rows: int) -> tf.Tensor:
         >>> first_then_shares(tf.constant([float("inf"), 1.0, 1.0], tf.float64), 2).numpy().tolist()
         [33554432, 16777216, 16777216]
     """
+    note_scores(scores)
     first = tf.math.is_inf(scores)
     waiting = tf.reduce_sum(tf.cast(first, tf.int64))
     # The sum may reach n * 2^24 * rows; the levels are made coarser where that would not fit into 62 bits.
@@ -221,7 +225,8 @@ def plan_in_proportion(scores: tf.Tensor, steps: int, batch_size: int, rng: Rng)
     """
     rows = steps * batch_size
     drawn = systematic(first_then_shares(scores, rows), rows, rng, "proportional")
-    return Plan(deal_into_batches(drawn, steps), tf.ones([rows]), tf.constant(steps))
+    dealt = note_drawn(deal_into_batches(drawn, steps), static_size(scores))
+    return Plan(dealt, tf.ones([rows]), tf.constant(steps))
 
 
 def partition_kept(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -321,6 +326,7 @@ def successive(shares: tf.Tensor, rng: Rng, stream: str) -> tf.Tensor:
         >>> successive(tf.constant([0.0, 2.0, 0.0], tf.float64), Rng(0, 0), "example").numpy().tolist()
         [1, 0, 2]
     """
+    note_scores(shares, may_be_zero=True)
     words = tf.bitcast(rng.bits([static_size(shares)], stream), tf.uint32)
     chances = (tf.cast(words, tf.float64) + 0.5) * 2.0**-32
     times = -tf.math.log(chances) / tf.where(shares > 0, shares, 1.0)

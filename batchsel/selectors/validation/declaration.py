@@ -13,8 +13,11 @@ from batchsel.selectors.base import Part, Selector, Shapes, State, initial_state
 from batchsel.selectors.function import describe
 from batchsel.selectors.pipe import Draw, Modifier, Pipe, Score
 from batchsel.selectors.types import SampleStats
-from batchsel.selectors.validation.explanation import SIGNATURES, explain, title
+from batchsel.selectors.validation.explanation import explain, title
+from batchsel.selectors.validation.protocol import SIGNATURES
 from batchsel.selectors.validation.results import convert_state
+from batchsel.selectors.validation.signatures import check_signatures
+from batchsel.selectors.validation.spelling import check_spelling
 
 ALWAYS = ("indices", "loss", "valid")
 """Fields of `SampleStats` that no selector need ask for."""
@@ -25,6 +28,10 @@ _REQUIRED: dict[type, tuple[str, ...]] = {
     Modifier: ("modify",),
     Draw: ("steps_per_plan", "draw"),
 }
+_FLAGS = (
+    "scores_excluded", "can_skip_scoring", "requires_nonnegative_losses", "needs_inputs", "uses_training_losses",
+    "traceable", "plans_passes",
+)  # fmt: skip
 _COMPARED = 1_000_000
 """States of up to so many numbers are made twice to be compared."""
 
@@ -70,10 +77,24 @@ def _check_part(part: Any) -> None:
             )
         if name not in SIGNALS:
             raise unknown_name(f"signal of {kind}", name, SIGNALS)
+    _check_flags(part)
+    check_spelling(part)
+    check_signatures(part)
     for base, methods in _REQUIRED.items():
         for method in methods if isinstance(part, base) else ():
             if getattr(type(part), method) is getattr(base, method):
                 raise UsageError(f"{kind} defines no {method}. Define {SIGNATURES[method]}.")
+
+
+def _check_flags(part: Any) -> None:
+    """Check the attributes that are true or false: a method of such a name would always be true."""
+    for name in _FLAGS:
+        value = getattr(part, name, False)
+        allowed = (True, False, None) if name == "plans_passes" else (True, False)
+        if not any(value is one for one in allowed):
+            came = "a method" if callable(value) else show(value)
+            words = "True, False or None" if None in allowed else "True or False"
+            raise UsageError(f"{type(part).__name__}.{name} is {came}; expected {words}: {name} = True in the class.")
 
 
 def check_sizes(selector: Selector, n: int, batch_size: int) -> None:
@@ -99,6 +120,14 @@ def check_sizes(selector: Selector, n: int, batch_size: int) -> None:
     owner = selector.draw if isinstance(selector, Pipe) and selector.draw is not None else selector
     steps = _call(owner, "steps_per_plan", n, batch_size)
     _check_number(owner, "steps_per_plan", steps, 1, "a whole number of steps, at least")
+    short = _call(owner, "short_batch", n, batch_size)
+    if short is not None:
+        _check_number(owner, "short_batch", short, 0, "None or a whole number of rows, at least")
+    found = _call(selector, "plan_is_pass", n, batch_size)
+    if not isinstance(found, bool):
+        remedy = " Is a `return` missing?" if found is None else ""
+        place = title(selector, "plan_is_pass")
+        raise UsageError(f"{place} returned {describe(found)}, expected True or False.{remedy}")
 
 
 def _check_number(part: Part, method: str, found: Any, least: int, expected: str) -> None:

@@ -6,7 +6,9 @@ import linecache
 import os
 import re
 import sysconfig
+import textwrap
 import traceback
+from pathlib import Path
 from typing import Any
 
 from batchsel.core.rng import Rng
@@ -14,30 +16,19 @@ from batchsel.errors import UsageError, UserError, shorten
 from batchsel.selectors.base import Part
 from batchsel.selectors.function import Function, function_name
 from batchsel.selectors.types import Context, SampleStats
+from batchsel.selectors.validation.protocol import SIGNATURES
 
 _LIBRARIES = {"tensorflow", "keras", "numpy", "batchsel"}
 _STANDARD = sysconfig.get_paths()["stdlib"]
+_OWN = str(Path(__file__).parents[2]) + os.sep
+_INSTALLED = r"[/\\](site|dist)-packages[/\\](tensorflow|keras|numpy|batchsel)[/\\]"
 _LONGEST_REASON, _LONGEST_LINE = 150, 60
 
-SIGNATURES = {
-    "init": "init(self, n) or init(self, n, shapes)",
-    "steps_per_plan": "steps_per_plan(self, n, batch_size)",
-    "pool_size": "pool_size(self, batch_size)",
-    "plan": "plan(self, state, context)",
-    "choose": "choose(self, state, candidates, context)",
-    "observe": "observe(self, state, candidates, context)",
-    "loss_weights": "loss_weights(self, state, losses, valid, context)",
-    "update": "update(self, state, stats, context)",
-    "rescore": "rescore(self, state, stats, context)",
-    "prepare": "prepare(self, state, train_auxiliary, seed)",
-    "score": "score(self, state, context)",
-    "modify": "modify(self, scores, context, state)",
-    "draw": "draw(self, scores, context)",
-    "active": "active(self, state, context)",
-}
-"""Methods of selectors and parts as users define them."""
-
 _REMEDIES: tuple[tuple[str, str], ...] = (
+    (
+        r"has no attribute 'assign",
+        "changes a variable. A state is made of tensors: return the new one, as in return state + 1.",
+    ),
     (
         r"Tensor'? object has no attribute '(?!numpy|item|tolist)",
         "calls a method that only NumPy arrays have. Write tf.reduce_mean(x), tf.argsort(x) and the like.",
@@ -67,6 +58,20 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"create(d)? variables|singleton tf.Variable",
         "creates a variable. Keep what changes in the state: init returns it, update returns the new one.",
+    ),
+    (
+        r"cannot (assign to|delete) field",
+        "changes an attribute of its object. Keep what changes in the state: init returns it, update returns the"
+        " new one.",
+    ),
+    (
+        r"does not match type|was expected to be an? \w+ tensor but is|must have the same type|requested dtype",
+        "mixes numbers of two types. Convert one: tf.cast(x, tf.float32).",
+    ),
+    (
+        r"valid indices, got|slice indices must be|list of allowed values: int",
+        "takes rows by something that is no whole number. Write n // 2, tf.cast(x, tf.int32), and tf.where(mask, a, b)"
+        " in place of x[mask].",
     ),
     (r"out of scope|inaccessible", "uses a tensor of another call. Keep what it remembers in the state."),
 )
@@ -102,15 +107,17 @@ def explain(part: Any, method: str, error: Exception) -> UserError:
         method: The method.
         error: The exception that it raised.
     """
+    name, place = title(part, method), find_place(error)
     if isinstance(error, UserError):
-        return error
+        return error if name in str(error) else UsageError(f"{name}{place}: {error}")
+    if isinstance(getattr(error, "obj", None), Rng):
+        return UsageError(f"{name}{place}: {error}")
     kind, text = type(error).__name__, _first_line(error)
-    place = find_place(error)
     remedy = next((words for pattern, words in _REMEDIES if re.search(pattern, str(error))), "")
     if remedy:
-        return UsageError(f"{title(part, method)}{place} {remedy}")
-    remedy = _known_fields(error) or _expected_signature(part, method, error)
-    return UsageError(f"{title(part, method)}{place} raised {kind}: {text.rstrip('.')}.{remedy}")
+        return UsageError(f"{name}{place} {remedy}")
+    remedy = _known_fields(error) or _missing_field(part, error) or _expected_signature(part, method, error)
+    return UsageError(f"{name}{place} raised {kind}: {text.rstrip('.')}.{remedy}")
 
 
 def find_place(error: BaseException) -> str:
@@ -122,9 +129,18 @@ def find_place(error: BaseException) -> str:
     place = ""
     for frame, number in traceback.walk_tb(error.__traceback__):
         name, file = frame.f_globals.get("__name__", ""), frame.f_code.co_filename
-        if name.partition(".")[0] not in _LIBRARIES and not file.startswith((_STANDARD, "<frozen")):
+        if name.partition(".")[0] not in _LIBRARIES and not is_library_file(file):
             place = describe_line(file, number)
     return place
+
+
+def is_library_file(file: str) -> bool:
+    """Return whether a file is one of batchsel, of TensorFlow, Keras or NumPy, or of Python itself.
+
+    Args:
+        file: Its path.
+    """
+    return file.startswith((_STANDARD, _OWN, "<frozen", "<string>")) or re.search(_INSTALLED, file) is not None
 
 
 def describe_line(file: str, number: int) -> str:
@@ -139,11 +155,11 @@ def describe_line(file: str, number: int) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", str(error)).strip()
+    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]| for '.* = .*", "", str(error)).strip()
     lines = text.splitlines() or [""]
     # A function that was converted by autograph has its stack first.
     line = lines[-1] if lines[0].startswith("in user code") else lines[0]
-    return shorten(" ".join(line.split()), _LONGEST_REASON)
+    return textwrap.shorten(line, _LONGEST_REASON, placeholder=" ...")
 
 
 def _known_fields(error: Exception) -> str:
@@ -153,6 +169,13 @@ def _known_fields(error: Exception) -> str:
         return ""
     properties = ("passes", "epoch", "rng") if isinstance(owner, Context) else ()
     return f" It has {', '.join((*owner._fields, *properties))}."
+
+
+def _missing_field(part: Any, error: Exception) -> str:
+    """Return how to state a field of the class itself that was read."""
+    if not isinstance(error, AttributeError) or error.obj is not part:
+        return ""
+    return f" Write it in the class with its type, as in {error.name}: int = 3."
 
 
 def _expected_signature(part: Any, method: str, error: Exception) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from batchsel.errors import UsageError
 from batchsel.selectors.base import Selector, State, is_user_code
 from batchsel.selectors.function import NumpyFunction, signal_dtype
 from batchsel.selectors.pipe import Pipe
 from batchsel.selectors.types import Context, Plan, SampleStats, Selection
+from batchsel.selectors.validation.clock import check_clock
 from batchsel.selectors.validation.declaration import SIGNALS
-from batchsel.selectors.validation.explanation import explain
+from batchsel.selectors.validation.explanation import explain, title
+from batchsel.selectors.validation.planning import make_plan
 from batchsel.selectors.validation.results import check_state, check_tensor, check_tensors
 from batchsel.selectors.validation.tracing import TracedMethod, trace
 
@@ -88,7 +93,7 @@ class _Checks:
             self._run_numpy(selector)
         if isinstance(selector, Pipe):
             self._check_pipe(selector)
-        traced = self._trace(selector, "plan", selector.plan, self._state)
+        traced = self._trace(selector, "plan", partial(make_plan, selector), self._state)
         check_tensors(selector, "plan", Plan, traced.result, self._plan)
         if selector.pool_size(self._batch) is not None:
             chosen = self._trace_stats(selector, "choose", self._state, self._width)
@@ -105,12 +110,18 @@ class _Checks:
         return Findings(next(obstacles, None), any(each.reads_clock for _, each in self._findings))
 
     def _run_numpy(self, selector: NumpyFunction) -> None:
-        """Call a function in NumPy, which tracing does not."""
+        """Call a function in NumPy twice, which tracing does not, and compare."""
+        check_clock(selector, "plan")
         try:
-            selector.plan(self._state, self._context)
+            first, second = (selector.plan(self._state, self._context) for _ in range(2))
         except Exception as error:  # whatever the user's function raises
             failure = selector.failures[-1] if selector.failures else error
             raise explain(selector, "plan", failure) from None
+        if not np.array_equal(first.indices, second.indices):
+            raise UsageError(
+                f"{title(selector)} returns other indices when it is called again with the same arguments. Take random"
+                " numbers from rng alone, as in rng.permutation(n), and remember nothing between calls."
+            )
 
     def _check_pipe(self, pipe: Pipe) -> None:
         """Check the user's parts of a pipe, each for itself."""

@@ -11,6 +11,15 @@ from batchsel.selectors.base import Part
 from batchsel.selectors.function import describe
 from batchsel.selectors.validation.explanation import title
 
+_EXAMPLES = {
+    "Plan": "Plan(indices, tf.ones([m]), tf.constant(steps)), where indices are int32[m] sample numbers",
+    "Selection": "Selection(positions, tf.ones([b])), where positions are int32[b] rows of the pool",
+}
+"""Values in which users forget a part, as they write them."""
+_MOST_TENSORS = 1000
+"""Each tensor of the state is a variable."""
+_WHOLE = ("Plan.indices", "Selection.positions")
+
 
 class _Difference(NamedTuple):
     """The first place in which two nests differ."""
@@ -87,6 +96,13 @@ def convert_state(part: Part, state: Any) -> Any:
     if state is None:
         raise _wrong(part, "init", _Difference("", "None", "the state before the first step, a nest of tensors"))
 
+    count = len(tf.nest.flatten(state))
+    if count > _MOST_TENSORS:
+        raise UsageError(
+            f"{title(part, 'init')} returned a state of {count} separate numbers or tensors. Put the numbers of all"
+            " samples into one tensor: tf.zeros([n])."
+        )
+
     def convert(leaf: Any) -> tf.Tensor:
         try:
             tensor = tf.convert_to_tensor(leaf)
@@ -115,12 +131,21 @@ def _remedy(difference: _Difference) -> str:
     found = difference.found
     if difference.came == "None":
         return " Is a `return` missing?"
+    example = next((text for kind, text in _EXAMPLES.items() if difference.expected.startswith(f"{kind}(")), "")
+    if example:
+        return f" Return {example}." if _is_array(found) or isinstance(found, tuple | list) else ""
     if isinstance(found, tf.Tensor):
         if found.shape.rank is None or None in found.shape:
             return " Shapes must not depend on values: use tf.math.top_k or tf.where(condition, a, b)."
+        if difference.place.endswith(_WHOLE) and found.dtype.is_floating:
+            return " They are numbers of rows, such as .indices of tf.math.top_k and not .values."
         return " Use tf.cast." if difference.came.partition("[")[0] != difference.expected.partition("[")[0] else ""
     number = difference.expected.startswith(("float", "int", "bool", "uint"))
     return " Convert it with tf.constant, tf.stack or tf.convert_to_tensor." if number else ""
+
+
+def _is_array(value: Any) -> bool:
+    return tf.is_tensor(value) or hasattr(value, "shape")
 
 
 def _find_difference(expected: Any, found: Any, place: str) -> _Difference | None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn
 
+import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Part
+from batchsel.selectors.validation.clock import check_clock
 from batchsel.selectors.validation.explanation import explain, title
 from batchsel.selectors.validation.graph_checks import list_operations, purity_problem, xla_obstacle
+from batchsel.selectors.validation.protocol import user_classes
 
 Call = Callable[[Any, Callable[[str, str], Any]], Any]
 """Calls a method with a nest of tensors. Fields that the selector does not ask for are given by its second argument, a
 function of their name and of a remedy."""
+_READING = ("plan", "score", "modify", "draw", "choose", "loss_weights")
+"""Methods that read the state and do not return a new one."""
 _PROTOCOLS = ("__array__", "__tf_tensor__")
 
 
@@ -68,9 +74,10 @@ def trace(
     Raises:
         UserError: If it raises an exception, or depends on anything but its arguments.
     """
-    before = _attributes(part)
+    check_clock(part, method)
+    before, drawn = _attributes(part), _generator_states()
     function, result = _trace_once(part, method, call, arguments, xla)
-    after = _attributes(part)
+    after, draws = _attributes(part), _generator_states() != drawn
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if changed:
         raise UsageError(
@@ -87,6 +94,11 @@ def trace(
                 "differs each time it is traced: it uses random numbers of Python or NumPy, a clock or a counter, which"
                 " are read once and stay as they are. Take random numbers from rng, and keep counts in the state."
             )
+        elif draws:
+            problem = (
+                "draws from the generator of Python or NumPy once, when it is traced, and the numbers stay as they are."
+                " Take random numbers from rng."
+            )
     if problem is not None:
         raise UsageError(f"{title(part, method)} {problem}")
     clock = any(name == "Timestamp" for name, _ in operations)
@@ -96,7 +108,7 @@ def trace(
 def _trace_once(part: Part, method: str, call: Call, arguments: Any, xla: bool) -> tuple[Any, Any]:
     """Return the traced function of tensors, and the nest that the method returned."""
     try:
-        return _trace_flat(call, arguments, lambda field, remedy: None, xla)
+        return _trace_flat(call, arguments, lambda field, remedy: None, xla, method in _READING)
     except Exception as error:  # whatever the user's code raises
         first = error
     try:
@@ -108,11 +120,18 @@ def _trace_once(part: Part, method: str, call: Call, arguments: Any, xla: bool) 
     raise explain(part, method, first) from None
 
 
-def _trace_flat(call: Call, arguments: Any, missing: Callable[[str, str], Any], xla: bool) -> tuple[Any, Any]:
+def _trace_flat(
+    call: Call, arguments: Any, missing: Callable[[str, str], Any], xla: bool, reads_only: bool = False
+) -> tuple[Any, Any]:
     results: list[Any] = []
 
     def flat_call(*leaves: tf.Tensor) -> list[tf.Tensor]:
-        results.append(call(tf.nest.pack_sequence_as(arguments, leaves), missing))
+        nest = tf.nest.pack_sequence_as(arguments, leaves)
+        results.append(call(nest, missing))
+        if reads_only and list(map(id, _leaves(nest))) != list(map(id, leaves)):
+            raise UsageError(
+                "the state was changed in place, which is lost. Return the new one from update, observe or rescore."
+            )
         return [leaf for leaf in _leaves(results[-1]) if tf.is_tensor(leaf)]
 
     specs = [tf.TensorSpec(leaf.shape, leaf.dtype) for leaf in tf.nest.flatten(arguments)]
@@ -128,9 +147,21 @@ def _leaves(nest: Any) -> list[Any]:
         return []
 
 
+def _generator_states() -> tuple[Any, ...]:
+    """Return the states of the global generators of Python and NumPy, to be compared."""
+    numpy_state: Any = np.random.get_state()
+    return random.getstate(), numpy_state[0], numpy_state[1].tobytes(), *numpy_state[2:]
+
+
 def _attributes(part: Part) -> dict[str, Any]:
-    """Return what a part holds, to be compared: containers by a copy, other objects by their identity."""
-    held = getattr(part, "__dict__", {})
+    """Return what a part and its classes hold, to be compared: containers by a copy, other objects by identity."""
+    shared = {
+        name: value
+        for kind in reversed(user_classes(type(part)))
+        for name, value in vars(kind).items()
+        if isinstance(value, list | dict | set)
+    }
+    held = shared | getattr(part, "__dict__", {})
     return {
         name: (type(value), list(map(id, value)), list(value) if isinstance(value, dict) else None)
         if isinstance(value, list | dict | set)

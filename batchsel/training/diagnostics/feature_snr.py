@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UserError
 from batchsel.training import variables
 from batchsel.training.inputs.batch import to_tensors
@@ -62,8 +63,7 @@ class FeatureSNR:
             self._features = keras.Model(inputs, [layer.output for layer in selected])
         except (AttributeError, KeyError, ValueError) as error:
             raise UserError(f"the features of {model.name!r} cannot be compared: {error}") from error
-        # One function for each object, as in `Evaluation`.
-        self._run = tf.function(lambda x: self._outputs(x), autograph=False)
+        self._run = own_function(self._outputs)
 
     def decibels(self, x: Any, earlier: Sequence[list[np.ndarray]]) -> list[list[float | None]]:
         """Return the ratio of each layer, for each of the earlier weights.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.training.inputs.batch import Batch, gather_rows, to_tensors
 from batchsel.training.trainer import Trainer
 
@@ -46,9 +47,9 @@ class EarlyGradientNorms(keras.callbacks.Callback):
     def _score(self) -> np.ndarray:
         step, size, n = self._trainer.engine.step, self._trainer.batch_size, self._trainer.loop.n
 
-        @tf.function(autograph=False)
         def score(indices: tf.Tensor) -> tf.Tensor:
             return step.score(Batch(indices, tf.ones([size]), *gather_rows(self._data, indices))).gradient_norm
 
+        traced = own_function(score)
         blocks = np.resize(np.arange(n, dtype=np.int32), [-(-n // size), size])
-        return np.concatenate([score(tf.constant(block)).numpy() for block in blocks])[:n]
+        return np.concatenate([traced(tf.constant(block)).numpy() for block in blocks])[:n]

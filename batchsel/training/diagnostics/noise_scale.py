@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.core.sources import source_of
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UsageError, UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
@@ -62,8 +63,7 @@ class NoiseScale:
     def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._objective = Objective(model)
-        # One function for each object, as in `Evaluation`.
-        self._add = tf.function(lambda rows, total, squares: self._accumulate(rows, total, squares), autograph=False)
+        self._add = own_function(self._accumulate)
 
     def __call__(
         self,

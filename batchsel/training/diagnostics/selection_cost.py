@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.selectors import Context, SampleStats
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows, to_tensors
 from batchsel.training.loop.loop_state import BudgetWindow, LoopState
@@ -119,7 +120,6 @@ def _choose(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
 def _time_repeated(
     loop: TrainLoop, samples: Samples | None, measured: Callable[[TrainLoop, MakeContext], Body]
 ) -> float:
-    @tf.function(jit_compile=loop.xla, autograph=False)
     def repeat(times: tf.Tensor) -> Any:
         window = BudgetWindow.from_numbers(0, 2**40, loop.n)
         once = measured(loop, lambda loop_state: loop.context(loop_state, samples))
@@ -133,9 +133,11 @@ def _time_repeated(
         )
         return [tf.reduce_sum(tf.cast(leaf, tf.float32)) for leaf in tf.nest.flatten(loop_state)]
 
+    traced = own_function(repeat, jit_compile=loop.xla)
+
     def time_call(times: int) -> float:
         start = time.perf_counter()
-        tf.nest.map_structure(lambda leaf: leaf.numpy(), repeat(tf.constant(times)))
+        tf.nest.map_structure(lambda leaf: leaf.numpy(), traced(tf.constant(times)))
         return time.perf_counter() - start
 
     time_call(1)

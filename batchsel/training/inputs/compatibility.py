@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UserError
 from batchsel.selectors import Selector
 from batchsel.transforms.augmentation import Pipeline
@@ -69,9 +70,7 @@ def check_sizes(model: keras.Model, x: Any, small: Any = None) -> None:
     whole = tf.convert_to_tensor(x[:1])
     reduced = whole[:, ::2, ::2] if small is None else tf.convert_to_tensor(small[:1])
     spec = tf.TensorSpec([1, None, None, whole.shape[3]], whole.dtype)
-    call = tf.function(
-        lambda rows: keras_private.call_model(model, rows, training=False), input_signature=[spec], autograph=False
-    )
+    call = own_function(lambda rows: keras_private.call_model(model, rows, training=False), input_signature=[spec])
     try:
         shapes = [[part.shape for part in tf.nest.flatten(call(rows))] for rows in (whole, reduced)]
     # User layers may raise any error where a height or a width is None.

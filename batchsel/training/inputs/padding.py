@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UserError
 
 
@@ -58,9 +59,7 @@ def check_cut(model: keras.Model, x: Any) -> bool:
     zeros = np.zeros([1, rows.shape[1] - half], rows.dtype)
     padded = np.concatenate([zeros, short] if at_start else [short, zeros], axis=1)
     spec = tf.TensorSpec([1, None], tf.as_dtype(padded.dtype))
-    call = tf.function(
-        lambda rows: keras_private.call_model(model, rows, training=False), input_signature=[spec], autograph=False
-    )
+    call = own_function(lambda rows: keras_private.call_model(model, rows, training=False), input_signature=[spec])
     try:
         whole, cut_off = (tf.nest.flatten(call(tf.constant(each))) for each in (padded, short))
         same = all(np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(whole, cut_off, strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.errors import UserError, shorten
-from batchsel.selectors import NumpyFunction, Selector
+from batchsel.selectors import Function, NumpyFunction, Selector
 from batchsel.selectors.base import is_user_code
 from batchsel.selectors.validation.explanation import describe_line, explain, title
 from batchsel.training.loop.loop_state import LoopStatus
@@ -52,6 +52,8 @@ PLANNING_ERRORS = (
     LoopStatus.INVALID_WEIGHTS,
     LoopStatus.INVALID_POSITIONS,
     LoopStatus.INVALID_SCORES,
+    LoopStatus.ZERO_SCORES,
+    LoopStatus.UNORDERED,
     LoopStatus.INVALID_LOSS_WEIGHTS,
     LoopStatus.INVALID_SIZE,
 )
@@ -163,12 +165,36 @@ def _invalid_weights(loop: TrainLoop) -> str:
     )
 
 
+def _user_parts(loop: TrainLoop) -> str:
+    """Return the parts of the selector that a user wrote."""
+    parts = filter(is_user_code, loop.selector.list_parts())
+    return " or ".join(title(part) if isinstance(part, Function) else repr(part) for part in parts)
+
+
 def _invalid_scores(loop: TrainLoop) -> str:
-    parts = " or ".join(repr(part) for part in loop.selector.list_parts() if is_user_code(part))
     step = int(loop.state.step.numpy())
     return (
-        f"{parts} returned a score that is negative or NaN, at step {step}. Scores are at least 0, and"
-        " infinite for samples that come first: use tf.maximum(scores, 0), and tf.math.divide_no_nan to divide."
+        f"{_user_parts(loop)} returned a score that is negative or NaN, at step {step}. Scores are at least 0, and"
+        " infinite for samples that come first: use tf.maximum(scores, 0), tf.exp of log-probabilities, and"
+        " tf.math.divide_no_nan to divide."
+    )
+
+
+def _zero_scores(loop: TrainLoop) -> str:
+    step = int(loop.state.step.numpy())
+    return (
+        f"{_user_parts(loop)} drew in proportion to scores of which none is above 0, at step {step}, although losses"
+        " are known: all samples would be equally likely. Add a small number to all scores, or look for one that is"
+        " never set."
+    )
+
+
+def _unordered(loop: TrainLoop) -> str:
+    step, places = int(loop.state.step.numpy()), dict.fromkeys(loop.ranking)
+    place = next(iter(places)) if len(places) == 1 else ""
+    return (
+        f"{_user_parts(loop)}{place} puts numbers in order of which some are NaN, at step {step}. Losses of unseen"
+        " samples are infinite: use tf.where(visits > 0, losses, 0.0), and tf.math.divide_no_nan to divide."
     )
 
 
@@ -211,6 +237,8 @@ _MESSAGES = {
     LoopStatus.INVALID_POSITIONS: _invalid_positions,
     LoopStatus.INVALID_INDICES: _invalid_indices,
     LoopStatus.INVALID_SCORES: _invalid_scores,
+    LoopStatus.ZERO_SCORES: _zero_scores,
+    LoopStatus.UNORDERED: _unordered,
     LoopStatus.INVALID_LOSS_WEIGHTS: _invalid_loss_weights,
     LoopStatus.INVALID_SIZE: _invalid_size,
 }

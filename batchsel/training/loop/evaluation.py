@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.training.inputs.batch import Samples, gather_rows
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.metrics import flatten_results
@@ -102,19 +102,15 @@ class Evaluation:
             def add(rows: Samples) -> dict[str, tf.Tensor]:
                 return self._results(self._add(rows))
 
-            self._batch_functions[size] = tf.function(add, autograph=False)
+            self._batch_functions[size] = own_function(add)
         return self._batch_functions[size](rows)
 
     def _function(self, data: Samples) -> Callable[[Samples], dict[str, tf.Tensor]]:
-        """Return a separate function for each object and each shape of data, such as the parts of a data set.
-
-        TensorFlow warns of many traces of the same code, whatever object the code is bound to; a partial has none.
-        """
+        """Return a separate function for each object and each shape of data, such as the parts of a data set."""
         leaves = tf.nest.flatten(data)
         signature = tuple(None if leaf is None else (leaf.dtype, tuple(leaf.shape)) for leaf in leaves)
         if signature not in self._functions:
-            evaluate = partial(self._evaluate)
-            self._functions[signature] = tf.function(evaluate, jit_compile=self._xla, autograph=False)
+            self._functions[signature] = own_function(self._evaluate, jit_compile=self._xla)
         return self._functions[signature]
 
     def _evaluate(self, data: Samples) -> dict[str, tf.Tensor]:

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.timestamp import Timestamp
-from batchsel.selectors import Context, Plan, Selector
+from batchsel.selectors import Context, Plan, SampleStats, Selection, Selector
 from batchsel.selectors.base import Shapes, State, is_user_code
+from batchsel.selectors.validation import planning
 from batchsel.selectors.validation.declaration import check_sizes, make_state
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples
@@ -61,7 +62,8 @@ class LoopBase:
         check_sizes(selector, n, batch_size)
         self.shapes = shapes
         """Shapes of one sample of each signal, as far as the selector's state may depend on them."""
-        self._checks_factors = selector.weighs and is_user_code(selector)
+        self.checks_user_code = is_user_code(selector)
+        self._checks_factors = selector.weighs and self.checks_user_code
         self.step = step
         self.selector = selector
         self.transforms = transforms
@@ -83,7 +85,10 @@ class LoopBase:
         """The rows of a short batch, or None if `rows` are right for all batches."""
         self.splits = self.short_rows is not None and pool is None
         """True if short batches are known from the plan, so that the loop over full batches has no branch."""
-        self.choose = _compile(selector.choose, compilation.choosing)
+        self.ranking: list[str] = []
+        """Lines in which a user's selector puts numbers in order, once it is traced."""
+        self.first_plan_checked = False
+        self.choose = _compile(self._choose, compilation.choosing)
         self._checked_plan = _compile(self._plan_and_check, compilation.planning)
         self.seed = tf.Variable(tf.constant(0), trainable=False, name="seed")
         self.state = tf.nest.map_structure(lambda t: tf.Variable(t, trainable=False), self.initial_state())
@@ -236,9 +241,12 @@ class LoopBase:
         return tf.stack([values[name] for name in self.log_names])
 
     def _plan_and_check(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
-        plan = self.selector.plan(state, context)
+        plan = planning.make_plan(self.selector, state, context, self.ranking)
         sizes = self.plan_steps, self.width, self.selector.scores_excluded, self.short
         return plan, check_plan(plan, self.n, *sizes)
+
+    def _choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
+        return planning.choose(self.selector, state, candidates, context, self.ranking)
 
     def _with_rows_before(self, loop_state: LoopState) -> LoopState:
         """Return the state with the rows before each batch of its plan, if the budget may count plans."""

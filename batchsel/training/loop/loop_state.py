@@ -41,6 +41,10 @@ class LoopStatus(enum.IntEnum):
     """A factor of a loss is negative or not finite."""
     INVALID_SIZE = 9
     """A batch has other than the number of rows that the selector says of short batches."""
+    ZERO_SCORES = 10
+    """Samples are drawn in proportion to scores of which none is positive, although losses are known."""
+    UNORDERED = 11
+    """Samples are put in the order of numbers of which some are NaN."""
 
 
 class BudgetWindow(NamedTuple):

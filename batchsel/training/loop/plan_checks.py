@@ -7,11 +7,17 @@ from typing import Any
 import tensorflow as tf
 
 from batchsel.selectors import Plan, Selection
-from batchsel.selectors.types import INVALID_SCORES
+from batchsel.selectors.types import INVALID_SCORES, UNORDERED, ZERO_SCORES
 from batchsel.training.loop.loop_state import LoopStatus
 
 _LOWEST = -1e-5
 """Rounding may put a loss of 0 slightly below it."""
+_CODES = (
+    (INVALID_SCORES, LoopStatus.INVALID_SCORES),
+    (ZERO_SCORES, LoopStatus.ZERO_SCORES),
+    (UNORDERED, LoopStatus.UNORDERED),
+)
+"""What stands in place of the steps of a plan, or of positions in a pool, and the status that it means."""
 
 
 def check_plan(
@@ -42,23 +48,31 @@ def check_plan(
         status = tf.where(unexpected & (status == LoopStatus.OK), LoopStatus.INVALID_SIZE, status)
     status = tf.where(outside, LoopStatus.INVALID_INDICES, status)
     status = tf.where(wrong_length, LoopStatus.INVALID_PLAN_LENGTH, status)
-    return tf.where(plan.steps == INVALID_SCORES, LoopStatus.INVALID_SCORES, status)
+    return _read_code(plan.steps, status)
 
 
-def check_selection(selection: Selection, width: int, status: tf.Tensor) -> tf.Tensor:
+def check_selection(selection: Selection, width: int, status: tf.Tensor, may_be_code: bool = False) -> tf.Tensor:
     """Check the batch that was taken from a pool.
 
     Args:
         selection: The batch.
         width: Rows of the pool.
         status: ``int32[]`` the status so far.
+        may_be_code: Whether positions may be a code, as those of users are.
 
     Returns:
         ``int32[]`` the new status.
     """
     outside = tf.reduce_any((selection.positions < 0) | (selection.positions >= width))
     status = tf.where(valid_weights(selection.weights), status, LoopStatus.INVALID_WEIGHTS)
-    return tf.where(outside, LoopStatus.INVALID_POSITIONS, status)
+    status = tf.where(outside, LoopStatus.INVALID_POSITIONS, status)
+    return _read_code(selection.positions[0], status) if may_be_code else status
+
+
+def _read_code(number: tf.Tensor, status: tf.Tensor) -> tf.Tensor:
+    for code, meaning in _CODES:
+        status = tf.where(number == code, meaning, status)
+    return status
 
 
 def check_losses(losses: tf.Tensor, nonnegative: bool, status: tf.Tensor) -> tf.Tensor:

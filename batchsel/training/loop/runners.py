@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.training.inputs.batch import Samples, gather_rows
 from batchsel.training.loop.loop_state import SEGMENTS, BudgetWindow, LoopState, LoopStatus
 from batchsel.training.loop.train_loop import TrainLoop
@@ -18,7 +19,7 @@ class InMemoryRunner:
 
     def __init__(self, loop: TrainLoop) -> None:
         self._loop = loop
-        self.run = tf.function(self._run, jit_compile=loop.xla, autograph=False)
+        self.run = own_function(self._run, jit_compile=loop.xla)
 
     def trace_count(self) -> int:
         """Return how often the function was traced; 1 is right."""
@@ -86,10 +87,9 @@ class BlockRunner:
     def __init__(self, loop: TrainLoop, steps: int) -> None:
         self._loop = loop
         self.steps = steps
-        options = {"jit_compile": loop.xla, "autograph": False}
-        self.plan = tf.function(self._plan, **options)
-        self.train = tf.function(self._train, **options)
-        self.log = tf.function(self._log, **options)
+        self.plan, self.train, self.log = (
+            own_function(method, jit_compile=loop.xla) for method in (self._plan, self._train, self._log)
+        )
 
     def trace_count(self) -> int:
         """Return how often any of the functions was traced, at most; 1 is right."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from batchsel.core.tf_support.own_function import own_function
 from batchsel.selectors import Selector
 from batchsel.selectors.base import Shapes, is_user_code, wants_shapes
 from batchsel.selectors.validation.declaration import check_repeatable_state
@@ -14,6 +15,7 @@ from batchsel.selectors.validation.methods import TRACED, check_methods
 from batchsel.training import variables
 from batchsel.training.inputs.batch import Batch, Samples
 from batchsel.training.loop.compilation import Compilation
+from batchsel.training.loop.errors import raise_for_status, selector_errors
 from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
@@ -69,6 +71,35 @@ def check_selector(loop: TrainLoop, data: Samples | None, shapes: Shapes, compil
     context = loop.context(state, data)
     findings = check_methods(selector, state.state, context, shapes, _own_variables(loop.step), compiled)
     return findings.obstacle
+
+
+def check_first_plan(loop: TrainLoop, data: Samples | None) -> None:
+    """Make the first plan of a user's selector as a graph, and check it as the loop does; once for a loop.
+
+    Args:
+        loop: The loop, before its first step.
+        data: The whole data set, or None if it is streamed.
+
+    Raises:
+        TrainingError: Naming what is wrong with the plan.
+    """
+    if loop.first_plan_checked or loop.selector.prepares:  # before it has prepared, plans mean nothing
+        return
+    window = BudgetWindow.from_numbers(0, 1, loop.n)
+
+    def plan() -> tf.Tensor:
+        state = loop.load(window)
+        planned = loop.plan(state, loop.context(state, data))
+        loop.store(planned)
+        return planned.status
+
+    before = loop.load()
+    try:
+        with selector_errors(loop.selector):
+            raise_for_status(loop, int(own_function(plan)()))
+    finally:
+        loop.store(before)
+    loop.first_plan_checked = True
 
 
 def report_graph_mode(selector: Selector, obstacle: str) -> None:

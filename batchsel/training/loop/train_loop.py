@@ -130,7 +130,7 @@ class TrainLoop(LoopBase):
             selection = self.choose(loop_state.state, stats, context)
             scored = loop_state._replace(
                 scored=loop_state.scored + tf.math.count_nonzero(stats.valid),
-                status=check_selection(selection, self.width, loop_state.status),
+                status=check_selection(selection, self.width, loop_state.status, self.checks_user_code),
                 state=self.selector.observe(loop_state.state, stats, context),
             )
             return scored, tf.clip_by_value(selection.positions, 0, self.width - 1), selection.weights

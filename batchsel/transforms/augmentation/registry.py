@@ -9,6 +9,7 @@ REGISTRY = Registry(
     [f"{__package__}.methods"],
     "batchsel.augmentations",
     example="Augmentations are names with | between them, as in 'crop(4) | flip | erasing(0.25)'.",
+    listing="batchsel augmentations list",
 )
 """Installed packages add theirs under the entry-point group ``batchsel.augmentations``.
 

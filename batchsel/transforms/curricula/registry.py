@@ -9,6 +9,7 @@ REGISTRY = Registry(
     [f"{__package__}.methods"],
     "batchsel.curricula",
     example="Curricula are names with | between them, as in 'blur(sigma=1.0, until=0.2) | resolution(0.5)'.",
+    listing="batchsel curricula list",
 )
 """Installed packages add theirs under the entry-point group ``batchsel.curricula``.
 
