@@ -22,7 +22,7 @@ ChooseIndices = Callable[..., Any]
 """``(losses, batch_size, rng) -> indices``, of tensors and an `Rng`, or of arrays and a NumPy generator."""
 
 FIRST_NAMES = ("losses", "batch_size", "rng")
-"""What a function receives in its first three parameters; in another order, if they have these names."""
+"""Values that a function receives in its first three parameters; in another order, if they have these names."""
 CONTEXT_NAMES = ("labels", "inputs", "progress", "step", "samples", "passes", "epoch", "visits", "plans", "n")
 """Fields of `Context` that a function receives if it has a parameter of that name."""
 SIGNAL_NAMES = tuple(name for name in SampleStats._fields[3:] if name not in CONTEXT_NAMES)

@@ -225,8 +225,8 @@ def plan_in_proportion(scores: tf.Tensor, steps: int, batch_size: int, rng: Rng)
     """
     rows = steps * batch_size
     drawn = systematic(first_then_shares(scores, rows), rows, rng, "proportional")
-    dealt = note_drawn(deal_into_batches(drawn, steps), static_size(scores))
-    return Plan(dealt, tf.ones([rows]), tf.constant(steps))
+    indices = note_drawn(deal_into_batches(drawn, steps), static_size(scores))
+    return Plan(indices, tf.ones([rows]), tf.constant(steps))
 
 
 def partition_kept(order: tf.Tensor, keep: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -17,7 +17,7 @@ _CODES = (
     (ZERO_SCORES, LoopStatus.ZERO_SCORES),
     (UNORDERED, LoopStatus.UNORDERED),
 )
-"""What stands in place of the steps of a plan, or of positions in a pool, and the status that it means."""
+"""Numbers in place of the steps of a plan, or of positions in a pool, and the status that each means."""
 
 
 def check_plan(
