@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 from batchsel.core import call_syntax
@@ -62,8 +63,8 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int, vocabulary: int
         text: A name, a name with sizes as in ``"mlp(hidden=[64, 64])"``, or ``"./mine.py:build"``.
         input_shape: Shape of one sample.
         outputs: Number of classes, or 1 for regression.
-        vocabulary: Number of word ids of the data, which models with a parameter `vocabulary` get unless the text
-            gives one; None for data without words.
+        vocabulary: Number of word ids of the data, which models with a parameter `vocabulary` get if it is above their
+            default and the text gives none; None for data without words.
 
     Raises:
         UsageError: If the text cannot be read, or the name is unknown.
@@ -71,25 +72,29 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int, vocabulary: int
     Example:
         >>> build("mlp(hidden=[8])", (2,), 3).count_params()
         51
-        >>> build("text_cnn(width=8)", (5,), 2, vocabulary=30).layers[1].input_dim
-        30
+        >>> [build("text_cnn(width=8)", (5,), 2, vocabulary=words).layers[1].input_dim for words in (30, 30_000)]
+        [20000, 30000]
     """
     call = call_syntax.parse_call(text)
     complete = dataclasses.replace(call, arguments=(input_shape, outputs, *call.arguments))
     target = call.load(REGISTRY.load)
-    if vocabulary is not None and _leaves_open(complete, target, "vocabulary"):
+    # The default holds for data with fewer words, as it did when runs with the same settings were recorded.
+    if vocabulary is not None and vocabulary > _open_default(complete, target, "vocabulary"):
         complete = dataclasses.replace(complete, keywords={**call.keywords, "vocabulary": vocabulary})
     return complete.apply(target)
 
 
-def _leaves_open(call: call_syntax.Call, target: Any, name: str) -> bool:
-    """Return whether a function has a parameter to which a call gives nothing."""
+def _open_default(call: call_syntax.Call, target: Any, name: str) -> float:
+    """Return the default of a parameter to which a call gives nothing: 0 if it has none, infinity if there is none."""
     try:
         signature = inspect.signature(target)
         given = signature.bind_partial(*call.arguments, **call.keywords).arguments
-        return name in signature.parameters and name not in given
     except (TypeError, ValueError):  # which the call itself reports
-        return False
+        return math.inf
+    if name not in signature.parameters or name in given:
+        return math.inf
+    default = signature.parameters[name].default
+    return default if isinstance(default, int) else 0
 
 
 def doc(name: str) -> str:

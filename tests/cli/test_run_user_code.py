@@ -164,3 +164,20 @@ def test_parts_that_a_share_leaves_whole_are_told(command, options, said):
     result = command("run", "--dataset", "iris", *options, "--print-config")
     assert result.code == 0, result.err
     assert ("validation (30) and test (30) stay whole" in result.err) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "message"),
+    [
+        ("def load():\n    pass\n", 2, "must take one argument, the seed of the split, as in `def load(seed):`; its"),
+        ("def load(seed, *, size):\n    pass\n", 2, "its parameters are (seed, *, size): missing a required"),
+        ("load = 3\n", 2, "./mine.py:load is 3. Expected a function of a seed"),
+        ("def load(seed):\n    return missing\n", 1, "./mine.py:load failed, line 2: NameError: name 'missing' is not"),
+    ],
+)
+def test_a_function_that_cannot_load_data_is_named_in_one_sentence(command, tmp_path, code, exit_code, message):
+    (tmp_path / "mine.py").write_text(code)
+    result = command("run", "--dataset", "./mine.py:load", "--target", "accuracy>=0.9")
+    assert (result.code, result.err.count("\n")) == (exit_code, 1), result.err
+    assert message in result.err
+    assert "This is a bug" not in result.err

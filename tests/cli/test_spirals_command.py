@@ -11,6 +11,7 @@ from PIL import Image
 
 from batchsel.cli.commands.spirals import spirals
 from batchsel.data.sets.spirals import difficulty, make_spirals
+from batchsel.data.user.references import load_by_name
 from batchsel.errors import UsageError, UserError
 
 FEW = ["--samples", "90", "--arms", "3", "--turns", "1.5", "--noise", "0.05", "--seed", "4"]
@@ -142,3 +143,13 @@ def test_the_help_has_an_example(option):
     text = run(option).stdout
     assert "batchsel spirals --arms 3 --out spirals.csv" in text
     assert "[default: 2000]" in text
+
+
+@pytest.mark.parametrize("name", ["a.csv:label", "a.npz"])
+def test_files_are_read_back_without_what_was_made_from_the_label(folder, name):
+    run("--samples", "300", "--difficulty", "--out", name.partition(":")[0])
+    said = []
+    dataset = load_by_name(name if name.endswith("label") else f"./{name}", 0, say=said.append)
+    assert dataset.input_shape == (2,)
+    assert (dataset.task, sum(map(len, dataset.splits.values()))) == ("classification", 300)
+    assert ("difficulty: left out: made from the label" in said) == (name == "a.csv:label")

@@ -34,7 +34,8 @@ def spirals(difficulty: bool, out: Path | None, plot: Path | None, **numbers: An
     """Generate points on Archimedean spirals r = a + b * theta.
 
     Without --out and --plot, print the table. A CSV file has the columns x1, x2, label and, with --difficulty,
-    difficulty; an npz file has the arrays x, y and difficulty.
+    difficulty; an npz file has the arrays x, y and difficulty. Both can be read back as data sets, without difficulty,
+    which is made from the label.
     """
     check_distinct_outputs({"--out": out, "--plot": plot})
     from batchsel.data.sets import spirals as generator
@@ -66,8 +67,10 @@ def _write_table(path: Path, columns: dict[str, Any]) -> None:
 
 
 def _write_csv(stream: BinaryIO, x: np.ndarray, y: np.ndarray, difficulty: np.ndarray | None = None) -> None:
+    from batchsel.data.builders.tables import SPIRAL_COLUMNS
+
     extra = [] if difficulty is None else [difficulty]
-    header = ["x1", "x2", "label", *(["difficulty"] if extra else [])]
+    header = SPIRAL_COLUMNS[: 3 + len(extra)]
     stream.write(f"{','.join(header)}\n".encode())
     for first, second, label, *more in zip(*x.T, y, *extra, strict=True):
         # Nine digits restore a float32 to the last bit.

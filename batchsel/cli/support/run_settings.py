@@ -198,9 +198,12 @@ def _add_label(dataset: str, label: str) -> str:
 
 
 def _add_option(dataset: str, name: str, value: str | int) -> str:
+    from batchsel.data.user.split_files import add_option, is_split_files
     from batchsel.data.user.table_reference import is_table
 
     path, _, label = dataset.rpartition(":")
+    if is_split_files(dataset):
+        return add_option(dataset, name, value)
     if not is_table(dataset):
         raise UsageError(
             f"--{name} is about texts in a table, and {dataset} is not one with a --label. Add the label, leave"

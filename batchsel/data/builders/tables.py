@@ -12,6 +12,10 @@ from batchsel.data.splits import fingerprint, split_rows
 from batchsel.data.storage.hashing import check_content
 from batchsel.errors import UserError
 
+DIFFICULTY = "difficulty"
+SPIRAL_COLUMNS = ("x1", "x2", "label", DIFFICULTY)
+"""Columns that `batchsel spirals` writes. The last is made from the label, so it is not a feature."""
+
 
 def build_table_dataset(
     card: Any,

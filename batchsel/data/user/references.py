@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from batchsel.data.user.table import describe_columns, load_table
 from batchsel.data.user.table_reference import TableReference, is_table
 from batchsel.data.user.text import TextReference, is_text_file, load_text_file
 from batchsel.data.user.tfds import is_tfds, load_tfds
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError, shorten, show
 
 
 def has_no_card(name: str) -> bool:
@@ -146,10 +148,47 @@ def load_by_name(
             say(line)
         return dataset
     path, _, function = name.rpartition(":")
-    dataset = load_from_file(Path(path), function)(seed)
+    dataset = _call_load(name, load_from_file(Path(path), function), seed)
     if not isinstance(dataset, Dataset):
         raise UserError(
             f"{name} returned {type(dataset).__name__}. Expected a batchsel.data.Dataset; "
             "batchsel.data.builders.tables shows how to make one from arrays."
         )
     return dataset
+
+
+def _call_load(name: str, load: Any, seed: int) -> Any:
+    """Return the result of a user's function, and name it in whatever it raises."""
+    _check_takes_seed(name, load)
+    try:
+        return load(seed)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        file = Path(name.rpartition(":")[0]).name
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).name == file]
+        place = f", line {lines[-1]}" if lines else ""
+        message = f"{type(error).__name__}: {shorten(str(error))}"
+        raise UserError(f"{name} failed{place}: {message}. Correct the function.") from error
+
+
+def _check_takes_seed(name: str, load: Any) -> None:
+    """Refuse what cannot be called with a seed alone, which would look like a mistake of batchsel.
+
+    Raises:
+        UsageError: If it is not a function, or has other parameters.
+    """
+    if not callable(load):
+        raise UsageError(f"{name} is {show(load)}. Expected a function of a seed that returns a batchsel.data.Dataset.")
+    try:
+        signature = inspect.signature(load)
+    except (TypeError, ValueError):  # of some built-in functions none is known
+        return
+    try:
+        signature.bind(0)
+    except TypeError as error:
+        raise UsageError(
+            f"{name} must take one argument, the seed of the split, as in `def {name.rpartition(':')[2]}(seed):`; its"
+            f" parameters are {signature}: {error}."
+        ) from None

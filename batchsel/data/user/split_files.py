@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +23,10 @@ from batchsel.data.formats.npz import read_npz
 from batchsel.data.formats.pixel_table import are_pixels, read_pixels
 from batchsel.data.splits import SPLIT_NAMES, SplitRows, carve_rows, draw_test_rows, fingerprint
 from batchsel.data.user.table import build_table, describe_columns, encode_targets
-from batchsel.data.user.table_reference import TableReference
+from batchsel.data.user.table_reference import TableReference, read_subwords
 from batchsel.errors import UsageError, UserError, shorten
 
+_FORM = re.compile(r"(?P<path>.+?)(?P<options>(?::(?:text|subwords)=[^:]*)*)(?::(?P<label>[^:]*))?", re.DOTALL)
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _LABELS = ("label", "class", "target", "y")
 _HELD_OUT = {"validation": 0.1, "test": 0.2}
@@ -46,9 +48,9 @@ def is_split_files(name: str) -> bool:
         >>> is_split_files("./mnist.npz"), is_split_files("iris"), is_split_files("./mine.csv:label")
         (True, False, False)
     """
-    if name.lower().endswith(".npz"):
-        return True
     path = split_files_path(name)
+    if path.suffix.lower() == ".npz":
+        return True
     # A bare name is that of a card, whatever folders there are.
     return ("/" in name or "\\" in name or name.startswith(".")) and _find_files(path).get("train") is not None
 
@@ -59,9 +61,40 @@ def split_files_path(name: str) -> Path:
     Args:
         name: As for `is_split_files`.
     """
-    if os.path.exists(name) or ":" not in name:
-        return Path(name)
-    return Path(name.rpartition(":")[0])
+    match = _match(name)
+    return Path(match["path"] if match else name)
+
+
+def add_option(name: str, option: str, value: str | int) -> str:
+    """Return the name of a data set with an option for its texts.
+
+    Args:
+        name: As for `is_split_files`.
+        option: "text", for the column of texts, or "subwords", for the size of their vocabulary.
+        value: Its value.
+
+    Example:
+        >>> add_option("./moods", "text", "review"), add_option("./moods:mood", "subwords", 4000)
+        ('./moods:text=review', './moods:subwords=4000:mood')
+    """
+    match = _match(name)
+    label = match["label"] if match else ""
+    front = name.removesuffix(f":{label}") if label else name
+    return f"{front}:{option}={value}" + (f":{label}" if label else "")
+
+
+def _match(name: str) -> re.Match[str] | None:
+    return None if os.path.exists(name) else _FORM.fullmatch(name)
+
+
+def _parse_name(name: str) -> TableReference:
+    """Return the path, the label column and the options of a name; no label if it names none."""
+    match = _match(name)
+    if match is None:
+        return TableReference(name, "")
+    options = dict(option.split("=", 1) for option in match["options"].split(":")[1:])
+    subwords = read_subwords(options.get("subwords", "0"), match["path"])
+    return TableReference(match["path"], match["label"] or "", text=options.get("text", ""), subwords=subwords)
 
 
 def list_split_files(name: str) -> list[Path]:
@@ -81,12 +114,13 @@ def load_split_files(name: str, seed: int = 0, say: Callable[[str], None] = lamb
     A column for each pixel (``pixel0``, ``pixel1``, ... or ``1x1``, ``1x2``, ...), bytes, makes images: square, gray
     or of three channels side by side. One column of text makes texts, encoded by the words of the training split. An
     npz has ``x_train``, ``y_train``, ``x_test`` and ``y_test``, and possibly ``x_valid``, ``y_valid`` and a
-    ``vocabulary``, the words from number 2 on. Without a file for it, a tenth of the training samples is drawn for
-    validation, and a fifth for the test split.
+    ``vocabulary``, the words from number 2 on; or ``x`` and ``y`` alone. Without a file for it, a tenth of the training
+    samples is drawn for validation, and a fifth for the test split.
 
     Args:
         name: As for `is_split_files`. The column of the label is that called "label", "class", "target" or "y", or the
-            one after the colon.
+            one after the colon. Options before it are ``:text=review``, the column of texts to use alone, and
+            ``:subwords=4000`` to encode them by so many.
         seed: Seed of the validation split.
         say: Called with a line that says what the files are, before they are split.
 
@@ -103,10 +137,12 @@ def load_split_files(name: str, seed: int = 0, say: Callable[[str], None] = lamb
         >>> [len(part) for part in dataset.splits.values()], dataset.input_shape
         ([18, 2, 20], (28, 28, 1))
     """
-    path = split_files_path(name)
+    reference = _parse_name(name)
+    path, label = Path(reference.path), reference.label
     if path.suffix.lower() == ".npz":
+        if str(path) != str(Path(name)):
+            raise UsageError(f"{path} holds numbers, without columns. Leave the rest of {shorten(name)!r} out.")
         return _load_npz(name, path, seed, say)
-    label = name.rpartition(":")[2] if str(path) != str(Path(name)) else ""
     files = {split: file for split, file in _find_files(path).items() if file is not None}
     headers = {split: read_header(file) for split, file in files.items()}
     names = headers["train"].names
@@ -120,6 +156,7 @@ def load_split_files(name: str, seed: int = 0, say: Callable[[str], None] = lamb
         if headers[split].names != names:
             raise UserError(f"{file} has other columns than {files['train']}. Files of one data set have the same.")
     if are_pixels([column for column in names if column != label]):
+        _refuse_options(reference, "images")
         return _load_pixels(name, files, headers, label, seed, say)
     tables = {split: read_delimited(file) for split, file in files.items()}
     counts = {split: len(table.columns[0]) for split, table in tables.items()}
@@ -127,7 +164,7 @@ def load_split_files(name: str, seed: int = 0, say: Callable[[str], None] = lamb
     columns = tuple(
         tuple(itertools.chain(*parts)) for parts in zip(*(table.columns for table in tables.values()), strict=True)
     )
-    return _load_table(name, first._replace(columns=columns), TableReference(str(path), label), counts, seed, say)
+    return _load_table(name, first._replace(columns=columns), reference._replace(label=label), counts, seed, say)
 
 
 def _load_table(
@@ -140,20 +177,35 @@ def _load_table(
 ) -> Dataset:
     labels = np.array(table.column(reference.label), object)
     features = [column for column in table.names if column != reference.label]
-    is_text = len(features) == 1 and is_text_column(table.column(features[0]))
-    say(_describe(counts, "texts" if is_text else "a table"))
-    if is_text:
+    text = reference.text
+    if not text and len(features) == 1 and (reference.subwords or is_text_column(table.column(features[0]))):
+        text = features[0]
+    if text and text not in features:
+        known = ", ".join(map(shorten, features[:20]))
+        raise UsageError(f"{reference.path} has no column {text!r} for the texts. Its columns: {known}.")
+    say(_describe(counts, "texts" if text else "a table"))
+    if text:
         classes = _classes(labels[: counts["train"]])
         _check_labels(labels, classes, Path(reference.path))
         y = _numbers(labels, classes)
         rows = _rows(counts, y, seed)
-        dataset = build_texts(name, np.array(table.column(features[0]), object), y, classes, rows)
+        texts = np.array(table.column(text), object)
+        dataset = build_texts(name, texts, y, classes, rows, reference.subwords)
     else:
+        _refuse_options(reference, "a table")
         rows = _rows(counts, np.zeros(len(labels), np.int64), seed)
         dataset, reports = build_table(name, reference, table, encode_targets(reference, table), rows)
         for line in describe_columns(reports):
             say(line)
     return dataclasses.replace(dataset, rows=_official(rows, counts))
+
+
+def _refuse_options(reference: TableReference, kind: str) -> None:
+    if reference.subwords:
+        raise UsageError(
+            f"subwords are for texts, and {reference.path} has {kind}. Leave them out, or name the column of texts, as"
+            f" in '{reference.path}:text=COLUMN'."
+        )
 
 
 def _find_files(path: Path) -> dict[str, Path | None]:
@@ -194,17 +246,20 @@ def _load_npz(name: str, path: Path, seed: int, say: Callable[[str], None]) -> D
         members = arrays.files
     valid = next((word for word in SPLIT_NAMES["validation"] if f"x_{word}" in members), None)
     words = {"train": "train", **({"validation": valid} if valid else {}), "test": "test"}
+    if "x_train" not in members and {"x", "y"} <= set(members):
+        words = {"train": ""}  # all samples in one part
     words = {split: word for split, word in words.items() if f"x_{word}" in members or split == "train"}
-    wanted = [f"{axis}_{word}" for word in words.values() for axis in "xy"]
+    names = {split: [f"{axis}_{word}" if word else axis for axis in "xy"] for split, word in words.items()}
+    wanted = list(itertools.chain(*names.values()))
     missing = [member for member in wanted if member not in members]
     if missing:
         raise UserError(
             f"{path} has no {missing[0]}; it has {', '.join(map(shorten, members[:10])) or 'nothing'}. Expected"
-            " x_train, y_train, x_test and y_test, as in the files of Keras."
+            " x_train, y_train, x_test and y_test, as in the files of Keras, or x and y."
         )
     vocabulary = [member for member in ("vocabulary", "subwords") if member in members][:1]
     arrays = read_npz(path, [*wanted, *vocabulary])
-    parts = {split: _Part(arrays[f"x_{word}"], arrays[f"y_{word}"]) for split, word in words.items()}
+    parts = {split: _Part(*(arrays[member] for member in both)) for split, both in names.items()}
     for split, part in parts.items():
         if (
             part.x.ndim < 2

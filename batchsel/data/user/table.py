@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from batchsel.data.builders.tables import mean_and_deviation
+from batchsel.data.builders.tables import DIFFICULTY, SPIRAL_COLUMNS, mean_and_deviation
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
 from batchsel.data.formats.delimited import Header, TextTable, read_delimited, read_header
@@ -188,6 +188,9 @@ def build_table(
     for column in table.names:
         if column == label:
             reports.append(ColumnReport(label, f"label, {len(classes)} classes" if classes else "label, a number", 0))
+            continue
+        if (column, label) == (DIFFICULTY, "label") and table.names == SPIRAL_COLUMNS:
+            reports.append(ColumnReport(column, "left out: made from the label", 0))
             continue
         values, report = _encode_feature(column, table.column(column), rows.train, words, comma)
         reports.append(report)

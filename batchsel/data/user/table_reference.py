@@ -64,18 +64,34 @@ class TableReference(NamedTuple):
         if decimal not in ("", ".", ","):
             raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
         missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
-        subwords = options.get("subwords", "0")
-        count = int(subwords) if _WHOLE.fullmatch(subwords) else -1
-        if subwords != "0" and not _FEWEST_SUBWORDS <= count <= _MOST_SUBWORDS:
-            raise UsageError(
-                f"subwords of {match['path']} must be a whole number from {_FEWEST_SUBWORDS} to {_MOST_SUBWORDS}, got"
-                f" {show(subwords)}."
-            )
+        count = read_subwords(options.get("subwords", "0"), match["path"])
         return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""), count)
 
     def has_comma(self, table: TextTable) -> bool:
         """Return whether numbers of a table may have a decimal comma."""
         return self.decimal == "," or (not self.decimal and table.delimiter != ",")
+
+
+def read_subwords(text: str, path: str) -> int:
+    """Return the size of a vocabulary of subwords that a text states; 0 for words.
+
+    Args:
+        text: The number.
+        path: The data that it is for, for the message.
+
+    Raises:
+        UsageError: If it is not such a number, or out of range.
+
+    Example:
+        >>> read_subwords("4000", "my.csv")
+        4000
+    """
+    count = int(text) if _WHOLE.fullmatch(text) else -1
+    if text != "0" and not _FEWEST_SUBWORDS <= count <= _MOST_SUBWORDS:
+        raise UsageError(
+            f"subwords of {path} must be a whole number from {_FEWEST_SUBWORDS} to {_MOST_SUBWORDS}, got {show(text)}."
+        )
+    return count
 
 
 def is_table(name: str) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from batchsel import cards, data
 from batchsel.data.convert import convert, official_arrays
 from batchsel.data.dataset import Dataset, Split
-from batchsel.data.user.split_files import is_split_files, load_split_files
+from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder
+from batchsel.data.user.split_files import add_option, is_split_files, load_split_files
 from batchsel.errors import UserError
 
 
@@ -192,3 +193,34 @@ def test_other_delimiters_are_found_out(tmp_path):
     for name in (f"{tmp_path}/", f"{tmp_path}/:label"):
         dataset = load_split_files(name)
         assert (dataset.feature_names, len(dataset.test)) == (("size",), 2)
+
+
+def test_texts_that_come_split_are_encoded_by_subwords_where_asked(tmp_path):
+    for split, count in (("train", 60), ("test", 20)):
+        rows = [f'{place},"{text}",{"yes" if place % 2 else "no"}' for place, text in enumerate(texts(count, 1))]
+        (tmp_path / f"{split}.csv").write_text("id,review,mood\n" + "\n".join(rows) + "\n")
+    name = add_option(add_option(f"{tmp_path}:mood", "text", "review"), "subwords", 300)
+    found = load_split_files(name)
+    assert name.endswith(":text=review:subwords=300:mood")
+    assert isinstance(found.encoder, PaddedSubwordEncoder)
+    assert 257 < found.encoder.size <= 300
+    assert [len(part) for part in found.splits.values()] == [54, 6, 20]
+    np.testing.assert_array_equal(found.test.x, found.encoder.encode(texts(20, 1)))
+    for wrong, said in {
+        f"{tmp_path}:subwords=300:mood": "subwords are for texts, and .* has a table",
+        f"{tmp_path}:text=remark:mood": "has no column 'remark' for the texts. Its columns: id, review",
+        f"{tmp_path}:text=review:subwords=3:mood": "must be a whole number from 257",
+    }.items():
+        with pytest.raises(UserError, match=said):
+            load_split_files(wrong)
+
+
+def test_an_archive_of_one_part_is_split(tmp_path):
+    x = np.random.default_rng(0).normal(size=(100, 4))
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(100) % 2)
+    found = load_split_files(str(tmp_path / "a.npz"))
+    assert [len(part) for part in found.splits.values()] == [70, 10, 20]
+    rows = {tuple(row) for part in found.splits.values() for row in part.x.tolist()}
+    assert rows == {tuple(row) for row in x.astype(np.float32).tolist()}
+    with pytest.raises(UserError, match="holds numbers, without columns. Leave the rest of"):
+        load_split_files(f"{tmp_path}/a.npz:label")
