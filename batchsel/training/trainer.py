@@ -252,7 +252,8 @@ class Trainer(RunResults):
             if options.verbose:
                 announce_device()
             states = self._begin_fit(config)
-            warn_of_long_durations([self.schedule, self.curricula, self.accumulation_schedule], config.length, 2)
+            timed = [self.schedule, self.curricula, self.accumulation_schedule, self.augmentation]
+            warn_of_long_durations(timed, config.length, 2)
             if validation is not None and config.seconds is None:
                 warn_of_lagging_moments(self.model, config.budget // batch_size, batch_size, 2)
             return FitLoop(

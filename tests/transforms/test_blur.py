@@ -12,7 +12,7 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError, UserError
 from batchsel.transforms.curricula import Blur, Curricula
 from batchsel.transforms.curricula.gaussian import UNITS, blur, fold, quantize, weights
-from batchsel.transforms.curricula.phase import PARTS
+from batchsel.transforms.phase import PARTS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 11, 9, 3), np.uint8)
 MODES = {"eager": None, "graph": False, "xla": True}
@@ -252,7 +252,7 @@ def test_images_of_unknown_size_are_rejected_with_a_message():
 
 
 def test_parts_of_a_phase_do_not_depend_on_the_last_bit():
-    from batchsel.transforms.curricula.phase import elapsed_parts
+    from batchsel.transforms.phase import elapsed_parts
 
     for steps in (10, 64, 100, 128, 1000, 1024, 5000):
         shares = np.arange(steps + 1, dtype=np.float32) / np.float32(steps)

@@ -236,10 +236,11 @@ class RunSpec:
             raise UsageError(" ".join(problems))
         if Budget.parse(self.budget).unit != "seconds":
             return
-        if self.curriculum or "grow" in self.accumulate:
+        timed = self.augment if "during(" in self.augment else ""
+        if self.curriculum or timed or "grow" in self.accumulate:
             raise UsageError(
-                f"what changes over the budget ({self.curriculum or self.accumulate}) follows samples trained on, which"
-                f" a budget of {self.budget} does not fix. Give the budget in passes or samples."
+                f"what changes over the budget ({self.curriculum or timed or self.accumulate}) follows samples trained"
+                f" on, which a budget of {self.budget} does not fix. Give the budget in passes or samples."
             )
         if not schedules.is_constant(self.schedule):
             raise UsageError(

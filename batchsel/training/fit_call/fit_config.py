@@ -233,15 +233,16 @@ def warn_of_long_durations(settings: Sequence[Any], passes: float, stacklevel: i
     """Warn of durations that end after the budget.
 
     Args:
-        settings: Schedules and curricula, or None in place of any.
+        settings: Schedules, curricula and augmentations, or None in place of any.
         passes: The budget.
         stacklevel: Frames from here to the user's call.
     """
-    known = [setting for setting in settings if setting is not None]
-    longest = longest_passes(part for setting in known for part in getattr(setting, "parts", [setting]))
-    if longest > passes > 0:
+    known = [(longest_passes(getattr(item, "parts", [item])), item) for item in settings if item is not None]
+    late = [(length, item) for length, item in known if length > passes > 0]
+    if late:
+        longest = max(length for length, _ in late)
         warnings.warn(
-            f"{' and '.join(map(repr, known))}: a duration of {longest:g} passes exceeds the budget of {passes:g}"
-            f" passes. State durations as shares of the budget, or train longer.",
+            f"{' and '.join(repr(item) for _, item in late)}: a duration of {longest:g} passes exceeds the budget of"
+            f" {passes:g} passes. State durations as shares of the budget, or train longer.",
             stacklevel=stacklevel + 1,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.transforms.augmentation.base import Augmentation, Mixing, Mixture
+from batchsel.transforms.augmentation.methods.during import During
 from batchsel.transforms.base import Chain, apply
 
 
@@ -19,7 +21,8 @@ from batchsel.transforms.base import Chain, apply
 class Pipeline(Chain):
     """Augmentations that are applied from left to right.
 
-    Parts that mix samples come last. Of several, one is drawn for each batch, with equal chance.
+    Parts that mix samples come last. Of several, one is drawn for each batch, with equal chance. Parts behind a
+    `During` are applied in its time.
 
     Args:
         parts: The augmentations.
@@ -74,17 +77,36 @@ class Pipeline(Chain):
             The changed inputs and their mixture; None if they are not mixed.
         """
         first = len(self.parts) - len(self.mixers)
+        holds = None
         for place, part in enumerate(self.parts[:first]):
-            x = apply(part, x, self.part_rng(rng, place), timestamp)
+            if isinstance(part, During):
+                holds = part.holds(timestamp)
+                continue
+            applied = functools.partial(apply, part, x, self.part_rng(rng, place), timestamp)
+            x = applied() if holds is None else tf.cond(holds, applied, functools.partial(_unchanged, x))
         branches = [
             functools.partial(part.mix, x, valid, self.part_rng(rng, place))
             for place, part in enumerate(self.mixers, start=first)
         ]
+        if not branches:
+            return x, None
+        mixed = functools.partial(self._mix_by_one, branches, rng)
+        if holds is None:
+            return mixed()
+        itself = Mixture(tf.range(tf.shape(valid)[0]), tf.ones([]))
+        return tf.cond(holds, mixed, lambda: (_unchanged(x), itself))
+
+    def _mix_by_one(self, branches: list[Callable[[], Any]], rng: Rng) -> tuple[Any, Mixture]:
+        """Return what one of the parts that mix makes of a batch."""
         if len(branches) < 2:
-            return branches[0]() if branches else (x, None)
+            return branches[0]()
         branch = rng.scoped(f"{self.scope}/").integers([], len(branches), "which")
         return tf.switch_case(branch, branches)
 
     def _trace(self, x: Any) -> Any:
         valid = tf.ones([tf.nest.flatten(x)[0].shape[0]], tf.bool)
         return self(x, valid, Rng(tf.constant(0), tf.constant(0)), Timestamp.from_progress(0.0))[0]
+
+
+def _unchanged(x: Any) -> Any:
+    return tf.nest.map_structure(tf.identity, x)

@@ -15,8 +15,8 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UserError
 from batchsel.transforms.curricula.base import Curriculum
 from batchsel.transforms.curricula.gaussian import blur
-from batchsel.transforms.curricula.phase import PARTS, elapsed_parts
 from batchsel.transforms.input_checks import require_images, require_numeric
+from batchsel.transforms.phase import PARTS, elapsed_parts
 
 _LEVELS = 1 << 8
 """Steps in which sigma falls."""

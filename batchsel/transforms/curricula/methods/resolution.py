@@ -12,8 +12,8 @@ from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.errors import UsageError
 from batchsel.transforms.curricula.base import Curriculum
-from batchsel.transforms.curricula.phase import PARTS, to_parts
 from batchsel.transforms.input_checks import require_images, require_numeric
+from batchsel.transforms.phase import PARTS, to_parts
 
 
 @dataclass(frozen=True, repr=False)
