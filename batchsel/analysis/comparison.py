@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import NamedTuple
 
-from batchsel.analysis.outcomes import Outcome, group_by_arm, outcome
+from batchsel.analysis.outcomes import Outcome, arm_order, group_by_arm, outcome
 from batchsel.analysis.paired_times import compare_times, pair_runs
 from batchsel.analysis.sequential import looked_confidence
 from batchsel.analysis.stats import estimates, significance, survival
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.core.target import Target
-from batchsel.experiments.run.record_parts import RecordedArm
+from batchsel.experiments.run.record_parts import ROLES, RecordedArm
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
-_ORDER = ("baseline", "arm", "control", "single")
 _MOST, _FEW = 0.8, 0.2
 """Shares of seeds: if one side reaches the target on at least the first and the other on at most the second, then
 only one of them reaches it, and their times cannot be compared."""
@@ -247,7 +246,7 @@ def analyze(
         arms = _arms(outcomes, [item for item in failures if item.spec.dataset == dataset])
         limit = _limit([item for item in outcomes if item.timed])
         by_name = {name: _summarize(dataset, runs, text, limit) for name, runs in arms.items()}
-        by_name = dict(sorted(by_name.items(), key=lambda item: (_ORDER.index(item[1].role), item[0])))
+        by_name = dict(sorted(by_name.items(), key=lambda item: arm_order(item[1].role, item[0])))
         summaries += by_name.values()
         confidence = looked_confidence([item.record for item in outcomes])
         for name, summary in by_name.items():
@@ -264,7 +263,7 @@ def _arms(outcomes: Sequence[Outcome], failures: Sequence[FailureRecord]) -> dic
     for failure in failures:
         arm = arms.setdefault(failure.arm.name, _ArmRuns(failure.arm, {}, set()))
         seed = failure.spec.values.get("seed")
-        if isinstance(seed, int) and seed not in arm.ended and failure.arm.role in _ORDER:
+        if isinstance(seed, int) and seed not in arm.ended and failure.arm.role in ROLES:
             arm.failed.add(seed)
     return {name: runs for name, runs in arms.items() if runs.ended or runs.failed}
 

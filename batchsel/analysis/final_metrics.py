@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from batchsel.analysis.stats.estimates import Estimate
+from batchsel.analysis.stats.estimates import Estimate, share_bounds
 from batchsel.core.target import Target
 from batchsel.experiments.run.run_record import RunRecord
 
@@ -75,6 +75,17 @@ class MetricUnit(NamedTuple):
             ('1 point', '0.5 points', '0.1')
         """
         return f"{value:g} {self.name.removesuffix('s') if value == 1 else self.name}".strip()
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value, multiplied by `factor`.
+
+        Example:
+            >>> unit_for("accuracy").bounds, unit_for("loss").bounds
+            ((0.0, 100.0), (-inf, inf))
+        """
+        low, high = share_bounds(self.metric)
+        return low * self.factor, high * self.factor
 
     @property
     def words(self) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import bisect
 import operator
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from batchsel.core.target import HOLD, Target, first_reached
+from batchsel.experiments.run.record_parts import ROLES
 from batchsel.experiments.run.run_record import RunRecord
 from batchsel.experiments.run.validation.duplicates import prefer
 
+_OUTCOME = "outcome"
 _SECONDS = operator.attrgetter("seconds")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 FORWARD = 1 / 3
 """Cost of a sample that is only scored, in samples trained on: a backward pass costs about two forward passes."""
 
@@ -68,7 +72,14 @@ def outcome(record: RunRecord, target: str | None = None) -> Outcome:
     Raises:
         KeyError: If the evaluations lack the target's metric.
     """
-    goal = Target.parse(target or record.spec.target)
+    text = target or record.spec.target
+    known = record.derived.get((_OUTCOME, text))
+    if known is None:
+        known = record.derived[_OUTCOME, text] = _compute_outcome(record, Target.parse(text))
+    return known
+
+
+def _compute_outcome(record: RunRecord, goal: Target) -> Outcome:
     position = first_reached((goal.is_met_by(point.values) for point in record.evaluations), HOLD)
     counts, seconds = record.counts, record.seconds.training
     if position is not None:
@@ -128,6 +139,21 @@ def group_by_arm(outcomes: Iterable[Outcome]) -> dict[str, dict[int, Outcome]]:
         if known is None or prefer(known.record, item.record) is item.record:
             runs[item.seed] = item
     return grouped
+
+
+def arm_order(role: str, name: str) -> tuple[Any, ...]:
+    """Return a key that sorts arms as they are shown: by role, then by name, numbers in it by their size.
+
+    Args:
+        role: One of `ROLES`.
+        name: Name of the arm.
+
+    Example:
+        >>> sorted(["batch size 128", "batch size 16", "a"], key=lambda name: arm_order("arm", name))
+        ['a', 'batch size 16', 'batch size 128']
+    """
+    parts = [float(part) if place % 2 else part for place, part in enumerate(_NUMBER.split(name))]
+    return ROLES.index(role), parts, name
 
 
 def value_at(record: RunRecord, metric: str, axis: str, limit: float) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from batchsel.analysis.outcomes import Outcome, outcome
+from batchsel.analysis.outcomes import Outcome, arm_order, outcome
 from batchsel.core.target import Target
 from batchsel.experiments.run.run_record import RunRecord
 
@@ -75,8 +75,13 @@ def differing_settings(records: Sequence[RunRecord]) -> list[str]:
     """
     first: dict[str, str] = {}
     differing = set()
+    last: dict[str, Any] = {}
     for record in records:
-        for name, value in {"plan_version": "", **record.spec.values}.items():
+        values = {"plan_version": "", **record.spec.values, "seed": None}
+        if values == last:  # most are, and to compare their texts takes long
+            continue
+        last = values
+        for name, value in values.items():
             if name not in differing and str(value) != first.setdefault(name, str(value)):
                 differing.add(name)
     return [name for name in first if name != "seed" and name in differing]
@@ -105,7 +110,7 @@ def list_single_runs(records: Sequence[RunRecord]) -> list[SingleRun]:
 
     def order(run: SingleRun) -> tuple[Any, ...]:
         spec = run.record.spec
-        return datasets.index(spec.dataset), run.target, run.name, spec.seed, run.record.started
+        return datasets.index(spec.dataset), run.target, arm_order(SINGLE, run.name), spec.seed, run.record.started
 
     return sorted(runs, key=order)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,16 +44,7 @@ class Target:
         Raises:
             UsageError: If the text does not have that form.
         """
-        match = _FORM.match(text)
-        try:
-            threshold = float(match["value"]) if match else float("nan")
-        except ValueError:
-            threshold = float("nan")
-        if match is None or not abs(threshold) <= FLOAT32:
-            raise UsageError(
-                f"cannot read the target {shorten(text)!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'."
-            )
-        return cls(match["metric"], threshold, match["sign"] == ">=")
+        return _parse(text)
 
     def __str__(self) -> str:
         short = f"{self.threshold:g}"
@@ -93,6 +85,18 @@ class Target:
         """
         value = results[self.metric]
         return value >= self.threshold if self.rising else value <= self.threshold
+
+
+@functools.lru_cache(maxsize=256)  # records state the same few, thousands of times
+def _parse(text: str) -> Target:
+    match = _FORM.match(text)
+    try:
+        threshold = float(match["value"]) if match else float("nan")
+    except ValueError:
+        threshold = float("nan")
+    if match is None or not abs(threshold) <= FLOAT32:
+        raise UsageError(f"cannot read the target {shorten(text)!r}. Expected e.g. 'accuracy>=0.91' or 'loss<=0.3'.")
+    return Target(match["metric"], threshold, match["sign"] == ">=")
 
 
 def first_reached(met: Iterable[bool], hold: int = HOLD) -> int | None:

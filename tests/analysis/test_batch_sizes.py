@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from analysis_of_dicts import answer_studies, noise_scale, only_part
 from made_up import record_of
+from scipy import stats
 from study_records import (
     MODES,
     SWEEP,
@@ -169,3 +170,22 @@ def test_a_run_without_a_metric_counts_as_failed():
     records = sweep_records(MODES, seeds=5, noise=0.1)
     next(filter(at("scaled", 512), records))["end"]["test"]["accuracy"] = None
     assert "scaled: 128 [128, 128]" in answer_studies(records)[0].sentence
+
+
+def test_seconds_are_geometric_means_with_intervals_above_zero():
+    records = sweep_records(MODES, seeds=3)
+    for record in records:
+        record["seconds"]["training"] *= {0: 1, 1: 1, 2: 9}[record["spec"]["seed"]]
+    found = batch_sizes(only_part(records, "batch_sizes")).sizes["scaled", 128].seconds
+    logs = np.log(2000 * 1e-3 * (0.2 + 8 / 128)) + np.log([1, 1, 9])
+    assert found.value == pytest.approx(np.exp(logs.mean()))
+    # Student's t of the logarithms on the side of the short tail; that of the seconds themselves would be below zero.
+    assert found.low == pytest.approx(np.exp(stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs))[0]))
+    assert 0 < found.low < found.value < found.high
+
+
+def test_intervals_of_accuracies_end_at_a_hundred_percent():
+    records = sweep_records({"all": {8: 99.5, 32: 99.6}}, seeds=3, noise=0.15)
+    values = [result.final for result in batch_sizes(only_part(records, "batch_sizes")).sizes.values()]
+    assert max(value.high for value in values) == 100.0
+    assert all(value.low < value.value < value.high for value in values)

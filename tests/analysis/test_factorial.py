@@ -173,3 +173,16 @@ def test_an_interval_without_zero_is_weak_evidence_if_p_is_large():
     assert "(interaction; 4 seeds that agree, no interval); against" in study.sentence
     (study,) = answer_studies(budget_records(seeds=4, noise=0.02))
     assert "its interval excludes 0, but the evidence is weak: p = 0.38 after Holm; 95 % interval, 4" in study.sentence
+
+
+def test_a_first_level_that_is_a_setting_of_its_own_is_named_in_place_of_neither():
+    records = factorial_records(noise=0.1)
+    (study,) = answer_studies(records)
+    assert "; against neither, lerac alone " in study.sentence
+    for record in records:
+        levels = record["arm"]["levels"]
+        levels["blur"] = {"off": "σ 0.5", "on": "σ 2"}[levels["blur"]]
+    (study,) = answer_studies(records)
+    assert "; against lerac off and blur σ 0.5, lerac alone " in study.sentence
+    assert ", blur σ 2 alone " in study.sentence
+    assert study.tables[0].head[-1] == "against lerac off and blur σ 0.5"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_of_dicts import compute_results, render_report, schedule_lines
-from made_up import record_of
+from made_up import record_of, some_records
 from PIL import Image
 from scipy import stats as scipy_stats
 
@@ -21,45 +21,9 @@ from batchsel.analysis.plots.run import run_figure
 from batchsel.errors import UserError
 from batchsel.experiments.run import records as files
 from batchsel.experiments.run.parse_record import parse_run
-from batchsel.experiments.run.record_details import to_json
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-SEEDS = range(4)
-
-
-def with_images(record):
-    """Add images of samples, as records of image data have."""
-    part = {
-        "pixels": to_json(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
-        "labels": ["shirt", "coat", "bag"], "visits": [9, 8, 7], "samples": [1, 2, 3],
-    }  # fmt: skip
-    return record | {"images": {"most": part, "least": part}}
-
-
-def with_plane(record):
-    """Add a map of a plane, as records of spirals have."""
-    rng = np.random.default_rng(0)
-    stage = {
-        "samples": 100, "visits": to_json(rng.integers(0, 9, 50).astype(np.uint16)),
-        "classes": to_json((np.indices((9, 9)).sum(0) % 2).astype(np.uint8)),
-    }  # fmt: skip
-    points = to_json(rng.normal(size=(50, 2)).astype(np.float16))
-    labels = to_json(rng.integers(0, 2, 50).astype(np.uint8))
-    return record | {"plane": {"points": points, "labels": labels, "extent": [-3, 3, -3, 3], "stages": [stage, stage]}}
-
-
-def some_records():
-    found = []
-    for seed in SEEDS:
-        found.append(with_images(record_of("random", seed, crossing=800 + 100 * seed)))
-        found.append(with_images(record_of("loss_ema", seed, crossing=400 + 50 * seed, contended=False)))
-        found.append(record_of("never <b>", seed, crossing=None, kept=0.6))
-        found.append(record_of("random again", seed, crossing=800 + 100 * seed, role="control", against="random"))
-        found.append(with_plane(record_of("random", seed, crossing=900, dataset="spirals")))
-        found.append(record_of("loss_ema", seed, crossing=700 + 100 * seed, dataset="spirals"))
-    about = {"question": "Does <loss_ema> help?", "command": "batchsel compare --dataset digits"}
-    return [record | {"about": about} for record in found]
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +127,7 @@ def test_single_figures(name, ending, tmp_path):
         ([], "Choose one with --dataset"),
         (["--dataset", "digits", "--arm", "los_ema"], "Did you mean 'loss_ema'"),
         (["--dataset", "digits", "--out", "a.gif"], "--out writes .png or .svg"),
+        (["--dataset", "digits", "--figure", "course"], "as 'course'. The figures that they allow: ratios, curves, "),
     ],
 )
 def test_plot_reports_errors(words, message, tmp_path):
@@ -295,3 +260,20 @@ def test_a_line_for_each_evaluation_holds_training_and_validation_side_by_side(t
     assert (run["samples_to_target"], run["optimizer"]) == (400, "adam")
     with pytest.raises(UserError, match="per must be"):
         batchsel.records(tmp_path, per="epoch")
+
+
+def test_of_a_run_that_was_recorded_twice_the_table_has_the_record_that_reports_take(tmp_path):
+    early, late = record_of("random", 3, points=5), record_of("random", 3, points=5, seconds_each=2e-3)
+    early["started"] = "2026-11-20T12:00:00+00:00"
+    other = record_of("random", 4, points=5)
+    lines = [json.dumps(record) for record in (late, early, early, other)]
+    (tmp_path / "records.jsonl").write_text("\n".join([*lines, "{damaged"]) + "\n")
+    with pytest.warns(UserWarning, match="left out|several times") as caught:
+        found = batchsel.records(tmp_path, per="run")
+    assert found["training_seconds"].tolist() == [0.5, 0.5]
+    assert found["seed"].tolist() == [3, 4]
+    words = sorted(str(warning.message) for warning in caught)
+    assert "line 5: damaged or half written; it is left out" in words[0]
+    assert "digits, random: recorded several times with different outcomes for seed 3" in words[1]
+    with pytest.warns(UserWarning, match="left out|several times"):
+        assert len(batchsel.records(tmp_path)) == 10

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from batchsel.experiments.run.record_details import to_json
 from batchsel.experiments.spec.run_spec import RunSpec
 
 N = 1000
+SEEDS = range(4)
 
 
 def record_of(
@@ -75,3 +77,38 @@ def record_of(
         "started": "2026-11-21T12:00:00+00:00",
         "contended": contended,
     }  # fmt: skip
+
+
+def with_images(record):
+    """Add images of samples, as records of image data have."""
+    part = {
+        "pixels": to_json(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
+        "labels": ["shirt", "coat", "bag"], "visits": [9, 8, 7], "samples": [1, 2, 3],
+    }  # fmt: skip
+    return record | {"images": {"most": part, "least": part}}
+
+
+def with_plane(record):
+    """Add a map of a plane, as records of spirals have."""
+    rng = np.random.default_rng(0)
+    stage = {
+        "samples": 100, "visits": to_json(rng.integers(0, 9, 50).astype(np.uint16)),
+        "classes": to_json((np.indices((9, 9)).sum(0) % 2).astype(np.uint8)),
+    }  # fmt: skip
+    points = to_json(rng.normal(size=(50, 2)).astype(np.float16))
+    labels = to_json(rng.integers(0, 2, 50).astype(np.uint8))
+    return record | {"plane": {"points": points, "labels": labels, "extent": [-3, 3, -3, 3], "stages": [stage, stage]}}
+
+
+def some_records():
+    """Return runs of several arms on two data sets, with all details that figures draw."""
+    found = []
+    for seed in SEEDS:
+        found.append(with_images(record_of("random", seed, crossing=800 + 100 * seed)))
+        found.append(with_images(record_of("loss_ema", seed, crossing=400 + 50 * seed, contended=False)))
+        found.append(record_of("never <b>", seed, crossing=None, kept=0.6))
+        found.append(record_of("random again", seed, crossing=800 + 100 * seed, role="control", against="random"))
+        found.append(with_plane(record_of("random", seed, crossing=900, dataset="spirals")))
+        found.append(record_of("loss_ema", seed, crossing=700 + 100 * seed, dataset="spirals"))
+    about = {"question": "Does <loss_ema> help?", "command": "batchsel compare --dataset digits"}
+    return [record | {"about": about} for record in found]

@@ -39,7 +39,9 @@ def learning_curves(records: Sequence[RunRecord], metric: str, axes: Sequence[st
     points = min(len(record.evaluations) for record in records)
     values = [[point.values[metric] for point in record.evaluations[:points]] for record in records]
     curve = mean_curve(values, [], metric)
-    return {axis: curve._replace(x=median_positions(records, points, axis)) for axis in axes}
+    at = {name: median_positions(records, points, name) for name in dict.fromkeys(map(_counted, axes))}
+    n = records[0].sizes.train
+    return {axis: curve._replace(x=(at[_counted(axis)] / (n if axis == "passes" else 1)).tolist()) for axis in axes}
 
 
 def mean_curve(values: Sequence[Sequence[float | None]], x: list[float], metric: str) -> LearningCurve:
@@ -75,18 +77,21 @@ def draw_curve(axes: Any, curve: LearningCurve, name: str, palette: Palette) -> 
     axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
 
 
-def median_positions(records: Sequence[RunRecord], points: int, axis: str) -> list[float]:
-    """Return where the first evaluations of runs lie on an axis, the median over the runs.
+def _counted(axis: str) -> str:
+    return "samples" if axis == "passes" else axis
+
+
+def median_positions(records: Sequence[RunRecord], points: int, name: str) -> np.ndarray:
+    """Return the seconds or samples at the first evaluations of runs, the median over the runs.
 
     Args:
-        records: Records of runs of one data set.
+        records: Records of runs.
         points: Number of evaluations.
-        axis: Name from `AXES`.
+        name: "seconds" or "samples".
     """
-    name, unit = ("samples", records[0].sizes.train) if axis == "passes" else (axis, 1)
     position = operator.attrgetter(name)
     positions = [list(map(position, record.evaluations[:points])) for record in records]
-    return (np.median(np.array(positions, float), axis=0) / unit).tolist()
+    return np.median(np.array(positions, float), axis=0)
 
 
 def draw_learning_curves(
@@ -121,7 +126,8 @@ def draw_learning_curves(
 
 def _range(arms: Mapping[str, Sequence[RunRecord]], goal: Target) -> tuple[float, float]:
     """Return the range of values around the target, without outliers among the first evaluations."""
-    values = [point.values[goal.metric] for runs in arms.values() for record in runs for point in record.evaluations]
+    every = (point.values for runs in arms.values() for record in runs for point in record.evaluations)
+    values = np.array([point[goal.metric] for point in every], float)
     low, high = np.quantile(values, 0.1 if goal.rising else 0.0), np.quantile(values, 1.0 if goal.rising else 0.9)
     low, high = float(min(low, goal.threshold)), float(max(high, goal.threshold))
     return low - 0.05 * (high - low), high + 0.05 * (high - low)

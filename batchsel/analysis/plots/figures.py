@@ -60,6 +60,17 @@ def draw(name: str, arms: Arms, palette: Palette, failures: Sequence[FailureReco
     return function(arms, palette, failures) if name in _WITH_FAILURES else function(arms, palette)
 
 
+def possible_figures(arms: Arms, palette: Palette, failures: Sequence[FailureRecord] = ()) -> list[str]:
+    """Return the names of all figures that records allow.
+
+    Args:
+        arms: Records of each arm.
+        palette: Colors.
+        failures: Records of runs that failed.
+    """
+    return [name for name in FIGURES if draw(name, arms, palette, failures) is not None]
+
+
 def render_figures(
     arms: Arms,
     palette: Palette,
@@ -122,7 +133,7 @@ STUDY_FIGURES: dict[str, tuple[str, Callable[..., Any]]] = {
     "batch_gap": ("the generalization gap against the batch size", batch_sizes.draw_gap),
     "batch_time": ("time and throughput against the batch size", batch_sizes.draw_time),
     "pareto": (
-        "means of the final test metric against means of time, of the sizes that have times, and the front that no"
+        "means of the final test metric against geometric means of time, and the front of those with times that no"
         " other beats in both",
         pareto.draw_pareto,
     ),

@@ -37,11 +37,12 @@ def _draw(arms: Arms, palette: Palette, metrics: Sequence[str]) -> Any:
     known = [name for name in metrics if all(name in run.history for runs in arms.values() for run in runs)]
     if not known:
         return None
+    passes = {name: _passes(runs) for name, runs in arms.items()}
     fig, axes = figure(2, len(known), 2 * _WIDTH, _HEIGHT * len(known), sharex=True, sharey="row")
     for row, metric in zip(axes, known, strict=True):
         for ax, part in zip(row, ("training", "validation"), strict=True):
             for name, runs in arms.items():
-                draw_curve(ax, _mean_curve(runs, part, metric), name, palette)
+                draw_curve(ax, _mean_curve(runs, part, metric, passes[name]), name, palette)
             ax.set_title(f"{part} {metric}", fontsize=10)
         row[0].set_ylabel(metric, fontsize=9)
     for ax in axes[-1]:
@@ -50,11 +51,17 @@ def _draw(arms: Arms, palette: Palette, metrics: Sequence[str]) -> Any:
     return fig
 
 
-def _mean_curve(runs: Sequence[RunRecord], part: str, metric: str) -> LearningCurve:
+def _passes(runs: Sequence[RunRecord]) -> list[float]:
+    """Return the passes at the evaluations that all runs have."""
+    points = min(len(run.evaluations) for run in runs)
+    return (median_positions(runs, points, "samples") / runs[0].sizes.train).tolist()
+
+
+def _mean_curve(runs: Sequence[RunRecord], part: str, metric: str, passes: Sequence[float]) -> LearningCurve:
     points = min(min(len(run.evaluations), len(run.history[metric])) for run in runs)
     values: list[list[float | None]]
     if part == "training":
         values = [list(run.history[metric][:points]) for run in runs]
     else:
         values = [[point.values.get(metric) for point in run.evaluations[:points]] for run in runs]
-    return mean_curve(values, median_positions(runs, points, "passes"), metric)
+    return mean_curve(values, list(passes[:points]), metric)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from batchsel.analysis.plots.style import INK, Palette, figure
 from batchsel.experiments.run.record_parts import ImageSamples, Plane, PlaneStage
 from batchsel.experiments.run.run_record import RunRecord
 
+_SIZE, _LETTERS = 5.5, 96
+"""Font size of labels, and how many letters of that size fit below a strip of images."""
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 
 
@@ -44,12 +47,24 @@ def _strip(ax: Any, samples: ImageSamples) -> None:
     strip = np.concatenate(list(gap), axis=1)
     ax.imshow(strip.squeeze(), cmap="gray_r" if strip.squeeze().ndim == 2 else None, interpolation="nearest")
     centers = (np.arange(len(pixels)) + 0.45) * (width + 2)
-    labels = [f"{label}\n×{visits}" for label, visits in zip(samples.labels, samples.visits, strict=True)]
-    ax.set_xticks(centers, labels, fontsize=6)
+    most = int(_LETTERS / len(pixels))
+    labels = [f"{_break(label, most)}\n×{visits}" for label, visits in zip(samples.labels, samples.visits, strict=True)]
+    ax.set_xticks(centers, labels, fontsize=_SIZE)
     ax.set_yticks([])
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
+
+
+def _break(label: str, most: int) -> str:
+    """Return a label in lines of so many letters, so that it stays below its image."""
+    lines = [""]
+    for part in re.split(r"(?<=[/ _-])", label):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > most:
+            lines.append("")
+        lines[-1] += part
+    stripped = [line.strip() for line in lines]
+    return "\n".join(line if len(line) <= most else f"{line[: max(most - 1, 1)]}…" for line in stripped)
 
 
 def draw_plane(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> Any:

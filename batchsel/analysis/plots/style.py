@@ -19,6 +19,8 @@ _INCHES = 9.0
 INK, GRAY, LIGHT = "#222222", "#666666", "#DDDDDD"
 # Okabe and Ito's colors, which people with color blindness can tell apart, without the yellow.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Six more, of Paul Tol, where there are more arms than colors and dashes.
+_MORE_COLORS = ("#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#661100")
 _INSIDE = 8
 """Largest number of legend entries inside a panel."""
 _COLUMNS, _ROWS, _ROW = 3, 2, 0.17
@@ -42,15 +44,17 @@ class Palette:
 
     def __init__(self, arms: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(dict.fromkeys(arms))}
+        many = len(self._places) - 1 > len(_COLORS) * len(_DASHES)
+        self._colors = (*_COLORS, *_MORE_COLORS) if many else _COLORS
 
     def color(self, arm: str) -> str:
         """Return the color of an arm."""
         place = self._places[arm]
-        return INK if place == 0 else _COLORS[(place - 1) % len(_COLORS)]
+        return INK if place == 0 else self._colors[(place - 1) % len(self._colors)]
 
     def line(self, arm: str) -> str:
         """Return the line style of an arm: other dashes where the colors are used up."""
-        return _DASHES[max(self._places[arm] - 1, 0) // len(_COLORS) % len(_DASHES)]
+        return _DASHES[max(self._places[arm] - 1, 0) // len(self._colors) % len(_DASHES)]
 
 
 def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 3.4, **options: Any) -> tuple[Any, Any]:
@@ -196,6 +200,7 @@ def to_svg(fig: Figure, caption: str) -> str:
     file = io.StringIO()
     # Text stays text (searchable and small), and the same figure has the same bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": caption}):
+        _lay_out_for_svg(fig)
         fig.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
     text = text[text.index("<svg") :]
@@ -207,6 +212,19 @@ def to_svg(fig: Figure, caption: str) -> str:
     opening = re.sub(r'\b(width|height)="[^"]*"', "", opening)
     opening += f' style="max-width: {fig.get_figwidth() / _INCHES:.1%}"'
     return f'{opening} role="img" aria-label="{_escape(caption)}"><title>{_escape(caption)}</title>{rest}'
+
+
+def _lay_out_for_svg(fig: Figure) -> None:
+    """Place the panels as `savefig` would, which draws the whole figure an extra time for it."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    engine = fig.get_layout_engine()
+    if engine is None:
+        return
+    FigureCanvasSVG(fig)
+    fig.set_dpi(72)  # that of all SVG
+    engine.execute(fig)
+    fig.set_layout_engine(None)  # a draw that is not needed comes before saving wherever there is one
 
 
 def _escape(caption: str) -> str:

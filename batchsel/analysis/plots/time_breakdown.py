@@ -86,7 +86,9 @@ def draw_visits(arms: Mapping[str, Sequence[RunRecord]], palette: Palette) -> An
     one = axes[0, 0]
     for name, records in arms.items():
         length = max(len(record.visits) for record in records)
-        table = np.array([np.pad(record.visits, (0, length - len(record.visits))) for record in records], float)
+        table = np.zeros([len(records), length])
+        for row, record in enumerate(records):
+            table[row, : len(record.visits)] = record.visits
         shares = table.mean(axis=0) / table.sum(axis=1).mean()
         one.step(range(length), shares, palette.line(name), color=palette.color(name), where="mid", label=name)
     one.set_yscale("symlog", linthresh=1e-3)

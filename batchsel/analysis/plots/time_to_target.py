@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,9 @@ from batchsel.analysis.verdict import format_ratio
 
 _MANY = 500
 """Dots of an arm above which they are drawn as an image: as vectors they would make the page large and slow."""
-_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
+_TICKS = (1.4, 2, 3, 5, 10, 20, 50, 100)
+_APART = 0.1
+"""Least distance of two ticks, as a share of the axis: closer ones would overlap."""
 
 
 def draw_survival(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
@@ -57,8 +60,9 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
     for ax, axis in zip(axes.flat, axis_names, strict=True):
         for row, (name, outcomes) in enumerate(arms.items()):
             for reached, marker, face in ((True, "o", palette.color(name)), (False, ">", "none")):
-                x = [getattr(item, axis) for item in outcomes if item.reached == reached]
-                y = [row + 0.24 * (np.modf(item.seed * 0.618)[0] - 0.5) for item in outcomes if item.reached == reached]
+                own = [item for item in outcomes if item.reached == reached]
+                x = [getattr(item, axis) for item in own]
+                y = row + 0.24 * (np.array([item.seed for item in own], float) * 0.618 % 1 - 0.5)
                 ax.plot(
                     x, y, marker, color=palette.color(name), markerfacecolor=face, markersize=5, alpha=0.75,
                     linestyle="none", rasterized=len(x) > _MANY,
@@ -105,7 +109,7 @@ def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
         ax.set_xscale("log")
         low, high = ax.get_xlim()
         low, high = min(low, 0.7), max(high, 1.45)
-        ax.set_xticks([tick for tick in _TICKS if low <= tick <= high])
+        ax.set_xticks(_ratio_ticks(low, high))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlim(low, high)
@@ -113,6 +117,19 @@ def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:
     axes[0, 0].set_yticks(range(len(comparisons)), [item.arm.arm for item in comparisons])
     axes[0, 0].set_ylim(len(comparisons) - 0.4, -0.6)
     return fig
+
+
+def _ratio_ticks(low: float, high: float) -> list[float]:
+    """Return round ratios on a logarithmic axis, 1 among them, that leave room for each other."""
+    apart = _APART * math.log(high / low)
+    found = [1.0]
+    for sign, end in ((1, high), (-1, 1 / low)):
+        last = 0.0
+        for tick in _TICKS:
+            if tick <= end and math.log(tick) - last >= apart:
+                last = math.log(tick)
+                found.append(tick if sign > 0 else float(f"{1 / tick:.1g}"))
+    return sorted(found)
 
 
 def draw_profiles(profiles: Mapping[str, Profile], palette: Palette) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ _COUNTS = ("steps", "samples", "scored", "plans", "seconds")
 
 def records(*paths: str | Path, per: str = "evaluation") -> pd.DataFrame:
     """Read records of runs as a table.
+
+    Of a run that was recorded several times the record counts that reports take, and a warning says so; another names
+    lines that are no records, which are left out.
 
     Args:
         *paths: Files of records, or folders that hold them, as `batchsel report` takes them.
@@ -40,6 +44,7 @@ def records(*paths: str | Path, per: str = "evaluation") -> pd.DataFrame:
         batchsel.errors.UserError: cannot read the records ...
     """
     from batchsel.experiments.run.records import read_typed
+    from batchsel.experiments.run.validation.duplicates import choose
 
     if per not in _FORMS:
         raise UsageError(f"per must be 'evaluation' or 'run', got {show(per)}.")
@@ -52,7 +57,10 @@ def records(*paths: str | Path, per: str = "evaluation") -> pd.DataFrame:
     found = read_typed(*map(Path, paths))
     if not found.runs:
         raise UserError(f"no record of a run in {', '.join(map(str, paths))}.")
-    rows = evaluation_rows(found.runs) if per == "evaluation" else map(_run_row, found.runs)
+    runs, _, notes = choose(found.runs)
+    for note in (*map(str, found.problems), *notes):
+        warnings.warn(note, stacklevel=2)
+    rows = evaluation_rows(runs) if per == "evaluation" else map(_run_row, runs)
     return pd.DataFrame(list(rows))
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from batchsel.analysis.final_metrics import final_results
+from batchsel.analysis.outcomes import arm_order
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.core.target import Target
@@ -39,27 +44,30 @@ def final_table(records: Sequence[RunRecord]) -> list[FinalRow]:
     for dataset in dict.fromkeys(record.spec.dataset for record in records):
         own = [record for record in records if record.spec.dataset == dataset]
         columns = _columns(own)
-        for arm in dict.fromkeys(record.arm.name for record in own):
-            runs = [record for record in own if record.arm.name == arm]
-            values = {f"{part} {metric}": _mean(runs, part, metric) for part, metric in columns}
-            rows.append(FinalRow(dataset, arm, len(runs), values))
+        by_arm: dict[str, list[int]] = {}
+        for place, record in enumerate(own):
+            by_arm.setdefault(record.arm.name, []).append(place)
+        for arm, places in sorted(by_arm.items(), key=lambda item: arm_order(own[item[1][0]].arm.role, item[0])):
+            means = {
+                f"{part} {metric}": estimates.mean(values[places].tolist(), *estimates.share_bounds(metric))
+                for (part, metric), values in columns.items()
+            }
+            rows.append(FinalRow(dataset, arm, len(places), means))
     return rows
 
 
-def _columns(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
-    """Return the parts and metrics that every run has a value of, by metric."""
+def _columns(records: Sequence[RunRecord]) -> dict[tuple[str, str], np.ndarray]:
+    """Return the values of all runs, by part and metric, where every run has one; NaN for one that diverged."""
     metrics = dict.fromkeys([Target.parse(records[0].spec.target).metric, "loss"])
-    columns = [(part, metric) for metric in metrics for part in (TRAINING, VALIDATION, TEST, AT_CROSSING)]
-    known = [column for column in columns if all(_has(record, *column) for record in records)]
-    return [(part, metric) for part, metric in known if part != AT_CROSSING or (TEST, metric) not in known]
-
-
-def _has(record: RunRecord, part: str, metric: str) -> bool:
-    try:
-        _value(record, part, metric)
-    except (KeyError, IndexError, TypeError):
-        return False
-    return True
+    known: dict[tuple[str, str], np.ndarray] = {}
+    for metric in metrics:
+        for part in (TRAINING, VALIDATION, TEST, AT_CROSSING):
+            if part == AT_CROSSING and (TEST, metric) in known:
+                continue
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                values = [_value(record, part, metric) for record in records]
+                known[part, metric] = np.array([math.nan if value is None else value for value in values], float)
+    return known
 
 
 def _value(record: RunRecord, part: str, metric: str) -> float | None:
@@ -70,9 +78,3 @@ def _value(record: RunRecord, part: str, metric: str) -> float | None:
     if part == VALIDATION:
         return record.evaluations[-1].values[metric]
     return ((final_results(record) or {}) if part == TEST else record.test)[metric]
-
-
-def _mean(records: Sequence[RunRecord], part: str, metric: str) -> Estimate:
-    values = [_value(record, part, metric) for record in records]
-    known = [float("nan") if value is None else value for value in values]  # a run that diverged has no value
-    return estimates.mean(known, *estimates.share_bounds(metric))

@@ -184,9 +184,15 @@ def _aggregate(analysis: Analysis) -> dict[str, Any] | None:
 def _environment(records: Sequence[RunRecord]) -> dict[str, str]:
     """Return versions and machines of the runs, with every value that occurs."""
     found: dict[str, list[str]] = {}
+    last: dict[str, Any] = {}
     for record in records:
-        machine = {key: value for key, value in record.machine.items() if key != "load"}
-        for key, value in {**record.versions, **machine, "XLA": record.xla}.items():
+        values = {**record.versions, **record.machine, "XLA": record.xla, "load": None}
+        if values == last:  # most are, and to compare their texts takes long
+            continue
+        last = values
+        for key, value in values.items():
+            if key == "load":
+                continue
             text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
             text = ", ".join(map(str, value)) if isinstance(value, list) else text
             if text not in found.setdefault(key, []):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 _WIDEST, _POINTS = 8.0, 1601
 
@@ -58,17 +58,20 @@ def _levels(fractions: tuple[float, ...], alpha: float) -> tuple[float, ...]:
         limit = _limit(grid, density, scale, more)
         points = np.linspace(-limit, limit, _POINTS)
         # The density of the sum at this look, for experiments that went on at all looks before, times the grid's step.
-        density = stats.norm.pdf((points[:, None] - grid[None, :]) / scale) / scale @ density * (points[1] - points[0])
+        distances = (points[:, None] - grid[None, :]) / scale
+        normal = np.exp(-(distances**2) / 2) / math.sqrt(2 * math.pi)
+        density = normal / scale @ density * (points[1] - points[0])
         grid, before, used = points, fraction, used + more
-        found.append(float(2 * stats.norm.sf(limit / math.sqrt(fraction))))
+        found.append(float(2 * special.ndtr(-limit / math.sqrt(fraction))))
     return tuple(found)
 
 
 def _limit(grid: np.ndarray, density: np.ndarray, scale: float, more: float) -> float:
     """Return the limit that this share of the experiments crosses at the next look."""
+    from scipy import optimize
 
     def excess(limit: float) -> float:
-        past = stats.norm.sf((limit - grid) / scale) + stats.norm.cdf((-limit - grid) / scale)
+        past = special.ndtr((grid - limit) / scale) + special.ndtr((-limit - grid) / scale)
         return float((density * past).sum()) - more
 
     return optimize.root_scalar(excess, bracket=(1e-6, _WIDEST), method="brentq").root

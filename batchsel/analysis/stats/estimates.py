@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from batchsel.analysis.stats import mean_interval
 
@@ -44,8 +44,10 @@ def wilson(successes: int, n: int) -> Estimate:
     """
     if n == 0:
         return Estimate(math.nan)
-    interval = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, "wilson")
-    return Estimate(successes / n, float(interval.low), float(interval.high))
+    share, z = successes / n, float(special.ndtri(0.5 + CONFIDENCE / 2))
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Estimate(share, center - half if successes else 0.0, center + half if successes < n else 1.0)
 
 
 def mean(values: Sequence[float], lowest: float = -math.inf, highest: float = math.inf) -> Estimate:
@@ -64,7 +66,7 @@ def mean(values: Sequence[float], lowest: float = -math.inf, highest: float = ma
     center = float(array.mean()) if array.size else math.nan
     if array.size < FEWEST or not np.isfinite(center) or np.ptp(array) <= _ALIKE * max(1.0, float(np.abs(array).max())):
         return Estimate(center)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, array.size - 1) * stats.sem(array))
+    half = float(special.stdtrit(array.size - 1, 0.5 + CONFIDENCE / 2) * array.std(ddof=1) / math.sqrt(array.size))
     return Estimate(center, max(center - half, lowest), min(center + half, highest))
 
 
@@ -81,17 +83,37 @@ def share_bounds(metric: str) -> tuple[float, float]:
     return (0.0, 1.0) if "accuracy" in metric else (-math.inf, math.inf)
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
+def over_seeds(values: Sequence[float], lowest: float = -math.inf, highest: float = math.inf) -> Estimate:
     """Return the mean over the seeds of a study, with the interval of `mean_interval.wide` where there is one.
 
     Args:
         values: One number for each run or pair.
+        lowest: Smallest value that there can be: the interval ends there.
+        highest: Largest value that there can be.
 
     Example:
-        >>> over_seeds([1.0, 2.0])
-        Estimate(value=1.5, low=None, high=None)
+        >>> over_seeds([1.0, 2.0]), over_seeds([97.0, 99.0, 99.5], highest=100.0).high
+        (Estimate(value=1.5, low=None, high=None), 100.0)
     """
-    return _wide(values)
+    center, low, high = _wide(values)
+    if low is None or high is None:
+        return Estimate(center)
+    return Estimate(center, max(low, lowest), min(high, highest))
+
+
+def geometric_mean(values: Sequence[float]) -> Estimate:
+    """Return the geometric mean over the seeds of a study; its interval, that of the logarithms, is above zero.
+
+    Args:
+        values: One positive number for each run, such as seconds.
+
+    Example:
+        >>> geometric_mean([1.0, 4.0])
+        Estimate(value=2.0, low=None, high=None)
+    """
+    if min(values, default=0.0) <= 0:  # a clock that stood still
+        return over_seeds(values, 0.0)
+    return exponential(_wide([math.log(value) for value in values]))
 
 
 def interquartile_mean(values: Sequence[float]) -> float:
@@ -106,7 +128,8 @@ def interquartile_mean(values: Sequence[float]) -> float:
         >>> interquartile_mean([0.0, 1.0, 3.0, 100.0])
         2.0
     """
-    return float(stats.trim_mean(values, 0.25))
+    cut = len(values) // 4
+    return float(np.sort(values)[cut : len(values) - cut].mean())
 
 
 def ratio(log_ratios: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -152,5 +175,5 @@ def tail_share(n: int) -> float:
         >>> round(tail_share(10), 4), round(tail_share(1000), 4)
         (0.0086, 0.0248)
     """
-    quantile = math.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
-    return float(stats.norm.sf(quantile))
+    quantile = math.sqrt(n / (n - 1)) * special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)
+    return float(special.ndtr(-quantile))

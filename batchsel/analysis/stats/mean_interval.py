@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 FEWEST = 3
 """Fewest values for an interval."""
@@ -49,7 +49,7 @@ def wide(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.n
     if n < FEWEST:
         return center, np.full(len(values), np.nan), np.full(len(values), np.nan)
     error = values.std(axis=1, ddof=1) / np.sqrt(n)
-    half = stats.t.ppf(0.5 + confidence / 2, n - 1) * error
+    half = special.stdtrit(n - 1, 0.5 + confidence / 2) * error
     low, high = center - half, center + half
     if n in _FEW:
         longer = _skewness(values)
@@ -92,7 +92,7 @@ def _bootstrap_t(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.
     tail = (1 - confidence) / 2
     below, above = np.quantile(ratios, [tail, 1 - tail], axis=0)
     # Where most values are alike, many resamples hardly scatter, and their ratios know no bounds.
-    farthest = _FARTHEST * float(stats.t.ppf(0.5 + confidence / 2, n - 1))
+    farthest = _FARTHEST * float(special.stdtrit(n - 1, 0.5 + confidence / 2))
     return np.maximum(below, -farthest), np.minimum(above, farthest)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 POWER = 0.8
 """Chance of finding a difference that is there: four experiments of five."""
@@ -27,8 +27,8 @@ def chance(ratio: float, spread: float, seeds: int, alpha: float = 0.05) -> floa
     if seeds < fewest_seeds(alpha):
         return 0.0
     shift = abs(math.log(ratio)) / spread * math.sqrt(seeds)
-    limit = float(stats.t.ppf(1 - alpha / 2, seeds - 1))
-    found = float(stats.nct.sf(limit, seeds - 1, shift))
+    limit = float(special.stdtrit(seeds - 1, 1 - alpha / 2))
+    found = 1 - float(special.nctdtr(seeds - 1, shift, limit))
     return 1.0 if math.isnan(found) else found
 
 
@@ -81,11 +81,11 @@ def detectable_shift(seeds: int, alpha: float = 0.05) -> float | None:
     """
     if seeds < 2:
         return None
-    limit = float(stats.t.ppf(1 - alpha / 2, seeds - 1))
+    limit = float(special.stdtrit(seeds - 1, 1 - alpha / 2))
     low, high = 0.0, 100.0
     for _ in range(40):
         middle = (low + high) / 2
-        power = float(stats.nct.sf(limit, seeds - 1, middle * math.sqrt(seeds)))
+        power = 1 - float(special.nctdtr(seeds - 1, middle * math.sqrt(seeds), limit))
         low, high = (middle, high) if power < POWER else (low, middle)
     return high
 

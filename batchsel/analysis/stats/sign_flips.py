@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 PATTERNS = 9999
 """Random patterns where there are too many to try them all."""
@@ -36,7 +36,7 @@ def two_sided(differences: np.ndarray, patterns: int = PATTERNS) -> np.ndarray:
         return np.ones(rows)
     found = np.abs(differences.sum(axis=1))
     if n > _MOST:
-        return 2 * stats.norm.sf(found / np.sqrt((differences**2).sum(axis=1) + 1e-300))
+        return 2 * special.ndtr(-found / np.sqrt((differences**2).sum(axis=1) + 1e-300))
     least = found - 1e-9 * (np.abs(differences).sum(axis=1) + 1e-300)
     exact = n < 60 and 2**n <= patterns
     count = np.zeros(rows)

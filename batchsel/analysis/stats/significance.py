@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from batchsel.analysis.stats import sign_flips
 
@@ -48,7 +48,7 @@ def reached_more_often(only_left: int, only_right: int) -> float:
         (0.001953125, 1.0)
     """
     n = only_left + only_right
-    return float(stats.binomtest(only_left, n, 0.5).pvalue) if n else 1.0
+    return min(1.0, 2 * float(special.bdtr(min(only_left, only_right), n, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from batchsel.analysis.stats.estimates import CONFIDENCE
 
@@ -39,14 +38,19 @@ def survival_curve(times: Sequence[float], reached: Sequence[bool]) -> SurvivalC
         >>> survival_curve([1.0, 2.0, 3.0], [True, True, False]).reached
         [0.0, 0.333..., 0.666..., 0.666...]
     """
-    censored = ~np.asarray(reached, bool)
-    found = stats.ecdf(stats.CensoredData.right_censored(np.asarray(times, float), censored)).cdf
-    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # there is no interval where all or none have reached it
-        interval = found.confidence_interval(CONFIDENCE, method="log-log")
-    low = np.nan_to_num(interval.low.probabilities, nan=0.0)
-    high = np.nan_to_num(interval.high.probabilities, nan=1.0)
-    columns = (found.quantiles, found.probabilities, low, high)
+    order = np.argsort(np.asarray(times, float), kind="stable")
+    sorted_times, arrived = np.asarray(times, float)[order], np.asarray(reached, bool)[order]
+    last = np.flatnonzero(np.diff(sorted_times, append=np.inf) > 0)
+    running = len(order) - np.concatenate([[0], last[:-1] + 1]) if last.size else np.zeros(0)
+    arrivals = np.diff(np.cumsum(arrived)[last], prepend=0)
+    left = np.cumprod((running - arrivals) / running)
+    with np.errstate(divide="ignore", invalid="ignore"):  # there is no interval where all or none have reached it
+        log_log = np.log(-np.log(left))
+        greenwood = np.cumsum(arrivals / (running * (running - arrivals)))
+        half = special.ndtri(0.5 + CONFIDENCE / 2) * np.sqrt(greenwood / np.log(left) ** 2)
+        low, high = (1 - np.exp(-np.exp(log_log + side * half)) for side in (-1, 1))
+    low, high = np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)
+    columns = (sorted_times[last], 1 - left, np.clip(low, 0, 1), np.clip(high, 0, 1))
     return SurvivalCurve(*([0.0, *np.asarray(column, float).tolist()] for column in columns))
 
 

@@ -36,7 +36,7 @@ class SizeResult(NamedTuple):
     loss_gap: Estimate | None
     """Test loss less training loss."""
     seconds: Estimate | None
-    """Seconds of training to the end of the budget; None if runs shared the device."""
+    """Geometric mean of the seconds of training to the end of the budget; None if runs shared the device."""
     steps: float
     """Mean number of updates of the weights."""
     throughput: float | None
@@ -214,10 +214,10 @@ def _size_result(mode: str, batch: int, runs: Sequence[tuple[RunRecord, float]],
         batch=batch,
         records=records,
         finals=values,
-        final=estimates.over_seeds(list(values.values())),
+        final=estimates.over_seeds(list(values.values()), *unit.bounds),
         gap=_gap(records, unit.metric, unit.factor * (1 if unit.rising else -1)),
         loss_gap=_gap(records, "loss", -1.0),
-        seconds=estimates.over_seeds(seconds) if timed else None,
+        seconds=estimates.geometric_mean(seconds) if timed else None,
         steps=sum(steps) / len(steps),
         throughput=sum(samples) / sum(seconds) if timed and sum(seconds) > 0 else None,
         noise=noise_scale(records),

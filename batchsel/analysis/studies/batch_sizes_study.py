@@ -169,9 +169,13 @@ def _size_columns(sweep: BatchSizes) -> list[tuple[str, Callable[[SizeResult], s
 
 
 def _caption(sweep: BatchSizes) -> str:
-    caption = "Means over seeds. " if any(len(result.finals) > 1 for result in sweep.sizes.values()) else ""
+    caption = (
+        "Means over seeds, geometric ones of seconds. "
+        if any(len(result.finals) > 1 for result in sweep.sizes.values())
+        else ""
+    )
     if any(result.final.low is not None for result in sweep.sizes.values()):
-        caption = "Means over seeds; in brackets: 95 % intervals. "
+        caption = "Means over seeds, geometric ones of seconds; in brackets: 95 % intervals. "
     if sweep.front:
         caption += "Front ●: by means, of those with times and without failures, no other is both better and faster. "
     if sweep.speed_ups:

@@ -104,7 +104,14 @@ def _arm_table(result: Budgets) -> TextTable:
     for role in ROLES:
         values = list(result.finals[role].values())
         if values:
-            rows.append((result.names[role], role, str(len(values)), result.unit.format(estimates.over_seeds(values))))
+            rows.append(
+                (
+                    result.names[role],
+                    role,
+                    str(len(values)),
+                    result.unit.format(estimates.over_seeds(values, *result.unit.bounds)),
+                )
+            )
     several = any(len(values) > 1 for values in result.finals.values())
     caption = (
         "Means over seeds; in brackets: 95 % intervals, where there are enough seeds." if several else "One seed each."
@@ -148,7 +155,11 @@ def _estimates(result: Budgets) -> tuple[StudyEstimate, ...]:
             unit = result.unit
             items.append(
                 StudyEstimate(
-                    result.names[role], f"test {unit.metric}", unit.whole, estimates.over_seeds(values), len(values)
+                    result.names[role],
+                    f"test {unit.metric}",
+                    unit.whole,
+                    estimates.over_seeds(values, *result.unit.bounds),
+                    len(values),
                 )
             )
     return tuple(items)

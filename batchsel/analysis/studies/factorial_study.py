@@ -56,7 +56,8 @@ def _sentence(result: Factorial, unit: MetricUnit) -> str:
         effect = result.effects[-1]
         text = (
             f"{labels[0]} and {labels[1]} together gave {unit.difference(effect.estimate)} beyond the sum of their"
-            f" single effects (interaction; {evidence}){_verdict_suffix(effect)}; against neither, {', '.join(alone)},"
+            f" single effects (interaction; {evidence}){_verdict_suffix(effect)};"
+            f" against {_reference(result.factors, 'neither')}, {', '.join(alone)},"
             f" both {unit.format(result.simple[(1, 1)], True)}"
         )
     else:
@@ -110,10 +111,10 @@ def _notes(result: Factorial) -> list[str]:
 
 
 def _combination_table(result: Factorial, unit: MetricUnit) -> TextTable:
-    head = (*(factor.name for factor in result.factors), "runs", unit.axis, "against none of them")
+    head = (*(factor.name for factor in result.factors), "runs", unit.axis, f"against {_reference(result.factors)}")
     rows = []
     for levels, values in result.combinations.items():
-        mean = unit.format(estimates.over_seeds(values)) if values else "–"
+        mean = unit.format(estimates.over_seeds(values, *unit.bounds)) if values else "–"
         simple = result.simple.get(levels)
         rows.append(
             (*_names(levels, result.factors), str(len(values)), mean, unit.format(simple, True) if simple else "–")
@@ -123,6 +124,13 @@ def _combination_table(result: Factorial, unit: MetricUnit) -> TextTable:
         f" seed{', in points' if unit.name else ''}."
     )
     return TextTable("Combinations", head, rows, caption)
+
+
+def _reference(factors: Sequence[Factor], none: str = "none of them") -> str:
+    """Return what combinations are compared with: a first level may be a setting of its own, such as a weaker blur."""
+    if all(factor.base == "off" for factor in factors):
+        return none
+    return " and ".join(level_names((0,) * len(factors), factors))
 
 
 def _names(levels: Combination, factors: Sequence[Factor]) -> tuple[str, ...]:
@@ -165,12 +173,18 @@ def _estimates(result: Factorial, unit: MetricUnit) -> tuple[StudyEstimate, ...]
         items += [_estimate(effect, f"on {name} to target", "ratio", seeds) for effect in effects]
     for levels, estimate in result.simple.items():
         item = " and ".join(factor.label for on, factor in zip(levels, result.factors, strict=True) if on)
-        items.append(StudyEstimate(item, f"difference of {unit.metric} to none of them", unit.name, estimate, seeds))
+        items.append(
+            StudyEstimate(
+                item, f"difference of {unit.metric} to {_reference(result.factors)}", unit.name, estimate, seeds
+            )
+        )
     for levels, values in result.combinations.items():
         if values:
             item = ", ".join(level_names(levels, result.factors))
             items.append(
-                StudyEstimate(item, f"test {unit.metric}", unit.whole, estimates.over_seeds(values), len(values))
+                StudyEstimate(
+                    item, f"test {unit.metric}", unit.whole, estimates.over_seeds(values, *unit.bounds), len(values)
+                )
             )
     return tuple(items)
 

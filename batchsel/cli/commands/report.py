@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +37,16 @@ class Found(NamedTuple):
     """Lines that were left out, and runs that were recorded several times."""
 
 
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Look for no garbage: little is any before the command ends, and to look takes longer than to read records."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @click.command(
     context_settings=_HELP,
     epilog="\b\nExamples:\n"
@@ -50,6 +62,7 @@ class Found(NamedTuple):
     "--target", "targets", multiple=True, help="Also compare at this target, as in 'accuracy>=0.9'. Repeatable."
 )
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
+@_without_collection()
 def report(
     runs: tuple[str, ...],
     out: Path | None,
@@ -105,13 +118,15 @@ def report(
 @click.option("--dataset", help="Data set, if the records have several.")
 @click.option("--arm", "arms", multiple=True, help="Arm. Repeatable, the baseline first. [default: all]")
 @click.option("--out", type=FIGURE, help="PNG or SVG. [default: FIGURE.png]")
+@_without_collection()
 def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str, ...], out: Path | None) -> None:
     """Plot a single figure of the report as PNG or SVG."""
     from batchsel.analysis.comparison import analyze
     from batchsel.analysis.groups import split_groups
-    from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm
+    from batchsel.analysis.outcomes import arm_order
+    from batchsel.analysis.plots.figures import FIGURES, draw, group_by_arm, possible_figures
     from batchsel.analysis.plots.style import Palette
-    from batchsel.analysis.single_runs import split_runs
+    from batchsel.analysis.single_runs import SINGLE, split_runs
 
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
@@ -123,15 +138,17 @@ def plot(runs: tuple[str, ...], name: str, dataset: str | None, arms: tuple[str,
     _check_one_group([record.spec.dataset for record in compared])
     records = compared + singles
     known = [item.arm for item in analyze(compared).summaries]
-    known += sorted({record.arm.name for record in singles})
+    known += sorted({record.arm.name for record in singles}, key=lambda name: arm_order(SINGLE, name))
     for arm in arms:
         if arm not in known:
             raise unknown_name("arm", arm, known)
     wanted = group_by_arm([record for record in records if record.arm.name in (arms or known)], arms or known)
     failures = [failure for failure in failed if failure.arm.name in arms or not arms]
-    made = draw(name, wanted, Palette(wanted), failures)
+    palette = Palette(wanted)
+    made = draw(name, wanted, palette, failures)
     if made is None:
-        raise UserError(f"these records contain nothing to plot as {name!r}. Choose another --figure.")
+        allowed = ", ".join(possible_figures(wanted, palette, failures)) or "none"
+        raise UserError(f"these records contain nothing to plot as {name!r}. The figures that they allow: {allowed}.")
     save_figure(made, target)
     print_beside(f"figure: {target}", target)
 
@@ -146,18 +163,11 @@ def _check_outputs(runs: tuple[str, ...], target: Path, others: Mapping[str, Pat
 
 
 def _read_records(runs: tuple[str, ...], allow_failures_only: bool = False) -> Found:
-    import gc
-
     from batchsel.experiments.run import records
     from batchsel.experiments.run.validation.duplicates import choose
 
-    # Nothing that is read is garbage before the command ends: to look for some among it takes longer than to read it.
-    gc.disable()
-    try:
-        found = records.read_typed(*map(Path, runs))
-        gc.freeze()
-    finally:
-        gc.enable()
+    found = records.read_typed(*map(Path, runs))
+    gc.freeze()
     if not found.runs and not (found.failures and allow_failures_only):
         print_notes(found.problems, ())
         if found.failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -14,7 +15,7 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
 
     Args:
         text: The text; bytes in UTF-8.
-        **options: Of `json.loads`.
+        **options: Of `json.JSONDecoder`.
 
     Raises:
         ValueError: If it is not JSON, nested too deeply to be read, or holds half of a surrogate pair, which cannot be
@@ -27,11 +28,18 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
         Traceback (most recent call last):
         ValueError: values are nested too deeply
     """
+    decoded = isinstance(text, bytes)
     text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     try:
-        value = json.loads(text, **options)
+        value = _decoder(**options).decode(text)
     except RecursionError:
         raise ValueError("values are nested too deeply") from None
-    if _SURROGATE.search(text):
+    # What was decoded holds no surrogates but those that are escaped.
+    if not (decoded and "\\u" not in text) and _SURROGATE.search(text):
         json.dumps(value, ensure_ascii=False).encode()
     return value
+
+
+@functools.lru_cache(maxsize=8)
+def _decoder(**options: Any) -> json.JSONDecoder:
+    return json.JSONDecoder(**options)

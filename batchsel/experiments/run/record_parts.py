@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.experiments.run.validation.typed_json import FieldError, convert, converter
+from batchsel.experiments.run.validation.typed_json import FieldError, are_plain, convert, converter
 
 Json = Mapping[str, Any]
 
@@ -160,19 +161,7 @@ class Counts:
     plans: int = 0
 
 
-_LARGEST = 2.0**63
-_PLAIN = {int, float}
 _to_numbers = converter(Mapping[str, float | None])
-
-
-def _are_plain(values: Collection[Any]) -> bool:
-    """Return True for finite numbers of ordinary size; whole passes over them are faster than a test of each."""
-    if not values or not set(map(type, values)) <= _PLAIN:
-        return False
-    if not (min(values) > -_LARGEST and max(values) < _LARGEST):
-        return False
-    total = sum(values)  # NaN wherever one of them is
-    return total == total
 
 
 class Evaluation(NamedTuple):
@@ -199,14 +188,28 @@ class Evaluation(NamedTuple):
         Raises:
             FieldError: If a value is not a number or null, or a count is missing.
         """
-        # Records hold many of them: the general conversion, which is slower, follows where something is unusual.
-        if type(values) is not dict or not _are_plain(values.values()):
+        if type(values) is not dict or not are_plain(values.values()):
             _to_numbers(values)
         try:
             return cls(values["steps"] + 0, values["samples"] + 0, values["scored"] + 0, values["seconds"] + 0, values)
         except (KeyError, TypeError):
             name = next(name for name in cls._fields if values.get(name) is None)
             raise FieldError("is missing" if name not in values else "is null", name) from None
+
+    @classmethod
+    def list_from_json(cls, points: list[Any]) -> list[Evaluation] | None:
+        """Return all "evaluations", or None if anything is unusual.
+
+        Records hold many of them, and to look at each number on its own takes longer than to read it.
+        """
+        if set(map(type, points)) != {dict}:
+            return None
+        if not are_plain(list(itertools.chain.from_iterable(map(dict.values, points)))):
+            return None
+        try:
+            return [cls(one["steps"], one["samples"], one["scored"], one["seconds"], one) for one in points]
+        except KeyError:
+            return None
 
 
 @dataclass(frozen=True)

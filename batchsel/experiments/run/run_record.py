@@ -6,8 +6,10 @@ not know are kept in `RunRecord.extra`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from batchsel.core.html_table import html_table
 from batchsel.experiments.run.record_parts import (
@@ -113,6 +115,11 @@ class RunRecord(_Described):
     plane: Plane | None = None
     name: str = ""
     extra: Json = field(default_factory=dict)
+
+    @functools.cached_property
+    def derived(self) -> dict[Any, Any]:
+        """Results of analyses of this record, so that none is computed twice; not a part of the record."""
+        return {}
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows: settings, outcome and results of the run."""

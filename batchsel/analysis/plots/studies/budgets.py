@@ -46,7 +46,7 @@ def _values(ax: Any, result: Budgets) -> None:
         for seed, value in values.items():
             y = row + 0.16 + 0.14 * np.modf(seed * 0.618)[0]
             ax.plot(value, y, ".", color=palette.color(role), markersize=4, alpha=0.45)
-        mean = estimates.over_seeds(list(values.values()))
+        mean = estimates.over_seeds(list(values.values()), *result.unit.bounds)
         bar(ax, row, mean, palette.color(role), result.unit.number(mean.value))
     ax.set_yticks(range(len(ROLES)), [result.names[role] for role in ROLES])
     ax.set_ylim(len(ROLES) - 0.45, -0.7)

@@ -73,7 +73,7 @@ def _panel(ax: Any, result: Factorial, unit: MetricUnit) -> None:
     for other, level in enumerate((second.base, second.other)):
         color, shift = colors.color(level), 0.03 * (2 * other - 1)
         values = [[row[(one, other)] for row in result.values.values()] for one in (0, 1)]
-        means = [estimates.over_seeds(runs) for runs in values]
+        means = [estimates.over_seeds(runs, *unit.bounds) for runs in values]
         x = [place + shift for place in (0, 1)]
         style = "-" if other else "--"
         ax.plot(x, [mean.value for mean in means], style, marker="o", color=color, label=f"{second.name} {level}")

@@ -58,7 +58,7 @@ def _panel(ax: Any, sweep: BatchSizes) -> None:
         x, y, color=GRAY, linewidth=0.9, drawstyle="steps-post", label="front, by means: none is both faster and better"
     )
     for mode in sweep.modes:
-        label = {"label": "a batch size" if mode == PLAIN else mode}
+        ax.plot([], [], "o", color=palette.color(mode), markersize=5, label="a batch size" if mode == PLAIN else mode)
         for result in sweep.sizes.values():
             if result.mode != mode or result.seconds is None:
                 continue
@@ -67,8 +67,7 @@ def _panel(ax: Any, sweep: BatchSizes) -> None:
                 ends = [result.final.low, result.final.high]
                 ax.plot([result.seconds.value] * 2, ends, color=color, linewidth=1, alpha=0.35)
             face = color if on_front else "white"
-            ax.plot(result.seconds.value, result.final.value, "o", color=color, mfc=face, markersize=5, **label)
-            label = {}
+            ax.plot(result.seconds.value, result.final.value, "o", color=color, mfc=face, markersize=5)
     ax.margins(x=0.08)
     log_scale(ax.xaxis)
     ax.set_xlabel("seconds to the end of the budget", fontsize=9)
@@ -90,4 +89,5 @@ def _label(ax: Any, sweep: BatchSizes) -> None:
         ax.annotate(
             f"{result.batch:,}", (x, result.final.value), xytext=(0, 5 + 9 * step), ha="center",
             textcoords="offset points", fontsize=7.5, color=INK,
+            arrowprops={"arrowstyle": "-", "color": GRAY, "linewidth": 0.5} if step else None,
         )  # fmt: skip

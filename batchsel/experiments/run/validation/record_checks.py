@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -70,7 +71,7 @@ def _check_evaluations(record: RunRecord) -> None:
     metrics += [metric for metric in dict.fromkeys(named) if metric in record.test]
     points = record.evaluations
     # Most records are in order, and there are many: which evaluation is wrong is looked for only where one is.
-    lowest = min(min(point[:4]) for point in points)
+    lowest = min(map(min, itertools.islice(zip(*points, strict=True), 4)))
     if lowest < 0 or any(None in [point.values.get(metric) for point in points] for metric in metrics):
         for place, point in enumerate(points):
             _check_point(point, metrics, "evaluations", place)

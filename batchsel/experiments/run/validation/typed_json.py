@@ -6,13 +6,16 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Union
 
 _LARGEST = 2**63
 """Integers beyond this have no place in a record, and overflow where they become floats."""
 
+_NUMBERS = frozenset([int, float])
+_PLAIN_NUMBERS: dict[Any, frozenset[type]] = {float: _NUMBERS, int: frozenset([int])}
+"""Types of JSON values that fit a number as they are, unless they are too large or not finite."""
 Convert = Callable[[Any], Any]
 
 
@@ -135,12 +138,38 @@ def _optional(hint: Any) -> Convert:
     return lambda value: None if value is None else inner(value)
 
 
+def are_plain(values: Collection[Any], kinds: frozenset[type] = _NUMBERS) -> bool:
+    """Return True for finite numbers of ordinary size; whole passes over them are faster than a test of each.
+
+    Args:
+        values: Values read from JSON.
+        kinds: Types that they may have.
+
+    Example:
+        >>> are_plain([1, 0.5]), are_plain([1, 0.5], frozenset([int])), are_plain([1, float("nan")]), are_plain([])
+        (True, False, False, False)
+    """
+    if not values or not set(map(type, values)) <= kinds:
+        return False
+    if not (min(values) > -_LARGEST and max(values) < _LARGEST):
+        return False
+    total = sum(values)  # NaN wherever one of them is
+    return total == total
+
+
 def _sequence(hint: Any) -> Convert:
     inner = converter(hint)
+    plain = _PLAIN_NUMBERS.get(hint)
+    # A class may convert a whole list at once; it returns None where something is unusual.
+    convert_all = getattr(hint, "list_from_json", None)
 
     def convert_items(value: Any) -> list[Any]:
         if type(value) is not list:
             raise FieldError(f"is {_describe(value)}, expected a list")
+        if plain and are_plain(value, plain):
+            return value[:]
+        if convert_all and (converted := convert_all(value)):
+            return converted
         try:
             return [inner(item) for item in value]
         except FieldError:
@@ -151,10 +180,13 @@ def _sequence(hint: Any) -> Convert:
 
 def _mapping(hint: Any) -> Convert:
     inner = converter(hint)
+    plain = _PLAIN_NUMBERS.get(hint)
 
     def convert_values(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise FieldError(f"is {_describe(value)}, expected a table")
+        if hint is Any or (plain and are_plain(value.values(), plain)):
+            return dict(value)
         try:
             return {key: inner(item) for key, item in value.items()}
         except FieldError:

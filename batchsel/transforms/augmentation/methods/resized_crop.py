@@ -119,7 +119,7 @@ def _positions(first: tf.Tensor, count: tf.Tensor, size: int) -> tuple[tf.Tensor
     middles = (2 * tf.range(size, dtype=tf.int64)[None] + 1) * count * _PARTS // (2 * size) - _PARTS // 2
     # Before the first middle and behind the last one the edge of the part continues.
     places = tf.clip_by_value(middles, tf.zeros([], tf.int64), (count - 1) * _PARTS)
-    return first[:, None] + tf.cast(places // _PARTS, tf.int32), tf.cast(places % _PARTS, tf.int32)
+    return first[:, None] + tf.cast(places // _PARTS, tf.int32), tf.cast(tf.math.floormod(places, _PARTS), tf.int32)
 
 
 def _interpolate_rows(values: tf.Tensor, rows: tf.Tensor, across: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
