@@ -74,7 +74,7 @@ def with_name(call: call_syntax.Call) -> call_syntax.Call:
     own = {
         name: value
         for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+        if not name.startswith("_") and (isinstance(value, Part) or getattr(value, "__module__", "") == module.__name__)
     }
     found = [
         name

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from batchsel.core.tf_support.own_function import own_function
@@ -62,7 +63,9 @@ def selector_properties(selector: Any) -> Iterator[Property]:
     if not traced.holds:
         return
     in_range = _check("range", "indices and weights at 5 sizes", chosen, plans.check_plan_values, plans.check_choice)
-    yield _allow_last_bits(in_range, in_range.text)
+    yield _allow_last_bits(
+        in_range._replace(text=in_range.text + _describe_repetition(chosen, in_range)), in_range.text
+    )
     pure = (plans.check_repeatability, states.check_update, states.check_prepare, plans.check_training_losses)
     yield _check("pure state", "same calls, same results; padding rows change nothing", chosen, *pure)
     modes = _describe_modes(chosen)
@@ -99,6 +102,18 @@ def _describe_plan(selector: Selector) -> str:
     steps, rows = selector.steps_per_plan(n, b), b if pool is None else pool
     kind = ("batch" if pool is None else "pool") + ("" if steps == 1 else "es" if pool is None else "s")
     return f"for n = {n}, b = {b} a plan has {steps} {kind} of {rows}"
+
+
+def _describe_repetition(selector: Selector, found: Property) -> str:
+    """Return that all plans hold the same few samples, whatever the seed, the step and the losses, if they do."""
+    if not found.holds:
+        return ""
+    n = plans.N
+    contexts = [example_state(selector, n, plans.B), example_state(selector, n, plans.B, steps=20, scale=9.0)]
+    contexts += [(state, context._replace(seed=context.seed + 1)) for state, context in contexts[:1]]
+    chosen = [set(np.asarray(selector.plan(*each).indices)) for each in contexts]
+    same = all(each == chosen[0] for each in chosen) and len(chosen[0]) < n
+    return f"; every plan has the same {len(chosen[0])} of {n} samples" if same else ""
 
 
 def _allow_last_bits(found: Property, text: str) -> Property:

@@ -72,3 +72,11 @@ def test_show_describes_functions_and_classes_in_files(command, tmp_path):
     assert "labels: required" in shown
     found = json.loads(command("selectors", "show", "./mine.py:Mine", "--json").out)
     assert found["parameters"] == {"share": "0.5 by default", "pool": "2 by default"}
+
+
+def test_a_file_alone_is_checked_and_shown_and_plans_of_the_same_samples_are_told(command, tmp_path):
+    (tmp_path / "one.py").write_text("def first(losses, batch_size, rng):\n    return list(range(batch_size))\n")
+    result = command("selectors", "check", "./one.py")
+    assert result.code == 0, result.err
+    assert "range         ok      indices and weights at 5 sizes; every plan has the same 8 of 50 samples" in result.out
+    assert "first (from a file)" in command("selectors", "show", "./one.py").out

@@ -17,7 +17,7 @@ from batchsel.selectors.validation.explanation import explain, title
 from batchsel.selectors.validation.protocol import SIGNATURES
 from batchsel.selectors.validation.results import convert_state
 from batchsel.selectors.validation.signatures import check_signatures
-from batchsel.selectors.validation.spelling import check_spelling
+from batchsel.selectors.validation.spelling import check_indentation, check_spelling
 
 ALWAYS = ("indices", "loss", "valid")
 """Fields of `SampleStats` that no selector need ask for."""
@@ -78,6 +78,7 @@ def _check_part(part: Any) -> None:
         if name not in SIGNALS:
             raise unknown_name(f"signal of {kind}", name, SIGNALS)
     _check_flags(part)
+    check_indentation(part)
     check_spelling(part)
     check_signatures(part)
     for base, methods in _REQUIRED.items():

@@ -143,7 +143,13 @@ class _Checks:
             check_tensors(draw, "draw", Plan, found, self._plan)
 
     def _check_state(self, part: Any, method: str, state: State, rows: int) -> None:
-        check_state(part, method, self._trace_stats(part, method, state, rows).result, state)
+        traced = self._trace_stats(part, method, state, rows)
+        check_state(part, method, traced.result, state)
+        if traced.loses_results:
+            raise UsageError(
+                f"{title(part, method)} returns the state that it received, and what it computes is lost. Return the"
+                " new one: no function of TensorFlow changes a tensor in place."
+            )
 
     def _check_loss_weights(self) -> None:
         rows = self._batch

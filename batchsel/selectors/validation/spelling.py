@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
 
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Part
-from batchsel.selectors.validation.code_names import names_in
+from batchsel.selectors.validation.code_names import methods_within_methods, names_in, plain_function, takes_self
 from batchsel.selectors.validation.protocol import SIGNATURES, protocol_class, user_classes
 
 _NEAR = 0.75
@@ -41,6 +45,36 @@ def check_spelling(part: Part) -> None:
             ]
             if near and callable(value) == callable(getattr(base, near[0])):
                 raise UsageError(_message(type(part).__name__, name, near[0], callable(value)))
+
+
+def check_indentation(part: Part) -> None:
+    """Check that no method of a user's class is written outside of it, or within another of its methods.
+
+    Args:
+        part: The selector or part.
+
+    Raises:
+        UsageError: Naming the method.
+    """
+    for kind in user_classes(type(part)):
+        outside = _methods_outside(vars(sys.modules.get(kind.__module__, types)))
+        within = methods_within_methods(kind)
+        for name in SIGNATURES:
+            if name in vars(kind) or not hasattr(protocol_class(kind), name) or name not in outside | within:
+                continue
+            place = "outside of the class" if name in outside else "within another method"
+            raise UsageError(
+                f"{kind.__name__} has no {name}: {SIGNATURES[name]} is written {place}, where nothing calls it. Mind"
+                " its indentation."
+            )
+
+
+def _methods_outside(beside: Mapping[str, Any]) -> set[str]:
+    """Return the names of the functions of a module that are written as methods and stand in none of its classes."""
+    classes = [value for value in beside.values() if isinstance(value, type)]
+    used = [plain_function(value) for kind in classes for value in vars(kind).values()]
+    functions = {name: value for name, value in beside.items() if isinstance(value, types.FunctionType)}
+    return {name for name, value in functions.items() if takes_self(value.__code__) and value not in used}
 
 
 def _message(kind: str, name: str, near: str, is_method: bool) -> str:

@@ -13,7 +13,7 @@ from batchsel.errors import UsageError
 from batchsel.selectors.base import Part
 from batchsel.selectors.validation.clock import check_clock
 from batchsel.selectors.validation.explanation import explain, title
-from batchsel.selectors.validation.graph_checks import list_operations, purity_problem, xla_obstacle
+from batchsel.selectors.validation.graph_checks import Operations, list_operations, purity_problem, xla_obstacle
 from batchsel.selectors.validation.protocol import user_classes
 
 Call = Callable[[Any, Callable[[str, str], Any]], Any]
@@ -22,6 +22,8 @@ function of their name and of a remedy."""
 _READING = ("plan", "score", "modify", "draw", "choose", "loss_weights")
 """Methods that read the state and do not return a new one."""
 _PROTOCOLS = ("__array__", "__tf_tensor__")
+_EMPTY = {"Placeholder", "NoOp", "Identity", "Const"}
+_EFFECTS = {"PrintV2", "StringFormat", "Assert", "PyFunc", "EagerPyFunc"}
 
 
 class TracedMethod(NamedTuple):
@@ -33,6 +35,8 @@ class TracedMethod(NamedTuple):
     """The reason for which XLA cannot compile it; None if it can, or if that was not asked."""
     reads_clock: bool
     """True if it reads the time, so that no two runs are the same."""
+    loses_results: bool
+    """True if it computes something and returns tensors that it received, and no others."""
 
 
 class _NotRequested:
@@ -102,7 +106,16 @@ def trace(
     if problem is not None:
         raise UsageError(f"{title(part, method)} {problem}")
     clock = any(name == "Timestamp" for name, _ in operations)
-    return TracedMethod(result, xla_obstacle(function, function.input_signature) if xla else None, clock)
+    obstacle = xla_obstacle(function, function.input_signature) if xla else None
+    return TracedMethod(result, obstacle, clock, _loses_results(concrete.graph, operations, result))
+
+
+def _loses_results(graph: Any, operations: Operations, result: Any) -> bool:
+    """Return whether a method computes something, other than to show or to assert it, and returns its inputs."""
+    received, returned = set(map(id, graph.inputs)), _leaves(result)
+    names = {name for name, _ in operations}
+    computes = bool(names - _EMPTY) and not names & _EFFECTS
+    return computes and bool(returned) and all(id(leaf) in received for leaf in returned)
 
 
 def _trace_once(part: Part, method: str, call: Call, arguments: Any, xla: bool) -> tuple[Any, Any]:
