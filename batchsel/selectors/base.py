@@ -49,6 +49,8 @@ class Part:
 
     name: ClassVar[Any] = _ClassName()
     """Name in texts and records; if a class states none, its own name in small letters."""
+    scoring: ClassVar[Any] = None
+    """The `Scoring` that was appended to a selector, or None."""
     calls_user_code: bool = False
     """True if it calls a function that was written outside of batchsel."""
 
@@ -64,18 +66,20 @@ class Part:
         check_fields(self)
 
     def __or__(self, other: Part) -> Part:
-        """Append a modifier or a draw; only scores and pipes can be followed by one.
+        """Append a modifier or a draw, if this is a score or a pipe; or the manner of scoring, if it scores pools.
 
         Raises:
             UsageError: If the two do not fit.
         """
+        if hasattr(other, "follow"):
+            return other.follow(self)
         raise UsageError(
             f"{self!r} | {other!r}: {self.name!r} has no scores, so nothing can follow it. A pipe starts with a"
             " score, as in 'loss_ema(0.9) | warmup(1)'."
         )
 
     def __repr__(self) -> str:
-        return to_text(self)
+        return to_text(self) if self.scoring is None else f"{to_text(self)} | {self.scoring!r}"
 
     def list_parts(self) -> tuple[Any, ...]:
         """Return the parts that it is composed of: itself, unless it is a pipe."""

@@ -93,6 +93,7 @@ _FAMILIES = {
         "pacing",
         "difficulty_window",
     ],
+    "scoring": ["score"],
     "draw": ["proportional", "explore_exploit", "weighted", "hardest", "keep", "reweigh"],
 }
 PLAN_VERSIONS = {

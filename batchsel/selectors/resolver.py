@@ -39,6 +39,10 @@ def resolve(selector: Any) -> Selector:
         raise UsageError(
             f"{selector!r} alone is not a selector: a pipe starts with a score, as in 'loss_ema | {selector!r}'."
         )
+    if hasattr(selector, "follow"):
+        raise UsageError(
+            f"{selector!r} alone is not a selector: it follows one with pools, as in 'candidates | {selector!r}'."
+        )
     if callable(selector) and not isinstance(selector, type):
         return Function(selector)
     check_base(selector)

@@ -83,7 +83,8 @@ def fit(
         size, x = peek_batch_size(x) if y is None and is_batches(x) else (None, x)
         batch_size = size or 32
     augment, curriculum = (tuple(value) if isinstance(value, list) else value for value in (augment, curriculum))
-    settings = (selector, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
+    scoring = getattr(selector, "scoring", None)  # selectors are equal whichever it is
+    settings = (selector, scoring, batch_size, schedule, compile, cut_padding, augment, curriculum, accumulate)
     known, trainer = getattr(model, _ATTRIBUTE, (None, None))
     if trainer is None or not _equal(known, settings) or not trainer.engine.compile_unchanged:
         trainer = Trainer(

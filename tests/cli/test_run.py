@@ -53,6 +53,15 @@ def test_json_is_one_object_and_a_missed_target_is_exit_code_3(command):
     assert record["counts"]["samples"] == 2 * record["sizes"]["train"]
 
 
+def test_a_record_states_price_and_rank_correlation(command):
+    words = ["run", "--dataset", "digits", "--budget", "2 passes", "--evaluations", "2", "--json"]
+    record = json.loads(command(*words, "--selector", "candidates(4) | score(dtype='bfloat16', prefilter=0.5)").out)
+    assert 0 < record["scoring"]["passes"] < 3
+    assert record["scoring"]["spearman"] > 0.9
+    assert record["counts"]["scored"] * 2 == pytest.approx(4 * record["counts"]["samples"], rel=0.1)
+    assert "scoring" not in json.loads(command(*words, "--selector", "candidates(4)").out)
+
+
 def test_evaluation_grid_is_the_same_for_every_selector(command):
     grids = {}
     for selector in ("random", "loss_ema", "candidates(2)"):

@@ -22,13 +22,15 @@ def uniform_in_numpy(losses, batch_size, rng):
 
 
 def registered():
-    """Return texts of all registered names: modifiers and draws behind `loss_ema`, the others alone.
+    """Return texts of all registered names: modifiers and draws behind `loss_ema`, scoring behind pools, others alone.
 
     `given` needs a file of the right length and has tests of its own.
     """
     behind = {"modifier", "draw"}
     names = {name: entry.family for name, entry in REGISTRY.entries().items() if name != "given"}
-    return [f"loss_ema | {name}" if family in behind else name for name, family in names.items()]
+    before = dict.fromkeys(behind, "loss_ema | ") | {"scoring": "candidates(3) | "}
+    own = {"score": "(dtype='bfloat16', prefilter=0.7, every=2)"}
+    return [f"{before.get(family, '')}{name}{own.get(name, '')}" for name, family in names.items()]
 
 
 REGISTERED = registered()

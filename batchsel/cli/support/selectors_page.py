@@ -19,6 +19,7 @@ FAMILIES = {
     "score": "Parts of pipes: scores",
     "modifier": "Parts of pipes: modifiers",
     "draw": "Parts of pipes: draws",
+    "scoring": "After a selector with pools: cheaper scoring",
 }
 _HEAD = """\
 # Selectors

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -264,6 +265,32 @@ def list_layers(layer: keras.Layer, include_self: bool = True) -> list[keras.Lay
         include_self: List `layer` itself too.
     """
     return list(layer._flatten_layers(include_self=include_self, recursive=True))
+
+
+@contextmanager
+def compute_in(model: keras.Model, dtype: str | None) -> Iterator[None]:
+    """Let a model compute in another precision while it is traced; its variables stay as they are.
+
+    Layers read their policy whenever they are called. To set `Layer.dtype_policy` may convert a layer for good, so it is
+    `Layer._dtype_policy` that is set.
+
+    Args:
+        model: A built model.
+        dtype: "bfloat16", "float16" or "float32"; None for no change.
+    """
+    if dtype is None:
+        yield
+        return
+    layers = list_layers(model)
+    kept = [layer._dtype_policy for layer in layers]
+    policy = keras.DTypePolicy(dtype if dtype == "float32" else f"mixed_{dtype}")
+    try:
+        for layer in layers:
+            layer._dtype_policy = policy
+        yield
+    finally:
+        for layer, own in zip(layers, kept, strict=True):
+            layer._dtype_policy = own
 
 
 def list_nodes(model: keras.Model) -> list[Any] | None:

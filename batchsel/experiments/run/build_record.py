@@ -17,7 +17,12 @@ from batchsel.training.trainer import Trainer
 
 
 def build_record(
-    spec: RunSpec, arm: Arm, trainer: Trainer, dataset: Dataset, selection_cost: dict[str, float]
+    spec: RunSpec,
+    arm: Arm,
+    trainer: Trainer,
+    dataset: Dataset,
+    selection_cost: dict[str, float],
+    scoring: dict[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the record of a run, JSON.
 
@@ -27,6 +32,7 @@ def build_record(
         trainer: The trainer, after the run.
         dataset: The data.
         selection_cost: Seconds of "planning" per plan, and of "updating", "scoring" and "choosing" per step.
+        scoring: Price and rank correlation of cheaper scores, as of `scoring_quality`, if there are any.
     """
     target = Target.parse(spec.target)
     met = [target.is_met_by(results) for results in trainer.evaluations]
@@ -56,6 +62,7 @@ def build_record(
         **_wrong_labels(trainer, dataset),
         "seconds": dict(trainer.clock.seconds),
         **_stalls(trainer),
+        **({"scoring": scoring} if scoring else {}),
         "selection": {name: seconds * repeats[name] for name, seconds in selection_cost.items()},
         "evaluations": trainer.evaluations,
         "history": trainer.history,
@@ -99,7 +106,10 @@ def _evaluate_test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[st
 def _scored_batches(trainer: Trainer) -> float:
     """Return the number of scored pools, or of batches that were only scored; auxiliary models do not count."""
     selector, counts = trainer.selector, trainer.counts
-    if selector.pool_size(trainer.batch_size) is not None and not selector.can_skip_scoring:
+    pool = selector.pool_size(trainer.batch_size)
+    if pool is not None and selector.scoring is not None:
+        return counts["scored"] / selector.scoring.rows(pool, trainer.batch_size)
+    if pool is not None and not selector.can_skip_scoring:
         return counts["steps"]
     return counts["scored"] / trainer.loop.width if selector.can_skip_scoring or selector.scores_excluded else 0
 

@@ -14,6 +14,7 @@ from batchsel.experiments.run.diagnostics import DiagnosticProbes
 from batchsel.experiments.spec import dataset_lookup
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.experiments.spec.user_code import check_code
+from batchsel.training.diagnostics.scoring_quality import SCORED_POOLS, scoring_quality
 from batchsel.training.diagnostics.selection_cost import selection_seconds
 from batchsel.training.inputs.batch import Samples
 from batchsel.training.runtime.devices import make_deterministic
@@ -103,6 +104,19 @@ class RunCache:
                 samples, batch = None, train.take(rows)
             self._costs[trainer] = selection_seconds(trainer, samples, batch)
         return self._costs[trainer]
+
+    def scoring_quality(self, trainer: Trainer, dataset: Dataset) -> dict[str, float] | None:
+        """Return what cheaper scores of a trainer cost and how well they rank; None if it has none.
+
+        Args:
+            trainer: The trainer, after a run.
+            dataset: The data of the run.
+        """
+        if trainer.selector.scoring is None:
+            return None
+        n, wanted = len(dataset.train), SCORED_POOLS * trainer.loop.width
+        rows = np.resize(np.random.default_rng(trainer.seed).permutation(n), wanted)
+        return scoring_quality(trainer, rows, *dataset_lookup.take_samples(dataset.train, rows))
 
     def probes(self, trainer: Trainer) -> DiagnosticProbes:
         """Return the diagnostic probes of a trainer, created once.

@@ -140,7 +140,8 @@ def run(
         with lock_device(context.alone, context.on_wait) as alone:
             _fit(spec, context, trainer, dataset, folder, callbacks)
         cost = run_cache.selection_cost(trainer, dataset)
-        record = build_record.build_record(spec, arm, trainer, dataset, cost)
+        quality = run_cache.scoring_quality(trainer, dataset)
+        record = build_record.build_record(spec, arm, trainer, dataset, cost, quality)
         record |= {"started": started, "contended": not alone, "about": context.about}
         record |= {"name": context.name} if context.name else {}
         record |= {"pass_samples": pass_sizes.sizes()} if record["kept"] < PRUNING_SHARE else {}

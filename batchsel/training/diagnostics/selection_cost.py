@@ -95,9 +95,13 @@ def _update(loop: TrainLoop, context: MakeContext) -> Body:
 
 
 def _score(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
+    is_pool = loop.selector.pool_size(loop.batch_size) is not None
+
     def body(loop_state: LoopState) -> LoopState:
         positions = (tf.range(loop.width) + tf.cast(loop_state.step, tf.int32)) % loop.width
-        losses = loop.step.score(Batch(positions, tf.ones([loop.width]), *gather_rows(pool, positions))).loss
+        batch = Batch(positions, tf.ones([loop.width]), *gather_rows(pool, positions))
+        listed, _ = loop.scorer.shortlist(batch, loop_state.losses) if is_pool else (batch, None)
+        losses = loop.scorer.score(listed).loss
         return loop_state._replace(last_losses=loop_state.last_losses * 0.5 + losses[: loop.batch_size])
 
     return body
@@ -105,7 +109,8 @@ def _score(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
 
 def _choose(pool: Samples, loop: TrainLoop, context: MakeContext) -> Body:
     positions = tf.range(loop.width)
-    stats = loop.step.score(Batch(positions, tf.ones([loop.width]), *pool))
+    listed, _ = loop.scorer.shortlist(Batch(positions, tf.ones([loop.width]), *pool), loop.state.losses.read_value())
+    stats = loop.scorer.score(listed)
 
     def body(loop_state: LoopState) -> LoopState:
         changed = stats._replace(

@@ -20,6 +20,7 @@ from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import Compilation
 from batchsel.training.loop.loop_state import COUNTS, BudgetWindow, LoopState, LoopStatus
 from batchsel.training.loop.plan_checks import check_plan, valid_loss_weights
+from batchsel.training.loop.pool_scorer import PoolScorer
 from batchsel.training.loop.schedule_log import ScheduleLog
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.optim.lr_controller import read_rate
@@ -88,6 +89,8 @@ class LoopBase:
         self.ranking: list[str] = []
         """Lines in which a user's selector puts numbers in order, once it is traced."""
         self.first_plan_checked = False
+        self.scorer = PoolScorer(step, selector, batch_size)
+        """Scores pools, and batches that are only scored."""
         self.choose = _compile(self._choose, compilation.choosing)
         self._checked_plan = _compile(self._plan_and_check, compilation.planning)
         self.seed = tf.Variable(tf.constant(0), trainable=False, name="seed")

@@ -7,6 +7,7 @@ from functools import partial
 
 import tensorflow as tf
 
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors import Context, SampleStats
 from batchsel.selectors.ops.sampling import scatter_update
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
@@ -126,28 +127,35 @@ class TrainLoop(LoopBase):
         """Score a pool, and take the batch from it that the selector chooses."""
 
         def choose() -> tuple[LoopState, tf.Tensor, tf.Tensor]:
-            stats = self.step.score(pool)
+            listed, places = self.scorer.shortlist(pool, loop_state.losses)
+            stats = self.scorer.score(listed)
             selection = self.choose(loop_state.state, stats, context)
             scored = loop_state._replace(
                 scored=loop_state.scored + tf.math.count_nonzero(stats.valid),
-                status=check_selection(selection, self.width, loop_state.status, self.checks_user_code),
+                status=check_selection(
+                    selection, static_size(listed.indices), loop_state.status, self.checks_user_code
+                ),
                 state=self.selector.observe(loop_state.state, stats, context),
             )
-            return scored, tf.clip_by_value(selection.positions, 0, self.width - 1), selection.weights
+            positions = tf.clip_by_value(selection.positions, 0, static_size(listed.indices) - 1)
+            return scored, positions if places is None else tf.gather(places, positions), selection.weights
 
         def take_first() -> tuple[LoopState, tf.Tensor, tf.Tensor]:
             return loop_state, tf.range(self.batch_size), pool.weights[: self.batch_size]
 
+        due = self.scorer.is_due(loop_state.step)
         if self.selector.can_skip_scoring:
             full = tf.math.count_nonzero(pool.weights) > self.batch_size
-            loop_state, positions, weights = tf.cond(full, choose, take_first)
+            due = full if due is None else full & due
+        if due is not None:
+            loop_state, positions, weights = tf.cond(due, choose, take_first)
         else:
             loop_state, positions, weights = choose()
         return loop_state, gather_rows(pool, positions)._replace(weights=weights)
 
     def _score(self, loop_state: LoopState, batch: Batch, context: Context) -> LoopState:
         """Score a batch that is not trained on."""
-        stats = self.step.score(batch)
+        stats = self.scorer.score(batch)
         loop_state = self._record(loop_state, stats)
         loop_state = loop_state._replace(scored=loop_state.scored + tf.math.count_nonzero(stats.valid))
         state = self.selector.rescore(loop_state.state, stats, context._replace(losses=loop_state.losses))

@@ -1,0 +1,82 @@
+"""Cheaper scoring of pools: fewer bits, smaller pictures, fewer rows, fewer steps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from batchsel.core.parameters import Between, PositiveShare
+from batchsel.errors import UsageError
+from batchsel.selectors.base import Part, Selector
+
+
+@dataclass(frozen=True, repr=False)
+class Scoring(Part):
+    """The manner in which a selector scores pools or samples that it left out, where a full forward pass is too dear.
+
+    Formula: with a pool of B rows, only in every `every`-th step, the ⌈prefilter · B⌉ rows of largest last loss, those
+    without one first, and at least b, are scored; the forward pass computes in `dtype` and sees pictures whose sides
+    are 1 / `shrink` as long, means over squares. Other steps train on the first b rows of their pool.
+    Cost: a record states what a scored row cost in forward passes of the full model, and the rank correlation of the
+    losses so computed with those of a full forward pass.
+    Source: batchsel; MosaicML Composer's `SelectiveBackprop` scores smaller pictures (scale_factor) and by intervals.
+
+    Args:
+        dtype: Precision of the forward pass: "bfloat16", "float16" or "float32"; "model" for that of the model.
+        prefilter: Share of each pool that is scored, in (0, 1].
+        shrink: Divisor of the sides of pictures, for models that accept pictures of any size.
+        every: Steps from one scored pool to the next.
+
+    Raises:
+        UsageError: If a parameter lies outside its range.
+
+    Example:
+        >>> import batchsel
+        >>> batchsel.selectors.resolve("candidates(3) | score(dtype='bfloat16', prefilter=0.5)")
+        candidates(pool=3, of='loss', take='top') | score(dtype='bfloat16', prefilter=0.5, shrink=1, every=1)
+    """
+
+    name = "score"
+    dtype: Literal["model", "bfloat16", "float16", "float32"] = "model"
+    prefilter: PositiveShare = 1.0
+    shrink: Annotated[int, Between(1, 64)] = 1
+    every: Annotated[int, Between(1, 2**20)] = 1
+
+    def follow(self, selector: Part) -> Selector:
+        """Return a selector that scores in this manner.
+
+        Args:
+            selector: One that scores pools, or samples that it left out.
+
+        Raises:
+            UsageError: If it does not score, or not in pools where this is about pools.
+        """
+        text = f"{selector!r} | {self!r}"
+        has_pools = isinstance(selector, Selector) and type(selector).pool_size is not Selector.pool_size
+        if not has_pools and not getattr(selector, "scores_excluded", False):
+            raise UsageError(
+                f"{text}: {selector.name!r} scores nothing by an extra forward pass, so nothing can be saved. Leave out"
+                f" {self.name!r}, or use a selector with pools, such as 'candidates'."
+            )
+        if not has_pools and (self.prefilter < 1 or self.every > 1):
+            raise UsageError(f"{text}: {selector.name!r} has no pools; prefilter and every are about pools.")
+        if selector.scoring is not None:
+            raise UsageError(f"{text}: say once how to score.")
+        cheaper = copy.copy(selector)
+        object.__setattr__(cheaper, "scoring", self)
+        return cheaper
+
+    def rows(self, pool: int, batch_size: int) -> int:
+        """Return the number of rows of a pool that are scored.
+
+        Args:
+            pool: B.
+            batch_size: b.
+
+        Example:
+            >>> Scoring(prefilter=0.5).rows(96, 32), Scoring(prefilter=0.1).rows(96, 32)
+            (48, 32)
+        """
+        return min(pool, max(batch_size, math.ceil(self.prefilter * pool - 1e-6)))

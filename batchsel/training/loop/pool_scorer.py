@@ -1,0 +1,87 @@
+"""Scoring of pools, and of batches that are only scored, in the manner that the selector states."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from batchsel.core import keras_private
+from batchsel.errors import UserError
+from batchsel.selectors import SampleStats, Selector
+from batchsel.selectors.modifiers.scoring import Scoring
+from batchsel.training.inputs.batch import Batch, gather_rows
+from batchsel.training.loop.train_step import TrainStep
+
+
+class PoolScorer:
+    """Scores rows by a forward pass, a cheaper one where the selector asks for it.
+
+    Args:
+        step: The step of the model.
+        selector: The selector.
+        batch_size: b.
+    """
+
+    def __init__(self, step: TrainStep, selector: Selector, batch_size: int) -> None:
+        self._step = step
+        self._scoring: Scoring = selector.scoring or Scoring()
+        self._batch_size = batch_size
+        self._name = repr(selector)
+
+    @property
+    def is_cheaper(self) -> bool:
+        """True if a scored row costs less than a forward pass of the model."""
+        return dataclasses.replace(self._scoring, every=1) != Scoring()
+
+    def is_due(self, step: tf.Tensor) -> tf.Tensor | None:
+        """Return ``bool[]`` whether the pool of a step is scored; None if every one is."""
+        every = self._scoring.every
+        return None if every == 1 else tf.math.floormod(step, every) == 0
+
+    def shortlist(self, pool: Batch, losses: tf.Tensor) -> tuple[Batch, tf.Tensor | None]:
+        """Return the rows of a pool that are scored, and ``int32[k]`` their places; None for all rows.
+
+        Args:
+            pool: The pool, B rows.
+            losses: ``float32[n]`` last known losses, infinite for unseen samples.
+        """
+        size = int(pool.indices.shape[0])
+        count = self._scoring.rows(size, self._batch_size)
+        if count == size:
+            return pool, None
+        known = tf.gather(losses, pool.indices)
+        places = tf.math.top_k(tf.where(pool.valid, known, float("-inf")), count).indices
+        return gather_rows(pool, places), places
+
+    def score(self, batch: Batch) -> SampleStats:
+        """Compute the losses and signals of rows.
+
+        Args:
+            batch: A pool, the rows of one, or a batch that is only scored.
+
+        Raises:
+            UserError: If the model does not accept pictures of the size that the selector asks for.
+        """
+        scoring = self._scoring
+        batch = batch._replace(x=self._shrink(batch.x)) if scoring.shrink > 1 else batch
+        dtype = None if scoring.dtype == "model" else scoring.dtype
+        try:
+            with keras_private.compute_in(self._step.model, dtype):
+                return self._step.score(batch)
+        except ValueError as error:
+            if scoring.shrink == 1:
+                raise
+            raise UserError(
+                f"{self._name} scores smaller pictures, which this model does not accept. Build it for any size, with"
+                " keras.Input((None, None, channels)) and global pooling, or leave out shrink."
+            ) from error
+
+    def _shrink(self, x: Any) -> Any:
+        """Return pictures of a smaller size: means over squares, at the edges over what is there."""
+        by = self._scoring.shrink
+        if not isinstance(x, tf.Tensor) or x.shape.rank != 4:
+            raise UserError(f"{self._name} scores smaller pictures, and the inputs are none. Leave out shrink.")
+        small = tf.nn.avg_pool2d(tf.cast(x, tf.float32), by, by, "SAME")
+        return small if x.dtype.is_floating else tf.cast(tf.round(small), x.dtype)
