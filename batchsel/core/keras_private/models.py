@@ -271,8 +271,8 @@ def list_layers(layer: keras.Layer, include_self: bool = True) -> list[keras.Lay
 def compute_in(model: keras.Model, dtype: str | None) -> Iterator[None]:
     """Let a model compute in another precision while it is traced; its variables stay as they are.
 
-    Layers read their policy whenever they are called. To set `Layer.dtype_policy` may convert a layer for good, so it is
-    `Layer._dtype_policy` that is set.
+    Layers read their policy whenever they are called. To set `Layer.dtype_policy` may convert a layer for good, so
+    `Layer._dtype_policy` is set.
 
     Args:
         model: A built model.
