@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from batchsel.cli.commands.bench.loop import loop
+from batchsel.cli.commands.bench.peers import peers
 from batchsel.cli.commands.bench.planning import planning
 from batchsel.cli.commands.bench.schedules import schedules
 from batchsel.cli.commands.bench.streaming import streaming
@@ -15,8 +16,8 @@ from batchsel.cli.commands.bench.streaming import streaming
     epilog="\b\nExamples:\n  batchsel bench loop --task mlp\n  batchsel bench planning --n 100000 --selector loss_ema",
 )
 def bench() -> None:
-    """Measure the training loop, planning, schedules or streaming on this machine."""
+    """Measure the training loop, its peers, planning, schedules or streaming on this machine."""
 
 
-for _command in (loop, planning, schedules, streaming):
+for _command in (loop, peers, planning, schedules, streaming):
     bench.add_command(_command)
