@@ -25,6 +25,7 @@ _COMMANDS = {
     "models": ("models:models", "List and show models."),
     "plot": ("report:plot", "Plot a figure from records."),
     "predict": ("predict:predict", "Predict with the model of a run, for texts or test samples."),
+    "recipe": ("recipe:recipe", "Find faster settings, and what each contributes."),
     "report": ("report:report", "Write a report from records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
     "schedules": ("schedules:schedules", "List, show and plot learning rate schedules."),

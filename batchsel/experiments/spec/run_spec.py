@@ -79,6 +79,7 @@ class RunSpec:
     selector: str = setting(
         help="Selector: a name or a pipe, see `batchsel selectors list`; or ./mine.py:Mine.",
         from_card=lambda card: "random",
+        tunable=True,
     )
     batch_size: int = setting(
         help="Samples per step.",
