@@ -74,7 +74,8 @@ def test_a_rung_that_never_arrives_has_no_share():
 
 
 def test_the_command_writes_settings_that_run_accepts(monkeypatch, capfd, tmp_path):
-    command = CommandLine(monkeypatch, capfd, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    command = CommandLine(monkeypatch, capfd)
     words = ["recipe", "--dataset", "iris", "--budget", "4 passes", "--target", "accuracy>=0.6", "--evaluations", "8"]
     result = command(*words, "--trials", "2", "--tuning-seeds", "1", "--seeds", "3", "--selector", "auto", "--out", "r")
     assert result.code == 0, result.err
