@@ -69,7 +69,7 @@ def compare(
     finally:
         for worker in workers.values():
             worker.kill()
-            worker.wait()
+            worker.communicate()  # which closes its pipes
 
 
 def _answer(worker: subprocess.Popen[str], name: str) -> str:

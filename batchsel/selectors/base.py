@@ -5,6 +5,7 @@ Shapes use n = samples in the data set, b = batch size, m = rows of a plan.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Mapping
@@ -82,8 +83,12 @@ class Part:
         return to_text(self) if self.scoring is None else f"{to_text(self)} | {self.scoring!r}"
 
     def list_parts(self) -> tuple[Any, ...]:
-        """Return the parts that it is composed of: itself, unless it is a pipe."""
-        return (self,)
+        """Return the parts that it is composed of: itself, unless it is a pipe, and its manner of scoring."""
+        if self.scoring is None:
+            return (self,)
+        plain = copy.copy(self)
+        object.__setattr__(plain, "scoring", None)
+        return (plain, self.scoring)
 
 
 def is_user_code(part: Part) -> bool:

@@ -160,6 +160,8 @@ class Pipe(Selector):
         Raises:
             UsageError: If `other` is neither, or the pipe has a draw already.
         """
+        if hasattr(other, "follow"):
+            return other.follow(self)
         text = f"{self!r} | {other!r}"
         if self.draw is not None:
             raise UsageError(f"{text}: nothing can follow a draw ({self.draw.name!r}); put it last.")

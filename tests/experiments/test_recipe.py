@@ -40,7 +40,7 @@ def test_budgets_that_are_not_the_same_for_all_are_refused(budget):
 def made(crossings, seeds=8):
     """Return made-up records of each rung, with the samples that it needs, a little more for each seed."""
     found = [
-        record_of(name, seed, crossing=crossing + 100 * (seed % 3), role="baseline" if name == START else "arm",
+        record_of(name, seed, crossing=crossing and crossing + 100 * (seed % 3), role="baseline" if name == START else "arm",
                   against="" if name == START else START)
         for name, crossing in zip(NAMES, crossings, strict=True)
         for seed in range(seeds)

@@ -20,12 +20,12 @@ X, Y = classes(60, 6)
 
 
 def pictures(side=8, size=None, n=48):
-    """Return a convolutional model for pictures of a size, and pictures."""
+    """Return a convolutional model for pictures of a size, or of any, and pictures."""
     model = keras.Sequential(
         [
             keras.Input((size, size, 1)),
             keras.layers.Conv2D(4, 3),
-            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Flatten() if size else keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(3),
         ]
     )
@@ -91,7 +91,7 @@ def test_a_filter_scores_the_rows_of_largest_last_loss_and_those_without_one_fir
     listed, places = trainer.loop.scorer.shortlist(pool, tf.constant(losses))
     assert listed.indices.numpy().tolist() == [7, 59, 50, 30, 20, 8]
     np.testing.assert_array_equal(listed.x, X[:12][places.numpy()])
-    assert trainer.counts["scored"] == 5 * 6  # five pools of twelve rows in a pass, half of each
+    assert trainer.counts["scored"] == 15 * 6  # fifteen steps in an epoch, and of each pool of twelve rows a half
 
 
 def test_only_every_kth_pool_is_scored_and_the_others_give_their_first_rows():
@@ -134,7 +134,7 @@ def test_models_and_inputs_that_cannot_be_smaller_are_refused_before_training():
 
 def test_a_model_that_is_fitted_again_scores_as_it_is_told():
     model = mlp(6)
-    for text, scored in (("candidates(3)", 60), ("candidates(3) | score(prefilter=0.5)", 30)):
+    for text, scored in (("candidates(3)", 15 * 12), ("candidates(3) | score(prefilter=0.5)", 15 * 6)):
         batchsel.fit(model, X, Y, selector=resolve(text), batch_size=4, epochs=1, verbose=0)
         _, trainer = getattr(model, fit_model._ATTRIBUTE)
         assert trainer.counts["scored"] == scored

@@ -7,6 +7,7 @@ Each function names the private attribute it uses, and why there is no public wa
 from batchsel.core.keras_private.models import (
     averages_rows,
     call_model,
+    compute_in,
     copy_compiled_loss,
     flatten_outputs,
     get_compiled_loss,
@@ -40,6 +41,7 @@ __all__ = [
     "GradientTransform",
     "averages_rows",
     "call_model",
+    "compute_in",
     "copy_compiled_loss",
     "flatten_outputs",
     "get_adam_moments",
