@@ -6,13 +6,14 @@ import pytest
 from command_line import CommandLine
 from made_up import record_of
 
+from batchsel.analysis.report.factor_shares import factor_shares
 from batchsel.cli.commands.recipe import describe
 from batchsel.core.filesystem.toml_files import parse_toml
 from batchsel.errors import UsageError
-from batchsel.experiments.compare.run_experiment import Result
 from batchsel.experiments.run import records
+from batchsel.experiments.run.parse_record import parse_runs
 from batchsel.experiments.spec.run_spec import RunSpec
-from batchsel.experiments.tuning.recipe import START, attribute, rungs
+from batchsel.experiments.tuning.recipe import START, rungs
 
 SPEC = RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9")
 NAMES = (START, "learning rate", "schedule and horizon", "batch size", "selection")
@@ -45,12 +46,12 @@ def made(crossings, seeds=8):
         for name, crossing in zip(NAMES, crossings, strict=True)
         for seed in range(seeds)
     ]  # fmt: skip
-    return Result(found, [])
+    return parse_runs(found)
 
 
 def test_shares_are_ratios_to_the_rung_before_and_multiply_to_the_whole():
     settings = {name: {"learning_rate": 0.1 * place} for place, name in enumerate(NAMES)}
-    shares = attribute(made((1500, 1500, 800, 800, 400)), settings)
+    shares = factor_shares(made((1500, 1500, 800, 800, 400)), [], settings)
     steps = [share.step.decisive.value for share in shares]
     assert [share.factor for share in shares] == list(NAMES[1:])
     assert steps[0] == steps[2] == 1.0
@@ -68,7 +69,7 @@ def test_shares_are_ratios_to_the_rung_before_and_multiply_to_the_whole():
 
 def test_a_rung_that_never_arrives_has_no_share():
     result = made((1500, 1500, 800, None, 400))
-    shares = attribute(result, {name: {} for name in NAMES})
+    shares = factor_shares(result, [], {name: {} for name in NAMES})
     assert shares[2].step.decisive is None
     assert "  batch size: an unknown share  (as before)" in describe(shares)
 

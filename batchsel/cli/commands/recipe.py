@@ -18,7 +18,7 @@ from batchsel.cli.support.run_settings import setting_options
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
-    from batchsel.experiments.tuning.recipe import Share
+    from batchsel.analysis.report.factor_shares import FactorShare
 
 
 @click.command(
@@ -54,7 +54,9 @@ def recipe(
     before is the share of its factor. The settings of the last rung are written to recipe.toml beside the records, for
     `batchsel run --config`.
     """
+    from batchsel.analysis.report.factor_shares import factor_shares
     from batchsel.experiments.compare.experiment import Experiment
+    from batchsel.experiments.run.parse_record import parse_failures, parse_runs
     from batchsel.experiments.spec.dataset_lookup import check_target
     from batchsel.experiments.tuning.recipe import SELECTORS, START, rungs
 
@@ -74,19 +76,19 @@ def recipe(
     rungs(experiment.spec(dataset, START, 0), selectors or SELECTORS)  # settings are checked before TensorFlow is there
     folder = Path(out or f"runs/recipe-{experiment.digest()}")
     with open_execution(execution, folder, experiment.question) as (context, pool):
-        from batchsel.experiments.tuning.recipe import attribute, find_recipe
+        from batchsel.experiments.tuning.recipe import find_recipe
 
         chosen = selectors or SELECTORS
         result, found = find_recipe(experiment, trials, tuning_seeds, context, pool, print_progress, chosen)
     report_result(result, folder, as_json)
-    shares = attribute(result, found)
+    shares = factor_shares(parse_runs(result.records), parse_failures(result.failures), found)
     _write(folder / "recipe.toml", dataset, settings | list(found.values())[-1])
     if not as_json:
         click.echo("\n".join(describe(shares)))
         click.echo(f"settings: {folder / 'recipe.toml'}")
 
 
-def describe(shares: list[Share]) -> list[str]:
+def describe(shares: list[FactorShare]) -> list[str]:
     """Return what the factors contribute, lines of text.
 
     Args:
@@ -109,7 +111,7 @@ def _ratio(item: Any) -> str:
     return "an unknown share" if item is None or item.decisive is None else format_ratio(item.decisive)
 
 
-def _chosen(share: Share) -> str:
+def _chosen(share: FactorShare) -> str:
     found = [
         f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
         for name, value in share.settings.items()

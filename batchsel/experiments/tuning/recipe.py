@@ -1,21 +1,18 @@
-"""Search for a faster way to train, verify it on fresh seeds, and attribute the gain to its factors."""
+"""Search for a faster way to train, one factor after another, and verify it on fresh seeds."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from batchsel.analysis.comparison import Comparison, analyze
 from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError
 from batchsel.experiments.compare.experiment import Experiment
 from batchsel.experiments.compare.run_experiment import Result, run_experiment
-from batchsel.experiments.run.parse_record import parse_failures, parse_runs
-from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 from batchsel.experiments.run.runner import RunContext
 from batchsel.experiments.spec.budget import Budget
 from batchsel.experiments.spec.run_spec import RunSpec
@@ -43,18 +40,6 @@ class Rung:
 
     name: str
     grid: Grid
-
-
-class Share(NamedTuple):
-    """The part of a gain that a factor has."""
-
-    factor: str
-    settings: Mapping[str, Any]
-    """Settings that the rung chose, by name."""
-    step: Comparison | None
-    """The rung compared with the one before; None where the two share no seed."""
-    total: Comparison | None
-    """The rung compared with the settings as given."""
 
 
 def rungs(spec: RunSpec, selectors: Sequence[str] = SELECTORS) -> list[Rung]:
@@ -129,36 +114,6 @@ def find_recipe(
         found[rung.name] = start | tried[0].settings
     verified = dataclasses.replace(experiment, arms=found, baseline=START, controls=("again",))
     return run_experiment(verified, context, executor, on_progress), found
-
-
-def attribute(result: Result, settings: Mapping[str, Mapping[str, Any]]) -> list[Share]:
-    """Return the share of each factor: each rung compared with the one before, and with the settings as given.
-
-    Args:
-        result: Records and failures of the verification.
-        settings: Settings of each rung, the first as given.
-    """
-    runs, failures = parse_runs(result.records), parse_failures(result.failures)
-    names, shares = list(settings), []
-    for before, name in itertools.pairwise(names):
-        chosen = {key: value for key, value in settings[name].items() if settings[before].get(key) != value}
-        step, total = (_compare(runs, failures, other, name) for other in (before, START))
-        shares.append(Share(name, chosen, step, total))
-    return shares
-
-
-def _compare(runs: Sequence[RunRecord], failures: Sequence[FailureRecord], base: str, arm: str) -> Comparison | None:
-    """Compare two arms as if there were no others."""
-
-    def placed(record: Any) -> Any:
-        role = "baseline" if record.arm.name == base else "arm"
-        against = "" if record.arm.name == base else base
-        return dataclasses.replace(record, arm=dataclasses.replace(record.arm, role=role, against=against))
-
-    two = [placed(run) for run in runs if run.arm.name in (base, arm)]
-    failed = [placed(failure) for failure in failures if failure.arm.name in (base, arm)]
-    comparisons = analyze(two, failed).comparisons
-    return comparisons[0] if comparisons else None
 
 
 def _round(amount: float) -> float:
