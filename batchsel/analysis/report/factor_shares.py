@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ def factor_shares(
     """
     names = list(settings)
     shares = []
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in itertools.pairwise(names):
         changed = {key: value for key, value in settings[name].items() if settings[before].get(key) != value}
         step, total = (_compare(runs, failures, other, name) for other in (before, names[0]))
         shares.append(FactorShare(name, changed, step, total))
