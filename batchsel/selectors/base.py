@@ -52,6 +52,8 @@ class Part:
     """Name in texts and records; if a class states none, its own name in small letters."""
     scoring: ClassVar[Any] = None
     """The `Scoring` that was appended to a selector, or None."""
+    follows_selectors: bool = False
+    """True if it follows a whole selector in a pipe, which `follow` then changes."""
     calls_user_code: bool = False
     """True if it calls a function that was written outside of batchsel."""
 
@@ -72,12 +74,20 @@ class Part:
         Raises:
             UsageError: If the two do not fit.
         """
-        if hasattr(other, "follow"):
+        if other.follows_selectors:
             return other.follow(self)
         raise UsageError(
             f"{self!r} | {other!r}: {self.name!r} has no scores, so nothing can follow it. A pipe starts with a"
             " score, as in 'loss_ema(0.9) | warmup(1)'."
         )
+
+    def follow(self, selector: Part) -> Part:
+        """Return a selector that this follows in a pipe, as it then is; only for parts with `follows_selectors`.
+
+        Args:
+            selector: The selector before it.
+        """
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return to_text(self) if self.scoring is None else f"{to_text(self)} | {self.scoring!r}"

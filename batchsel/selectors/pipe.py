@@ -160,8 +160,8 @@ class Pipe(Selector):
         Raises:
             UsageError: If `other` is neither, or the pipe has a draw already.
         """
-        if hasattr(other, "follow"):
-            return other.follow(self)
+        if other.follows_selectors:
+            other.follow(self)  # raises, because a pipe has no pools
         text = f"{self!r} | {other!r}"
         if self.draw is not None:
             raise UsageError(f"{text}: nothing can follow a draw ({self.draw.name!r}); put it last.")

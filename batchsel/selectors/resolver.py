@@ -39,7 +39,7 @@ def resolve(selector: Any) -> Selector:
         raise UsageError(
             f"{selector!r} alone is not a selector: a pipe starts with a score, as in 'loss_ema | {selector!r}'."
         )
-    if hasattr(selector, "follow"):
+    if getattr(selector, "follows_selectors", False):
         raise UsageError(
             f"{selector!r} alone is not a selector: it follows one with pools, as in 'candidates | {selector!r}'."
         )

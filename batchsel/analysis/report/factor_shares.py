@@ -58,5 +58,5 @@ def _compare(runs: Sequence[RunRecord], failures: Sequence[FailureRecord], base:
 
     two = [placed(run) for run in runs if run.arm.name in (base, arm)]
     failed = [placed(failure) for failure in failures if failure.arm.name in (base, arm)]
-    comparisons = analyze(two, failed).comparisons
+    comparisons = analyze(two, failures=failed).comparisons
     return comparisons[0] if comparisons else None

@@ -39,6 +39,7 @@ class Scoring(Part):
     """
 
     name = "score"
+    follows_selectors = True
     dtype: Literal["model", "bfloat16", "float16", "float32"] = "model"
     prefilter: PositiveShare = 1.0
     shrink: Annotated[int, Between(1, 64)] = 1
@@ -55,7 +56,7 @@ class Scoring(Part):
         """
         text = f"{selector!r} | {self!r}"
         has_pools = isinstance(selector, Selector) and type(selector).pool_size is not Selector.pool_size
-        if not has_pools and not getattr(selector, "scores_excluded", False):
+        if not isinstance(selector, Selector) or not (has_pools or selector.scores_excluded):
             raise UsageError(
                 f"{text}: {selector.name!r} scores nothing by an extra forward pass, so nothing can be saved. Leave out"
                 f" {self.name!r}, or use a selector with pools, such as 'candidates'."

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.errors import UserError
 from batchsel.selectors import SampleStats, Selector
 from batchsel.selectors.modifiers.scoring import Scoring
@@ -47,7 +48,7 @@ class PoolScorer:
             pool: The pool, B rows.
             losses: ``float32[n]`` last known losses, infinite for unseen samples.
         """
-        size = int(pool.indices.shape[0])
+        size = static_size(pool.indices)
         count = self._scoring.rows(size, self._batch_size)
         if count == size:
             return pool, None
