@@ -25,12 +25,12 @@ _COMMANDS = {
     "models": ("models:models", "List and show models."),
     "plot": ("report:plot", "Plot a figure from records."),
     "predict": ("predict:predict", "Predict with the model of a run, for texts or test samples."),
-    "recipe": ("recipe:recipe", "Find faster settings, and what each contributes."),
+    "recipe": ("tuning.recipe:recipe", "Find faster settings, and what each contributes."),
     "report": ("report:report", "Write a report from records: one HTML file."),
     "run": ("run:run", "Train on a data set until a target is reached."),
     "schedules": ("schedules:schedules", "List, show and plot learning rate schedules."),
     "selectors": ("selectors:selectors", "List and show selectors."),
-    "tune": ("tune:tune", "Find the best settings of each arm, on seeds not used for comparison."),
+    "tune": ("tuning.tune:tune", "Find the best settings of each arm, on seeds not used for comparison."),
     "spirals": ("spirals:spirals", "Generate spirals: points, and a plot of them."),
 }
 

@@ -7,7 +7,7 @@ from command_line import CommandLine
 from made_up import record_of
 
 from batchsel.analysis.report.factor_shares import factor_shares
-from batchsel.cli.commands.recipe import describe
+from batchsel.cli.commands.tuning.recipe import describe
 from batchsel.core.filesystem.toml_files import parse_toml
 from batchsel.errors import UsageError
 from batchsel.experiments.run import records

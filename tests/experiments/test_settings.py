@@ -14,7 +14,7 @@ from batchsel.cli.commands.compare import compare
 from batchsel.cli.commands.experiment import experiment
 from batchsel.cli.commands.map import dataset_map
 from batchsel.cli.commands.run import run
-from batchsel.cli.commands.tune import tune
+from batchsel.cli.commands.tuning.tune import tune
 from batchsel.core.parameters import Amount
 from batchsel.errors import UsageError
 from batchsel.experiments.compare.experiment import Experiment
