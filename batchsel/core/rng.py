@@ -300,10 +300,13 @@ class Rng:
 
     def _key(self, stream: str | None) -> tuple[Any, str, Any]:
         """Return seed, stream and step of the next draw."""
+        if stream is not None and not isinstance(stream, str):
+            raise UserError(f"the last value of a method of rng is a name, a text; got {stream!r}. {METHODS_OF_RNG}")
         _refuse_loop_bodies(self.seed, self.step)
         return self.seed, self.scope + (self._draws.next_stream() if stream is None else stream), self.step
 
 
+METHODS_OF_RNG = "Write rng.uniform(shape), rng.integers(shape, bound), rng.permutation(n) or rng.gumbel(shape)."
 _METHODS = ("bits", "uniform", "gumbel", "permutation", "integers", "integer_below")
 _REMEDIES = {
     "choice": " rng.permutation(n)[:k] draws k different numbers, rng.integers([k], n) with replacement.",

@@ -11,7 +11,7 @@ import inspect
 from typing import Any
 
 from batchsel.core import call_syntax
-from batchsel.errors import UsageError, show, unknown_name
+from batchsel.errors import UsageError, shorten, show, unknown_name
 from batchsel.selectors.registry import REGISTRY
 
 
@@ -85,7 +85,8 @@ def with_name(call: call_syntax.Call) -> call_syntax.Call:
         return dataclasses.replace(call, name=found[0])
     if found:
         raise UsageError(
-            f"{call.path} has several selectors: {', '.join(found)}. Name one: {call.text.strip()}:{found[0]}."
+            f"{call.path} has several selectors: {shorten(', '.join(found), 120)}. Name one:"
+            f" {call.text.strip()}:{found[0]}."
         )
     for value in own.values():
         check_base(value)

@@ -56,6 +56,18 @@ def normal(losses, batch_size, rng):
     return tf.argsort(rng.normal([50]))[:batch_size]
 
 
+def numpy_integers(losses, batch_size, rng):
+    return rng.integers(0, 50, batch_size)
+
+
+def numpy_uniform(losses, batch_size, rng):
+    return tf.cast(rng.uniform(0, 50, [batch_size]), tf.int32)
+
+
+def not_yet(losses, batch_size, rng):
+    raise NotImplementedError
+
+
 def half_a_batch(losses, batch_size, rng):
     return rng.permutation(50)[: losses.shape[0] / 4]
 
@@ -219,6 +231,9 @@ FUNCTIONS = {
     choice: "`return rng.choice(50, batch_size)`): rng has no 'choice'; it has bits, uniform, gumbel, permutation, integers, integer_below. rng.permutation(n)",
     shuffled_losses: "selector function shuffled_losses (test_slips_in_functions.py, line",
     normal: "integer_below. tf.math.ndtri(rng.uniform([k])) draws from the normal distribution.",
+    numpy_integers: "the last value of a method of rng is a name, a text; got 8. Write rng.uniform(shape), rng.integers",
+    numpy_uniform: "takes from 2 to 3 positional arguments but 4 were given. Write rng.uniform(shape), rng.integers(sha",
+    not_yet: "`raise NotImplementedError`) raised NotImplementedError.",
     half_a_batch: "takes rows by something that is no whole number. Write n // 2",
     masked: "it returned int32[?]. The number of rows must not depend on values",
     whole_seconds: "reads a clock (time), once, when it is traced",

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from batchsel.core.rng import Rng
+from batchsel.core.rng import METHODS_OF_RNG, Rng
 from batchsel.errors import UsageError, UserError, shorten
 from batchsel.selectors.base import Part
 from batchsel.selectors.function import Function, function_name
@@ -116,8 +116,11 @@ def explain(part: Any, method: str, error: Exception) -> UserError:
     remedy = next((words for pattern, words in _REMEDIES if re.search(pattern, str(error))), "")
     if remedy:
         return UsageError(f"{name}{place} {remedy}")
+    if isinstance(error, TypeError) and str(error).startswith("Rng."):
+        return UsageError(f"{name}{place} raised {kind}: {text.rstrip('.')}. {METHODS_OF_RNG}")
     remedy = _known_fields(error) or _missing_field(part, error) or _expected_signature(part, method, error)
-    return UsageError(f"{name}{place} raised {kind}: {text.rstrip('.')}.{remedy}")
+    reason = f"{kind}: {text}" if text else kind
+    return UsageError(f"{name}{place} raised {reason.rstrip('.')}.{remedy}")
 
 
 def find_place(error: BaseException) -> str:

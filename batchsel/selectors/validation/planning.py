@@ -13,6 +13,7 @@ from batchsel.selectors.function import Function
 from batchsel.selectors.ops.score_log import ScoreLog, log_scores
 from batchsel.selectors.pipe import Pipe
 from batchsel.selectors.types import INVALID_SCORES, UNORDERED, ZERO_SCORES, Context, Plan, SampleStats, Selection
+from batchsel.selectors.validation.code_names import plain_function
 from batchsel.selectors.validation.explanation import describe_line, is_library_file, title
 
 _RANKING = {"TopKV2": "tf.math.top_k", "TopK": "tf.math.top_k", "ArgMax": "tf.argmax", "ArgMin": "tf.argmin"}
@@ -66,7 +67,7 @@ def _logged(selector: Selector, method: str) -> bool:
         return False
     if isinstance(selector, Function | Pipe):
         return True
-    return not getattr(type(selector), method).__module__.startswith("batchsel.")
+    return not getattr(plain_function(getattr(type(selector), method)), "__module__", "").startswith("batchsel.")
 
 
 def _call_logged(
