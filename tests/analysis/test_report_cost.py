@@ -19,7 +19,7 @@ from batchsel.analysis.report.html_report import render_report
 from batchsel.analysis.report.results import compute_results
 from batchsel.experiments.run.parse_record import parse_runs
 
-MOST = 20
+MOST = 14
 """CPU time of the command over that of `json.loads` on its records."""
 COMMAND = """
 import sys, time

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from batchsel.experiments.run.record_details import to_json
 from batchsel.experiments.spec.run_spec import RunSpec
 
 N = 1000
@@ -81,6 +80,8 @@ def record_of(
 
 def with_images(record):
     """Add images of samples, as records of image data have."""
+    from batchsel.experiments.run.record_details import to_json  # which imports TensorFlow
+
     part = {
         "pixels": to_json(np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)),
         "labels": ["shirt", "coat", "bag"], "visits": [9, 8, 7], "samples": [1, 2, 3],
@@ -90,6 +91,8 @@ def with_images(record):
 
 def with_plane(record):
     """Add a map of a plane, as records of spirals have."""
+    from batchsel.experiments.run.record_details import to_json  # which imports TensorFlow
+
     rng = np.random.default_rng(0)
     stage = {
         "samples": 100, "visits": to_json(rng.integers(0, 9, 50).astype(np.uint16)),
