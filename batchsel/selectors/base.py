@@ -189,6 +189,9 @@ class Selector(Part):
     """False if it ignores the results of training: it reads neither `Context.losses` nor anything but the indices of
     `SampleStats` in `update` and `loss_weights`. Only such a selector may be combined with augmentations that mix two
     samples (mixup, CutMix), whose common loss says little about either."""
+    accepts_batch_losses: bool = False
+    """True if it reads losses, and works where those of samples are unknown: each is then the loss of its batch, as for
+    a model with a `train_step` of its own."""
     traceable: bool = True
     """False if it calls NumPy code, which rules out XLA."""
     plans_passes: bool | None = None

@@ -33,6 +33,8 @@ class Score(Part):
     """As in `Selector`."""
     uses_training_losses: bool = True
     """As in `Selector`."""
+    accepts_batch_losses: bool = False
+    """As in `Selector`."""
 
     def __or__(self, other: Part) -> Pipe:
         return Pipe(self) | other
@@ -68,6 +70,8 @@ class Modifier(Part):
 
     uses_training_losses: bool = False
     """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
+    accepts_batch_losses: bool = False
+    """As in `Selector`."""
 
     def init(self, n: int) -> State:
         """Return the state before the first step, as `Selector.init` does; most modifiers have none."""
@@ -102,8 +106,15 @@ class Draw(Part):
 
     uses_training_losses: bool = False
     """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
+    accepts_batch_losses: bool = False
+    """As in `Selector`."""
     plans_passes: bool | None = None
     """As in `Selector`."""
+
+    @property
+    def plans_weights(self) -> bool:
+        """True if its plans may weigh samples by other factors than 1."""
+        return False
 
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the number of steps that are planned at once, as `Selector.steps_per_plan` does."""

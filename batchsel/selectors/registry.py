@@ -27,6 +27,7 @@ _FAMILIES = {
         "auto",
         "soft_keep",
         "loss_ema",
+        "batch_loss_score",
         "smart",
         "online_batch",
         "prioritised",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -26,10 +26,12 @@ from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, LoopResult
 from batchsel.training.loop.errors import PLANNING_ERRORS, raise_for_status, selector_errors
 from batchsel.training.loop.evaluation import XLA_ERRORS, Evaluation
 from batchsel.training.loop.loop_state import BudgetWindow
+from batchsel.training.loop.own_step.parts import StepSettings, choose_parts, make_own_parts
 from batchsel.training.loop.selector_check import check_selector, report_graph_mode, signal_shapes
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.model_builder import ModelBuilder
+from batchsel.training.model.per_sample_loss import NoSampleLossError
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
 
@@ -52,8 +54,8 @@ class Engine:
         curricula: Changes of the samples that depend on time, or None.
 
     Raises:
-        UserError: If the model is not compiled, or overrides how Keras trains; or if samples are mixed and the selector
-            uses their losses.
+        UserError: If the model is not compiled; if samples are mixed and the selector uses their losses; or if the
+            model overrides how Keras trains, and the selector or another setting needs losses of samples.
     """
 
     def __init__(
@@ -81,7 +83,10 @@ class Engine:
         self.model = model
         self.selector = selector
         self.batch_size = batch_size
-        self.step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
+        self._step_settings = StepSettings(
+            model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula
+        )
+        self._parts = choose_parts(self._step_settings)
         self.step_seconds = 0.0
         """Seconds of a step, as last measured."""
         self.mode = compile
@@ -97,8 +102,17 @@ class Engine:
         """Shapes of the signals that the selector requests."""
         self._selector_obstacle: str | None = None
         """Reason for which XLA cannot compile the selector."""
-        self.builder = ModelBuilder(self.step, batch_size, augmentation, curricula)
         self._compiled = _compilation(model)
+
+    @property
+    def step(self) -> TrainStep:
+        """The optimizer step."""
+        return self._parts.step
+
+    @property
+    def builder(self) -> ModelBuilder:
+        """The builder of the model."""
+        return self._parts.builder
 
     @property
     def loop(self) -> TrainLoop:
@@ -118,7 +132,7 @@ class Engine:
         if self._evaluation is None:
             usual = self.batch_size if self.builder.batches_matter else max(256, self.batch_size)
             rows = self.builder.fixed_batch or self._evaluation_batch_size or usual
-            self._evaluation = Evaluation(self.step, rows, self.xla, fall_back=self.mode == "auto")
+            self._evaluation = self._parts.evaluation(self.step, rows, self.xla, fall_back=self.mode == "auto")
         return self._evaluation
 
     @property
@@ -186,7 +200,11 @@ class Engine:
 
     def build(self, samples: Samples) -> None:
         """Build model, optimizer and metrics by a forward pass on one batch; see `ModelBuilder.build`."""
-        batch = self.builder.build(samples)
+        try:
+            batch = self.builder.build(samples)
+        except NoSampleLossError as error:  # of a function that is known only once it was called
+            self._parts = make_own_parts(self._step_settings, error.reason, self._parts)
+            batch = self.builder.build(samples)
         self._shapes = signal_shapes(self.step, self.selector, batch)
 
     def _check_selector(self, feed: DataFeed, compilation: Compilation) -> None:
@@ -332,9 +350,10 @@ class Engine:
             raise UserError(f"build must be a function that makes the model, got {arguments.show(build)}.")
         weights = arguments.initial_weights(weights, self.model.weights if self.model.built else ())
         learning_rate = None if learning_rate is None else arguments.number("learning_rate", learning_rate, 0)
-        optimizer = self.model.optimizer
+        optimizer = cast(Any, self.model.optimizer)
+        built = optimizer is not None and optimizer.built
         fresh = self.builder.first_slots
-        if fresh is None and optimizer.built:
+        if fresh is None and built:
             variables.check_copy(optimizer)
         if weights is not None:
             self.model.set_weights(weights)
@@ -346,9 +365,10 @@ class Engine:
             self.builder.pending_seed = seed
         if fresh is None:
             # After the weights: some optimizers begin with a copy of them.
-            fresh = variables.fresh_slots(optimizer, self.model.trainable_variables) if optimizer.built else []
+            fresh = variables.fresh_slots(optimizer, self.model.trainable_variables) if built else []
         for variable, value in zip(optimizer.variables if fresh else [], fresh, strict=True):
             variable.assign(value)
+        self.step.reset()
         self.step.lr_controller.reset_rate(learning_rate)
         if self._loop is not None:
             self.step.metrics.reset()

@@ -90,8 +90,8 @@ class Trainer(RunResults):
             left; a run that ends earlier discards gradients that are not applied yet.
 
     Raises:
-        UserError: If the model is not compiled, or overrides how Keras trains; or if `augment` mixes samples (mixup,
-            CutMix) and the selector uses training losses.
+        UserError: If the model is not compiled; if `augment` mixes samples (mixup, CutMix) and the selector uses
+            training losses; or if the model trains by code of its own, and a setting needs the losses of samples.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
@@ -186,7 +186,8 @@ class Trainer(RunResults):
             x: Inputs, first axis n; or inputs and targets together, in one of the forms that `docs/data.md` lists: a
                 source of ``len(x)`` samples, where ``x.take(indices)`` returns ``(x, y)`` or ``(x, y,
                 sample_weight)``; samples by number; or batches, such as `tf.data`, which are cached first.
-            y: Targets, first axis n; None where `x` holds them.
+            y: Targets, first axis n; None where `x` holds them, and for a model with a `train_step` or `compute_loss`
+                of its own that takes inputs alone.
             epochs: Budget in epochs, as in Keras; 1 if neither this nor `passes` is given. An epoch is one pass of the
                 selector over its plan: n samples for "random", fewer for one that prunes; and n samples trained on
                 for one that plans or chooses from pools batch by batch.
@@ -236,7 +237,7 @@ class Trainer(RunResults):
             rows = options.validation_batch_size or self.batch_size
             samples, validation = validate_fit_data(
                 *data, steps=options.steps_per_epoch, validation_steps=options.validation_steps, validation_rows=rows,
-                verbose=options.verbose,
+                verbose=options.verbose, needs_targets=self.engine.step.needs_targets,
             )  # fmt: skip
             feed = make_feed(samples, options.buffer_bytes, self.engine.check_labels)
             batch_size = min(self.batch_size, feed.n)
@@ -276,10 +277,10 @@ class Trainer(RunResults):
         self.batches = [] if callback_utils.read_batches(config.callbacks) else None
         return states
 
-    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+    def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Return loss and metrics by name on arrays, first axis of any length."""
         guards.check_call("evaluate()")
-        samples = arrays.as_samples(x, y, sample_weight)
+        samples = arrays.as_samples(x, y, sample_weight, needs_targets=self.engine.step.needs_targets)
         self.engine.build(samples)
         self.engine.check_validation(samples)
         if self._checkpoint is not None:

@@ -33,12 +33,13 @@ def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
     augmentation = [] if transforms is None or transforms.augmentation is None else transforms.augmentation.variables
     groups = {
         "model": model_variables(step.model),
-        "optimizer": step.optimizer.variables,
+        "optimizer": getattr(step.optimizer, "variables", []),  # a model with several optimizers may have no main one
         "metric": step.metrics.variables,
         "loop": [loop.seed, step.lr_controller.base_rate, *tf.nest.flatten(loop.state)],
         "accumulated": [] if step.accumulator is None else step.accumulator.variables,
         "course": [] if loop.schedule_log is None else [loop.schedule_log.table],
         "augment": augmentation,
+        "step": step.own_variables,
     }
     return {
         f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else

@@ -86,6 +86,14 @@ def loss_ema(run):
     return by_score(run, run.each("loss", average)), None
 
 
+def batch_loss_score(run):
+    averages, corrections = np.zeros(run.n), np.zeros(run.n)
+    for indices, losses in rounds_of(run):
+        averages[indices] = 0.9 * averages[indices] + 0.1 * losses.mean()
+        corrections[indices] = 0.9 * corrections[indices] + 0.1
+    return by_score(run, np.divide(averages, corrections, out=np.full(run.n, np.inf), where=corrections > 0)), None
+
+
 def smart(run):
     scores = np.nan_to_num(run.each("loss", lambda v: (0.9 ** np.arange(len(v))[::-1] * v).sum()
                                     / (0.9 ** np.arange(len(v))[::-1]).sum()), posinf=np.inf)  # fmt: skip
@@ -327,6 +335,7 @@ def with_replacement(run):
 ORACLES = {
     "random": once, "fixed": once, "with_replacement": with_replacement, "stratified": once, "mapping": once,
     "length_buckets": once, "ordered_sgd": once, "auto": auto, "soft_keep": soft_keep, "loss_ema": loss_ema, "smart": smart,
+    "batch_loss_score": batch_loss_score,
     "online_batch": online_batch, "prioritised": prioritised, "infobatch": infobatch, "stale_backprop": stale_backprop,
     "seta": seta, "evolved_sampling": evolved_sampling, "memory_importance": memory_importance, "kakurenbo": kakurenbo,
     "ies(0.5)": ies, "repb": repb, "active_bias": active_bias, "recency_bias": recency_bias,

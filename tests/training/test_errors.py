@@ -276,6 +276,6 @@ class WholeBatch(keras.losses.Loss):
         return keras.ops.sum(y_pred)
 
 
-def test_losses_that_override_the_whole_call_are_refused():
+def test_losses_that_override_the_whole_call_are_refused_with_selectors_by_loss():
     with pytest.raises(UserError, match=r"loss 'whole_batch' overrides __call__\(\) and not call\(\)"):
-        batchsel.fit(linear(loss=WholeBatch(name="whole_batch")), *line())
+        batchsel.fit(linear(loss=WholeBatch(name="whole_batch")), *line(), selector="loss_ema")

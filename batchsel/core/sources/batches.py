@@ -117,6 +117,7 @@ def cache_batches(
     verbose: Any = 1,
     memory_limit: int = MEMORY_LIMIT,
     folder: str | Path | None = None,
+    needs_targets: bool = True,
 ) -> BatchesSource:
     """Read all batches once, into memory or, if they are larger, into a file without a name that ends with the process.
 
@@ -132,6 +133,7 @@ def cache_batches(
         verbose: 0 for silence.
         memory_limit: Bytes that are held in memory at most.
         folder: Folder of the file; None for the folder of temporary files.
+        needs_targets: Whether batches must hold targets; else they may be inputs alone, also as ``(x,)``.
 
     Returns:
         The samples, in the order of the batches.
@@ -157,7 +159,7 @@ def cache_batches(
     try:
         for read, batch in enumerate(itertools.islice(iterator, steps), 1):
             parts = batch if keys is None else tuple(pick(batch, columns) for columns in keys)
-            cache.append(_as_parts(name, parts))
+            cache.append(_as_parts(name, parts, needs_targets))
             if expected is None and (read >= ENDLESS_BATCHES or cache.nbytes > ENDLESS_BYTES):
                 raise UserError(
                     f"{name} gave {read:,} batches ({format_size(cache.nbytes)}) and has not ended, so it may be"
@@ -268,8 +270,11 @@ def _read_ahead(data: Any, numbers: Iterable[int]) -> Iterator[Any]:
             yield from pool.map(data.__getitem__, block)
 
 
-def _as_parts(name: str, batch: Any) -> tuple[Any, Any, Any]:
+def _as_parts(name: str, batch: Any, needs_targets: bool = True) -> tuple[Any, Any, Any]:
     """Return x, y and weights (or None) of a batch, as arrays."""
+    if not needs_targets and (not isinstance(batch, tuple | list) or len(batch) == 1):
+        x = batch[0] if isinstance(batch, tuple | list) else batch
+        return map_leaves(lambda leaf: _to_numpy(name, leaf), _lists_to_tuples(x)), None, None
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         found = f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
         raise UserError(

@@ -42,6 +42,11 @@ class Keep(Draw):
     rescale: bool = False
     until: Share = 1.0
 
+    @property
+    def plans_weights(self) -> bool:
+        """True if kept samples are weighted by one over their probability."""
+        return self.rescale
+
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass over all samples."""
         return -(-n // batch_size)

@@ -30,6 +30,11 @@ class Reweigh(Draw):
 
     name = "reweigh"
 
+    @property
+    def plans_weights(self) -> bool:
+        """True: scores are weights."""
+        return True
+
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return the steps of a pass."""
         return -(-n // batch_size)

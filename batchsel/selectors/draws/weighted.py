@@ -47,6 +47,11 @@ class Weighted(Draw):
     scale: Literal["none", "mean", "max"] = "none"
     every: Interval = None
 
+    @property
+    def plans_weights(self) -> bool:
+        """True: a sample drawn more often weighs less."""
+        return True
+
     def steps_per_plan(self, n: int, batch_size: int) -> int:
         """Return `every` in steps."""
         return interval_in_steps(self.every, n, batch_size)

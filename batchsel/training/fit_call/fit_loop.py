@@ -144,8 +144,9 @@ class FitLoop:
             row = self._loop.log_row().numpy()
             self._loop.step.metrics.reset()
             logs = self._end_epoch(self._epoch(), row)
-        if record.history:
-            self._engine.step.optimizer.finalize_variable_values(model.trainable_weights)
+        optimizer = self._engine.step.optimizer
+        if record.history and optimizer is not None:
+            optimizer.finalize_variable_values(model.trainable_weights)
         self._callbacks.on_train_end(logs)
 
     def _begin(self) -> None:

@@ -19,7 +19,13 @@ from batchsel.training.inputs.batch import Samples
 _SMALL_FLOATS = {"bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2", "float8_e5m2fnuz"}
 
 
-def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int, float] | None = None) -> Samples:
+def as_samples(
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+    needs_targets: bool = True,
+) -> Samples:
     """Convert arrays to samples, and check them.
 
     Args:
@@ -27,6 +33,7 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
         y: Targets, likewise.
         sample_weight: Weights, first axis n, or None.
         class_weight: Weight of each class id, or None; not both.
+        needs_targets: Whether targets may not be None.
 
     Returns:
         NumPy arrays (tensors stay tensors).
@@ -38,7 +45,7 @@ def as_samples(x: Any, y: Any, sample_weight: Any = None, class_weight: dict[int
         >>> as_samples(np.zeros([2, 3]), np.zeros([2])).x.shape
         (2, 3)
     """
-    if x is None or y is None:
+    if x is None or (y is None and (needs_targets or class_weight is not None)):
         raise UsageError(
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
             f" {type(y).__name__}. Data that hold both, such as batches or samples by number, are passed as x alone."

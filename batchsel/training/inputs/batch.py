@@ -116,3 +116,29 @@ def signature_of(samples: Samples) -> Any:
     """
     leaves = [None if leaf is None else (str(leaf.dtype), tuple(leaf.shape[1:])) for leaf in tf.nest.flatten(samples)]
     return leaves, str(tf.nest.map_structure(lambda leaf: 0, samples))
+
+
+def as_keras_data(samples: Samples) -> Any:
+    """Return samples in the form in which `model.fit` passes them to `train_step`.
+
+    Args:
+        samples: Inputs; targets or None; weights or None.
+
+    Returns:
+        Inputs alone, in a tuple if they are several in a list; or ``(x, y)``; or ``(x, y, sample_weight)``, with the
+        same weights for each of several targets.
+
+    Example:
+        >>> as_keras_data(Samples(1, 2)), as_keras_data(Samples(1, {"a": 2, "b": 3}, 4))
+        ((1, 2), (1, {'a': 2, 'b': 3}, {'a': 4, 'b': 4}))
+        >>> as_keras_data(Samples(1, None)), as_keras_data(Samples([1, 2], None))
+        (1, ([1, 2],))
+    """
+    x, y, weight = samples
+    if y is None:
+        return (x,) if isinstance(x, list | tuple) else x
+    if weight is None:
+        return x, y
+    if tf.nest.is_nested(y) and not tf.nest.is_nested(weight):
+        weight = tf.nest.map_structure(lambda _: weight, y)
+    return x, y, weight

@@ -21,7 +21,15 @@ _BLOCK = 4096
 """Samples that are read from a source at once."""
 
 
-def cached(x: Any, y: Any, sample_weight: Any = None, *, steps: int | None = None, verbose: Any = 1) -> Any:
+def cached(
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    steps: int | None = None,
+    verbose: Any = 1,
+    needs_targets: bool = True,
+) -> Any:
     """Return inputs that come in batches as a source of them, and others as they are.
 
     Args:
@@ -30,6 +38,7 @@ def cached(x: Any, y: Any, sample_weight: Any = None, *, steps: int | None = Non
         sample_weight: Weights; None for batches.
         steps: Batches to read of batches without a known end; None for all.
         verbose: 0 for silence.
+        needs_targets: Whether batches must hold targets.
 
     Raises:
         UserError: If batches cannot be cached, or come with targets of their own and others.
@@ -40,7 +49,8 @@ def cached(x: Any, y: Any, sample_weight: Any = None, *, steps: int | None = Non
         raise UsageError(
             f"x is a {type(x).__name__}, whose batches hold the targets and weights; leave out y and sample_weight."
         )
-    return cache_batches(x, steps=steps if count_batches(x) is None else None, verbose=verbose)
+    unknown = count_batches(x) is None
+    return cache_batches(x, steps=steps if unknown else None, verbose=verbose, needs_targets=needs_targets)
 
 
 def validate_fit_data(
@@ -55,6 +65,7 @@ def validate_fit_data(
     validation_steps: int | None = None,
     validation_rows: int = 1,
     verbose: Any = 1,
+    needs_targets: bool = True,
 ) -> tuple[Samples | Source, Samples | None]:
     """Check the data passed to `fit`, and return the training and the validation samples.
 
@@ -69,6 +80,7 @@ def validate_fit_data(
         validation_steps: Batches to validate on, the first ones; None for all.
         validation_rows: Rows of these batches, unless the data come in batches.
         verbose: 0 for silence.
+        needs_targets: Whether the model needs targets.
 
     Returns:
         Training samples, or a source of them; and validation samples, None if there are none.
@@ -79,11 +91,11 @@ def validate_fit_data(
     validation = None
     validation_samples = None if validation_steps is None else validation_steps * validation_rows
     if validation_data is not None:
-        validation = read_validation(validation_data, validation_samples, validation_steps, verbose)
-    x = cached(x, y, sample_weight, steps=steps, verbose=verbose)
+        validation = read_validation(validation_data, validation_samples, validation_steps, verbose, needs_targets)
+    x = cached(x, y, sample_weight, steps=steps, verbose=verbose, needs_targets=needs_targets)
     if isinstance(x, BatchesSource) and x.in_memory:
         x, y, sample_weight = x.x, x.y, x.sample_weight
-    training = _open(x, y, sample_weight, class_weight)
+    training = _open(x, y, sample_weight, class_weight, needs_targets)
     if validation is None and validation_split:
         training, validation = _split(training, validation_split)
         if class_weight is not None:  # it weighs the training samples only, as in Keras
@@ -92,7 +104,9 @@ def validate_fit_data(
     return training, validation
 
 
-def read_validation(data: Any, samples: int | None, steps: int | None, verbose: Any) -> Samples:
+def read_validation(
+    data: Any, samples: int | None, steps: int | None, verbose: Any, needs_targets: bool = True
+) -> Samples:
     """Return validation data as arrays.
 
     Args:
@@ -100,6 +114,7 @@ def read_validation(data: Any, samples: int | None, steps: int | None, verbose: 
         samples: Samples to keep, the first ones; None for all.
         steps: Batches to read of data that come in batches; None for all.
         verbose: 0 for silence.
+        needs_targets: Whether the model needs targets; else the data may be inputs alone, also as ``(x,)``.
 
     Raises:
         UserError: If they cannot be used.
@@ -107,8 +122,11 @@ def read_validation(data: Any, samples: int | None, steps: int | None, verbose: 
     if isinstance(data, list | tuple) and len(data) in (2, 3):
         return _first(arrays.as_samples(*data), samples)
     if is_batches(data):
-        source = cache_batches(data, steps=steps, name="validation_data", verbose=verbose)
-        return arrays.as_samples(source.x, source.y, source.sample_weight)
+        source = cache_batches(data, steps=steps, name="validation_data", verbose=verbose, needs_targets=needs_targets)
+        return arrays.as_samples(source.x, source.y, source.sample_weight, needs_targets=needs_targets)
+    alone = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
+    if not needs_targets and (_is_array(alone) or isinstance(alone, Mapping)):
+        return _first(arrays.as_samples(alone, None, needs_targets=False), samples)
     if not is_source(data, None):
         shape = f" of {len(data)}" if isinstance(data, list | tuple) else ""
         raise UsageError(
@@ -136,7 +154,7 @@ def is_source(x: Any, y: Any) -> bool:
     return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Mapping)
 
 
-def _open(x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Samples | Source:
+def _open(x: Any, y: Any, sample_weight: Any, class_weight: Any, needs_targets: bool) -> Samples | Source:
     if is_source(x, y):
         if not (sample_weight is None and class_weight is None):
             raise UsageError(
@@ -146,7 +164,7 @@ def _open(x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Samples | So
         return forms.source_of(x)
     if class_weight is None and y is not None and _bytes_on_disk((x, y)) > MEMORY_LIMIT:
         return ArraySource(x, y, sample_weight)
-    samples = arrays.as_samples(x, y, sample_weight, class_weight)
+    samples = arrays.as_samples(x, y, sample_weight, class_weight, needs_targets)
     if any(isinstance(leaf, SparseRows) for leaf in tf.nest.flatten(samples)):
         return ArraySource(*samples)
     return samples

@@ -56,6 +56,7 @@ PLANNING_ERRORS = (
     LoopStatus.UNORDERED,
     LoopStatus.INVALID_LOSS_WEIGHTS,
     LoopStatus.INVALID_SIZE,
+    LoopStatus.WEIGHTED_PLAN,
 )
 """Errors that are the fault of the selector."""
 
@@ -229,6 +230,16 @@ def _invalid_size(loop: TrainLoop) -> str:
     )
 
 
+def _weighted_plan(loop: TrainLoop) -> str:
+    used = slice(0, int(loop.state.plan.steps.numpy()) * loop.width)
+    weights = loop.state.plan.weights.numpy()[used]
+    return (
+        f"{loop.selector!r} planned a sample with the weight {weights[(weights != 0) & (weights != 1)][0]:g}, and it is"
+        f" unknown whether the step of {type(loop.step.model).__name__} weighs samples. Choose a selector whose weights"
+        " are 1."
+    )
+
+
 _MESSAGES = {
     LoopStatus.NONFINITE_LOSS: _nonfinite_loss,
     LoopStatus.NEGATIVE_LOSS: _negative_loss,
@@ -241,4 +252,5 @@ _MESSAGES = {
     LoopStatus.UNORDERED: _unordered,
     LoopStatus.INVALID_LOSS_WEIGHTS: _invalid_loss_weights,
     LoopStatus.INVALID_SIZE: _invalid_size,
+    LoopStatus.WEIGHTED_PLAN: _weighted_plan,
 }

@@ -82,7 +82,7 @@ class Evaluation:
             begin: Called with the number of a batch before it.
             end: Called with its number and the results so far after it; the evaluation ends where it returns True.
         """
-        n = int(tf.nest.flatten(data.y)[0].shape[0])
+        n = int(tf.nest.flatten(data.x)[0].shape[0])
         results: dict[str, float] = {}
         with self._values_kept():
             self._step.metrics.reset()
@@ -96,7 +96,7 @@ class Evaluation:
 
     def _batch(self, rows: Samples) -> dict[str, tf.Tensor]:
         """Add a batch to the metrics in a traced call, and return the results so far."""
-        size = tf.nest.flatten(rows.y)[0].shape[0]
+        size = tf.nest.flatten(rows.x)[0].shape[0]
         if size not in self._batch_functions:
 
             def add(rows: Samples) -> dict[str, tf.Tensor]:
@@ -115,7 +115,7 @@ class Evaluation:
 
     def _evaluate(self, data: Samples) -> dict[str, tf.Tensor]:
         """Evaluate full batches in a loop, then the last one, which may be short, so that no batch is filled up."""
-        n = tf.nest.flatten(data.y)[0].shape[0]
+        n = tf.nest.flatten(data.x)[0].shape[0]
         size = min(self._batch_size, n)
         # The results of a test step of its own are those of the last batch, which is then traced separately.
         full = (n - 1) // size if self._own_step else n // size

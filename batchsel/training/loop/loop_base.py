@@ -19,7 +19,7 @@ from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, RealRows
 from batchsel.training.loop.batch_transforms import BatchTransforms
 from batchsel.training.loop.compilation import Compilation
 from batchsel.training.loop.loop_state import COUNTS, BudgetWindow, LoopState, LoopStatus
-from batchsel.training.loop.plan_checks import check_plan, valid_loss_weights
+from batchsel.training.loop.plan_checks import check_plan, check_weightless, valid_loss_weights
 from batchsel.training.loop.pool_scorer import PoolScorer
 from batchsel.training.loop.schedule_log import ScheduleLog
 from batchsel.training.loop.train_step import TrainStep
@@ -246,7 +246,8 @@ class LoopBase:
     def _plan_and_check(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
         plan = planning.make_plan(self.selector, state, context, self.ranking)
         sizes = self.plan_steps, self.width, self.selector.scores_excluded, self.short
-        return plan, check_plan(plan, self.n, *sizes)
+        status = check_plan(plan, self.n, *sizes)
+        return plan, status if self.step.takes_weights else check_weightless(plan, self.width, status)
 
     def _choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         return planning.choose(self.selector, state, candidates, context, self.ranking)

@@ -45,6 +45,8 @@ class LoopStatus(enum.IntEnum):
     """Samples are drawn in proportion to scores of which none is positive, although losses are known."""
     UNORDERED = 11
     """Samples are put in the order of numbers of which some are NaN."""
+    WEIGHTED_PLAN = 12
+    """A plan weighs samples, and the model takes no weights."""
 
 
 class BudgetWindow(NamedTuple):

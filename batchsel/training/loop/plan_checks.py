@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.selectors import Plan, Selection
 from batchsel.selectors.types import INVALID_SCORES, UNORDERED, ZERO_SCORES
 from batchsel.training.loop.loop_state import LoopStatus
@@ -49,6 +50,22 @@ def check_plan(
     status = tf.where(outside, LoopStatus.INVALID_INDICES, status)
     status = tf.where(wrong_length, LoopStatus.INVALID_PLAN_LENGTH, status)
     return _read_code(plan.steps, status)
+
+
+def check_weightless(plan: Plan, width: int, status: tf.Tensor) -> tf.Tensor:
+    """Check that a plan weighs no samples, but for rows of weight 0 that fill up a batch.
+
+    Args:
+        plan: The plan.
+        width: Rows of a batch.
+        status: ``int32[]`` the status so far.
+
+    Returns:
+        ``int32[]`` the new status.
+    """
+    used = tf.range(static_size(plan.weights)) < plan.steps * width
+    weighted = tf.reduce_any((plan.weights != 0) & (plan.weights != 1) & used)
+    return tf.where(weighted & (status == LoopStatus.OK), LoopStatus.WEIGHTED_PLAN, status)
 
 
 def check_selection(selection: Selection, width: int, status: tf.Tensor, may_be_code: bool = False) -> tf.Tensor:

@@ -115,5 +115,5 @@ def report_graph_mode(selector: Selector, obstacle: str) -> None:
 
 
 def _own_variables(step: TrainStep) -> list[Any]:
-    members = [*step.model.variables, *step.optimizer.variables]
+    members = [*step.model.variables, *getattr(step.optimizer, "variables", [])]
     return [getattr(member, "value", member) for member in members]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -42,6 +42,13 @@ class TrainStep:
         UserError: If both the optimizer and `schedule` change the learning rate.
     """
 
+    takes_weights = True
+    """False if plans must not weigh samples, since it is unknown what the step does with weights."""
+    needs_targets = True
+    """False if the model may be trained on inputs alone."""
+    own_variables: Sequence[Any] = ()
+    """Variables that the step uses beside those of the model, its optimizer and its metrics."""
+
     def __init__(
         self,
         model: keras.Model,
@@ -68,6 +75,9 @@ class TrainStep:
         """Create the parts that depend on the model's variables."""
         if self._accumulation_schedule is not None and self.accumulator is None:
             self.accumulator = GradientAccumulator(self._accumulation_schedule, self.model.trainable_variables)
+
+    def reset(self) -> None:
+        """Set `own_variables` back to before the first step."""
 
     def train(
         self,

@@ -82,7 +82,7 @@ class ModelBuilder:
         objective = self._step.objective
         # Zeros, because the targets cannot be checked before the kind of loss is known.
         objective.build(tf.nest.map_structure(tf.zeros_like, batch.y), outputs)
-        check_sample_weight(samples.sample_weight, objective.by_sample, objective.output_paths)
+        self._check_weights(samples)
         self._build_optimizer()
         self._step.build()
         self._classes = [
@@ -209,14 +209,17 @@ class ModelBuilder:
         Raises:
             UserError: If they do not suit the model.
         """
-        objective = self._step.objective
-        check_sample_weight(samples.sample_weight, objective.by_sample, objective.output_paths)
+        self._check_weights(samples)
         self.check_inputs(samples)
         n, size = arrays.length(samples), self.fixed_batch
         if size is not None and n % size:
             raise UserError(
                 f"{_FIXED.format(size)}, and {n} validation samples leave {n % size} over. Leave those out."
             )
+
+    def _check_weights(self, samples: Samples) -> None:
+        objective = self._step.objective
+        check_sample_weight(samples.sample_weight, objective.by_sample, objective.output_paths)
 
     def _first_batch(self, samples: Samples) -> Samples:
         rows = np.arange(self.fixed_batch or self._batch_size) % arrays.length(samples)

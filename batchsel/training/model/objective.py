@@ -11,7 +11,8 @@ import tensorflow as tf
 from batchsel.core import keras_private
 from batchsel.core.label_smoothing import smoothed_crossentropy
 from batchsel.errors import UserError
-from batchsel.training.model.per_sample_loss import PerSampleLoss, ReducedLoss
+from batchsel.training.model.model_checks import check_model, find_override
+from batchsel.training.model.per_sample_loss import NoSampleLossError, PerSampleLoss, ReducedLoss
 from batchsel.transforms.augmentation import Mixture
 
 _KINDS = {
@@ -86,11 +87,15 @@ class Objective:
         model: A compiled Keras model.
 
     Raises:
-        UserError: If the model is not compiled, or overrides how Keras trains.
+        UserError: If the model is not compiled.
+        NoSampleLossError: If it overrides how Keras trains.
     """
 
     def __init__(self, model: keras.Model) -> None:
-        _check(model)
+        check_model(model)
+        override = find_override(model)
+        if override is not None:
+            raise NoSampleLossError(override, "Compile the model with a loss instead.")
         self._model = model
         self._compiled: _Losses | None = None
         self._unsmoothed: _Losses | None = None
@@ -112,6 +117,7 @@ class Objective:
 
         Raises:
             UserError: If Keras cannot match them, or a loss cannot be computed from them.
+            NoSampleLossError: If a loss has no value for each sample.
         """
         try:
             self.losses(y, y_pred)
@@ -337,34 +343,3 @@ def _get_smoothing(loss: keras.losses.Loss) -> float:
 
 def _remove_smoothing(loss: keras.losses.Loss) -> keras.losses.Loss:
     return keras_private.replace_loss_options(loss, label_smoothing=0.0) if _get_smoothing(loss) else loss
-
-
-_STRATEGIES = (
-    tf.distribute.MirroredStrategy,
-    tf.distribute.MultiWorkerMirroredStrategy,
-    tf.distribute.TPUStrategy,
-    tf.distribute.experimental.CentralStorageStrategy,
-    tf.distribute.experimental.ParameterServerStrategy,
-)
-"""Strategies whose variables are spread over devices; that of one device is as none."""
-
-
-def _check(model: keras.Model) -> None:
-    if not keras_private.is_trainer(model):
-        raise UserError(f"model must be a keras.Model, got {type(model).__name__}.")
-    if not model.compiled or model.loss is None:
-        raise UserError(
-            "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
-        )
-    strategy = getattr(model, "distribute_strategy", None)
-    if isinstance(strategy, _STRATEGIES):
-        raise UserError(
-            f"the model was built under {type(strategy).__name__}, and batchsel trains on one device. Build and compile"
-            " it outside of the scope of the strategy."
-        )
-    for method in ("train_step", "compute_loss"):
-        if keras_private.overrides(model, method):
-            raise UserError(
-                f"{type(model).__name__} overrides {method}(), so the loss of a single sample is unknown."
-                " Compile the model with a loss instead, or train it with model.fit."
-            )

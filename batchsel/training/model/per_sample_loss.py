@@ -14,6 +14,23 @@ from batchsel.errors import UserError
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)
 
 
+class NoSampleLossError(UserError):
+    """A model whose loss has no value for each sample.
+
+    Args:
+        reason: The part of the model that makes it so, as in "VAE overrides compute_loss()".
+        remedy: A way to have losses of samples.
+
+    Example:
+        >>> str(NoSampleLossError("VAE overrides compute_loss()", "Compile it with a loss."))
+        'VAE overrides compute_loss(), so the loss of a single sample is unknown. Compile it with a loss.'
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}, so the loss of a single sample is unknown. {remedy}")
+        self.reason = reason
+
+
 class PerSampleLoss(keras.losses.Loss):
     """A Keras loss that keeps the batch axis: the mean over all other axes, without masked steps.
 
@@ -23,7 +40,7 @@ class PerSampleLoss(keras.losses.Loss):
         loss: The loss to reduce in this way.
 
     Raises:
-        UserError: If the reduction of the loss is not a mean over samples.
+        NoSampleLossError: If the loss has no value for each sample.
 
     Example:
         >>> loss = PerSampleLoss(keras.losses.MeanSquaredError())
@@ -37,14 +54,14 @@ class PerSampleLoss(keras.losses.Loss):
     def __init__(self, loss: keras.losses.Loss) -> None:
         super().__init__(name=loss.name, reduction=None, dtype=loss.dtype)  # pyright: ignore[reportArgumentType]
         if loss.reduction not in _REDUCTIONS:
-            raise UserError(
-                f"loss {loss.name!r} has reduction={loss.reduction!r}, which is not a mean over samples."
-                " Compile the model with the default reduction 'sum_over_batch_size'."
+            raise NoSampleLossError(
+                f"loss {loss.name!r} has reduction={loss.reduction!r}, which is not a mean over samples",
+                "Compile the model with the default reduction 'sum_over_batch_size'.",
             )
         if type(loss).call is keras.losses.Loss.call:
-            raise UserError(
-                f"loss {loss.name!r} overrides __call__() and not call(), so the loss of a single sample is unknown."
-                " Compute the losses of the samples, first axis b, in call(y_true, y_pred)."
+            raise NoSampleLossError(
+                f"loss {loss.name!r} overrides __call__() and not call()",
+                "Compute the losses of the samples, first axis b, in call(y_true, y_pred).",
             )
         self.loss = loss
         self.values: tf.Tensor | None = None
@@ -65,9 +82,9 @@ class PerSampleLoss(keras.losses.Loss):
         self.outputs = y_pred
         values, self.mask = element_losses(self.loss, y_true, y_pred)
         if values.shape.rank == 0:
-            raise UserError(
-                f"loss {self.name!r} returns one number for the whole batch; batchsel needs one for each"
-                " sample. Return the unreduced losses, first axis = samples."
+            raise NoSampleLossError(
+                f"loss {self.name!r} returns one number for the whole batch",
+                "Return the unreduced losses, first axis = samples.",
             )
         self.values = values
         weights = None if self.mask is None else tf.cast(self.mask, tf.float32)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -120,6 +120,16 @@ class LRController:
             gradients: One for each trainable variable of the model.
             timestamp: Time of the update.
         """
+        with self.rates_at(timestamp):
+            self.optimizer.apply_gradients(zip(gradients, self._model.trainable_variables, strict=True))
+
+    @contextmanager
+    def rates_at(self, timestamp: Timestamp) -> Iterator[None]:
+        """Let updates that are traced within the block have the rates and the momentum of the schedule.
+
+        Args:
+            timestamp: Time of the update.
+        """
         variables, schedule = self._model.trainable_variables, self.schedule
         with ExitStack() as stack:
             if schedule is not None:
@@ -130,7 +140,7 @@ class LRController:
                 if schedule.by_layer:
                     factors = self._layer_factors(schedule, timestamp)
                     stack.enter_context(layer_rates(self.optimizer, variables, self.groups.indices, factors))
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            yield
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Return the values that the schedule gave the last update, ``float32[]`` by name; empty without a schedule.

@@ -1,0 +1,80 @@
+"""Choose the step and what goes with it: batchsel's, or that of the model where losses of samples are unknown."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+
+from batchsel.schedules import AccumulationSchedule, Schedule
+from batchsel.selectors import Selector
+from batchsel.training.loop.evaluation import Evaluation
+from batchsel.training.loop.own_step.builder import OwnBuilder
+from batchsel.training.loop.own_step.compatibility import check_settings, reads_batch_losses
+from batchsel.training.loop.own_step.evaluation import OwnEvaluation
+from batchsel.training.loop.own_step.train_step import OwnTrainStep
+from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.model.model_builder import ModelBuilder
+from batchsel.training.model.model_checks import check_model, find_override
+from batchsel.training.optim.lr_controller import LRController
+from batchsel.transforms.augmentation import Pipeline
+from batchsel.transforms.curricula import Curricula
+
+
+class StepSettings(NamedTuple):
+    """Settings of a trainer on which its step depends, as `Engine` has them."""
+
+    model: keras.Model
+    selector: Selector
+    batch_size: int
+    schedule: Schedule | None
+    accumulation_schedule: AccumulationSchedule | None
+    cut_padding: bool
+    augmentation: Pipeline | None
+    curricula: Curricula | None
+
+
+class StepParts(NamedTuple):
+    """The parts of a trainer that depend on whose code computes the loss."""
+
+    step: TrainStep
+    builder: ModelBuilder
+    evaluation: type[Evaluation]
+
+
+def choose_parts(settings: StepSettings) -> StepParts:
+    """Return the parts for a model, by whether it overrides how Keras trains.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        UserError: If the model is not compiled, or a setting does not suit it.
+    """
+    check_model(settings.model)
+    override = find_override(settings.model)
+    if override is not None:
+        return make_own_parts(settings, override)
+    model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula = settings
+    step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
+    return StepParts(step, ModelBuilder(step, batch_size, augmentation, curricula), Evaluation)
+
+
+def make_own_parts(settings: StepSettings, reason: str, before: StepParts | None = None) -> StepParts:
+    """Return the parts for a model that is trained by its own step or by that of Keras, after checking the settings.
+
+    Args:
+        settings: The settings.
+        reason: The part of the model for which the losses of samples are unknown.
+        before: Parts of a trainer that has not trained, to be replaced; None if there are none.
+
+    Raises:
+        UserError: If a setting does not suit the model.
+    """
+    model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula = settings
+    check_settings(model, reason, selector, augmentation, accumulation_schedule, cut_padding)
+    controller = LRController(model, schedule, batch_size) if before is None else before.step.lr_controller
+    step = OwnTrainStep(model, reason, controller, reads_batch_losses(selector))
+    builder = OwnBuilder(step, batch_size, augmentation, curricula)
+    builder.pending_seed = None if before is None else before.builder.pending_seed
+    return StepParts(step, builder, OwnEvaluation)

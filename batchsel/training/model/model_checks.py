@@ -1,0 +1,60 @@
+"""Checks of a model before anything is built: that it can be trained, and whose code computes its loss."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from batchsel.core import keras_private
+from batchsel.errors import UserError
+
+_STRATEGIES = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.TPUStrategy,
+    tf.distribute.experimental.CentralStorageStrategy,
+    tf.distribute.experimental.ParameterServerStrategy,
+)
+"""Strategies whose variables are spread over devices; that of one device is as none."""
+
+
+def find_override(model: keras.Model) -> str | None:
+    """Return how a model overrides the training of Keras, as in "GAN overrides train_step()"; None if it does not.
+
+    Args:
+        model: A Keras model.
+
+    Example:
+        >>> class Own(keras.Model):
+        ...     def train_step(self, data):
+        ...         return {}
+        >>> find_override(Own()), find_override(keras.Sequential())
+        ('Own overrides train_step()', None)
+    """
+    for method in ("train_step", "compute_loss"):
+        if keras_private.overrides(model, method):
+            return f"{type(model).__name__} overrides {method}()"
+    return None
+
+
+def check_model(model: keras.Model) -> None:
+    """Check that a model is compiled, with a loss unless it computes its own, and lies on one device.
+
+    Args:
+        model: Anything.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if not keras_private.is_trainer(model):
+        raise UserError(f"model must be a keras.Model, got {type(model).__name__}.")
+    if not model.compiled or (model.loss is None and find_override(model) is None):
+        raise UserError(
+            "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
+        )
+    strategy = getattr(model, "distribute_strategy", None)
+    if isinstance(strategy, _STRATEGIES):
+        raise UserError(
+            f"the model was built under {type(strategy).__name__}, and batchsel trains on one device. Build and compile"
+            " it outside of the scope of the strategy."
+        )
