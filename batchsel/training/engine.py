@@ -351,7 +351,7 @@ class Engine:
         weights = arguments.initial_weights(weights, self.model.weights if self.model.built else ())
         learning_rate = None if learning_rate is None else arguments.number("learning_rate", learning_rate, 0)
         optimizer = cast(Any, self.model.optimizer)
-        built = optimizer is not None and optimizer.built
+        built = getattr(optimizer, "built", False)  # a model with several optimizers may have no main one
         fresh = self.builder.first_slots
         if fresh is None and built:
             variables.check_copy(optimizer)

@@ -354,8 +354,9 @@ UNDEFINED = {
     "self_paced",
     "seta",
     "orderdp",
+    "batch_loss_score",
 }
-"""Methods that compare losses by their order or bits, where one that is not a number has no place."""
+"""Methods that compare losses by their order or bits, or average a batch, where one that is no number has no place."""
 CASES = [(text, moment) for text in ORACLES for moment in RUNS if moment != "nan" or text not in UNDEFINED]
 
 

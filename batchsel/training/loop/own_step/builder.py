@@ -45,7 +45,7 @@ class OwnBuilder(ModelBuilder):
         batch = self._first_batch(samples)
         if not self._metrics_built:
             optimizer = cast(Any, self._model.optimizer)
-            unused = optimizer is not None and not optimizer.built
+            unused = not getattr(optimizer, "built", True)
             self._own.trace(batch)
             if not self._model.trainable_variables:
                 raise UserError("the model has no trainable weights: there is nothing to train.")
