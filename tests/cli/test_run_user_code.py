@@ -26,6 +26,24 @@ def test_model_and_selector_can_come_from_a_users_file(command, tmp_path):
     assert record["counts"]["plans"] == record["counts"]["steps"]
 
 
+def test_a_model_of_the_user_may_have_a_train_step_of_its_own(command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import keras\n"
+        "class Own(keras.Sequential):\n"
+        "    def train_step(self, data):\n"
+        "        return super().train_step(data)\n"
+        "def build(input_shape, outputs):\n"
+        "    return Own([keras.Input(input_shape), keras.layers.Dense(outputs)])\n"
+    )
+    options = ("run", "--dataset", "iris", "--model", "./mine.py:build", "--budget", "20 passes", "--compile", "graph")
+    found = json.loads(command(*options, "--json").out)
+    assert found["counts"]["steps"] == found["updates"]
+    assert found["evaluations"][-1]["accuracy"] > 0.5
+    refused = command(*options, "--selector", "loss_ema")
+    assert refused.code == 2
+    assert "Own overrides train_step(), so the loss of a single sample is unknown" in refused.err
+
+
 def test_data_can_come_from_a_users_file(command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import numpy as np\n"

@@ -78,11 +78,9 @@ def _update(loop: TrainLoop, context: MakeContext) -> Body:
     def body(loop_state: LoopState) -> LoopState:
         indices = loop_state.last_indices
         values = loop_state.last_losses
-        shapes: dict[str, Any] = {
-            "features": (max(loop.step.signals.feature_size(), 1),),
-            "inputs": (1,),
-            "residuals": (1,),
-        }
+        shapes: dict[str, Any] = {"inputs": (1,), "residuals": (1,)}
+        if "features" in loop.selector.signals:
+            shapes["features"] = (max(loop.step.signals.feature_size(), 1),)
         shapes |= loop.shapes or {}
         signals = {
             name: tf.zeros([loop.batch_size, *shapes[name]]) if shapes.get(name) else values

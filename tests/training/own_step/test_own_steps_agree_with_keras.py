@@ -26,6 +26,7 @@ from parity import assert_equal
 
 import batchsel
 from batchsel import Trainer
+from batchsel.core.sources.source import ArraySource
 
 VALIDATION = (X[:21] + 0.1, Y[:21])
 
@@ -125,15 +126,36 @@ def test_the_loss_of_a_sample_is_that_of_its_batch_and_no_running_mean(build, da
     np.testing.assert_allclose(trainer.losses, losses_by_batch(loss_of), rtol=2e-5)
 
 
-def test_a_schedule_sets_the_rates_of_a_step_of_ones_own_as_of_others():
+@pytest.mark.parametrize("schedule", ["one_cycle(momenta=[0.85, 0.95])", "lerac"])
+def test_schedules_and_augmentation_act_on_a_step_of_ones_own_as_on_others(schedule):
     results = []
     for kind in (keras.Sequential, StepOfKeras):
         model = dense(kind)
-        schedule = "one_cycle(momenta=[0.85, 0.95])"
-        trainer = Trainer(model, "random", batch_size=B, compile="graph", schedule=schedule)
+        settings = {"batch_size": B, "compile": "graph", "schedule": schedule, "augment": half}
+        trainer = Trainer(model, "random", **settings)
         results.append((trainer.fit(X, Y, epochs=3, verbose=0).history, model.get_weights()))
     assert_equal(results[1], results[0])
-    assert len(set(results[1][0]["learning_rate"])) == 3
+    assert "learning_rate" in results[1][0]
+
+
+def half(x):
+    return 0.5 * x
+
+
+def test_a_source_is_trained_on_as_arrays_are():
+    results = []
+    for data in ((X, Y), (ArraySource(X, Y),)):
+        model = dense(OwnStep)
+        history = batchsel.fit(model, *data, selector="random", batch_size=B, epochs=2, compile="graph", verbose=0)
+        results.append((history.history, model.get_weights()))
+    assert_equal(results[1], results[0])
+
+
+def test_evaluation_before_training_is_that_of_keras():
+    expected = vae().evaluate(X[:21], batch_size=B, return_dict=True, verbose=0)
+    found = Trainer(vae(), batch_size=B, compile="graph").evaluate(X[:21])
+    assert found.keys() == expected.keys()
+    np.testing.assert_allclose(found["reconstruction"], expected["reconstruction"], rtol=1e-5)
 
 
 def test_code_that_xla_cannot_compile_runs_as_a_graph():
