@@ -40,8 +40,8 @@ class RunResults:
     def losses(self) -> np.ndarray:
         """``float32[n]``: the last known loss of every sample, infinite for samples not trained on yet.
 
-        The samples are those trained on: augmented, and mixed if `augment` mixes them. For a model whose losses of samples
-        are unknown, as with a `train_step` of its own, they are the losses of their batches.
+        The samples are those trained on: augmented, and mixed if `augment` mixes them. For a model whose losses of
+        samples are unknown, as with a `train_step` of its own, they are the losses of their batches.
         """
         return self.loop.state.losses.numpy()
 
