@@ -12,7 +12,10 @@ from batchsel.schedules import AccumulationSchedule
 from batchsel.selectors import Selector
 from batchsel.transforms.augmentation import Pipeline
 
-WORKING = ("random", "fixed", "with_replacement", "rs2", "growing", "falling", "volume", "stratified", "length_buckets")
+WORKING = (
+    "random", "fixed", "with_replacement", "rs2", "growing", "falling", "volume", "scheduled_subset", "stratified",
+    "length_buckets",
+)  # fmt: skip
 """Selectors of batchsel that need no losses, for messages; in addition to pipes that begin with one of `SCORES`."""
 SCORES = ("batch_loss_score", "given")
 
