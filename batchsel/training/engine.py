@@ -26,11 +26,11 @@ from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed, LoopResult
 from batchsel.training.loop.errors import PLANNING_ERRORS, raise_for_status, selector_errors
 from batchsel.training.loop.evaluation import XLA_ERRORS, Evaluation
 from batchsel.training.loop.loop_state import BudgetWindow
-from batchsel.training.loop.own_step.parts import StepSettings, choose_parts, make_own_parts
 from batchsel.training.loop.selector_check import check_selector, report_graph_mode, signal_shapes
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.model_builder import ModelBuilder
+from batchsel.training.model.own_step.parts import StepSettings, choose_parts, make_own_parts
 from batchsel.training.model.per_sample_loss import NoSampleLossError
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula

@@ -25,7 +25,7 @@ from problems import linear
 from batchsel import SmoothedCrossentropy, Trainer, UserError
 from batchsel.selectors import Plan, Selector, resolve
 from batchsel.selectors.registry import REGISTRY
-from batchsel.training.loop.own_step.compatibility import SCORES, WORKING, needs_sample_losses
+from batchsel.training.model.own_step.compatibility import SCORES, WORKING, needs_sample_losses
 
 OWN = "OwnStep overrides train_step(), so "
 

@@ -12,8 +12,8 @@ from batchsel.errors import UserError
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples
-from batchsel.training.loop.own_step.train_step import OwnTrainStep
 from batchsel.training.model.model_builder import ModelBuilder
+from batchsel.training.model.own_step.train_step import OwnTrainStep
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from batchsel.training.inputs.batch import Samples, as_keras_data
 from batchsel.training.loop.evaluation import Evaluation
-from batchsel.training.loop.own_step.metrics import OwnMetrics
 from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.model.own_step.metrics import OwnMetrics
 
 
 class OwnEvaluation(Evaluation):

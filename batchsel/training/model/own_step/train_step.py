@@ -13,10 +13,10 @@ from batchsel.selectors import SampleStats
 from batchsel.training import variables
 from batchsel.training.inputs.batch import Batch, Samples, as_keras_data
 from batchsel.training.inputs.rows import ALL_ROWS, Rows
-from batchsel.training.loop.own_step.metrics import OwnMetrics
-from batchsel.training.loop.own_step.recorded_updates import RecordedUpdates
-from batchsel.training.loop.own_step.touched_variables import touched_variables
 from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
+from batchsel.training.model.own_step.metrics import OwnMetrics
+from batchsel.training.model.own_step.recorded_updates import RecordedUpdates
+from batchsel.training.model.own_step.touched_variables import touched_variables
 from batchsel.training.optim.lr_controller import LRController, read_rate
 
 

@@ -9,13 +9,13 @@ import keras
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
 from batchsel.training.loop.evaluation import Evaluation
-from batchsel.training.loop.own_step.builder import OwnBuilder
-from batchsel.training.loop.own_step.compatibility import check_settings, reads_batch_losses
-from batchsel.training.loop.own_step.evaluation import OwnEvaluation
-from batchsel.training.loop.own_step.train_step import OwnTrainStep
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.model_builder import ModelBuilder
 from batchsel.training.model.model_checks import check_model, find_override
+from batchsel.training.model.own_step.builder import OwnBuilder
+from batchsel.training.model.own_step.compatibility import check_settings, reads_batch_losses
+from batchsel.training.model.own_step.evaluation import OwnEvaluation
+from batchsel.training.model.own_step.train_step import OwnTrainStep
 from batchsel.training.optim.lr_controller import LRController
 from batchsel.transforms.augmentation import Pipeline
 from batchsel.transforms.curricula import Curricula
