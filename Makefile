@@ -44,13 +44,18 @@ lint: $(READY)
 	$(BIN)/pyright
 	$(BIN)/python -m pytest --quiet tests/core/test_layout.py
 
-# Three processes: TensorFlow keeps what it has compiled as long as a process lives, gigabytes over all tests. Folders
+# Several processes: TensorFlow keeps what it has compiled as long as a process lives, gigabytes over all tests. Folders
 # whose tests fail do not stop the others; they are named at the end.
+# What is compiled is mostly small and runs for moments, so XLA compiles it in half of the time, without optimizing
+# (tests/conftest.py); the files of OPTIMIZED, which compare compiled runs with others, are compiled as users' code is.
 LARGE := tests/selectors/ tests/training/
+OPTIMIZED := $(addprefix tests/training/,test_agrees_with_keras.py test_checkpoint.py test_compilation.py test_loop.py)
 define run-tests
-	@failed=; for folders in $(LARGE) "$(filter-out $(LARGE),$(TESTS))"; do \
-		echo "$$folders"; \
-		$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile --durations=10 $(1) $$folders || failed="$$failed $$folders"; \
+	@failed=; for folders in $(LARGE) "$(filter-out $(LARGE),$(TESTS))" "$(OPTIMIZED)"; do \
+		echo "$$folders"; flags=; skipped="$(addprefix --ignore=,$(OPTIMIZED))"; \
+		if test "$$folders" = "$(OPTIMIZED)"; then flags=--xla_backend_optimization_level=3; skipped=; fi; \
+		XLA_FLAGS="$${XLA_FLAGS:-$$flags}" $(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile \
+			--durations=10 $(1) $$folders $$skipped || failed="$$failed $$folders"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 endef

@@ -8,6 +8,11 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# To compile takes longer than to run here. Any flags of one's own win, such as --xla_backend_optimization_level=3, with
+# which code is compiled as for users.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS") or "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+)
 
 import pytest
 from hypothesis import HealthCheck, settings

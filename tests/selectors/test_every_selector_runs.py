@@ -92,10 +92,10 @@ def test_xla_does_not_recompile_for_another_seed(name):
     run(trainer, epochs=4, seed=20)
     seconds = []
     for seed in (21, 22, 23):
-        start = time.perf_counter()
+        start = time.process_time()  # of this process, however busy the machine
         run(trainer, epochs=4, seed=seed)
-        seconds.append(time.perf_counter() - start)
-    assert sorted(seconds)[1] < 0.6, seconds  # to compile takes more than a second
+        seconds.append(time.process_time() - start)
+    assert sorted(seconds)[1] < 0.25, seconds  # to compile takes half a second at least
 
 
 @every_selector
