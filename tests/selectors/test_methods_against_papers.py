@@ -70,7 +70,7 @@ def soft_keep(run):
 
 def auto(run):
     known = np.isfinite(run.last)
-    losses = np.minimum(run.last[known], quantile(run.last, 0.95))
+    losses = np.minimum(run.last[known], quantile(run.last, 0.99))
     weights = np.ones(run.n)
     if known.any() and losses.sum() > 0:
         share = losses.sum() ** 2 / (len(losses) * (losses**2).sum())

@@ -11,7 +11,7 @@ from batchsel.selectors.scores.last_loss import LastLoss
 
 
 @checked
-def auto(floor: Share = 0.1, quantile: PositiveShare = 0.95, until: Share = 1.0) -> Part:
+def auto(floor: Share = 0.1, quantile: PositiveShare = 0.99, until: Share = 1.0) -> Part:
     """Keep as many samples for the next pass as their last losses are worth, and weight them so that nothing is biased.
 
     Formula: ``last_loss | cap(quantile) | effective_share(floor) | keep(rescale=True, until)``: losses above their
@@ -32,7 +32,7 @@ def auto(floor: Share = 0.1, quantile: PositiveShare = 0.95, until: Share = 1.0)
 
     Example:
         >>> auto()
-        last_loss | cap(quantile=0.95, above='clip') | effective_share(floor=0.1) | keep(rescale=True, until=1.0)
+        last_loss | cap(quantile=0.99, above='clip') | effective_share(floor=0.1) | keep(rescale=True, until=1.0)
     """
     return LastLoss() | Cap(quantile) | EffectiveShare(floor) | Keep(True, until)
 
