@@ -3,6 +3,7 @@
 import html.parser
 import json
 import os
+import queue
 import re
 import shutil
 import subprocess
@@ -32,7 +33,7 @@ LOOK = """<!doctype html><title>look</title><pre id="found"></pre><script>
     found.push({ page, width, broken, title: shown.title, over: root.scrollWidth - root.clientWidth });
     frame.remove();
   }
-  document.getElementById("found").textContent = JSON.stringify(found);
+  await fetch("found", { method: "POST", body: JSON.stringify(found) });
 })();
 </script>"""
 
@@ -109,7 +110,8 @@ def test_pages_fit_desktop_and_phone_in_a_browser(site):
     pages = pages_of(site)
     look = LOOK.replace("WIDTHS", json.dumps(WIDTHS)).replace("PAGES", json.dumps(pages))
     (site / "look.html").write_text(look, "utf-8")
-    missing = []
+    missing: list[str] = []
+    answers: queue.Queue[str] = queue.Queue()
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, format, *arguments):
@@ -119,20 +121,34 @@ def test_pages_fit_desktop_and_phone_in_a_browser(site):
             missing.append(self.path)
             super().send_error(code, message, explain)
 
+        def do_POST(self):
+            answers.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(204)
+            self.end_headers()
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-        options += ["--virtual-time-budget=600000", f"--user-data-dir={site.parent / 'profile'}"]
-        address = f"http://127.0.0.1:{server.server_port}/look.html"
-        done = subprocess.run([CHROMIUM, *options, address], capture_output=True, text=True, check=False, timeout=300)
-    finally:
-        server.shutdown()
-        server.server_close()
-        (site / "look.html").unlink()
-    (text,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    found = json.loads(text.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
+    options = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--remote-debugging-port=0",
+    ]
+    options += [f"--user-data-dir={site.parent / 'profile'}", f"http://127.0.0.1:{server.server_port}/look.html"]
+    with (site.parent / "log").open("w+") as log:
+        browser = subprocess.Popen([CHROMIUM, *options], stdout=log, stderr=log)
+        try:
+            found = json.loads(answers.get(timeout=300))
+        finally:
+            browser.kill()
+            browser.wait()
+            server.shutdown()
+            server.server_close()
+            (site / "look.html").unlink()
+        log.seek(0)
+        console = [line for line in log if "CONSOLE" in line]
     assert len(found) == len(pages) * len(WIDTHS)
     assert [each for each in found if each["over"] > 0 or each["broken"] or not each["title"]] == []
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line and "look.html" not in line] == []
+    assert [line for line in console if "look.html" not in line] == []
     assert [path for path in missing if path != "/favicon.ico"] == []

@@ -101,7 +101,8 @@ def test_executor_returns_the_same_runs_and_marks_contended_ones(tmp_path):
 
 BROKEN = '''
 import dataclasses
-from batchsel.selectors import Selector
+import tensorflow as tf
+from batchsel.selectors import Plan, Selector
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Broken(Selector):
@@ -110,7 +111,9 @@ class Broken(Selector):
     def steps_per_plan(self, n, batch_size):
         return 1
     def plan(self, state, context):
-        raise ValueError("broken on purpose")
+        b = context.batch_size
+        weights = tf.fill([b], tf.where(context.step < 3, 1.0, -1.0))  # wrong only once it trains
+        return Plan(tf.range(b), weights, tf.constant(1))
 '''
 
 
@@ -121,7 +124,7 @@ def test_failing_arm_is_reported_and_the_others_run(tmp_path, monkeypatch):
     result = run_experiment(experiment, context(tmp_path))
     assert sorted(record["arm"]["name"] for record in result.records) == ["loss_ema", "random"]
     (failure,) = result.failures
-    assert "broken on purpose" in failure["failed"]
+    assert "with the weight -1" in failure["failed"]
     assert failure["about"] == context(tmp_path).about
     assert records.read(tmp_path).failures == [failure]
     assert len(run_experiment(experiment, context(tmp_path)).failures) == 1  # tried again
