@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import tensorflow as tf
@@ -30,11 +29,6 @@ class PoolScorer:
         self._scoring: Scoring = selector.scoring or Scoring()
         self._batch_size = batch_size
         self._name = repr(selector)
-
-    @property
-    def is_cheaper(self) -> bool:
-        """True if a scored row costs less than a forward pass of the model."""
-        return dataclasses.replace(self._scoring, every=1) != Scoring()
 
     def is_due(self, step: tf.Tensor) -> tf.Tensor | None:
         """Return ``bool[]`` whether the pool of a step is scored; None if every one is."""
