@@ -83,8 +83,8 @@ class Call:
 
     def _check_fields(self, target: Any, signature: inspect.Signature) -> None:
         for keyword in self.keywords:
-            if is_dataclass(target) and keyword not in signature.parameters and hasattr(target, keyword):
-                value = getattr(target, keyword)
+            value = getattr(target, keyword, None)
+            if is_dataclass(target) and keyword not in signature.parameters and not (value is None or callable(value)):
                 raise UsageError(
                     f"{self.name}.{keyword} is not a parameter, since it has no annotation. Write {keyword}:"
                     f" {type(value).__name__} = {show(value)} in the class."

@@ -261,6 +261,17 @@ def test_a_tensor_stands_for_the_momentum_and_the_number_comes_back(optimizer, n
         assert getattr(steered, name) == 0.75
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", None])
+def test_a_model_computes_in_another_precision_for_a_while(dtype):
+    with checking(keras_private.compute_in):
+        model, x = mlp(), np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+        weights = [weight.dtype for weight in model.weights]
+        with keras_private.compute_in(model, dtype):
+            assert keras.backend.standardize_dtype(model(x).dtype) == (dtype or "float32")
+        assert keras.backend.standardize_dtype(model(x).dtype) == "float32"
+        assert [weight.dtype for weight in model.weights] == weights
+
+
 def test_the_first_epoch_of_a_backup_is_taken_once(tmp_path):
     model = mlp()
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")

@@ -244,6 +244,8 @@ def test_what_the_checks_accept_can_be_planned(name):
             continue
         if isinstance(part, Modifier | Draw):
             part = resolve("loss_ema") | part
+        if part.follows_selectors:
+            part = resolve("candidates") | part
         selector = resolve(part)
         assert isinstance(selector, Selector)
         if selector.prepares or "labels" in str(vars(type(selector))) or name in ("length_buckets", "stratified"):

@@ -24,6 +24,7 @@ ALLOWED = {
     "random", "fixed", "with_replacement", "rs2", "growing", "stratified", "length_buckets",
     "candidates", "rho_loss", "small_proxy", "divbs", "great", "k_centre", "milo", "selective_backprop",
     "composer_backprop", "proxy_loss", "falling", "volume", "scheduled_subset",
+    "candidates(3) | score(dtype='bfloat16', prefilter=0.7, every=2)",
 }  # fmt: skip
 """What a person would expect: shuffling of all kinds, pools of plain samples, scores of other models."""
 
