@@ -15,7 +15,7 @@ _SHOWN = {"seed", "run_on"}
 
 
 def describe(spec: RunSpec, config: Path) -> list[str]:
-    r"""Return what a run is about to do, three lines of text: data and model, training, and its end.
+    """Return what a run is about to do, three lines of text: data and model, training, and its end.
 
     Args:
         spec: The settings.
@@ -23,7 +23,8 @@ def describe(spec: RunSpec, config: Path) -> list[str]:
 
     Example:
         >>> spec = RunSpec("digits", "mlp", "random", 32, "adam", 1e-3, "linear", "20 passes", "accuracy>=0.9")
-        >>> print("\\n".join(describe(spec, Path("runs/mine/config.toml"))))
+        >>> for line in describe(spec, Path("runs/mine/config.toml")):
+        ...     print(line)
         digits: mlp, selector random, seed 0
         adam, learning rate 0.001, linear, batches of 32
         to accuracy>=0.9 in 20 passes at most; all settings: runs/mine/config.toml

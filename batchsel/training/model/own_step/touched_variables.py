@@ -16,6 +16,7 @@ def touched_variables(traced: Any, model: keras.Model) -> list[Any]:
         model: The model; optimizers among its attributes are searched for variables that are written and never read.
 
     Example:
+        >>> import tensorflow as tf
         >>> first, second = tf.Variable(1.0), tf.Variable(2.0)
         >>> traced = tf.function(lambda: second + first).get_concrete_function()
         >>> [variable is second for variable in touched_variables(traced, keras.Model())]
