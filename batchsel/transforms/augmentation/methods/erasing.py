@@ -12,12 +12,11 @@ import tensorflow as tf
 from batchsel.core.parameters import Between, PositiveShare, Share
 from batchsel.core.rng import Rng
 from batchsel.core.tf_support.static_shapes import static_shape, static_size
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import in_rectangle
+from batchsel.transforms.augmentation.rectangles import MIDDLES, draw_rectangles, size_table
 from batchsel.transforms.input_checks import require_images
-
-_GRID = 64
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,12 +62,7 @@ class Erasing(Augmentation):
         x = require_images(self, x)
         batch, height, width, _ = static_shape(x)
         sizes = fitting_sizes(height, width, self.smallest, self.largest, self.aspect)
-        if not len(sizes):
-            raise UserError(f"{self!r}: no such rectangle fits into images of {height} x {width} pixels.")
-        drawn = tf.gather(tf.constant(sizes), rng.integers([batch], len(sizes), "erasing/size"))
-        rows, columns = tf.unstack(drawn, axis=1)
-        top = rng.integers([batch], height - rows + 1, "erasing/top")
-        left = rng.integers([batch], width - columns + 1, "erasing/left")
+        top, left, rows, columns = draw_rectangles(self, x, sizes, rng, "rectangle")
         erased = rng.uniform([batch, 1, 1, 1], "erasing") < self.chance
         return tf.where(erased & in_rectangle(x, top, left, rows, columns), self._fill_values(x, rng), x)
 
@@ -108,9 +102,6 @@ def fitting_sizes(height: int, width: int, smallest: float, largest: float, aspe
         >>> fitting_sizes(10, 10, 0.25, 0.25, 1.0)[0].tolist()
         [5, 5]
     """
-    middles = (np.arange(_GRID) + 0.5) / _GRID
-    areas = (smallest + (largest - smallest) * middles)[:, None] * height * width
-    aspects = aspect + (1 / aspect - aspect) * middles
-    sides = np.stack([np.sqrt(areas * aspects), np.sqrt(areas / aspects)], axis=-1).reshape(-1, 2)
-    sizes = np.maximum(np.round(sides), 1).astype(np.int32)
+    aspects = aspect + (1 / aspect - aspect) * MIDDLES
+    sizes = size_table(height, width, smallest, largest, (aspects, 1 / aspects))
     return sizes[(sizes[:, 0] < height) & (sizes[:, 1] < width)]

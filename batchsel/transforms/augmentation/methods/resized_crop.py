@@ -13,12 +13,12 @@ import tensorflow as tf
 from batchsel.core.parameters import Between, PositiveShare
 from batchsel.core.rng import Rng
 from batchsel.core.tf_support.static_shapes import static_shape
-from batchsel.errors import UsageError, UserError
+from batchsel.errors import UsageError
 from batchsel.transforms.augmentation.base import Augmentation
 from batchsel.transforms.augmentation.pixels import gather_pixels
+from batchsel.transforms.augmentation.rectangles import MIDDLES, draw_rectangles, size_table
 from batchsel.transforms.input_checks import require_images, require_numeric
 
-_GRID = 64
 _PARTS = 1 << 10
 """Parts of a pixel: positions in integers make 8-bit images bit-equal in eager, graph and XLA mode."""
 
@@ -61,14 +61,9 @@ class ResizedCrop(Augmentation):
     def __call__(self, x: tf.Tensor, rng: Rng) -> tf.Tensor:
         """Return the enlarged parts."""
         x = require_numeric(self, require_images(self, x))
-        batch, height, width, _ = static_shape(x)
+        _, height, width, _ = static_shape(x)
         sizes = part_sizes(height, width, self.smallest, self.largest, self.aspect)
-        if not len(sizes):
-            raise UserError(f"{self!r}: no such part fits into images of {height} x {width} pixels.")
-        drawn = tf.gather(tf.constant(sizes), rng.integers([batch], len(sizes), "resized_crop/size"))
-        rows, columns = tf.unstack(drawn, axis=1)
-        top = rng.integers([batch], height - rows + 1, "resized_crop/top")
-        left = rng.integers([batch], width - columns + 1, "resized_crop/left")
+        top, left, rows, columns = draw_rectangles(self, x, sizes, rng, "part")
         down, across = _positions(top, rows, height), _positions(left, columns, width)
         values = tf.cast(x, tf.int32) if x.dtype == tf.uint8 else x
         upper, lower = (_interpolate_rows(values, down[0] + below, across) for below in (0, 1))
@@ -96,11 +91,8 @@ def part_sizes(height: int, width: int, smallest: float, largest: float, aspect:
         >>> part_sizes(10, 10, 0.25, 0.25, 1.0)[0].tolist()
         [5, 5]
     """
-    middles = (np.arange(_GRID) + 0.5) / _GRID
-    areas = (smallest + (largest - smallest) * middles)[:, None] * height * width
-    aspects = np.exp(math.log(aspect) * (1 - 2 * middles))
-    sides = np.stack([np.sqrt(areas / aspects), np.sqrt(areas * aspects)], axis=-1).reshape(-1, 2)
-    sizes = np.maximum(np.round(sides), 1).astype(np.int32)
+    aspects = np.exp(math.log(aspect) * (1 - 2 * MIDDLES))
+    sizes = size_table(height, width, smallest, largest, (1 / aspects, aspects))
     return sizes[(sizes[:, 0] <= height) & (sizes[:, 1] <= width)]
 
 
