@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from batchsel.benchmarks.tasks import Task
 from batchsel.training.fit_model import fit
 from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.loop.compilation import use_xla
@@ -24,34 +24,6 @@ from batchsel.training.trainer import Trainer
 
 FIT, FIT_32, FLOOR = "model.fit", "model.fit, 32 steps per execution", "bare loop, one fixed batch"
 SELECTORS = ("random", "loss_ema")
-
-
-@dataclass(frozen=True)
-class Task:
-    """A model and random data to train it on.
-
-    Args:
-        name: Short name.
-        title: Description for tables.
-        n: Samples.
-        batch_size: b.
-        passes: Passes of one call of fit.
-        build: Builds the model, not compiled.
-        data: Creates ``(x, y)`` of n samples.
-    """
-
-    name: str
-    title: str
-    n: int
-    batch_size: int
-    passes: int
-    build: Callable[[], keras.Model]
-    data: Callable[[int], tuple[np.ndarray, np.ndarray]]
-
-    @property
-    def steps(self) -> int:
-        """Steps of one call of fit."""
-        return -(-self.n // self.batch_size) * self.passes
 
 
 def _mlp() -> keras.Model:
@@ -81,28 +53,7 @@ def _lstm() -> keras.Model:
     )
 
 
-def _points(n: int) -> tuple[np.ndarray, np.ndarray]:
-    x = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
-    return x, (x[:, 0] * x[:, 1] > 0).astype(np.int32)
-
-
-def _images(n: int) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return generator.integers(0, 256, (n, 28, 28, 1), np.uint8), generator.integers(0, 10, n, np.int32)
-
-
-def _tokens(n: int) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return generator.integers(0, 5000, (n, 40), np.int32), generator.integers(0, 2, n, np.int32)
-
-
-TASKS = {
-    "mlp": Task("mlp", "MLP 2-64-64-2", 2048, 32, 20, _mlp, _points),
-    "cnn": Task("cnn", "CNN 32-64-128 on 28x28", 60_000, 128, 1, _cnn, _images),
-    "lstm": Task("lstm", "LSTM 64 on 40 tokens", 12_800, 128, 1, _lstm, _tokens),
-}
-QUICK = {"mlp": (512, 2), "cnn": (512, 1), "lstm": (256, 1)}
-"""Samples and passes of a quick run, which takes seconds."""
+_MODELS: dict[str, Callable[[], keras.Model]] = {"mlp": _mlp, "cnn": _cnn, "lstm": _lstm}
 
 
 def measure(task: Task, rounds: int, on_progress: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -197,7 +148,7 @@ def build_compiled(task: Task, **options: Any) -> keras.Model:
     Args:
         **options: As for `keras.Model.compile`.
     """
-    model = task.build()
+    model = _MODELS[task.name]()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"], **options)
     return model

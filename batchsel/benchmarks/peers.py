@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from batchsel.benchmarks.tasks import TASKS, Task
+
 PEERS: Mapping[str, tuple[str, str, dict[str, int]]] = {
     "model.fit": ("keras", "float32", {}),
     "model.fit, 32 steps per execution": ("keras", "float32", {"steps_per_execution": 32}),
@@ -84,48 +86,43 @@ def _answer(worker: subprocess.Popen[str], name: str) -> str:
 def work(task: str, peer: str, quick: bool) -> None:
     """Train once to compile, then once for each line of standard input, and print the microseconds for each step."""
     framework, precision, options = PEERS[peer]
+    stated = TASKS[task].quick() if quick else TASKS[task]
     if framework == "torch":
         from batchsel.benchmarks.torch_peer import build
 
-        call, steps = build(task, precision, quick, options)
+        call = build(stated, precision, options)
     else:
-        call, steps = _build_keras(task, peer, framework, precision, quick, options)
+        call = _build_keras(stated, peer, framework, precision, options)
     call()
     print(_READY, flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
         call()
-        print(_READY, (time.perf_counter() - start) / steps * 1e6, flush=True)
+        print(_READY, (time.perf_counter() - start) / stated.steps * 1e6, flush=True)
 
 
 def _build_keras(
-    task: str, peer: str, framework: str, precision: str, quick: bool, options: Mapping[str, int]
-) -> tuple[Callable[[], Any], int]:
+    task: Task, peer: str, framework: str, precision: str, options: Mapping[str, int]
+) -> Callable[[], Any]:
     from batchsel.core.tf_support.tf_import import import_tensorflow
 
     import_tensorflow()
-    import dataclasses
-
     import keras
 
-    from batchsel.benchmarks import loop
+    from batchsel.benchmarks.loop import build_compiled
     from batchsel.training.fit_model import fit
 
     if precision != "float32":
         keras.config.set_dtype_policy(f"mixed_{precision}")
-    stated = loop.TASKS[task]
-    if quick:
-        n, passes = loop.QUICK[task]
-        stated = dataclasses.replace(stated, n=n, passes=passes)
-    x, y = stated.data(stated.n)
-    model = loop.build_compiled(stated, steps_per_execution=options.get("steps_per_execution", 1))
+    x, y = task.data(task.n)
+    model = build_compiled(task, steps_per_execution=options.get("steps_per_execution", 1))
     if "unrolled" in options:
         model.unrolled_steps_per_execution = options["unrolled"]
-    common: dict[str, Any] = {"batch_size": stated.batch_size, "epochs": stated.passes, "verbose": 0}
+    common: dict[str, Any] = {"batch_size": task.batch_size, "epochs": task.passes, "verbose": 0}
     if framework == "keras":
-        return lambda: model.fit(x, y, **common), stated.steps
+        return lambda: model.fit(x, y, **common)
     selector = peer.partition(",")[0]
-    return lambda: fit(model, x, y, selector=selector, **common), stated.steps
+    return lambda: fit(model, x, y, selector=selector, **common)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from batchsel.benchmarks.loop import QUICK, TASKS, Task, build_compiled, ratios, time_in_turn
+from batchsel.benchmarks.loop import build_compiled, ratios, time_in_turn
+from batchsel.benchmarks.tasks import TASKS, Task
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import schedule
@@ -52,9 +53,7 @@ def measure(rounds: int, quick: bool = False, on_progress: Callable[[str], None]
     """
     found = []
     for name, sizes in _SIZES.items():
-        if quick:
-            sizes = dict(zip(("n", "passes"), QUICK[name], strict=True))
-        task = dataclasses.replace(TASKS[name], **sizes)
+        task = TASKS[name].quick() if quick else dataclasses.replace(TASKS[name], **sizes)
         # To compile a convolutional network takes most of a quick run, so it has fewer schedules.
         arms = {arm: ARMS[arm] for arm in (NONE, "cosine | lerac")} if quick and name == "cnn" else ARMS
         found.append(_measure_task(task, arms, rounds, on_progress))

@@ -15,7 +15,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from batchsel.benchmarks.loop import TASKS, build_compiled
+from batchsel.benchmarks.loop import build_compiled
+from batchsel.benchmarks.tasks import TASKS
 from batchsel.training.fit_model import fit
 
 _SHAPE = (28, 28, 1)

@@ -1,4 +1,4 @@
-"""The tasks of the benchmark in PyTorch, as its users would write them: eager, with a fused or plain Adam."""
+"""The tasks of the benchmark in PyTorch, as its users would write them: eager, with a fused Adam."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.benchmarks.tasks import Task
 
-def build(task: str, precision: str, quick: bool, options: Mapping[str, int]) -> tuple[Callable[[], Any], int]:
-    """Return a function that trains for the passes of one call, and the number of its steps.
+
+def build(task: Task, precision: str, options: Mapping[str, int]) -> Callable[[], Any]:
+    """Return a function that trains for the passes of one call.
 
     Args:
-        task: "mlp", "cnn" or "lstm".
+        task: The task.
         precision: "float32", or "bfloat16" for autocast.
-        quick: Whether to train on few samples.
         options: "loader" for a DataLoader in place of indexed tensors, "channels_last" for that form of pictures.
     """
     torch: Any = importlib.import_module("torch")  # not among what batchsel installs
-    nn = torch.nn
-    n, batch_size, passes, make_data, make_model = _tasks(nn)[task]
-    if quick:
-        n, passes = 4 * batch_size, 1
-    x, y = (torch.from_numpy(part) for part in make_data(n))
-    model, loss = make_model(), nn.CrossEntropyLoss()
+    nn, n, batch_size = torch.nn, task.n, task.batch_size
+    x, y = (torch.from_numpy(part) for part in _in_its_form(*task.data(n)))
+    model, loss = _models(nn)[task.name](), nn.CrossEntropyLoss()
     if options.get("channels_last") and x.ndim == 4:
         model = model.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -41,7 +39,7 @@ def build(task: str, precision: str, quick: bool, options: Mapping[str, int]) ->
             yield x[rows], y[rows]
 
     def train() -> None:
-        for _ in range(passes):
+        for _ in range(task.passes):
             correct, total = torch.zeros(()), torch.zeros(())
             for inputs, targets in batches():
                 lower = torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
@@ -56,21 +54,24 @@ def build(task: str, precision: str, quick: bool, options: Mapping[str, int]) ->
                     total += value
             _ = correct.item(), total.item()
 
-    return train, -(-n // batch_size) * passes
+    return train
 
 
-def _tasks(nn: Any) -> dict[str, tuple[int, int, int, Callable[[int], Any], Callable[[], Any]]]:
-    """Return samples, batch size, passes, data and model of each task, those of `batchsel.benchmarks.loop`."""
-    generator = np.random.default_rng(0)
+def _in_its_form(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return data as PyTorch takes them: channels of pictures first, tokens and targets in 64 bits."""
+    if x.ndim == 4:
+        x = np.ascontiguousarray(np.moveaxis(x, 3, 1))
+    return x.astype(np.int64) if x.dtype == np.int32 else x, y.astype(np.int64)
+
+
+def _models(nn: Any) -> dict[str, Callable[[], Any]]:
+    """Return functions that build the models of `batchsel.benchmarks.loop`."""
 
     class LSTM(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embedding, self.lstm, self.head = (
-                nn.Embedding(5000, 64),
-                nn.LSTM(64, 64, batch_first=True),
-                nn.Linear(64, 2),
-            )
+            self.embedding, self.head = nn.Embedding(5000, 64), nn.Linear(64, 2)
+            self.lstm = nn.LSTM(64, 64, batch_first=True)
 
         def forward(self, x: Any) -> Any:
             return self.head(self.lstm(self.embedding(x))[0][:, -1])
@@ -78,16 +79,6 @@ def _tasks(nn: Any) -> dict[str, tuple[int, int, int, Callable[[int], Any], Call
     class Scaled(nn.Module):
         def forward(self, x: Any) -> Any:
             return x.float() / 255
-
-    def points(n: int) -> tuple[np.ndarray, np.ndarray]:
-        x = generator.normal(size=(n, 2)).astype(np.float32)
-        return x, (x[:, 0] * x[:, 1] > 0).astype(np.int64)
-
-    def images(n: int) -> tuple[np.ndarray, np.ndarray]:
-        return generator.integers(0, 256, (n, 1, 28, 28), np.uint8), generator.integers(0, 10, n, np.int64)
-
-    def tokens(n: int) -> tuple[np.ndarray, np.ndarray]:
-        return generator.integers(0, 5000, (n, 40), np.int64), generator.integers(0, 2, n, np.int64)
 
     def mlp() -> Any:
         return nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
@@ -97,8 +88,4 @@ def _tasks(nn: Any) -> dict[str, tuple[int, int, int, Callable[[int], Any], Call
         second = [nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
         return nn.Sequential(*first, *second, nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10))
 
-    return {
-        "mlp": (2048, 32, 20, points, mlp),
-        "cnn": (60_000, 128, 1, images, cnn),
-        "lstm": (12_800, 128, 1, tokens, LSTM),
-    }
+    return {"mlp": mlp, "cnn": cnn, "lstm": LSTM}

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from batchsel.cli.commands.bench.options import format_spread, quick_option, rounds_option, show_progress
+from batchsel.cli.commands.bench.options import (
+    format_spread,
+    quick_option,
+    rounds_option,
+    select_tasks,
+    show_progress,
+    tasks_option,
+)
 from batchsel.cli.support.output import json_option, print_columns, print_json
-from batchsel.errors import unknown_name
 
 
 @click.command(epilog="\b\nExamples:\n  batchsel bench loop --task mlp\n  batchsel bench loop --rounds 9 --json")
-@click.option("--task", "tasks", multiple=True, help="Task: mlp, cnn or lstm. Repeatable. [default: all]")
+@tasks_option
 @rounds_option
 @quick_option
 @json_option
@@ -26,20 +31,12 @@ def loop(tasks: tuple[str, ...], rounds: int, quick: bool, as_json: bool) -> Non
     """
     from batchsel.core.tf_support.tf_import import import_tensorflow
 
+    chosen = select_tasks(tasks, quick)
     import_tensorflow()
     from batchsel.benchmarks import loop as benchmark
     from batchsel.experiments.run import environment
 
-    for name in tasks:
-        if name not in benchmark.TASKS:
-            raise unknown_name("task", name, benchmark.TASKS)
-    results = []
-    for name in tasks or benchmark.TASKS:
-        task = benchmark.TASKS[name]
-        if quick:
-            n, passes = benchmark.QUICK[name]
-            task = dataclasses.replace(task, n=n, passes=passes)
-        results.append(benchmark.measure(task, 1 if quick else rounds, show_progress))
+    results = [benchmark.measure(task, 1 if quick else rounds, show_progress) for task in chosen]
     machine, versions = environment.machine(), environment.versions()
     if as_json:
         print_json({"machine": machine, "versions": versions, "quick": quick, "tasks": results})

@@ -6,15 +6,19 @@ import statistics
 
 import click
 
-from batchsel.cli.commands.bench.options import format_spread, quick_option, rounds_option, show_progress
+from batchsel.cli.commands.bench.options import (
+    format_spread,
+    quick_option,
+    rounds_option,
+    select_tasks,
+    show_progress,
+    tasks_option,
+)
 from batchsel.cli.support.output import json_option, print_columns, print_json
-from batchsel.errors import unknown_name
-
-_TASKS = ("mlp", "cnn", "lstm")
 
 
 @click.command(epilog="\b\nExamples:\n  batchsel bench peers --task cnn\n  batchsel bench peers --rounds 9 --json")
-@click.option("--task", "tasks", multiple=True, help="Task: mlp, cnn or lstm. Repeatable. [default: all]")
+@tasks_option
 @rounds_option
 @quick_option
 @json_option
@@ -28,10 +32,10 @@ def peers(tasks: tuple[str, ...], rounds: int, quick: bool, as_json: bool) -> No
     from batchsel.benchmarks import peers as benchmark
     from batchsel.experiments.run import environment
 
-    for name in tasks:
-        if name not in _TASKS:
-            raise unknown_name("task", name, _TASKS)
-    results = {name: benchmark.compare(name, 1 if quick else rounds, quick, show_progress) for name in tasks or _TASKS}
+    results = {
+        task.name: benchmark.compare(task.name, 1 if quick else rounds, quick, show_progress)
+        for task in select_tasks(tasks, quick)
+    }
     machine, versions = environment.machine(), environment.versions()
     if as_json:
         print_json({"machine": machine, "versions": versions, "quick": quick, "microseconds_per_step": results})
