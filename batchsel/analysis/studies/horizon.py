@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from batchsel.analysis.final_metrics import MetricUnit, final_metrics, missing_finals, study_unit
@@ -117,23 +118,24 @@ def _ascending(by_budget: dict[str, Point]) -> dict[str, Point]:
 
 
 def _ratios(base: dict[str, Point], arm: dict[str, Point], unit: MetricUnit) -> Ratios:
-    sign = 1 if unit.rising else -1
+    def ratio(used: Callable[[RunRecord], float]) -> BudgetRatio | None:
+        return budget_ratio(_ends(base, unit, used), _ends(arm, unit, used))
 
-    def ends(by_budget: dict[str, Point], quantity: str) -> dict[str, dict[int, EndOfRun]]:
-        def used(run: RunRecord) -> float:
-            return run.counts.samples if quantity == "samples" else run.seconds.training
-
-        return {
-            budget: {
-                seed: EndOfRun(max(float(used(point.records[seed])), 1e-9), sign * final)
-                for seed, final in point.finals.items()
-            }
-            for budget, point in by_budget.items()
-        }
-
+    samples = ratio(lambda run: run.counts.samples)
     timed = all(is_timed(point) for by_budget in (base, arm) for point in by_budget.values())
-    samples, seconds = (
-        budget_ratio(ends(base, quantity), ends(arm, quantity)) if quantity == "samples" or timed else None
-        for quantity in ("samples", "seconds")
-    )
+    seconds = ratio(lambda run: run.seconds.training) if timed else None
     return Ratios(samples, seconds, 1.0 if samples is None else samples.p)
+
+
+def _ends(
+    by_budget: dict[str, Point], unit: MetricUnit, used: Callable[[RunRecord], float]
+) -> dict[str, dict[int, EndOfRun]]:
+    """Return what each run of an arm used up, and its final metric, the larger the better."""
+    sign = 1 if unit.rising else -1
+    return {
+        budget: {
+            seed: EndOfRun(max(float(used(point.records[seed])), 1e-9), sign * final)
+            for seed, final in point.finals.items()
+        }
+        for budget, point in by_budget.items()
+    }

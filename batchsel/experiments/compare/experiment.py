@@ -169,14 +169,16 @@ class Experiment:
         jobs = []
         for dataset in self.datasets:
             controls = self._controls(dataset, [record for record in records if record["spec"]["dataset"] == dataset])
+            # Settings depend on the seed in nothing else, as in `jobs`.
+            base = self.spec(dataset, self.baseline, self.seeds[0])
+            specs = [
+                (arm, dataclasses.replace(self.spec(dataset, source, self.seeds[0]), **changes))
+                for arm, source, changes in controls
+            ]
             for seed in self.seeds:
-                base = self.spec(dataset, self.baseline, seed)
-                if (dataset, self.baseline, base.digest()) not in known:
+                if (dataset, self.baseline, dataclasses.replace(base, seed=seed).digest()) not in known:
                     continue
-                block = [
-                    Job(arm, dataclasses.replace(self.spec(dataset, source, seed), **changes))
-                    for arm, source, changes in controls
-                ]
+                block = [Job(arm, dataclasses.replace(spec, seed=seed)) for arm, spec in specs]
                 jobs += _shuffle(block, dataset, seed)
         return jobs
 
