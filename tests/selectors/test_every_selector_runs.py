@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from problems import assert_same, classes, mlp, variable_values
+from save_at import SaveAt
 from selector_table import NAMES, selector
 
 from batchsel import Trainer
@@ -54,19 +55,6 @@ class EachBatch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.batches.append(batch)
-
-
-class SaveAt(keras.callbacks.Callback):
-    """Callback that saves at a step and stops there."""
-
-    def __init__(self, trainer, step, path):
-        super().__init__()
-        self.trainer, self.step, self.path = trainer, step, path
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.trainer.counts["steps"] == self.step:
-            self.trainer.save(self.path)
-            self.model.stop_training = True
 
 
 @every_selector
@@ -120,7 +108,7 @@ def test_a_run_resumed_in_the_middle_of_a_plan_is_bit_equal(name, tmp_path):
     trainer = trainer_of(name)
     expected = run(trainer)
     step = expected[3]["steps"] // 2
-    run(trainer, callbacks=[SaveAt(trainer, step, tmp_path / "half.npz")])
+    run(trainer, callbacks=[SaveAt(trainer, step, tmp_path / "half.npz", stop=True)])
     assert trainer.counts["steps"] == step
     run(trainer, epochs=1, seed=77)
     trainer.resume(tmp_path / "half.npz")

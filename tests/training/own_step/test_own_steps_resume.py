@@ -4,20 +4,9 @@ import keras
 import numpy as np
 import pytest
 from own_models import GAN, B, OwnStep, X, Y, dense, gan, vae
+from save_at import SaveAt
 
 from batchsel import Trainer
-
-
-class SaveAt(keras.callbacks.Callback):
-    """Saves at a step, and goes on."""
-
-    def __init__(self, trainer, step, path):
-        super().__init__()
-        self.trainer, self.step, self.path = trainer, step, path
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.trainer.counts["steps"] == self.step:
-            self.trainer.save(self.path)
 
 
 def values(trainer):
