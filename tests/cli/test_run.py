@@ -44,6 +44,17 @@ def test_a_run_says_in_three_lines_what_it_does_and_where_all_settings_are(comma
     assert 'selector = "random"' in Path("runs/mine/config.toml").read_text()
 
 
+def test_a_run_on_points_that_ends_before_its_first_stage_is_reported(command, tmp_path):
+    words = ["run", "--dataset", "spirals", "--target", "accuracy>=0.1", "--budget", "4 passes"]
+    assert command(*words).code == 0
+    (record,) = records.read(tmp_path / "runs").runs
+    assert record["counts"]["samples"] < record["sizes"]["train"]
+    assert "plane" not in record
+    told = command("report", "runs")
+    assert told.code == 0
+    assert "left out" not in told.err
+
+
 def test_json_is_one_object_and_a_missed_target_is_exit_code_3(command):
     result = command("run", "--dataset", "iris", "--budget", "2 passes", "--target", "loss<=0.0001", "--json")
     assert result.code == 3

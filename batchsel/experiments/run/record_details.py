@@ -28,12 +28,13 @@ def sample_details(trainer: Trainer, dataset: Dataset, snapshots: list[dict[str,
         snapshots: Those that `Snapshots` took during the run.
 
     Returns:
-        "images" for images, "plane" for points of a plane, nothing for other data.
+        "images" for images, "plane" for points of a plane of which snapshots were taken, nothing for other data.
     """
     shape = dataset.input_shape
     if dataset.task == "classification" and len(shape) == 3 and max(shape[:2]) <= _MAX_SIDE and shape[2] in (1, 3):
         return {"images": _images(trainer.visits, dataset)}
-    if (plane := _find_plane(dataset)) is not None:
+    # A run that reaches its target early ends before the first stage: there is nothing to draw.
+    if snapshots and (plane := _find_plane(dataset)) is not None:
         x = np.asarray(plane.x)
         low, high = x.min(axis=0), x.max(axis=0)
         points, labels = to_json(x.astype(np.float16)), to_json(np.asarray(plane.y, np.uint8))
