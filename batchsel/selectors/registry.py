@@ -54,6 +54,7 @@ _FAMILIES = {
         "candidates",
         "rho_loss",
         "small_proxy",
+        "online_proxy",
         "divbs",
         "great",
         "k_centre",

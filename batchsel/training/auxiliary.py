@@ -11,22 +11,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from batchsel.core import keras_private
 from batchsel.core.tf_support.own_function import own_function
 from batchsel.errors import UserError
 from batchsel.selectors.base import is_user_code
 from batchsel.selectors.validation.explanation import explain
 from batchsel.selectors.validation.results import check_state
-from batchsel.training import variables
 from batchsel.training.engine import Engine
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
 from batchsel.training.loop.data_feed import DataFeed, InMemoryFeed
+from batchsel.training.model.proxy.forward_work import FORWARD_PASSES
+from batchsel.training.model.proxy.narrow_copy import copy_model, copy_optimizer
 from batchsel.training.runtime.clock import TRAINING, Clock
 
-_SIZES = {"units", "filters", "output_dim"}
-"""Parameters of Keras layers that set their width."""
-_FORWARDS = 3
-"""Cost of a trained sample in forward passes: a backward pass costs about two."""
+_REMEDY = "Provide the losses in a file"
 
 
 class AuxiliaryTrainer(Protocol):
@@ -141,7 +138,7 @@ class AuxiliaryModels:
             score_all(0)
         self._clock.nanoseconds[TRAINING] += trainer.clock.nanoseconds[TRAINING]
         share = trainer.model.count_params() / self._engine.model.count_params()
-        forward_passes = _FORWARDS * trainer.counts["samples"] + count * len(losses)
+        forward_passes = FORWARD_PASSES * trainer.counts["samples"] + count * len(losses)
         self._engine.loop.add_scored(math.ceil(share * forward_passes))
         return np.stack(losses) if every_pass else losses[0]
 
@@ -149,7 +146,7 @@ class AuxiliaryModels:
         """Return the trainer of a model of that width, and the function that computes losses; created once."""
         key = width, batch_size
         if key not in self._trainers:
-            trainer = self._make_trainer(_copy(self._engine.model, width), batch_size)
+            trainer = self._make_trainer(copy_model(self._engine.model, width, _REMEDY, copy_optimizer), batch_size)
             step = trainer.engine.step
 
             def score(data: Samples, indices: tf.Tensor) -> tf.Tensor:
@@ -157,40 +154,3 @@ class AuxiliaryModels:
 
             self._trainers[key] = trainer, own_function(score)
         return self._trainers[key]
-
-
-def _copy(model: keras.Model, width: float) -> Any:
-    """Return a copy of a model with separate weights, compiled with the same loss and optimizer settings."""
-    try:
-        copy = variables.clone(model, clone_function=None if width == 1 else _narrowing_clone_function(model, width))
-        optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        copy.compile(optimizer, model.loss, loss_weights=keras_private.get_loss_weights(model), metrics=None)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        kind = "second" if width == 1 else "narrower"
-        raise UserError(
-            f"cannot copy {type(model).__name__} to train a {kind} one: {error}. Provide the losses in a file."
-        ) from error
-    if copy.output_shape != model.output_shape:
-        raise UserError(
-            f"a narrower {type(model).__name__} has outputs of the shape {copy.output_shape} in place of"
-            f" {model.output_shape}. Provide the losses in a file, or choose width=1.0."
-        )
-    return copy
-
-
-def _narrowing_clone_function(model: keras.Model, width: float) -> Callable[[keras.Layer], keras.Layer]:
-    """Return a function that copies layers with fewer units or filters.
-
-    The last layer that has any keeps them, and so do outputs.
-    """
-    sized = [layer for layer in model.layers if _SIZES & set(layer.get_config())]
-    ends = {id(output) for output in model.outputs}
-    unchanged = {id(layer) for layer in (*sized[-1:], *(layer for layer in sized if id(layer.output) in ends))}
-
-    def copy_narrower(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
-        if id(layer) not in unchanged:
-            config |= {size: max(1, round(config[size] * width)) for size in _SIZES & set(config)}
-        return type(layer).from_config(config)
-
-    return copy_narrower

@@ -238,6 +238,8 @@ class Engine:
             self._loop.store(old.load())
         elif self.augmentation is not None:
             self.augmentation.seed(self.seed)
+        if old is None:
+            self.step.reseed(self.seed)
         return compilation
 
     def check_labels(self, samples: Samples, numbers: np.ndarray | None = None) -> None:
@@ -383,6 +385,7 @@ class Engine:
         self.seed = seed
         if self._loop is not None:
             self._loop.reset()
+            self.step.reseed(seed)
             self._loop.seed.assign(seed)
             if self.augmentation is not None:
                 self.augmentation.seed(seed)

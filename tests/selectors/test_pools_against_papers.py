@@ -229,7 +229,17 @@ def test_tau_is_that_of_the_authors(kind):
     assert float(variance_ratio(scored.gradient_norm, scored.valid)) == pytest.approx(expected, rel=1e-4)
 
 
-PLANNED = ["candidates", "rho_loss", "divbs", "great", "k_centre", "milo", "selective_backprop", "composer_backprop"]
+PLANNED = [
+    "candidates",
+    "online_proxy",
+    "rho_loss",
+    "divbs",
+    "great",
+    "k_centre",
+    "milo",
+    "selective_backprop",
+    "composer_backprop",
+]
 
 
 @pytest.mark.parametrize("text", [*PLANNED, "importance_sampling(threshold=0)"])
@@ -271,4 +281,4 @@ def test_ordered_sgd_never_lets_q_grow_again():
 def test_every_pool_method_has_an_oracle():
     methods = {name for name, entry in REGISTRY.built_in_entries.items() if entry.family == "candidates"}
     known = {text.partition("(")[0] for text in (*ROWS, *DRAWS)}
-    assert methods == known | {"small_proxy"}  # its draw is compared in test_small_proxy
+    assert methods == known | {"small_proxy", "online_proxy"}  # compared in test_small_proxy and test_proxy_scoring

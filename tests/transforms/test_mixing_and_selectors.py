@@ -22,7 +22,7 @@ N, B = 50, 8
 MIXUP = resolve("mixup")
 ALLOWED = {
     "random", "fixed", "with_replacement", "rs2", "growing", "stratified", "length_buckets",
-    "candidates", "rho_loss", "small_proxy", "divbs", "great", "k_centre", "milo", "selective_backprop",
+    "candidates", "rho_loss", "small_proxy", "online_proxy", "divbs", "great", "k_centre", "milo", "selective_backprop",
     "composer_backprop", "proxy_loss", "falling", "volume", "scheduled_subset",
     "candidates(3) | score(dtype='bfloat16', prefilter=0.7, every=2)",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Cheaper scoring of pools: fewer bits, smaller pictures, fewer rows, fewer steps."""
+"""Cheaper scoring of pools: fewer bits, smaller pictures, a narrower model, fewer rows, fewer steps."""
 
 from __future__ import annotations
 
@@ -18,16 +18,24 @@ class Scoring(Part):
 
     Formula: with a pool of B rows, only in every `every`-th step, the ⌈prefilter · B⌉ rows of largest last loss, those
     without one first, and at least b, are scored; the forward pass computes in `dtype` and sees pictures whose sides
-    are 1 / `shrink` as long, means over squares. Other steps train on the first b rows of their pool.
-    Cost: a record states what a scored row cost in forward passes of the full model, and the rank correlation of the
-    losses so computed with those of a full forward pass.
-    Source: batchsel; MosaicML Composer's `SelectiveBackprop` scores smaller pictures (scale_factor) and by intervals.
+    are 1 / `shrink` as long, means over squares. Other steps train on the first b rows of their pool. With `proxy`, a
+    copy of the model whose layers have that share of the units and filters scores in its place, and begins with weights
+    of its own. Of every `proxy_every` batches that the model is trained on, the first is also a step of the proxy's
+    training, by an optimizer with the same settings and at the same learning rate.
+    Cost: a scored row counts as one, also in fewer bits or pixels; a record states what it cost in forward passes of
+    the full model, and the rank correlation of the losses so computed with those of a full forward pass. With `proxy`,
+    it counts as the share that the multiplications of the proxy are of those of the model, and a row that the proxy is
+    trained on as three times that.
+    Source: batchsel; MosaicML Composer's `SelectiveBackprop` scores smaller pictures (scale_factor) and by intervals;
+    the proxy is that of airbench96_faster, K. Jordan, 2024, https://arxiv.org/abs/2404.00498.
 
     Args:
         dtype: Precision of the forward pass: "bfloat16", "float16" or "float32"; "model" for that of the model.
         prefilter: Share of each pool that is scored, in (0, 1].
         shrink: Divisor of the sides of pictures, for models that accept pictures of any size.
         every: Steps from one scored pool to the next.
+        proxy: Factor of the units and filters of the layers of a proxy, in (0, 1]; None to score by the model itself.
+        proxy_every: Steps from one batch that the proxy is trained on to the next.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -35,7 +43,8 @@ class Scoring(Part):
     Example:
         >>> import batchsel
         >>> batchsel.selectors.resolve("candidates(3) | score(dtype='bfloat16', prefilter=0.5)")
-        candidates(pool=3, of='loss', take='top') | score(dtype='bfloat16', prefilter=0.5, shrink=1, every=1)
+        candidates(pool=3, of='loss', take='top') | score(dtype='bfloat16', prefilter=0.5, shrink=1, every=1,
+        proxy=None, proxy_every=4)
     """
 
     name = "score"
@@ -44,6 +53,8 @@ class Scoring(Part):
     prefilter: PositiveShare = 1.0
     shrink: Annotated[int, Between(1, 64)] = 1
     every: Annotated[int, Between(1, 2**20)] = 1
+    proxy: PositiveShare | None = None
+    proxy_every: Annotated[int, Between(1, 2**20)] = 4
 
     def follow(self, selector: Part) -> Selector:
         """Return a selector that scores in this manner.
@@ -61,8 +72,8 @@ class Scoring(Part):
                 f"{text}: {selector.name!r} scores nothing by an extra forward pass, so nothing can be saved. Leave out"
                 f" {self.name!r}, or use a selector with pools, such as 'candidates'."
             )
-        if not has_pools and (self.prefilter < 1 or self.every > 1):
-            raise UsageError(f"{text}: {selector.name!r} has no pools; prefilter and every are about pools.")
+        if not has_pools and (self.prefilter < 1 or self.every > 1 or self.proxy is not None):
+            raise UsageError(f"{text}: {selector.name!r} has no pools; prefilter, every and proxy are about pools.")
         if selector.scoring is not None:
             raise UsageError(f"{text}: say once how to score.")
         cheaper = copy.copy(selector)

@@ -12,6 +12,8 @@ from batchsel.errors import UserError
 from batchsel.selectors import SampleStats, Selector
 from batchsel.selectors.modifiers.scoring import Scoring
 from batchsel.training.inputs.batch import Batch, gather_rows
+from batchsel.training.inputs.rows import Rows
+from batchsel.training.loop.loop_state import LoopState
 from batchsel.training.loop.train_step import TrainStep
 
 
@@ -34,6 +36,28 @@ class PoolScorer:
         """Return ``bool[]`` whether the pool of a step is scored; None if every one is."""
         every = self._scoring.every
         return None if every == 1 else tf.math.floormod(step, every) == 0
+
+    def count(self, stats: SampleStats) -> tf.Tensor:
+        """Return ``int64[]`` by how much the count of scored samples grows with rows that were scored."""
+        rows = tf.math.count_nonzero(stats.valid)
+        return rows if self._step.proxy is None else self._step.proxy.count_scored(rows)
+
+    def learn(self, batch: Batch, loop_state: LoopState, rows: Rows) -> LoopState:
+        """Train the proxy on a batch, if there is one and it is its turn; the model has not been trained on it yet.
+
+        Args:
+            batch: The batch.
+            loop_state: The state before it.
+            rows: The rows of it that the model sees.
+
+        Returns:
+            The state, in which that is counted as samples scored.
+        """
+        proxy = self._step.proxy
+        if proxy is None:
+            return loop_state
+        time = loop_state.timestamp, loop_state.samples_left, loop_state.step
+        return loop_state._replace(scored=loop_state.scored + proxy.train_if_due(batch, *time, rows))
 
     def shortlist(self, pool: Batch, losses: tf.Tensor) -> tuple[Batch, tf.Tensor | None]:
         """Return the rows of a pool that are scored, and ``int32[k]`` their places; None for all rows.
@@ -60,11 +84,12 @@ class PoolScorer:
             UserError: If the model does not accept pictures of the size that the selector asks for.
         """
         scoring = self._scoring
+        step = self._step if self._step.proxy is None else self._step.proxy.step
         batch = batch._replace(x=self._shrink(batch.x)) if scoring.shrink > 1 else batch
         dtype = None if scoring.dtype == "model" else scoring.dtype
         try:
-            with keras_private.compute_in(self._step.model, dtype):
-                return self._step.score(batch)
+            with keras_private.compute_in(step.model, dtype):
+                return step.score(batch)
         except ValueError as error:
             if scoring.shrink == 1:
                 raise

@@ -102,6 +102,7 @@ class TrainLoop(LoopBase):
     def _update(self, loop_state: LoopState, batch: Batch, context: Context, rows: Rows) -> LoopState:
         """Update the model on rows of a batch, then the selector."""
         usable: list[tf.Tensor] = []
+        loop_state = self.scorer.learn(batch, loop_state, rows)
         stats = self.step.train(
             batch,
             loop_state.timestamp,
@@ -131,7 +132,7 @@ class TrainLoop(LoopBase):
             stats = self.scorer.score(listed)
             selection = self.choose(loop_state.state, stats, context)
             scored = loop_state._replace(
-                scored=loop_state.scored + tf.math.count_nonzero(stats.valid),
+                scored=loop_state.scored + self.scorer.count(stats),
                 status=check_selection(
                     selection, static_size(listed.indices), loop_state.status, self.checks_user_code
                 ),
@@ -157,7 +158,7 @@ class TrainLoop(LoopBase):
         """Score a batch that is not trained on."""
         stats = self.scorer.score(batch)
         loop_state = self._record(loop_state, stats)
-        loop_state = loop_state._replace(scored=loop_state.scored + tf.math.count_nonzero(stats.valid))
+        loop_state = loop_state._replace(scored=loop_state.scored + self.scorer.count(stats))
         state = self.selector.rescore(loop_state.state, stats, context._replace(losses=loop_state.losses))
         return loop_state._replace(state=state)
 

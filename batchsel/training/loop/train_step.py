@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,7 @@ from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
-from batchsel.training.inputs.batch import Batch
+from batchsel.training.inputs.batch import Batch, Samples
 from batchsel.training.inputs.padding import cut
 from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
 from batchsel.training.loop.accumulation import GradientAccumulator
@@ -20,6 +20,9 @@ from batchsel.training.model.metrics import Metrics
 from batchsel.training.model.objective import Objective
 from batchsel.training.model.signals import Signals
 from batchsel.training.optim.lr_controller import LRController
+
+if TYPE_CHECKING:
+    from batchsel.training.model.proxy.proxy import Proxy
 
 LossWeights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Factors ``float32[b]`` of losses ``float32[b]``, given ``bool[b]`` of which rows are real."""
@@ -48,6 +51,8 @@ class TrainStep:
     """False if the model may be trained on inputs alone."""
     own_variables: Sequence[Any] = ()
     """Variables that the step uses beside those of the model, its optimizer and its metrics."""
+    proxy: Proxy | None = None
+    """The proxy that scores pools in place of the model, if the selector asks for one."""
 
     def __init__(
         self,
@@ -71,13 +76,28 @@ class TrainStep:
         self.accumulator: GradientAccumulator | None = None
         self._accumulation_schedule = accumulation_schedule
 
-    def build(self) -> None:
-        """Create the parts that depend on the model's variables."""
+    def build(self, batch: Samples) -> None:
+        """Create the parts that depend on the model's variables.
+
+        Args:
+            batch: A batch.
+        """
         if self._accumulation_schedule is not None and self.accumulator is None:
             self.accumulator = GradientAccumulator(self._accumulation_schedule, self.model.trainable_variables)
+        if self.proxy is not None:
+            self.proxy.build(batch)
 
     def reset(self) -> None:
         """Set `own_variables` back to before the first step."""
+
+    def reseed(self, seed: int) -> None:
+        """Set what only scores samples back to before the first step.
+
+        Args:
+            seed: Seed of its initial weights.
+        """
+        if self.proxy is not None:
+            self.proxy.reset(seed)
 
     def train(
         self,

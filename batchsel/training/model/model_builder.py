@@ -84,7 +84,7 @@ class ModelBuilder:
         objective.build(tf.nest.map_structure(tf.zeros_like, batch.y), outputs)
         self._check_weights(samples)
         self._build_optimizer()
-        self._step.build()
+        self._step.build(batch)
         self._classes = [
             loss.outputs.shape[-1] if loss_kind(loss.loss)[0] == "sparse" else 0 for loss in objective.by_sample
         ]
