@@ -55,6 +55,7 @@ define run-tests
 		echo "$$folders"; flags=; skipped="$(addprefix --ignore=,$(OPTIMIZED))"; \
 		if test "$$folders" = "$(OPTIMIZED)"; then flags=--xla_backend_optimization_level=3; skipped=; fi; \
 		XLA_FLAGS="$${XLA_FLAGS:-$$flags}" $(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile \
+			--no-loadscope-reorder \
 			--durations=10 $(1) $$folders $$skipped || failed="$$failed $$folders"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }

@@ -22,6 +22,21 @@ settings.register_profile(
 )
 settings.load_profile("batchsel")
 
+_LONG = (
+    "test_experiments.py", "test_conformance.py", "test_augmented_training.py", "test_every_selector_runs.py",
+    "test_run.py", "test_models.py", "test_site.py", "test_every_selector.py", "test_checkpoint.py",
+    "test_agrees_with_keras.py", "test_examples.py", "test_streaming.py", "test_language_model.py", "test_tuning.py",
+    "test_executors.py", "test_slurm.py",
+)  # fmt: skip
+"""Files that take longest, which come first: a long one left to the end would keep one process busy and the other idle.
+The rest come in the order of their names."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of long files first; within files the order stays."""
+    order = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
 
 # Started in the background, the tests would inherit signals that are ignored, and pass that on to their processes.
 signal.signal(signal.SIGINT, signal.default_int_handler)

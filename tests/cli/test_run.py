@@ -186,11 +186,15 @@ _LONG = ["--dataset", "digits", "--selector", "smart", "--budget", "120", "--tar
          "--evaluations", "60", "--deterministic", "--schedule", "cosine", "--compile", "graph"]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Return the record of a long run that nothing interrupts."""
+    return _finish(tmp_path_factory.mktemp("undisturbed"), *_LONG)
+
+
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_checkpoint_and_the_resumed_run_equals_the_undisturbed_one(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    process = _start(tmp_path / "a", *_LONG)
+def test_ctrl_c_leaves_a_checkpoint_and_the_resumed_run_equals_the_undisturbed_one(tmp_path, undisturbed):
+    process = _start(tmp_path, *_LONG)
     for line in process.stderr:
         if "passes" in line:
             break
@@ -199,22 +203,19 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_resumed_run_equals_the_undisturbed_o
     assert process.returncode == 130
     resume = re.search(r"batchsel run --resume (\S+)", err)
     assert resume
-    resumed = _finish(tmp_path / "a", "--resume", resume[1])
-    whole = _finish(tmp_path / "b", *_LONG)
+    resumed = _finish(tmp_path, "--resume", resume[1])
     times = {"seconds"}
     strip = [
         [{key: value for key, value in point.items() if key not in times} for point in record["evaluations"]]
-        for record in (resumed, whole)
+        for record in (resumed, undisturbed)
     ]
     assert strip[0] == strip[1]
-    assert resumed["test"] == whole["test"]
+    assert resumed["test"] == undisturbed["test"]
 
 
 @pytest.mark.slow
-def test_killed_run_loses_only_the_work_since_the_last_checkpoint(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    process = _start(tmp_path / "a", *_LONG)
+def test_killed_run_loses_only_the_work_since_the_last_checkpoint(tmp_path, undisturbed):
+    process = _start(tmp_path, *_LONG)
     generator = np.random.default_rng()
     for _ in range(3):
         # The second line of an evaluation comes after the first one's checkpoint.
@@ -224,15 +225,16 @@ def test_killed_run_loses_only_the_work_since_the_last_checkpoint(tmp_path):
         time.sleep(float(generator.uniform(0, 0.3)))
         process.kill()
         process.communicate()
-        (folder,) = (path for path in (tmp_path / "a" / "runs").iterdir() if path.is_dir())
-        assert not (tmp_path / "a" / "runs" / "records.jsonl").exists()
-        process = _start(tmp_path / "a", "--resume", f"runs/{folder.name}")
+        (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+        assert not (tmp_path / "runs" / "records.jsonl").exists()
+        process = _start(tmp_path, "--resume", f"runs/{folder.name}")
     process.kill()
     process.communicate()
-    resumed = _finish(tmp_path / "a", "--resume", f"runs/{folder.name}")
-    whole = _finish(tmp_path / "b", *_LONG)
-    assert resumed["test"] == whole["test"]
-    assert [point["loss"] for point in resumed["evaluations"]] == [point["loss"] for point in whole["evaluations"]]
+    resumed = _finish(tmp_path, "--resume", f"runs/{folder.name}")
+    assert resumed["test"] == undisturbed["test"]
+    assert [point["loss"] for point in resumed["evaluations"]] == [
+        point["loss"] for point in undisturbed["evaluations"]
+    ]
 
 
 def test_help_is_fast_and_needs_no_tensorflow():
