@@ -4,7 +4,7 @@
 # make simulate how often verdicts are wrong on made-up records with known truth; minutes
 # make bench    the speed of the loop on this machine
 # make site     the documentation site in build/site, with the pictures of all examples; minutes
-# make docs     writes docs/selectors.md and the tree in docs/architecture.md
+# make docs     writes docs/selectors.md, the tree in docs/architecture.md and the table in docs/which_selector.md
 # make fuzz     tries damaged and hostile files on every reader; takes a quarter of an hour
 # make conformance trains 5,000 random combinations by Keras and by batchsel, and compares; takes an hour
 # make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
@@ -82,6 +82,7 @@ doctest: $(READY)
 docs: $(READY)
 	$(BIN)/batchsel selectors page experiments/methods_on_digits experiments/methods_on_fashion_mnist > docs/selectors.md
 	$(BIN)/python docs/tree.py
+	$(BIN)/python docs/evidence.py
 
 site: $(READY)
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/site-cache docs build/site

@@ -63,7 +63,7 @@ def card_facts(card: DatasetCard) -> list[tuple[str, str]]:
         >>> card_facts(cards.load("datasets", "iris"))[0]
         ('task', 'classification')
     """
-    from batchsel.data.storage.disk_space import format_bytes
+    from batchsel.core.filesystem.byte_sizes import format_bytes
 
     sizes, defaults = card.sizes, card.defaults
     more = f" and {len(card.class_names) - _NAMED} more" if len(card.class_names) > _NAMED else ""

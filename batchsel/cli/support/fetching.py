@@ -73,6 +73,6 @@ def describe_missing(missing: int | None) -> str:
         >>> describe_missing(11_594_722), describe_missing(None)
         ('11.6 MB to be fetched', 'to be fetched')
     """
-    from batchsel.data.storage.disk_space import format_bytes
+    from batchsel.core.filesystem.byte_sizes import format_bytes
 
     return f"{format_bytes(missing)} to be fetched" if missing else "to be fetched"

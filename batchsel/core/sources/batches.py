@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from batchsel.core.sources.column_file import MEMORY_LIMIT, Column, format_size
+from batchsel.core.filesystem.byte_sizes import format_bytes
+from batchsel.core.sources.column_file import MEMORY_LIMIT, Column
 from batchsel.core.sources.leaves import as_array, is_kind
 from batchsel.core.sources.nests import map_leaves, map_rows
 from batchsel.core.sources.source import ArraySource, Columns, pick
@@ -162,7 +163,7 @@ def cache_batches(
             cache.append(_as_parts(name, parts, needs_targets))
             if expected is None and (read >= ENDLESS_BATCHES or cache.nbytes > ENDLESS_BYTES):
                 raise UserError(
-                    f"{name} gave {read:,} batches ({format_size(cache.nbytes)}) and has not ended, so it may be"
+                    f"{name} gave {read:,} batches ({format_bytes(cache.nbytes)}) and has not ended, so it may be"
                     " endless. Say how many batches make an epoch, as in steps_per_epoch=1000, or pass a part"
                     " that ends, as in itertools.islice(x, 1000)."
                 )
@@ -326,7 +327,7 @@ class _Bar:
         if not self._shown:
             return
         where = "on disk" if on_disk else "in memory"
-        about = f"{self._total} batches, about {format_size(size)}, {where}" if size else f"batches, {where}"
+        about = f"{self._total} batches, about {format_bytes(size)}, {where}" if size else f"batches, {where}"
         print(f"caching {self._name}: {about}", file=sys.stderr, flush=True)
         if sys.stderr.isatty():
             from rich.console import Console
@@ -345,7 +346,7 @@ class _Bar:
         """Say the size, if it was not known before."""
         if self._shown and not self._total:
             self.stop()
-            print(f"caching {self._name}: {format_size(size)}", file=sys.stderr, flush=True)
+            print(f"caching {self._name}: {format_bytes(size)}", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """Remove the bar."""

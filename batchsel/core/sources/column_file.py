@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from batchsel.core.filesystem.byte_sizes import format_bytes
 from batchsel.errors import UserError
 
 MEMORY_LIMIT = 1 << 30
@@ -80,8 +81,8 @@ class Column:
         free = shutil.disk_usage(self._folder).free
         if size > free:
             raise UserError(
-                f"{name} has about {format_size(size)}, more than fits into memory or into {self._folder}, where"
-                f" {format_size(free)} are free. Free space, set TMPDIR to another folder, or train on a part."
+                f"{name} has about {format_bytes(size)}, more than fits into memory or into {self._folder}, where"
+                f" {format_bytes(free)} are free. Free space, set TMPDIR to another folder, or train on a part."
             )
 
     def move_to_disk(self) -> None:
@@ -126,20 +127,3 @@ class Column:
                 f"the disk is full: {self._folder} has no space for the batches that are cached. Free space, set TMPDIR"
                 " to another folder, or train on a part."
             ) from error
-
-
-def format_size(size: int) -> str:
-    """Return a number of bytes with a unit.
-
-    Args:
-        size: Bytes.
-
-    Example:
-        >>> format_size(512), format_size(29_515), format_size(1_700_000_000)
-        ('512 B', '29.5 kB', '1.7 GB')
-    """
-    amount, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    while amount >= 999.95 and len(units) > 1:
-        amount /= 1000
-        units.pop(0)
-    return f"{amount:.0f} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from batchsel.core.filesystem.byte_sizes import format_bytes
 from batchsel.core.filesystem.temporary import remove_stale
 from batchsel.core.locking.locks import hold_lock
 from batchsel.data.download.http_download import DownloadError, download_url
 from batchsel.data.download.partial_download import PartialDownload
-from batchsel.data.storage.disk_space import format_bytes
 from batchsel.data.storage.hashing import Checksum, note_sha256
 from batchsel.errors import UserError
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from batchsel.data.storage.disk_space import format_bytes
+from batchsel.core.filesystem.byte_sizes import format_bytes
 from batchsel.errors import UserError
 
 LARGEST = 1 << 24

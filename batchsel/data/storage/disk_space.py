@@ -8,28 +8,12 @@ import shutil
 from pathlib import Path
 from typing import IO
 
+from batchsel.core.filesystem.byte_sizes import format_bytes
 from batchsel.errors import UserError
 
 _BLOCK = 1 << 20
 _NO_RESERVATION = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """Answers of file systems that cannot reserve space."""
-
-
-def format_bytes(count: int) -> str:
-    """Return a number of bytes with a unit, in powers of a thousand, with at most four digits.
-
-    Example:
-        >>> format_bytes(512), format_bytes(29_515), format_bytes(170_052_171)
-        ('512 B', '29.5 kB', '170.1 MB')
-    """
-    if count < 1000:
-        return f"{count} B"
-    amount = count / 1000
-    for unit in ("kB", "MB", "GB"):
-        if amount < 999.95:
-            return f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 def reserve_space(file: IO[bytes], count: int) -> None:
