@@ -40,7 +40,7 @@ def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
         "course": [] if loop.schedule_log is None else [loop.schedule_log.table],
         "augment": augmentation,
         "step": step.own_variables,
-        "proxy": [] if step.proxy is None else step.proxy.variables,
+        "scoring": [] if step.cheap_model is None else step.cheap_model.variables,
     }
     return {
         f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else

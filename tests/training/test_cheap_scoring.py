@@ -39,7 +39,7 @@ def pictures(side=8, size=None, n=48):
     [
         ("loss_ema | score(every=2)", "scores nothing by an extra forward pass"),
         ("random | score", "'random' scores nothing"),
-        ("kakurenbo | score(prefilter=0.5)", "'kakurenbo' has no pools; prefilter, every and proxy are about pools."),
+        ("kakurenbo | score(prefilter=0.5)", "'kakurenbo' has no pools; prefilter, every, proxy and cut are about pools."),
         ("kakurenbo | score(proxy=0.5)", "'kakurenbo' has no pools"),
         ("candidates | score(proxy=0)", "proxy must be a number in (0, 1] or None"),
         ("online_proxy(width=2)", "width must be"),
@@ -58,7 +58,7 @@ def test_what_cannot_be_scored_cheaper_is_refused(text, words):
 def test_the_text_form_says_how_it_scores():
     selector = resolve("great(4) | score(every=3)")
     assert repr(selector) == (
-        "great(pool=4) | score(dtype='model', prefilter=1.0, shrink=1, every=3, proxy=None, proxy_every=4)"
+        "great(pool=4) | score(dtype='model', prefilter=1.0, shrink=1, every=3, proxy=None, proxy_every=4, cut=None)"
     )
     assert repr(resolve(repr(selector))) == repr(selector)
     assert resolve("great(4)").scoring is None

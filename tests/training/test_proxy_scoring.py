@@ -20,7 +20,7 @@ def values_of(trainer):
 
 
 def proxy_of(trainer):
-    return trainer.engine.step.proxy
+    return trainer.engine.step.cheap_model
 
 
 def start_weights(text, model, seed, **settings):
@@ -133,7 +133,7 @@ def test_a_resumed_run_is_bit_equal(text, tmp_path):
     again = resumed.fit(X, Y, epochs=2, callbacks=[SaveAt(resumed, 10**9, path)], verbose=0)
     assert_same(values_of(whole), values_of(resumed))
     assert history.history == again.history
-    assert any(name.startswith("proxy/") for name in whole.variables())
+    assert any(name.startswith("scoring/") for name in whole.variables())
 
 
 def test_a_checkpoint_of_another_proxy_is_refused(tmp_path):

@@ -106,9 +106,9 @@ def _evaluate_test(trainer: Trainer, dataset: Dataset, reached: bool) -> dict[st
 def _scored_batches(trainer: Trainer) -> float:
     """Return the number of scored pools, or of batches that were only scored; auxiliary models do not count."""
     selector, counts = trainer.selector, trainer.counts
-    pool, proxy = selector.pool_size(trainer.batch_size), trainer.engine.step.proxy
+    pool, cheap = selector.pool_size(trainer.batch_size), trainer.engine.step.cheap_model
     if pool is not None and selector.scoring is not None:
-        counts = counts if proxy is None else {"scored": int(proxy.scored.numpy())}
+        counts = counts if cheap is None else {"scored": int(cheap.scored.numpy())}
         return counts["scored"] / selector.scoring.rows(pool, trainer.batch_size)
     if pool is not None and not selector.can_skip_scoring:
         return counts["steps"]

@@ -22,10 +22,14 @@ class Scoring(Part):
     copy of the model whose layers have that share of the units and filters scores in its place, and begins with weights
     of its own. Of every `proxy_every` batches that the model is trained on, the first is also a step of the proxy's
     training, by an optimizer with the same settings and at the same learning rate.
+    With `cut`, a head of its own scores what the layers up to one, or up to a share of the forward pass, give in
+    inference mode: means over at most 4 x 4 places of pictures, or over the steps of sequences, then a copy of the last
+    layer with weights. The head alone is trained on each pool after that is scored, its training no layer of the model.
+    The chosen rows go through these layers once more when they are trained on: as augmented rows, in training mode.
     Cost: a scored row counts as one, also in fewer bits or pixels; a record states what it cost in forward passes of
     the full model, and the rank correlation of the losses so computed with those of a full forward pass. With `proxy`,
     it counts as the share that the multiplications of the proxy are of those of the model, and a row that the proxy is
-    trained on as three times that.
+    trained on as three times that; with `cut` as that share of the layers up to there and of four times the head.
     Source: batchsel; MosaicML Composer's `SelectiveBackprop` scores smaller pictures (scale_factor) and by intervals;
     the proxy is that of airbench96_faster, K. Jordan, 2024, https://arxiv.org/abs/2404.00498.
 
@@ -36,6 +40,8 @@ class Scoring(Part):
         every: Steps from one scored pool to the next.
         proxy: Factor of the units and filters of the layers of a proxy, in (0, 1]; None to score by the model itself.
         proxy_every: Steps from one batch that the proxy is trained on to the next.
+        cut: Name of the layer at which a head scores, or the share of the multiplications of a forward pass before it,
+            in (0, 1); None for none.
 
     Raises:
         UsageError: If a parameter lies outside its range.
@@ -44,7 +50,7 @@ class Scoring(Part):
         >>> import batchsel
         >>> batchsel.selectors.resolve("candidates(3) | score(dtype='bfloat16', prefilter=0.5)")
         candidates(pool=3, of='loss', take='top') | score(dtype='bfloat16', prefilter=0.5, shrink=1, every=1,
-        proxy=None, proxy_every=4)
+        proxy=None, proxy_every=4, cut=None)
     """
 
     name = "score"
@@ -55,6 +61,7 @@ class Scoring(Part):
     every: Annotated[int, Between(1, 2**20)] = 1
     proxy: PositiveShare | None = None
     proxy_every: Annotated[int, Between(1, 2**20)] = 4
+    cut: Annotated[float, Between(0, 1, lower_open=True, upper_open=True)] | str | None = None
 
     def follow(self, selector: Part) -> Selector:
         """Return a selector that scores in this manner.
@@ -72,8 +79,10 @@ class Scoring(Part):
                 f"{text}: {selector.name!r} scores nothing by an extra forward pass, so nothing can be saved. Leave out"
                 f" {self.name!r}, or use a selector with pools, such as 'candidates'."
             )
-        if not has_pools and (self.prefilter < 1 or self.every > 1 or self.proxy is not None):
-            raise UsageError(f"{text}: {selector.name!r} has no pools; prefilter, every and proxy are about pools.")
+        if not has_pools and (self.prefilter < 1 or self.every > 1 or (self.proxy, self.cut) != (None, None)):
+            raise UsageError(f"{text}: {selector.name!r} has no pools; prefilter, every, proxy and cut are about pools.")
+        if None not in (self.proxy, self.cut):
+            raise UsageError(f"{text}: either a proxy or a cut scores. Leave out one of them.")
         if selector.scoring is not None:
             raise UsageError(f"{text}: say once how to score.")
         cheaper = copy.copy(selector)

@@ -15,7 +15,6 @@ from batchsel.training.inputs.batch import Batch, Samples, gather_rows, to_tenso
 from batchsel.training.inputs.rows import ALL_ROWS
 from batchsel.training.loop.loop_state import BudgetWindow
 from batchsel.training.loop.train_loop import TrainLoop
-from batchsel.training.model.proxy.proxy import Proxy
 
 if TYPE_CHECKING:
     from batchsel.training.trainer import Trainer
@@ -36,7 +35,7 @@ def scoring_quality(trainer: Trainer, indices: np.ndarray, x: Any, y: Any) -> di
 
     Returns:
         "passes", the seconds of scoring a pool cheaply over those of a full forward pass of it, medians of interleaved
-        rounds, and with a proxy a share of a step of its training; and "spearman", the rank correlation of the losses
+        rounds, training of what scores included; and "spearman", the rank correlation of the losses
         by both, the mean over pools; NaN where all losses of a pool are alike.
     """
     loop = trainer.loop
@@ -59,28 +58,33 @@ def scoring_quality(trainer: Trainer, indices: np.ndarray, x: Any, y: Any) -> di
     for pool in pools:
         (some, places), (every, _) = (each(pool) for each in compiled)
         ranks.append(_spearman(some.numpy(), every.numpy()[places.numpy()]))
-    proxy = loop.step.proxy
-    training = 0.0 if proxy is None else _training_seconds(loop, proxy, pools[0]) / proxy.every * proxy.pools_every
+    training = _training_seconds(loop, pools[0])
     rounds = np.array([[_seconds(each, pools[0]) for each in compiled] for _ in range(_ROUNDS)])
     seconds = np.median(rounds, axis=0)
     return {"passes": float((seconds[0] + training) / max(seconds[1], 1e-9)), "spearman": float(np.mean(ranks))}
 
 
-def _training_seconds(loop: TrainLoop, proxy: Proxy, pool: Batch) -> float:
-    """Return the seconds of a step of a proxy, the median; its variables stay as they are."""
-    batch = gather_rows(pool, tf.range(loop.batch_size))
+def _training_seconds(loop: TrainLoop, pool: Batch) -> float:
+    """Return the seconds for which what scores in place of the model is trained, for each pool; variables stay."""
+    cheap, scoring = loop.step.cheap_model, loop.selector.scoring
+    if cheap is None:
+        return 0.0
+    steps, rows = scoring.every / scoring.proxy_every, loop.batch_size
+    if cheap.learns_from_pools:
+        steps, rows = 1.0, scoring.rows(loop.width, loop.batch_size)
+    batch = cheap.inputs(gather_rows(pool, tf.range(rows)))
     window = BudgetWindow.from_numbers(0, 2**40, loop.n)
 
     def train(batch: Batch) -> tf.Tensor:
         state = loop.load(window)
-        return proxy.train(batch, state.timestamp, state.samples_left, ALL_ROWS).loss
+        return cheap.train(batch, state.timestamp, state.samples_left, ALL_ROWS).loss
 
-    members = dict(enumerate(proxy.variables))
+    members = dict(enumerate(cheap.variables))
     values = variables.snapshot(members)
     compiled = tf.function(train, jit_compile=loop.xla, autograph=False)
     try:
         compiled(batch)
-        return float(np.median([_seconds(compiled, batch) for _ in range(_ROUNDS)]))
+        return steps * float(np.median([_seconds(compiled, batch) for _ in range(_ROUNDS)]))
     finally:
         variables.restore(members, values)
 

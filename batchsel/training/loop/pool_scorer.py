@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -12,7 +14,7 @@ from batchsel.errors import UserError
 from batchsel.selectors import SampleStats, Selector
 from batchsel.selectors.modifiers.scoring import Scoring
 from batchsel.training.inputs.batch import Batch, gather_rows
-from batchsel.training.inputs.rows import Rows
+from batchsel.training.inputs.rows import PADDED_ROWS, Rows
 from batchsel.training.loop.loop_state import LoopState
 from batchsel.training.loop.train_step import TrainStep
 
@@ -37,13 +39,8 @@ class PoolScorer:
         every = self._scoring.every
         return None if every == 1 else tf.math.floormod(step, every) == 0
 
-    def count(self, stats: SampleStats) -> tf.Tensor:
-        """Return ``int64[]`` by how much the count of scored samples grows with rows that were scored."""
-        rows = tf.math.count_nonzero(stats.valid)
-        return rows if self._step.proxy is None else self._step.proxy.count_scored(rows)
-
     def learn(self, batch: Batch, loop_state: LoopState, rows: Rows) -> LoopState:
-        """Train the proxy on a batch, if there is one and it is its turn; the model has not been trained on it yet.
+        """Train a proxy on a batch, if there is one and it is its turn; the model has not been trained on it yet.
 
         Args:
             batch: The batch.
@@ -53,11 +50,17 @@ class PoolScorer:
         Returns:
             The state, in which that is counted as samples scored.
         """
-        proxy = self._step.proxy
-        if proxy is None:
+        cheap, every = self._step.cheap_model, self._scoring.proxy_every
+        if cheap is None or cheap.learns_from_pools:
             return loop_state
-        time = loop_state.timestamp, loop_state.samples_left, loop_state.step
-        return loop_state._replace(scored=loop_state.scored + proxy.train_if_due(batch, *time, rows))
+
+        def train() -> tf.Tensor:
+            cheap.train(batch, loop_state.timestamp, loop_state.samples_left, rows)
+            return cheap.count(batch.valid, trained=True)
+
+        due = tf.math.floormod(loop_state.step, every) == 0
+        spent = train() if every == 1 else tf.cond(due, train, lambda: tf.zeros([], tf.int64))
+        return loop_state._replace(scored=loop_state.scored + spent)
 
     def shortlist(self, pool: Batch, losses: tf.Tensor) -> tuple[Batch, tf.Tensor | None]:
         """Return the rows of a pool that are scored, and ``int32[k]`` their places; None for all rows.
@@ -74,6 +77,27 @@ class PoolScorer:
         places = tf.math.top_k(tf.where(pool.valid, known, float("-inf")), count).indices
         return gather_rows(pool, places), places
 
+    def score_and_learn(self, batch: Batch, loop_state: LoopState) -> tuple[SampleStats, LoopState]:
+        """Compute the losses and signals of rows as `score` does, count them, and train a head at a cut on them.
+
+        Args:
+            batch: As for `score`.
+            loop_state: The state.
+        """
+        cheap = self._step.cheap_model
+        if cheap is None:
+            stats = self.score(batch)
+            return stats, loop_state._replace(scored=loop_state.scored + tf.math.count_nonzero(stats.valid))
+        if not cheap.learns_from_pools:
+            stats = self.score(batch)
+            return stats, loop_state._replace(scored=loop_state.scored + cheap.count(stats.valid))
+        with self._as_stated():
+            inputs = cheap.inputs(self._resize(batch))
+            stats = cheap.step.score(inputs)
+        cheap.train(inputs, loop_state.timestamp, loop_state.samples_left, PADDED_ROWS)
+        spent = cheap.count(stats.valid) + cheap.count(stats.valid, trained=True)
+        return stats, loop_state._replace(scored=loop_state.scored + spent)
+
     def score(self, batch: Batch) -> SampleStats:
         """Compute the losses and signals of rows.
 
@@ -83,20 +107,28 @@ class PoolScorer:
         Raises:
             UserError: If the model does not accept pictures of the size that the selector asks for.
         """
-        scoring = self._scoring
-        step = self._step if self._step.proxy is None else self._step.proxy.step
-        batch = batch._replace(x=self._shrink(batch.x)) if scoring.shrink > 1 else batch
-        dtype = None if scoring.dtype == "model" else scoring.dtype
+        with self._as_stated():
+            return (self._step.cheap_model or self._step).score(self._resize(batch))
+
+    @contextmanager
+    def _as_stated(self) -> Iterator[None]:
+        """Within the block, let what scores compute in the precision of the selector; say if pictures are too small."""
+        cheap, dtype = self._step.cheap_model, self._scoring.dtype
         try:
-            with keras_private.compute_in(step.model, dtype):
-                return step.score(batch)
+            with ExitStack() as stack:
+                for model in [self._step.model] if cheap is None else cheap.models:
+                    stack.enter_context(keras_private.compute_in(model, None if dtype == "model" else dtype))
+                yield
         except ValueError as error:
-            if scoring.shrink == 1:
+            if self._scoring.shrink == 1:
                 raise
             raise UserError(
                 f"{self._name} scores smaller pictures, which this model does not accept. Build it for any size, with"
                 " keras.Input((None, None, channels)) and global pooling, or leave out shrink."
             ) from error
+
+    def _resize(self, batch: Batch) -> Batch:
+        return batch._replace(x=self._shrink(batch.x)) if self._scoring.shrink > 1 else batch
 
     def _shrink(self, x: Any) -> Any:
         """Return pictures of a smaller size: means over squares, at the edges over what is there."""

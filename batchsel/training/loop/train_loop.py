@@ -129,10 +129,9 @@ class TrainLoop(LoopBase):
 
         def choose() -> tuple[LoopState, tf.Tensor, tf.Tensor]:
             listed, places = self.scorer.shortlist(pool, loop_state.losses)
-            stats = self.scorer.score(listed)
+            stats, scored = self.scorer.score_and_learn(listed, loop_state)
             selection = self.choose(loop_state.state, stats, context)
-            scored = loop_state._replace(
-                scored=loop_state.scored + self.scorer.count(stats),
+            scored = scored._replace(
                 status=check_selection(
                     selection, static_size(listed.indices), loop_state.status, self.checks_user_code
                 ),
@@ -156,9 +155,8 @@ class TrainLoop(LoopBase):
 
     def _score(self, loop_state: LoopState, batch: Batch, context: Context) -> LoopState:
         """Score a batch that is not trained on."""
-        stats = self.scorer.score(batch)
+        stats, loop_state = self.scorer.score_and_learn(batch, loop_state)
         loop_state = self._record(loop_state, stats)
-        loop_state = loop_state._replace(scored=loop_state.scored + self.scorer.count(stats))
         state = self.selector.rescore(loop_state.state, stats, context._replace(losses=loop_state.losses))
         return loop_state._replace(state=state)
 

@@ -22,7 +22,7 @@ from batchsel.training.model.signals import Signals
 from batchsel.training.optim.lr_controller import LRController
 
 if TYPE_CHECKING:
-    from batchsel.training.model.proxy.proxy import Proxy
+    from batchsel.training.model.proxy.cheap_model import CheapModel
 
 LossWeights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Factors ``float32[b]`` of losses ``float32[b]``, given ``bool[b]`` of which rows are real."""
@@ -51,8 +51,8 @@ class TrainStep:
     """False if the model may be trained on inputs alone."""
     own_variables: Sequence[Any] = ()
     """Variables that the step uses beside those of the model, its optimizer and its metrics."""
-    proxy: Proxy | None = None
-    """The proxy that scores pools in place of the model, if the selector asks for one."""
+    cheap_model: CheapModel | None = None
+    """The model that scores pools in place of this one, if the selector asks for one."""
 
     def __init__(
         self,
@@ -84,8 +84,8 @@ class TrainStep:
         """
         if self._accumulation_schedule is not None and self.accumulator is None:
             self.accumulator = GradientAccumulator(self._accumulation_schedule, self.model.trainable_variables)
-        if self.proxy is not None:
-            self.proxy.build(batch)
+        if self.cheap_model is not None:
+            self.cheap_model.build(batch)
 
     def reset(self) -> None:
         """Set `own_variables` back to before the first step."""
@@ -96,8 +96,8 @@ class TrainStep:
         Args:
             seed: Seed of its initial weights.
         """
-        if self.proxy is not None:
-            self.proxy.reset(seed)
+        if self.cheap_model is not None:
+            self.cheap_model.reset(seed)
 
     def train(
         self,
@@ -122,7 +122,7 @@ class TrainStep:
         Returns:
             The losses and signals, as they were before the update.
         """
-        whole, batch = batch, self._cut(rows.take(batch))
+        whole, batch = batch, self.cut_sequences(rows.take(batch))
         mixture, weights = batch.mixture, batch.weights
         valid = tf.cast(batch.valid, tf.float32)
         count = tf.maximum(tf.reduce_sum(valid), 1.0)
@@ -169,7 +169,7 @@ class TrainStep:
         Args:
             batch: The pool, or a batch that is only scored.
         """
-        batch = self._cut(batch)
+        batch = self.cut_sequences(batch)
         outputs, features = self.signals.forward(batch.x, training=False)
         losses = self.objective.losses(batch.y, outputs, batch.sample_weight)
         losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
@@ -184,7 +184,8 @@ class TrainStep:
         values = self.lr_controller.logged_values(timestamp)
         return values if self.accumulator is None else values | self.accumulator.logged_values(timestamp)
 
-    def _cut(self, batch: Batch) -> Batch:
+    def cut_sequences(self, batch: Batch) -> Batch:
+        """Return a batch whose padded sequences are cut to the longest in it, if that is a setting of the run."""
         return batch._replace(x=cut(batch.x, self.padded_at_start)) if self.cut_padding else batch
 
     def _stats(self, batch: Batch, losses: tf.Tensor, outputs: Any, features: tf.Tensor | None) -> SampleStats:

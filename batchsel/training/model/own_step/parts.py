@@ -16,6 +16,7 @@ from batchsel.training.model.own_step.builder import OwnBuilder
 from batchsel.training.model.own_step.compatibility import check_settings, reads_batch_losses
 from batchsel.training.model.own_step.evaluation import OwnEvaluation
 from batchsel.training.model.own_step.train_step import OwnTrainStep
+from batchsel.training.model.proxy.cut import Cut
 from batchsel.training.model.proxy.proxy import Proxy
 from batchsel.training.optim.lr_controller import LRController
 from batchsel.transforms.augmentation import Pipeline
@@ -58,10 +59,12 @@ def choose_parts(settings: StepSettings) -> StepParts:
         return make_own_parts(settings, override)
     model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula = settings
     step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
-    if selector.scoring is not None and selector.scoring.proxy is not None:
+    scoring = selector.scoring
+    if scoring is not None and (scoring.proxy, scoring.cut) != (None, None):
         first = 1 if accumulation_schedule is None else accumulation_schedule.start
         sizes = batch_size, batch_size * first
-        step.proxy = Proxy(step, selector.scoring, selector.signals, *sizes, schedule, cut_padding)
+        kind = Proxy if scoring.cut is None else Cut
+        step.cheap_model = kind(step, scoring, selector.signals, *sizes, schedule, cut_padding)
     return StepParts(step, ModelBuilder(step, batch_size, augmentation, curricula), Evaluation)
 
 
