@@ -73,6 +73,16 @@ def test_a_record_states_price_and_rank_correlation(command):
     assert "scoring" not in json.loads(command(*words, "--selector", "candidates(4)").out)
 
 
+@pytest.mark.parametrize("text", ["online_proxy(width=0.5)", "candidates(2) | score(cut=0.7)"])
+def test_a_record_states_the_price_of_what_scores_in_place_of_the_model(text, command):
+    words = ["run", "--dataset", "digits", "--budget", "2 passes", "--evaluations", "2", "--json"]
+    record = json.loads(command(*words, "--selector", text).out)
+    assert record["scoring"]["passes"] > 0
+    assert -1 <= record["scoring"]["spearman"] <= 1
+    assert record["selection"]["scoring"] > 0
+    assert 0 < record["counts"]["scored"] < 2 * record["counts"]["samples"]
+
+
 def test_evaluation_grid_is_the_same_for_every_selector(command):
     grids = {}
     for selector in ("random", "loss_ema", "candidates(2)"):

@@ -39,10 +39,16 @@ def pictures(side=8, size=None, n=48):
     [
         ("loss_ema | score(every=2)", "scores nothing by an extra forward pass"),
         ("random | score", "'random' scores nothing"),
-        ("kakurenbo | score(prefilter=0.5)", "'kakurenbo' has no pools; prefilter, every, proxy and cut are about pools."),
+        (
+            "kakurenbo | score(prefilter=0.5)",
+            "'kakurenbo' has no pools; prefilter, every, proxy and cut are about pools.",
+        ),
         ("kakurenbo | score(proxy=0.5)", "'kakurenbo' has no pools"),
         ("candidates | score(proxy=0)", "proxy must be a number in (0, 1] or None"),
         ("online_proxy(width=2)", "width must be"),
+        ("kakurenbo | score(cut=0.5)", "'kakurenbo' has no pools"),
+        ("candidates | score(cut=1.5)", "cut must be a number in (0, 1)"),
+        ("candidates | score(cut=0.5, proxy=0.5)", "either a proxy or a cut scores"),
         ("candidates | score | score", "say once how to score"),
         ("candidates | score(dtype='int8')", "dtype must be"),
         ("candidates | score(prefilter=0)", "prefilter must be"),

@@ -22,16 +22,19 @@ class Scoring(Part):
     copy of the model whose layers have that share of the units and filters scores in its place, and begins with weights
     of its own. Of every `proxy_every` batches that the model is trained on, the first is also a step of the proxy's
     training, by an optimizer with the same settings and at the same learning rate.
-    With `cut`, a head of its own scores what the layers up to one, or up to a share of the forward pass, give in
-    inference mode: means over at most 4 x 4 places of pictures, or over the steps of sequences, then a copy of the last
-    layer with weights. The head alone is trained on each pool after that is scored, its training no layer of the model.
-    The chosen rows go through these layers once more when they are trained on: as augmented rows, in training mode.
+    With `cut`, the layers up to one, or up to a share of the forward pass, compute features in inference mode, and a
+    head scores them: means over at most 4 x 4 places of pictures, or over the steps of sequences, and a copy of the
+    last layer with weights. Each pool is a step of the head's training once it is scored; no layer of the model is
+    trained by it. The chosen rows go through the first layers again when they are trained on, as augmented rows in
+    training mode: no activation is used twice.
     Cost: a scored row counts as one, also in fewer bits or pixels; a record states what it cost in forward passes of
     the full model, and the rank correlation of the losses so computed with those of a full forward pass. With `proxy`,
     it counts as the share that the multiplications of the proxy are of those of the model, and a row that the proxy is
     trained on as three times that; with `cut` as that share of the layers up to there and of four times the head.
     Source: batchsel; MosaicML Composer's `SelectiveBackprop` scores smaller pictures (scale_factor) and by intervals;
-    the proxy is that of airbench96_faster, K. Jordan, 2024, https://arxiv.org/abs/2404.00498.
+    the proxy is that of airbench96_faster, K. Jordan, 2024, https://arxiv.org/abs/2404.00498; *Partial Forward
+    Blocking*, 2025, https://arxiv.org/abs/2506.23674, scores at a cut too, by rare features in place of a head's
+    losses, and goes on from the features of the chosen rows.
 
     Args:
         dtype: Precision of the forward pass: "bfloat16", "float16" or "float32"; "model" for that of the model.
@@ -80,7 +83,9 @@ class Scoring(Part):
                 f" {self.name!r}, or use a selector with pools, such as 'candidates'."
             )
         if not has_pools and (self.prefilter < 1 or self.every > 1 or (self.proxy, self.cut) != (None, None)):
-            raise UsageError(f"{text}: {selector.name!r} has no pools; prefilter, every, proxy and cut are about pools.")
+            raise UsageError(
+                f"{text}: {selector.name!r} has no pools; prefilter, every, proxy and cut are about pools."
+            )
         if None not in (self.proxy, self.cut):
             raise UsageError(f"{text}: either a proxy or a cut scores. Leave out one of them.")
         if selector.scoring is not None:

@@ -1,1 +1,1 @@
-"""Proxy: a narrower copy of the model that scores pools in its place, and is trained beside it."""
+"""Cheaper models that score pools in place of the model: a narrower copy, or its first layers with a head."""

@@ -43,14 +43,14 @@ class Cut(CheapModel):
                 f" one output. {REMEDY}."
             )
         if "inputs" in self._signals:
-            raise UserError(f"score(cut={cut!r}) does not serve a selector that compares the inputs of samples. {REMEDY}.")
+            raise UserError(
+                f"score(cut={cut!r}) does not serve a selector that compares the inputs of samples. {REMEDY}."
+            )
         whole = forward_work(full.layers)
         self._trunk = _find_trunk(full, cut, whole)
         features = self._features(samples.x)
         head = _make_head(full, features)
-        head.compile(
-            copy_with_plain_rate(full.optimizer), full.loss, loss_weights=keras_private.get_loss_weights(full)
-        )
+        head.compile(copy_with_plain_rate(full.optimizer), full.loss, loss_weights=keras_private.get_loss_weights(full))
         # Groups of layers are those of the model: the head follows the rate that the model has outside of them.
         schedule = None if self._schedule is None or self._schedule.by_layer else self._schedule
         step = TrainStep(head, self._signals, self._update_size, schedule)
@@ -82,7 +82,7 @@ def _find_trunk(model: Any, cut: Any, whole: int) -> Any:
     if not within:
         least = math.ceil(100 * min(shares, default=1.0)) / 100
         raise UserError(
-            f"score(cut={cut!r}): the first layers with weights are {least:.2f} of a forward pass. Choose at least that."
+            f"score(cut={cut!r}): the first layers with weights are {least:.2f} of a forward pass. Choose at least it."
         )
     return within[-1]
 
@@ -109,7 +109,9 @@ def _make_head(model: Any, features: Any) -> Any:
         head = keras.Model(inputs, outputs)
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = shorten(" ".join(str(error).split()), 200).rstrip(".")
-        raise UserError(f"cannot make a head of the last layers of {type(model).__name__}: {reason}. {REMEDY}.") from error
+        raise UserError(
+            f"cannot make a head of the last layers of {type(model).__name__}: {reason}. {REMEDY}."
+        ) from error
     if head.output_shape != model.output_shape:
         raise UserError(
             f"a head of the last layers of {type(model).__name__} has outputs of the shape {head.output_shape} in place"
