@@ -56,11 +56,10 @@ class PoolScorer:
 
         def train() -> tf.Tensor:
             cheap.train(batch, loop_state.timestamp, loop_state.samples_left, rows)
-            return cheap.count(batch.valid, trained=True)
+            return cheap.count(loop_state.scored, trained=batch.valid)
 
         due = tf.math.floormod(loop_state.step, every) == 0
-        spent = train() if every == 1 else tf.cond(due, train, lambda: tf.zeros([], tf.int64))
-        return loop_state._replace(scored=loop_state.scored + spent)
+        return loop_state._replace(scored=train() if every == 1 else tf.cond(due, train, lambda: loop_state.scored))
 
     def shortlist(self, pool: Batch, losses: tf.Tensor) -> tuple[Batch, tf.Tensor | None]:
         """Return the rows of a pool that are scored, and ``int32[k]`` their places; None for all rows.
@@ -90,13 +89,14 @@ class PoolScorer:
             return stats, loop_state._replace(scored=loop_state.scored + tf.math.count_nonzero(stats.valid))
         if not cheap.learns_from_pools:
             stats = self.score(batch)
-            return stats, loop_state._replace(scored=loop_state.scored + cheap.count(stats.valid))
+            return stats, loop_state._replace(scored=cheap.count(loop_state.scored, scored=stats.valid))
         with self._as_stated():
             inputs = cheap.inputs(self._resize(batch))
             stats = cheap.step.score(inputs)
         cheap.train(inputs, loop_state.timestamp, loop_state.samples_left, PADDED_ROWS)
-        spent = cheap.count(stats.valid) + cheap.count(stats.valid, trained=True)
-        return stats, loop_state._replace(scored=loop_state.scored + spent)
+        return stats, loop_state._replace(
+            scored=cheap.count(loop_state.scored, scored=stats.valid, trained=stats.valid)
+        )
 
     def score(self, batch: Batch) -> SampleStats:
         """Compute the losses and signals of rows.

@@ -145,19 +145,23 @@ class CheapModel:
             rate.assign(tf.cast(read_rate(self._main.optimizer), rate.dtype))
         return self.step.train(batch, timestamp, samples_left, rows=rows)
 
-    def count(self, rows: tf.Tensor, trained: bool = False) -> tf.Tensor:
+    def count(self, passes: tf.Tensor, scored: tf.Tensor | None = None, trained: tf.Tensor | None = None) -> tf.Tensor:
         """Count rows that were scored or trained on.
 
         Args:
-            rows: ``bool[k]``, false for rows that only fill up.
-            trained: Whether they were trained on.
+            passes: ``int64[]`` forward passes of the full model so far.
+            scored: ``bool[k]``, true for rows that were scored, false for those that only fill up; or None.
+            trained: Likewise, for rows that were trained on.
 
         Returns:
-            ``int64[]``, by how much the forward passes of the full model that all of this amounts to have grown.
+            ``int64[]`` the forward passes, which have grown by those that the rows amount to.
         """
         before = self._forward_passes()
-        (self.trained if trained else self.scored).assign_add(tf.math.count_nonzero(rows))
-        return self._forward_passes() - before
+        for counter, rows in ((self.scored, scored), (self.trained, trained)):
+            if rows is not None:
+                counter.assign_add(tf.math.count_nonzero(rows))
+        # No sum: TensorFlow may merge sums in a row into one with a temporary variable, which fails in loops.
+        return passes - (before - self._forward_passes())
 
     def _forward_passes(self) -> tf.Tensor:
         scored, trained = self.scored.read_value(), self.trained.read_value()
