@@ -90,8 +90,9 @@ class PoolScorer:
         if not cheap.learns_from_pools:
             stats = self.score(batch)
             return stats, loop_state._replace(scored=cheap.count(loop_state.scored, scored=stats.valid))
+        batch = self._resize(batch)
         with self._as_stated():
-            inputs = cheap.inputs(self._resize(batch))
+            inputs = cheap.inputs(batch)
             stats = cheap.step.score(inputs)
         cheap.train(inputs, loop_state.timestamp, loop_state.samples_left, PADDED_ROWS)
         return stats, loop_state._replace(
@@ -107,8 +108,9 @@ class PoolScorer:
         Raises:
             UserError: If the model does not accept pictures of the size that the selector asks for.
         """
+        batch = self._resize(batch)
         with self._as_stated():
-            return (self._step.cheap_model or self._step).score(self._resize(batch))
+            return (self._step.cheap_model or self._step).score(batch)
 
     @contextmanager
     def _as_stated(self) -> Iterator[None]:
