@@ -61,6 +61,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "gallery_order.in_teaching_order",
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "capture_repr": (),  # each example has a picture; tables of histories would stand between
     "show_memory": False,
     "show_signature": False,
     "min_reported_time": 1e9,
