@@ -97,6 +97,11 @@ class Dataset:
             return len(self.encoder.vocabulary)
         return len(self.class_names) if self.task == "classification" else 1
 
+    @property
+    def vocabulary_size(self) -> int | None:
+        """Number of word ids that an embedding needs room for; None for data without words and for language models."""
+        return self.encoder.size if isinstance(self.encoder, WordEncoder | PaddedSubwordEncoder) else None
+
     def raw_inputs(self, split: str) -> np.ndarray:
         """Return the inputs of a split as they were before scaling or encoding.
 

@@ -103,7 +103,7 @@ def code(run: Path, data_dir: str | None, offline: bool) -> None:
     from batchsel.data.storage.progress import download_progress
     from batchsel.data.user.image_folder import is_image_folder
     from batchsel.experiments.inspect.program import write_program
-    from batchsel.experiments.run.run_folder import read_settings
+    from batchsel.experiments.run.run_folder import has_vocabulary, read_settings
     from batchsel.experiments.spec.dataset_lookup import find_card
     from batchsel.experiments.spec.resolve import check_names
 
@@ -111,7 +111,8 @@ def code(run: Path, data_dir: str | None, offline: bool) -> None:
     check_names(spec)
     card = find_card(spec.dataset, data_dir, offline, download_progress)
     on_disk = card.loader in ("class_folders", "image_folder") or is_image_folder(spec.dataset)
-    click.echo(write_program(spec, card.task, on_disk, str(run)), nl=False)
+    has_words = card.task == "classification" and has_vocabulary(run)
+    click.echo(write_program(spec, card.task, on_disk, str(run), has_words), nl=False)
 
 
 def _read_texts(texts: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,9 @@ _METRICS = {"classification": '["accuracy"]', "regression": '["mae"]', "language
 _TRAINER_SETTINGS = ("schedule", "compile", "cut_padding", "augment", "curriculum", "accumulate")
 
 
-def write_program(spec: RunSpec, task: str, on_disk: bool = False, folder: str = "") -> str:
+def write_program(
+    spec: RunSpec, task: str, on_disk: bool = False, folder: str = "", has_words: bool = False
+) -> str:
     """Return a program that trains as a run does: the same data, model, choices and evaluations.
 
     Args:
@@ -22,6 +24,7 @@ def write_program(spec: RunSpec, task: str, on_disk: bool = False, folder: str =
         task: Task of its data set.
         on_disk: Whether its samples may be read from disk while it trains.
         folder: Folder of the run, which the first line names.
+        has_words: Whether its samples are numbers of words, for which the model needs room.
 
     Example:
         >>> spec = RunSpec("iris", "mlp", "random", 16, "adam", 0.01, "linear", "8 passes", "accuracy>=0.9")
@@ -38,7 +41,7 @@ def write_program(spec: RunSpec, task: str, on_disk: bool = False, folder: str =
         *_imports(spec, task),
         "",
         *_data(spec),
-        *_model(spec, task),
+        *_model(spec, task, has_words),
         *_trainer(spec),
         *_fit(spec, on_disk),
     ]
@@ -71,7 +74,7 @@ def _data(spec: RunSpec) -> list[str]:
     return lines
 
 
-def _model(spec: RunSpec, task: str) -> list[str]:
+def _model(spec: RunSpec, task: str, has_words: bool) -> list[str]:
     loss = "keras.losses.MeanSquaredError()"
     if task != "regression":
         loss = "keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
@@ -81,7 +84,8 @@ def _model(spec: RunSpec, task: str) -> list[str]:
         lines += [f"loss = batchsel.SmoothedCrossentropy({spec.label_smoothing!r}, from_logits=True)"]
         lines += ["loss.plain_in_history = True  # the history has the loss without smoothing"]
     optimizer = f"batchsel.optimizers.build({_text(spec.optimizer)}, {spec.learning_rate!r})"
-    lines.append(f"model = batchsel.models.build({_text(spec.model)}, data.input_shape, data.outputs)")
+    sizes = {"vocabulary": "data.vocabulary_size"} if has_words else {}
+    lines += _call("model = batchsel.models.build", [_text(spec.model), "data.input_shape", "data.outputs"], sizes)
     lines += _call("model.compile", [optimizer, loss], {"metrics": _METRICS[task]})
     if spec.mixed_precision:
         lines = ['keras.config.set_dtype_policy("mixed_bfloat16")  # "mixed_float16" on a GPU', *lines]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from batchsel.data import Dataset
-from batchsel.data.encoding.padded_subwords import PaddedSubwordEncoder
-from batchsel.data.encoding.vocabulary import WordEncoder
 from batchsel.data.variants.corruption import corrupt_labels, make_imbalanced
 from batchsel.data.variants.subsample import subsample
 from batchsel.errors import UsageError
@@ -44,8 +42,6 @@ def build_model(spec: RunSpec, dataset: Dataset) -> Any:
     Raises:
         UserError: If a setting is wrong, or the model knows fewer words than the data have.
     """
-    encoder = dataset.encoder
-    vocabulary = encoder.size if isinstance(encoder, WordEncoder | PaddedSubwordEncoder) else None
     model = build_compiled(
         spec.model,
         dataset.input_shape,
@@ -55,10 +51,10 @@ def build_model(spec: RunSpec, dataset: Dataset) -> Any:
         learning_rate=spec.learning_rate,
         mixed_precision=spec.mixed_precision,
         label_smoothing=spec.label_smoothing,
-        vocabulary=vocabulary,
+        vocabulary=dataset.vocabulary_size,
     )
-    if vocabulary is not None:
-        check_vocabulary(spec.model, model, vocabulary)
+    if dataset.vocabulary_size is not None:
+        check_vocabulary(spec.model, model, dataset.vocabulary_size)
     return model
 
 

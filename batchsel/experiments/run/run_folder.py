@@ -17,6 +17,8 @@ from batchsel.experiments.spec.user_code import continues
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.npz"
+_VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
+"""Files of the encoders of texts, see their `FILE`."""
 _NAME = re.compile(r"[\w][\w .,=+-]{0,99}")
 _SHOWN = 5
 _NOTE = "run"
@@ -179,6 +181,19 @@ def read_settings(folder: Path) -> RunSpec:
             f"{folder} holds no run: there is {' and '.join(f'no {name}' for name in missing)}. {_hint(folder)}"
         )
     return read_spec(folder / CONFIG)
+
+
+def has_vocabulary(folder: Path) -> bool:
+    """Return whether a run was trained on texts, whose vocabulary is in its folder.
+
+    Args:
+        folder: Its folder.
+
+    Example:
+        >>> has_vocabulary(Path("/nowhere"))
+        False
+    """
+    return any((folder / name).is_file() for name in _VOCABULARIES)
 
 
 def read_text(path: Path) -> str:
