@@ -1,8 +1,11 @@
 """Runs in other processes and on clusters: the same records, without seconds where devices were shared."""
 
+import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -34,11 +37,38 @@ def here(tmp_path_factory):
     return run_experiment(EXPERIMENT, RunContext(tmp_path_factory.mktemp("here"), checkpoints=False)).records
 
 
+@pytest.fixture
+def scheduler(tmp_path):
+    """Address of a scheduler of its own with two workers, as `docs/clusters.md` starts them."""
+    file, environment = (
+        tmp_path / "scheduler.json",
+        {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    commands = [["scheduler", "--no-dashboard", "--port", "0", "--scheduler-file", str(file)]]
+    commands += [["worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard"]] * 2
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dask", *words], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+        )
+        for words in commands
+    ]
+    end = time.monotonic() + 60
+    while not file.is_file() and time.monotonic() < end:
+        time.sleep(0.1)
+    yield json.loads(file.read_text())["address"]
+    for process in reversed(started):
+        process.terminate()
+        process.wait()
+
+
 @pytest.mark.slow
-def test_runs_of_a_dask_worker_that_is_killed_are_done_by_others_and_recorded_once(here, tmp_path):
+@pytest.mark.parametrize("where", ["on this machine", "with a scheduler of its own"])
+def test_runs_of_a_dask_worker_that_is_killed_are_done_by_others_and_recorded_once(here, tmp_path, request, where):
     pytest.importorskip("distributed")
-    with executors.executor("dask", 2, tmp_path) as pool:
+    form = f"dask:{request.getfixturevalue('scheduler')}" if "scheduler" in where else "dask"
+    with executors.executor(form, 2, tmp_path) as pool:
         client = pool._client
+        client.wait_for_workers(2, timeout=60)
         workers = client.run(os.getpid)
 
         def kill_when_busy():
