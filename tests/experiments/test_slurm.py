@@ -42,12 +42,12 @@ def test_calls_return_their_results_and_exceptions_and_leave_nothing(slurm, tmp_
         futures = [
             pool.submit(operator.add, 1, 2),
             pool.submit(math.sqrt, -1),
-            pool.submit(os.getenv, "SLURM_JOB_ID"),
+            pool.submit(os.getenv, "SLURM_ARRAY_TASK_ID"),
         ]
         assert not (slurm / "calls").exists()  # they are submitted together
         assert futures[0].result() == 3
         assert isinstance(futures[1].exception(), ValueError)
-        assert futures[2].result() == "72"
+        assert futures[2].result() == "2"
         assert "3 runs are jobs 7_0 to 7_2 of SLURM" in said[0]
         logs = {path.name for path in (tmp_path / "out" / "slurm").glob("*.txt")}
     (call,) = (slurm / "calls").read_text().splitlines()
@@ -98,7 +98,8 @@ def test_jobs_that_end_without_a_result_fail_with_the_reason(slurm, tmp_path, st
 def test_a_job_near_its_time_limit_is_queued_again_until_its_call_has_ended(slurm, tmp_path):
     with executors.executor("slurm", None, tmp_path, requeue=True, slurm={"time": "3m"}) as wrapped:
         pool = wrapped._executor
-        assert pool.submit(Counting(3), str(tmp_path / "lines")).result() == 3
+        futures = [pool.submit(Counting(3), str(tmp_path / f"lines-{number}")) for number in range(2)]
+        assert [future.result() for future in futures] == [3, 3]
     assert "--requeue --signal=B:USR2@60" in (slurm / "calls").read_text()
 
 

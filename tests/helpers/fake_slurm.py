@@ -40,23 +40,24 @@ def sbatch(folder, *arguments):
         for stream in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         for index in range(count):
-            run(folder, script, index, options["output"])
+            run(folder, script, index, options["output"], last=index == count - 1)
         os._exit(0)
     print("7")
 
 
-def run(folder, script, index, log):
+def run(folder, script, index, log, last):
     job = f"7_{index}"
-    number = str(70 + index)
+    # As in SLURM, the last job has the number of the array, which commands take for all of its jobs.
+    names = {"SLURM_JOB_ID": "7" if last else str(70 + index)}
+    names |= {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(index)}
     while read(folder, job) == "PENDING" and not (folder / "canceled").exists():
         write(folder, job, "RUNNING")
-        (folder / f"requeue-{number}").unlink(missing_ok=True)
+        (folder / f"requeue-{job}").unlink(missing_ok=True)
         with open(log.replace("%A", "7").replace("%a", str(index)), "a") as output:
-            environment = os.environ | {"SLURM_JOB_ID": number, "SLURM_ARRAY_TASK_ID": str(index)}
-            process = subprocess.Popen(["sh", "-c", script], stdout=output, stderr=output, env=environment)
+            process = subprocess.Popen(["sh", "-c", script], stdout=output, stderr=output, env=os.environ | names)
             write(folder, f"pid-{job}", str(process.pid))
             code = process.wait()
-        if (folder / f"requeue-{number}").exists():
+        if (folder / f"requeue-{job}").exists():
             write(folder, job, "PENDING")
         elif read(folder, job) == "RUNNING":
             write(folder, job, "COMPLETED" if code == 0 else "FAILED")
@@ -79,7 +80,11 @@ def scancel(folder, array):
 
 
 def scontrol(folder, verb, number):
-    (folder / f"{verb}-{number}").touch()
+    jobs = [path.name.removeprefix("state-") for path in sorted(folder.glob("state-7_*"))]
+    for job in jobs if number == "7" else [number]:
+        if read(folder, job) != "RUNNING":
+            sys.exit(f"{job}: Job is pending execution")
+        (folder / f"{verb}-{job}").touch()
 
 
 def read(folder, job):

@@ -104,7 +104,7 @@ def requeue(job: str) -> str:
     """Queue the job again in which this process runs, which ends it, and return what went wrong, if anything did.
 
     Args:
-        job: Its number.
+        job: Its number, as in 12_3.
     """
     answer = _call(["scontrol", "requeue", job])
     return "" if answer.returncode == 0 else " ".join(answer.stderr.split())

@@ -45,7 +45,7 @@ def main(calls: str, first: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # with which SLURM ends a job that is queued again
         if before == progress(*args, **kwargs):
             problem = "nothing was trained within its time limit: give jobs more, as with --slurm time=4h."
-        elif not (refused := scheduler.requeue(os.environ["SLURM_JOB_ID"])):
+        elif not (refused := scheduler.requeue(_own_number())):
             return 0
         else:
             problem = f"SLURM does not queue it again at its time limit ({refused}); call the same command again."
@@ -56,6 +56,11 @@ def main(calls: str, first: str) -> int:
         succeeded, value = False, error
     write_result(folder, index, succeeded, value)
     return 0
+
+
+def _own_number() -> str:
+    """Return the number of this job; that of the last job of an array, SLURM_JOB_ID, stands for the whole array."""
+    return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
 
 
 def _no_progress(*args: Any, **kwargs: Any) -> None:
