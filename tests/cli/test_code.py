@@ -23,6 +23,7 @@ RUNS = {
     "own model": "--dataset iris --model ./mine.py:build(width=4) --selector stratified --budget 2 --seed 2",
     "more words than models know": "--dataset ./words.npz --model text_cnn(width=2,filters=2) --target accuracy>=0.99"
     " --budget 2 --evaluations 2",
+    "own folder": "--dataset ./parts --target accuracy>=0.9 --budget 1 --evaluations 2",
     "own table": "--dataset ./mine.csv --label y --target mae<=0.1 --model mlp(hidden=[4]) --budget 2 --evaluations 5",
 }
 
@@ -34,6 +35,10 @@ def folder(command, tmp_path):
     table = np.column_stack([rows, rows.sum(axis=1)])
     np.savetxt(tmp_path / "mine.csv", table, delimiter=",", header="a,b,c,y", comments="", fmt="%.4f")
     (tmp_path / "mine.py").write_text(MODEL, "utf-8")
+    (tmp_path / "parts").mkdir()
+    for split in ("train", "test"):
+        lines = [f"{row[0]},{row[1]},{int(row[0] > 0)}" for row in rows]
+        (tmp_path / "parts" / f"{split}.csv").write_text("a,b,label\n" + "\n".join(lines), "utf-8")
     words = [f"w{number}" for number in range(25_000)]
     x = generator.integers(2, 25_002, (60, 4), dtype=np.int32)
     np.savez(tmp_path / "words.npz", x=x, y=(x[:, 0] > 12_000).astype(np.int32), vocabulary=words)

@@ -102,6 +102,8 @@ def code(run: Path, data_dir: str | None, offline: bool) -> None:
     """
     from batchsel.data.storage.progress import download_progress
     from batchsel.data.user.image_folder import is_image_folder
+    from batchsel.data.user.split_files import is_split_files
+    from batchsel.data.user.text_folder import is_text_folder
     from batchsel.experiments.inspect.program import write_program
     from batchsel.experiments.run.run_folder import has_vocabulary, read_settings
     from batchsel.experiments.spec.dataset_lookup import find_card
@@ -110,7 +112,8 @@ def code(run: Path, data_dir: str | None, offline: bool) -> None:
     spec = read_settings(run)
     check_names(spec)
     card = find_card(spec.dataset, data_dir, offline, download_progress)
-    on_disk = card.loader in ("class_folders", "image_folder") or is_image_folder(spec.dataset)
+    in_memory = is_split_files(spec.dataset) or is_text_folder(spec.dataset)
+    on_disk = card.loader in ("class_folders", "image_folder") or (is_image_folder(spec.dataset) and not in_memory)
     has_words = card.task == "classification" and has_vocabulary(run)
     click.echo(write_program(spec, card.task, on_disk, str(run), has_words), nl=False)
 

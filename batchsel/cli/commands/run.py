@@ -29,7 +29,7 @@ from batchsel.experiments.spec.run_spec import RunSpec, to_toml
     "  batchsel run --resume runs/fashion_mnist-loss_ema-0-1a2b3c4d",
 )
 @setting_options()
-@click.option("--label", help="Column of the label, for a CSV, TSV or Parquet file as data set.")
+@click.option("--label", help="Column of the label, for a CSV, TSV, Parquet or JSON file as data set.")
 @click.option("--text", help="Column of texts to classify, for such a file. [default: the only one of sentences]")
 @click.option("--subwords", type=click.IntRange(257), help="Encode its texts by so many subwords, in place of words.")
 @click.option("--file", help="User data, with --dataset table, images or lm_text: a file or a folder.")

@@ -189,8 +189,11 @@ def resolve_resumed_run(
 def _add_label(dataset: str, label: str) -> str:
     from batchsel.data.user.image_folder import is_image_folder
     from batchsel.data.user.split_files import is_split_files
+    from batchsel.data.user.table_reference import add_label, is_table
     from batchsel.data.user.text import is_text_file
 
+    if is_table(with_label := add_label(dataset, label)):
+        return with_label
     is_folder = is_image_folder(dataset) and not is_split_files(dataset)
     if is_text_file(dataset) or is_folder or not ("." in dataset or "/" in dataset):
         raise UsageError(f"--label names the column of a table, and {dataset} is not one. Leave it out.")
@@ -200,10 +203,13 @@ def _add_label(dataset: str, label: str) -> str:
 def _add_option(dataset: str, name: str, value: str | int) -> str:
     from batchsel.data.user.split_files import add_option, is_split_files
     from batchsel.data.user.table_reference import is_table
+    from batchsel.data.user.text_folder import add_subwords, is_text_folder
 
     path, _, label = dataset.rpartition(":")
     if is_split_files(dataset):
         return add_option(dataset, name, value)
+    if name == "subwords" and is_text_folder(dataset):
+        return add_subwords(dataset, int(value))
     if not is_table(dataset):
         raise UsageError(
             f"--{name} is about texts in a table, and {dataset} is not one with a --label. Add the label, leave"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from batchsel.errors import UserError
 
 _SNIFFED = 50
 """Lines after the first that the delimiter is guessed from."""
+_SHOWN = 5
+_STATED = re.compile(r"sep=(?P<delimiter>.)\s*")
+"""First line with which Excel states the delimiter."""
 csv.field_size_limit(1 << 24)
 
 
@@ -53,6 +57,7 @@ def read_delimited(
     encoding: str = "utf-8",
     member: str = "",
     quoted: bool = True,
+    header: bool = True,
 ) -> TextTable:
     r"""Read a table.
 
@@ -64,6 +69,7 @@ def read_delimited(
         encoding: Encoding of the text.
         member: Name of the file in a zip archive; by default the only one.
         quoted: Whether quotation marks enclose values; if not, they are part of the text.
+        header: Whether the first line names the columns; if not, they are numbered from 1 on.
 
     Raises:
         UserError: If it cannot be read, is not text of that encoding, or a line has more or fewer values than the
@@ -79,6 +85,8 @@ def read_delimited(
     """
     with open_text(path, encoding, member, newline="") as file:
         first = file.readline()
+        if stated := _STATED.fullmatch(first):
+            first, delimiter = file.readline(), delimiter or stated["delimiter"]
         if not first.strip():
             raise UserError(f"{path}: the first line is empty. Expected a table with one line for each sample.")
         head = [first, *itertools.islice(file, _SNIFFED)]
@@ -86,16 +94,20 @@ def read_delimited(
         quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         reader = csv.reader(itertools.chain(head, file), delimiter=delimiter, quoting=quoting, strict=True)
         rows = list(_rows(reader, path))
-    names, rows = (names, rows) if names else (tuple(rows[0]), rows[1:])
+    if not header:
+        names = tuple(str(number) for number in range(1, len(rows[0]) + 1))
+    names, rows = (names, rows) if names else (tuple(name.strip() for name in rows[0]), rows[1:])
     if not rows:
         raise UserError(f"{path}: there is no line below the names of the columns.")
     if len(names) != len(rows[0]):
         raise UserError(f"{path}: lines of {len(rows[0])} values; expected {len(names)}: {', '.join(names)}.")
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise UserError(
-            f"{path}: several columns are named {', '.join(map(repr, twice))}. Give each a name of its own."
+        shown = ", ".join(map(repr, twice[:_SHOWN])) + (" and more" if len(twice) > _SHOWN else "")
+        hint = (
+            f" If the first line is a sample, say header=no, as in '{path}:header=no:1'." if is_number(twice[0]) else ""
         )
+        raise UserError(f"{path}: several columns are named {shown}. Give each a name of its own.{hint}")
     return TextTable(names, tuple(zip(*rows, strict=True)), delimiter)
 
 
@@ -105,21 +117,32 @@ class Header(NamedTuple):
     names: list[str]
     """Names of the columns."""
     delimiter: str
+    lines: int = 1
+    """Lines up to the first sample."""
+    first: tuple[str, ...] = ()
+    """Values of the first line, names or not."""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, delimiter: str = "", header: bool = True) -> Header:
     """Read the first line of a table as `read_delimited` would.
 
     Args:
         path: The file, possibly compressed.
+        delimiter: As for `read_delimited`.
+        header: As for `read_delimited`.
 
     Raises:
         UserError: If it cannot be read.
     """
     with open_text(path, newline="") as file:
         head = list(itertools.islice(file, 1 + _SNIFFED))
-    delimiter = _sniff(head) if head else ","
-    return Header(next(csv.reader(head, delimiter=delimiter), []), delimiter)
+    skipped = 0
+    if head and (stated := _STATED.fullmatch(head[0])):
+        head, delimiter, skipped = head[1:], delimiter or stated["delimiter"], 1
+    delimiter = delimiter or (_sniff(head) if head else ",")
+    first = tuple(value.strip() for value in next(csv.reader(head, delimiter=delimiter), []))
+    names = list(first) if header else [str(number) for number in range(1, len(first) + 1)]
+    return Header(names, delimiter, skipped + header, first)
 
 
 def parse_numbers(values: tuple[str, ...], where: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from batchsel.data.formats.text_files import open_text
 from batchsel.errors import UserError
 
 TEXT = (".txt", ".txt.gz", ".txt.zip", ".md")
-JSON = (".jsonl", ".jsonl.gz")
+JSON = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MARKERS = ("<|endofexample|>", "<|endoftext|>", "<|end|>")
 """Lines that commonly end a document; searched for if no marker is given."""

@@ -16,6 +16,10 @@ from batchsel.errors import UserError
 
 _PIXEL = re.compile(r"pixel_?\d+|\d+x\d+|px?_?\d+", re.IGNORECASE)
 
+_BYTE = re.compile(r"[01]?\d?\d|2[0-4]\d|25[0-5]")
+_FEWEST = 64
+"""Fewest columns without names that are pixels."""
+
 
 def are_pixels(columns: Sequence[str]) -> bool:
     """Return whether columns have the names of pixels.
@@ -25,6 +29,23 @@ def are_pixels(columns: Sequence[str]) -> bool:
         (True, True, False, False)
     """
     return bool(columns) and all(map(_PIXEL.fullmatch, columns))
+
+
+def are_unnamed_pixels(header: Header, label: str) -> bool:
+    """Return whether the columns of a table without names are pixels: bytes that make a square, 8 by 8 at least.
+
+    Args:
+        header: Its first line.
+        label: Number of the column of the label.
+
+    Example:
+        >>> numbers = tuple(map(str, range(65)))
+        >>> are_unnamed_pixels(Header(list(numbers), ",", 0, numbers), "1")
+        True
+    """
+    values = [value for name, value in zip(header.names, header.first, strict=True) if name != label]
+    squares = [channels for channels in (1, 3) if math.isqrt(len(values) // channels) ** 2 * channels == len(values)]
+    return len(values) >= _FEWEST and bool(squares) and all(map(_BYTE.fullmatch, values))
 
 
 def read_pixels(file: Path, header: Header, label: str) -> tuple[np.ndarray, np.ndarray]:
@@ -49,9 +70,10 @@ def read_pixels(file: Path, header: Header, label: str) -> tuple[np.ndarray, np.
         strings_can_be_null=False,
     )
     parse = pyarrow.csv.ParseOptions(delimiter=header.delimiter)
+    read = pyarrow.csv.ReadOptions(column_names=header.names, skip_rows=header.lines)
     remedy = "Each line has the label and a number from 0 to 255 for each pixel."
     with reading(file, "is not a table of pixels", remedy), open_unpacked(file) as unpacked:
-        table = pyarrow.csv.read_csv(unpacked, convert_options=options, parse_options=parse)
+        table = pyarrow.csv.read_csv(unpacked, read, parse, options)
     pixels = [table.column(column) for column in header.names if column != label]
     if any(column.null_count for column in pixels):
         raise UserError(f"{file} has empty pixels. Each pixel is a number from 0 to 255.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zipfile
@@ -41,7 +42,7 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
         batchsel.errors.UserError: cannot read /nowhere.txt: No such file or directory. Check the path ...
     """
     with reading(path), open_unpacked(path, member) as packed:
-        codec = "utf-8-sig" if encoding == "utf-8" else encoding
+        codec = _marked(packed) or "utf-8-sig" if encoding == "utf-8" else encoding
         try:
             yield io.TextIOWrapper(packed, codec, newline=newline)
         except UnicodeDecodeError as error:
@@ -49,6 +50,12 @@ def open_text(path: Path, encoding: str = "utf-8", member: str = "", newline: st
                 f"{path} is not {encoding} text: byte {error.object[error.start]:#04x} at {error.start} of a block"
                 f" ({error.reason}). Save it as UTF-8."
             ) from error
+
+
+def _marked(file: Any) -> str:
+    """Return the encoding of a file of UTF-16, which begins with a byte-order mark and which Excel writes; else ""."""
+    start = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
+    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ""
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from batchsel.data.user.split_files import is_split_files, list_split_files, loa
 from batchsel.data.user.table import describe_columns, load_table
 from batchsel.data.user.table_reference import TableReference, is_table
 from batchsel.data.user.text import TextReference, is_text_file, load_text_file
+from batchsel.data.user.text_folder import is_text_folder, load_text_folder, text_folder_path
 from batchsel.data.user.tfds import is_tfds, load_tfds
 from batchsel.errors import UsageError, UserError, shorten, show
 
@@ -37,6 +38,7 @@ def has_no_card(name: str) -> bool:
         or is_table(name)
         or is_text_file(name)
         or is_image_folder(name)
+        or is_text_folder(name)
         or is_tfds(name)
     )
 
@@ -61,8 +63,8 @@ def fingerprint_by_name(name: str) -> str:
     if is_split_files(name):
         for file in list_split_files(name):
             digest.update(f"{file.name}\0{file_sha256(file)}\n".encode(errors="surrogateescape"))
-    elif is_image_folder(name):
-        root = image_folder_path(name)
+    elif is_image_folder(name) or is_text_folder(name):
+        root = image_folder_path(name) if is_image_folder(name) else text_folder_path(name)
         with reading(root, "cannot be listed", "Check its permissions."):
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 digest.update(
@@ -93,6 +95,8 @@ def source_paths(name: str) -> list[Path]:
         return []
     if is_split_files(name):
         return list_split_files(name)
+    if is_text_folder(name):
+        return [text_folder_path(name)]
     if is_image_folder(name):
         return [image_folder_path(name)]
     if is_table(name):
@@ -142,6 +146,8 @@ def load_by_name(
         return load_text_file(name, seed, say)
     if is_tfds(name):
         return load_tfds(name, seed, folder, offline)
+    if is_text_folder(name):
+        return load_text_folder(name, seed, say)
     if is_image_folder(name):
         dataset, lines = load_image_folder(name, seed, progress, say)
         for line in lines:

@@ -12,17 +12,19 @@ import numpy as np
 from batchsel.data.builders.tables import DIFFICULTY, SPIRAL_COLUMNS, mean_and_deviation
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
-from batchsel.data.formats.delimited import Header, TextTable, read_delimited, read_header
+from batchsel.data.formats.delimited import Header, TextTable, read_header
 from batchsel.data.formats.number_text import is_missing, parse_column
-from batchsel.data.formats.parquet import read_parquet
-from batchsel.data.formats.pixel_table import are_pixels, read_pixels
+from batchsel.data.formats.pixel_table import are_pixels, are_unnamed_pixels, read_pixels
 from batchsel.data.splits import SplitRows, fingerprint, split_rows
+from batchsel.data.user.table_files import has_lines, header_hint, read_table
 from batchsel.data.user.table_reference import TableReference
 from batchsel.errors import UsageError, UserError, shorten
 
 _MAX_CATEGORIES = 50
 _MAX_NUMERIC_CLASSES = 20
 _VALIDATION_SHARE, _TEST_SHARE = 0.2, 0.2
+_ROW_NUMBERS = ("", "id", "index", "row", "unnamed: 0", "__index_level_0__")
+"""Names of columns with which libraries and people number rows, in lower case."""
 _SHOWN = 12
 """Most columns that have a line each, or that a message names."""
 _NAMED = 3
@@ -66,12 +68,13 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     most 50 categories, of which missing is one, become one column for each category; other texts and constant columns
     are left out. A label that is text, or has at most 20 different whole numbers, makes a classification, any other
     number a regression. Columns ``pixel0``, ``pixel1``, ... are read as images. A column of sentences that is alone
-    beside the label is read as text.
+    beside the label, and a column that numbers the rows, is read as text.
 
     Args:
         name: File and label column, as in ``"./my.csv:species"``, with options between them: ``:delimiter=;`` and
-            ``:decimal=,`` (both are found out by default), ``:missing=NA|-999``, the words for missing values, and
-            ``:text=review``, the column of texts to use alone, and ``:subwords=4000`` to encode them by so many.
+            ``:decimal=,`` (both are found out by default), ``:missing=NA|-999``, the words for missing values,
+            ``:text=review``, the column of texts to use alone, ``:subwords=4000`` to encode them by so many, and
+            ``:header=no`` where the first line is a sample: columns are then numbered from 1 on.
         seed: Seed of the validation split.
 
     Returns:
@@ -91,21 +94,45 @@ def load_table(name: str, seed: int = 0) -> tuple[Dataset, list[ColumnReport]]:
     """
     reference = TableReference.parse(name)
     path, label = reference.path, reference.label
-    if not path.lower().endswith(".parquet"):
-        header = read_header(Path(path))
-        if label in header.names and are_pixels([column for column in header.names if column != label]):
+    if has_lines(Path(path)):
+        header = read_header(Path(path), reference.delimiter, reference.header)
+        if label in header.names and has_pixels(header, reference):
             return _load_pixel_table(name, reference, header, seed)
-    table = _read(reference)
+    table = read_table(Path(path), reference)
     if label not in table.names:
-        raise _no_column(path, label, "label", table.names)
+        raise _no_column(path, label, "label", table.names, header_hint(reference, table.names))
     features = [column for column in table.names if column != label]
-    text = reference.text or (features[0] if len(features) == 1 and is_text_column(table.column(features[0])) else "")
-    if text:
+    if text := find_text(reference, table):
         return _load_text_column(name, reference, table, text, seed)
     if reference.subwords:
         raise UsageError(f"subwords are for texts. Name their column, as in '{path}:text={features[0]}:{label}'.")
     targets = encode_targets(reference, table)
     return build_table(name, reference, table, targets, _draw_rows(targets, seed))
+
+
+def has_pixels(header: Header, reference: TableReference) -> bool:
+    """Return whether the columns beside the label are pixels, by their names or, without names, by their values.
+
+    Args:
+        header: First line of the table.
+        reference: The label, and how the table is read.
+    """
+    if not reference.header:
+        return are_unnamed_pixels(header, reference.label)
+    return are_pixels([column for column in header.names if column != reference.label])
+
+
+def find_text(reference: TableReference, table: TextTable) -> str:
+    """Return the column of texts of a table: the one that is named, or that alone beside label and row numbers; or "".
+
+    Args:
+        reference: The label, and the column of texts if it is named.
+        table: The table.
+    """
+    features = [column for column in table.names if column != reference.label]
+    others = [column for column in features if not _are_row_numbers(column, table.column(column))]
+    alone = len(others) == 1 and (reference.subwords or is_text_column(table.column(others[0])))
+    return reference.text or (others[0] if alone else "")
 
 
 def describe_columns(reports: Sequence[ColumnReport]) -> list[str]:
@@ -136,12 +163,12 @@ def describe_columns(reports: Sequence[ColumnReport]) -> list[str]:
     return [f"{len(reports)} columns: {', '.join(parts)}{missing_values}"]
 
 
-def _no_column(path: str, name: str, purpose: str, names: Sequence[str]) -> UsageError:
+def _no_column(path: str, name: str, purpose: str, names: Sequence[str], hint: str = "") -> UsageError:
     close = difflib.get_close_matches(name, names, n=1)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     known = ", ".join(map(shorten, names[:_SHOWN]))
-    return UsageError(f"{path} has no column {name!r} for the {purpose}.{guess} Its columns: {known}{more}.")
+    return UsageError(f"{path} has no column {name!r} for the {purpose}.{guess} Its columns: {known}{more}.{hint}")
 
 
 def _draw_rows(targets: Targets, seed: int) -> SplitRows:
@@ -192,12 +219,17 @@ def build_table(
         if (column, label) == (DIFFICULTY, "label") and table.names == SPIRAL_COLUMNS:
             reports.append(ColumnReport(column, "left out: made from the label", 0))
             continue
+        if _are_row_numbers(column, table.column(column)):
+            reports.append(ColumnReport(column, "left out: row numbers", 0))
+            continue
         values, report = _encode_feature(column, table.column(column), rows.train, words, comma)
         reports.append(report)
         columns += values
         names += [column] * len(values)
     if not columns:
-        raise UserError(f"{path}: no feature is left: {'; '.join(describe_columns(reports))}.")
+        texts = [column for column in table.names if column != label and is_text_column(table.column(column))]
+        hint = f" If {texts[0]!r} is a text, name it, as in '{path}:text={texts[0]}:{label}'." if texts else ""
+        raise UserError(f"{path}: no feature is left: {'; '.join(describe_columns(reports))}.{hint}")
     x = np.stack(columns, axis=1).astype(np.float32)
     return Dataset(
         name,
@@ -257,28 +289,8 @@ def _load_text_column(
     ]
 
 
-def _read(reference: TableReference) -> TextTable:
-    file = Path(reference.path)
-    if file.suffix.lower() == ".parquet":
-        if reference.delimiter or reference.decimal:
-            raise UsageError(
-                f"{file} is a Parquet file, which has neither delimiter nor decimal signs. Leave them out."
-            )
-        return read_parquet(file)
-    return read_delimited(file, delimiter=reference.delimiter)
-
-
 def _encode_targets(values: tuple[str, ...], reference: TableReference, comma: bool) -> Targets:
-    where = f"{reference.path}, column {reference.label}"
-    missing = [row for row, value in enumerate(values) if is_missing(value, reference.missing)]
-    if missing:
-        words = sorted({values[row].strip() for row in missing} - {""})
-        hint = f" If {' and '.join(map(repr, words[:3]))} is a class, name the words for missing labels, or none: "
-        hint += f"'{reference.path}:missing=:{reference.label}'."
-        raise UserError(
-            f"{where}: {len(missing)} labels are missing, the first in row {missing[0]}. Remove those rows."
-            + (hint if words else "")
-        )
+    where = _check_labels_there(values, reference)
     parsed = parse_column(values, reference.missing, comma=comma)
     if parsed is not None and parsed.infinite:
         rows = np.flatnonzero(np.isnan(parsed.values))
@@ -299,6 +311,41 @@ def _encode_targets(values: tuple[str, ...], reference: TableReference, comma: b
         raise UserError(f"{where}: {len(classes)} classes in {len(values)} rows; is this the column of the label?")
     number = {name: index for index, name in enumerate(classes)}
     return Targets(np.array([number[value] for value in values], np.int32), classes)
+
+
+def _are_row_numbers(name: str, values: tuple[str, ...]) -> bool:
+    """Return whether a column numbers the rows: in a sorted table that tells the label."""
+    if name.strip().lower() not in _ROW_NUMBERS:
+        return False
+    return any(all(value == str(row) for row, value in enumerate(values, first)) for first in (0, 1))
+
+
+def refuse_missing_labels(reference: TableReference, table: TextTable) -> None:
+    """Refuse a table in which a label is missing.
+
+    Args:
+        reference: The label, and the words for missing values.
+        table: The table.
+
+    Raises:
+        UserError: If one is missing; the message names its row.
+    """
+    _check_labels_there(table.column(reference.label), reference)
+
+
+def _check_labels_there(values: tuple[str, ...], reference: TableReference) -> str:
+    """Refuse missing labels, and return the beginning of messages about the column."""
+    where = f"{reference.path}, column {reference.label}"
+    missing = [row for row, value in enumerate(values) if is_missing(value, reference.missing)]
+    if missing:
+        words = sorted({values[row].strip() for row in missing} - {""})
+        hint = f" If {' and '.join(map(repr, words[:3]))} is a class, name the words for missing labels, or none: "
+        hint += f"'{reference.path}:missing=:{reference.label}'."
+        raise UserError(
+            f"{where}: {len(missing)} labels are missing, the first in row {missing[0]}. Remove those rows."
+            + (hint if words else "")
+        )
+    return where
 
 
 def _encode_feature(

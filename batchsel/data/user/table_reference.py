@@ -9,12 +9,17 @@ from batchsel.data.formats.delimited import TextTable
 from batchsel.data.formats.number_text import MISSING
 from batchsel.errors import UsageError, show
 
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".parquet", ".json", ".json.gz")
+LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+"""Suffixes of JSON lines: with a name after the colon alone they are texts for language models."""
+LABEL = "label="
+"""Beginning of the name of a label where a name alone has another meaning."""
 _FORM = re.compile(
-    r"(?P<path>.*?(?:\.csv|\.tsv|\.csv\.gz|\.tsv\.gz|\.csv\.zip|\.parquet))"
-    r"(?P<options>(?::(?:delimiter|decimal|missing|text|subwords)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
+    rf"(?P<path>.*?(?P<suffix>{'|'.join(map(re.escape, (*SUFFIXES, *LINES)))}))"
+    r"(?P<options>(?::(?:delimiter|decimal|missing|text|subwords|header)=[^:]*)*)(?::(?P<label>[^:]+))?\Z",
     re.DOTALL | re.IGNORECASE,
 )
+_DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ",", "space": " ", "bar": "|"}
 _FEWEST_SUBWORDS, _MOST_SUBWORDS = 257, 1 << 20
 _WHOLE = re.compile(r"\d{1,9}")
 """Whole numbers of a sane size: Python reads no text of more than 4,300 digits."""
@@ -40,6 +45,8 @@ class TableReference(NamedTuple):
     """Column of texts, which are then all that is used beside the label; empty to find it out."""
     subwords: int = 0
     """Size of a vocabulary of subwords for the texts; 0 for words."""
+    header: bool = True
+    """Whether the first line names the columns; if not, they are numbered from 1 on."""
 
     @classmethod
     def parse(cls, name: str) -> TableReference:
@@ -51,21 +58,25 @@ class TableReference(NamedTuple):
         Raises:
             UsageError: If it is not the name of a table, or an option has no meaning.
         """
-        match = _FORM.match(name)
-        if match is None or match["label"] is None:
+        match = _match(name)
+        if match is None:
             raise UsageError(f"cannot read {show(name)} as a table and its label column, as in './my.csv:species'.")
         options = dict(option.split("=", 1) for option in match["options"].split(":")[1:])
-        delimiter = {"tab": "\t", "semicolon": ";", "comma": ","}.get(
-            options.get("delimiter", ""), options.get("delimiter", "")
-        )
+        delimiter = _DELIMITERS.get(options.get("delimiter", ""), options.get("delimiter", ""))
         decimal, words = options.get("decimal", ""), options.get("missing")
         if len(delimiter) > 1 or ("delimiter" in options and not delimiter):
-            raise UsageError(f"delimiter of {match['path']} must be one character or 'tab', got {show(delimiter)}.")
+            raise UsageError(
+                f"delimiter of {match['path']} must be one character, 'tab' or 'space', got {show(delimiter)}."
+            )
         if decimal not in ("", ".", ","):
             raise UsageError(f"decimal of {match['path']} must be '.' or ',', got {show(decimal)}.")
+        if options.get("header", "yes") not in ("yes", "no"):
+            raise UsageError(f"header of {match['path']} must be 'yes' or 'no', got {show(options['header'])}.")
         missing = MISSING if words is None else tuple(word.strip().lower() for word in words.split("|") if word.strip())
         count = read_subwords(options.get("subwords", "0"), match["path"])
-        return cls(match["path"], match["label"], delimiter, decimal, missing, options.get("text", ""), count)
+        label, text = match["label"].removeprefix(LABEL), options.get("text", "")
+        header = options.get("header") != "no"
+        return cls(match["path"], label, delimiter, decimal, missing, text, count, header)
 
     def has_comma(self, table: TextTable) -> bool:
         """Return whether numbers of a table may have a decimal comma."""
@@ -103,6 +114,30 @@ def is_table(name: str) -> bool:
     Example:
         >>> is_table("./my.csv:species"), is_table("iris"), is_table("./mine.py:load")
         (True, False, False)
+        >>> is_table("./my.jsonl:label=species"), is_table("./my.jsonl:text=review:stars"), is_table("./my.jsonl:body")
+        (True, True, False)
     """
+    return _match(name) is not None
+
+
+def add_label(name: str, label: str) -> str:
+    """Return the name of a table with the column of its label.
+
+    Args:
+        name: The file, with options.
+        label: The column.
+
+    Example:
+        >>> add_label("./my.csv", "species"), add_label("./my.jsonl", "species")
+        ('./my.csv:species', './my.jsonl:label=species')
+    """
+    return f"{name}:{LABEL if name.lower().endswith(LINES) else ''}{label}"
+
+
+def _match(name: str) -> re.Match[str] | None:
+    """Return the parts of the name of a table, or None for anything else."""
     match = _FORM.match(name)
-    return match is not None and match["label"] is not None
+    if match is None or match["label"] is None:
+        return None
+    is_lines, is_stated = match["suffix"].lower() in LINES, match["label"].startswith(LABEL) or match["options"]
+    return None if is_lines and not is_stated else match

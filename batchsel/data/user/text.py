@@ -125,15 +125,16 @@ def _find_key(path: Path, key: str) -> str:
     texts = [name for name, value in first.items() if isinstance(value, str)]
     wanted = key or (_KEY if _KEY in texts or len(texts) != 1 else texts[0])
     if wanted not in texts:
-        raise _no_name(path, "key", wanted, texts)
+        hint = f" To classify by it, say '{path}:label={wanted}'." if wanted in first else ""
+        raise _no_name(path, "key", wanted, texts, hint)
     return wanted
 
 
-def _no_name(path: Path, kind: str, name: str, known: list[str]) -> UsageError:
+def _no_name(path: Path, kind: str, name: str, known: list[str], hint: str = "") -> UsageError:
     named = f"{path}:text={known[0]}" if known and kind == "column" else f"{path}:{known[0]}" if known else str(path)
     return UsageError(
         f"{path} has no {kind} {name!r} of texts. Name it, as in {named!r}. It has"
-        f" {', '.join(map(shorten, known[:20])) or 'none'}."
+        f" {', '.join(map(shorten, known[:20])) or 'none'}.{hint}"
     )
 
 

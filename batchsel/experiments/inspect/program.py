@@ -14,9 +14,7 @@ _METRICS = {"classification": '["accuracy"]', "regression": '["mae"]', "language
 _TRAINER_SETTINGS = ("schedule", "compile", "cut_padding", "augment", "curriculum", "accumulate")
 
 
-def write_program(
-    spec: RunSpec, task: str, on_disk: bool = False, folder: str = "", has_words: bool = False
-) -> str:
+def write_program(spec: RunSpec, task: str, on_disk: bool = False, folder: str = "", has_words: bool = False) -> str:
     """Return a program that trains as a run does: the same data, model, choices and evaluations.
 
     Args:
