@@ -68,5 +68,7 @@ def _parse(text: str, where: str) -> Any:
 
 def _to_text(value: Any, where: str) -> str:
     if isinstance(value, dict | list):
-        raise UserError(f"{where} is {'an object' if isinstance(value, dict) else 'a list'}. Expected numbers or texts.")
+        raise UserError(
+            f"{where} is {'an object' if isinstance(value, dict) else 'a list'}. Expected numbers or texts."
+        )
     return "" if value is None else str(value)

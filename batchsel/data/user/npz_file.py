@@ -29,6 +29,8 @@ _MEMBER = re.compile(
     rf"(?:(?P<axis>{_AXIS})(?:_?(?P<split>{'|'.join(_SPLITS)}))?|(?P<first>{'|'.join(_SPLITS)})_?(?P<last>{_AXIS}))",
     re.IGNORECASE,
 )
+_SMALLEST = 8
+"""Side of the smallest images that numbers of other types than bytes may be."""
 _FEW = 20
 """Most different whole numbers that are classes whatever they are, as in tables."""
 
@@ -151,7 +153,16 @@ def _has_channels_first(x: np.ndarray) -> bool:
 
 
 def _as_inputs(x: np.ndarray) -> np.ndarray:
-    """Return images with a channel, and numbers in the types that models take."""
+    """Return images with a channel, whole pixels as bytes, and other numbers in the types that models take."""
+    if _are_images(x):
+        x = x if x.dtype.kind == "f" else x.astype(np.uint8)
+        x = x[..., None] if x.ndim == 3 else x
     if x.dtype == np.uint8:
         return x[..., None] if x.ndim == 3 else x
     return x.astype(np.float32 if x.dtype.kind == "f" else np.int32)
+
+
+def _are_images(x: np.ndarray) -> bool:
+    """Return whether samples of any type are square images with pixels from 0 to 255, or to 1."""
+    is_square = x.ndim in (3, 4) and x.shape[1] == x.shape[2] >= _SMALLEST and (x.ndim == 3 or x.shape[3] in (1, 3))
+    return is_square and x.size > 0 and 0 <= x.min() <= x.max() <= 255

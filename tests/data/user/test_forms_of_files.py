@@ -239,6 +239,17 @@ def test_arrays_are_found_by_the_names_that_libraries_give_them(arrays, tmp_path
     assert found.class_names == ("0", "1", "2", "3")
 
 
+@pytest.mark.parametrize("images", [IMAGES / 255, IMAGES.astype(np.int64), np.stack([IMAGES] * 3, axis=1)])
+def test_images_of_any_type_have_a_channel_at_the_end(images, tmp_path):
+    np.savez(tmp_path / "a.npz", x=images, y=CLASSES)
+    found = load_by_name(f"{tmp_path}/a.npz", 0)
+    x = np.concatenate([part.x for part in found.splits.values()])
+    expected = images.astype(np.float32)[:, None] if images.dtype == float else IMAGES[:, None]
+    expected = np.moveaxis(np.broadcast_to(expected, (40, x.shape[-1], 8, 8)), 1, -1)
+    assert sorted(x.reshape(40, -1).tolist()) == sorted(expected.reshape(40, -1).tolist())
+    assert x.dtype == expected.dtype
+
+
 @pytest.mark.parametrize(
     ("y", "classes"),
     [
