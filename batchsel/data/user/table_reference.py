@@ -46,7 +46,7 @@ class TableReference(NamedTuple):
     subwords: int = 0
     """Size of a vocabulary of subwords for the texts; 0 for words."""
     header: bool = True
-    """Whether the first line names the columns; if not, they are numbered from 1 on."""
+    """False if the first line is a sample; columns are then numbered from 1 on."""
 
     @classmethod
     def parse(cls, name: str) -> TableReference:
