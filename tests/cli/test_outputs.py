@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import click
 import pytest
@@ -9,6 +11,7 @@ from made_up import record_of
 
 from batchsel.cli.main import cli
 from batchsel.cli.support.output import OutputFile
+from batchsel.experiments.run import runner
 
 
 @pytest.fixture
@@ -90,6 +93,36 @@ def test_folders_and_missing_folders_are_refused_before_any_work(invoke, tmp_pat
         assert run.code == 2, run.err
         assert "cannot write" in run.err or " writes " in run.err
     assert os.listdir(tmp_path) == ["folder.csv"]
+
+
+@pytest.mark.parametrize("words", [("run", "--budget", "1"), ("compare", "--selector", "random", "--seeds", "1")])
+def test_folders_that_take_no_records_are_refused_before_any_run(invoke, tmp_path, monkeypatch, words):
+    monkeypatch.setattr(runner, "run", lambda *arguments: pytest.fail("it has run"))
+    for name in ("a folder", "a device", "a pipe"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a folder" / "records.jsonl").mkdir()
+    (tmp_path / "a device" / "records.jsonl").symlink_to(os.devnull)
+    os.mkfifo(tmp_path / "a pipe" / "records.jsonl")
+    (tmp_path / "a file").touch()
+    (tmp_path / "a link").symlink_to("nowhere")
+    for name in ("a folder", "a device", "a pipe", "a file/in it", "a link"):
+        said = invoke(*words, "--dataset", "iris", "--out", tmp_path / name)
+        assert said.code == 1, said.err
+        assert "cannot write " in said.err
+
+
+def test_two_outputs_are_not_mixed_in_one_stream(invoke, records, tmp_path):
+    run = invoke("report", records, "--out", tmp_path / "page.html", "--csv", "-", "--json", "/dev/stdout")
+    assert (run.code, run.out) == (2, "")
+    assert "--csv and --json would be mixed" in run.err
+    assert invoke("report", records, "--out", os.devnull, "--csv", os.devnull, "--json", os.devnull).code == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(records, tmp_path):
+    command = [sys.executable, "-m", "batchsel", "plot", str(records), "--out", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.parametrize("ending", ["", ":y", ":delimiter=,:y"])

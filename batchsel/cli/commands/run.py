@@ -84,6 +84,7 @@ def run(
     Exit code 3 if the budget ends before the target is reached, 130 after Ctrl-C, 143 or 129 after SIGTERM or SIGHUP;
     after these the run can be resumed from its checkpoint.
     """
+    from batchsel.experiments.run.records import check_folder
     from batchsel.experiments.spec.resolve import check_diagnostics, check_names
 
     check_diagnostics(diagnostics)
@@ -101,6 +102,7 @@ def run(
         click.echo(to_toml(spec), nl=False)
         return
     run_folder = Path(resume) if resume else Path(out) / (name or spec.identity())
+    check_folder(run_folder.parent)
     if not as_json:
         click.echo("\n".join(describe(spec, run_folder / CONFIG)))
     options = {

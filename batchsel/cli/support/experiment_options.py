@@ -102,7 +102,9 @@ def open_execution(
         slurm: Settings of jobs of SLURM that options override, as a card states them.
     """
     from batchsel.experiments.compare import executors
+    from batchsel.experiments.run.records import check_folder
 
+    check_folder(folder, "report.html")
     command = shlex.join(["batchsel", *sys.argv[1:]])
     form, jobs = execution.executor or ("here" if execution.jobs is None else "processes"), execution.jobs
     if form == "here" and (jobs or 1) > 1:

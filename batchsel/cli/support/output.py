@@ -137,9 +137,15 @@ def check_distinct_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[
     """
     from batchsel.core.filesystem.atomic_write import is_stream
 
+    streams: dict[str, str] = {}
     taken = {os.path.realpath(path): f"{path} that is read" for path in inputs}
     for option, path in outputs.items():
-        if path is None or is_stream(path):
+        if path is None:
+            continue
+        if is_stream(path):
+            if str(path) in streams and str(path) != os.devnull:
+                raise UsageError(f"{streams[str(path)]} and {option} would be mixed. Choose a file for one of them.")
+            streams[str(path)] = option
             continue
         place = os.path.realpath(path)
         if place in taken:

@@ -68,6 +68,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
             else:
                 _copy(temporary, target)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _DESCRIPTOR.fullmatch(str(path)):
+            raise  # its reader, such as head, has seen enough
         raise UserError(_refusal(path, error)) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -68,12 +69,14 @@ def find_layout(root: Path) -> ImageLayout:
     classes = sorted({name for path in splits["train"] for name in list_class_folders(path)})
     if len(classes) < 2:
         where = " and ".join(map(str, splits["train"]))
+        below = splits["train"][0] / classes[0] if classes else root
+        hint = f" Name the folder one level down: {below}." if len(list_class_folders(below)) > 1 and classes else ""
         raise UserError(
-            f"{where} holds {len(classes)} folders. Expected one for each class, two or more:"
-            " cats/1.jpg, dogs/1.jpg; or train/cats, test/cats and so on."
+            f"{where} holds {len(classes) or 'no'} folder{'' if len(classes) == 1 else 's'}. Expected one for each"
+            f" class, two or more: cats/1.jpg, dogs/1.jpg; or train/cats, test/cats and so on.{hint}"
         )
     _check_classes(splits, classes)
-    return ImageLayout(splits, classes, _class_names(root, classes), unread)
+    return ImageLayout(splits, classes, _class_names(root, classes), [*unread, *_find_unread(splits)])
 
 
 def list_class_folders(path: Path) -> list[str]:
@@ -176,6 +179,12 @@ def _check_classes(splits: dict[str, list[Path]], classes: Sequence[str]) -> Non
                     f"{path} has the classes {_listed(unknown)}, which the training split lacks. Remove them"
                     f" from the {split} split, or add them to {splits['train'][0]}."
                 )
+
+
+def _find_unread(splits: dict[str, list[Path]]) -> list[str]:
+    """Return the folders that hold images beside their class folders, which are not read."""
+    paths = itertools.chain.from_iterable(splits.values())
+    return [f"images in {path.name} itself" for path in paths if _holds_images(path)]
 
 
 def _refuse_folders_of_folders(path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from batchsel.core.filesystem.atomic_write import check_output, is_stream
 from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.locking.holder import find_users
@@ -63,6 +64,37 @@ def append(folder: Path, record: Mapping[str, Any]) -> Path:
             " folder with --out."
         ) from error
     return path
+
+
+def check_folder(folder: Path, *others: str) -> None:
+    """Check that records can be written to a folder, before anything is run for them.
+
+    Args:
+        folder: Folder of the runs; it need not exist.
+        *others: Names of more files that are to be written there.
+
+    Raises:
+        UserError: If they cannot, or the records are not a file, from which they could be read again.
+
+    Example:
+        >>> check_folder(Path("/dev/null"))
+        Traceback (most recent call last):
+        batchsel.errors.UserError: cannot write records to /dev/null: it is not a folder. Choose another one with --out.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
+    remedy = "Choose another one with --out."
+    if not there.is_dir():
+        raise UserError(f"cannot write records to {folder}: {_place(there, folder)} is not a folder. {remedy}")
+    if not os.access(there, os.W_OK | os.X_OK) and not (folder / FILE).exists():
+        raise UserError(f"cannot write records to {folder}: {_place(there, folder)} is not writable. {remedy}")
+    for name in (FILE, *others) if there == folder else ():
+        check_output(folder / name)
+    if is_stream(folder / FILE):
+        raise UserError(f"cannot write records to {folder / FILE}: it is a device or a pipe. {remedy}")
+
+
+def _place(there: Path, folder: Path) -> str:
+    return "it" if there == folder else str(there)
 
 
 class Problem(NamedTuple):

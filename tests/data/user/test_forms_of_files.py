@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from batchsel.data.user.references import has_no_card, load_by_name
 from batchsel.data.user.table_reference import is_table
@@ -284,3 +285,17 @@ def test_two_arrays_for_one_part_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=FEATURES, X=FEATURES, y=KINDS)
     with pytest.raises(UserError, match="has x and X for one part"):
         load_by_name(f"{tmp_path}/a.npz", 0)
+
+
+def test_images_that_are_not_read_are_said_before_any_is_decoded(tmp_path):
+    top, tmp_path = tmp_path, tmp_path / "animals"
+    for name in ("cats/1", "cats/2", "cats/deep/3", "dogs/1", "dogs/2", "4"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(IMAGES[0]).save(path)
+    said = []
+    found = load_by_name(str(tmp_path), 0, say=said.append)
+    assert sum(map(len, found.splits.values())) == 5
+    assert said[0].endswith(f"; not read: images in {tmp_path.name} itself")
+    with pytest.raises(UserError, match=r"holds 1 folder\. .* Name the folder one level down: .*"):
+        load_by_name(str(top), 0)
