@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from data_files import (
@@ -277,6 +278,23 @@ def test_show_plots_samples(folder, name):
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
     with pytest.raises(UsageError, match="--plot writes .png or .svg"):
         run("show", name, "--plot", "picture.gif")
+
+
+@pytest.mark.parametrize("name", ["./mine.csv:kind", "./mine.npz"])
+def test_show_plots_data_without_a_card(folder, name):
+    x = np.arange(120, dtype=np.float32).reshape(40, 3)
+    np.savez(folder / "mine.npz", x=x, y=np.arange(40) % 2)
+    lines = [f"{a},{b},{c},{row % 2}" for row, (a, b, c) in enumerate(x)]
+    (folder / "mine.csv").write_text("a,b,c,kind\n" + "\n".join(lines))
+    assert "figure: picture.png" in run("show", name, "--plot", "picture.png").stderr
+
+
+def test_texts_without_a_card_are_read_quietly(folder):
+    texts = [f"{'good' if row % 2 else 'bad'} film number {row},{row % 2}" for row in range(40)]
+    (folder / "mine.csv").write_text("text,stars\n" + "\n".join(texts))
+    command = [sys.executable, "-m", "batchsel", "datasets", "show", "./mine.csv:stars"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_verify_counts_test_samples_in_the_training_part(folder):

@@ -71,9 +71,11 @@ def list_datasets(as_json: bool, data_dir: Path | None) -> None:
 )
 def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool, plot: Path | None) -> None:
     """Show the card of a data set, and plot its samples."""
+    from batchsel.data.user.references import has_no_card
+
     card = _find_card(name, data_dir, offline)
     if plot:
-        _plot_samples(card, data_dir, offline, plot)
+        _plot_samples(name if has_no_card(name) else card, data_dir, offline, plot)
     if as_json:
         _print_json({**dataclasses.asdict(card), "target": card.target})
         return
@@ -238,7 +240,7 @@ def _load(card: DatasetCard | str, data_dir: Path | None, offline: bool) -> Any:
     return data.load(card, folder=data_dir, offline=offline, progress=download_progress)
 
 
-def _plot_samples(card: DatasetCard, data_dir: Path | None, offline: bool, path: Path) -> None:
+def _plot_samples(card: DatasetCard | str, data_dir: Path | None, offline: bool, path: Path) -> None:
     import numpy as np
 
     from batchsel import data

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from batchsel.core.tf_support.tf_import import import_tensorflow
 from batchsel.data.encoding.words import normalize
 from batchsel.errors import UserError
 
@@ -78,9 +79,9 @@ def learn_word_encoder(texts: Sequence[str], words: int, length: int, version: i
         >>> learn_word_encoder(["a b b", "b c c"], words=4, length=3).vocabulary
         ('b', 'c')
     """
+    layer = _layer(length, version, max_tokens=words)
     import tensorflow as tf
 
-    layer = _layer(length, version, max_tokens=words)
     blocks = (tf.constant(block) for block in _blocks(texts, version))
     layer.adapt(tf.data.Dataset.from_generator(lambda: blocks, output_signature=tf.TensorSpec([None], tf.string)))
     vocabulary = tuple(map(str, layer.get_vocabulary(include_special_tokens=False)))
@@ -90,6 +91,7 @@ def learn_word_encoder(texts: Sequence[str], words: int, length: int, version: i
 
 
 def _layer(length: int, version: int, **options: Any) -> Any:
+    import_tensorflow()
     from keras.layers import TextVectorization
 
     if version > 1:
