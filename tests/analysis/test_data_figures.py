@@ -3,12 +3,15 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from batchsel.analysis.plots.curves import LearningCurve, draw_curve
 from batchsel.analysis.plots.dataset import draw_dataset
 from batchsel.analysis.plots.run import draw_loss, draw_metric
 from batchsel.analysis.plots.spirals import spirals_figure
+from batchsel.analysis.plots.style import Palette
 
 RNG = np.random.default_rng(0)
 
@@ -40,6 +43,24 @@ def test_many_classes_and_regressions_have_one_color():
     for y, names in ((np.arange(40) % 20, [str(i) for i in range(20)]), (RNG.normal(size=40), [])):
         panels, _ = axes_of(draw_dataset(x, y, names))
         assert len({to_hex(patch.get_facecolor()) for patch in panels[0].patches}) == 1
+
+
+@pytest.mark.parametrize("features", [2, 3])
+def test_each_of_twelve_classes_has_a_color(features):
+    x = RNG.normal(size=[60, features]).astype("float32")
+    panels, bars = axes_of(draw_dataset(x, np.arange(60) % 12, [str(i) for i in range(12)]))
+    points = [to_hex(found.get_facecolor()[0]) for found in panels[0].collections]
+    shown = points or [to_hex(patch.get_facecolor()) for patch in panels[0].patches]
+    assert set(shown) == {to_hex(patch.get_facecolor()) for patch in bars.patches}
+    assert len(set(shown)) == 12
+
+
+def test_curves_of_one_evaluation_are_points_with_an_interval():
+    axes = Figure().add_subplot()
+    draw_curve(axes, LearningCurve([0.5], [0.5], [0.4], [0.6], 3), "random", Palette(["random"]))
+    assert axes.lines[0].get_marker() == "o"
+    ((low, high),) = axes.collections[0].get_segments()
+    assert (low.tolist(), high.tolist()) == ([0.5, 0.4], [0.5, 0.6])
 
 
 def test_each_of_twelve_arms_has_a_symbol():

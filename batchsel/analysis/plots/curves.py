@@ -72,8 +72,19 @@ def draw_curve(axes: Any, curve: LearningCurve, name: str, palette: Palette) -> 
         name: Name of the arm.
         palette: Colors.
     """
-    color = palette.color(name)
-    axes.plot(curve.x, curve.mean, palette.line(name), color=color, label=f"{name} (n = {curve.n})")
+    color, single = palette.color(name), len(curve.x) == 1  # a line or band of one point is invisible
+    marker = "o" if single else ""
+    axes.plot(
+        curve.x,
+        curve.mean,
+        palette.line(name),
+        color=color,
+        label=f"{name} (n = {curve.n})",
+        marker=marker,
+        markersize=4,
+    )
+    if single:
+        axes.vlines(curve.x, curve.low, curve.high, color=color, alpha=0.3, linewidth=3)
     axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
 
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from batchsel.analysis.plots.style import GRAY, INK, Palette, clean
+from batchsel.analysis.plots.style import GRAY, INK, class_colors, clean
 
 _BLUE = "#0072B2"
 _PER_CLASS, _CLASSES, _FEATURES = 8, 10, 12
 _NAMES = 30
-_COLORED = 6
-"""Classes of a table with a color each."""
 
 
 def draw_dataset(x: np.ndarray, y: np.ndarray, class_names: Sequence[str], feature_names: Sequence[str] = ()) -> Any:
@@ -99,10 +97,10 @@ def _documents(left: Any, right: Any, x: np.ndarray) -> None:
 
 def _table(fig: Any, x: np.ndarray, y: np.ndarray | None, class_names: Sequence[str], names: Sequence[str]) -> None:
     """Draw points in a plane, or a histogram of each feature; in the colors of their classes, if these are few."""
-    colored = y is not None and len(class_names) <= _COLORED
+    palette = class_colors(len(class_names))
+    colored = y is not None and len(set(palette)) > 1
     classes = y if y is not None and colored else np.zeros(len(x), int)
-    palette = Palette(["", *class_names]) if colored else None
-    colors = [_BLUE] if palette is None else [palette.color(name) for name in class_names]
+    colors = palette if colored else [_BLUE]
     if x.shape[1] != 2:
         _features(fig, [x[classes == number] for number in range(len(colors))], colors, names)
         return
@@ -139,8 +137,7 @@ def _features(fig: Any, groups: Sequence[np.ndarray], colors: Sequence[str], nam
 
 def _classes(axes: Any, y: np.ndarray, names: Sequence[str], colored: bool) -> None:
     counts = np.bincount(y, minlength=len(names))
-    palette = Palette(["", *names])
-    colors = [palette.color(name) for name in names] if colored and len(names) <= _COLORED else _BLUE
+    colors = class_colors(len(names)) if colored else _BLUE
     axes.barh(range(len(names)), counts, color=colors, height=0.7)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)) if len(names) <= _NAMES else [], names if len(names) <= _NAMES else [])

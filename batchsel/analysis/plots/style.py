@@ -57,6 +57,17 @@ class Palette:
         return _DASHES[max(self._places[arm] - 1, 0) // len(self._colors) % len(_DASHES)]
 
 
+def class_colors(count: int) -> list[str]:
+    """Return a color for each of some classes, or the same for all where there are more classes than colors.
+
+    Example:
+        >>> class_colors(2), len(set(class_colors(10))), len(set(class_colors(100)))
+        (['#0072B2', '#D55E00'], 10, 1)
+    """
+    colors = [*_COLORS, *_MORE_COLORS]
+    return colors[:count] if count <= len(colors) else colors[:1] * count
+
+
 def figure(columns: int = 1, rows: int = 1, width: float = 9.0, height: float = 3.4, **options: Any) -> tuple[Any, Any]:
     """Create a figure and its axes, an array of rows and columns.
 
