@@ -187,5 +187,27 @@ def with_contrastive():
     return mlp(loss=contrastive, regularizer="l2")
 
 
+class Penalty(keras.layers.Layer):
+    """Adds the mean square of its inputs, less the targets if there are any, as a loss."""
+
+    def call(self, inputs, targets=0.0):
+        self.add_loss(keras.ops.mean((inputs - targets) ** 2))
+        return inputs
+
+
+def with_layer_losses():
+    inputs = keras.Input((4,))
+    model = fill_weights(keras.Model(inputs, Penalty()(keras.layers.Dense(3)(inputs))))
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def with_endpoint():
+    inputs = {"x": keras.Input((4,), name="x"), "y": keras.Input((1,), name="y")}
+    model = fill_weights(keras.Model(inputs, Penalty()(keras.layers.Dense(1)(inputs["x"]), inputs["y"])))
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
 def with_own_call():
     return mlp(loss=OwnCall(), metrics=None)

@@ -31,7 +31,7 @@ def callback_list(config: FitConfig, model: keras.Model, history: MetricsHistory
         model: The model.
         history: The history to be filled.
     """
-    steps = -(-int(min(config.every, config.budget)) // config.advance)
+    steps = -(-int(min(config.every, config.budget or config.every)) // config.advance)
     callbacks = [*config.callbacks, history]
     if config.verbose and not any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks):
         callbacks.append(MetricsBar(history))

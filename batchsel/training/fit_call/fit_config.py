@@ -98,6 +98,9 @@ class FitOptions:
             "checkpoint": None if checkpoint is None else arguments.path("checkpoint", checkpoint, written=True),
             "buffer_bytes": arguments.whole_number("buffer_bytes", self.buffer_bytes),
         }
+        most = keras.config.max_steps_per_epoch()
+        if most and self.passes is None:  # it limits evaluations too, as in Keras
+            checked["validation_steps"] = min(checked["validation_steps"] or most, most)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -142,7 +142,6 @@ class FitLoop:
         if model.stop_training and self._counts["steps"] > record.epoch_start:
             # A callback stopped training in the middle of an interval, which then ends, as in Keras.
             row = self._loop.log_row().numpy()
-            self._loop.step.metrics.reset()
             logs = self._end_epoch(self._epoch(), row)
         optimizer = self._engine.step.optimizer
         if record.history and optimizer is not None:
@@ -173,8 +172,11 @@ class FitLoop:
         """Train from the start of an epoch, or from where it was interrupted, to its end or further."""
         callbacks, logs = self._callbacks, None
         with self._clock.section("callbacks"):
+            begins = self._counts["steps"] == self._record.epoch_start
+            if begins:
+                self._loop.step.metrics.reset()
             callbacks.on_epoch_begin(epoch)
-            if self._config.callbacks and self._counts["steps"] == self._record.epoch_start:
+            if begins and self._config.callbacks:
                 # A callback may have evaluated the model, or trained it, with the same metrics.
                 self._loop.step.metrics.reset()
         config, start = self._config, self._record.first_position
@@ -205,6 +207,8 @@ class FitLoop:
         raise_for_status(self._loop, status)
         if self._loop.trace_count() > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
+        if result.ended == len(stops):
+            self._loop.show_metrics()
         self._counts = dict(zip(COUNTS, counts, strict=True))
         self._record.pending = result.logs[: result.ended].tolist()
         self._engine.measure_steps(self._clock.training - seconds, self._counts["steps"] - before)
@@ -273,7 +277,7 @@ class FitLoop:
     def _evaluate(self, data: Samples) -> dict[str, float]:
         with self._clock.section("evaluation"):
             self._callbacks.on_test_begin()
-            results = self._evaluate_in_batches(data) if self._test_hooks else self._engine.evaluation(data)
+            results = self._evaluate_in_batches(data) if self._test_hooks else self._engine.evaluation.evaluate(data)
             check_evaluation(self._loop, results)
             self._callbacks.on_test_end(results)
         return results
@@ -288,7 +292,8 @@ class FitLoop:
 
         engine = self._engine
         rows = engine.builder.fixed_batch or self._config.validation_batch_size or engine.batch_size
-        return engine.evaluation.in_batches(data, rows, self._callbacks.on_test_batch_begin, end)
+        execution = max(int(model.steps_per_execution), 1)
+        return engine.evaluation.in_batches(data, rows, self._callbacks.on_test_batch_begin, end, execution)
 
     def _record_evaluation(self, results: dict[str, float]) -> None:
         """Record an evaluation, and keep the weights of the first that meets the target and holds it."""

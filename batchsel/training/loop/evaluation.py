@@ -23,7 +23,7 @@ class Evaluation:
 
     A `batchsel.SmoothedCrossentropy` is evaluated without its smoothing, which belongs to training.
 
-    The metric objects are those of training; their values are restored afterwards.
+    The metric objects are those of training.
 
     Args:
         step: Holds the model, its objective and its metrics.
@@ -44,17 +44,27 @@ class Evaluation:
     def __call__(self, data: Samples) -> dict[str, float]:
         """Return the mean loss (with regularizers, as Keras reports it) and the metrics by name.
 
+        The metrics have the values that they had before again afterwards.
+
         Args:
             data: Inputs, targets and weights, first axis of any length.
         """
         with self._values_kept():
-            try:
-                return self._evaluate_once(data)
-            except XLA_ERRORS:
-                if not (self._xla and self._fall_back):
-                    raise
-                self._xla, self._functions = False, {}
-                return self._evaluate_once(data)
+            return self.evaluate(data)
+
+    def evaluate(self, data: Samples) -> dict[str, float]:
+        """Return the same as a call, and leave the metrics with the values of the evaluation, as Keras does.
+
+        Args:
+            data: As for a call.
+        """
+        try:
+            return self._evaluate_once(data)
+        except XLA_ERRORS:
+            if not (self._xla and self._fall_back):
+                raise
+            self._xla, self._functions = False, {}
+            return self._evaluate_once(data)
 
     @contextmanager
     def _values_kept(self) -> Iterator[None]:
@@ -72,26 +82,35 @@ class Evaluation:
         return {name: float(value) for name, value in self._function(data)(data).items()}
 
     def in_batches(
-        self, data: Samples, batch_size: int, begin: Callable[[int], None], end: Callable[[int, dict[str, float]], Any]
+        self,
+        data: Samples,
+        batch_size: int,
+        begin: Callable[[int], None],
+        end: Callable[[int, dict[str, float]], Any],
+        execution: int = 1,
     ) -> dict[str, float]:
-        """Return the same as a call, batch by batch, with hooks before and after each.
+        """Return the same as `evaluate`, batch by batch, with hooks before and after each.
 
         Args:
             data: As for a call.
             batch_size: Rows of a batch.
             begin: Called with the number of a batch before it.
             end: Called with its number and the results so far after it; the evaluation ends where it returns True.
+            execution: Batches of a group that has hooks before its first and after its last one only, as in Keras with
+                ``steps_per_execution``.
         """
         n = int(tf.nest.flatten(data.x)[0].shape[0])
         results: dict[str, float] = {}
-        with self._values_kept():
-            self._step.metrics.reset()
-            for number, start in enumerate(range(0, n, batch_size)):
+        self._step.metrics.reset()
+        for number, start in enumerate(range(0, n, batch_size)):
+            if number % execution == 0:
                 begin(number)
-                rows = gather_rows(data, tf.range(start, min(start + batch_size, n)))
-                results = {name: float(value) for name, value in self._batch(rows).items()}
-                if end(number, results):
-                    break
+            rows = gather_rows(data, tf.range(start, min(start + batch_size, n)))
+            results = {name: float(value) for name, value in self._batch(rows).items()}
+            # Keras numbers those of an execution in full, also where the data end before.
+            last = number + -(number + 1) % execution
+            if (number == last or start + batch_size >= n) and end(last, results):
+                break
         return results
 
     def _batch(self, rows: Samples) -> dict[str, tf.Tensor]:

@@ -99,6 +99,8 @@ class LoopBase:
         self.schedule_log = ScheduleLog(names) if names else None
         self.log_names = [*step.metrics.results(), "learning_rate"]
         """Columns of the log of an interval; known because the metrics are built first."""
+        self._metrics = [(value, tf.Variable(value, trainable=False)) for value in step.metrics.variables]
+        """Variables of the metrics, and their values when the last interval ended, for `show_metrics`."""
         self.chosen_weights = None if pool is None else tf.Variable(tf.zeros([batch_size]), trainable=False)
         """``float32[b]`` weights of the last batch chosen from a pool, for callbacks; not part of the state."""
         self.runners: dict[Any, Runner] = {}
@@ -242,6 +244,20 @@ class LoopBase:
         rate = read_rate(self.step.optimizer)
         values["learning_rate"] = tf.zeros([]) if rate is None else tf.cast(rate, tf.float32)
         return tf.stack([values[name] for name in self.log_names])
+
+    def end_interval(self) -> tf.Tensor:
+        """Reset the metrics, whose values `show_metrics` gives them again, and return `log_row` as it was before."""
+        row = self.log_row()
+        with tf.control_dependencies([row]):
+            for variable, kept in self._metrics:
+                kept.assign(variable)
+            self.step.metrics.reset()
+        return row
+
+    def show_metrics(self) -> None:
+        """Give the metrics the values that they had at the end of the last interval; they are reset before the next."""
+        for variable, kept in self._metrics:
+            variable.assign(kept)
 
     def _plan_and_check(self, state: State, context: Context) -> tuple[Plan, tf.Tensor]:
         plan = planning.make_plan(self.selector, state, context, self.ranking)

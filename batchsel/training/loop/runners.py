@@ -70,10 +70,7 @@ class InMemoryRunner:
         return segment, logs, loop.counters(loop_state)
 
     def _log(self, logs: tf.Tensor, segment: tf.Tensor) -> tf.Tensor:
-        values = self._loop.log_row()
-        logs = tf.tensor_scatter_nd_update(logs, [[segment]], values[None])
-        self._loop.step.metrics.reset()
-        return logs
+        return tf.tensor_scatter_nd_update(logs, [[segment]], self._loop.end_interval()[None])
 
 
 class BlockRunner:
@@ -88,7 +85,7 @@ class BlockRunner:
         self._loop = loop
         self.steps = steps
         self.plan, self.train, self.log = (
-            own_function(method, jit_compile=loop.xla) for method in (self._plan, self._train, self._log)
+            own_function(method, jit_compile=loop.xla) for method in (self._plan, self._train, loop.end_interval)
         )
 
     def trace_count(self) -> int:
@@ -120,8 +117,3 @@ class BlockRunner:
         loop_state = loop.steps(loop.load(window), gather, unfinished, None)
         loop.store(loop_state)
         return loop_state.position
-
-    def _log(self) -> tf.Tensor:
-        row = self._loop.log_row()
-        self._loop.step.metrics.reset()
-        return row

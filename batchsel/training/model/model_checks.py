@@ -17,9 +17,13 @@ _STRATEGIES = (
 )
 """Strategies whose variables are spread over devices; that of one device is as none."""
 
+NO_LOSS = "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
+
 
 def find_override(model: keras.Model) -> str | None:
-    """Return how a model overrides the training of Keras, as in "GAN overrides train_step()"; None if it does not.
+    """Return why a model's own code computes its loss, as in "GAN overrides train_step()"; None if it does not.
+
+    A model that is compiled without a loss has those that its layers add.
 
     Args:
         model: A Keras model.
@@ -34,11 +38,13 @@ def find_override(model: keras.Model) -> str | None:
     for method in ("train_step", "compute_loss"):
         if keras_private.overrides(model, method):
             return f"{type(model).__name__} overrides {method}()"
+    if model.compiled and model.loss is None:
+        return f"{type(model).__name__} is compiled without a loss"
     return None
 
 
 def check_model(model: keras.Model) -> None:
-    """Check that a model is compiled, with a loss unless it computes its own, and lies on one device.
+    """Check that a model is compiled, and lies on one device.
 
     Args:
         model: Anything.
@@ -48,10 +54,8 @@ def check_model(model: keras.Model) -> None:
     """
     if not keras_private.is_trainer(model):
         raise UserError(f"model must be a keras.Model, got {type(model).__name__}.")
-    if not model.compiled or (model.loss is None and find_override(model) is None):
-        raise UserError(
-            "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
-        )
+    if not model.compiled:
+        raise UserError(NO_LOSS)
     strategy = getattr(model, "distribute_strategy", None)
     if isinstance(strategy, _STRATEGIES):
         raise UserError(

@@ -18,7 +18,7 @@ DATA = lambda: (X, Y)  # noqa: E731
 
 
 class Hooks(keras.callbacks.Callback):
-    """Records every hook that is called, with its number and the names of its logs."""
+    """Records every hook that is called, with its number, the names of its logs, and what the metrics say by then."""
 
     def __init__(self):
         super().__init__()
@@ -29,7 +29,8 @@ def _recorder(name):
     def hook(self, *arguments, **keywords):
         *number, logs = (*arguments, *keywords.values())
         self.calls.append((name, *number, tuple(sorted(logs or ()))))
-        self.values += [float(value) for _, value in sorted((logs or {}).items())]
+        metrics = self.model.get_metrics_result() if logs else {}  # Keras builds them in the first batch
+        self.values += [float(value) for each in (logs or {}, metrics) for _, value in sorted(each.items())]
 
     return hook
 
@@ -59,6 +60,7 @@ CASES = {
     "weights": {"epochs": 2, "sample_weight": W},
     "class weights": {"epochs": 2, "class_weight": {0: 1.0, 1: 2.0, 2: 0.5}},
     "one batch of all": {"epochs": 3, "batch_size": 100},
+    "no epochs": {"epochs": 0},
 }  # fmt: skip
 
 
@@ -75,11 +77,53 @@ def test_an_argument_means_the_same_as_in_keras(case):
     expected, found = hooks
     assert found.calls == expected.calls
     np.testing.assert_allclose(found.values, expected.values, rtol=2e-4, atol=1e-5)
+    assert found.params | {"verbose": 0} == expected.params
+    assert_equal_metrics(results)
+
+
+def assert_equal_metrics(results):
+    if not results[0][1]:
+        return  # Keras builds them in the first batch
+    expected, found = (model.get_metrics_result() for model, _ in results)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=2e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("options", [{}, {"validation_data": VALIDATION}])
+def test_hooks_of_an_execution_are_called_once_for_all_its_batches(options):
+    hooks = []
+
+    def make_hooks():
+        hooks.append(Hooks())
+        return [hooks[-1]]
+
+    build = lambda: mlp(steps_per_execution=2)  # noqa: E731
+    assert_equal_training(train_both(build, DATA, batch_size=B, epochs=2, callbacks=make_hooks, **options))
+    assert hooks[1].calls == hooks[0].calls
+    np.testing.assert_allclose(hooks[1].values, hooks[0].values, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*steps_per_epoch to 2:UserWarning")
+def test_a_limit_on_steps_holds_for_validation_too():
+    keras.config.set_max_steps_per_epoch(2)
+    try:
+        results = train_both(mlp, DATA, batch_size=5, epochs=2, validation_data=VALIDATION)
+    finally:
+        keras.config.set_max_steps_per_epoch(None)
+    assert_equal_training(results)
 
 
 @pytest.mark.parametrize("case", ["initial epoch", "steps per epoch", "validation frequency", "plain"])
 def test_without_batch_hooks_the_results_are_the_same(case):
-    assert_equal_training(train_both(mlp, DATA, **{"batch_size": B} | CASES[case]))
+    results = train_both(mlp, DATA, **{"batch_size": B} | CASES[case])
+    assert_equal_training(results)
+    assert_equal_metrics(results)
+
+
+def test_metrics_keep_the_values_of_streamed_training():
+    source = batchsel.data.source_of([(x, y) for x, y in zip(X, Y, strict=True)])
+    assert_equal_metrics(train_both(mlp, lambda: (source,), keras_data=DATA, batch_size=B, epochs=2))
 
 
 def test_batches_of_an_endless_pipeline_are_those_of_an_epoch():

@@ -19,6 +19,8 @@ from own_models import (
     gan,
     vae,
     with_contrastive,
+    with_endpoint,
+    with_layer_losses,
     with_own_call,
     with_sum,
 )
@@ -51,6 +53,9 @@ CASES = {
     "a sum": (with_sum, (X, Y), {"validation_data": VALIDATION, "sample_weight": WEIGHT}),
     "one number": (with_contrastive, (X, Y), {"validation_data": VALIDATION}),
     "a loss with __call__": (with_own_call, (X, Y), {"validation_data": VALIDATION}),
+    "losses of layers": (with_layer_losses, (X,), {"validation_data": (X[:21],)}),
+    "losses of layers, targets": (with_layer_losses, (X, Y), {"validation_data": VALIDATION}),
+    "targets as inputs": (with_endpoint, ({"x": X, "y": Y},), {}),
 }
 COMPILED = ("inputs alone", "one number")
 """Without random numbers, which XLA draws otherwise."""

@@ -17,6 +17,7 @@ from own_models import (
     gan,
     vae,
     with_contrastive,
+    with_layer_losses,
     with_own_call,
     with_sum,
 )
@@ -56,6 +57,7 @@ SETTINGS = {
     "a sum": (with_sum, {"selector": "loss_ema"}, "has reduction='sum', which is not a mean over samples, so"),
     "one number": (with_contrastive, {"selector": "loss_ema"}, "loss 'contrastive' returns one number for the whole batch, so"),
     "a loss with __call__": (with_own_call, {"selector": "loss_ema"}, "overrides __call__() and not call(), so"),
+    "losses of layers": (with_layer_losses, {"selector": "loss_ema"}, "Functional is compiled without a loss, so the loss of a single sample is"),
     "a rate that nobody uses": (gan, {"schedule": "cosine"}, "sets the learning rate of model.optimizer, which train_step() of GAN does not use"),
     "no loss": (gan, {"selector": "batch_loss_score"}, "GAN overrides train_step() and reports no loss of a batch"),
 }  # fmt: skip
@@ -103,6 +105,12 @@ def test_weights_that_a_selector_does_not_declare_are_refused_before_training():
     np.testing.assert_array_equal(model.get_weights()[0], before)
 
 
+def without_loss():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile("sgd")
+    return model
+
+
 class Untraceable(keras.Sequential):
     def train_step(self, data):
         return {"loss": float(np.mean(data[0].numpy()))}
@@ -130,6 +138,11 @@ class Silent(keras.Sequential):
         (gan, (np.where(np.arange(50)[:, None] == 7, np.nan, X),), "x has NaN or infinite values in 1 samples: 7"),
         (lambda: dense(StepOfKeras), (X,), "cannot take a training step on these data"),
         (linear, (X[:, :3],), "x and y must be arrays"),
+        (
+            without_loss,
+            (X, Y),
+            "the model is not compiled with a loss. Call model.compile",
+        ),
     ],
 )
 def test_steps_and_data_that_cannot_be_trained_are_refused(build, data, words):

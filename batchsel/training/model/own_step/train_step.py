@@ -14,6 +14,7 @@ from batchsel.training import variables
 from batchsel.training.inputs.batch import Batch, Samples, as_keras_data
 from batchsel.training.inputs.rows import ALL_ROWS, Rows
 from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
+from batchsel.training.model.model_checks import NO_LOSS
 from batchsel.training.model.own_step.metrics import OwnMetrics
 from batchsel.training.model.own_step.recorded_updates import RecordedUpdates
 from batchsel.training.model.own_step.touched_variables import touched_variables
@@ -150,6 +151,8 @@ class OwnTrainStep(TrainStep):
             )
 
     def _tracing_error(self, error: Exception) -> UserError:
+        if self.model.compiled and self.model.loss is None and "No loss to compute" in str(error):
+            return UserError(NO_LOSS)
         lines = [line for line in str(error).splitlines() if line.strip()] or [""]
         eager = " It is compiled with run_eagerly=True, and runs as a graph here." if self.model.run_eagerly else ""
         return UserError(
