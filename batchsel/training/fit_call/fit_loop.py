@@ -85,6 +85,7 @@ class FitLoop:
         self._test_hooks = callback_utils.needs_test_batches(config.callbacks)
         self._several_epochs = callback_utils.can_skip_epochs(config)
         self._signals = DelayedSignals()
+        self._between_epochs = True
 
     def _check(self) -> None:
         config = self._config
@@ -133,6 +134,7 @@ class FitLoop:
             epoch = self._epoch() - len(record.pending)
             self._callbacks.on_epoch_begin(epoch)
             logs = self._end_epoch(epoch, np.array(row, np.float32))
+        self._between_epochs = self._counts["steps"] == record.epoch_start
         # As in Keras, a callback that stops training at the start lets the first epoch begin, and ends it.
         first = True
         while (epoch := self._epoch()) < self._config.intervals and not self._done(stops=not first):
@@ -172,11 +174,10 @@ class FitLoop:
         """Train from the start of an epoch, or from where it was interrupted, to its end or further."""
         callbacks, logs = self._callbacks, None
         with self._clock.section("callbacks"):
-            begins = self._counts["steps"] == self._record.epoch_start
-            if begins:
+            if self._between_epochs:
                 self._loop.step.metrics.reset()
             callbacks.on_epoch_begin(epoch)
-            if begins and self._config.callbacks:
+            if self._between_epochs and self._config.callbacks:
                 # A callback may have evaluated the model, or trained it, with the same metrics.
                 self._loop.step.metrics.reset()
         config, start = self._config, self._record.first_position
@@ -207,7 +208,8 @@ class FitLoop:
         raise_for_status(self._loop, status)
         if self._loop.trace_count() > 1:
             raise RuntimeError("the training loop was traced twice; please report this as a bug.")
-        if result.ended == len(stops):
+        self._between_epochs = result.ended == len(stops)  # else in the middle of one, maybe after several others
+        if self._between_epochs:
             self._loop.show_metrics()
         self._counts = dict(zip(COUNTS, counts, strict=True))
         self._record.pending = result.logs[: result.ended].tolist()

@@ -7,6 +7,7 @@ from against_keras import assert_equal_training, train_both
 from problems import classes, mlp
 
 from batchsel import Trainer, UserError
+from batchsel.training.fit_call.fit_loop import FitLoop
 
 # Keras saves weights, and reads learning rates, in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -32,6 +33,12 @@ class StopIn(keras.callbacks.Callback):
 class StopTesting(keras.callbacks.Callback):
     def on_test_batch_end(self, batch, logs=None):
         self.model.stop_evaluating = batch == 0
+
+
+@pytest.mark.parametrize("callbacks", [[], [keras.callbacks.Callback()]])
+def test_calls_of_the_loop_that_end_in_the_middle_of_an_epoch_lose_no_metrics(monkeypatch, callbacks):
+    monkeypatch.setattr(FitLoop, "_call_steps", lambda self: 4)
+    assert_equal_training(train_both(mlp, DATA, epochs=5, batch_size=B, callbacks=callbacks))
 
 
 def test_hooks_can_end_an_evaluation():
