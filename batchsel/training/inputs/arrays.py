@@ -286,6 +286,8 @@ def _as_arrays(name: str, part: Any) -> Any:
             array = as_array(name, leaf)
             # As in Keras, a column is a feature of its own; targets need no second axis.
             array = array[:, None] if name == "x" and is_series(leaf) else array
+            if name == "x" and isinstance(array, np.ndarray) and _holds_texts(array):
+                return tf.constant(array)
             return array if isinstance(array, tf.Tensor | SparseRows) else _widen(np.asarray(array))
         except UserError:
             raise
@@ -293,6 +295,11 @@ def _as_arrays(name: str, part: Any) -> Any:
             raise UserError(f"{name} cannot be converted to a NumPy array: {arguments.show(leaf)}.") from error
 
     return convert(part) if is_list_of_values(part) else tf.nest.map_structure(convert, part)
+
+
+def _holds_texts(array: np.ndarray) -> bool:
+    """Return whether an array holds texts: in arrays of objects, `as_array` leaves these alone."""
+    return array.size > 0 and (array.dtype.kind in "US" or isinstance(array.flat[0], str | bytes))
 
 
 def _widen(array: np.ndarray) -> np.ndarray:

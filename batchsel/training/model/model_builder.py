@@ -72,7 +72,7 @@ class ModelBuilder:
         self.fixed_batch = self._find_fixed_batch(samples)
         batch = self._first_batch(samples)
         with variables.preserve(self._model):  # a recurrent layer may keep its state
-            outputs = keras_private.call_model(self._model, batch.x, training=False)
+            outputs = self._call(batch.x)
         if not self._model.trainable_variables:
             raise UserError("the model has no trainable weights: there is nothing to train.")
         if self.pending_seed is not None:
@@ -113,6 +113,18 @@ class ModelBuilder:
             if classes and labels is not None:
                 ignored = keras_private.get_loss_options(loss).get("ignore_class")
                 arrays.check_labels(labels, classes, numbers, ignored)
+
+    def _call(self, x: Any) -> Any:
+        """Return the outputs for a batch, and say so where the model does not take texts."""
+        try:
+            return keras_private.call_model(self._model, x, training=False)
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            if any(leaf.dtype == tf.string for leaf in tf.nest.flatten(x)):
+                raise UserError(
+                    "x holds texts, and the model takes numbers. Begin the model with keras.layers.StringLookup or"
+                    " TextVectorization, or encode the texts as numbers first."
+                ) from error
+            raise
 
     def _find_fixed_batch(self, samples: Samples) -> int | None:
         """Return the only number of samples that the model takes, or None.

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 from against_keras import assert_equal_training, train_both
-from problems import classes, mlp
+from problems import classes, compile_model, mlp
 
 import batchsel
 from batchsel import Trainer, UserError
@@ -100,6 +100,29 @@ def test_data_of_a_form_train_as_in_keras(form):
     if data()[-1] is Y or len(data()) == 2 or in_keras is ARRAYS:
         options["batch_size"] = B
     assert_equal_training(train_both(build, data, keras_data=in_keras, **options))
+
+
+TEXTS = np.array(list("abcd") * 5)
+TEXT_FORMS = {
+    "array": lambda: (TEXTS, Y),
+    "bytes": lambda: (TEXTS.astype("S"), Y),
+    "column of objects": lambda: (TEXTS[:, None].astype(object), Y),
+    "list": lambda: (TEXTS.tolist(), Y),
+    "pandas": lambda: (pandas.Series(TEXTS), Y),
+    "tf.data": lambda: (pipeline(TEXTS[:, None]),),
+}
+
+
+def text_model():
+    inputs = keras.Input((1,), dtype="string")
+    hidden = keras.layers.Embedding(4, 2)(keras.layers.StringLookup(vocabulary=["a", "b", "c"])(inputs))
+    return compile_model(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(hidden))))
+
+
+@pytest.mark.parametrize("form", TEXT_FORMS)
+def test_texts_train_as_tensors_of_them_do_in_keras(form):
+    in_keras = lambda: (tf.constant(TEXTS[:, None]), Y)  # noqa: E731
+    assert_equal_training(train_both(text_model, TEXT_FORMS[form], keras_data=in_keras, epochs=2, batch_size=B))
 
 
 VALIDATION_FORMS = {
