@@ -30,6 +30,7 @@ from batchsel.training.loop.selector_check import check_selector, report_graph_m
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.model_builder import ModelBuilder
+from batchsel.training.model.model_checks import eager_code_errors
 from batchsel.training.model.own_step.parts import StepSettings, choose_parts, make_own_parts
 from batchsel.training.model.per_sample_loss import NoSampleLossError
 from batchsel.transforms.augmentation import Pipeline
@@ -292,7 +293,7 @@ class Engine:
     def _try_steps(self, feed: DataFeed, window: BudgetWindow) -> bool:
         """Take the first steps, and return whether that was possible: XLA may not compile the model or its metrics."""
         try:
-            with selector_errors(self.selector):
+            with selector_errors(self.selector), eager_code_errors(self.model):
                 self._warm_up_steps(feed, window)
         except UserError:
             raise

@@ -204,3 +204,13 @@ def test_a_layer_that_is_a_trainer_trains():
         return fit(model, X, SIZE, by_keras, epochs=2, validation_data=(X, SIZE))
 
     assert_agrees(train)
+
+
+class Rows(keras.metrics.Mean):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(float(len(y_pred.numpy())))
+
+
+def test_python_code_in_a_model_that_runs_eagerly_is_named():
+    with pytest.raises(UserError, match=r"runs as a graph here, .* cannot: \w+Error: .*\. Write it with operations"):
+        batchsel.fit(mlp(metrics=[Rows()], run_eagerly=True), X, Y, verbose=0)

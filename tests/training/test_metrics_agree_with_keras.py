@@ -105,6 +105,14 @@ class OwnMetrics(OwnTestStep):
         return {**super().compute_metrics(x, y, y_pred, sample_weight), "total": self.total.result()}
 
 
+class OwnLogs(OwnMetrics):
+    """Returns a number that no metric stands behind: Keras logs what the last batch gave."""
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
+        return logs | {"spread": keras.ops.std(y_pred)}
+
+
 def subclassed(kind):
     model = kind()
     model(X[:1])
@@ -171,6 +179,7 @@ CASES = {
     "layer with loss and metric": (autoencoder, (X, X), {}),
     "test step": (lambda: subclassed(OwnTestStep), (X, SIZE), {}),
     "compute_metrics": (lambda: subclassed(OwnMetrics), (X, SIZE), {}),
+    "compute_metrics with other logs": (lambda: subclassed(OwnLogs), (X, SIZE), {}),
     "batch normalization": (batch_norm, (X, Y), {}),
     "activity regularizer": (active, (X, Y), {}),
     "masks": (tagger, (WORDS, CLASS_OF_STEP), {}),

@@ -28,6 +28,10 @@ class Metrics:
         self._container = keras_private.get_compiled_metrics(model)
         self._loss = keras_private.get_loss_tracker(model)
         self._own_update = keras_private.overrides(model, "compute_metrics")
+        self._log_names: list[str] = []
+        """Names of what `compute_metrics` of the model's own returns, if they are not those of the metrics."""
+        self._own_logs: tf.Variable | None = None
+        """``float32[names]`` what it returned last."""
 
     @property
     def objects(self) -> list[keras.metrics.Metric]:
@@ -56,6 +60,7 @@ class Metrics:
     def variables(self) -> list[Any]:
         """The variables of all metrics, each once."""
         members = [variable for metric in self.objects for variable in metric.variables]
+        members += [] if self._own_logs is None else [self._own_logs]
         return list({id(member): member for member in members}.values())
 
     def update(
@@ -76,7 +81,7 @@ class Metrics:
         with ExitStack() as stack:
             self._share_losses(stack)
             if self._own_update:
-                self._model.compute_metrics(x, y, y_pred, sample_weight)
+                self._keep(self._model.compute_metrics(x, y, y_pred, sample_weight))
             elif self._container is not None:
                 self._container.update_state(y, y_pred, sample_weight)
 
@@ -137,6 +142,9 @@ class Metrics:
         Raises:
             UserError: If a metric returns several numbers.
         """
+        if self._own_logs is not None:
+            values = tf.unstack(self._own_logs.read_value(), len(self._log_names))
+            return dict(zip(self._log_names, values, strict=True))
         found = flatten_results(self._model.get_metrics_result())
         names = [metric.name for metric in self._of_losses if metric.name in found]
         return {name: found[name] for name in dict.fromkeys([*names, *found])}
@@ -144,6 +152,15 @@ class Metrics:
     def reset(self) -> None:
         """Reset all metrics."""
         self._model.reset_metrics()
+
+    def _keep(self, logs: dict[str, Any]) -> None:
+        """Keep what the model's own code returned for a batch, the logs of Keras, if that is more than its metrics."""
+        if self._own_logs is None and logs.keys() == self._model.get_metrics_result().keys():
+            return
+        values = flatten_results(logs)
+        if self._own_logs is None:  # for the first batch, before anything is traced
+            self._log_names, self._own_logs = list(values), tf.Variable(tf.zeros([len(values)]), trainable=False)
+        self._own_logs.assign(tf.stack([values[name] for name in self._log_names]))
 
     def _share_losses(self, stack: ExitStack) -> None:
         """Lend the losses of all steps to metrics that are functions of them, so that these compute nothing twice."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 
 from batchsel.core import keras_private
-from batchsel.errors import UserError
+from batchsel.errors import UserError, shorten
 
 _STRATEGIES = (
     tf.distribute.MirroredStrategy,
@@ -62,3 +65,28 @@ def check_model(model: keras.Model) -> None:
             f"the model was built under {type(strategy).__name__}, and batchsel trains on one device. Build and compile"
             " it outside of the scope of the strategy."
         )
+
+
+@contextmanager
+def eager_code_errors(model: keras.Model) -> Iterator[None]:
+    """Explain errors of Python code that cannot be traced, in a model that is compiled to run as such code.
+
+    Args:
+        model: A compiled Keras model.
+
+    Raises:
+        UserError: If the model is compiled with run_eagerly=True.
+    """
+    try:
+        yield
+    except (UserError, ValueError, tf.errors.OpError):
+        raise
+    except Exception as error:  # whatever the user's own code raises
+        if not model.run_eagerly:
+            raise
+        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+        raise UserError(
+            "the model is compiled with run_eagerly=True, and runs as a graph here, which some code of the model, its"
+            f" loss or its metrics cannot: {type(error).__name__}: {shorten(lines[0].strip(), 200).rstrip('.')}. Write"
+            " it with operations of keras.ops, or wrap it in tf.py_function."
+        ) from error
