@@ -71,6 +71,7 @@ BAD_DATA = {
     "lengths differ": ((X, Y[:-1]), "x has 50 samples, but y has shape [49]; their first axes must agree"),
     "weights differ": ((X, Y, np.ones(3)), "but sample_weight has shape [3]"),
     "inputs differ": (([X, X[:-1]], Y), "but x has shape [49, 4]"),
+    "no array for an input": (([X, None], Y), "x is None for one of the inputs. Give an array for each"),
     "a scalar target": ((X, 3), "but y has shape []"),
     "nan feature": ((bad(X, [7, 31], np.nan), Y), f"x {NOT_FINITE} 2 samples: 7, 31."),
     "infinite feature": ((bad(X, [[7], [1]], -np.inf), Y), f"x {NOT_FINITE} 2 samples: 1, 7."),

@@ -50,6 +50,11 @@ def as_samples(
             f"x and y must be arrays (or x a source with len() and take()), got {type(x).__name__} and"
             f" {type(y).__name__}. Data that hold both, such as batches or samples by number, are passed as x alone."
         )
+    if any(part is None for part in tf.nest.flatten(x)):
+        raise UserError(
+            "x is None for one of the inputs. Give an array for each of them, also for optional ones, or train a model"
+            " without that input."
+        )
     class_weight = arguments.class_weights(class_weight)
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     for part in tf.nest.flatten(x):
