@@ -105,6 +105,13 @@ class OwnMetrics(OwnTestStep):
         return {**super().compute_metrics(x, y, y_pred, sample_weight), "total": self.total.result()}
 
 
+class AllEpochs(keras.metrics.MeanSquaredError):
+    """Is never reset, so that it averages over all epochs."""
+
+    def reset_state(self):
+        pass
+
+
 class OwnLogs(OwnMetrics):
     """Returns a number that no metric stands behind: Keras logs what the last batch gave."""
 
@@ -180,6 +187,7 @@ CASES = {
     "test step": (lambda: subclassed(OwnTestStep), (X, SIZE), {}),
     "compute_metrics": (lambda: subclassed(OwnMetrics), (X, SIZE), {}),
     "compute_metrics with other logs": (lambda: subclassed(OwnLogs), (X, SIZE), {}),
+    "a metric that goes on over epochs": (lambda: linear(4, metrics=[AllEpochs()]), (X, SIZE), {}),
     "batch normalization": (batch_norm, (X, Y), {}),
     "activity regularizer": (active, (X, Y), {}),
     "masks": (tagger, (WORDS, CLASS_OF_STEP), {}),

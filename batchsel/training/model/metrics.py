@@ -63,6 +63,16 @@ class Metrics:
         members += [] if self._own_logs is None else [self._own_logs]
         return list({id(member): member for member in members}.values())
 
+    def build(self, y: Any, y_pred: Any) -> None:
+        """Create the metrics that the model was compiled with, as Keras does when it sees its first batch.
+
+        Args:
+            y: Targets.
+            y_pred: The model's outputs.
+        """
+        if self._container is not None and not self._container.built:
+            self._container.build(y, y_pred)
+
     def update(
         self, loss: tf.Tensor, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, evaluation: bool = False
     ) -> None:

@@ -248,12 +248,16 @@ class ModelBuilder:
     def _build_metrics(self, batch: Samples, outputs: Any) -> None:
         objective, metrics = self._step.objective, self._step.metrics
         objective.losses(batch.y, outputs, batch.sample_weight)
+        metrics.build(batch.y, outputs)
+        values = [(variable, variable.numpy()) for variable in metrics.variables]
         total = objective.total(batch.y, outputs, batch.sample_weight)
         metrics.update(total, batch.x, batch.y, outputs, batch.sample_weight)
         metrics.results()  # raises if a result is not one number
         self.batches_matter = keras_private.overrides(self._model, "test_step") or metrics.depend_on_batches()
         self.handles_padding = metrics.handles_padding(outputs)
         metrics.reset()
+        for variable, value in values:  # a metric may go on over epochs, and reset nothing
+            variable.assign(value)
         self._metrics_built = True
 
     def _check_transforms(self, samples: Samples, batch: Samples) -> None:
