@@ -63,7 +63,7 @@ class Metrics:
         members += [] if self._own_logs is None else [self._own_logs]
         return list({id(member): member for member in members}.values())
 
-    def build(self, y: Any, y_pred: Any) -> None:
+    def build_compiled(self, y: Any, y_pred: Any) -> None:
         """Create the metrics that the model was compiled with, as Keras does when it sees its first batch.
 
         Args:

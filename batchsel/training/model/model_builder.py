@@ -248,7 +248,7 @@ class ModelBuilder:
     def _build_metrics(self, batch: Samples, outputs: Any) -> None:
         objective, metrics = self._step.objective, self._step.metrics
         objective.losses(batch.y, outputs, batch.sample_weight)
-        metrics.build(batch.y, outputs)
+        metrics.build_compiled(batch.y, outputs)
         values = [(variable, variable.numpy()) for variable in metrics.variables]
         total = objective.total(batch.y, outputs, batch.sample_weight)
         metrics.update(total, batch.x, batch.y, outputs, batch.sample_weight)
