@@ -19,6 +19,7 @@ _PUBLIC = {
     "augmentation": "transforms.augmentation:",
     "curricula": "transforms.curricula:",
     "data": "data:",
+    "device_scope": "training.model.distributed",
     "fit": "training.fit_model",
     "models": "models:",
     "optimizers": "optimizers:",

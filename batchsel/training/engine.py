@@ -143,7 +143,7 @@ class Engine:
 
     def _obstacles(self) -> tuple[str | None, str | None]:
         """Return the reasons for which XLA cannot compile the selector, and the loop, or None."""
-        return self._selector_obstacle, self._obstacle()
+        return self._selector_obstacle, self.step.xla_obstacle or self._obstacle()
 
     def _obstacle(self) -> str | None:
         """Return what else than the parts of a run XLA cannot compile, or None; known once the metrics are built."""

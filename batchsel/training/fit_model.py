@@ -9,6 +9,7 @@ import keras
 
 from batchsel.core.sources.batches import is_batches, peek_batch_size
 from batchsel.errors import unknown_name
+from batchsel.training.model.distributed.scope import check_devices
 from batchsel.training.runtime import guards
 from batchsel.training.trainer import Trainer
 
@@ -32,6 +33,7 @@ def fit(
     augment: Any = None,
     curriculum: Any = None,
     accumulate: Any = None,
+    devices: Any = None,
     **options: Any,
 ) -> keras.callbacks.History:
     """Train a compiled Keras model on batches that a selector chooses, faster than `model.fit`.
@@ -54,6 +56,7 @@ def fit(
         augment: Random changes of the samples, as in `Trainer`.
         curriculum: Changes of the samples that depend on time, as in `Trainer`.
         accumulate: Batches of an update, as in `Trainer`.
+        devices: Check of the devices that the model was built for, as in `Trainer`.
         **options: As in `Trainer.fit`: epochs, passes, steps_per_epoch, initial_epoch, shuffle, sample_weight,
             class_weight, validation_data, validation_split, validation_steps, validation_batch_size, validation_freq,
             evaluate_every, callbacks, verbose, target, hold, stop_at_target, seconds, checkpoint, buffer_bytes.
@@ -74,6 +77,7 @@ def fit(
         3
     """
     guards.check_call("fit()")
+    check_devices(model, devices)
     for name in options:
         if name not in _OPTIONS:
             raise unknown_name("argument of fit()", name, _OPTIONS)

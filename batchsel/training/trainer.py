@@ -28,12 +28,14 @@ from batchsel.training.inputs.batch import to_tensors
 from batchsel.training.inputs.fit_data import validate_fit_data
 from batchsel.training.loop.data_feed import DataFeed, make_feed
 from batchsel.training.loop.train_loop import TrainLoop
+from batchsel.training.model.distributed.scope import check_devices
 from batchsel.training.model.moving_moments import warn_of_lagging_moments
 from batchsel.training.optim.lr_controller import read_rate
 from batchsel.training.runtime import guards
 from batchsel.training.runtime.clock import Clock
 from batchsel.training.runtime.devices import announce_device
 from batchsel.training.runtime.part_texts import part_texts, rewritten
+from batchsel.training.variables import match_replicas
 from batchsel.transforms import augmentation, curricula
 
 
@@ -88,6 +90,8 @@ class Trainer(RunResults):
         accumulate: Batches of an update: a number, or one that doubles as in "grow(2, at=[0.5, 0.75])". The gradients
             are averaged over all samples of these batches. The last update of the budget uses the batches that are
             left; a run that ends earlier discards gradients that are not applied yet.
+        devices: A number or "all", to check that the model was built for as many, in `batchsel.device_scope`; None for
+            those that it was built for.
 
     Raises:
         UserError: If the model is not compiled; if `augment` mixes samples (mixup, CutMix) and the selector uses
@@ -118,6 +122,7 @@ class Trainer(RunResults):
         augment: Any = None,
         curriculum: Any = None,
         accumulate: Any = None,
+        devices: Any = None,
     ) -> None:
         guards.check_call("Trainer()")
         self.model = model
@@ -127,6 +132,7 @@ class Trainer(RunResults):
         self.schedule = schedules.schedule(schedule)
         self.augmentation = augmentation.resolve(augment)
         self.curricula = curricula.resolve(curriculum)
+        check_devices(model, devices)
         self.accumulation_schedule = schedules.accumulation_schedule(accumulate)
         self.clock = Clock()
         self.notes: dict[str, Any] = {}
@@ -320,7 +326,8 @@ class Trainer(RunResults):
             UserError: If the model cannot be cloned to draw weights, or the optimizer cannot be copied.
         """
         guards.check_idle(self.model, "reset()")
-        self.engine.reset(arrays.check_seed(seed), weights, learning_rate, build)
+        with self.engine.step.scope():
+            self.engine.reset(arrays.check_seed(seed), weights, learning_rate, build)
         self.clock.reset()
         self.record = FitRecord()
         self._checkpoint, self.resumed, self._states = None, False, None
@@ -342,7 +349,7 @@ class Trainer(RunResults):
         path = arguments.path("path", path)
         meta = self.notes | {"n": self.loop.n, "seed": self.seed, "nanoseconds": self.clock.nanoseconds}
         meta |= {"settings": {**self._settings(), "xla": self.xla}, "progress": self.record.to_json()}
-        meta["stalls"] = self.clock.stalls
+        meta |= {"stalls": self.clock.stalls, "devices": self.engine.step.device_count}
         with self.clock.section("checkpoint"):
             meta["callbacks"], arrays = callback_state.get_states(self._callbacks)
             checkpoint.write(path, self.variables(), self.record.weights_at_target, meta, arrays)
@@ -370,10 +377,12 @@ class Trainer(RunResults):
         meta = stored.meta
         if meta["n"] != self.loop.n:
             raise UserError(f"checkpoint {path} was made on {meta['n']} samples, these data have {self.loop.n}.")
-        checkpoint.check_settings(path, meta["settings"], {"xla": self.xla})
+        if meta.get("devices", 1) == self.engine.step.device_count:
+            checkpoint.check_settings(path, meta["settings"], {"xla": self.xla})
         weights = stored.weights_like(path, self.model.weights)
         record = FitRecord.from_json(path, meta["progress"], weights)
-        checkpoint.restore(path, stored, self.variables())
+        values, members = match_replicas(stored.variables, self.variables())
+        checkpoint.restore(path, stored._replace(variables=values), members)
         self.engine.seed = meta["seed"]
         self.clock.nanoseconds, self.clock.stalls = meta["nanoseconds"], meta.get("stalls", [])
         self.record = record

@@ -12,9 +12,19 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
+from batchsel.core.tf_support.replicated import (
+    JointValue,
+    SeparateValues,
+    list_replicas,
+    read_replicas,
+    write_replicas,
+)
 from batchsel.errors import UserError
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
+
+_REPLICAS = "replicas/"
+"""Begin of the names of the values on each device."""
 
 
 def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
@@ -42,12 +52,45 @@ def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
         "step": step.own_variables,
         "scoring": [] if step.cheap_model is None else step.cheap_model.variables,
     }
-    return {
+    members = {
         f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else
         f"{group}/{position}": variable
         for group, members in groups.items()
         for position, variable in enumerate(members)
     }  # fmt: skip
+    return _with_replicas(members)
+
+
+def _with_replicas(members: dict[str, Any]) -> dict[str, Any]:
+    """Return variables by name; for those that may differ between devices one value, and apart from it those of each.
+
+    A run goes on from all of these on as many devices, and from the one value on fewer or more.
+    """
+    split = {
+        name: variable for name, variable in members.items()
+        if name.startswith(("model/", "metric/")) and not variable.trainable and list_replicas(variable)
+    }  # fmt: skip
+    joint = {name: JointValue(variable) for name, variable in split.items()}
+    return members | joint | {f"{_REPLICAS}{name}": SeparateValues(variable) for name, variable in split.items()}
+
+
+def match_replicas(stored: dict[str, np.ndarray], members: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict]:
+    """Return values of a checkpoint and variables; without those of each device if it was written on others.
+
+    Args:
+        stored: Values by name.
+        members: Variables by name.
+    """
+    shapes = [
+        {name: tuple(one.shape) for name, one in group.items() if name.startswith(_REPLICAS)}
+        for group in (stored, members)
+    ]
+    if shapes[0] == shapes[1]:
+        return stored, members
+    kept = [
+        {name: one for name, one in group.items() if name not in shapes[0] | shapes[1]} for group in (stored, members)
+    ]
+    return kept[0], kept[1]
 
 
 def model_variables(model: keras.Model) -> list[Any]:
@@ -68,7 +111,7 @@ def snapshot(members: dict[Any, Any]) -> dict[Any, np.ndarray]:
     Args:
         members: Variables by name.
     """
-    return {name: np.array(variable.numpy()) for name, variable in members.items()}
+    return {name: read_replicas(variable) for name, variable in members.items()}
 
 
 def restore(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
@@ -79,7 +122,7 @@ def restore(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
         values: Values by name.
     """
     for name, value in values.items():
-        members[name].assign(value)
+        write_replicas(members[name], value)
 
 
 @contextmanager

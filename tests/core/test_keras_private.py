@@ -261,6 +261,17 @@ def test_a_tensor_stands_for_the_momentum_and_the_number_comes_back(optimizer, n
         assert getattr(steered, name) == 0.75
 
 
+def test_gradients_that_are_summed_already_are_applied_as_they_are():
+    with checking(keras_private.keep_gradients):
+        optimizer, variable = keras.optimizers.SGD(1.0), keras.Variable(1.0)
+        doubled = [(tf.constant(2.0), variable)]
+        with keras_private.keep_gradients(optimizer):
+            assert optimizer._all_reduce_sum_gradients(doubled) is doubled
+            optimizer.apply([tf.constant(0.25)], [variable])
+        assert float(variable) == 0.75
+        assert "_all_reduce_sum_gradients" not in vars(optimizer)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", None])
 def test_a_model_computes_in_another_precision_for_a_while(dtype):
     with checking(keras_private.compute_in):

@@ -36,7 +36,7 @@ OTHER = {
     "evaluations": 9, "evaluate_every": 0.5, "run_on": True, "compile": "graph", "deterministic": True,
     "mixed_precision": True, "cut_padding": True, "label_noise": 0.25, "label_noise_kind": "asymmetric",
     "imbalance": 4.0, "train_share": 0.5, "label_smoothing": 0.125, "augment": "flip", "curriculum": "blur",
-    "accumulate": "4",
+    "accumulate": "4", "devices": "2",
 }  # fmt: skip
 """A value of each setting that is not its default."""
 OWN = {

@@ -48,10 +48,12 @@ def doctor(as_json: bool) -> None:
     if not as_json:
         click.echo("checking devices and trying a short run ...", err=True)
     import_tensorflow()
+    from batchsel.training.model.distributed.scope import list_devices
     from batchsel.training.runtime.devices import describe_device, devices, threads
 
     facts["device"] = describe_device()
     facts |= {"devices": ", ".join(devices()), **{f"{name} threads": count for name, count in threads().items()}}
+    facts["devices of a run"] = _describe_devices(list_devices())
     facts["data folder"] = str(data_folder("NAME").parent)
     facts["strided 1x1 convolutions"] = _try_strided_convolution()
     facts |= _short_run()
@@ -59,6 +61,13 @@ def doctor(as_json: bool) -> None:
         print_json(facts)
         return
     print_columns([(name, str(value)) for name, value in facts.items()])
+
+
+def _describe_devices(names: list[str]) -> str:
+    """Return the devices that a run can use, and how it would."""
+    if len(names) == 1:
+        return f"{names[0]}, the only one"
+    return f"{', '.join(names)}; {names[0]} by default, all with --devices all"
 
 
 def _try_strided_convolution() -> str:

@@ -33,6 +33,7 @@ from batchsel.core.keras_private.optimizers import (
     get_adam_moments,
     get_learning_rate_setting,
     get_variable_key,
+    keep_gradients,
     override_learning_rates,
     override_momentum,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "get_mask",
     "get_variable_key",
     "is_trainer",
+    "keep_gradients",
     "list_layers",
     "list_loss_paths",
     "list_losses",

@@ -98,6 +98,20 @@ def override_learning_rates(
 
 
 @contextmanager
+def keep_gradients(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Within the block, let an optimizer apply gradients that are summed over replicas already.
+
+    Keras sums them itself, `Optimizer._all_reduce_sum_gradients`, but only after it has clipped those of each replica.
+    Only the trace of the update has to be within it.
+
+    Args:
+        optimizer: An optimizer that does not wrap another.
+    """
+    with _replace_attribute(optimizer, "_all_reduce_sum_gradients", lambda pairs: pairs):
+        yield
+
+
+@contextmanager
 def override_momentum(optimizer: keras.optimizers.Optimizer, name: str, momentum: tf.Tensor) -> Iterator[None]:
     """Within the block, let a tensor stand for an optimizer's momentum, which Keras treats as a plain number.
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import suppress
 
+CPU_DEVICES = "BATCHSEL_CPU_DEVICES"
+"""Variable of the environment: the number of devices that TensorFlow is to make of the CPU, to try several."""
 _ASKED = ("0", "1")
 """Levels that show information and warnings."""
 
@@ -27,6 +30,7 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+            divide_cpu()
             tf.add(tf.zeros([]), 1)
         except BaseException:
             os.dup2(outer, 2)
@@ -36,3 +40,15 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(outer, 2)
             os.close(outer)
+
+
+def divide_cpu() -> None:
+    """Let TensorFlow see the CPU as several devices if the environment asks for that, unless it has started."""
+    import tensorflow as tf
+
+    count = os.environ.get(CPU_DEVICES, "")
+    if not count.isdecimal() or int(count) < 2:
+        return
+    parts = [tf.config.LogicalDeviceConfiguration()] * int(count)
+    with suppress(RuntimeError):
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)

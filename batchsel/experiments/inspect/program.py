@@ -87,6 +87,8 @@ def _model(spec: RunSpec, task: str, has_words: bool) -> list[str]:
     lines += _call("model.compile", [optimizer, loss], {"metrics": _METRICS[task]})
     if spec.mixed_precision:
         lines = ['keras.config.set_dtype_policy("mixed_bfloat16")  # "mixed_float16" on a GPU', *lines]
+    if spec.devices != "1":
+        lines = [f"with batchsel.device_scope({_text(spec.devices)}):", *(f"    {line}" for line in lines)]
     if ".py:" not in spec.model:
         return lines
     # A model of the user's may load weights, so it is built again from the seed instead of drawing its weights anew.

@@ -62,6 +62,7 @@ def build_record(
         **_wrong_labels(trainer, dataset),
         "seconds": dict(trainer.clock.seconds),
         **_stalls(trainer),
+        **_devices(trainer),
         **({"scoring": scoring} if scoring else {}),
         "selection": {name: seconds * repeats[name] for name, seconds in selection_cost.items()},
         "evaluations": trainer.evaluations,
@@ -76,6 +77,12 @@ def _schedule_log(trainer: Trainer) -> dict[str, Any]:
     if log is None:
         return {}
     return {"course": log if groups is None else {**log, "groups": groups.rows()}}
+
+
+def _devices(trainer: Trainer) -> dict[str, int]:
+    """Return the number of devices that trained together, if there were several."""
+    count = trainer.engine.step.device_count
+    return {"devices": count} if count > 1 else {}
 
 
 def _stalls(trainer: Trainer) -> dict[str, dict[str, float]]:

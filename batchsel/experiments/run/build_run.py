@@ -11,6 +11,7 @@ from batchsel.errors import UsageError
 from batchsel.experiments.spec.run_spec import RunSpec
 from batchsel.models.building import build_compiled, check_vocabulary
 from batchsel.schedules import is_constant
+from batchsel.training.model.distributed.scope import device_scope
 from batchsel.training.trainer import Trainer
 
 
@@ -70,8 +71,10 @@ def build_trainer(spec: RunSpec, dataset: Dataset) -> Trainer:
     """
     if spec.cut_padding and dataset.task == "language_model":
         raise UsageError("sequences of a language model have no padding to cut. Leave --cut-padding out.")
+    with device_scope(spec.devices):
+        model = build_model(spec, dataset)
     return Trainer(
-        build_model(spec, dataset),
+        model,
         spec.selector,
         batch_size=spec.batch_size,
         schedule=None if is_constant(spec.schedule) else spec.schedule,

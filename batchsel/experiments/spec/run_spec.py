@@ -45,6 +45,11 @@ def _check_schedule(text: str) -> None:
     schedules.check(text)
 
 
+def _check_devices(text: str) -> None:
+    if text != "all" and not (text.isdecimal() and int(text) > 0):
+        raise UsageError(f"devices must be a whole number of at least 1 or all, got {show(text)}.")
+
+
 def _check_accumulate(text: str) -> None:
     schedules.check_accumulation(text or "1")
 
@@ -206,6 +211,11 @@ class RunSpec:
         help="Batches per update: 4, or growing as in 'grow(2, at=[0.5, 0.75])'.",
         checks=(readable(_check_accumulate),),
         shown_default="1",
+    )
+    devices: str = setting(
+        "1",
+        help="GPUs of this host that train the model together: a number, or all.",
+        checks=(readable(_check_devices),),
     )
     source: str = setting(
         "",

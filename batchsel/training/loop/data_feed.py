@@ -65,6 +65,7 @@ class InMemoryFeed:
         self._samples = samples
         self.data = to_tensors(*samples)
         self.n = int(tf.nest.flatten(self.data.x)[0].shape[0])
+        self._placed: Any = None
 
     def example(self) -> Samples:
         """Return all samples, so that all targets can be checked."""
@@ -77,9 +78,12 @@ class InMemoryFeed:
         runner = cast(InMemoryRunner, loop.runners["memory"])
         padded = np.full([SEGMENTS], np.iinfo(np.int64).max)
         padded[: len(stops)] = stops
-        results = runner.run(
-            self.data, window, tf.constant(padded), tf.constant(len(stops)), tf.constant(last_step, tf.int64)
-        )
+        if self._placed is None:
+            self._placed = loop.step.place(self.data)
+        with loop.step.scope():
+            results = runner.run(
+                self._placed, window, tf.constant(padded), tf.constant(len(stops)), tf.constant(last_step, tf.int64)
+            )
         ended, logs, counters = (result.numpy() for result in results)
         return LoopResult(int(ended), logs, counters)
 
@@ -116,7 +120,7 @@ class StreamingFeed:
         self._check = check
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="batchsel-reader")
         self._ahead: dict[tuple[int, int], Future[Samples]] = {}
-        self._held: tuple[tuple[int, int], Samples] | None = None
+        self._held: tuple[tuple[int, int], Any] | None = None
         self._row_bytes = 0
         self._dtypes: list[np.dtype] = []
         """Types of the first rows, which those of all others must be."""
@@ -132,6 +136,10 @@ class StreamingFeed:
 
     def run(self, loop: TrainLoop, window: BudgetWindow, stops: np.ndarray, last_step: int) -> LoopResult:
         """Train as in `DataFeed.run`."""
+        with loop.step.scope():
+            return self._run(loop, window, stops, last_step)
+
+    def _run(self, loop: TrainLoop, window: BudgetWindow, stops: np.ndarray, last_step: int) -> LoopResult:
         runner, state = self._runner(loop), loop.state
         ended, logs = 0, np.zeros([len(stops), len(loop.log_names)], np.float32)
         while ended < len(stops) and int(state.step.numpy()) < last_step:
@@ -159,7 +167,7 @@ class StreamingFeed:
             loop.runners[steps] = BlockRunner(loop, steps)
         return cast(BlockRunner, loop.runners[steps])
 
-    def _block(self, loop: TrainLoop, steps: int, number: int) -> Samples:
+    def _block(self, loop: TrainLoop, steps: int, number: int) -> Any:
         """Return the rows of a block of the plan, prefetched if possible, and prefetch the next."""
         plans = int(loop.state.plans.numpy())
         if self._held is not None and self._held[0] == (plans, number):
@@ -176,7 +184,7 @@ class StreamingFeed:
         future = self._ahead.pop((plans, number), None) or submit(number)
         if number + 1 < count and (plans, number + 1) not in self._ahead:
             self._ahead = {(plans, number + 1): submit(number + 1)}
-        self._held = (plans, number), to_tensors(*future.result())
+        self._held = (plans, number), loop.step.place(to_tensors(*future.result()))
         return self._held[1]
 
     def _read_checked(self, indices: np.ndarray) -> Samples:

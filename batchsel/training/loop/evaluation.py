@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.core.tf_support.own_function import own_function
+from batchsel.core.tf_support.replicated import read_replicas, write_replicas
 from batchsel.training.inputs.batch import Samples, gather_rows
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.metrics import flatten_results
@@ -70,16 +71,17 @@ class Evaluation:
     def _values_kept(self) -> Iterator[None]:
         """Give the metrics the values that they have now again at the end."""
         variables = self._step.metrics.variables
-        values = [variable.numpy() for variable in variables]
+        values = [read_replicas(variable) for variable in variables]
         try:
             yield
         finally:
             for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+                write_replicas(variable, value)
 
     def _evaluate_once(self, data: Samples) -> dict[str, float]:
         self._step.metrics.reset()
-        return {name: float(value) for name, value in self._function(data)(data).items()}
+        with self._step.scope():
+            return {name: float(value) for name, value in self._function(data)(data).items()}
 
     def in_batches(
         self,
@@ -119,10 +121,11 @@ class Evaluation:
         if size not in self._batch_functions:
 
             def add(rows: Samples) -> dict[str, tf.Tensor]:
-                return self._results(self._add(rows))
+                return self._results(self._add_alone(rows))
 
             self._batch_functions[size] = own_function(add)
-        return self._batch_functions[size](rows)
+        with self._step.scope():
+            return self._batch_functions[size](rows)
 
     def _function(self, data: Samples) -> Callable[[Samples], dict[str, tf.Tensor]]:
         """Return a separate function for each object and each shape of data, such as the parts of a data set."""
@@ -147,6 +150,10 @@ class Evaluation:
         logs = self._add(gather_rows(data, tf.range(full * size, n))) if full * size < n else {}
         return self._results(logs)
 
+    def _add_alone(self, rows: Samples) -> dict[str, Any]:
+        """Add a batch that is evaluated in a call of its own."""
+        return self._add(rows)
+
     def _add(self, rows: Samples) -> dict[str, Any]:
         """Add a batch to the metrics, and return the results of a test step of the model's own."""
         model, objective = self._step.model, self._step.objective
@@ -154,6 +161,8 @@ class Evaluation:
             return model.test_step(tuple(rows if rows.sample_weight is not None else rows[:2]))
         outputs = keras_private.call_model(model, rows.x, training=False)
         loss = objective.evaluation_total(rows.y, outputs, rows.sample_weight)
+        if self._step.device_count > 1:
+            loss *= self._step.device_count  # Keras divides it by their number
         loss += tf.cast(objective.regularization_loss(), loss.dtype)
         self._step.metrics.update(loss, rows.x, rows.y, outputs, rows.sample_weight, evaluation=True)
         return {}

@@ -80,7 +80,8 @@ class LoopBase:
         self.short = selector.short_batch(n, batch_size)
         """Rows of a batch that is not full: 0 if all are full, None if there is no fixed number."""
         self.xla = compilation.all
-        self.rows = PADDED_ROWS if compilation.all and self.short is None else ALL_ROWS
+        fills_up = (compilation.all and self.short is None) or step.fills_up(batch_size, self.short)
+        self.rows = PADDED_ROWS if fills_up else ALL_ROWS
         """The rows of a batch that the step sees, unless the batch is short and `short_rows` has those."""
         self.short_rows = None if self.rows.padded or self.short == 0 else RealRows(batch_size, self.short)
         """The rows of a short batch, or None if `rows` are right for all batches."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from batchsel.core.tf_support.own_function import own_function
-from batchsel.training.inputs.batch import Samples, gather_rows
+from batchsel.training.inputs.batch import Samples
 from batchsel.training.loop.loop_state import SEGMENTS, BudgetWindow, LoopState, LoopStatus
 from batchsel.training.loop.train_loop import TrainLoop
 
@@ -26,12 +28,12 @@ class InMemoryRunner:
         return self.run.experimental_get_tracing_count()
 
     def _run(
-        self, data: Samples, window: BudgetWindow, stops: tf.Tensor, segments: tf.Tensor, last_step: tf.Tensor
+        self, data: Any, window: BudgetWindow, stops: tf.Tensor, segments: tf.Tensor, last_step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Train up to the last of the stops.
 
         Args:
-            data: The whole data set, first axis n.
+            data: The whole data set, from `TrainStep.place`.
             window: The budget of the call.
             stops: ``int64[SEGMENTS]`` positions at which a segment ends; its metrics are logged.
             segments: ``int32[]`` number of stops that are in use.
@@ -40,16 +42,16 @@ class InMemoryRunner:
         Returns:
             ``int32[]`` segments ended, ``float32[SEGMENTS, metrics]`` their logs, and `TrainLoop.counters`.
         """
-        loop = self._loop
+        loop, samples = self._loop, self._loop.step.whole(data)
 
         def gather(indices: tf.Tensor, loop_state: LoopState) -> Samples:
-            return gather_rows(data, indices)
+            return loop.step.fetch(data, indices)
 
         def condition(loop_state: LoopState, segment: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
             return (segment < segments) & (loop_state.status == LoopStatus.OK) & (loop_state.step < last_step)
 
         def body(loop_state: LoopState, segment: tf.Tensor, logs: tf.Tensor) -> tuple:
-            context = loop.context(loop_state, data)
+            context = loop.context(loop_state, samples)
             loop_state = tf.cond(
                 loop_state.cursor < loop_state.plan.steps, lambda: loop_state, lambda: loop.plan(loop_state, context)
             )
@@ -58,7 +60,7 @@ class InMemoryRunner:
             def unfinished(loop_state: LoopState) -> tf.Tensor:
                 return (loop_state.position < stop) & (loop_state.step < last_step)
 
-            loop_state = loop.steps(loop_state, gather, unfinished, data)
+            loop_state = loop.steps(loop_state, gather, unfinished, samples)
             ended = (loop_state.position >= stop) & (loop_state.status == LoopStatus.OK)
             logs = tf.cond(ended, lambda: self._log(logs, segment), lambda: logs)
             return loop_state, segment + tf.cast(ended, tf.int32), logs
@@ -97,7 +99,7 @@ class BlockRunner:
         self._loop.store(self._loop.plan(loop_state, self._loop.context(loop_state, None)))
 
     def _train(
-        self, block: Samples, first: tf.Tensor, window: BudgetWindow, stop: tf.Tensor, last_step: tf.Tensor
+        self, block: Any, first: tf.Tensor, window: BudgetWindow, stop: tf.Tensor, last_step: tf.Tensor
     ) -> tf.Tensor:
         """Train on a block, whose first batch is number `first` of the plan, up to a stop or the last step.
 
@@ -108,7 +110,7 @@ class BlockRunner:
 
         def gather(indices: tf.Tensor, loop_state: LoopState) -> Samples:
             positions = (loop_state.cursor - first) * loop.width + tf.range(loop.width)
-            return gather_rows(block, positions)
+            return loop.step.fetch(block, positions)
 
         def unfinished(loop_state: LoopState) -> tf.Tensor:
             inside = loop_state.cursor < first + self.steps

@@ -89,7 +89,8 @@ class TrainLoop(LoopBase):
             loop_state, batch = self._select(loop_state, batch, context)
             self.chosen_weights.assign(batch.weights)
         if self.transforms is not None:
-            batch = self.transforms(batch, context.seed, context.step, loop_state.timestamp)
+            time = {"seed": context.seed, "step": context.step, "timestamp": loop_state.timestamp}
+            batch = self.step.transform(batch, partial(self.transforms, **time))
         short = self.short_rows
         if short is None or self.splits:
             return self._update(loop_state, batch, context, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,7 +13,7 @@ from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
-from batchsel.training.inputs.batch import Batch, Samples
+from batchsel.training.inputs.batch import Batch, Samples, gather_rows
 from batchsel.training.inputs.padding import cut
 from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
 from batchsel.training.loop.accumulation import GradientAccumulator
@@ -47,6 +48,8 @@ class TrainStep:
 
     takes_weights = True
     """False if plans must not weigh samples, since it is unknown what the step does with weights."""
+    xla_obstacle: str | None = None
+    """Reason for which XLA cannot compile a loop of the step."""
     needs_targets = True
     """False if the model may be trained on inputs alone."""
     own_variables: Sequence[Any] = ()
@@ -86,6 +89,49 @@ class TrainStep:
             self.accumulator = GradientAccumulator(self._accumulation_schedule, self.model.trainable_variables)
         if self.cheap_model is not None:
             self.cheap_model.build(batch)
+
+    @property
+    def device_count(self) -> int:
+        """Devices that train the model together."""
+        return 1
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return the context in which variables are made and the loop is run."""
+        return nullcontext()
+
+    def fills_up(self, batch_size: int, short: int | None) -> bool:
+        """Return whether the step fills up batches to a size of its own.
+
+        Args:
+            batch_size: b.
+            short: Rows of a batch that is not full, as `Selector.short_batch` returns them.
+        """
+        return False
+
+    def place(self, data: Samples) -> Any:
+        """Return samples in the form in which the loop takes them: tensors on the device."""
+        return data
+
+    def fetch(self, data: Any, rows: tf.Tensor) -> Samples:
+        """Return rows of data, as `train` and `score` take them.
+
+        Args:
+            data: From `place`.
+            rows: ``int32[k]`` their places in the data.
+        """
+        return gather_rows(data, rows)
+
+    def whole(self, data: Any) -> Samples:
+        """Return all samples of data from `place`."""
+        return data
+
+    def transform(self, batch: Batch, transform: Callable[[Batch], Batch]) -> Batch:
+        """Transform a batch that is trained on next."""
+        return transform(batch)
+
+    def run_on_all(self, function: Callable[[], None]) -> None:
+        """Run a function wherever the model is trained."""
+        function()
 
     def reset(self) -> None:
         """Set `own_variables` back to before the first step."""

@@ -95,7 +95,15 @@ class Metrics:
             elif self._container is not None:
                 self._container.update_state(y, y_pred, sample_weight)
 
-    def update_padded(self, loss: tf.Tensor, y: Any, y_pred: Any, valid: tf.Tensor, sample_weight: Any = None) -> None:
+    def update_padded(
+        self,
+        loss: tf.Tensor,
+        y: Any,
+        y_pred: Any,
+        valid: tf.Tensor,
+        sample_weight: Any = None,
+        count: tf.Tensor | None = None,
+    ) -> None:
         """Update the metrics with a batch in which some rows do not count; only for metrics of `handles_padding`.
 
         Args:
@@ -104,8 +112,9 @@ class Metrics:
             y_pred: The model's outputs.
             valid: ``float32[b]``, 0 for padding rows.
             sample_weight: As in `update`, one number for each sample.
+            count: ``float32[]`` rows that the loss is the mean of, unless it is that of those that count.
         """
-        self._loss.update_state(loss, sample_weight=tf.reduce_sum(valid))
+        self._loss.update_state(loss, sample_weight=tf.reduce_sum(valid) if count is None else count)
         self._objective.update_loss_metrics()
         if self._container is None:
             return

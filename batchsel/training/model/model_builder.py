@@ -251,7 +251,7 @@ class ModelBuilder:
         metrics.build_compiled(batch.y, outputs)
         values = [(variable, variable.numpy()) for variable in metrics.variables]
         total = objective.total(batch.y, outputs, batch.sample_weight)
-        metrics.update(total, batch.x, batch.y, outputs, batch.sample_weight)
+        self._step.run_on_all(lambda: metrics.update(total, batch.x, batch.y, outputs, batch.sample_weight))
         metrics.results()  # raises if a result is not one number
         self.batches_matter = keras_private.overrides(self._model, "test_step") or metrics.depend_on_batches()
         self.handles_padding = metrics.handles_padding(outputs)

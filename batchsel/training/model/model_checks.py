@@ -11,14 +11,23 @@ import tensorflow as tf
 from batchsel.core import keras_private
 from batchsel.errors import UserError, shorten
 
-_STRATEGIES = (
-    tf.distribute.MirroredStrategy,
-    tf.distribute.MultiWorkerMirroredStrategy,
-    tf.distribute.TPUStrategy,
-    tf.distribute.experimental.CentralStorageStrategy,
-    tf.distribute.experimental.ParameterServerStrategy,
-)
-"""Strategies whose variables are spread over devices; that of one device is as none."""
+_MIRRORED = "Build and compile it under tf.distribute.MirroredStrategy, for devices of one host"
+_STRATEGIES = {
+    tf.distribute.MultiWorkerMirroredStrategy: (
+        f"Keras 3 cannot train a model on several machines with it. {_MIRRORED}, and use several machines for several"
+        " runs, with --executor slurm or dask"
+    ),
+    tf.distribute.TPUStrategy: (
+        f"which compiles everything by XLA, and batchsel's loop cannot be divided so. {_MIRRORED}"
+    ),
+    tf.distribute.experimental.CentralStorageStrategy: (
+        f"whose devices wait for one that holds all weights. {_MIRRORED}"
+    ),
+    tf.distribute.experimental.ParameterServerStrategy: (
+        f"which updates weights in no fixed order, so a run could not be repeated. {_MIRRORED}"
+    ),
+}
+"""Strategies whose variables are spread over devices in another way than batchsel can train them, and the reasons."""
 
 NO_LOSS = "the model is not compiled with a loss. Call model.compile(optimizer=..., loss=..., metrics=...)."
 
@@ -47,7 +56,7 @@ def find_override(model: keras.Model) -> str | None:
 
 
 def check_model(model: keras.Model) -> None:
-    """Check that a model is compiled, and lies on one device.
+    """Check that a model is compiled, and lies where batchsel trains.
 
     Args:
         model: Anything.
@@ -60,11 +69,9 @@ def check_model(model: keras.Model) -> None:
     if not model.compiled:
         raise UserError(NO_LOSS)
     strategy = getattr(model, "distribute_strategy", None)
-    if isinstance(strategy, _STRATEGIES):
-        raise UserError(
-            f"the model was built under {type(strategy).__name__}, and batchsel trains on one device. Build and compile"
-            " it outside of the scope of the strategy."
-        )
+    for kind, reason in _STRATEGIES.items():
+        if isinstance(strategy, kind):
+            raise UserError(f"the model was built under {type(strategy).__name__}, {reason}.")
 
 
 @contextmanager

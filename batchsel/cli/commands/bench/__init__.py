@@ -1,9 +1,10 @@
-"""`batchsel bench`: measure the speed of the loop, of planning, of schedules and of streaming on this machine."""
+"""`batchsel bench`: measure the speed of the loop, of devices, planning, schedules and streaming on this machine."""
 
 from __future__ import annotations
 
 import click
 
+from batchsel.cli.commands.bench.devices import devices
 from batchsel.cli.commands.bench.loop import loop
 from batchsel.cli.commands.bench.peers import peers
 from batchsel.cli.commands.bench.planning import planning
@@ -16,8 +17,8 @@ from batchsel.cli.commands.bench.streaming import streaming
     epilog="\b\nExamples:\n  batchsel bench loop --task mlp\n  batchsel bench planning --n 100000 --selector loss_ema",
 )
 def bench() -> None:
-    """Measure the training loop, its peers, planning, schedules or streaming on this machine."""
+    """Measure the training loop, its peers, devices, planning, schedules or streaming on this machine."""
 
 
-for _command in (loop, peers, planning, schedules, streaming):
+for _command in (devices, loop, peers, planning, schedules, streaming):
     bench.add_command(_command)

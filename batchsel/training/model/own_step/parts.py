@@ -10,6 +10,11 @@ from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
 from batchsel.training.loop.evaluation import Evaluation
 from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.model.distributed.builder import ReplicaBuilder
+from batchsel.training.model.distributed.checks import check_one_device, check_replica_settings
+from batchsel.training.model.distributed.evaluation import ReplicaEvaluation
+from batchsel.training.model.distributed.replicas import get_replicas
+from batchsel.training.model.distributed.train_step import ReplicaTrainStep
 from batchsel.training.model.model_builder import ModelBuilder
 from batchsel.training.model.model_checks import check_model, find_override
 from batchsel.training.model.own_step.builder import OwnBuilder
@@ -58,6 +63,11 @@ def choose_parts(settings: StepSettings) -> StepParts:
     if override is not None:
         return make_own_parts(settings, override)
     model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula = settings
+    replicas = get_replicas(model)
+    if replicas is not None:
+        check_replica_settings(model, replicas.count, augmentation, accumulation_schedule, selector)
+        step = ReplicaTrainStep(replicas, model, selector.signals, batch_size, schedule, cut_padding)
+        return StepParts(step, ReplicaBuilder(step, batch_size, augmentation, curricula), ReplicaEvaluation)
     step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
     scoring = selector.scoring
     if scoring is not None and (scoring.proxy, scoring.cut) != (None, None):
@@ -80,6 +90,7 @@ def make_own_parts(settings: StepSettings, reason: str, before: StepParts | None
         UserError: If a setting does not suit the model.
     """
     model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula = settings
+    check_one_device(model, reason)
     check_settings(model, reason, selector, augmentation, accumulation_schedule, cut_padding)
     controller = LRController(model, schedule, batch_size) if before is None else before.step.lr_controller
     step = OwnTrainStep(model, reason, controller, reads_batch_losses(selector))

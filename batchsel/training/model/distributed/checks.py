@@ -1,0 +1,110 @@
+"""Checks that a model and the settings of its run suit several devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from batchsel.core.tf_support.replicated import list_replicas
+from batchsel.errors import UserError
+from batchsel.schedules import AccumulationSchedule
+from batchsel.selectors import Selector
+from batchsel.training.model.distributed.replicas import get_replicas
+from batchsel.training.optim.layer_rates import unwrap_optimizer
+from batchsel.transforms.augmentation import Pipeline
+
+_REMEDY = "Build and compile the model outside of the scope of the strategy, to train on one device"
+_CHEAP_MODELS = ("proxy", "cut")
+"""Parameters of `score` that let another model score in place of the one that is trained."""
+
+
+def check_replica_settings(
+    model: keras.Model,
+    count: int,
+    augmentation: Pipeline | None,
+    accumulation_schedule: AccumulationSchedule | None,
+    selector: Selector,
+) -> None:
+    """Check the settings of a run on several devices.
+
+    Args:
+        model: The model, compiled.
+        count: The number of devices.
+        augmentation: Random changes of training batches, or None.
+        accumulation_schedule: Number of batches of an update, or None for one.
+        selector: The selector.
+
+    Raises:
+        UserError: If a setting is not offered there.
+    """
+    mixers = () if augmentation is None else augmentation.mixers
+    if mixers:
+        raise UserError(
+            f"{' and '.join(map(repr, mixers))} mixes samples of different shares of a batch, which several devices do"
+            f" not exchange. Leave it out of augment, or train on one device."
+        )
+    if accumulation_schedule is not None:
+        raise UserError(
+            f"accumulate= is not offered on several devices. Use a larger batch_size: each of {count} devices holds"
+            f" only 1/{count} of a batch."
+        )
+    if selector.scoring is not None and selector.scoring.shrink > 1:
+        raise UserError(
+            f"{selector!r} scores smaller pictures, which is not offered on several devices. Leave out shrink, or train"
+            " on one device."
+        )
+    for name in _CHEAP_MODELS:
+        if getattr(selector.scoring, name, None) is not None:
+            raise UserError(
+                f"{selector!r} scores by a second model, which is not offered on several devices. Score by the model"
+                " itself, as in 'candidates', or train on one device."
+            )
+    optimizer: Any = unwrap_optimizer(model.optimizer)
+    for setting in ("gradient_accumulation_steps", "use_ema"):
+        if getattr(optimizer, setting, None):
+            raise UserError(
+                f"{type(optimizer).__name__}({setting}=...) is not offered on several devices: Keras updates in a"
+                " branch there, in which devices cannot wait for each other. Leave it out, or train on one device."
+            )
+    check_within_scope("the optimizer", optimizer.variables, count)
+    if not hasattr(optimizer, "update_step"):
+        raise UserError(
+            f"{type(optimizer).__name__} combines several optimizers, which is not offered on several devices. Use one"
+            " optimizer, or train on one device."
+        )
+
+
+def check_within_scope(part: str, members: Iterable[Any], count: int) -> None:
+    """Check that variables lie on all devices.
+
+    Args:
+        part: What they belong to, for the message.
+        members: The variables.
+        count: The number of devices.
+
+    Raises:
+        UserError: If they were made outside of the scope of the strategy.
+    """
+    for variable in members:
+        if len(list_replicas(variable)) != count:
+            raise UserError(
+                f"{part} ({getattr(variable, 'path', variable.name)}) was made outside of the scope of the model's"
+                " strategy. Make model, optimizer and metrics, and compile, within it: with"
+                f" batchsel.device_scope({count}): ..."
+            )
+
+
+def check_one_device(model: keras.Model, reason: str) -> None:
+    """Refuse a model with a step of its own on several devices.
+
+    Args:
+        model: The model.
+        reason: The part of it that makes it so, as in "GAN overrides train_step()".
+
+    Raises:
+        UserError: If it was built under a strategy.
+    """
+    if get_replicas(model) is not None:
+        raise UserError(f"{reason}, and batchsel cannot divide the batches of such a step among devices. {_REMEDY}.")

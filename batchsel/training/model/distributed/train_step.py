@@ -1,0 +1,228 @@
+"""The optimizer step on several devices: each takes its share of a batch, and all apply the same gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from batchsel.core import keras_private
+from batchsel.core.tf_support.static_shapes import static_size
+from batchsel.core.timestamp import Timestamp
+from batchsel.schedules import Schedule
+from batchsel.selectors import SampleStats
+from batchsel.training.inputs.batch import Batch, Samples, gather_rows
+from batchsel.training.inputs.padding import cut
+from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
+from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
+from batchsel.training.model.distributed.replicas import Replicas
+from batchsel.training.optim.layer_rates import unwrap_optimizer
+
+
+class _Shares(NamedTuple):
+    """A batch and the share of it that each replica takes."""
+
+    whole: Batch
+    """The batch; its inputs are the places of its rows in the data, which lie on every device."""
+    rows: list[tf.Tensor]
+    """``int32[k]`` places in the data of the rows of each share."""
+    weights: list[tf.Tensor]
+    """``float32[k]`` their weights, 0 for rows that fill up a share."""
+
+
+class ReplicaTrainStep(TrainStep):
+    """The optimizer step of a model with a replica on each of several devices.
+
+    What a step depends on is the same on all: the batch, the gradients of all its samples, the update. Data lie on
+    every device, so the places of rows go to the replicas, and losses and signals of their samples come back.
+
+    Args:
+        replicas: The replicas of the model.
+        model: The model, compiled within the scope of its strategy.
+        signals: As for `TrainStep`.
+        batch_size: b.
+        schedule: As for `TrainStep`.
+        cut_padding: As for `TrainStep`.
+    """
+
+    def __init__(
+        self,
+        replicas: Replicas,
+        model: keras.Model,
+        signals: tuple[str, ...],
+        batch_size: int,
+        schedule: Schedule | None = None,
+        cut_padding: bool = False,
+    ) -> None:
+        super().__init__(model, signals, batch_size, schedule, None, cut_padding)
+        self.replicas = replicas
+        if replicas.count > 1:
+            self.xla_obstacle = f"it does not compile a loop over {replicas.count} devices"
+        self._data: tuple[Samples, ...] = ()
+        """The data on each device, in the trace under way."""
+        self._transform: Callable[[Batch], Batch] | None = None
+        """Transform of the batch under way, which the replicas apply."""
+
+    @property
+    def device_count(self) -> int:
+        """Devices that train the model together."""
+        return self.replicas.count
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return the scope of the strategy."""
+        return self.replicas.scope()
+
+    def fills_up(self, batch_size: int, short: int | None) -> bool:
+        """Return whether some shares have rows that only fill them up."""
+        return short != 0 or batch_size % self.replicas.count != 0
+
+    def place(self, data: Samples) -> tuple[Samples, ...]:
+        """Copy data to every device."""
+        return self.replicas.copy(data)
+
+    def fetch(self, data: tuple[Samples, ...], rows: tf.Tensor) -> Samples:
+        """Return the numbers of rows in place of the rows, which each replica gathers from its own data."""
+        self._data = data
+        return Samples(rows, None)
+
+    def whole(self, data: tuple[Samples, ...]) -> Samples:
+        """Return the data on the first device, where plans are made."""
+        return data[0]
+
+    def transform(self, batch: Batch, transform: Callable[[Batch], Batch]) -> Batch:
+        """Leave the transform to the replicas."""
+        self._transform = transform
+        return batch
+
+    def train(
+        self,
+        batch: Batch,
+        timestamp: Timestamp,
+        samples_left: tf.Tensor,
+        *,
+        rows: Rows = ALL_ROWS,
+        loss_weights: LossWeights | None = None,
+        after_update: AfterUpdate | None = None,
+    ) -> SampleStats:
+        """Update the model on a batch, as `TrainStep.train` does."""
+        transform, self._transform = self._transform, None
+        shares = self._share(batch)
+        count = tf.maximum(tf.reduce_sum(tf.cast(batch.valid, tf.float32)), 1.0)
+        function = partial(self._train_share, shares, count, rows, loss_weights, transform)
+        optimizer = unwrap_optimizer(self.optimizer)
+        with self.lr_controller.rates_at(timestamp), keras_private.keep_gradients(optimizer):
+            found = self.replicas.run(function)
+        if after_update is not None:
+            after_update(timestamp)
+        return rows.scatter_stats(self._join(batch, found), batch)
+
+    def score(self, batch: Batch) -> SampleStats:
+        """Compute losses and signals as `TrainStep.score` does; on the first device alone if it has the rows."""
+        if batch.y is not None:
+            return super().score(batch)
+        found = self.replicas.run(partial(self._score_share, self._share(batch)))
+        return PADDED_ROWS.scatter_stats(self._join(batch, found), batch)
+
+    def run_on_all(self, function: Callable[[], None]) -> None:
+        """Run a function on every replica, once."""
+        logger = tf.get_logger()
+        level = logger.level
+        logger.setLevel("ERROR")  # TensorFlow warns that this is slow without a trace, which would take longer
+        try:
+            self.replicas.run(lambda number: function())
+        finally:
+            logger.setLevel(level)
+
+    def _share(self, batch: Batch) -> _Shares:
+        return _Shares(batch, self.replicas.split(batch.x), self.replicas.split(batch.weights, 0.0))
+
+    def _join(self, batch: Batch, found: dict[str, tuple[tf.Tensor, ...]]) -> SampleStats:
+        size = static_size(batch.indices)
+        joined = {name: self.replicas.join(values, size) for name, values in found.items()}
+        return SampleStats(batch.indices, valid=batch.valid, **joined)
+
+    def _gather(self, shares: _Shares, number: int, transform: Callable[[Batch], Batch] | None) -> Batch:
+        """Return the rows of a share from the data on its device.
+
+        Transforms draw random numbers for a whole batch, so each replica transforms all of it, and nothing is sent.
+        """
+        data, whole, weights = self._data[number], shares.whole, shares.weights[number]
+        if transform is None:
+            rows = shares.rows[number]
+            return Batch(rows, weights, *gather_rows(data, rows))
+        batch = transform(whole._replace(**gather_rows(data, whole.x)._asdict()))
+        places = self.replicas.places(static_size(whole.indices))[number]
+        return gather_rows(batch, tf.constant(places))._replace(weights=weights)
+
+    def _without_padding(self, batch: Batch) -> Batch:
+        return batch._replace(x=cut(batch.x, self.padded_at_start)) if self.cut_padding else batch
+
+    def _train_share(
+        self,
+        shares: _Shares,
+        count: tf.Tensor,
+        rows: Rows,
+        loss_weights: LossWeights | None,
+        transform: Callable[[Batch], Batch] | None,
+        number: int,
+    ) -> dict[str, tf.Tensor]:
+        """Compute the gradients of a share, add those of the others, and update the replica.
+
+        Replicas are traced in turns that end where they wait for each other. What the objective keeps of its last call
+        belongs to this replica only until then.
+        """
+        batch = self._without_padding(self._gather(shares, number, transform))
+        objective, replicas = self.objective, self.replicas
+        context: Any = tf.distribute.get_replica_context()
+        valid, weights = tf.cast(batch.valid, tf.float32), batch.weights
+        with tf.GradientTape() as tape:
+            outputs, features = self.signals.forward(batch.x, training=True)
+            extra = objective.regularization_loss() / replicas.count
+            losses = objective.losses(batch.y, outputs, batch.sample_weight)
+            if loss_weights is not None:
+                weigh = partial(self._factors, shares.whole, rows, loss_weights)
+                weights *= context.merge_call(weigh, args=(tf.stop_gradient(losses),))[number]
+                objective.losses(batch.y, outputs, batch.sample_weight)
+            # Keras divides the mean over a share by the number of replicas: a mean over the rows of all shares.
+            size = static_size(batch.weights) * replicas.count
+            real = valid * (size / count) if rows.padded else None
+            weights = weights if real is None else weights * real
+            loss = objective.total(batch.y, outputs, batch.sample_weight, weights)
+            extra = tf.cast(extra, loss.dtype)
+            scaled = self.optimizer.scale_loss(loss + extra)
+        trained = self.model.trainable_variables
+        gradients = tape.gradient(scaled, trained)
+        reported = objective.reported_total(batch.y, outputs, batch.sample_weight, real) + extra
+        reported *= replicas.count  # the metrics take the mean over replicas
+        plain = objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
+        if rows.padded:
+            share = count / replicas.count
+            self.metrics.update_padded(reported, batch.y, outputs, valid, batch.sample_weight, share)
+        else:
+            self.metrics.update(reported, batch.x, batch.y, outputs, batch.sample_weight)
+        stats = self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": plain}
+        known = [gradient for gradient in gradients if gradient is not None]
+        # Summed before the optimizer sees them, so that it clips and scales the gradient of the whole batch.
+        sums = iter(replicas.sum_all(known))
+        summed = [None if gradient is None else next(sums) for gradient in gradients]
+        self.optimizer.apply_gradients(zip(summed, trained, strict=True))
+        return stats
+
+    def _factors(
+        self, batch: Batch, rows: Rows, loss_weights: LossWeights, strategy: Any, losses: Any
+    ) -> list[tf.Tensor]:
+        """Return the factors of the losses of each share, which depend on the losses of the whole batch."""
+        joined = self.replicas.join(strategy.experimental_local_results(losses), static_size(batch.indices))
+        factors = loss_weights(rows.scatter(joined, batch), batch.valid)
+        return self.replicas.split(tf.stop_gradient(factors), 0.0)
+
+    def _score_share(self, shares: _Shares, number: int) -> dict[str, tf.Tensor]:
+        batch = self._without_padding(self._gather(shares, number, None))
+        outputs, features = self.signals.forward(batch.x, training=False)
+        losses = self.objective.losses(batch.y, outputs, batch.sample_weight)
+        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
+        return self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": losses}

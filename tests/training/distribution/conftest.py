@@ -1,0 +1,26 @@
+"""Processes for tests on two devices: TensorFlow divides the CPU only before it starts."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def on_two_devices():
+    """Return a function that calls one of `device_runs` in a new process, and returns what it returned."""
+
+    def call(function, *arguments, status=0):
+        command = [sys.executable, str(_HERE / "device_runs.py"), function, *map(str, arguments)]
+        done = subprocess.run(
+            command, env=os.environ | {"BATCHSEL_CPU_DEVICES": "2"}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if status == 0 else None
+
+    return call

@@ -1,0 +1,36 @@
+"""A run on two devices is the run on one: the same plans, visits and losses, and weights up to rounding."""
+
+import pytest
+
+EXACT = ("random", "loss_ema", "soft_keep", "infobatch", "candidates")
+DENSE = ("random", "great", "kakurenbo")
+
+
+@pytest.fixture(scope="module")
+def found(on_two_devices):
+    return {
+        kind: on_two_devices("same_as_one_device", kind, *names) for kind, names in (("exact", EXACT), ("dense", DENSE))
+    }
+
+
+@pytest.mark.parametrize("selector", EXACT)
+def test_equal_to_the_bit_where_sums_are_exact(found, selector):
+    result = found["exact"][selector]
+    assert result["steps"] >= 50
+    assert result["counts"]
+    assert result["plans"]
+    assert result["state"]
+    assert result["visits"]
+    assert result["weights"] == result["losses"] == 0
+
+
+@pytest.mark.parametrize("selector", DENSE)
+def test_weights_agree_up_to_rounding_in_float32(found, selector):
+    result = found["dense"][selector]
+    assert result["steps"] >= 50
+    assert result["counts"]
+    assert result["plans"]
+    assert result["visits"]
+    assert result["weights"] < 1e-5
+    assert result["losses"] < 1e-5
+    assert result["history"] < 1e-5
