@@ -63,7 +63,7 @@ ACCEPTED = {
         "model": set(), "selector": set(), "batch_size": COUNTS, "seed": {"zero"},
         "schedule": {"None"}, "compile": set(), "cut_padding": {"True"},
         "evaluation_batch_size": {"None"}, "augment": {"None", "no text"}, "curriculum": {"None", "no text"},
-        "accumulate": {"None", "a number as text"},
+        "accumulate": {"None", "a number as text"}, "devices": {"None"},
     },
     "evaluate": {"x": set(), "y": set(), "sample_weight": {"None"}},
     "reset": {

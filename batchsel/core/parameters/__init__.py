@@ -189,6 +189,7 @@ Momenta = Annotated[
 ]
 ArrayFile = Annotated[str, Accepts("the name of a .npy file", _is_file_name)]
 FileName = Annotated[str, Accepts("the name of a file", _is_file_name)]
+LayerName = Annotated[str, Accepts("the name of a layer", _is_file_name)]
 FileNames = Annotated[Sequence[str], Length(1, 10_000)]
 Names = Annotated[Sequence[str], Length(0, 10_000)]
 Size = Annotated[int, Between(1, 2**16)]

@@ -131,8 +131,12 @@ def find_text(reference: TableReference, table: TextTable) -> str:
     """
     features = [column for column in table.names if column != reference.label]
     others = [column for column in features if not _are_row_numbers(column, table.column(column))]
-    alone = len(others) == 1 and (reference.subwords or is_text_column(table.column(others[0])))
-    return reference.text or (others[0] if alone else "")
+    if reference.text or len(others) != 1:
+        return reference.text
+    (column,) = others
+    cells = table.column(column)
+    asked = bool(reference.subwords) and not _are_numbers(cells)
+    return column if asked or is_text_column(cells) else ""
 
 
 def describe_columns(reports: Sequence[ColumnReport]) -> list[str]:
@@ -318,6 +322,13 @@ def _are_row_numbers(name: str, values: tuple[str, ...]) -> bool:
     if name.strip().lower() not in _ROW_NUMBERS:
         return False
     return any(all(value == str(row) for row, value in enumerate(values, first)) for first in (0, 1))
+
+
+def _are_numbers(values: tuple[str, ...]) -> bool:
+    try:
+        return bool(np.asarray(values).astype(np.float64).size)
+    except ValueError:
+        return False
 
 
 def refuse_missing_labels(reference: TableReference, table: TextTable) -> None:

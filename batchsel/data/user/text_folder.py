@@ -37,7 +37,7 @@ def is_text_folder(name: str) -> bool:
         (False, False)
     """
     path = text_folder_path(name)
-    if not ("/" in name or "\\" in name or name.startswith(".")) or not path.is_dir():
+    if not ("/" in name or "\\" in name or name.startswith(".")) or not os.path.isdir(path):
         return False
     found = False
     for folder, below, files in os.walk(path, followlinks=True):

@@ -84,6 +84,7 @@ class RunRecord(_Described):
         updates: Updates of the weights, fewer than steps where gradients are accumulated.
         schedule_log: Values that varied over the run ("course" in the file).
         name: Name that the user gave the run, or empty.
+        pass_samples: Samples trained on in each pass, for runs that prune.
         extra: Everything else, by key: diagnostics, and what other versions write.
     """
 
@@ -114,6 +115,7 @@ class RunRecord(_Described):
     images: SelectedImages | None = None
     plane: Plane | None = None
     name: str = ""
+    pass_samples: Sequence[int] = ()
     extra: Json = field(default_factory=dict)
 
     @functools.cached_property

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from batchsel.core.parameters import Between, PositiveShare
+from batchsel.core.parameters import Between, LayerName, PositiveShare
 from batchsel.errors import UsageError
 from batchsel.selectors.base import Part, Selector
 
@@ -64,7 +64,12 @@ class Scoring(Part):
     every: Annotated[int, Between(1, 2**20)] = 1
     proxy: PositiveShare | None = None
     proxy_every: Annotated[int, Between(1, 2**20)] = 4
-    cut: Annotated[float, Between(0, 1, lower_open=True, upper_open=True)] | str | None = None
+    cut: Annotated[float, Between(0, 1, lower_open=True, upper_open=True)] | LayerName | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if None not in (self.proxy, self.cut):
+            raise UsageError(f"{self!r}: either a proxy or a cut scores. Leave out one of them.")
 
     def follow(self, selector: Part) -> Selector:
         """Return a selector that scores in this manner.
@@ -86,8 +91,6 @@ class Scoring(Part):
             raise UsageError(
                 f"{text}: {selector.name!r} has no pools; prefilter, every, proxy and cut are about pools."
             )
-        if None not in (self.proxy, self.cut):
-            raise UsageError(f"{text}: either a proxy or a cut scores. Leave out one of them.")
         if selector.scoring is not None:
             raise UsageError(f"{text}: say once how to score.")
         cheaper = copy.copy(selector)

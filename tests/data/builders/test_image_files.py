@@ -211,7 +211,7 @@ def test_image_files_are_a_source(tmp_path):
 
 @pytest.mark.parametrize(
     ("classes", "message"),
-    [([], "holds 0 folders"), (["x"], "holds 1 folders. Expected one for each class"), (["x", "y"], "no images")],
+    [([], "holds no folders"), (["x"], "holds 1 folder. Expected one for each class"), (["x", "y"], "no images")],
 )
 def test_folders_without_classes_raise(tmp_path, classes, message):
     for name in classes:

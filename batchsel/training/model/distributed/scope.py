@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import operator
 from contextlib import AbstractContextManager, nullcontext
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -12,6 +14,9 @@ import tensorflow as tf
 from batchsel.core.tf_support.tf_import import CPU_DEVICES, divide_cpu
 from batchsel.errors import UsageError, UserError, show
 from batchsel.training.model.distributed.replicas import get_replicas
+
+_MOST = 1024
+"""More devices than any host has; a larger number is a slip."""
 
 
 def list_devices() -> list[str]:
@@ -40,20 +45,28 @@ def resolve_devices(devices: Any) -> int:
         (1, 1)
     """
     known = list_devices()
-    if devices is None or devices == "all":
-        return len(known) if devices else 1
-    text = str(devices)
-    if isinstance(devices, bool) or not text.isdecimal() or int(text) < 1:
+    if devices is None:
+        return 1
+    text = devices if isinstance(devices, str) else ""
+    if text == "all":
+        return len(known)
+    count = 0
+    if text.isdecimal() and len(text) < 10:
+        count = int(text)
+    elif isinstance(devices, Integral) and not isinstance(devices, bool):
+        count = operator.index(devices)
+    if not 1 <= count <= _MOST:
         raise UsageError(f'devices must be a whole number of at least 1 or "all", got {show(devices)}.')
-    if int(text) > len(known):
+    if count > len(known):
         kind = known[0][:3]
         remedy = (
-            f"Set {CPU_DEVICES}={text} before TensorFlow starts to try it on parts of the CPU, which is no faster"
+            f"Set {CPU_DEVICES}={count} before TensorFlow starts to try it on parts of the CPU, which is no faster"
             if kind == "CPU"
             else f"Ask for at most {len(known)}, or devices='all'"
         )
-        raise UsageError(f"devices={text}, and TensorFlow sees {len(known)} {kind}{'s'[: len(known) > 1]}. {remedy}.")
-    return int(text)
+        seen = f"TensorFlow sees {len(known)} {kind}{'s'[: len(known) > 1]}"
+        raise UsageError(f"devices={count}, and {seen}. {remedy}.")
+    return count
 
 
 def device_scope(devices: Any) -> AbstractContextManager[Any]:
