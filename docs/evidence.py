@@ -6,10 +6,9 @@ scaled form.
 
 from pathlib import Path
 
-from batchsel.analysis.studies.budget_ratio import BudgetRatio
 from batchsel.analysis.studies.horizon import Ratios, horizons
+from batchsel.analysis.studies.horizon_study import format_budget_ratio
 from batchsel.analysis.studies.study_parts import StudyPart, split_into_parts
-from batchsel.analysis.verdict import format_ratio
 from batchsel.experiments.run.records import FILE, read_typed
 
 ROOT = Path(__file__).parents[1]
@@ -53,11 +52,12 @@ def _cells(item: Ratios) -> tuple[str, ...]:
     if samples is None:
         return "–", "–", "–", "0"
     p = f"{item.p_holm:.2g}" if samples.ratio.low is not None else "–"
-    return _ratio(samples), "–" if item.seconds is None else _ratio(item.seconds), p, str(samples.n)
-
-
-def _ratio(item: BudgetRatio) -> str:
-    return {-1: "at most ", 0: "", 1: "at least "}[item.bound] + format_ratio(item.ratio)
+    return (
+        format_budget_ratio(samples),
+        "–" if item.seconds is None else format_budget_ratio(item.seconds),
+        p,
+        str(samples.n),
+    )
 
 
 if __name__ == "__main__":

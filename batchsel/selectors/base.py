@@ -54,6 +54,10 @@ class Part:
     """The `Scoring` that was appended to a selector, or None."""
     follows_selectors: bool = False
     """True if it follows a whole selector in a pipe, which `follow` then changes."""
+    uses_training_losses: bool = False
+    """True if it reads training losses other than through scores; see `Selector.uses_training_losses`."""
+    accepts_batch_losses: bool = False
+    """As in `Selector`."""
     calls_user_code: bool = False
     """True if it calls a function that was written outside of batchsel."""
 

@@ -33,8 +33,6 @@ class Score(Part):
     """As in `Selector`."""
     uses_training_losses: bool = True
     """As in `Selector`."""
-    accepts_batch_losses: bool = False
-    """As in `Selector`."""
 
     def __or__(self, other: Part) -> Pipe:
         return Pipe(self) | other
@@ -68,11 +66,6 @@ class Modifier(Part):
         loss_ema(decay=0.9) | warmup(passes=1.0, most=1.0)
     """
 
-    uses_training_losses: bool = False
-    """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
-    accepts_batch_losses: bool = False
-    """As in `Selector`."""
-
     def init(self, n: int) -> State:
         """Return the state before the first step, as `Selector.init` does; most modifiers have none."""
         return ()
@@ -104,10 +97,6 @@ class Draw(Part):
         32
     """
 
-    uses_training_losses: bool = False
-    """True if it reads training losses other than through the scores; see `Selector.uses_training_losses`."""
-    accepts_batch_losses: bool = False
-    """As in `Selector`."""
     plans_passes: bool | None = None
     """As in `Selector`."""
 

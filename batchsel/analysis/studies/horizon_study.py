@@ -111,8 +111,8 @@ def _ratio_table(result: Horizons) -> TextTable:
         if item.samples is None:
             continue
         tested = item.samples.ratio.low is not None
-        row = (arm, str(item.samples.n), _ratio_text(item.samples))
-        row += (_ratio_text(item.seconds) if item.seconds else "–",) if timed else ()
+        row = (arm, str(item.samples.n), format_budget_ratio(item.samples))
+        row += (format_budget_ratio(item.seconds) if item.seconds else "–",) if timed else ()
         row += (f"{item.samples.p:.2g}", f"{item.p_holm:.2g}") if tested else ("–", "–")
         rows.append((*row, _span_text(item.samples, result)))
     caption = (
@@ -123,7 +123,17 @@ def _ratio_table(result: Horizons) -> TextTable:
     return TextTable("Budget ratios", head, rows, caption)
 
 
-def _ratio_text(item: BudgetRatio) -> str:
+def format_budget_ratio(item: BudgetRatio) -> str:
+    """Format a ratio of budgets with its interval, or as the limit that it is.
+
+    Args:
+        item: The ratio.
+
+    Example:
+        >>> from batchsel.analysis.stats.estimates import Estimate
+        >>> format_budget_ratio(BudgetRatio(Estimate(0.5), (0.9, 0.9), 10, 1.0, bound=-1))
+        'at most 0.50'
+    """
     sign = {-1: "at most ", 0: "", 1: "at least "}[item.bound]
     return sign + format_ratio(item.ratio)
 

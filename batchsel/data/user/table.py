@@ -13,7 +13,7 @@ from batchsel.data.builders.tables import DIFFICULTY, SPIRAL_COLUMNS, mean_and_d
 from batchsel.data.builders.user_texts import build_texts, is_text_column
 from batchsel.data.dataset import Dataset, split_arrays
 from batchsel.data.formats.delimited import Header, TextTable, read_header
-from batchsel.data.formats.number_text import is_missing, parse_column
+from batchsel.data.formats.number_text import is_missing, is_number, parse_column
 from batchsel.data.formats.pixel_table import are_pixels, are_unnamed_pixels, read_pixels
 from batchsel.data.splits import SplitRows, fingerprint, split_rows
 from batchsel.data.user.table_files import has_lines, header_hint, read_table
@@ -135,7 +135,7 @@ def find_text(reference: TableReference, table: TextTable) -> str:
         return reference.text
     (column,) = others
     cells = table.column(column)
-    asked = bool(reference.subwords) and not _are_numbers(cells)
+    asked = bool(reference.subwords) and not all(map(is_number, cells))
     return column if asked or is_text_column(cells) else ""
 
 
@@ -322,13 +322,6 @@ def _are_row_numbers(name: str, values: tuple[str, ...]) -> bool:
     if name.strip().lower() not in _ROW_NUMBERS:
         return False
     return any(all(value == str(row) for row, value in enumerate(values, first)) for first in (0, 1))
-
-
-def _are_numbers(values: tuple[str, ...]) -> bool:
-    try:
-        return bool(np.asarray(values).astype(np.float64).size)
-    except ValueError:
-        return False
 
 
 def refuse_missing_labels(reference: TableReference, table: TextTable) -> None:

@@ -71,6 +71,11 @@ class Scoring(Part):
         if None not in (self.proxy, self.cut):
             raise UsageError(f"{self!r}: either a proxy or a cut scores. Leave out one of them.")
 
+    @property
+    def has_cheap_model(self) -> bool:
+        """True if another model scores in place of the one that is trained: a proxy, or first layers with a head."""
+        return (self.proxy, self.cut) != (None, None)
+
     def follow(self, selector: Part) -> Selector:
         """Return a selector that scores in this manner.
 
@@ -87,7 +92,7 @@ class Scoring(Part):
                 f"{text}: {selector.name!r} scores nothing by an extra forward pass, so nothing can be saved. Leave out"
                 f" {self.name!r}, or use a selector with pools, such as 'candidates'."
             )
-        if not has_pools and (self.prefilter < 1 or self.every > 1 or (self.proxy, self.cut) != (None, None)):
+        if not has_pools and (self.prefilter < 1 or self.every > 1 or self.has_cheap_model):
             raise UsageError(
                 f"{text}: {selector.name!r} has no pools; prefilter, every, proxy and cut are about pools."
             )

@@ -215,11 +215,8 @@ class TrainStep:
         Args:
             batch: The pool, or a batch that is only scored.
         """
-        batch = self.cut_sequences(batch)
-        outputs, features = self.signals.forward(batch.x, training=False)
-        losses = self.objective.losses(batch.y, outputs, batch.sample_weight)
-        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
-        return PADDED_ROWS.scatter_stats(self._stats(batch, losses, outputs, features), batch)
+        stats = SampleStats(batch.indices, valid=batch.valid, **self._scores(batch))
+        return PADDED_ROWS.scatter_stats(stats, batch)
 
     def logged_values(self, timestamp: Timestamp) -> dict[str, tf.Tensor]:
         """Return the values for the schedule log: ``float32[]`` by name.
@@ -233,6 +230,14 @@ class TrainStep:
     def cut_sequences(self, batch: Batch) -> Batch:
         """Return a batch whose padded sequences are cut to the longest in it, if that is a setting of the run."""
         return batch._replace(x=cut(batch.x, self.padded_at_start)) if self.cut_padding else batch
+
+    def _scores(self, batch: Batch) -> dict[str, Any]:
+        """Return the losses and signals of a batch by name, by a forward pass in inference mode."""
+        batch = self.cut_sequences(batch)
+        outputs, features = self.signals.forward(batch.x, training=False)
+        losses = self.objective.losses(batch.y, outputs, batch.sample_weight)
+        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
+        return self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": losses}
 
     def _stats(self, batch: Batch, losses: tf.Tensor, outputs: Any, features: tf.Tensor | None) -> SampleStats:
         signals = self.signals.compute(batch.x, batch.y, outputs, features)

@@ -16,8 +16,6 @@ from batchsel.training.optim.layer_rates import unwrap_optimizer
 from batchsel.transforms.augmentation import Pipeline
 
 _REMEDY = "Build and compile the model outside of the scope of the strategy, to train on one device"
-_CHEAP_MODELS = ("proxy", "cut")
-"""Parameters of `score` that let another model score in place of the one that is trained."""
 
 
 def check_replica_settings(
@@ -55,12 +53,11 @@ def check_replica_settings(
             f"{selector!r} scores smaller pictures, which is not offered on several devices. Leave out shrink, or train"
             " on one device."
         )
-    for name in _CHEAP_MODELS:
-        if getattr(selector.scoring, name, None) is not None:
-            raise UserError(
-                f"{selector!r} scores by a second model, which is not offered on several devices. Score by the model"
-                " itself, as in 'candidates', or train on one device."
-            )
+    if selector.scoring is not None and selector.scoring.has_cheap_model:
+        raise UserError(
+            f"{selector!r} scores by a second model, which is not offered on several devices. Score by the model"
+            " itself, as in 'candidates', or train on one device."
+        )
     optimizer: Any = unwrap_optimizer(model.optimizer)
     for setting in ("gradient_accumulation_steps", "use_ema"):
         if getattr(optimizer, setting, None):

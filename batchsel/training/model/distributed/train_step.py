@@ -16,7 +16,6 @@ from batchsel.core.timestamp import Timestamp
 from batchsel.schedules import Schedule
 from batchsel.selectors import SampleStats
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
-from batchsel.training.inputs.padding import cut
 from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
 from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
 from batchsel.training.model.distributed.replicas import Replicas
@@ -158,9 +157,6 @@ class ReplicaTrainStep(TrainStep):
         places = self.replicas.places(static_size(whole.indices))[number]
         return gather_rows(batch, tf.constant(places))._replace(weights=weights)
 
-    def _without_padding(self, batch: Batch) -> Batch:
-        return batch._replace(x=cut(batch.x, self.padded_at_start)) if self.cut_padding else batch
-
     def _train_share(
         self,
         shares: _Shares,
@@ -175,7 +171,7 @@ class ReplicaTrainStep(TrainStep):
         Replicas are traced in turns that end where they wait for each other. What the objective keeps of its last call
         belongs to this replica only until then.
         """
-        batch = self._without_padding(self._gather(shares, number, transform))
+        batch = self.cut_sequences(self._gather(shares, number, transform))
         objective, replicas = self.objective, self.replicas
         context: Any = tf.distribute.get_replica_context()
         valid, weights = tf.cast(batch.valid, tf.float32), batch.weights
@@ -221,8 +217,4 @@ class ReplicaTrainStep(TrainStep):
         return self.replicas.split(tf.stop_gradient(factors), 0.0)
 
     def _score_share(self, shares: _Shares, number: int) -> dict[str, tf.Tensor]:
-        batch = self._without_padding(self._gather(shares, number, None))
-        outputs, features = self.signals.forward(batch.x, training=False)
-        losses = self.objective.losses(batch.y, outputs, batch.sample_weight)
-        losses = self.objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
-        return self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": losses}
+        return self._scores(self._gather(shares, number, None))

@@ -31,9 +31,7 @@ def reads_batch_losses(selector: Selector) -> bool:
         >>> [reads_batch_losses(selectors.resolve(text)) for text in ("batch_loss_score | prune | keep", "random")]
         [True, False]
     """
-    return any(
-        getattr(part, "uses_training_losses", False) and part.accepts_batch_losses for part in selector.list_parts()
-    )
+    return any(part.uses_training_losses and part.accepts_batch_losses for part in selector.list_parts())
 
 
 def needs_sample_losses(selector: Selector) -> bool:
@@ -47,9 +45,7 @@ def needs_sample_losses(selector: Selector) -> bool:
         >>> [needs_sample_losses(selectors.resolve(text)) for text in ("loss_ema", "candidates", "rs2")]
         [True, True, False]
     """
-    reads = any(
-        getattr(part, "uses_training_losses", False) and not part.accepts_batch_losses for part in selector.list_parts()
-    )
+    reads = any(part.uses_training_losses and not part.accepts_batch_losses for part in selector.list_parts())
     scores = selector.scores_excluded or type(selector).choose is not Selector.choose
     return bool(reads or scores or selector.signals or selector.weighs or selector.prepares)
 

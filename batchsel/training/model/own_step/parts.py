@@ -70,7 +70,7 @@ def choose_parts(settings: StepSettings) -> StepParts:
         return StepParts(step, ReplicaBuilder(step, batch_size, augmentation, curricula), ReplicaEvaluation)
     step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
     scoring = selector.scoring
-    if scoring is not None and (scoring.proxy, scoring.cut) != (None, None):
+    if scoring is not None and scoring.has_cheap_model:
         first = 1 if accumulation_schedule is None else accumulation_schedule.start
         sizes = batch_size, batch_size * first
         kind = Proxy if scoring.cut is None else Cut
