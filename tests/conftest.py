@@ -70,12 +70,25 @@ _XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}
 tested there, so that the tests of everything around a run, such as commands and records, leave it out."""
 
 
+_TIMED_FOLDERS = {"training", "benchmarks"}
+"""Folders whose tests look at the time that selection takes."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _compile_as_graph(request):
     """Let ``compile="auto"`` choose graphs outside of `_XLA_FOLDERS`."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.relative_to(Path(__file__).parent).parts[0] not in _XLA_FOLDERS:
             patch.setattr("batchsel.training.loop.compilation._suits_xla", lambda model: False)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leave_out_selection_cost(request):
+    """Let runs outside of `_TIMED_FOLDERS` not time what selection costs: it traces two to four functions a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(Path(__file__).parent).parts[0] not in _TIMED_FOLDERS:
+            patch.setattr("batchsel.training.diagnostics.selection_cost._time_repeated", lambda *arguments: 1e-6)
         yield
 
 

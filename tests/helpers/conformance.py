@@ -14,6 +14,7 @@ from keras import layers
 from problems import fill_weights
 
 import batchsel
+from batchsel.training import engine
 
 GRAPH_EVERY = 40
 """One in so many combinations is traced, by Keras and by batchsel; the others run eagerly, without the seconds of it."""
@@ -271,10 +272,13 @@ def _shapes(value):
 @contextmanager
 def _eagerly(eager):
     tf.config.run_functions_eagerly(eager)
+    steps = engine._WARM_UP_STEPS
+    engine._WARM_UP_STEPS = 0 if eager else steps  # there is nothing to compile, and steps take long
     try:
         yield
     finally:
         tf.config.run_functions_eagerly(False)
+        engine._WARM_UP_STEPS = steps
 
 
 def main():
