@@ -54,6 +54,14 @@ def _separate_device_lock():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_packaged_data():
+    """Hide data that packages of the system hold: tests say themselves what is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batchsel.data.sets.fashion_mnist.PACKAGED", Path("/nowhere"))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _clear_caches(request):
     """Clear the caches of a test module: trainers hold compiled programs, gigabytes in the whole suite."""

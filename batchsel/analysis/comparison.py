@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import NamedTuple
 
-from batchsel.analysis.outcomes import Outcome, arm_order, group_by_arm, outcome
+from batchsel.analysis.outcomes import Outcome, arm_order, group_by_arm, on_unlike_devices, outcome
 from batchsel.analysis.paired_times import compare_times, pair_runs
 from batchsel.analysis.sequential import looked_confidence
 from batchsel.analysis.stats import estimates, significance, survival
@@ -98,6 +98,7 @@ class Comparison:
         family: Number of arms that it was corrected for.
         stalled: Seconds on the clock in which the processes of these runs stood still.
         spacing: Median number of samples from one evaluation to the next of the arm, and of the baseline.
+        unlike: True if the runs of a pair took place on devices of several kinds, so that seconds cannot be compared.
     """
 
     dataset: str
@@ -122,6 +123,7 @@ class Comparison:
     family: int = 1
     stalled: float = 0.0
     spacing: tuple[float | None, float | None] = (None, None)
+    unlike: bool = False
 
     @property
     def decisive(self) -> Estimate | None:
@@ -291,7 +293,7 @@ def _summarize(dataset: str, arm: _ArmRuns, target: str, limit: float = math.inf
     reached = [run.reached for run in runs] + [False] * missing
     seconds, samples = ([getattr(run, axis) for run in runs] for axis in ("seconds", "samples"))
     longest = [max(values, default=0.0) for values in (seconds, samples)]
-    timed = bool(runs) and all(run.timed for run in runs)
+    timed = bool(runs) and all(run.timed for run in runs) and not on_unlike_devices(run.record for run in runs)
     metric = Target.parse(target).metric
     test = [run.record.test[metric] for run in runs if metric in run.record.test]
     known = [math.nan if value is None else value for value in test]  # a run that diverged has no value
@@ -324,7 +326,11 @@ def _compare(
     paired = pair_runs(runs.ended, others.ended, runs.failed, others.failed)
     pairs, reached = paired.pairs, paired.reached
     ended = [item for side in paired for item in side if item is not None]
-    timed = bool(ended) and all(item.timed for item in ended)
+    unlike = any(
+        on_unlike_devices(item.record for item in pair if item is not None)
+        for pair in zip(paired.arm, paired.baseline, strict=True)
+    )
+    timed = bool(ended) and all(item.timed for item in ended) and not unlike
     found = {
         name: compare_times(paired, axis, confidence)
         for name, axis in (("time", "seconds"), ("samples", "samples"), ("cost", "cost"))
@@ -363,6 +369,7 @@ def _compare(
         confidence=confidence,
         stalled=sum(item.record.stalled_seconds for item in ended),
         spacing=(_median_spacing(paired.arm), _median_spacing(paired.baseline)),
+        unlike=unlike,
     )
 
 

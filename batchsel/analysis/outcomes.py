@@ -117,13 +117,42 @@ def position_on(axis: str, point: Any) -> float:
     return point.samples + FORWARD * point.scored if axis == "cost" else getattr(point, axis)
 
 
+def device_of(record: RunRecord) -> str:
+    """Return the name of what a run was trained on: its GPU, or the processor.
+
+    Args:
+        record: Record of the run.
+    """
+    machine = record.machine
+    return str(machine.get("gpu") or ("GPU" if "GPU" in machine.get("devices", ()) else machine.get("processor", "")))
+
+
+def on_unlike_devices(records: Iterable[RunRecord]) -> bool:
+    """Return True if runs took place on devices of several kinds, so that their seconds cannot be compared.
+
+    Args:
+        records: Records of the runs.
+    """
+    return len(set(map(device_of, records))) > 1
+
+
+def seconds_count(records: Iterable[RunRecord]) -> bool:
+    """Return True if seconds can be compared: every run had the device to itself, and all devices are alike.
+
+    Args:
+        records: Records of the runs.
+    """
+    records = list(records)
+    return not any(record.contended for record in records) and not on_unlike_devices(records)
+
+
 def all_timed(arms: Mapping[str, Iterable[RunRecord]]) -> bool:
-    """Return True if every run had the device to itself, so that their seconds may be shown side by side.
+    """Return True if the seconds of all runs may be shown side by side.
 
     Args:
         arms: Records of each arm.
     """
-    return not any(record.contended for records in arms.values() for record in records)
+    return seconds_count(record for records in arms.values() for record in records)
 
 
 def group_by_arm(outcomes: Iterable[Outcome]) -> dict[str, dict[int, Outcome]]:

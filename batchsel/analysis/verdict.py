@@ -168,7 +168,8 @@ def warnings(item: Comparison) -> list[str]:
     texts = []
     compared = item.verdict in ("faster", "slower", "tie")
     if not item.timed and item.verdict not in ("no pairs", "not reached"):
-        texts.append("runs shared the device, so their seconds are left out; samples decide.")
+        why = "runs that are compared took place on unlike devices" if item.unlike else "runs shared the device"
+        texts.append(f"{why}, so their seconds are left out; samples decide.")
     if item.verdict != "too few" and item.time is not None and item.cost is not None and item.disturbed:
         texts.append(
             f"time ratio {item.time.value:.2f} and cost ratio {item.cost.value:.2f} differ by more than"

@@ -15,7 +15,7 @@ from typing import Any
 from batchsel.core.filesystem.reading import shorten_path
 from batchsel.data.dataset import Dataset, Split, check_arrays
 from batchsel.data.download.fetch import DataFolder, data_folder
-from batchsel.data.loaders import find_loader
+from batchsel.data.loaders import find_loader, resolve_card
 from batchsel.data.sources import ArraySource, SequenceSource, Source, as_source, source_of
 from batchsel.data.storage.disk_space import check_disk_space
 from batchsel.data.user.references import has_no_card, load_by_name
@@ -70,6 +70,7 @@ def load(
     else:
         card = _find_card(card) if isinstance(card, str) else card
         local = DataFolder(data_folder(card.folder, folder), offline, progress)
+        card = resolve_card(card, local)
         dataset = find_loader(card.loader).load(card, seed, local)
         _check_split(dataset, card, seed)
     dataset.check()

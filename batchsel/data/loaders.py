@@ -2,7 +2,8 @@
 
 A loader is a module with a function ``load(card, seed, folder) -> Dataset``: a file of `batchsel.data.sets`, or an
 entry point of another package in the group ``batchsel.datasets``. It may have ``find(card, folder)``, which returns
-the form in which the data are already there.
+the form in which the data are already there, and ``resolve(card, folder)``, which returns the card as it holds for the
+files that are there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,22 @@ def find_loader(name: str) -> Any:
     return REGISTRY.load(_RENAMED.get(name, name))
 
 
+def resolve_card(card: Any, folder: Any) -> Any:
+    """Return a card as it holds for the files that are there.
+
+    Args:
+        card: The card.
+        folder: The folder of the data set.
+
+    Example:
+        >>> from batchsel import cards
+        >>> resolve_card(cards.load("datasets", "iris"), None).name
+        'iris'
+    """
+    resolve = getattr(find_loader(card.loader), "resolve", None)
+    return resolve(card, folder) if resolve else card
+
+
 def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the options of a card, one sentence each, without importing the loader.
 
@@ -65,4 +82,10 @@ def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
         elif not accepts(known[option].annotation, value):
             hint = known[option].annotation
             found.append(f"{name}: {option} must be {expected(hint, value)}, got {show(value)}.")
+        elif option == "alternative" and value:
+            found += [
+                f"{name}: {option} must be a table of options: {problem}"
+                for problem in option_problems(name, {**options, **value, option: None})
+                if problem not in found
+            ]
     return found

@@ -23,6 +23,7 @@ SPLIT_NAMES = {
 """Names that people give to folders and files of each split."""
 _TEST_STREAM = 1
 _VALIDATION_STREAM = 2
+_SAMPLE_STREAM = 3
 
 
 class SplitRows(NamedTuple):
@@ -87,6 +88,27 @@ def draw_test_rows(strata: np.ndarray, count: int) -> np.ndarray:
         6
     """
     return draw_rows(strata, count, seed=0, stream=_TEST_STREAM)
+
+
+def draw_sample_rows(strata: np.ndarray, count: int) -> np.ndarray:
+    """Draw a sample of a data set, the same for every seed.
+
+    Args:
+        strata: ``int[n]``, the class of each row, whose shares the sample keeps.
+        count: Number of rows.
+
+    Returns:
+        ``int64[count]``, sorted.
+
+    Raises:
+        UserError: If `count` is not below the number of rows.
+
+    Example:
+        >>> rows = draw_sample_rows(np.array([0] * 10 + [1] * 30), 8)
+        >>> int((rows >= 10).sum())
+        6
+    """
+    return draw_rows(strata, count, seed=0, stream=_SAMPLE_STREAM)
 
 
 def carve_rows(strata: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

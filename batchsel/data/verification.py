@@ -12,6 +12,7 @@ import numpy as np
 
 from batchsel import data
 from batchsel.data.dataset import Dataset, Split
+from batchsel.data.loaders import resolve_card
 from batchsel.data.sources import Source
 from batchsel.data.storage.hashing import Checksum, file_sha256, noted_sha256, record_comparisons
 from batchsel.errors import UserError
@@ -60,7 +61,7 @@ def verify(card: Any, *, folder: str | os.PathLike[str] | None = None) -> Verifi
         raise UserError(f"{error} {remedy}" if different else str(error)) from error
     if different and not compared - {"split"}:
         raise UserError(f"{card.name} does not match its card. {remedy}")
-    _check_counts(card, dataset)
+    _check_counts(resolve_card(card, local), dataset)
     return Verified(dataset, files, sorted(compared - {"split"}))
 
 

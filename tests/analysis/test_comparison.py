@@ -48,6 +48,25 @@ def test_a_run_that_misses_counts_with_its_whole_budget():
     assert found.seconds == pytest.approx(2.0)
 
 
+def on(device, records):
+    """Return records as if their runs had taken place on a device."""
+    return [{**record, "machine": {**record["machine"], "gpu": device}} for record in records]
+
+
+def test_seconds_on_unlike_devices_are_not_compared_and_those_of_pairs_on_one_are():
+    random, arm = runs("random"), runs("loss_ema", 0.5)
+    assert compared(on("A", arm), on("A", random)).timed
+    unlike = compared(on("B", arm), on("A", random))
+    assert not unlike.timed
+    assert unlike.time is None
+    assert "took place on unlike devices" in warnings(unlike)[0]
+    halves = [[*on("A", each[:5]), *on("B", each[5:])] for each in (arm, random)]
+    blocked = compared(*halves)  # each pair is on one device, whose speed cancels out
+    assert blocked.timed
+    assert blocked.time.value == pytest.approx(compared(arm, random).time.value)
+    assert blocked.arm.median_seconds is None, "a median of seconds on two devices means nothing"
+
+
 def test_scored_samples_cost_a_third():
     assert outcome(record_of("random", 0, crossing=400, scored=2)).cost == pytest.approx(400 + 800 / 3)
 

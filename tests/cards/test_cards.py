@@ -14,7 +14,7 @@ from batchsel.experiments.spec.resolve import resolve
 
 FOLDER = Path(__file__).parents[2] / "datasets"
 UNTRIED = {
-    "qmnist", "sentiment140_full", "cifar100", "cifar100_lt", "e2e", "refinedweb", "cinic10", "tiny_imagenet", "imagenet100",
+    "qmnist", "sentiment140", "cifar100", "cifar100_lt", "e2e", "refinedweb", "cinic10", "tiny_imagenet", "imagenet100",
     "svhn", "imdb", "sst2", "cola", "ag_news", "california_housing",
 }  # fmt: skip
 """Cards of data that nobody had at hand, so that there is nothing to compare with."""

@@ -165,6 +165,17 @@ def test_fetch_downloads_with_progress_on_standard_error(folder):
         server.close()
 
 
+def test_fetch_takes_all_small_sets_at_once(folder):
+    result = CliRunner().invoke(datasets, ["fetch", "--all-small", "--offline"])
+    assert "data sets were not fetched: " in str(result.exception)
+    named = set(str(result.exception).partition("fetched: ")[2].partition(".")[0].split(", "))
+    assert {"mnist", "fashion_mnist", "ag_news", "e2e", "sentiment140", "sst2", "tiny_shakespeare"} <= named
+    assert not named & {"cifar10", "imagenet100", "cinic10", "iris"}
+    result = CliRunner().invoke(datasets, ["fetch"])
+    assert isinstance(result.exception, UsageError)
+    assert "or --all-small" in str(result.exception)
+
+
 def test_fetch_continues_after_a_failed_set(folder):
     with RangeServer() as server:
         files = served(server)

@@ -27,7 +27,8 @@ FAILURE = {
 HOLDING = """
 import sys, time
 from batchsel.experiments.run.device_lock import lock_device
-with lock_device(exclusive=sys.argv[1] == "alone", on_wait=lambda line: print(line, flush=True)) as alone:
+used = sys.argv[3:]
+with lock_device(sys.argv[1] == "alone", lambda line: print(line, flush=True), used) as alone:
     print("held", alone, flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -45,9 +46,9 @@ def start():
     """Return a function that starts a process which holds the lock for some time."""
     started = []
 
-    def start(form, seconds):
+    def start(form, seconds, *used):
         process = subprocess.Popen(
-            [sys.executable, "-c", HOLDING, form, str(seconds)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HOLDING, form, str(seconds), *used], stdout=subprocess.PIPE, text=True
         )
         started.append(process)
         return process
@@ -80,6 +81,35 @@ def test_a_run_waits_and_hears_who_holds_the_device(start):
         rf"waiting for the device, which is held by `.+` \(process {os.getpid()}\) since [\d-]+ [\d:]+\n", line
     )
     assert waiting.stdout.readline() == "held False\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "used", "waits"),
+    [
+        ("alone", ("1",), True),
+        ("alone", ("0", "1"), True),
+        ("alone", ("2",), False),
+        ("alone", (), True),  # on the CPU, which works for every GPU
+        ("shared", ("2",), True),  # not timed, but it would disturb
+    ],
+)
+def test_timed_runs_on_other_gpus_go_on_at_once_and_nothing_else_does(form, used, waits, start, monkeypatch):
+    monkeypatch.setenv("BATCHSEL_SIMULATED_GPUS", "4")
+    with lock_device(used=["1"]) as alone:
+        assert alone
+        other = start(form, 0, *used)
+        line = other.stdout.readline()
+        assert line.startswith("waiting for the device") == waits
+        assert waits or line == "held True\n"
+    if waits:
+        assert other.stdout.readline() == f"held {form == 'alone'}\n"
+
+
+def test_untimed_runs_on_several_gpus_share_the_machine(start, monkeypatch):
+    monkeypatch.setenv("BATCHSEL_SIMULATED_GPUS", "4")
+    with lock_device(exclusive=False, used=["0"]):
+        assert start("shared", 0, "1").stdout.readline() == "held False\n"
+        assert start("shared", 0).stdout.readline() == "held False\n"
 
 
 def test_all_that_share_the_device_are_named(start):

@@ -1,5 +1,6 @@
 """Runs in other processes and on clusters: the same records, without seconds where devices were shared."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -12,6 +13,7 @@ import time
 import keras
 import pytest
 
+from batchsel.core.locking import gpus
 from batchsel.errors import UsageError, UserError
 from batchsel.experiments.compare import executors
 from batchsel.experiments.compare.experiment import Experiment
@@ -124,6 +126,52 @@ def test_only_several_runs_at_a_time_share_devices():
     assert not executors.shares_devices("processes", 1)
     assert executors.shares_devices("processes", 2)
     assert executors.shares_devices("dask:tcp://a:1", 2)
+
+
+def kill_first(job, context):
+    """Run; the first process that runs the arm of the last seed is killed in the middle."""
+    mark = context.out / "killed"
+    if (job.spec.seed, job.arm.name) == (3, "loss_ema") and not mark.exists():
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return attempt(job, context)
+
+
+@pytest.mark.slow
+def test_each_gpu_has_a_run_of_its_own_and_pairs_stay_on_one(tmp_path, monkeypatch):
+    """On eight GPUs that are only pretended."""
+    from batchsel.experiments.compare import sweep
+
+    monkeypatch.setenv(gpus.SIMULATED, "8")
+    monkeypatch.delenv(gpus.VISIBLE)
+    assert not executors.shares_devices("processes", None)
+    assert not executors.shares_devices("processes", 8)
+    assert executors.shares_devices("processes", 9)
+    experiment = dataclasses.replace(EXPERIMENT, seeds=(0, 1, 2, 3))
+    monkeypatch.setattr(sweep, "attempt", kill_first)
+    with executors.executor("processes", None, tmp_path) as pool:
+        assert len(pool._threads) == 8
+        found = run_experiment(experiment, RunContext(tmp_path, checkpoints=False), pool)
+    assert found.failures == []
+    assert (tmp_path / "killed").exists()
+    runs = records.read_folder(tmp_path).runs
+    keys = [(run["spec"]["seed"], run["arm"]["name"]) for run in runs]
+    assert sorted(keys) == sorted((seed, name) for seed in range(4) for name in ("loss_ema", "random"))
+    used = {key: run["machine"]["gpu_numbers"] for key, run in zip(keys, runs, strict=True)}
+    assert all(len(numbers) == 1 for numbers in used.values())
+    assert all(used[seed, "loss_ema"] == used[seed, "random"] for seed in range(4))
+    assert len({numbers[0] for numbers in used.values()}) == 4
+    assert all(run["machine"]["gpu"] == "simulated" for run in runs)
+    assert all(run["contended"] for run in runs), "they share the processor, and are not timed"
+
+
+@pytest.mark.slow
+def test_workers_of_dask_have_a_gpu_each(tmp_path, monkeypatch):
+    monkeypatch.setenv(gpus.SIMULATED, "2")
+    monkeypatch.delenv(gpus.VISIBLE)
+    with executors.executor("dask", None, tmp_path) as pool:
+        found = pool._client.run(os.getenv, gpus.VISIBLE)
+    assert sorted(found.values()) == ["0", "1"]
 
 
 def test_a_requeued_attempt_goes_on_from_its_checkpoint(here, tmp_path, monkeypatch):

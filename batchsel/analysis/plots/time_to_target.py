@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from batchsel.analysis.comparison import Comparison
-from batchsel.analysis.outcomes import Outcome
+from batchsel.analysis.outcomes import Outcome, seconds_count
 from batchsel.analysis.plots.style import GRAY, Palette, bar, figure, legend, legend_below
 from batchsel.analysis.stats import survival
 from batchsel.analysis.stats.aggregate import Profile
@@ -79,9 +79,9 @@ def draw_strip(arms: Mapping[str, Sequence[Outcome]], palette: Palette) -> Any:
 
 
 def _axis_names(arms: Mapping[str, Sequence[Outcome]]) -> tuple[str, ...]:
-    """Return the axes to draw: seconds only if every run had the device to itself."""
-    shared = any(item.record.contended for outcomes in arms.values() for item in outcomes)
-    return ("samples",) if shared else ("seconds", "samples")
+    """Return the axes to draw: seconds only if they can be compared."""
+    timed = seconds_count(item.record for outcomes in arms.values() for item in outcomes)
+    return ("seconds", "samples") if timed else ("samples",)
 
 
 def draw_ratios(comparisons: Sequence[Comparison], palette: Palette) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchsel.analysis.final_metrics import MetricUnit, final_metrics, missing_finals, study_unit
+from batchsel.analysis.outcomes import seconds_count
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.breaking_point import BreakingPoints, find_breaking_points
@@ -205,7 +206,7 @@ def _mode_and_size(record: RunRecord | FailureRecord, analysis: Mapping[str, Any
 def _size_result(mode: str, batch: int, runs: Sequence[tuple[RunRecord, float]], unit: MetricUnit) -> SizeResult:
     by_seed = {record.spec.seed: (record, value) for record, value in runs}
     records, values = [record for record, _ in by_seed.values()], {seed: run[1] for seed, run in by_seed.items()}
-    timed = not any(record.contended for record in records)
+    timed = seconds_count(records)
     seconds = [record.seconds.training for record in records]
     samples = [record.counts.samples for record in records]
     steps = [record.counts.steps if record.updates is None else record.updates for record in records]

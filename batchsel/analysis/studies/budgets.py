@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from batchsel.analysis.final_metrics import MetricUnit, final_metrics, missing_finals, study_unit
+from batchsel.analysis.outcomes import seconds_count
 from batchsel.analysis.stats import estimates, significance
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.study_parts import StudyPart, settings_conflict
@@ -130,7 +131,7 @@ def _difference(
     seeds = sorted(set(table[left]) & set(table[right]))
     runs = [(table[left][seed], table[right][seed]) for seed in seeds]
     each = [values[left][seed] - values[right][seed] for seed in seeds]
-    timed = not any(record.contended or record.arm.control_of for pair in runs for record in pair)
+    timed = all(seconds_count(pair) and not any(record.arm.control_of for record in pair) for pair in runs)
     return Difference(
         left=left,
         right=right,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchsel.analysis.final_metrics import final_metrics, missing_finals, study_unit
-from batchsel.analysis.outcomes import Outcome, outcome
+from batchsel.analysis.outcomes import Outcome, on_unlike_devices, outcome
 from batchsel.analysis.stats import estimates, significance
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.study_parts import StudyPart, base_level, settings_conflict
@@ -214,9 +214,15 @@ def _ratios(
             " needed is not known, so no effects on samples and time are given"
         )
     ratios = {"samples": effects(_logs(by_seed, "samples"), labels, ratio=True)}
-    if all(item.timed for item in outcomes):
+    alike = not any(on_unlike_devices(item.record for item in row.values()) for row in by_seed.values())
+    if alike and all(item.timed for item in outcomes):
         ratios["time"] = effects(_logs(by_seed, "seconds"), labels, ratio=True)
-    return ratios, "" if "time" in ratios else "runs shared the device, so no effects on time are given"
+    return (
+        ratios,
+        ""
+        if "time" in ratios
+        else "runs shared the device, or took place on unlike ones, so no effects on time are given",
+    )
 
 
 def _logs(by_seed: Mapping[int, Mapping[Combination, Outcome]], name: str) -> dict[int, dict[Combination, float]]:

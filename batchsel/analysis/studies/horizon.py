@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from batchsel.analysis.final_metrics import MetricUnit, final_metrics, missing_finals, study_unit
+from batchsel.analysis.outcomes import seconds_count
 from batchsel.analysis.stats import significance
 from batchsel.analysis.studies.budget_ratio import BudgetRatio, EndOfRun, budget_ratio
 from batchsel.analysis.studies.study_parts import StudyPart, base_level, settings_conflict
@@ -96,7 +97,7 @@ def horizons(part: StudyPart) -> Horizons | str:
 
 def is_timed(point: Point) -> bool:
     """Return True if the seconds of all runs of an arm with one budget can be compared with others."""
-    return all(not run.contended and run.arm.role != "control" for run in point.records.values())
+    return seconds_count(point.records.values()) and all(run.arm.role != "control" for run in point.records.values())
 
 
 def mean_samples(point: Point) -> float:
@@ -122,7 +123,8 @@ def _ratios(base: dict[str, Point], arm: dict[str, Point], unit: MetricUnit) -> 
         return budget_ratio(_ends(base, unit, used), _ends(arm, unit, used))
 
     samples = ratio(lambda run: run.counts.samples)
-    timed = all(is_timed(point) for by_budget in (base, arm) for point in by_budget.values())
+    points = [point for by_budget in (base, arm) for point in by_budget.values()]
+    timed = all(map(is_timed, points)) and seconds_count(run for point in points for run in point.records.values())
     seconds = ratio(lambda run: run.seconds.training) if timed else None
     return Ratios(samples, seconds, 1.0 if samples is None else samples.p)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from batchsel.analysis.final_metrics import MetricUnit
+from batchsel.analysis.outcomes import seconds_count
 from batchsel.analysis.stats import estimates
 from batchsel.analysis.stats.estimates import Estimate
 from batchsel.analysis.studies.breaking_point import small_sizes
@@ -98,7 +99,7 @@ def speed_ups(
         if complete and not set(both[0]) & set(both[1]):
             continue
         steps, seconds = (_paired(*both, place) if complete else _medians(both, pairs, place) for place in (0, 1))
-        timed = not any(record.contended for one in (first, key) for record in runs[one])
+        timed = seconds_count(record for one in (first, key) for record in runs[one])
         grid = max(_grid(record) for one in (first, key) for record in runs[one])
         found.append(SpeedUp(*key, steps, seconds if timed else None, grid))
     return found

@@ -14,13 +14,14 @@ import click
 from batchsel.cli.support.card_text import card_facts, summarize_cards
 from batchsel.cli.support.fetching import describe_missing, fetch
 from batchsel.cli.support.output import FIGURE, SCHEMA, json_option, print_columns, save_figure
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from batchsel.cards.schema import DatasetCard
 
 _PLOTTED = 2000
 """Samples that a plot of data on disk shows at most."""
+_SMALL_BYTES = 100_000_000
 _data_dir = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -89,14 +90,23 @@ def show_dataset(name: str, as_json: bool, data_dir: Path | None, offline: bool,
 
 @_command(
     "fetch",
-    click.argument("names", nargs=-1, required=True, metavar="NAME..."),
+    click.argument("names", nargs=-1, metavar="NAME..."),
+    click.option(
+        "--all-small", is_flag=True, help=f"All whose files are known to be at most {_SMALL_BYTES // 10**6} MB."
+    ),
     json_option,
     _data_dir,
     _offline,
-    example="batchsel datasets fetch mnist cifar10 --data-dir ~/data",
+    example="batchsel datasets fetch mnist cifar10 --data-dir ~/data\n  batchsel datasets fetch --all-small",
 )
-def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None, offline: bool) -> None:
+def fetch_datasets(
+    names: tuple[str, ...], all_small: bool, as_json: bool, data_dir: Path | None, offline: bool
+) -> None:
     """Download missing files of data sets. Interrupted downloads resume."""
+    if all_small:
+        names += tuple(_small_names())
+    if not names:
+        raise UsageError("nothing to fetch. Name data sets, as `batchsel datasets list` shows them, or --all-small.")
     rows = []
     # All cards first: a misspelled name is reported before anything is downloaded.
     for card in [_load_card(name) for name in dict.fromkeys(names)]:
@@ -115,6 +125,18 @@ def fetch_datasets(names: tuple[str, ...], as_json: bool, data_dir: Path | None,
     failed = [row["name"] for row in rows if "error" in row]
     if failed:
         raise UserError(f"{len(failed)} of {len(rows)} data sets were not fetched: {', '.join(failed)}. See above.")
+
+
+def _small_names() -> list[str]:
+    """Return the data sets with files to download that are small."""
+    from batchsel import cards
+
+    every = [cards.load("datasets", name) for name in cards.names("datasets")]
+    return [
+        card.name
+        for card in every
+        if card.files and sum(file.bytes or _SMALL_BYTES + 1 for file in card.files) <= _SMALL_BYTES
+    ]
 
 
 @_command("verify", _name, json_option, _data_dir, example="batchsel datasets verify fashion_mnist")

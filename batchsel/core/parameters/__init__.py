@@ -181,6 +181,7 @@ Milestones = Annotated[
 Parts = Annotated[
     Mapping[str, str], Accepts("a table with a file or folder for train and test, and maybe for validation", _are_parts)
 ]
+OptionTable = Annotated[Mapping[str, Any], Accepts("a table of options", lambda value: isinstance(value, Mapping))]
 Encoding = Annotated[str, Accepts("the name of a text encoding, such as 'utf-8'", _is_encoding)]
 KernelSize = Annotated[int, Accepts(f"an odd whole number of at least 3 and at most {MOST_PIXELS}", _is_kernel_size)]
 Momenta = Annotated[

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from batchsel.data.builders.digit_images import find_digit_images, load_digit_images
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder
+
+PACKAGED = Path("/usr/share/datasets/fashion-mnist")
+"""Folder of Debian's package dataset-fashion-mnist, which is read where the data folder does not have the files."""
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
@@ -15,7 +19,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
     Args:
         card: The card.
         seed: Seed of the validation split, which is carved from the 60,000 training images.
-        folder: Where the files are or will be downloaded to.
+        folder: Where the files are or will be downloaded to; where they are not, Debian's package may have them.
 
     Returns:
         The data set: ``uint8[n, 28, 28, 1]`` images, ``int32[n]`` kinds of clothing.
@@ -24,14 +28,26 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         UserError: If the files are missing, damaged or not Fashion-MNIST.
 
     Example:
-        >>> from pathlib import Path
         >>> from batchsel import cards
-        >>> load(cards.load("datasets", "fashion_mnist"), 0, DataFolder(Path("/nowhere"), offline=True))
-        Traceback (most recent call last):
-        ...
-        batchsel.errors.UserError: fashion_mnist is not in /nowhere. Expected the four idx files (plain or .gz), ...
+        >>> folder = DataFolder(Path("/data/fashion_mnist"))
+        >>> load(cards.load("datasets", "fashion_mnist"), 0, folder).train.x.shape  # doctest: +SKIP
+        (55000, 28, 28, 1)
     """
-    return load_digit_images(card, seed, folder)
+    packaged = DataFolder(PACKAGED)
+    found = find_digit_images(card, folder) is None and find_digit_images(card, packaged)
+    return load_digit_images(card, seed, packaged if found else folder)
 
 
-find = find_digit_images
+def find(card: Any, folder: DataFolder) -> str | None:
+    """Return the form of the data that is there, or None.
+
+    Example:
+        >>> from batchsel import cards
+        >>> folder = DataFolder(Path("/data/fashion_mnist"))
+        >>> find(cards.load("datasets", "fashion_mnist"), folder)  # doctest: +SKIP
+        'idx files of a Debian package'
+    """
+    found = find_digit_images(card, folder)
+    if found is None and (packaged := find_digit_images(card, DataFolder(PACKAGED))):
+        return f"{packaged} of a Debian package"
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from batchsel.core.parameters import Between, Encoding, FileNames, Names, Vocabulary
+from batchsel.core.parameters import Between, Encoding, FileNames, Names, OptionTable, Vocabulary
 from batchsel.data.builders.texts import Texts, build_text_dataset
 from batchsel.data.dataset import Dataset
 from batchsel.data.download.fetch import DataFolder, find_or_fetch
 from batchsel.data.formats.delimited import read_delimited
+from batchsel.data.splits import draw_sample_rows
 from batchsel.errors import UserError
 
 
@@ -39,6 +41,8 @@ class Options:
     quoted: bool = True
     encoding: Encoding = "utf-8"
     without: Names = ()
+    sample: bool = False
+    alternative: OptionTable | None = None
 
 
 def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
@@ -51,7 +55,8 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
             (``quoted``), the labels as they are written (``labels``, in the order of the classes), labels to leave out
             (``without``), the ``encoding``, how many training rows are the test part where there is no test file
             (``drawn_test``), and the number of ``words`` of the vocabulary, or of
-            ``subwords``, which take their place.
+            ``subwords``, which take their place. With ``sample``, as many training rows as the card counts are drawn
+            from all, each text once. ``alternative`` is a table of options that hold where the files are not there.
         seed: Seed of the validation split, which is carved from the training rows.
         folder: Where the files are or will be downloaded to.
 
@@ -68,10 +73,12 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: sentiment140 is not in /nowhere. Expected sentiment140_random.csv.gz ...
     """
+    card = resolve(card, folder)
 
     def read(split: str) -> Texts:
         expected = " or ".join(name.replace("!", " with ") for name in card.options[split])
-        return _read(find_or_fetch(card, folder, lambda: _find(card, folder, split), expected), card)
+        texts = _read(find_or_fetch(card, folder, lambda: _find(card, folder, split), expected), card)
+        return _draw_sample(texts, card) if split == "train" and card.options.get("sample") else texts
 
     drawn = card.options.get("drawn_test")
     without_test = drawn and _find(card, folder, "train") and not _find(card, folder, "test")
@@ -91,9 +98,43 @@ def find(card: Any, folder: DataFolder) -> str | None:
         >>> from batchsel import cards
         >>> find(cards.load("datasets", "sentiment140"), DataFolder(Path("/nowhere")))
     """
+    card = resolve(card, folder)
     found = [file.path.name for split in ("train", "test") if (file := _find(card, folder, split))]
     enough = len(found) == 2 or (found and "drawn_test" in card.options and _find(card, folder, "train"))
     return ", ".join(sorted(set(found))) if enough else None
+
+
+def resolve(card: Any, folder: DataFolder) -> Any:
+    """Return the card as it holds for the files that are there: with its alternative options where its own are not.
+
+    Hashes of the content are of the card's own files; for those of the alternative there are none.
+
+    Example:
+        >>> from batchsel import cards
+        >>> sample = resolve(cards.load("datasets", "sentiment140_sample"), DataFolder(Path("/nowhere")))
+        >>> sample.options["test"][0], sample.content
+        ('testdata.manual.2009.06.14.csv', {})
+    """
+    alternative = card.options.get("alternative")
+    if alternative is None or all(_find(card, folder, split) for split in ("train", "test")):
+        return card
+    options = {name: value for name, value in card.options.items() if name != "alternative"}
+    return dataclasses.replace(card, options={**options, **alternative}, content={})
+
+
+def _draw_sample(texts: Texts, card: Any) -> Texts:
+    """Draw as many rows as training and validation have; of equal texts, the first alone may be drawn."""
+    rows: dict[str, int] = {}
+    for row, text in enumerate(texts.texts):
+        rows.setdefault(text, row)
+    first = np.fromiter(rows.values(), np.int64)
+    wanted = card.sizes.train + card.sizes.validation
+    if len(first) <= wanted:
+        raise UserError(
+            f"{card.name} draws {wanted:,} texts, but the files hold {len(first):,} different ones. Get the files that"
+            " the card describes."
+        )
+    return texts.select(first[draw_sample_rows(texts.labels[first], wanted)])
 
 
 def _find(card: Any, folder: DataFolder, split: str) -> _TableFile | None:

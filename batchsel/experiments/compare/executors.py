@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from batchsel.cards.slurm_settings import EXCLUSIVE
+from batchsel.core.locking import gpus
 from batchsel.errors import UsageError, UserError, shorten
 from batchsel.experiments.compare.fresh_processes import FreshProcesses
 from batchsel.experiments.compare.requeue import RequeueingExecutor
@@ -33,9 +34,9 @@ def executor(
 
     Args:
         form: "here": one after another in this process, so that seeds share what is compiled. "processes":
-            a fresh process per run, `jobs` at a time. "slurm": a job per run. "dask": a cluster of processes on this
-            machine, or the one at an address.
-        jobs: Runs at a time; None for one, or for as many as SLURM runs.
+            a fresh process per run, `jobs` at a time, each on a GPU of its own as far as there are as many. "slurm": a
+            job per run. "dask": a cluster of processes on this machine, or the one at an address.
+        jobs: Runs at a time; None for one on each GPU, or one on a machine without, or as many as SLURM runs.
         folder: Folder of the records, which a cluster shares.
         requeue: Whether jobs of SLURM that are preempted or time out go on from their checkpoint.
         slurm: Settings of jobs of SLURM, as `slurm_settings.parse_slurm` returns them.
@@ -49,16 +50,19 @@ def executor(
         raise UsageError(f"unknown executor {form!r}. Expected {FORMS}.")
     if requeue and kind != "slurm":
         raise UsageError("--requeue is for jobs of a cluster. Add --executor slurm, or leave it out.")
+    found = gpus.visible()
+    places = jobs or len(found) or 1
+    environments = [gpus.environment(found[place % len(found)]) for place in range(places)] if found else []
     if kind == "here":
         yield None
     elif kind == "processes":
-        with FreshProcesses(jobs or 1) as pool:
+        with FreshProcesses(places, environments) as pool:
             yield pool
     elif kind == "slurm":
         with SlurmExecutor(folder / "slurm", slurm, jobs, requeue, on_progress) as pool:
             yield RequeueingExecutor(pool) if requeue else pool
     else:
-        with _dask(address, jobs or 1) as pool:
+        with _dask(address, places, environments) as pool:
             yield pool
 
 
@@ -70,29 +74,30 @@ def shares_devices(form: str, jobs: int | None, slurm: Mapping[str, str] = Mappi
         jobs: As for `executor`.
         slurm: As for `executor`; jobs of SLURM share nodes unless each has one to itself.
     """
-    kind = form.partition(":")[0]
-    return EXCLUSIVE not in slurm if kind == "slurm" else (jobs or 1) > 1 and kind in ("processes", "dask")
+    kind, _, address = form.partition(":")
+    if kind == "slurm":
+        return EXCLUSIVE not in slurm
+    own = 1 if address else max(len(gpus.visible()), 1)
+    return (jobs or 1) > own and kind in ("processes", "dask")
 
 
 @contextlib.contextmanager
-def _dask(address: str, jobs: int) -> Iterator[Any]:
+def _dask(address: str, jobs: int, environments: Sequence[Mapping[str, str]]) -> Iterator[Any]:
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client, Nanny, Scheduler, SpecCluster
     except ImportError:
         raise UserError("Dask's distributed is not installed: pip install 'batchsel[dask]'.") from None
     if address:
         with _connect(Client, address) as client:
             yield client.get_executor(pure=False)
         return
-    with (
-        LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,  # pyright: ignore[reportArgumentType]  None means no dashboard
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    # Environments of their own, which workers keep when they are started again after their death.
+    options = [{"nthreads": 1, "env": environment} for environment in environments or [{}] * jobs]
+    cluster = SpecCluster(
+        {place: {"cls": Nanny, "options": each} for place, each in enumerate(options)},
+        {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
+    )
+    with cluster, Client(cluster) as client:
         yield client.get_executor(pure=False)
 
 

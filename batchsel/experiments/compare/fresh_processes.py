@@ -6,13 +6,14 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+from batchsel.experiments.compare.grouped_queue import GroupedQueue
 
 _ATTEMPTS = 2
 """Processes that a call gets: one that dies may have been killed for what another did, so the call is tried again."""
@@ -32,16 +33,23 @@ class FreshProcesses(Executor):
 
     Args:
         jobs: Processes at a time.
+        environments: Environment variables of the processes at each of the `jobs` places, such as the GPU that they
+            use; empty if all places are alike.
     """
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, environments: Sequence[Mapping[str, str]] = ()) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._waiting: queue.SimpleQueue[tuple[Future[Any], bytes]] = queue.SimpleQueue()
+        self._waiting: GroupedQueue[tuple[Future[Any], bytes]] = GroupedQueue()
         self._closed = self._interrupted = False
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(jobs)]
+        self._places = len(environments)
+        self._threads = [
+            threading.Thread(target=self._work, args=(place, dict(environments[place]) if environments else {}))
+            for place in range(jobs)
+        ]
         self._processes: set[Any] = set()
         self._lock = threading.Lock()
         for thread in self._threads:
+            thread.daemon = True
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -55,10 +63,24 @@ class FreshProcesses(Executor):
         Raises:
             RuntimeError: If the executor was shut down.
         """
+        return self.submit_in_group(None, fn, *args, **kwargs)
+
+    def submit_in_group(self, group: Hashable, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call that takes place where the other calls of its group do, if places differ; return its future.
+
+        Args:
+            group: The group; None for none.
+            fn: As for `submit`.
+            *args: Arguments.
+            **kwargs: Arguments by name.
+
+        Raises:
+            RuntimeError: If the executor was shut down.
+        """
         if self._closed:
             raise RuntimeError("this executor was shut down")
         future: Future[Any] = Future()
-        self._waiting.put((future, pickle.dumps((fn, args, kwargs))))
+        self._waiting.put((future, pickle.dumps((fn, args, kwargs))), group if self._places else None)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -69,13 +91,10 @@ class FreshProcesses(Executor):
             cancel_futures: Whether to drop the calls that are waiting.
         """
         self._closed = True
-        while cancel_futures:
-            try:
-                self._waiting.get_nowait()[0].cancel()
-            except queue.Empty:
-                break
-        for _ in self._threads:
-            self._waiting.put((Future(), b""))
+        if cancel_futures:
+            for future, _ in self._waiting.clear():
+                future.cancel()
+        self._waiting.close()
         if wait:
             for thread in self._threads:
                 thread.join()
@@ -96,22 +115,20 @@ class FreshProcesses(Executor):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 process.kill()
 
-    def _work(self) -> None:
-        while True:
-            future, call = self._waiting.get()
-            if not call:
-                return
+    def _work(self, place: int, environment: dict[str, str]) -> None:
+        while (item := self._waiting.get(place)) is not None:
+            future, call = item
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                future.set_result(self._call(call))
+                future.set_result(self._call(call, environment))
             except BaseException as error:  # whatever the call raised is that of the future
                 future.set_exception(error)
 
-    def _call(self, call: bytes) -> Any:
+    def _call(self, call: bytes, environment: dict[str, str]) -> Any:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._call_once(call)
+                return self._call_once(call, environment)
             except ProcessDied as error:
                 if attempt == _ATTEMPTS:
                     raise ProcessDied(f"{error}, and so it was when it was tried again") from None
@@ -119,9 +136,9 @@ class FreshProcesses(Executor):
                     raise
         raise AssertionError("unreachable")
 
-    def _call_once(self, call: bytes) -> Any:
+    def _call_once(self, call: bytes, environment: dict[str, str]) -> Any:
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_run, args=(sender, call))
+        process = self._context.Process(target=_run, args=(sender, call, environment))
         with self._lock:
             self._processes.add(process)
             process.start()
@@ -159,9 +176,10 @@ def _describe_end(code: int | None) -> str:
     return f"its process was killed by {known.get(-code, f'signal {-code}')}{hint}"
 
 
-def _run(sender: Connection, call: bytes) -> None:
+def _run(sender: Connection, call: bytes, environment: dict[str, str]) -> None:
     """Run a call in this process, which is a new one, and send its result."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.update(environment)  # before the call is read: that imports TensorFlow, which finds its devices
     try:
         function, args, kwargs = pickle.loads(call)
         answer = (True, function(*args, **kwargs))

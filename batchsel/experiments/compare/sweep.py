@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor
+from concurrent.futures import CancelledError, Executor, Future
 from pathlib import Path
 from typing import Any
 
 from batchsel.errors import UserError
+from batchsel.experiments.compare.fresh_processes import FreshProcesses
 from batchsel.experiments.compare.requeue import AttemptOnce
 from batchsel.experiments.run import records
 from batchsel.experiments.run.arms import Job, record_key
@@ -80,7 +81,7 @@ def _run_all(
     remote = dataclasses.replace(
         context, out=context.out.resolve(), data_folder=data_folder, watch=None, download_progress=None
     )
-    futures = [executor.submit(AttemptOnce(attempt), job, remote) for job in jobs]
+    futures = [_submit(executor, job, remote) for job in jobs]
     for job, future in zip(jobs, futures, strict=True):
         try:
             error = future.exception()
@@ -92,6 +93,13 @@ def _run_all(
             yield job, _record_failure(job, context, error)
         else:
             raise error
+
+
+def _submit(executor: Executor, job: Job, context: RunContext) -> Future[Any]:
+    """Submit a run; all arms of a data set and a seed, which are compared, to the same device."""
+    if isinstance(executor, FreshProcesses):
+        return executor.submit_in_group((job.spec.dataset, job.spec.seed), AttemptOnce(attempt), job, context)
+    return executor.submit(AttemptOnce(attempt), job, context)
 
 
 def attempt(job: Job, context: RunContext, run_cache: RunCache | None = None) -> dict[str, Any]:

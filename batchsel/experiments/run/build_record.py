@@ -12,7 +12,7 @@ from batchsel.experiments.run import environment, records
 from batchsel.experiments.run.arms import Arm
 from batchsel.experiments.spec.dataset_lookup import card_targets, load_arrays
 from batchsel.experiments.spec.run_spec import RunSpec
-from batchsel.training.runtime.devices import devices, threads
+from batchsel.training.runtime.devices import devices, gpu_names, threads, used_gpus
 from batchsel.training.trainer import Trainer
 
 
@@ -46,7 +46,7 @@ def build_record(
         "digest": spec.digest(),
         "arm": arm.values(),
         "versions": environment.versions(),
-        "machine": {**environment.machine(), "devices": devices(), "threads": threads()},
+        "machine": {**environment.machine(), "devices": devices(), "threads": threads(), **_gpu()},
         "xla": trainer.xla,
         "sizes": {part: len(getattr(dataset, part)) for part in ("train", "validation", "test")},
         "parameters": trainer.model.count_params(),
@@ -83,6 +83,12 @@ def _devices(trainer: Trainer) -> dict[str, int]:
     """Return the number of devices that trained together, if there were several."""
     count = trainer.engine.step.device_count
     return {"devices": count} if count > 1 else {}
+
+
+def _gpu() -> dict[str, Any]:
+    """Return which GPUs the process used, if any: runs on unlike ones are not compared by their seconds."""
+    numbers = used_gpus()
+    return {"gpu": " and ".join(dict.fromkeys(gpu_names())), "gpu_numbers": numbers} if numbers else {}
 
 
 def _stalls(trainer: Trainer) -> dict[str, dict[str, float]]:

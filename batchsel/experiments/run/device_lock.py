@@ -1,4 +1,7 @@
-"""Lock of the machine's device: one timed run at a time."""
+"""Locks of the machine's devices: one timed run at a time on each, and none beside runs that are not timed.
+
+A timed run on GPUs holds these alone; one on the CPU holds everything alone; runs that share a device share everything.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from batchsel.core.locking import locks
+from batchsel.core.locking import gpus, locks
 from batchsel.core.locking.holder import DEAD, STOPPED, Holder
 from batchsel.core.locking.locks import NoLocks, report_no_locks, try_lock, unlock
 
 PATIENCE = 60.0
 """Seconds after which a run no longer waits for processes that are stopped or dead."""
-_NAME = "batchsel-device.lock"
+_NAME = "batchsel-device"
 _QUIET = 1.0
 """Seconds of waiting before anything is said, and between two looks at who holds the lock."""
 _RELEASED = b"released "
@@ -33,8 +36,10 @@ def print_line(line: str) -> None:
 
 
 @contextlib.contextmanager
-def lock_device(exclusive: bool = True, on_wait: Callable[[str], None] = print_line) -> Iterator[bool]:
-    """Hold the machine's device while the block runs.
+def lock_device(
+    exclusive: bool = True, on_wait: Callable[[str], None] = print_line, used: Sequence[str] = ()
+) -> Iterator[bool]:
+    """Hold the devices of a run while the block runs.
 
     A timed run waits until no other run is under way. Runs that are started several at a time share the lock: they
     keep timed runs out, and must not be timed. The lock file says who holds it. If all of them are stopped (as by
@@ -45,6 +50,7 @@ def lock_device(exclusive: bool = True, on_wait: Callable[[str], None] = print_l
         exclusive: Whether to hold it alone.
         on_wait: Called with a line that says who holds the device, when the run has to wait for it, and whenever that
             changes.
+        used: Numbers of the GPUs that the run uses; none for a run on the CPU.
 
     Yields:
         Whether the device was held alone. Always false where the system has no such locks.
@@ -53,15 +59,19 @@ def lock_device(exclusive: bool = True, on_wait: Callable[[str], None] = print_l
         >>> with lock_device() as alone:
         ...     pass
     """
-    path = _path()
+    # Always in the same order, so that no two runs wait for each other.
+    names = sorted(used, key=int) if exclusive and used else ["", *gpus.installed()]
     with contextlib.ExitStack() as stack:
-        held = False
-        try:
-            file = stack.enter_context(open(path, "ab+"))
-            if held := _wait(file, exclusive, on_wait):
-                stack.callback(_release, file, exclusive)
-        except (OSError, NoLocks) as error:
-            report_no_locks(path, getattr(error, "strerror", None) or error, _UNTIMED)
+        held = True
+        for path in map(_path, names):
+            try:
+                file = stack.enter_context(open(path, "ab+"))
+                if got := _wait(file, exclusive, on_wait):
+                    stack.callback(_release, file, exclusive)
+                held = held and got
+            except (OSError, NoLocks) as error:
+                report_no_locks(path, getattr(error, "strerror", None) or error, _UNTIMED)
+                held = False
         yield held and exclusive
 
 
@@ -141,7 +151,7 @@ def _read_holders(file: IO[bytes]) -> list[Holder]:
     return list(holders.values())
 
 
-def _path() -> Path:
+def _path(gpu: str = "") -> Path:
     # One file per user: another user's could not be opened for writing.
     user = os.getuid() if hasattr(os, "getuid") else 0
-    return Path(tempfile.gettempdir()) / f"{user}-{_NAME}"
+    return Path(tempfile.gettempdir()) / f"{user}-{_NAME}{f'-gpu{gpu}' if gpu else ''}.lock"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsel.core.filesystem.atomic_write import atomic_write
+from batchsel.core.locking.gpus import simulated
 from batchsel.core.target import HOLD
 from batchsel.data import Dataset, Split
 from batchsel.errors import UserError
@@ -40,6 +41,7 @@ from batchsel.training.callbacks.by_name import make_trackers
 from batchsel.training.callbacks.pass_sizes import PassSizes
 from batchsel.training.checkpoint_meta import read_run
 from batchsel.training.fit_call.dry_run import check_user_selector
+from batchsel.training.runtime.devices import used_gpus
 from batchsel.training.trainer import Trainer
 
 
@@ -137,12 +139,12 @@ def run(
         name, group = context.name or spec.identity(), context.about.get("experiment") or ""
         callbacks += make_trackers(context.trackers, name, folder, spec.values() | {"arm": arm.name}, group)
         callbacks.append(pass_sizes := PassSizes(trainer))
-        with lock_device(context.alone, context.on_wait) as alone:
+        with lock_device(context.alone, context.on_wait, used_gpus()) as alone:
             _fit(spec, context, trainer, dataset, folder, callbacks)
         cost = run_cache.selection_cost(trainer, dataset)
         quality = run_cache.scoring_quality(trainer, dataset)
         record = build_record.build_record(spec, arm, trainer, dataset, cost, quality)
-        record |= {"started": started, "contended": not alone, "about": context.about}
+        record |= {"started": started, "contended": not alone or simulated() > 0, "about": context.about}
         record |= {"name": context.name} if context.name else {}
         record |= {"pass_samples": pass_sizes.sizes()} if record["kept"] < PRUNING_SHARE else {}
         # Unless the target was reached, the test part was read with the weights at the end.

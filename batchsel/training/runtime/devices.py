@@ -9,6 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from batchsel.core.locking import gpus
+
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -29,11 +31,29 @@ def describe_device() -> str:
         >>> describe_device().startswith(("training on the CPU: ", "training on the GPU"))
         True
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
         return f"training on the CPU: {_missing_gpu()}"
-    name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
-    return f"training on the GPU {name}" + (f", the first of {len(gpus)}" if len(gpus) > 1 else "")
+    name = tf.config.experimental.get_device_details(found[0]).get("device_name", found[0].name)
+    return f"training on the GPU {name}" + (f", the first of {len(found)}" if len(found) > 1 else "")
+
+
+def gpu_names() -> list[str]:
+    """Return the names of the GPUs that TensorFlow sees, as in ``["NVIDIA H200"]``; of simulated ones, "simulated"."""
+    if gpus.simulated():
+        return ["simulated"]
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [each.get("device_name", "GPU") for each in details]
+
+
+def used_gpus() -> list[str]:
+    """Return the numbers of the GPUs that this process takes hold of: all that TensorFlow sees.
+
+    Example:
+        >>> len(used_gpus()) == len(gpu_names())
+        True
+    """
+    return gpus.visible() if gpu_names() else []
 
 
 @functools.cache

@@ -33,8 +33,8 @@ def quoted(*values):
 
 @pytest.fixture
 def card():
-    sizes = dataclasses.replace(cards.load("datasets", "sentiment140").sizes, train=80, validation=20, test=10)
-    return dataclasses.replace(cards.load("datasets", "sentiment140"), sizes=sizes, content={})
+    sizes = dataclasses.replace(cards.load("datasets", "sentiment140_sample").sizes, train=80, validation=20, test=10)
+    return dataclasses.replace(cards.load("datasets", "sentiment140_sample"), sizes=sizes, content={})
 
 
 def write(folder, form):
@@ -99,13 +99,50 @@ def test_errors_in_a_file_are_named(card, tmp_path, line, said):
 
 
 def test_missing_files_are_named(card, tmp_path):
-    with pytest.raises(UserError, match=r"sentiment140 is not in .* Expected sentiment140_random.csv.gz or"):
-        data.load(card, folder=tmp_path)
+    with pytest.raises(
+        UserError, match=r"sentiment140_sample is not in .* or sentiment140_random\.csv \(or \.csv\.gz\)"
+    ):
+        data.load(card, folder=tmp_path, offline=True)
     assert data.find(card, folder=tmp_path) is None
+    write(tmp_path / "sentiment140", "plain")
+    with pytest.raises(
+        UserError, match=r"sentiment140_random\.csv is another data set, a sample .*: sentiment140_sample"
+    ):
+        data.load("sentiment140", folder=tmp_path, offline=True)
+
+
+def official_files(folder, rows):
+    """Write the two tables of Sentiment140 in their official form; rows repeat in the training table."""
+    folder.mkdir(exist_ok=True)
+    names = {"training.1600000.processed.noemoticon.csv": rows + rows[:50], "testdata.manual.2009.06.14.csv": rows[:10]}
+    for name, held in names.items():
+        lines = [quoted(label, "17", "a day", "NO_QUERY", "who", text) for label, text in held]
+        (folder / name).write_text("\n".join(lines) + "\n", "latin-1")
+
+
+def test_a_sample_is_drawn_from_the_official_files_each_text_once(card, tmp_path):
+    rows = list(tweets(300))
+    official_files(tmp_path / "sentiment140", rows)
+    first, second = (data.load(card, seed, folder=tmp_path, offline=True) for seed in (0, 1))
+    assert [len(split) for split in first.splits.values()] == [80, 20, 10]
+    drawn = [np.concatenate([each.raw_inputs(split) for split in ("train", "validation")]) for each in (first, second)]
+    assert sorted(drawn[0]) == sorted(drawn[1])  # the seed chooses the validation part alone
+    assert len(set(drawn[0])) == 100
+    assert set(drawn[0]) < {text for _, text in rows}
+    assert set(drawn[0]) != {text for _, text in rows[:100]}
+    assert np.bincount(np.concatenate([first.train.y, first.validation.y])).tolist() == [50, 50]
+    assert verify(card, folder=tmp_path).compared == []
+    assert "training.1600000" in data.find(card, folder=tmp_path)
+    write(tmp_path / "sentiment140", "plain")  # the sample at hand comes first
+    assert data.find(card, folder=tmp_path).startswith("sentiment140_random.csv")
+    few = dataclasses.replace(card, sizes=dataclasses.replace(card.sizes, train=290))
+    (tmp_path / "sentiment140" / "sentiment140_test.csv").unlink()
+    with pytest.raises(UserError, match="draws 310 texts, but the files hold 300 different ones"):
+        data.load(few, folder=tmp_path, offline=True)
 
 
 def test_official_archive_and_its_files_load(tmp_path):
-    full = cards.load("datasets", "sentiment140_full")
+    full = cards.load("datasets", "sentiment140")
     sizes = dataclasses.replace(full.sizes, train=80, validation=20, test=10)
     full = dataclasses.replace(full, sizes=sizes, content={})
     folder = tmp_path / "sentiment140"
@@ -132,7 +169,7 @@ def test_official_archive_and_its_files_load(tmp_path):
 
 def test_a_test_part_is_drawn_where_there_is_only_the_training_file(tmp_path, capfd):
     """As Kaggle serves Sentiment140: sorted by label."""
-    full = cards.load("datasets", "sentiment140_full")
+    full = cards.load("datasets", "sentiment140")
     sizes = dataclasses.replace(full.sizes, train=80, validation=20, test=10)
     full = dataclasses.replace(full, sizes=sizes, content={}, options={**full.options, "drawn_test": 30})
     folder = tmp_path / "sentiment140"
@@ -140,9 +177,7 @@ def test_a_test_part_is_drawn_where_there_is_only_the_training_file(tmp_path, ca
     lines = [quoted(label, str(row), "a day", "NO_QUERY", "who", text) for row, (label, text) in enumerate(tweets(100))]
     (folder / "training.1600000.processed.noemoticon.csv").write_text("\n".join(sorted(lines)) + "\n", "latin-1")
     first, second = (data.load(full, seed, folder=tmp_path) for seed in (0, 1))
-    assert (
-        "sentiment140_full has no test file here; 30 of its training rows are the test part" in capfd.readouterr().err
-    )
+    assert "sentiment140 has no test file here; 30 of its training rows are the test part" in capfd.readouterr().err
     assert [len(split) for split in first.splits.values()] == [50, 20, 30]
     assert np.bincount(first.test.y).tolist() == [15, 15]
     assert first.raw_inputs("test").tolist() == second.raw_inputs("test").tolist()
@@ -157,7 +192,7 @@ def test_a_test_part_is_drawn_where_there_is_only_the_training_file(tmp_path, ca
 @pytest.mark.data
 @pytest.mark.skipif(not os.environ.get("BATCHSEL_DATA"), reason="BATCHSEL_DATA is not set")
 def test_real_sample_loads():
-    dataset = data.load(cards.load("datasets", "sentiment140"), offline=True)
+    dataset = data.load(cards.load("datasets", "sentiment140_sample"), offline=True)
     assert [len(split) for split in dataset.splits.values()] == [60_839, 5_000, 359]
     assert np.bincount(dataset.test.y).tolist() == [177, 182]
     known = (dataset.test.x > UNKNOWN).sum() / (dataset.test.x > PADDING).sum()

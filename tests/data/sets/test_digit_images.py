@@ -1,5 +1,6 @@
 """The MNIST family: the same content in four containers, and errors for damaged and for other content."""
 
+import dataclasses
 import gzip
 import os
 import shutil
@@ -60,6 +61,22 @@ def test_idx_files_with_dots_in_their_names_load(folder):
     for path in folder.iterdir():
         path.rename(path.with_name(path.name.replace("-idx", ".idx")))
     assert_whole(load())
+
+
+def test_fashion_mnist_is_read_from_a_package_of_the_system_where_the_data_folder_has_none(
+    folder, tmp_path, monkeypatch
+):
+    packaged = tmp_path / "share"
+    packaged.mkdir()
+    monkeypatch.setattr("batchsel.data.sets.fashion_mnist.PACKAGED", packaged)
+    card = dataclasses.replace(cards.load("datasets", "tiny"), name="fashion_mnist", loader="fashion_mnist")
+    with pytest.raises(UserError, match="fashion_mnist is not in .*tiny"):
+        data.load(card, offline=True)
+    write_idx_files(packaged, ARRAYS, packed=True)
+    assert data.find(card) == "idx files of a Debian package"
+    assert_whole(data.load(card, offline=True))
+    write_idx_files(folder, ARRAYS, packed=False)  # one's own come first
+    assert data.find(card) == "idx files"
 
 
 def test_npz_file_loads(folder):
