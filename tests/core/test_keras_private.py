@@ -294,5 +294,12 @@ def test_the_first_epoch_of_a_backup_is_taken_once(tmp_path):
     assert [keras_private.take_initial_epoch(model) for _ in range(2)] == [3, 0]
 
 
+@pytest.mark.parametrize(("profile_batch", "expected"), [(0, False), (2, True), ((2, 3), True)])
+def test_tensorboard_says_whether_it_profiles_batches(tmp_path, profile_batch, expected):
+    with checking(keras_private.profiles_batches):
+        board = keras.callbacks.TensorBoard(tmp_path, profile_batch=profile_batch)
+        assert keras_private.profiles_batches(board) is expected
+
+
 def test_every_function_of_the_adapter_is_exercised_above():
     assert set(keras_private.__all__) <= set(re.findall(r"keras_private\.(\w+)", Path(__file__).read_text())), REMEDY

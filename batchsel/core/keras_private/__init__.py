@@ -4,6 +4,7 @@ Each function names the private attribute it uses, and why there is no public wa
 `tests/core/test_keras_private.py` names the version of Keras that all were checked with.
 """
 
+from batchsel.core.keras_private.callbacks import profiles_batches
 from batchsel.core.keras_private.models import (
     averages_rows,
     call_model,
@@ -64,6 +65,7 @@ __all__ = [
     "override_learning_rates",
     "override_momentum",
     "overrides",
+    "profiles_batches",
     "replace_loss_options",
     "set_mask",
     "sums_rows",

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batchsel.core import keras_private
 from batchsel.training.callbacks.packages import require
 from batchsel.training.callbacks.tracker import tracked_values
 
@@ -44,7 +45,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     @property
     def patient(self) -> bool:
         """True if the last batch of a call of the loop is enough."""
-        return self.update_freq == "epoch"
+        return self.update_freq == "epoch" and not keras_private.profiles_batches(self)
 
     def set_trainer(self, trainer: Trainer) -> None:
         """Set the trainer whose losses and selections are shown."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from batchsel.core import keras_private
 from batchsel.errors import UsageError
 from batchsel.training.fit_call.fit_config import FitConfig
 from batchsel.training.fit_call.varying_values import MetricsBar, MetricsHistory
@@ -166,6 +167,8 @@ def _is_patient(callback: keras.callbacks.Callback) -> bool:
 
     Keras's own are known; others say so by an attribute ``patient = True``.
     """
+    if type(callback) is keras.callbacks.TensorBoard and keras_private.profiles_batches(callback):
+        return False
     for kind, attribute in _FREQUENCIES.items():
         if type(callback) is kind:
             return getattr(callback, attribute) == "epoch"

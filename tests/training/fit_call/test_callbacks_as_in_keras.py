@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from against_keras import assert_equal_training, train_both
 from problems import classes, mlp
+from tensorflow.compat.v1.train import summary_iterator
 
-from batchsel import Trainer, UserError
+from batchsel import TensorBoard, Trainer, UserError, fit
 from batchsel.training.fit_call.fit_loop import FitLoop
 
 # Keras saves weights, and reads learning rates, in a way that NumPy 2 warns of.
@@ -45,6 +46,23 @@ def test_hooks_can_end_an_evaluation():
     make = lambda: StopTesting()  # noqa: E731
     make.__name__ = "make_stop"
     assert_equal_training(train_both(mlp, DATA, epochs=2, batch_size=B, validation_data=VALIDATION, callbacks=make))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
+@pytest.mark.parametrize("kind", [keras.callbacks.TensorBoard, TensorBoard])
+@pytest.mark.parametrize("profile_batch", [0, 2, (2, 3)])
+def test_tensorboard_profiles_the_batches_that_it_is_told(tmp_path, kind, profile_batch):
+    def written(fit, name, kind):
+        folder = tmp_path / name
+        board = kind(folder, write_graph=False, profile_batch=profile_batch)
+        fit(mlp(), X, Y, batch_size=B, epochs=2, shuffle=False, callbacks=[board], verbose=0)
+        (events,) = (folder / "train").glob("events.out.tfevents*")
+        tags = {value.tag for event in summary_iterator(str(events)) for value in event.summary.value}
+        return {tag for tag in tags if tag.startswith("batch_")}, len(list(folder.rglob("*.xplane.pb")))
+
+    expected = written(keras.Model.fit, "keras", keras.callbacks.TensorBoard)
+    assert expected[1] == (profile_batch != 0)
+    assert written(fit, "batchsel", kind) == expected
 
 
 def test_a_backup_goes_on_in_the_epoch_in_which_the_run_stopped(tmp_path):
