@@ -275,6 +275,8 @@ class Trainer(RunResults):
             self.record.resume(config.by_plan, steps)
         else:
             self.engine.begin_fit()
+            if config.passes is None:  # an epoch begins with the call, as in Keras; passes go on where they ended
+                self.loop.drop_plan()
             self.record = FitRecord.begin(self.loop, config.by_plan, steps, config.begin(config.initial_epoch))
             self.clock.reset()
         self.resumed, self._callbacks = False, config.callbacks

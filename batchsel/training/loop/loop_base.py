@@ -163,7 +163,11 @@ class LoopBase:
         """Clear the status after an error, and drop the plan in which it happened."""
         if int(self.state.status.numpy()) != LoopStatus.OK:
             self.state.status.assign(LoopStatus.OK)
-            self.state.cursor.assign(self.state.plan.steps)
+            self.drop_plan()
+
+    def drop_plan(self) -> None:
+        """Drop what is left of the plan."""
+        self.state.cursor.assign(self.state.plan.steps)
 
     def add_scored(self, count: int) -> None:
         """Add to the samples scored, for forward passes outside of the loop."""

@@ -1,5 +1,7 @@
 """Callbacks of Keras do in `batchsel.fit` as they do in `model.fit`, and go on from a checkpoint where they were."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
@@ -31,6 +33,21 @@ class StopIn(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+class StopAfter(keras.callbacks.Callback):
+    """Ends a call of fit within an epoch, by an error or without, and does nothing in later calls."""
+
+    def __init__(self, batch, error):
+        super().__init__()
+        self._batch, self._error = batch, error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self._batch:
+            self._batch = None
+            self.model.stop_training = True
+            if self._error:
+                raise RuntimeError
+
+
 class StopTesting(keras.callbacks.Callback):
     def on_test_batch_end(self, batch, logs=None):
         self.model.stop_evaluating = batch == 0
@@ -46,6 +63,19 @@ def test_hooks_can_end_an_evaluation():
     make = lambda: StopTesting()  # noqa: E731
     make.__name__ = "make_stop"
     assert_equal_training(train_both(mlp, DATA, epochs=2, batch_size=B, validation_data=VALIDATION, callbacks=make))
+
+
+@pytest.mark.parametrize("error", [False, True])
+@pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 3}])
+def test_a_call_after_one_that_stopped_within_an_epoch_begins_with_the_first_batch(error, options):
+    def trained(fit):
+        model, stop = mlp(), StopAfter(1, error)
+        with pytest.raises(RuntimeError) if error else nullcontext():
+            fit(model, X, Y, batch_size=B, epochs=2, callbacks=[stop], shuffle=False, verbose=0, **options)
+        history = fit(model, X, Y, batch_size=B, epochs=2, callbacks=[stop], shuffle=False, verbose=0, **options)
+        return model, history.history
+
+    assert_equal_training([trained(keras.Model.fit), trained(fit)])
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard", "ignore::DeprecationWarning:keras")
