@@ -29,6 +29,14 @@ def test_ratios_of_the_headline_study_are_those_of_its_records(script, page):
     assert all(ratio in text for ratio in ratios)
 
 
+def test_ratios_on_small_sets_are_those_of_the_records(script):
+    text = (ROOT / "experiments" / "README.md").read_text("utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("| `horizon_on_small_sets`")]
+    found = [row[2] for row in script["rows"]() if row[-1] == "`horizon_on_small_sets`" and row[1] == "`auto`"]
+    assert len(found) == 5
+    assert all(ratio in line for ratio in found if "[" in ratio)
+
+
 def test_the_ratio_of_auto_is_the_mean_distance_of_two_curves(script):
     """Compute it by quadrature over a grid of accuracies, with the mean of each budget."""
     finals = {}

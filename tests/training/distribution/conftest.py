@@ -18,7 +18,7 @@ def on_two_devices():
     def call(function, *arguments, status=0):
         command = [sys.executable, str(_HERE / "device_runs.py"), function, *map(str, arguments)]
         done = subprocess.run(
-            command, env=os.environ | {"BATCHSEL_CPU_DEVICES": "2"}, capture_output=True, text=True, timeout=300
+            command, env=os.environ | {"BATCHSEL_CPU_DEVICES": "2"}, capture_output=True, text=True, timeout=1200
         )
         assert done.returncode == status, done.stderr
         return json.loads(done.stdout.splitlines()[-1]) if status == 0 else None

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import keras
@@ -108,6 +109,25 @@ def same_as_one_device(kind, *selectors):
     return {name: compared(*(train(make(count), y, name, count) for count in (1, 2))) for name in selectors}
 
 
+def same_with_settings():
+    """Compare runs on two devices with those on one, with settings that reach into the step."""
+    scaled = keras.optimizers.serialize(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), 8.0))
+    settings = {
+        "accumulate": ("adam", {"accumulate": 2}),
+        "growing": ("adam", {"accumulate": "grow(2, at=[0.5])", "schedule": "cosine"}),
+        "scaled": (scaled, {"accumulate": 2}),
+        "mixup": ("adam", {"augment": "mixup"}),
+        "mixup and accumulation": ("adam", {"augment": "mixup", "accumulate": 3}),
+    }
+    found = {}
+    for name, (optimizer, options) in settings.items():
+        selector = "random" if "augment" in options else "soft_keep"
+        models = {count: dense(count, optimizer=deepcopy(optimizer)) for count in (1, 2)}
+        runs = [train(model, LABELS, selector, count, **options) for count, model in models.items()]
+        found[name] = compared(*runs) | {"updates": [int(run.model.optimizer.iterations.numpy()) for run in runs]}
+    return found
+
+
 def run_every_selector():
     """Train with every registered selector on two devices; return what is wrong with each.
 
@@ -119,7 +139,7 @@ def run_every_selector():
     for selector in REGISTERED:
         try:
             trainer = batchsel.Trainer(dense(2), selector, batch_size=7, seed=3, compile="graph")
-            history = trainer.fit(X[:19], LABELS[:19], epochs=1, verbose=0).history
+            history = trainer.fit(X[:15], LABELS[:15], epochs=1, verbose=0).history
         except batchsel.UserError as error:
             wrong[selector] = [str(error)]
             continue
@@ -171,6 +191,12 @@ def resumed(path, folder):
             train(exact(before), Y, "loss_ema", before, path=path, callbacks=[Stop()])
         except InterruptedError:
             found[f"{before} to {after}"] = compared(whole, train(exact(after), Y, "loss_ema", after, path=path))
+    path, settings = f"{folder}/sums.npz", {"accumulate": 4}  # epochs of 7 batches end within an update
+    try:
+        train(exact(2), Y, "loss_ema", 2, path=path, callbacks=[Stop()], **settings)
+    except InterruptedError:
+        runs = [train(exact(2), Y, "loss_ema", 2, path=where, **settings) for where in (None, path)]
+        found["accumulating"] = compared(*runs)
     return found
 
 
@@ -225,6 +251,7 @@ def refusals():
     entropy = keras.losses.SparseCategoricalCrossentropy
     ignoring = entropy(from_logits=True, ignore_class=2)
     ema = keras.optimizers.Adam(use_ema=True)
+    accumulating = keras.optimizers.Adam(gradient_accumulation_steps=2)
     attempts = {
         "xla": lambda: train(exact(2), Y, "random", compile="xla"),
         "outside": lambda: train(exact(1), Y, "random", devices=2),
@@ -232,8 +259,7 @@ def refusals():
         "none": lambda: batchsel.device_scope(0),
         "optimizer": lambda: train(half_built("optimizer"), Y, "random"),
         "metric": lambda: train(half_built("metric"), Y, "random"),
-        "accumulate": lambda: train(exact(2), Y, "random", accumulate=2),
-        "mixup": lambda: train(exact(2), Y, "random", augment="mixup"),
+        "accumulation by Keras": lambda: train(dense(2, optimizer=accumulating), LABELS, "random"),
         "ema": lambda: train(dense(2, optimizer=ema), LABELS, "random"),
         "own step": lambda: train(own_step(), Y, "random"),
         "ignored class": lambda: train(with_loss(loss=lambda: ignoring), LABELS, "random"),

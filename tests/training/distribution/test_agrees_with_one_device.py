@@ -34,3 +34,22 @@ def test_weights_agree_up_to_rounding_in_float32(found, selector):
     assert result["weights"] < 1e-5
     assert result["losses"] < 1e-5
     assert result["history"] < 1e-5
+
+
+@pytest.fixture(scope="module")
+def with_settings(on_two_devices):
+    return on_two_devices("same_with_settings")
+
+
+@pytest.mark.parametrize("case", ["accumulate", "growing", "scaled", "mixup", "mixup and accumulation"])
+def test_accumulation_and_mixing_reach_across_devices(with_settings, case):
+    result = with_settings[case]
+    assert result["counts"]
+    assert result["plans"]
+    assert result["visits"]
+    assert result["weights"] < 1e-5
+    assert result["losses"] < 1e-5
+    assert result["history"] < 1e-5
+    one, two = result["updates"]
+    assert one == two
+    assert (one < result["steps"]) == ("accum" in case or case in ("growing", "scaled"))

@@ -45,6 +45,9 @@ def test_the_benchmark_times_one_device_and_two():
     assert task["counts"]["1"]["efficiency"]["median"] == 1
     one, two = (task["counts"][count]["steps_per_second"] for count in ("1", "2"))
     assert task["counts"]["2"]["efficiency"]["median"] == pytest.approx(two / one / 2)
+    assert "communication" not in task["counts"]["1"]
+    share = task["counts"]["2"]["communication"]
+    assert share["min"] <= share["median"] <= share["max"] < 1
 
 
 def test_the_setting_of_one_device_changes_no_digest():

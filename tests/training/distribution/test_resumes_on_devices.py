@@ -14,7 +14,7 @@ def found(on_two_devices, tmp_path_factory):
     return on_two_devices("resumed", path, folder)
 
 
-@pytest.mark.parametrize("run", ["killed", "2 to 1", "1 to 2"])
+@pytest.mark.parametrize("run", ["killed", "2 to 1", "1 to 2", "accumulating"])
 def test_a_resumed_run_equals_one_that_was_not_interrupted(found, run):
     result = found[run]
     assert result["counts"]

@@ -30,8 +30,9 @@ def devices(
 ) -> None:
     """Compare 1, 2, 4, ... devices of this host.
 
-    Reports steps per second, and the efficiency: how many times as fast k devices are as one, over k. All take turns in
-    one process. Ratios are medians over the rounds. Devices made of the CPU (BATCHSEL_CPU_DEVICES=2) share its cores.
+    Reports steps per second; the efficiency: how many times as fast k devices are as one, over k; and the share of the
+    time that sums of gradients take, which devices save that keep their own. All take turns in one process. Ratios are
+    medians over the rounds. Devices made of the CPU (BATCHSEL_CPU_DEVICES=2) share its cores.
     """
     from batchsel.core.tf_support.tf_import import import_tensorflow
 
@@ -55,9 +56,10 @@ def _print(result: Mapping[str, Any]) -> None:
         f"{result['title']}, n = {result['n']:,}, b = {result['batch_size']}, {result['selector']}, on"
         f" {', '.join(result['devices'])}, medians of {result['rounds']} rounds [min, max]"
     )
-    rows: list[tuple[str, ...]] = [("", "steps/s", "as fast as one", "efficiency")]
+    rows: list[tuple[str, ...]] = [("", "steps/s", "as fast as one", "efficiency", "communication")]
     for count, figures in result["counts"].items():
-        ratios = [format_spread(figures[key], 2) for key in ("times_as_fast", "efficiency")]
+        names = ("times_as_fast", "efficiency", "communication")
+        ratios = [format_spread(figures[key], 2) if key in figures else "–" for key in names]
         rows.append((f"  {count}", f"{figures['steps_per_second']:.0f}", *ratios))
     print_columns(rows)
     click.echo()

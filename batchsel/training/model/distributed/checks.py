@@ -9,45 +9,24 @@ import keras
 
 from batchsel.core.tf_support.replicated import list_replicas
 from batchsel.errors import UserError
-from batchsel.schedules import AccumulationSchedule
 from batchsel.selectors import Selector
 from batchsel.training.model.distributed.replicas import get_replicas
 from batchsel.training.optim.layer_rates import unwrap_optimizer
-from batchsel.transforms.augmentation import Pipeline
 
 _REMEDY = "Build and compile the model outside of the scope of the strategy, to train on one device"
 
 
-def check_replica_settings(
-    model: keras.Model,
-    count: int,
-    augmentation: Pipeline | None,
-    accumulation_schedule: AccumulationSchedule | None,
-    selector: Selector,
-) -> None:
+def check_replica_settings(model: keras.Model, count: int, selector: Selector) -> None:
     """Check the settings of a run on several devices.
 
     Args:
         model: The model, compiled.
         count: The number of devices.
-        augmentation: Random changes of training batches, or None.
-        accumulation_schedule: Number of batches of an update, or None for one.
         selector: The selector.
 
     Raises:
         UserError: If a setting is not offered there.
     """
-    mixers = () if augmentation is None else augmentation.mixers
-    if mixers:
-        raise UserError(
-            f"{' and '.join(map(repr, mixers))} mixes samples of different shares of a batch, which several devices do"
-            f" not exchange. Leave it out of augment, or train on one device."
-        )
-    if accumulation_schedule is not None:
-        raise UserError(
-            f"accumulate= is not offered on several devices. Use a larger batch_size: each of {count} devices holds"
-            f" only 1/{count} of a batch."
-        )
     if selector.scoring is not None and selector.scoring.shrink > 1:
         raise UserError(
             f"{selector!r} scores smaller pictures, which is not offered on several devices. Leave out shrink, or train"
@@ -61,9 +40,11 @@ def check_replica_settings(
     optimizer: Any = unwrap_optimizer(model.optimizer)
     for setting in ("gradient_accumulation_steps", "use_ema"):
         if getattr(optimizer, setting, None):
+            instead = " or use accumulate=," if setting == "gradient_accumulation_steps" else ""
             raise UserError(
                 f"{type(optimizer).__name__}({setting}=...) is not offered on several devices: Keras updates in a"
-                " branch there, in which devices cannot wait for each other. Leave it out, or train on one device."
+                f" branch there, in which devices cannot wait for each other. Leave it out,{instead} or train on one"
+                " device."
             )
     check_within_scope("the optimizer", optimizer.variables, count)
     if not hasattr(optimizer, "update_step"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -12,6 +13,21 @@ import tensorflow as tf
 
 from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.training.inputs.batch import Samples
+
+_exchanging = ContextVar("exchanging", default=True)
+
+
+@contextmanager
+def leave_out_sums() -> Iterator[None]:
+    """Let replicas that are traced within the block keep their own gradients: what is saved is what sums cost.
+
+    Only for measuring: the replicas go apart.
+    """
+    token = _exchanging.set(False)
+    try:
+        yield
+    finally:
+        _exchanging.reset(token)
 
 
 class Replicas:
@@ -25,6 +41,7 @@ class Replicas:
         self.strategy: Any = strategy
         self.count = int(self.strategy.num_replicas_in_sync)
         self.devices: tuple[str, ...] = tuple(self.strategy.extended.worker_devices)
+        self._sums = _exchanging.get()  # replicas are traced in threads of their own
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context in which variables are made on all devices, and functions of replicas are run."""
@@ -49,6 +66,8 @@ class Replicas:
         Args:
             values: Tensors or `tf.IndexedSlices` of this replica.
         """
+        if not self._sums:
+            return values
         context: Any = tf.distribute.get_replica_context()
         return context.merge_call(self._sum, args=(values,))
 

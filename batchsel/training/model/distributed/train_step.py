@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,12 +13,13 @@ import tensorflow as tf
 from batchsel.core import keras_private
 from batchsel.core.tf_support.static_shapes import static_size
 from batchsel.core.timestamp import Timestamp
-from batchsel.schedules import Schedule
+from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
 from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
 from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
 from batchsel.training.model.distributed.replicas import Replicas
+from batchsel.training.model.distributed.share_mixture import ShareMixture
 from batchsel.training.optim.layer_rates import unwrap_optimizer
 
 
@@ -45,6 +46,7 @@ class ReplicaTrainStep(TrainStep):
         signals: As for `TrainStep`.
         batch_size: b.
         schedule: As for `TrainStep`.
+        accumulation_schedule: As for `TrainStep`.
         cut_padding: As for `TrainStep`.
     """
 
@@ -55,9 +57,10 @@ class ReplicaTrainStep(TrainStep):
         signals: tuple[str, ...],
         batch_size: int,
         schedule: Schedule | None = None,
+        accumulation_schedule: AccumulationSchedule | None = None,
         cut_padding: bool = False,
     ) -> None:
-        super().__init__(model, signals, batch_size, schedule, None, cut_padding)
+        super().__init__(model, signals, batch_size, schedule, accumulation_schedule, cut_padding)
         self.replicas = replicas
         if replicas.count > 1:
             self.xla_obstacle = f"it does not compile a loop over {replicas.count} devices"
@@ -65,6 +68,8 @@ class ReplicaTrainStep(TrainStep):
         """The data on each device, in the trace under way."""
         self._transform: Callable[[Batch], Batch] | None = None
         """Transform of the batch under way, which the replicas apply."""
+        self._known: list[bool] = []
+        """Which variables have gradients, in the trace under way."""
 
     @property
     def device_count(self) -> int:
@@ -112,11 +117,19 @@ class ReplicaTrainStep(TrainStep):
         shares = self._share(batch)
         count = tf.maximum(tf.reduce_sum(tf.cast(batch.valid, tf.float32)), 1.0)
         function = partial(self._train_share, shares, count, rows, loss_weights, transform)
-        optimizer = unwrap_optimizer(self.optimizer)
-        with self.lr_controller.rates_at(timestamp), keras_private.keep_gradients(optimizer):
-            found = self.replicas.run(function)
-        if after_update is not None:
-            after_update(timestamp)
+        if self.accumulator is None:
+            with self._update_at(timestamp):
+                found = self.replicas.run(function)
+            if after_update is not None:
+                after_update(timestamp)
+            return rows.scatter_stats(self._join(batch, found), batch)
+        found = self.replicas.run(function)
+        sums = iter([copies[0] for copies in found.pop("gradients")])
+        gradients = [next(sums) if known else None for known in self._known]
+        self.accumulator.add(gradients, count, timestamp)
+        self.accumulator.update_if_due(
+            partial(self._update, after_update), last=tf.cast(count, tf.int64) >= samples_left
+        )
         return rows.scatter_stats(self._join(batch, found), batch)
 
     def score(self, batch: Batch) -> SampleStats:
@@ -136,6 +149,24 @@ class ReplicaTrainStep(TrainStep):
         finally:
             logger.setLevel(level)
 
+    @contextmanager
+    def _update_at(self, timestamp: Timestamp) -> Iterator[None]:
+        """Let replicas that are traced within the block apply sums of gradients, at the rates of a time."""
+        optimizer = unwrap_optimizer(self.optimizer)
+        with self.lr_controller.rates_at(timestamp), keras_private.keep_gradients(optimizer):
+            yield
+
+    def _update(self, after_update: AfterUpdate | None, gradients: list[Any], timestamp: Timestamp) -> None:
+        """Update every replica with the same gradients; in a branch, where replicas need not wait for each other."""
+
+        def apply(number: int) -> None:
+            self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
+
+        with self._update_at(timestamp):
+            self.replicas.run(apply)
+        if after_update is not None:
+            after_update(timestamp)
+
     def _share(self, batch: Batch) -> _Shares:
         return _Shares(batch, self.replicas.split(batch.x), self.replicas.split(batch.weights, 0.0))
 
@@ -144,18 +175,19 @@ class ReplicaTrainStep(TrainStep):
         joined = {name: self.replicas.join(values, size) for name, values in found.items()}
         return SampleStats(batch.indices, valid=batch.valid, **joined)
 
-    def _gather(self, shares: _Shares, number: int, transform: Callable[[Batch], Batch] | None) -> Batch:
-        """Return the rows of a share from the data on its device.
+    def _gather(self, shares: _Shares, number: int, transform: Callable[[Batch], Batch] | None) -> tuple[Batch, Any]:
+        """Return the rows of a share from the data on its device, and their mixture, if they are mixed.
 
         Transforms draw random numbers for a whole batch, so each replica transforms all of it, and nothing is sent.
         """
         data, whole, weights = self._data[number], shares.whole, shares.weights[number]
         if transform is None:
             rows = shares.rows[number]
-            return Batch(rows, weights, *gather_rows(data, rows))
+            return Batch(rows, weights, *gather_rows(data, rows)), None
         batch = transform(whole._replace(**gather_rows(data, whole.x)._asdict()))
-        places = self.replicas.places(static_size(whole.indices))[number]
-        return gather_rows(batch, tf.constant(places))._replace(weights=weights)
+        places = tf.constant(self.replicas.places(static_size(whole.indices))[number])
+        mixture = None if batch.mixture is None else ShareMixture(batch.mixture, places, batch.y)
+        return gather_rows(batch._replace(mixture=None), places)._replace(weights=weights), mixture
 
     def _train_share(
         self,
@@ -165,46 +197,52 @@ class ReplicaTrainStep(TrainStep):
         loss_weights: LossWeights | None,
         transform: Callable[[Batch], Batch] | None,
         number: int,
-    ) -> dict[str, tf.Tensor]:
+    ) -> dict[str, Any]:
         """Compute the gradients of a share, add those of the others, and update the replica.
 
         Replicas are traced in turns that end where they wait for each other. What the objective keeps of its last call
         belongs to this replica only until then.
         """
-        batch = self.cut_sequences(self._gather(shares, number, transform))
+        batch, mixture = self._gather(shares, number, transform)
+        batch = self.cut_sequences(batch)
         objective, replicas = self.objective, self.replicas
         context: Any = tf.distribute.get_replica_context()
         valid, weights = tf.cast(batch.valid, tf.float32), batch.weights
         with tf.GradientTape() as tape:
             outputs, features = self.signals.forward(batch.x, training=True)
             extra = objective.regularization_loss() / replicas.count
-            losses = objective.losses(batch.y, outputs, batch.sample_weight)
+            losses = objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             if loss_weights is not None:
                 weigh = partial(self._factors, shares.whole, rows, loss_weights)
                 weights *= context.merge_call(weigh, args=(tf.stop_gradient(losses),))[number]
-                objective.losses(batch.y, outputs, batch.sample_weight)
+                objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             # Keras divides the mean over a share by the number of replicas: a mean over the rows of all shares.
             size = static_size(batch.weights) * replicas.count
             real = valid * (size / count) if rows.padded else None
             weights = weights if real is None else weights * real
-            loss = objective.total(batch.y, outputs, batch.sample_weight, weights)
+            loss = objective.total(batch.y, outputs, batch.sample_weight, weights, mixture)
             extra = tf.cast(extra, loss.dtype)
             scaled = self.optimizer.scale_loss(loss + extra)
         trained = self.model.trainable_variables
         gradients = tape.gradient(scaled, trained)
-        reported = objective.reported_total(batch.y, outputs, batch.sample_weight, real) + extra
+        targets = batch.y if mixture is None else mixture.gather_larger(batch.y)
+        reported = objective.reported_total(batch.y, outputs, batch.sample_weight, real, mixture) + extra
         reported *= replicas.count  # the metrics take the mean over replicas
-        plain = objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight)
+        plain = objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight, mixture)
         if rows.padded:
             share = count / replicas.count
-            self.metrics.update_padded(reported, batch.y, outputs, valid, batch.sample_weight, share)
+            self.metrics.update_padded(reported, targets, outputs, valid, batch.sample_weight, share)
         else:
-            self.metrics.update(reported, batch.x, batch.y, outputs, batch.sample_weight)
+            self.metrics.update(reported, batch.x, targets, outputs, batch.sample_weight)
         stats = self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": plain}
         known = [gradient for gradient in gradients if gradient is not None]
         # Summed before the optimizer sees them, so that it clips and scales the gradient of the whole batch.
-        sums = iter(replicas.sum_all(known))
-        summed = [None if gradient is None else next(sums) for gradient in gradients]
+        sums = replicas.sum_all(known)
+        if self.accumulator is not None:
+            self._known = [gradient is not None for gradient in gradients]
+            return stats | {"gradients": list(map(tf.convert_to_tensor, sums))}
+        rest = iter(sums)
+        summed = [None if gradient is None else next(rest) for gradient in gradients]
         self.optimizer.apply_gradients(zip(summed, trained, strict=True))
         return stats
 
@@ -217,4 +255,4 @@ class ReplicaTrainStep(TrainStep):
         return self.replicas.split(tf.stop_gradient(factors), 0.0)
 
     def _score_share(self, shares: _Shares, number: int) -> dict[str, tf.Tensor]:
-        return self._scores(self._gather(shares, number, None))
+        return self._scores(self._gather(shares, number, None)[0])

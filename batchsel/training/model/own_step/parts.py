@@ -65,8 +65,10 @@ def choose_parts(settings: StepSettings) -> StepParts:
     model, selector, batch_size, schedule, accumulation_schedule, cut_padding, augmentation, curricula = settings
     replicas = get_replicas(model)
     if replicas is not None:
-        check_replica_settings(model, replicas.count, augmentation, accumulation_schedule, selector)
-        step = ReplicaTrainStep(replicas, model, selector.signals, batch_size, schedule, cut_padding)
+        check_replica_settings(model, replicas.count, selector)
+        step = ReplicaTrainStep(
+            replicas, model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding
+        )
         return StepParts(step, ReplicaBuilder(step, batch_size, augmentation, curricula), ReplicaEvaluation)
     step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
     scoring = selector.scoring
