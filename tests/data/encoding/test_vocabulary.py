@@ -187,6 +187,14 @@ def test_a_test_part_is_drawn_where_there_is_only_the_training_file(tmp_path, ca
     whole = dataclasses.replace(full, sizes=dataclasses.replace(sizes, train=90))
     with pytest.raises(UserError, match="50 train samples instead of 60"):
         verify(whole, folder=tmp_path)
+    table = folder / "training.1600000.processed.noemoticon.csv"
+    content = table.read_bytes()
+    table.unlink()
+    for name in ("archive.zip", "sentiment140.zip", f"{table.name}.zip"):  # Kaggle's page, its client, a file of it
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr(table.name, content)
+        assert data.load(full, 0, folder=tmp_path).raw_inputs("test").tolist() == first.raw_inputs("test").tolist()
+        (folder / name).unlink()
 
 
 @pytest.mark.data
