@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from batchsel.core import call_syntax
 from batchsel.core.registry import Registry
 from batchsel.core.registry.catalog import functions_with
+from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -78,10 +79,28 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int, vocabulary: int
     call = call_syntax.parse_call(text)
     complete = dataclasses.replace(call, arguments=(input_shape, outputs, *call.arguments))
     target = call.load(REGISTRY.load)
+    if call.path is not None:
+        _check_signature(call, target)
     # The default holds for data with fewer words, as it did when runs with the same settings were recorded.
     if vocabulary is not None and vocabulary > _open_default(complete, target, "vocabulary"):
         complete = dataclasses.replace(complete, keywords={**call.keywords, "vocabulary": vocabulary})
     return complete.apply(target)
+
+
+def _check_signature(call: call_syntax.Call, target: Any) -> None:
+    """Refuse a function of the user's that cannot be called with a shape and a number of outputs."""
+    try:
+        parameters = inspect.signature(target).parameters
+        inspect.signature(target).bind_partial((), 1)
+    except ValueError:  # some functions in C do not state theirs
+        return
+    except TypeError:
+        if not callable(target):  # which the call itself reports
+            return
+        raise UsageError(
+            f"{call.text} takes ({', '.join(parameters)}). A model is a function build(input_shape, outputs), the shape"
+            " of a sample and the number of outputs, and may have parameters with defaults."
+        ) from None
 
 
 def _open_default(call: call_syntax.Call, target: Any, name: str) -> float:

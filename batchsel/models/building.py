@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel import models, optimizers
+from batchsel.core.keras_private.models import list_layers
 from batchsel.core.label_smoothing import SmoothedCrossentropy
 from batchsel.errors import UsageError
 from batchsel.models.perplexity import Perplexity
@@ -57,28 +58,43 @@ def build_compiled(
     return model
 
 
-def check_vocabulary(text: str, model: keras.Model, words: int) -> None:
+def check_vocabulary(text: str, model: keras.Model, input_shape: tuple[int, ...], words: int) -> None:
     """Refuse an embedding without room for all words, which would fail in training or read wrong rows.
 
     Args:
         text: The model in text form, for the message.
         model: The model.
+        input_shape: Shape of one sample.
         words: Number of word ids of the data.
 
     Raises:
-        UsageError: If its largest embedding is smaller.
+        UsageError: If its largest embedding is smaller, and it cannot be called with the last word.
 
     Example:
-        >>> check_vocabulary("lstm(vocabulary=20)", models.build("lstm(vocabulary=20)", (4,), 2), 30)
+        >>> check_vocabulary("lstm(vocabulary=20)", models.build("lstm(vocabulary=20)", (4,), 2), (4,), 30)
         Traceback (most recent call last):
         batchsel.errors.UsageError: model 'lstm(vocabulary=20)' knows 20 words, and the data have 30. Leave ...
     """
-    embeddings = [layer.input_dim for layer in model.layers if type(layer) is keras.layers.Embedding]
-    if embeddings and max(embeddings) < words:
+    embeddings = [layer.input_dim for layer in list_layers(model) if type(layer) is keras.layers.Embedding]
+    if embeddings and max(embeddings) < words and not _takes(model, input_shape, words - 1):
         raise UsageError(
             f"model {text!r} knows {max(embeddings):,} words, and the data have {words:,}. Leave its vocabulary out, or"
             f" give at least {words}."
         )
+
+
+def _takes(model: keras.Model, input_shape: tuple[int, ...], word: int) -> bool:
+    """Return whether the model can be called with a word that no embedding has room for: it may hash words first.
+
+    The answer is no on a GPU, where a lookup beyond the end is not an error.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return False
+    try:
+        model(np.full((1, *input_shape), word, np.int32), training=False)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
 
 
 def build_initialized(

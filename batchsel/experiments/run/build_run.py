@@ -54,8 +54,9 @@ def build_model(spec: RunSpec, dataset: Dataset) -> Any:
         label_smoothing=spec.label_smoothing,
         vocabulary=dataset.vocabulary_size,
     )
-    if dataset.vocabulary_size is not None:
-        check_vocabulary(spec.model, model, dataset.vocabulary_size)
+    words = dataset.outputs if dataset.task == "language_model" else dataset.vocabulary_size
+    if words is not None:
+        check_vocabulary(spec.model, model, dataset.input_shape, words)
     return model
 
 
