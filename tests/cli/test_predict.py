@@ -173,6 +173,10 @@ def test_texts_come_from_standard_input(command, trained, monkeypatch):
         ("sad", "bad"),
     ]
     assert [one["known_words"] for one in found] == [1, 2, 1]
+    # Line breaks alone end a text, and UTF-16 is read where a byte-order mark says so.
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("glad\u2028glad\r\nsad\n".encode("utf-16"))))
+    found = as_json(command("predict", str(folder), "-", "--json"))["predictions"]
+    assert [one["text"] for one in found] == ["glad\u2028glad", "sad"]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     done = command("predict", str(folder), "-")
     assert (done.code, done.out) == (2, "")

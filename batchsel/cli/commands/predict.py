@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,11 +123,14 @@ def code(run: Path, data_dir: str | None, offline: bool) -> None:
 def _read_texts(texts: tuple[str, ...]) -> list[str]:
     if "-" not in texts:
         return list(texts)
+    raw = sys.stdin.buffer.read()
+    marked = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()  # without a byte-order mark
+        # Only line breaks end a text; str.splitlines would cut at others, such as U+2028.
+        lines = io.StringIO(raw.decode("utf-16" if marked else "utf-8-sig"), newline=None)
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 text: byte {error.object[error.start]:#04x}.") from error
-    found = [line.strip() for line in lines if line.strip()]
+    found = [text for line in lines if (text := line.strip())]
     if not found:
         raise UsageError("there is no text on standard input. Expected one text per line.")
     return [text for given in texts for text in (found if given == "-" else [given])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ JSON = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MARKERS = ("<|endofexample|>", "<|endoftext|>", "<|end|>")
 """Lines that commonly end a document; searched for if no marker is given."""
+_WITHIN = MARKERS[:2]
+"""Markers that may also stand within lines."""
 EACH_LINE = "\n"
 """Marker with which each line is a document."""
 
@@ -27,8 +30,9 @@ def read_documents(path: Path, *, marker: str = "", columns: Sequence[str] = ())
 
     Args:
         path: Text (.txt, .md), JSON lines (.jsonl), or a table (.csv, .tsv, .parquet); plain or compressed with gzip.
-        marker: The line that ends a document of a text, blanks around it aside; by default a common one that occurs,
-            else empty lines. `EACH_LINE` makes a document of each line.
+        marker: The line that ends a document of a text, blanks around it aside, or what stands between documents
+            within lines, if no line is that; by default a common one that occurs, else empty lines. `EACH_LINE` makes
+            a document of each line.
         columns: Columns of a table, or keys of JSON objects, that make up a document, joined by line breaks.
 
     Raises:
@@ -84,13 +88,18 @@ def first_object(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path, marker: str) -> list[str]:
     with open_text(path) as file:
-        lines = file.read().split("\n")
+        text = file.read()
+    if "\0" in text:
+        raise UserError(f"{path} holds zero bytes: it is not text, or not UTF-8. Save it as UTF-8.")
+    lines = text.split("\n")
     if marker == EACH_LINE:
         return [line for line in lines if line.strip()]
     present = {line.strip() for line in lines}
     marker = marker.strip() or next((known for known in MARKERS if known in present), "")
-    if marker and marker not in present:
+    if marker not in present and marker not in text:
         raise UserError(f"{path}: no line is the marker {marker!r}. Expected the line that ends a document.")
+    if within := _marker_within(text) if not marker else marker * (marker not in present):
+        return [document for document in text.split(within) if document.strip()]
     documents: list[list[str]] = [[]]
     for line in lines:
         if line.strip() == marker:  # without a marker, an empty line
@@ -99,6 +108,19 @@ def _read_text(path: Path, marker: str) -> list[str]:
             documents[-1].append(line)
     # A marker at the beginning, or twice in a row, ends no document.
     return [document for lines in documents if (document := "\n".join(lines)).strip()]
+
+
+def _marker_within(text: str) -> str:
+    """Return the common marker that stands beside texts, as in ``one<|endoftext|>two``, or "".
+
+    Most of them have to begin or end a line, or to touch words on both sides: a sentence may speak of a marker.
+    """
+    for marker in _WITHIN:
+        mark = re.escape(marker)
+        beside = re.findall(rf"(?m)^[ \t]*{mark}|{mark}[ \t]*$|(?<=[\w.!?]){mark}(?=\w)", text)
+        if text.count(marker) > 1 and len(beside) > text.count(marker) / 2:
+            return marker
+    return ""
 
 
 def _read_json_lines(path: Path, keys: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """User text for language models, in every form: documents at markers, in lines, in tables, and one long text."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ FORMS = {
     "marker twice": ("a.txt", "".join(f"{text}\n<|endoftext|>\n\n<|endoftext|>\n" for text in TEXTS), ""),
     "marker first": ("a.txt", "".join(f"<|endoftext|>\n{text}\n" for text in TEXTS), ""),
     "marker with a colon": ("a.txt", "".join(f"{text}\nEND: a:b\n" for text in TEXTS), ":END: a:b"),
+    "marker at ends of lines": ("a.txt", "".join(f"{text}<|endoftext|> \n" for text in TEXTS), ""),
+    "marker between words": ("a.txt", "<|endoftext|>".join(TEXTS), ""),
+    "a marker of one's own within lines": ("a.txt", "@@".join(TEXTS), ":@@"),
     "any key": ("a.jsonl", "".join(json.dumps({"n": 1, "body": text}) + "\n" for text in TEXTS), ""),
     "a key": ("a.jsonl", "".join(json.dumps({"text": "no", "body": text}) + "\n" for text in TEXTS), ":body"),
     "a key as for tables": ("a.jsonl", "".join(json.dumps({"text": "no", "b": t}) + "\n" for t in TEXTS), ":text=b"),
@@ -80,6 +84,11 @@ def test_the_separator_is_none_where_a_text_holds_its_characters(tmp_path):
     assert (dataset.encoder.encode([texts[0]])[0] > 0).all()
 
 
+def test_sentences_that_speak_of_a_marker_are_not_cut(tmp_path):
+    texts = [f"{text} and <|endoftext|> ends it" for text in TEXTS]
+    assert read_documents(Path(write(tmp_path, "a.txt", "\n\n".join(texts)))) == texts
+
+
 def test_an_encoding_of_earlier_versions_is_not_taken_from_the_cache():
     assert language_model._CACHE != "subwords"
 
@@ -88,6 +97,7 @@ def test_an_encoding_of_earlier_versions_is_not_taken_from_the_cache():
     ("name", "text", "option", "message"),
     [
         ("a.txt", "One.", ":---", "no line is the marker '---'"),
+        ("a.txt", "O\0n\0e\0", "", "holds zero bytes: it is not text, or not UTF-8"),
         ("a.txt", "One.", "", "subwords are fewer than a sequence of 128 needs"),
         (
             "a.jsonl",
