@@ -73,6 +73,6 @@ def test_a_model_that_hashes_words_needs_no_room_for_all_of_them(file):
 def test_a_function_of_something_else_is_told_what_a_model_is_a_function_of(file):
     with pytest.raises(UsageError, match=r"of_a_dataset takes \(dataset\)\. A model is a function build\(input_shape"):
         models.build(f"{file}:of_a_dataset", (6,), 2)
-    with pytest.raises(UsageError, match="unknown parameter of layer .widht."):
-        models.build(f"{file}:layer(widht=3)", (6,), 2)
+    with pytest.raises(UsageError, match="unknown parameter of layer .wide."):
+        models.build(f"{file}:layer(wide=3)", (6,), 2)
     assert isinstance(models.build(f"{file}:with_a_width(width=3)", (6,), 2), keras.Model)
