@@ -90,15 +90,14 @@ def build(text: str, input_shape: tuple[int, ...], outputs: int, vocabulary: int
 def _check_signature(call: call_syntax.Call, target: Any) -> None:
     """Refuse a function of the user's that cannot be called with a shape and a number of outputs."""
     try:
-        parameters = inspect.signature(target).parameters
-        inspect.signature(target).bind_partial((), 1)
-    except ValueError:  # some functions in C do not state theirs
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # of what cannot be called, which the call itself reports, and functions in C
         return
+    try:
+        signature.bind_partial((), 1)
     except TypeError:
-        if not callable(target):  # which the call itself reports
-            return
         raise UsageError(
-            f"{call.text} takes ({', '.join(parameters)}). A model is a function build(input_shape, outputs), the shape"
+            f"{call.text} takes ({', '.join(signature.parameters)}). A model is a function build(input_shape, outputs), the shape"
             " of a sample and the number of outputs, and may have parameters with defaults."
         ) from None
 
