@@ -250,7 +250,7 @@ def test_official_splits_are_kept(card, tmp_path):
     dataset = data.load(changed, folder=tmp_path)
     assert words_of(dataset, "validation").startswith(f"{END}name[00100], food[fish]\n00100 ")
     (folder / "devset.csv").unlink()
-    with pytest.raises(UserError, match=r"Expected trainset.csv, devset.csv, testset_w_refs.csv\. Put trainset"):
+    with pytest.raises(UserError, match=r"Expected trainset.csv, devset.csv, testset_w_refs.csv\. Put it there"):
         data.load(changed, folder=tmp_path, offline=True)
 
 
