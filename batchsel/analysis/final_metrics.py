@@ -82,7 +82,7 @@ class MetricUnit(NamedTuple):
 
         Example:
             >>> unit_for("accuracy").bounds, unit_for("loss").bounds
-            ((0.0, 100.0), (-inf, inf))
+            ((0.0, 100.0), (0.0, inf))
         """
         low, high = share_bounds(self.metric)
         return low * self.factor, high * self.factor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from batchsel.analysis.single_runs import SINGLE, differing_settings
+from batchsel.analysis.single_runs import BY_DEFAULT, SINGLE, describe_settings, differing_settings
 from batchsel.experiments.run.record_parts import RecordedSpec
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
@@ -83,7 +83,7 @@ class _Labels:
         if self._apart and not parts:
             parts = ["apart from the study"]
         varied = self._arms.get((key, record.arm.name), [])
-        settings = [f"{name} = {record.spec.values[name]}" for name in varied if name in record.spec.values]
+        settings = describe_settings(record, varied)
         if not parts and not settings:
             return record
         spec = RecordedSpec({**record.spec.values, "dataset": ", ".join([record.spec.dataset, *parts])})
@@ -113,7 +113,7 @@ def _key(record: RunRecord | FailureRecord, names: Sequence[str]) -> tuple[str, 
 
 
 def _setting(record: RunRecord | FailureRecord, name: str) -> str:
-    return str(record.spec.values.get(name, "by default"))
+    return str(record.spec.values.get(name, BY_DEFAULT))
 
 
 def _grouped(records: Sequence[RunRecord], names: Sequence[str]) -> dict[tuple[str, ...], list[RunRecord]]:

@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 
 from batchsel.analysis.outcomes import Outcome, arm_order, outcome
 from batchsel.core.target import Target
-from batchsel.experiments.run.run_record import RunRecord
+from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 
 SINGLE = "single"
 """Role of a run outside of any comparison."""
+
+
+BY_DEFAULT = "by default"
+"""Value of a setting that a record does not hold."""
 
 
 class SingleRun(NamedTuple):
@@ -57,7 +61,7 @@ def name_single_runs(records: Sequence[RunRecord], taken: Collection[tuple[str, 
     renamed = []
     for record in records:
         key = (record.spec.dataset, record.name or record.arm.name)
-        parts = [f"{name} = {record.spec.values[name]}" for name in varied[key] if name in record.spec.values]
+        parts = describe_settings(record, varied[key])
         own_name = ", ".join([key[1], *parts])
         own_name += " (single run)" if (record.spec.dataset, own_name) in taken else ""
         renamed.append(replace(record, arm=replace(record.arm, name=own_name)))
@@ -67,24 +71,34 @@ def name_single_runs(records: Sequence[RunRecord], taken: Collection[tuple[str, 
 def differing_settings(records: Sequence[RunRecord]) -> list[str]:
     """Return the names of the settings, other than the seed, that have several values.
 
-    A setting that some records lack, because their version did not know it, is compared among the others. A selector
-    without a version of its plans has the first one.
+    A setting that some records lack has its default in them: records hold the default of a few settings only.
 
     Args:
         records: Records of runs.
     """
+    names = dict.fromkeys(name for record in records for name in record.spec.values)
     first: dict[str, str] = {}
     differing = set()
     last: dict[str, Any] = {}
     for record in records:
-        values = {"plan_version": "", **record.spec.values, "seed": None}
+        values = {**dict.fromkeys(names, BY_DEFAULT), **record.spec.values, "seed": None}
         if values == last:  # most are, and to compare their texts takes long
             continue
         last = values
         for name, value in values.items():
             if name not in differing and str(value) != first.setdefault(name, str(value)):
                 differing.add(name)
-    return [name for name in first if name != "seed" and name in differing]
+    return [name for name in names if name != "seed" and name in differing]
+
+
+def describe_settings(record: RunRecord | FailureRecord, names: Sequence[str]) -> list[str]:
+    """Return the settings with these names that a record holds, as in "batch_size = 16".
+
+    Args:
+        record: The record.
+        names: Names of settings.
+    """
+    return [f"{name} = {record.spec.values[name]}" for name in names if name in record.spec.values]
 
 
 def shared_settings(records: Sequence[RunRecord]) -> dict[str, Any]:

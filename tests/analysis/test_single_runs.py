@@ -79,6 +79,22 @@ def test_runs_with_other_settings_are_not_other_seeds():
     assert names == ["random, batch_size = 16"] * 2 + ["random, batch_size = 32"] * 2
 
 
+@pytest.mark.parametrize("setting", ["label_noise", "train_share", "label_smoothing", "imbalance", "augment"])
+def test_a_setting_that_records_hold_only_where_it_is_not_the_default_tells_runs_apart(setting):
+    records = [single(spec=spec) for spec in ({}, {setting: "0.2"})]
+    plain, changed = (record.arm.name for record in name_single_runs(parse_runs(records)))
+    assert (plain, changed) == ("random", f"random, {setting} = 0.2")
+    compared = [record_of(arm, seed) for arm in ("random", "smart") for seed in range(3)]
+    others = [record_of(arm, seed) for arm in ("random", "smart") for seed in range(3)]
+    for record in others:
+        record["spec"] |= {setting: "0.2"}
+    comparisons = compute_results(compared + others).analysis.comparisons
+    assert [(item.dataset, item.pairs) for item in comparisons] == [
+        (f"digits, {setting} by default", 3),
+        (f"digits, {setting} 0.2", 3),
+    ]
+
+
 def test_a_repeated_run_keeps_a_name_of_its_own():
     records = [single(), single() | {"started": "2026-11-22T12:00:00+00:00"}, single()]
     names = distinct_names(list_single_runs(parse_runs(records)))

@@ -28,6 +28,18 @@ def test_a_mean_has_students_interval():
     assert estimates.mean(values) == pytest.approx((3.75, 3.75 - half, 3.75 + half))
 
 
+def test_intervals_of_a_loss_end_at_zero_unless_it_was_below():
+    values, bounds = [0.02, 0.05, 0.9], estimates.share_bounds("val_loss")
+    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert low < 0
+    for interval in (estimates.mean, estimates.over_seeds):
+        assert interval(values, *bounds).low == 0.0
+        below = interval([-0.1, *values], *bounds)
+        assert below.low == -0.1
+    assert estimates.mean(values, *bounds).high == pytest.approx(high)
+    assert estimates.mean([1.1, 1.2, 3.0], *estimates.share_bounds("perplexity")).low == 1.0
+
+
 @pytest.mark.parametrize("estimate", [estimates.mean, estimates.ratio])
 def test_one_run_has_no_interval(estimate):
     assert estimate([0.3])[1:] == (None, None)

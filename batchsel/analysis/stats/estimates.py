@@ -67,7 +67,8 @@ def mean(values: Sequence[float], lowest: float = -math.inf, highest: float = ma
     if array.size < FEWEST or not np.isfinite(center) or np.ptp(array) <= _ALIKE * max(1.0, float(np.abs(array).max())):
         return Estimate(center)
     half = float(special.stdtrit(array.size - 1, 0.5 + CONFIDENCE / 2) * array.std(ddof=1) / math.sqrt(array.size))
-    return Estimate(center, max(center - half, lowest), min(center + half, highest))
+    # A value beyond the bounds, such as a loss of the user's that can be negative, shows that there are others.
+    return Estimate(center, max(center - half, min(lowest, *values)), min(center + half, max(highest, *values)))
 
 
 def share_bounds(metric: str) -> tuple[float, float]:
@@ -78,9 +79,13 @@ def share_bounds(metric: str) -> tuple[float, float]:
 
     Example:
         >>> share_bounds("accuracy"), share_bounds("loss")
-        ((0.0, 1.0), (-inf, inf))
+        ((0.0, 1.0), (0.0, inf))
     """
-    return (0.0, 1.0) if "accuracy" in metric else (-math.inf, math.inf)
+    if "accuracy" in metric:
+        return 0.0, 1.0
+    if "perplexity" in metric:
+        return 1.0, math.inf
+    return (0.0, math.inf) if "loss" in metric or "mae" in metric else (-math.inf, math.inf)
 
 
 def over_seeds(values: Sequence[float], lowest: float = -math.inf, highest: float = math.inf) -> Estimate:
@@ -98,7 +103,7 @@ def over_seeds(values: Sequence[float], lowest: float = -math.inf, highest: floa
     center, low, high = _wide(values)
     if low is None or high is None:
         return Estimate(center)
-    return Estimate(center, max(low, lowest), min(high, highest))
+    return Estimate(center, max(low, min(lowest, *values)), min(high, max(highest, *values)))
 
 
 def geometric_mean(values: Sequence[float]) -> Estimate:
