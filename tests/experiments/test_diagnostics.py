@@ -122,7 +122,7 @@ def test_probes_are_traced_once_and_freed_with_their_trainer(ran, spec):
     assert gone() is None
 
 
-def test_resumed_run_measures_the_remaining_stages(tmp_path):
+def test_a_resumed_run_has_the_stages_of_an_undisturbed_one(tmp_path):
     spec = RunSpec("iris", "mlp(hidden=[4])", "random", 10, "sgd", 0.01, "constant", "5 passes", "loss<=0.001",
                    evaluations=5, compile="graph")  # fmt: skip
 
@@ -135,8 +135,13 @@ def test_resumed_run_measures_the_remaining_stages(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(spec, context, run_cache=run_cache)
     record = run(spec, replace(context, watch=None, resume=True), run_cache=run_cache)
-    assert [stage["samples"] for stage in record["noise_scale"]] == [180, 270, 360, 450]
-    assert [stage["samples"] for stage in record["snr"]["stages"]] == [180, 270, 360]
+    whole = run(spec, RunContext(tmp_path / "whole", diagnostics=MEASURES), run_cache=run_cache)
+    assert [stage["samples"] for stage in record["noise_scale"]] == [0, 90, 180, 270, 360, 450]
+    assert [stage["samples"] for stage in record["snr"]["stages"]] == [0, 90, 180, 270, 360]
+    for ours, theirs in zip(record["noise_scale"], whole["noise_scale"], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)
+    for ours, theirs in zip(record["snr"]["stages"], whole["snr"]["stages"], strict=True):
+        assert ours["db"] == pytest.approx(theirs["db"], abs=1e-2)
     assert record["end"]["test"] == pytest.approx(record["test"], rel=1e-5)  # not reached: there is only one reading
 
 

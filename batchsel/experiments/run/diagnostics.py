@@ -54,8 +54,6 @@ class DiagnosticProbes:
 class Diagnostics:
     """Diagnostics of one run, created before it.
 
-    Stages that passed before a run was resumed are not in its record.
-
     Args:
         names: Of "end", "noise_scale" and "snr".
         trainer: The trainer of the run, built.
@@ -76,22 +74,18 @@ class Diagnostics:
         self._dataset = dataset
         self._budget = Budget.parse(budget)
         self._probes = probes
-        self._noise: list[dict[str, Any]] = []
-        self._weights: list[tuple[int, list[np.ndarray]]] = []
+        shares = [(stage + 1) / _STAGES for stage in range(_STAGES)]
+        self._noise = AtStages(self._measure_noise, self._used_share, shares)
+        # At the end the features are those that they are compared with.
+        self._weights = AtStages(self._keep_weights, self._used_share, shares[:-1])
         if "snr" in names:
             _ = probes.features  # refuses models that it cannot compare, before anything is trained
 
     @property
     def callbacks(self) -> list[Any]:
         """Callbacks that measure before training and at stages evenly spaced over the budget."""
-        shares = [(stage + 1) / _STAGES for stage in range(_STAGES)]
-        callbacks = []
-        if "noise_scale" in self._names:
-            callbacks.append(AtStages(self._measure_noise, self._used_share, shares))
-        if "snr" in self._names:
-            # At the end the features are those that they are compared with.
-            callbacks.append(AtStages(self._keep_weights, self._used_share, shares[:-1]))
-        return callbacks
+        stages = {"noise_scale": self._noise, "snr": self._weights}
+        return [callback for name, callback in stages.items() if name in self._names]
 
     def record(self, test: dict[str, float] | None) -> dict[str, Any]:
         """Return the entries of the record by name, JSON, numbers to six digits.
@@ -101,7 +95,7 @@ class Diagnostics:
         """
         makers: dict[str, Callable[[], Any]] = {
             "end": partial(self._end, test),
-            "noise_scale": lambda: self._noise,
+            "noise_scale": lambda: self._noise.values,
             "snr": self._snr,
         }
         return {name: round_numbers(make()) for name, make in makers.items() if name in self._names}
@@ -109,15 +103,15 @@ class Diagnostics:
     def _used_share(self) -> float:
         return self._budget.share(self._trainer.progress, self._trainer.clock.training)
 
-    def _measure_noise(self) -> None:
+    def _measure_noise(self) -> dict[str, Any]:
         trainer, train = self._trainer, self._dataset.train
         samples = trainer.counts["samples"]
         take = partial(take_samples, train)
         measured = self._probes.noise_scale(take, len(train), seed=trainer.seed, stage=samples)
-        self._noise.append({"samples": samples, "passes": samples / trainer.loop.n, **measured})
+        return round_numbers({"samples": samples, "passes": samples / trainer.loop.n, **measured})
 
-    def _keep_weights(self) -> None:
-        self._weights.append((self._trainer.counts["samples"], self._trainer.model.get_weights()))
+    def _keep_weights(self) -> tuple[int, list[np.ndarray]]:
+        return self._trainer.counts["samples"], self._trainer.model.get_weights()
 
     def _end(self, test: dict[str, float] | None) -> dict[str, Any]:
         """Evaluate the last weights on the test part and on rows of the training part."""
@@ -131,7 +125,7 @@ class Diagnostics:
     def _snr(self) -> dict[str, Any]:
         """Compare the features at each stage with those at the end of the run, which are the signal."""
         trainer, validation, features = self._trainer, self._dataset.validation, self._probes.features
-        kept = [(samples, weights) for samples, weights in self._weights if samples < trainer.counts["samples"]]
+        kept = [(samples, weights) for samples, weights in self._weights.values if samples < trainer.counts["samples"]]
         n = len(validation)
         count = min(n, MAX_SAMPLES)
         x, _ = take_samples(validation, np.arange(count) * n // count)

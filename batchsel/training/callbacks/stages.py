@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -72,7 +72,7 @@ class AfterEvaluations(keras.callbacks.Callback):
 class AtStages(keras.callbacks.Callback):
     """Calls a function at stages of a run: before the first step, and after the first evaluation past each stage.
 
-    Stages that passed before a run was resumed are left out.
+    What the function returned at stages before a run was resumed comes from the checkpoint.
 
     Args:
         call: The function; its time is that of callbacks, off the clock.
@@ -94,11 +94,14 @@ class AtStages(keras.callbacks.Callback):
         [0, 4, 8]
     """
 
-    def __init__(self, call: Callable[[], None], used: Callable[[], float], shares: Sequence[float]) -> None:
+    def __init__(self, call: Callable[[], Any], used: Callable[[], float], shares: Sequence[float]) -> None:
         super().__init__()
+        self.values: list[Any] = []
+        """What the function returned at each stage: what a checkpoint can hold."""
         self._call = call
         self._used = used
         self._shares = shares
+        self._passed = 0
 
     def set_trainer(self, trainer: Trainer) -> None:
         """Set the trainer of the run."""
@@ -109,13 +112,21 @@ class AtStages(keras.callbacks.Callback):
         self._passed = self._count()
         if self._trainer.counts["samples"] == self._trainer.record.fit_start:
             with self._trainer.clock.section("callbacks"):
-                self._call()
+                self.values.append(self._call())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Call the function if a stage has passed."""
         before, self._passed = self._passed, self._count()
         if self._passed > before:
-            self._call()
+            self.values.append(self._call())
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds: the stages that have passed, and what the function returned."""
+        return {"passed": self._passed, "values": self.values}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set what `get_state` returned in an earlier process."""
+        self._passed, self.values = state["passed"], list(state["values"])
 
     def _count(self) -> int:
         """Return the number of stages that have passed."""
