@@ -97,8 +97,8 @@ def _check_signature(call: call_syntax.Call, target: Any) -> None:
         signature.bind_partial((), 1)
     except TypeError:
         raise UsageError(
-            f"{call.text} takes ({', '.join(signature.parameters)}). A model is a function build(input_shape, outputs), the"
-            " shape of a sample and the number of outputs, and may have parameters with defaults."
+            f"{call.text} takes ({', '.join(signature.parameters)}). A model is a function build(input_shape, outputs),"
+            " of the shape of a sample and the number of outputs, and may have parameters with defaults."
         ) from None
 
 
