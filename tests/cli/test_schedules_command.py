@@ -47,6 +47,16 @@ def test_show_plots_rates_of_groups(command, tmp_path):
     assert "group 2 (outputs)" in figure
 
 
+def test_show_plots_the_groups_that_the_schedule_states(command, tmp_path):
+    done = command("schedules", "show", "linear | lerac(0.2, groups=3)", "--plot", "r.svg")
+    assert done.code == 0, done.err
+    found = (tmp_path / "r.svg").read_text("utf-8")
+    assert ("group 2 (outputs)" in found, "group 3" in found) == (True, False)
+    done = command("schedules", "show", "lerac(0.2, groups=3)", "--plot", "r.svg", "--groups", "4")
+    assert done.code == 2
+    assert "the schedule states its groups (3)" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

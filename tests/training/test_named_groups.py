@@ -129,3 +129,10 @@ def test_rates_of_groups_are_drawn_over_the_budget():
     np.testing.assert_allclose(curves, expected, rtol=1e-5, atol=1e-9)
     with pytest.raises(UserError, match="which a schedule of Keras cannot"):
         bind(found)
+
+
+@pytest.mark.parametrize("kind", ["blocks", "stages"])
+def test_the_stem_is_apart_from_a_block_that_begins_with_a_normalization(kind):
+    groups = layer_groups(models.build("wide_resnet(depth=10, widen=1)", (8, 8, 3), 2), kind)
+    assert groups.names[0] == ("conv2d_1",)
+    assert [len(names) > 1 for names in groups.names] == [False, True, True, True, False]

@@ -11,6 +11,9 @@ from batchsel.cli.support.output import FIGURE, json_option, print_json, save_fi
 from batchsel.cli.support.registry_commands import Catalog, describe, list_command, print_description
 from batchsel.errors import UsageError
 
+_GROUPS = 5
+"""Groups of layers in a figure, where nothing states another number."""
+
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,7 +48,9 @@ schedules.add_command(
 @click.option("--passes", type=float, help="Passes of the budget, for schedules that count them.")
 @click.option("--batch-size", type=int, help="Samples of an update, for schedules that depend on them.")
 @click.option(
-    "--groups", type=click.IntRange(2), default=5, show_default=True, help="Groups of layers, if these differ in rate."
+    "--groups",
+    type=click.IntRange(2),
+    help=f"Groups of layers, if these differ in rate.  [default: those of the schedule, else {_GROUPS}]",
 )
 @click.option(
     "--learning-rate",
@@ -60,7 +65,7 @@ def show_schedule(
     plot: Path | None,
     passes: float | None,
     batch_size: int | None,
-    groups: int,
+    groups: int | None,
     learning_rate: float,
     as_json: bool,
 ) -> None:
@@ -87,7 +92,7 @@ def _parts(text: str) -> list[dict[str, Any]]:
 
 
 def _draw(
-    text: str, path: Path, passes: float | None, batch_size: int | None, groups: int, learning_rate: float
+    text: str, path: Path, passes: float | None, batch_size: int | None, groups: int | None, learning_rate: float
 ) -> None:
     from batchsel.analysis.plots.schedule import layer_schedule_figure, schedule_figure
     from batchsel.core.tf_support.tf_import import import_tensorflow
@@ -101,6 +106,10 @@ def _draw(
     bound = schedule_curve.bind(schedule, batch_size, passes, by_layer=True)
     curve = schedule_curve.sample_curve(bound, passes=passes)
     if bound.by_layer:
+        stated = bound.layer_grouping
+        if groups is not None and stated is not None:
+            raise UsageError(f"the schedule states its groups ({stated}). Leave out --groups.")
+        groups = groups or (stated if isinstance(stated, int) else _GROUPS)
         rates = schedule_curve.sample_layer_curves(bound, groups, learning_rate, passes=passes)
         save_figure(layer_schedule_figure(curve.progress, rates, text), path)
         return

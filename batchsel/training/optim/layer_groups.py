@@ -207,10 +207,15 @@ def _group_by_name(depths: Sequence[int], names: Sequence[str], groups: str) -> 
         )
     order = sorted(first, key=lambda block: (first[block], last[block]))
     begin = min(first.values())
+    before = next(place for place, block in enumerate(blocks) if block is not None)
     places = []
-    for block, depth in zip(blocks, depths, strict=True):
-        following = next((place for place, each in enumerate(order) if last[each] >= depth), len(order))
-        places.append(-1 if block is None and depth < begin else following if block is None else order.index(block))
+    for place, (block, depth) in enumerate(zip(blocks, depths, strict=True)):
+        # A block that begins with a normalization has the depth of the layer before it.
+        if block is None and (depth < begin or (depth == begin and place < before)):
+            places.append(-1)
+            continue
+        following = next((number for number, each in enumerate(order) if last[each] >= depth), len(order))
+        places.append(following if block is None else order.index(block))
     ranks = {place: rank for rank, place in enumerate(sorted(set(places)))}
     return [ranks[place] for place in places]
 
