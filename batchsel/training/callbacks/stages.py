@@ -97,7 +97,7 @@ class AtStages(keras.callbacks.Callback):
     def __init__(self, call: Callable[[], Any], used: Callable[[], float], shares: Sequence[float]) -> None:
         super().__init__()
         self.values: list[Any] = []
-        """What the function returned at each stage: what a checkpoint can hold."""
+        """Values that the function returned, one for each stage: numbers, texts, arrays, and lists of these."""
         self._call = call
         self._used = used
         self._shares = shares
