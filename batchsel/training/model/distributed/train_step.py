@@ -69,7 +69,7 @@ class ReplicaTrainStep(TrainStep):
         self._transform: Callable[[Batch], Batch] | None = None
         """Transform of the batch under way, which the replicas apply."""
         self._known: list[bool] = []
-        """Which variables have gradients, in the trace under way."""
+        """Truth values of the variables, in the trace under way: true for those that have gradients."""
 
     @property
     def device_count(self) -> int:
