@@ -123,8 +123,8 @@ def device_of(record: RunRecord) -> str:
     Args:
         record: Record of the run.
     """
-    machine = record.machine
-    return str(machine.get("gpu") or ("GPU" if "GPU" in machine.get("devices", ()) else machine.get("processor", "")))
+    machine = record.machine  # as the file has it: anything may stand there
+    return str(machine.get("gpu") or ("GPU" if "GPU" in str(machine.get("devices")) else machine.get("processor")))
 
 
 def on_unlike_devices(records: Iterable[RunRecord]) -> bool:

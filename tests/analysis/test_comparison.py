@@ -67,6 +67,13 @@ def test_seconds_on_unlike_devices_are_not_compared_and_those_of_pairs_on_one_ar
     assert blocked.arm.median_seconds is None, "a median of seconds on two devices means nothing"
 
 
+@pytest.mark.parametrize("machine", [{}, {"devices": 3}, {"devices": None, "processor": 1}, {"gpu": [2]}])
+def test_whatever_a_record_says_of_its_machine_is_compared_as_text(machine):
+    odd = [{**record, "machine": machine} for record in runs("loss_ema", 0.5)]
+    assert not compared(odd).timed
+    assert compared(odd, [{**record, "machine": machine} for record in runs("random")]).timed
+
+
 def test_scored_samples_cost_a_third():
     assert outcome(record_of("random", 0, crossing=400, scored=2)).cost == pytest.approx(400 + 800 / 3)
 
