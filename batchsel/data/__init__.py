@@ -101,7 +101,7 @@ def find(card: Any, *, folder: str | os.PathLike[str] | None = None) -> str | No
     local = DataFolder(data_folder(card.folder, folder))
     find_form = getattr(find_loader(card.loader), "find", None)
     if find_form:
-        return find_form(card, local)
+        return find_form(resolve_card(card, local), local)
     if not card.files:
         return None if card.by_hand else "no files needed"
     return "downloaded files" if all(local.file(file.name).is_file() for file in card.files) else None

@@ -67,8 +67,7 @@ def mean(values: Sequence[float], lowest: float = -math.inf, highest: float = ma
     if array.size < FEWEST or not np.isfinite(center) or np.ptp(array) <= _ALIKE * max(1.0, float(np.abs(array).max())):
         return Estimate(center)
     half = float(special.stdtrit(array.size - 1, 0.5 + CONFIDENCE / 2) * array.std(ddof=1) / math.sqrt(array.size))
-    # A value beyond the bounds, such as a loss of the user's that can be negative, shows that there are others.
-    return Estimate(center, max(center - half, min(lowest, *values)), min(center + half, max(highest, *values)))
+    return _bounded(center, center - half, center + half, values, lowest, highest)
 
 
 def share_bounds(metric: str) -> tuple[float, float]:
@@ -103,6 +102,16 @@ def over_seeds(values: Sequence[float], lowest: float = -math.inf, highest: floa
     center, low, high = _wide(values)
     if low is None or high is None:
         return Estimate(center)
+    return _bounded(center, low, high, values, lowest, highest)
+
+
+def _bounded(
+    center: float, low: float, high: float, values: Sequence[float], lowest: float, highest: float
+) -> Estimate:
+    """Return an estimate whose interval ends at the bounds of what the values can be.
+
+    A value beyond them, such as a loss of the user's that can be negative, shows that there are others.
+    """
     return Estimate(center, max(low, min(lowest, *values)), min(high, max(highest, *values)))
 
 

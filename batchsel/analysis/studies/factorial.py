@@ -217,12 +217,8 @@ def _ratios(
     alike = not any(on_unlike_devices(item.record for item in row.values()) for row in by_seed.values())
     if alike and all(item.timed for item in outcomes):
         ratios["time"] = effects(_logs(by_seed, "seconds"), labels, ratio=True)
-    return (
-        ratios,
-        ""
-        if "time" in ratios
-        else "runs shared the device, or took place on unlike ones, so no effects on time are given",
-    )
+        return ratios, ""
+    return ratios, "runs shared the device, or took place on unlike ones, so no effects on time are given"
 
 
 def _logs(by_seed: Mapping[int, Mapping[Combination, Outcome]], name: str) -> dict[int, dict[Combination, float]]:

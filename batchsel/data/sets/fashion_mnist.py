@@ -33,9 +33,7 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         >>> load(cards.load("datasets", "fashion_mnist"), 0, folder).train.x.shape  # doctest: +SKIP
         (55000, 28, 28, 1)
     """
-    packaged = DataFolder(PACKAGED)
-    found = find_digit_images(card, folder) is None and find_digit_images(card, packaged)
-    return load_digit_images(card, seed, packaged if found else folder)
+    return load_digit_images(card, seed, DataFolder(PACKAGED) if _find_packaged(card, folder) else folder)
 
 
 def find(card: Any, folder: DataFolder) -> str | None:
@@ -47,7 +45,10 @@ def find(card: Any, folder: DataFolder) -> str | None:
         >>> find(cards.load("datasets", "fashion_mnist"), folder)  # doctest: +SKIP
         'idx files of a Debian package'
     """
-    found = find_digit_images(card, folder)
-    if found is None and (packaged := find_digit_images(card, DataFolder(PACKAGED))):
-        return f"{packaged} of a Debian package"
-    return found
+    packaged = _find_packaged(card, folder)
+    return f"{packaged} of a Debian package" if packaged else find_digit_images(card, folder)
+
+
+def _find_packaged(card: Any, folder: DataFolder) -> str | None:
+    """Return the form of the data in Debian's package; None if it is not needed or not there."""
+    return None if find_digit_images(card, folder) else find_digit_images(card, DataFolder(PACKAGED))

@@ -73,7 +73,6 @@ def load(card: Any, seed: int, folder: DataFolder) -> Dataset:
         ...
         batchsel.errors.UserError: sentiment140 is not in /nowhere. Expected training.1600000.processed.noemo...
     """
-    card = resolve(card, folder)
 
     def read(split: str) -> Texts:
         expected = " or ".join(name.replace("!", " with ") for name in card.options[split])
@@ -98,7 +97,6 @@ def find(card: Any, folder: DataFolder) -> str | None:
         >>> from batchsel import cards
         >>> find(cards.load("datasets", "sentiment140"), DataFolder(Path("/nowhere")))
     """
-    card = resolve(card, folder)
     found = [file.path.name for split in ("train", "test") if (file := _find(card, folder, split))]
     enough = len(found) == 2 or (found and "drawn_test" in card.options and _find(card, folder, "train"))
     return ", ".join(sorted(set(found))) if enough else None

@@ -85,16 +85,20 @@ def shares_devices(form: str, jobs: int | None, slurm: Mapping[str, str] = Mappi
 def _dask(address: str, jobs: int, environments: Sequence[Mapping[str, str]]) -> Iterator[Any]:
     try:
         from distributed import Client, Nanny, Scheduler, SpecCluster
+        from distributed.system import MEMORY_LIMIT
     except ImportError:
         raise UserError("Dask's distributed is not installed: pip install 'batchsel[dask]'.") from None
     if address:
         with _connect(Client, address) as client:
             yield client.get_executor(pure=False)
         return
-    # Environments of their own, which workers keep when they are started again after their death.
-    options = [{"nthreads": 1, "env": environment} for environment in environments or [{}] * jobs]
+    # As LocalCluster makes it, but for environments of their own, which workers keep when they are started again.
+    common = {"host": "127.0.0.1", "nthreads": 1, "memory_limit": MEMORY_LIMIT // jobs}
     cluster = SpecCluster(
-        {place: {"cls": Nanny, "options": each} for place, each in enumerate(options)},
+        {
+            place: {"cls": Nanny, "options": {**common, "env": environment}}
+            for place, environment in enumerate(environments or [{}] * jobs)
+        },
         {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
     )
     with cluster, Client(cluster) as client:

@@ -41,15 +41,14 @@ class FreshProcesses(Executor):
         self._context = multiprocessing.get_context("spawn")
         self._waiting: GroupedQueue[tuple[Future[Any], bytes]] = GroupedQueue()
         self._closed = self._interrupted = False
-        self._places = len(environments)
+        self._places_differ = bool(environments)
         self._threads = [
-            threading.Thread(target=self._work, args=(place, dict(environments[place]) if environments else {}))
-            for place in range(jobs)
+            threading.Thread(target=self._work, args=(place, dict(environment)), daemon=True)
+            for place, environment in enumerate(environments or [{}] * jobs)
         ]
         self._processes: set[Any] = set()
         self._lock = threading.Lock()
         for thread in self._threads:
-            thread.daemon = True
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -80,7 +79,7 @@ class FreshProcesses(Executor):
         if self._closed:
             raise RuntimeError("this executor was shut down")
         future: Future[Any] = Future()
-        self._waiting.put((future, pickle.dumps((fn, args, kwargs))), group if self._places else None)
+        self._waiting.put((future, pickle.dumps((fn, args, kwargs))), group if self._places_differ else None)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -10,6 +10,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class _Alone:
+    """The group of one item that any worker may take."""
+
+
 class GroupedQueue(Generic[T]):
     """Queue whose items belong to groups; a group is bound to the worker that takes its first item.
 
@@ -34,7 +38,7 @@ class GroupedQueue(Generic[T]):
             item: The item.
             group: Its group; None if any worker may take it.
         """
-        key = object() if group is None else group
+        key = _Alone() if group is None else group
         with self._changed:
             self._waiting.setdefault(key, deque()).append(item)
             self._changed.notify_all()
@@ -71,5 +75,6 @@ class GroupedQueue(Generic[T]):
         item = items.popleft()
         if not items:
             del self._waiting[group]
-        self._workers[group] = worker
+        if not isinstance(group, _Alone):
+            self._workers[group] = worker
         return item

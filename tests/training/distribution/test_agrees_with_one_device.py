@@ -13,6 +13,15 @@ def found(on_two_devices):
     }
 
 
+def assert_equal_up_to_rounding(result):
+    assert result["counts"]
+    assert result["plans"]
+    assert result["visits"]
+    assert result["weights"] < 1e-5
+    assert result["losses"] < 1e-5
+    assert result["history"] < 1e-5
+
+
 @pytest.mark.parametrize("selector", EXACT)
 def test_equal_to_the_bit_where_sums_are_exact(found, selector):
     result = found["exact"][selector]
@@ -28,12 +37,7 @@ def test_equal_to_the_bit_where_sums_are_exact(found, selector):
 def test_weights_agree_up_to_rounding_in_float32(found, selector):
     result = found["dense"][selector]
     assert result["steps"] >= 50
-    assert result["counts"]
-    assert result["plans"]
-    assert result["visits"]
-    assert result["weights"] < 1e-5
-    assert result["losses"] < 1e-5
-    assert result["history"] < 1e-5
+    assert_equal_up_to_rounding(result)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +48,7 @@ def with_settings(on_two_devices):
 @pytest.mark.parametrize("case", ["accumulate", "growing", "scaled", "mixup", "mixup and accumulation"])
 def test_accumulation_and_mixing_reach_across_devices(with_settings, case):
     result = with_settings[case]
-    assert result["counts"]
-    assert result["plans"]
-    assert result["visits"]
-    assert result["weights"] < 1e-5
-    assert result["losses"] < 1e-5
-    assert result["history"] < 1e-5
+    assert_equal_up_to_rounding(result)
     one, two = result["updates"]
     assert one == two
     assert (one < result["steps"]) == ("accum" in case or case in ("growing", "scaled"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -118,18 +118,15 @@ class ReplicaTrainStep(TrainStep):
         count = tf.maximum(tf.reduce_sum(tf.cast(batch.valid, tf.float32)), 1.0)
         function = partial(self._train_share, shares, count, rows, loss_weights, transform)
         if self.accumulator is None:
-            with self._update_at(timestamp):
+            with self._update_at(timestamp, after_update):
                 found = self.replicas.run(function)
-            if after_update is not None:
-                after_update(timestamp)
-            return rows.scatter_stats(self._join(batch, found), batch)
-        found = self.replicas.run(function)
-        sums = iter([copies[0] for copies in found.pop("gradients")])
-        gradients = [next(sums) if known else None for known in self._known]
-        self.accumulator.add(gradients, count, timestamp)
-        self.accumulator.update_if_due(
-            partial(self._update, after_update), last=tf.cast(count, tf.int64) >= samples_left
-        )
+        else:
+            found = self.replicas.run(function)
+            gradients = _spread([copies[0] for copies in found.pop("gradients")], self._known)
+            self.accumulator.add(gradients, count, timestamp)
+            self.accumulator.update_if_due(
+                partial(self._update, after_update), last=tf.cast(count, tf.int64) >= samples_left
+            )
         return rows.scatter_stats(self._join(batch, found), batch)
 
     def score(self, batch: Batch) -> SampleStats:
@@ -150,11 +147,13 @@ class ReplicaTrainStep(TrainStep):
             logger.setLevel(level)
 
     @contextmanager
-    def _update_at(self, timestamp: Timestamp) -> Iterator[None]:
+    def _update_at(self, timestamp: Timestamp, after_update: AfterUpdate | None) -> Iterator[None]:
         """Let replicas that are traced within the block apply sums of gradients, at the rates of a time."""
         optimizer = unwrap_optimizer(self.optimizer)
         with self.lr_controller.rates_at(timestamp), keras_private.keep_gradients(optimizer):
             yield
+        if after_update is not None:
+            after_update(timestamp)
 
     def _update(self, after_update: AfterUpdate | None, gradients: list[Any], timestamp: Timestamp) -> None:
         """Update every replica with the same gradients; in a branch, where replicas need not wait for each other."""
@@ -162,10 +161,8 @@ class ReplicaTrainStep(TrainStep):
         def apply(number: int) -> None:
             self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
 
-        with self._update_at(timestamp):
+        with self._update_at(timestamp, after_update):
             self.replicas.run(apply)
-        if after_update is not None:
-            after_update(timestamp)
 
     def _share(self, batch: Batch) -> _Shares:
         return _Shares(batch, self.replicas.split(batch.x), self.replicas.split(batch.weights, 0.0))
@@ -235,15 +232,12 @@ class ReplicaTrainStep(TrainStep):
         else:
             self.metrics.update(reported, batch.x, targets, outputs, batch.sample_weight)
         stats = self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": plain}
-        known = [gradient for gradient in gradients if gradient is not None]
+        self._known = [gradient is not None for gradient in gradients]
         # Summed before the optimizer sees them, so that it clips and scales the gradient of the whole batch.
-        sums = replicas.sum_all(known)
+        sums = replicas.sum_all([gradient for gradient in gradients if gradient is not None])
         if self.accumulator is not None:
-            self._known = [gradient is not None for gradient in gradients]
             return stats | {"gradients": list(map(tf.convert_to_tensor, sums))}
-        rest = iter(sums)
-        summed = [None if gradient is None else next(rest) for gradient in gradients]
-        self.optimizer.apply_gradients(zip(summed, trained, strict=True))
+        self.optimizer.apply_gradients(zip(_spread(sums, self._known), trained, strict=True))
         return stats
 
     def _factors(
@@ -256,3 +250,9 @@ class ReplicaTrainStep(TrainStep):
 
     def _score_share(self, shares: _Shares, number: int) -> dict[str, tf.Tensor]:
         return self._scores(self._gather(shares, number, None)[0])
+
+
+def _spread(values: Sequence[Any], known: Sequence[bool]) -> list[Any]:
+    """Return values in the places that are known, and None in the others."""
+    rest = iter(values)
+    return [next(rest) if each else None for each in known]
