@@ -8,10 +8,10 @@ PACKAGES = {
     "batchsel": "Training, targets and records: the names of the package itself.",
     "batchsel.selectors": "Selectors, and the scores, modifiers and draws that they are composed of.",
     "batchsel.schedules": "Schedules of the learning rate, and of the batches of an update.",
-    "batchsel.transforms.augmentation": "Augmentations, as `batchsel.augmentation`.",
-    "batchsel.transforms.curricula": "Curricula, as `batchsel.curricula`.",
+    "batchsel.transforms.augmentation": "Augmentations of pictures, imported as ``batchsel.augmentation``.",
+    "batchsel.transforms.curricula": "Curricula over resolution and blur, imported as ``batchsel.curricula``.",
     "batchsel.data": "Data sets, and the sources that samples are read from.",
-    "batchsel.models": "Models.",
+    "batchsel.models": "Models, from a dense network to ConvNeXt, and how one is built from its text form.",
     "batchsel.optimizers": "Optimizers for large batches, and optimizers by name.",
     "batchsel.experiments": "Settings and records of runs.",
     "batchsel.testing": "Checks for selectors of your own.",
@@ -38,15 +38,18 @@ def api_pages() -> dict[str, str]:
     """Return the page of each package, in reStructuredText; what several export is on the page of the first."""
     pages, known = {}, []
     for package, summary in PACKAGES.items():
-        lines = [package, "=" * len(package), "", summary, "", f".. currentmodule:: {package}", ""]
+        names, entries = [], []
         for path in public_objects(package).values():
             found = _load(path)
             if inspect.ismodule(found) or isinstance(found, str) or found in known:
                 continue
             known.append(found)
             kind = "class" if inspect.isclass(found) else "function"
-            lines += [f".. auto{kind}:: {path}", *(["   :members:"] if kind == "class" else []), ""]
-        pages[package] = "\n".join(lines)
+            names.append(f"   ~{path.removeprefix(f'{package}.')}")
+            entries += [f".. auto{kind}:: {path}", *(["   :members:"] if kind == "class" else []), ""]
+        head = [package, "=" * len(package), "", summary, "", f".. currentmodule:: {package}", ""]
+        overview = [".. autosummary::", "   :nosignatures:", "", *names, ""]
+        pages[package] = "\n".join(head + overview + entries)
     return pages
 
 

@@ -21,6 +21,7 @@ release = version = __version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -45,6 +46,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+autosummary_generate = False
 autodoc_member_order = "bysource"
 # Bounds of parameters are annotations, which would hide the names; the texts say what each parameter is.
 autodoc_typehints = "none"

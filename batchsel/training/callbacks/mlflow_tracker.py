@@ -14,7 +14,7 @@ from batchsel.training.callbacks.tracker import Tracker
 
 
 class MLflow(Tracker):
-    """Tracks runs with MLflow: settings as parameters, and values for each interval.
+    """Tracker of runs with MLflow: settings as parameters, and values for each interval.
 
     Runs are stored where ``mlflow.set_tracking_uri`` or MLFLOW_TRACKING_URI say. Within ``with mlflow.start_run():``
     it logs into that run, if neither a name nor an experiment is given.

@@ -11,7 +11,7 @@ from batchsel.training.callbacks.tracker import Tracker
 
 
 class WandB(Tracker):
-    """Tracks runs with Weights & Biases: settings as its configuration, and values for each interval.
+    """Tracker of runs with Weights & Biases: settings as its configuration, and values for each interval.
 
     A run that the user has begun with ``wandb.init()`` is used, if neither a name nor a project is given.
 
