@@ -46,6 +46,13 @@ def test_every_built_in_card_is_valid(name, folder):
     assert max(map(len, card.story.splitlines())) <= 100
 
 
+def test_a_set_says_how_large_it_is_or_what_to_put_there():
+    for name in cards.names("datasets"):
+        card = cards.load("datasets", name)
+        assert all(file.bytes for file in card.files), name
+        assert card.files or card.by_hand or name in {"digits", "iris", "spirals", "wine"}
+
+
 def test_the_fashion_mnist_card_says_what_is_known():
     card = cards.load("datasets", "fashion_mnist")
     assert (card.sizes.train, card.sizes.validation, card.sizes.test, card.sizes.total) == (

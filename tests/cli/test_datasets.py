@@ -190,8 +190,8 @@ def test_fetch_continues_after_a_failed_set(folder):
         total = sum(file["bytes"] for file in files) / 1000
         assert f"tiny: {total:.1f} kB to be fetched\n" in result.stderr
         assert f"Put Iris.csv there. The folder is {place / 'iris'};" in result.stderr
-        rows = json.loads(CliRunner().invoke(datasets, ["fetch", "music_genre", "tiny", "--json"]).stdout)["datasets"]
-        assert "Put the table data.csv there" in rows[0]["error"]
+        rows = json.loads(CliRunner().invoke(datasets, ["fetch", "iris_kaggle", "tiny", "--json"]).stdout)["datasets"]
+        assert "Put Iris.csv there" in rows[0]["error"]
         assert rows[1] == {"name": "tiny", "found": "idx files", "path": str(place / "tiny")}
 
 

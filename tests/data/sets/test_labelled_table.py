@@ -54,6 +54,19 @@ def test_npz_of_boston_matches_the_table(tmp_path):
     np.testing.assert_array_equal(first.test.y, second.test.y)
 
 
+@real
+@pytest.mark.data
+def test_rows_of_boston_are_in_the_order_of_the_file_of_keras():
+    """Keras shuffles its file by seed 113 and documents what comes first; the file itself was not at hand."""
+    arrays = np.load(f"{REAL}/boston_housing/boston_housing.npz")
+    order = np.arange(506)
+    np.random.RandomState(113).shuffle(order)
+    assert arrays["y"][order[:8]].tolist() == [15.2, 42.3, 50.0, 21.1, 17.7, 18.5, 11.3, 15.6]
+    assert arrays["x"][order[0]].tolist() == [
+        1.23247, 0, 8.14, 0, 0.538, 6.142, 91.7, 3.9769, 4, 307, 21, 396.9, 18.72,
+    ]  # fmt: skip
+
+
 def test_table_with_other_content_raises(tmp_path):
     card = cards.load("datasets", "iris_kaggle")
     folder = tmp_path / "iris"
