@@ -199,3 +199,25 @@ def test_a_function_that_cannot_load_data_is_named_in_one_sentence(command, tmp_
     assert (result.code, result.err.count("\n")) == (exit_code, 1), result.err
     assert message in result.err
     assert "This is a bug" not in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run",
+        "map",
+        "compare --selector loss_ema --quick",
+        "tune --selector loss_ema --grid batch_size=4,8",
+        "recipe --seeds 3",
+    ],
+)
+def test_every_command_that_trains_takes_the_columns_of_a_table(command, tmp_path, words):
+    """--label COLUMN is the same as a colon and the column, down to what is said of a column that is not there."""
+    (tmp_path / "mine.csv").write_text("a,b,y\n" + "\n".join(f"{i},{i % 3},{i % 2}" for i in range(40)) + "\n")
+    target = ("--target", "accuracy>=0.9") * (words != "map")
+    asked = command(*words.split(), "--dataset", "./mine.csv", "--label", "z", *target)
+    stated = command(*words.split(), "--dataset", "./mine.csv:z", *target)
+    assert asked.code == stated.code != 0
+    assert asked.err == stated.err
+    assert "'z'" in asked.err
+    assert "--label names the column of a table" in command(*words.split(), "--dataset", "iris", "--label", "z").err

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import tensorflow as tf
 from command_line import CommandLine
 from PIL import Image
@@ -101,10 +102,15 @@ def test_the_command_writes_a_table_and_a_plot(command, tmp_path):
     assert done.code == 0, done.err
     with open(tmp_path / "map.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(dataset_lookup.load("digits").train)
+    digits = dataset_lookup.load("digits")
+    assert len(rows) == len(digits.train)
     assert list(rows[0]) == [
-        "sample", "label", "times", "confidence", "variability", "correctness", "forgotten", "el2n", "loss",
+        "sample", "label", "times", "confidence", "variability", "correctness", "forgotten", "el2n", "loss", "class",
+        "row",
     ]  # fmt: skip
+    official = sklearn.datasets.load_digits().target
+    assert [row["class"] for row in rows] == [str(official[int(row["row"])]) for row in rows]
+    assert [int(row["label"]) for row in rows] == digits.train.y.tolist()
     assert {row["times"] for row in rows} == {"2"}
     assert all(0 <= float(row["confidence"]) <= 1 for row in rows)
     with Image.open(tmp_path / "map.png") as plot:
@@ -114,7 +120,10 @@ def test_the_command_writes_a_table_and_a_plot(command, tmp_path):
 def test_the_map_of_texts_holds_the_texts(command, tmp_path):
     rows = [f'"a {word}, quoted ""text"" {i}",{label}' for i in range(20) for word, label in (("good", 1), ("bad", 0))]
     (tmp_path / "mine.csv").write_text("\n".join(["review,mood", *rows]) + "\n")
-    done = command("map", "--dataset", "./mine.csv:text=review:mood", "--budget", "1", "--model", "text_cnn(width=4)")
+    done = command(
+        "map", "--dataset", "./mine.csv", "--label", "mood", "--text", "review", "--budget", "1",
+        "--model", "text_cnn(width=4)",
+    )  # fmt: skip
     assert done.code == 0, done.err
     with open(tmp_path / "map.csv", encoding="utf-8") as file:
         found = list(csv.DictReader(file))

@@ -20,6 +20,7 @@ from batchsel.cli.support.experiment_options import (
 )
 from batchsel.cli.support.experiment_plan import describe_power
 from batchsel.cli.support.run_settings import setting_options
+from batchsel.cli.support.user_data import Columns, column_options
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ _SMALL_SAMPLES = 5000
 @click.option("--controls/--no-controls", default=True, help="Run the controls. [default: on]")
 @click.option("--shard", help="Only this part of the seeds, as in 3/64; join the records with cat.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the records. [default: runs/compare-...]")
+@column_options
 @setting_options(skip=("dataset", "selector", "seed"))
 @execution_options
 def compare(
@@ -63,6 +65,7 @@ def compare(
     controls: bool,
     shard: str | None,
     out: str | None,
+    columns: Columns,
     settings: dict[str, Any],
     execution: Execution,
     as_json: bool,
@@ -90,7 +93,7 @@ def compare(
     experiment = Experiment(
         name="compare",
         question=f"Does {' or '.join(arms)} reach the target sooner than shuffling?",
-        datasets=_datasets(datasets),
+        datasets=tuple(map(columns.add_to, _datasets(datasets))),
         arms=arms,
         seeds=range(seeds or (_QUICK_SEEDS if quick else _SEEDS)),
         settings=settings,

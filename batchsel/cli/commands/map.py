@@ -9,6 +9,7 @@ import click
 
 from batchsel.cli.support.output import FIGURE, OutputFile, check_distinct_outputs, print_beside, save_figure
 from batchsel.cli.support.run_settings import require_dataset, setting_options
+from batchsel.cli.support.user_data import Columns, column_options
 
 if TYPE_CHECKING:
     from batchsel.data import Dataset
@@ -23,7 +24,8 @@ _SUSPECTS = 20
     epilog="\b\nExamples:\n"
     "  batchsel map --dataset digits --out map.csv --plot map.png\n"
     "  batchsel map --dataset fashion_mnist --budget 4 --plot map.svg\n"
-    "  batchsel map --dataset digits --budget 5 --models 10",
+    "  batchsel map --dataset digits --budget 5 --models 10\n"
+    "  batchsel map --dataset ./mine.csv --label species",
 )
 @click.option(
     "--models",
@@ -40,17 +42,25 @@ _SUSPECTS = 20
     help="CSV file, one line per sample.",
 )
 @click.option("--plot", type=FIGURE, help="Also plot it, as PNG or SVG.")
+@column_options
 @setting_options(skip=("selector",))
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
 @click.option("--offline", is_flag=True, help="Never download.")
 def dataset_map(
-    models: int, out: Path, plot: Path | None, settings: dict[str, Any], data_dir: str | None, offline: bool
+    models: int,
+    out: Path,
+    plot: Path | None,
+    columns: Columns,
+    settings: dict[str, Any],
+    data_dir: str | None,
+    offline: bool,
 ) -> None:
     """Train with plain shuffling and write what that shows about every sample.
 
     Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
     right, forgetting events (all its presentations if it was never right), EL2N after a quarter of the budget, last
-    loss; for texts also the text. Samples of least confidence are those whose label may be wrong.
+    loss, and the name of its class; its row in the file, from 0, where a data set has official parts; for texts also
+    the text. Samples of least confidence are those whose label may be wrong.
     Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
     from batchsel.core.tf_support.tf_import import import_tensorflow
@@ -58,11 +68,11 @@ def dataset_map(
     from batchsel.experiments.spec.dataset_lookup import find_card
     from batchsel.experiments.spec.resolve import check_names, resolve
 
-    dataset = require_dataset(settings.get("dataset"))
+    dataset = columns.add_to(require_dataset(settings.get("dataset")))
     check_distinct_outputs({"--out": out, "--plot": plot}, source_paths(dataset))
     card = find_card(dataset, data_dir, offline)
     target = {} if card.target else {"target": "loss<=0"}  # a map has no use for one
-    spec = resolve({**target, **settings, "selector": "mapping"}, {}, card)
+    spec = resolve({**target, **settings, "dataset": dataset, "selector": "mapping"}, {}, card)
     check_names(spec)
     import_tensorflow()
     from batchsel.data.storage.progress import download_progress
@@ -72,9 +82,7 @@ def dataset_map(
     run_cache = RunCache(data_dir, offline, download_progress)
     found = draw_map(spec, run_cache, models)
     samples = run_cache.dataset(spec)
-    has_texts = samples.encoder is not None and samples.raw is not None
-    texts = samples.raw_inputs("train").tolist() if has_texts else None
-    write_csv(out, found, texts)
+    write_csv(out, found, samples)
     print_beside(f"map: {out}, {len(found.label):,} samples", out)
     if plot:
         _plot(plot, found, samples)

@@ -11,6 +11,7 @@ from batchsel.cli.support import display
 from batchsel.cli.support.output import FIGURE, print_json, save_figure
 from batchsel.cli.support.run_settings import resolve_new_run, resolve_resumed_run, setting_options, tracker_options
 from batchsel.cli.support.summary import describe, summarize
+from batchsel.cli.support.user_data import Columns, column_options
 from batchsel.core.tf_support.tf_import import import_tensorflow
 from batchsel.errors import UsageError, UserError, working_on
 from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG, check_run_name
@@ -29,9 +30,7 @@ from batchsel.experiments.spec.run_spec import RunSpec, to_toml
     "  batchsel run --resume runs/fashion_mnist-loss_ema-0-1a2b3c4d",
 )
 @setting_options()
-@click.option("--label", help="Column of the label, for a CSV, TSV, Parquet or JSON file as data set.")
-@click.option("--text", help="Column of texts to classify, for such a file. [default: the only one of sentences]")
-@click.option("--subwords", type=click.IntRange(257), help="Encode its texts by so many subwords, in place of words.")
+@column_options
 @click.option("--file", help="User data, with --dataset table, images or lm_text: a file or a folder.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML file of these settings; options win over it.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the data, with one folder per data set.")
@@ -60,9 +59,7 @@ from batchsel.experiments.spec.run_spec import RunSpec, to_toml
 def run(
     click_context: click.Context,
     settings: dict[str, Any],
-    label: str | None,
-    text: str | None,
-    subwords: int | None,
+    columns: Columns,
     file: str | None,
     config: str | None,
     data_dir: str | None,
@@ -96,7 +93,7 @@ def run(
     if resume:
         spec = resolve_resumed_run(Path(resume), settings, config, changed_code)
     else:
-        spec = resolve_new_run(settings, config, (label, text, subwords), file, data_dir, offline)
+        spec = resolve_new_run(settings, config, columns, file, data_dir, offline)
     check_names(spec)
     if print_config:
         click.echo(to_toml(spec), nl=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batchsel.cli.support.user_data import KINDS, user_data_name
+from batchsel.cli.support.user_data import KINDS, Columns, user_data_name
 from batchsel.errors import UsageError
 from batchsel.experiments.run.run_folder import CHECKPOINT, CONFIG
 from batchsel.experiments.spec.run_spec import RunSpec, read_file, read_spec
@@ -114,7 +113,7 @@ def require_dataset(name: str | None) -> str:
 def resolve_new_run(
     settings: Mapping[str, Any],
     config: str | None,
-    columns: tuple[str | None, str | None, int | None],
+    columns: Columns,
     file: str | None,
     data_dir: str | None,
     offline: bool,
@@ -124,7 +123,7 @@ def resolve_new_run(
     Args:
         settings: Settings that were given as options, or in the environment.
         config: Configuration file, or None.
-        columns: Columns of the label and of the texts in a table, or None; and the number of subwords of the texts.
+        columns: Columns of the data set, if it is a table.
         file: User data, or None.
         data_dir: Folder of the data, or None for the default ones.
         offline: Whether downloads are forbidden.
@@ -138,17 +137,11 @@ def resolve_new_run(
 
     stated = read_file(config) if config else {}
     dataset = require_dataset(settings.get("dataset") or stated.get("dataset"))
-    label, text, subwords = columns
     if file or dataset in KINDS:
         is_lm = dataset == "lm_text"
-        dataset = user_data_name(dataset, file, text)
-        text = None if is_lm and file else text
-    if label:
-        dataset = _add_label(dataset, label)
-    if text:
-        dataset = _add_option(dataset, "text", text)
-    if subwords:
-        dataset = _add_option(dataset, "subwords", subwords)
+        dataset = user_data_name(dataset, file, columns.text)
+        columns = columns._replace(text=None) if is_lm and file else columns
+    dataset = columns.add_to(dataset)
     check_target(dataset, settings.get("target") or stated.get("target"))
     card = find_card(dataset, data_dir, offline, download_progress, lambda line: click.echo(line, err=True))
     spec = resolve({**settings, "dataset": dataset}, stated, card)
@@ -184,35 +177,3 @@ def resolve_resumed_run(
         options = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "--config"
         raise UsageError(f"--resume keeps the settings of the run. Leave out {options}.")
     return go_on_with_code(read_spec(folder / CONFIG), folder, changed_code)
-
-
-def _add_label(dataset: str, label: str) -> str:
-    from batchsel.data.user.image_folder import is_image_folder
-    from batchsel.data.user.split_files import is_split_files
-    from batchsel.data.user.table_reference import add_label, is_table
-    from batchsel.data.user.text import is_text_file
-
-    if is_table(with_label := add_label(dataset, label)):
-        return with_label
-    is_folder = is_image_folder(dataset) and not is_split_files(dataset)
-    if is_text_file(dataset) or is_folder or not ("." in dataset or "/" in dataset):
-        raise UsageError(f"--label names the column of a table, and {dataset} is not one. Leave it out.")
-    return f"{dataset}:{label}"
-
-
-def _add_option(dataset: str, name: str, value: str | int) -> str:
-    from batchsel.data.user.split_files import add_option, is_split_files
-    from batchsel.data.user.table_reference import is_table
-    from batchsel.data.user.text_folder import add_subwords, is_text_folder
-
-    path, _, label = dataset.rpartition(":")
-    if is_split_files(dataset):
-        return add_option(dataset, name, value)
-    if name == "subwords" and is_text_folder(dataset):
-        return add_subwords(dataset, int(value))
-    if not is_table(dataset):
-        raise UsageError(
-            f"--{name} is about texts in a table, and {dataset} is not one with a --label. Add the label, leave"
-            f" --{name} out, or say --dataset lm_text --file {shlex.quote(dataset)} for a language model."
-        )
-    return f"{path}:{name}={value}:{label}"

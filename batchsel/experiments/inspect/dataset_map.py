@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from batchsel.core.filesystem.atomic_write import atomic_write
+from batchsel.data.dataset import Dataset
 from batchsel.errors import UserError
 from batchsel.experiments.run.run_cache import RunCache
 from batchsel.experiments.spec.budget import Budget
@@ -90,20 +90,28 @@ def _map_one_model(spec: RunSpec, run_cache: RunCache) -> DatasetMap:
     )
 
 
-def write_csv(path: Path, dataset_map: DatasetMap, texts: Sequence[str] | None = None) -> None:
-    """Write one line per sample.
+def write_csv(path: Path, dataset_map: DatasetMap, dataset: Dataset) -> None:
+    """Write one line per sample: its statistics, and what finds it again in the data.
+
+    Columns beside those of `DatasetMap` are the number of the sample in the training part, the name of its class, its
+    row in the files of the data where those are known, and its text if it is one.
 
     Args:
         path: The file.
         dataset_map: The statistics.
-        texts: The text of each sample, for a last column; None for data that are not texts.
+        dataset: The data.
     """
+    columns: dict[str, Any] = {"sample": range(len(dataset_map.label)), **dataset_map._asdict()}
+    columns["class"] = [dataset.class_names[label] for label in dataset_map.label]
+    if dataset.rows is not None:
+        columns["row"] = dataset.rows.train
+    if dataset.encoder is not None and dataset.raw is not None:
+        columns["text"] = dataset.raw_inputs("train").tolist()
     with atomic_write(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("sample", *DatasetMap._fields, *(() if texts is None else ("text",))))
-        for sample, row in enumerate(zip(*dataset_map, strict=True)):
-            writer.writerow((sample, *map(_format, row), *(() if texts is None else (texts[sample],))))
+        writer.writerow(columns)
+        writer.writerows(map(_format, row) for row in zip(*columns.values(), strict=True))
 
 
 def _format(value: Any) -> str:
-    return str(value) if isinstance(value, np.integer) else f"{value:.6g}"
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)

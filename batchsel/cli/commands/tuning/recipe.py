@@ -15,6 +15,7 @@ from batchsel.cli.support.experiment_options import (
     report_result,
 )
 from batchsel.cli.support.run_settings import setting_options
+from batchsel.cli.support.user_data import Columns, column_options
 from batchsel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n"
     "  batchsel recipe --dataset digits --target 'accuracy>=0.95'\n"
-    "  batchsel recipe --dataset ./mine.csv --model 'mlp(hidden=[64])' --target 'accuracy>=0.9' --trials 24",
+    "  batchsel recipe --dataset ./mine.csv --label y --model 'mlp(hidden=[64])' --target 'accuracy>=0.9' --trials 24",
 )
 @click.option("--dataset", required=True, help="Data set, as in `batchsel run`.")
 @click.option("--selector", "selectors", multiple=True, help="Selector to choose from; repeatable. [default: four]")
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--tuning-seeds", type=click.IntRange(1), default=2, show_default=True, help="Seeds of each combination.")
 @click.option("--seeds", type=click.IntRange(3), default=10, show_default=True, help="Fresh seeds to verify on.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for records. [default: runs/recipe-...]")
+@column_options
 @setting_options(skip=("dataset", "selector", "seed"))
 @execution_options
 def recipe(
@@ -42,6 +44,7 @@ def recipe(
     tuning_seeds: int,
     seeds: int,
     out: str | None,
+    columns: Columns,
     settings: dict[str, Any],
     execution: Execution,
     as_json: bool,
@@ -62,6 +65,7 @@ def recipe(
 
     if settings.get("run_on"):
         raise UsageError("a trial ends at its target. Leave --run-on out.")
+    dataset = columns.add_to(dataset)
     check_target(dataset, settings.get("target"))
     experiment = Experiment(
         name="recipe",

@@ -11,6 +11,7 @@ import click
 from batchsel.cli.support.experiment_options import Execution, execution_options, open_execution, print_progress
 from batchsel.cli.support.output import OutputFile
 from batchsel.cli.support.run_settings import setting_options
+from batchsel.cli.support.user_data import Columns, column_options
 from batchsel.core.parameters.ranges import Range
 from batchsel.errors import UsageError
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="File for the best settings.",
 )
+@column_options
 @setting_options(skip=("dataset", "selector", "seed"))
 @execution_options
 def tune(
@@ -47,6 +49,7 @@ def tune(
     seeds: int,
     trials: int | None,
     out: Path,
+    columns: Columns,
     settings: dict[str, Any],
     execution: Execution,
     as_json: bool,
@@ -66,7 +69,7 @@ def tune(
     experiment = Experiment(
         name="tune",
         question="Which settings reach the target soonest?",
-        datasets=datasets,
+        datasets=tuple(map(columns.add_to, datasets)),
         arms={text: {"selector": text} for text in selectors},
         seeds=(0,),
         settings=settings,
