@@ -90,3 +90,7 @@ def test_a_report_reads_the_records_in_sub_folders(command, tmp_path):
     assert result.code == 2
     (tmp_path / "empty").mkdir()
     assert "cannot read the records empty/records.jsonl" in command("report", "empty").err
+    (tmp_path / "card.toml").write_text('question = "?"', "utf-8")
+    assert "`batchsel experiment card.toml` runs it" in command("report", "card.toml").err
+    (tmp_path / "mine" / "full" / "run").mkdir()
+    assert "Those of runs in mine/full are in mine/full/records.jsonl." in command("report", "mine/full/run").err

@@ -120,6 +120,16 @@ def test_report_and_plot_say_what_they_leave_out(tmp_path, capsys):
     assert "line 2: its evaluations[2].seconds is null" in (tmp_path / "report.html").read_text("utf-8")
 
 
+def test_lines_after_one_another_with_the_same_problem_are_one_sentence(tmp_path, capsys):
+    good = json.dumps(record_of("random", 0))
+    (tmp_path / records.FILE).write_text("\n".join(["{", "[", good, "no", "none", "{}"]) + "\n", "utf-8")
+    cli.main(["report", str(tmp_path)], standalone_mode=False)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out: ")]
+    assert [line.partition("records.jsonl, ")[2].partition(":")[0] for line in said] == [
+        "lines 1 to 2", "lines 4 to 5", "line 6",
+    ]  # fmt: skip
+
+
 def test_failures_are_checked_too():
     failure = failure_of(record_of("random", 0))
     assert records.problem(failure) is None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchsel.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from batchsel.experiments.run.records import Problem
 
 SCHEMA = 1
 """Schema of the JSON objects that commands print."""
@@ -50,7 +54,7 @@ def format_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def print_notes(problems: Iterable[object], notes: Iterable[str]) -> list[str]:
+def print_notes(problems: Iterable[Problem], notes: Iterable[str]) -> list[str]:
     """Print on standard error what was left out of records and which of several records of a run count.
 
     Args:
@@ -60,12 +64,23 @@ def print_notes(problems: Iterable[object], notes: Iterable[str]) -> list[str]:
     Returns:
         All of them, for a report.
     """
-    left_out, notes = list(map(str, problems)), list(notes)
+    left_out, notes = list(_join(problems)), list(notes)
     for line in left_out:
         click.echo(f"left out: {line}", err=True)
     for note in notes:
         click.echo(f"note: {note}.", err=True)
     return left_out + notes
+
+
+def _join(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield a text for each problem, and one for lines that follow one another with the same: files of another kind."""
+    for _, group in itertools.groupby(enumerate(problems), lambda each: _run_of_lines(*each)):
+        first, *others = (problem for _, problem in group)
+        yield f"{first.path}, lines {first.line} to {others[-1].line}: {first.description}" if others else str(first)
+
+
+def _run_of_lines(place: int, problem: Problem) -> tuple[Path, int, str]:
+    return problem.path, problem.line - place, problem.description
 
 
 class OutputFile(click.ParamType):

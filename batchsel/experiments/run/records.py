@@ -15,7 +15,7 @@ from batchsel.core.filesystem.json_text import parse_json
 from batchsel.core.filesystem.reading import check_is_file
 from batchsel.core.locking.holder import find_users
 from batchsel.core.locking.locks import NoLocks, report_no_locks, wait_for_lock
-from batchsel.errors import UserError
+from batchsel.errors import UsageError, UserError
 from batchsel.experiments.run.parse_record import convert_failure, convert_run
 from batchsel.experiments.run.run_record import FailureRecord, RunRecord
 from batchsel.experiments.run.validation.typed_json import FieldError
@@ -136,7 +136,12 @@ def record_files(path: Path) -> list[Path]:
     Args:
         path: A file; a folder that holds one; or one whose sub-folders do, such as that of an experiment with its forms
             `scaled` and `full`. Records of tuning are left out.
+
+    Raises:
+        UsageError: If it is a TOML file, such as the card of an experiment.
     """
+    if path.suffix == ".toml" and path.is_file():
+        raise UsageError(f"{path} is no file of records. If it is a card, `batchsel experiment {path}` runs it.")
     if not path.is_dir():
         return [path]
     below = sorted(file for file in path.glob(f"*/{FILE}") if file.parent.name != "tuning")
@@ -233,7 +238,13 @@ def _read_lines(
                         else:
                             yield raw, parsed
         except OSError as error:
-            raise UserError(f"cannot read the records {path}: {error.strerror}.") from error
+            raise UserError(f"cannot read the records {path}: {error.strerror}.{_advice(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    """Return where records may be instead of in the folder of a run, which is beside them."""
+    beside = path.parent.parent / FILE
+    return f" Those of runs in {beside.parent} are in {beside}." if beside.is_file() else ""
 
 
 def _load(line: bytes) -> Any:
