@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from batchsel.cli.support.failures import close_stdout, report_failure, show_traceback
+from batchsel.cli.support.failures import close_stdout, plain_warnings, report_failure, show_traceback
 from batchsel.cli.support.signals import exit_code, raise_on_termination
 from batchsel.errors import UsageError, UserError
 
@@ -77,7 +77,7 @@ def main() -> None:
     exception that nobody foresaw ends in one message, without a traceback unless BATCHSEL_DEBUG=1.
     """
     try:
-        with raise_on_termination():
+        with raise_on_termination(), plain_warnings():
             code = cli.main(standalone_mode=False)
             sys.stdout.flush()  # a full disk is noticed here, not at the end of the interpreter
     except click.exceptions.Abort as error:

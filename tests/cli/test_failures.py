@@ -3,11 +3,13 @@
 import errno
 import os
 import sys
+import warnings
 
 import click
 import pytest
 
 from batchsel.cli import main as entry
+from batchsel.cli.support import failures
 from batchsel.errors import UserError, working_on
 
 
@@ -48,6 +50,15 @@ def test_the_message_names_what_was_worked_on(fail):
     with pytest.raises(KeyError), working_on("loading the data set iris"):
         raise error
     assert "failed unexpectedly (loading the data set iris): KeyError: 'x'." in fail(error).err
+
+
+def test_warnings_for_users_are_a_sentence_and_others_keep_their_place():
+    place = ("file.py", 3, "line")
+    shown = warnings.formatwarning("look out", UserWarning, *place)
+    with failures.plain_warnings():
+        assert warnings.formatwarning("look out", UserWarning, *place) == "warning: look out\n"
+        assert "file.py:3: DeprecationWarning: old" in warnings.formatwarning("old", DeprecationWarning, *place)
+    assert warnings.formatwarning("look out", UserWarning, *place) == shown
 
 
 class Unprintable(Exception):

@@ -1,4 +1,4 @@
-"""Last resort of the command line: one message for whatever nobody foresaw, and no traceback."""
+"""Failures and warnings on the command line: one message for whatever nobody foresaw, and no traceback."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 import shlex
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -40,6 +43,21 @@ def show_traceback(error: Exception) -> None:
     """Print the traceback of an exception, with its causes, if BATCHSEL_DEBUG=1 asks for it."""
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         _echo("".join(traceback.format_exception(error)).rstrip())
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show warnings meant for users as a sentence: the line of code that they come from says nothing to them."""
+    shown = warnings.formatwarning
+
+    def format_warning(message: Any, category: type[Warning], *place: Any, **line: Any) -> str:
+        return f"warning: {message}\n" if category is UserWarning else shown(message, category, *place, **line)
+
+    warnings.formatwarning = format_warning
+    try:
+        yield
+    finally:
+        warnings.formatwarning = shown
 
 
 def close_stdout() -> None:
