@@ -122,7 +122,8 @@ def test_report_and_plot_say_what_they_leave_out(tmp_path, capsys):
 
 def test_lines_after_one_another_with_the_same_problem_are_one_sentence(tmp_path, capsys):
     good = json.dumps(record_of("random", 0))
-    (tmp_path / records.FILE).write_text("\n".join(["{", "[", good, "no", "none", "{}"]) + "\n", "utf-8")
+    lines = ["{", "[", good, "no", "none", "{}"]
+    (tmp_path / records.FILE).write_text("\n".join(lines) + "\n", "utf-8")
     cli.main(["report", str(tmp_path)], standalone_mode=False)
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out: ")]
     assert [line.partition("records.jsonl, ")[2].partition(":")[0] for line in said] == [
