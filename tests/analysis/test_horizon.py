@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from analysis_of_dicts import answer_studies, draw, group_by_arm, only_part
+from analysis_of_dicts import analyze, answer_studies, draw, group_by_arm, only_part
 from study_records import HORIZON, failure_of, horizon_records
 
 from batchsel.analysis.plots.style import Palette
+from batchsel.analysis.studies.all_studies import exclude_studied
 from batchsel.analysis.studies.horizon import horizons
 
 
@@ -64,6 +65,22 @@ def test_the_control_with_the_schedule_of_an_arm_is_an_arm_of_its_own():
     ratios = {arm: item.samples.ratio.value for arm, item in found.ratios.items()}
     assert ratios == {"auto": pytest.approx(0.6, abs=0.01), "random, schedule of auto": pytest.approx(1, abs=0.01)}
     assert found.ratios["random, schedule of auto"].seconds is None
+
+
+def test_what_controls_of_arms_say_of_targets_is_left_to_the_tables_of_the_study():
+    records = horizon_records(seeds=4, ratio=0.6)
+    repeated = []
+    for record in records:
+        name, of = record["arm"]["name"], record["arm"]["levels"]["selector"]
+        control = {"name": f"schedule of {name}", "role": "control", "control_of": name} if of == "auto" else {
+            "name": f"{name} again", "role": "control", "control_of": "",
+        }  # fmt: skip
+        repeated.append(record | {"arm": record["arm"] | control | {"against": "selector random, budget 1 passes"}})
+    analysis, studies = analyze(records + repeated), answer_studies(records + repeated)
+    arms = {item.arm.arm for item in analysis.comparisons}
+    left = {item.arm.arm for item in exclude_studied(analysis, studies).comparisons}
+    assert any(name.startswith("schedule of") for name in arms)
+    assert left == {name for name in arms if name.endswith(" again")} != set()
 
 
 @pytest.mark.parametrize(

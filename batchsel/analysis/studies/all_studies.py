@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from batchsel.analysis.comparison import Analysis
+from batchsel.analysis.comparison import Analysis, Comparison
 from batchsel.analysis.studies import batch_sizes_study, budgets_study, factorial_study, horizon_study
 from batchsel.analysis.studies.study import Study
 from batchsel.analysis.studies.study_parts import split_into_parts
@@ -40,10 +40,10 @@ def answer_studies(records: Sequence[RunRecord], failures: Sequence[FailureRecor
 
 
 def exclude_studied(analysis: Analysis, studies: Sequence[Study]) -> Analysis:
-    """Return the comparisons on data sets without a study, and all controls.
+    """Return the comparisons on data sets without a study, and second runs of all baselines.
 
-    A study has its own question; whether one of its arms is faster or slower than the baseline is a detail. Its
-    controls are not: if a second run of the baseline takes another time, no time can be trusted.
+    A study has its own question; whether one of its arms, or a control of that arm, reaches a target sooner than the
+    baseline is a detail. If a second run of the baseline takes another time, no time can be trusted.
 
     Args:
         analysis: All comparisons.
@@ -52,8 +52,12 @@ def exclude_studied(analysis: Analysis, studies: Sequence[Study]) -> Analysis:
     studied = {study.dataset for study in studies}
     return Analysis(
         [item for item in analysis.summaries if item.dataset not in studied],
-        [item for item in analysis.comparisons if item.dataset not in studied or item.arm.role == "control"],
+        [item for item in analysis.comparisons if item.dataset not in studied or _repeats_the_baseline(item)],
     )
+
+
+def _repeats_the_baseline(item: Comparison) -> bool:
+    return item.arm.role == "control" and not item.arm.control_of
 
 
 def add_control_notes(studies: Sequence[Study], analysis: Analysis) -> list[Study]:
