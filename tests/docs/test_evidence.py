@@ -37,6 +37,16 @@ def test_ratios_on_small_sets_are_those_of_the_records(script):
     assert all(ratio in line for ratio in found if "[" in ratio)
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/which_selector.md", "experiments/README.md"])
+def test_ratios_with_wrong_labels_are_those_of_the_records(script, page):
+    ratios = [
+        row[2] for row in script["rows"]() if row[-1] == "`horizon_with_wrong_labels`" and "schedule" not in row[1]
+    ]
+    assert len(ratios) == 4
+    text = (ROOT / page).read_text("utf-8").split("<!-- evidence")[0]
+    assert all(ratio in text for ratio in ratios)
+
+
 def test_the_ratio_of_auto_is_the_mean_distance_of_two_curves(script):
     """Compute it by quadrature over a grid of accuracies, with the mean of each budget."""
     finals = {}
