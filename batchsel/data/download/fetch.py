@@ -170,7 +170,8 @@ def find_or_fetch(card: Any, folder: DataFolder, find: Callable[[], T | None], e
         advice = "Put it there, name another folder with --data-dir or BATCHSEL_DATA, or allow the download."
     advice = f"Expected {expected}. {advice} {hint}".rstrip()
     if folder.offline or not card.files:
-        raise UserError(f"{card.name} is not in {folder.path}. {advice}")
+        forbidden = ", and --offline forbids downloading it" if card.files else ""
+        raise UserError(f"{card.name} is not in {folder.path}{forbidden}. {advice}")
     for file in card.files:
         folder.fetch(file)
     found = find()

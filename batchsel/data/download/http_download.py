@@ -76,9 +76,15 @@ def download_url(url: str, partial: PartialDownload, what: str, bar: Any = None)
                 furthest, pauses = partial.size, iter(PAUSES)
             pause = next(pauses, None)
             if pause is None or not _is_temporary(error, received=furthest > start):
-                raise DownloadError(f"{type(error).__name__}: {error}") from error
+                raise DownloadError(f"{type(error).__name__}: {_reason(error)}") from error
             time.sleep(max(pause, _requested_pause(error)))
     return False
+
+
+def _reason(error: Exception) -> str:
+    """Return why a request failed, without the address, which urllib3 writes in front of the reason, twice."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return str(error) if cause is None else str(cause).partition("): ")[2] or str(cause)
 
 
 def _attempt(url: str, partial: PartialDownload, what: str, bar: Any) -> bool:

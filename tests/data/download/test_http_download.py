@@ -171,7 +171,9 @@ def test_busy_server_is_retried(tmp_path, server, pauses):
 
 def test_permanent_errors_are_not_retried(tmp_path, server, pauses):
     lost, forbidden = server.add("/lost", BODY, refusals=[404]), server.add("/forbidden", BODY, refusals=[403])
-    with pytest.raises(UserError, match=r"404(.|\n)*403(.|\n)*ConnectionError"):
+    with pytest.raises(
+        UserError, match=r"404(.|\n)*403(.|\n)*dead: ConnectionError: Failed to establish a new connection:"
+    ):
         DataFolder(tmp_path).fetch(remote(lost, forbidden, "http://127.0.0.1:9/dead"))
     assert pauses == []
     assert names(tmp_path) == []
