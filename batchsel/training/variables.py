@@ -219,11 +219,16 @@ def reinitialize(model: keras.Model, seed: int, build: Callable[[], keras.Model]
 
 
 def _make_seeded(seed: int, make: Callable[[], keras.Model]) -> keras.Model:
-    """Make a model with Python's generator seeded, from which Keras draws the seeds of initializers; restore it."""
+    """Make a model with the generator seeded from which Keras draws the seeds of initializers.
+
+    Python's own, from which the user's code may draw, is seeded as well, and restored.
+    """
+    text = f"batchsel weights {seed}"
     outer = random.getstate()
-    random.seed(f"batchsel weights {seed}")
+    random.seed(text)
     try:
-        return make()
+        with keras_private.draw_seeds_from(random.Random(text)):
+            return make()
     finally:
         random.setstate(outer)
 

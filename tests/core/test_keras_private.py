@@ -1,5 +1,6 @@
 """The adapter to private parts of Keras, function by function, and the version of Keras it was checked with."""
 
+import random
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,19 @@ def model():
 def test_constraints_pin_the_version_of_keras_that_the_adapter_was_checked_with():
     lines = (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines()
     assert f"keras=={CHECKED_WITH}" in lines, REMEDY
+
+
+def test_keras_makes_up_seeds_from_the_generator_of_the_thread():
+    def seeds(count):
+        return [keras.initializers.GlorotUniform().seed for _ in range(count)]
+
+    with checking(keras_private.draw_seeds_from):
+        expected = random.Random("a")
+        with keras_private.draw_seeds_from(random.Random("a")):
+            assert seeds(3) == [expected.randint(1, int(1e9)) for _ in range(3)]
+        random.seed("b")  # and afterwards from Python's own again
+        expected = random.Random("b")
+        assert seeds(2) == [expected.randint(1, int(1e9)) for _ in range(2)]
 
 
 def test_containers_of_a_compiled_model_are_those_that_keras_uses(model):

@@ -1,7 +1,10 @@
 """The same seed repeats a run bit for bit, another seed changes it, and nothing is traced again."""
 
 import gc
+import random
+import threading
 import weakref
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -326,3 +329,33 @@ def test_a_fitted_model_can_be_freed():
     del model
     gc.collect()
     assert reference() is None
+
+
+@contextmanager
+def a_thread_that_draws():
+    """Draw from Python's generator in another thread, as the threads of a Dask worker do now and then."""
+    done = threading.Event()
+
+    def draw():
+        while not done.is_set():
+            random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("build", [None, mlp], ids=["cloned", "built"])
+def test_weights_of_a_seed_do_not_depend_on_what_other_threads_draw(build):
+    trainer = Trainer(mlp(), batch_size=8)
+    trainer.reset(seed=3, build=build)
+    alone = trainer.model.get_weights()
+    with a_thread_that_draws():
+        for _ in range(5):
+            trainer.reset(seed=3, build=build)
+            for found, expected in zip(trainer.model.get_weights(), alone, strict=True):
+                np.testing.assert_array_equal(found, expected)

@@ -38,6 +38,7 @@ from batchsel.core.keras_private.optimizers import (
     override_learning_rates,
     override_momentum,
 )
+from batchsel.core.keras_private.seeds import draw_seeds_from
 
 __all__ = [
     "GradientTransform",
@@ -45,6 +46,7 @@ __all__ = [
     "call_model",
     "compute_in",
     "copy_compiled_loss",
+    "draw_seeds_from",
     "flatten_outputs",
     "get_adam_moments",
     "get_compiled_loss",
