@@ -39,7 +39,7 @@ def draw_seeds_from(generator: random.Random) -> Iterator[None]:
         >>> import keras
         >>> def draw():
         ...     with draw_seeds_from(random.Random(1)):
-        ...         return keras.random.SeedGenerator().initial_seed
+        ...         return keras.initializers.GlorotUniform().seed
         >>> draw() == draw()
         True
     """
