@@ -86,7 +86,17 @@ def _read_formulas(app, what, name, obj, options, lines):
     lines[:] = read
 
 
+def _keep_sentences(app, what, name, obj, options, lines):
+    """Keep napoleon from reading the beginning of a sentence as a type, as in "True: scores are weights".
+
+    It does so if the colon is followed by something on the same line.
+    """
+    if what in ("attribute", "data", "property") and lines and not re.match(r"``[^`]*``:", lines[0]):
+        lines[:1] = lines[0].replace(": ", ":\n", 1).split("\n")
+
+
 def setup(app):
     """Write the pages of the API reference before Sphinx looks for pages, and keep its text readable."""
     write_api_pages(FOLDER / "api")
     app.connect("autodoc-process-docstring", _read_formulas, priority=400)
+    app.connect("autodoc-process-docstring", _keep_sentences, priority=450)
