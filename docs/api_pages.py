@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 PACKAGES = {
-    "batchsel": "Training, targets and records: the names of the package itself.",
+    "batchsel": "``fit``, ``Trainer``, ``Target``, records and trackers: the names of the package itself.",
     "batchsel.selectors": "Selectors, and the scores, modifiers and draws that they are composed of.",
     "batchsel.schedules": "Schedules of the learning rate, and of the batches of an update.",
     "batchsel.transforms.augmentation": "Augmentations of pictures, imported as ``batchsel.augmentation``.",
@@ -54,16 +54,23 @@ def api_pages() -> dict[str, str]:
 
 
 def write_api_pages(folder: Path) -> None:
-    """Write a page for each package, and leave those alone that are as they should be.
+    """Write a page for each package and a table of all, and leave those alone that are as they should be.
 
     Args:
         folder: The folder, which is made if need be.
     """
     folder.mkdir(exist_ok=True)
-    for package, text in api_pages().items():
-        path = folder / f"{package}.rst"
+    pages = {f"{package}.rst": text for package, text in api_pages().items()}
+    for name, text in {**pages, "packages.txt": _overview()}.items():
+        path = folder / name
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+
+
+def _overview() -> str:
+    """Return the table of all packages that `docs/api.md` includes, in Markdown."""
+    rows = [f"| [{package}](api/{package}.rst) | {summary} |" for package, summary in PACKAGES.items()]
+    return "\n".join(["| Package | Contents |", "|---|---|", *rows, ""])
 
 
 def _load(path: str):

@@ -59,8 +59,8 @@ def dataset_map(
 
     Columns: confidence and variability of the probability of its class (dataset cartography), share of times it was
     right, forgetting events (all its presentations if it was never right), EL2N after a quarter of the budget, last
-    loss, and the name of its class; its row in the file, from 0, where a data set has official parts; for texts also
-    the text. Samples of least confidence are those whose label may be wrong.
+    loss, and the name of its class; its row in the file, from 0, where that is known; for texts also the text. Samples
+    of least confidence are those whose label may be wrong.
     Training takes the whole budget and is not evaluated, so target and evaluations have no effect.
     """
     from batchsel.core.tf_support.tf_import import import_tensorflow
