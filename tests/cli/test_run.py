@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from batchsel.experiments.run import records
+from batchsel.experiments.run.parse_record import parse_run
 
 
 def test_a_run_reaches_its_target_and_leaves_record_checkpoint_and_plot(command, tmp_path):
@@ -69,6 +70,7 @@ def test_a_record_states_price_and_rank_correlation(command):
     record = json.loads(command(*words, "--selector", "candidates(4) | score(dtype='bfloat16', prefilter=0.5)").out)
     assert 0 < record["scoring"]["passes"] < 3
     assert record["scoring"]["spearman"] > 0.9
+    assert (parse_run(record).scoring, parse_run(record).extra) == (record["scoring"], {})
     assert record["counts"]["scored"] * 2 == pytest.approx(4 * record["counts"]["samples"], rel=0.1)
     assert "scoring" not in json.loads(command(*words, "--selector", "candidates(4)").out)
 

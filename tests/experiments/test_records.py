@@ -185,6 +185,15 @@ def test_committed_records_parse_and_keep_every_value():
             assert record.extra == {}
 
 
+def test_stalls_are_read_where_a_record_states_them():
+    assert parse_run(record_of("random", 0)).stalled_seconds == 0
+    raw = record_of("random", 0) | {"stalls": {"count": 2, "seconds": 3.5}}
+    record = parse_run(raw)
+    assert (record.stalled_seconds, record.extra) == (3.5, {})
+    with pytest.raises(UserError, match=r"its stalls.seconds is text, expected a finite number"):
+        parse_run(raw | {"stalls": {"count": 2, "seconds": "long"}})
+
+
 def test_unknown_keys_are_kept():
     raw = record_of("random", 0) | {"novel": {"a": 1}}
     raw["spec"] |= {"new_setting": 3}

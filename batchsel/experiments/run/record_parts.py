@@ -244,6 +244,22 @@ class SelectionSeconds:
 
 
 @dataclass(frozen=True)
+class Stalls:
+    """How often, and for how many seconds on the clock, the process stood still."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WrongLabelShares:
+    """Share of wrong labels in the data, and among the samples trained on."""
+
+    data: float
+    trained: float
+
+
+@dataclass(frozen=True)
 class EndResults:
     """Results with the weights at the end of the budget, by part of the data set."""
 

@@ -28,6 +28,8 @@ from batchsel.experiments.run.record_parts import (
     SelectedImages,
     SelectionSeconds,
     Sizes,
+    Stalls,
+    WrongLabelShares,
 )
 
 
@@ -85,7 +87,11 @@ class RunRecord(_Described):
         schedule_log: Values that varied over the run ("course" in the file).
         name: Name that the user gave the run, or empty.
         pass_samples: Samples trained on in each pass, for runs that prune.
-        extra: Everything else, by key: diagnostics, and what other versions write.
+        stalls: Times at which the process stood still on the clock, if it did.
+        devices: Devices that trained together.
+        scoring: Price and rank correlation of cheaper scores, by name, if there were any.
+        wrong_labels: Shares of wrong labels, where some were made wrong.
+        extra: Everything else, by key: what other versions write.
     """
 
     versions: Json
@@ -116,6 +122,10 @@ class RunRecord(_Described):
     plane: Plane | None = None
     name: str = ""
     pass_samples: Sequence[int] = ()
+    stalls: Stalls | None = None
+    devices: int = 1
+    scoring: Mapping[str, float | None] = field(default_factory=dict)
+    wrong_labels: WrongLabelShares | None = None
     extra: Json = field(default_factory=dict)
 
     @functools.cached_property
@@ -138,6 +148,4 @@ class RunRecord(_Described):
     @property
     def stalled_seconds(self) -> float:
         """Seconds on the clock in which the process stood still; 0 in records of versions that did not look."""
-        stalls = self.extra.get("stalls")
-        seconds = stalls.get("seconds") if isinstance(stalls, Mapping) else None
-        return float(seconds) if isinstance(seconds, int | float) else 0.0
+        return self.stalls.seconds if self.stalls else 0.0

@@ -1,5 +1,6 @@
 """Wrong labels and imbalanced classes: exact amounts, the same rows, in the training split only."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from command_line import CommandLine
 from batchsel import data
 from batchsel.data.variants.corruption import KINDS, corrupt_labels, make_imbalanced
 from batchsel.errors import UsageError, UserError
+from batchsel.experiments.run.parse_record import parse_run
 from batchsel.experiments.spec.run_spec import LABEL_NOISE_KINDS
 
 N, CLASSES = 2000, 5
@@ -80,6 +82,9 @@ def test_run_records_trained_wrong_labels(tmp_path, monkeypatch, capfd):
     record = json.loads(done.out)
     assert record["wrong_labels"]["data"] == pytest.approx(0.2, abs=0.001)
     assert record["wrong_labels"]["trained"] > 0.25  # what it cannot learn has the highest losses
+    typed = parse_run(record)
+    assert dataclasses.asdict(typed.wrong_labels) == record["wrong_labels"]
+    assert typed.extra == {}
     assert record["spec"]["label_noise"] == 0.2
     done = command(*words.split(), "--label-noise-kind", "symetric")
     assert done.code == 2

@@ -10,6 +10,7 @@ import pytest
 from batchsel.cli.commands.installation import _describe_devices
 from batchsel.errors import UsageError
 from batchsel.experiments.inspect.program import write_program
+from batchsel.experiments.run.parse_record import parse_run
 from batchsel.experiments.spec.run_spec import RunSpec
 
 SPEC = ("iris", "mlp", "random", 16, "adam", 0.01, "linear", "8 passes", "accuracy>=0.9")
@@ -29,6 +30,7 @@ def test_a_run_on_two_devices_is_recorded_with_their_number(tmp_path):
     assert (record["devices"], record["spec"]["devices"]) == (2, "all")
     assert record["counts"]["steps"] > 0
     assert not record["xla"]
+    assert (parse_run(record).devices, parse_run(record).extra) == (2, {})
 
 
 def test_more_devices_than_there_are_are_refused(tmp_path):
