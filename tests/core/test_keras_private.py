@@ -286,6 +286,40 @@ def test_gradients_that_are_summed_already_are_applied_as_they_are():
         assert "_all_reduce_sum_gradients" not in vars(optimizer)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2, "clipnorm": 0.5},
+        {"gradient_accumulation_steps": 2},
+    ],
+)
+def test_an_optimizer_updates_all_replicas_from_outside_of_them(options):
+    def make():
+        return keras.optimizers.AdamW(0.1, weight_decay=0.1, **options), keras.Variable([1.0, -2.0])
+
+    with checking(keras_private.update_replicas):
+        strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+        with strategy.scope():
+            optimizer, variable = make()
+            optimizer.build([variable])
+
+        @tf.function
+        def update(gradient):
+            with keras_private.update_replicas(optimizer, strategy), keras_private.keep_gradients(optimizer):
+                optimizer.apply([gradient], [variable])
+
+        plain, expected = make()
+        for step in range(5):
+            gradient = tf.constant([1.0, 0.5]) * step
+            with strategy.scope():
+                update(gradient)
+            plain.apply([gradient], [expected])
+            np.testing.assert_allclose(variable.numpy(), expected.numpy(), rtol=1e-6)
+        for own, other in zip(optimizer.variables, plain.variables, strict=True):
+            np.testing.assert_allclose(own.numpy(), other.numpy(), rtol=1e-6)
+        assert not {"_backend_update_step", "_apply_weight_decay"} & set(vars(optimizer))
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", None])
 def test_a_model_computes_in_another_precision_for_a_while(dtype):
     with checking(keras_private.compute_in):

@@ -37,6 +37,7 @@ from batchsel.core.keras_private.optimizers import (
     keep_gradients,
     override_learning_rates,
     override_momentum,
+    update_replicas,
 )
 from batchsel.core.keras_private.seeds import draw_seeds_from
 
@@ -72,4 +73,5 @@ __all__ = [
     "set_mask",
     "sums_rows",
     "take_initial_epoch",
+    "update_replicas",
 ]

@@ -112,6 +112,64 @@ def keep_gradients(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
 
 
 @contextmanager
+def update_replicas(optimizer: keras.optimizers.Optimizer, strategy: Any) -> Iterator[None]:
+    """Within the block, let a call of an optimizer outside of replicas update the variables of all of them.
+
+    Keras expects the call within each replica, and lets the replicas wait for each other before they update, which
+    TensorFlow cannot trace in a branch; averages of weights and sums of gradients need one. It replaces
+    `Optimizer._backend_update_step`, `_apply_weight_decay`, `_backend_increment_gradient_accumulators` and
+    `_update_model_variables_moving_average` of this object. Only the trace of the update has to be within it.
+
+    Args:
+        optimizer: An optimizer that does not wrap another, made within the scope of the strategy.
+        strategy: A `tf.distribute.MirroredStrategy`.
+    """
+    replicas: Any = strategy.extended
+
+    def update(variables: Sequence[Any], function: Callable[..., Any], *others: Sequence[Any]) -> None:
+        for variable, *values in zip(variables, *others, strict=True):
+            replicas.update(_unwrap(variable), function, args=tuple(map(_unwrap, values)), group=False)
+
+    def update_step(gradients: Sequence[Any], variables: Sequence[Any], rate: Any) -> None:
+        update(variables, lambda variable, gradient: optimizer.update_step(gradient, variable, rate), gradients)
+
+    def decay(variable: Any) -> None:
+        if optimizer._use_weight_decay(variable):
+            factors = (tf.cast(factor, variable.dtype) for factor in (optimizer.weight_decay, optimizer.learning_rate))
+            variable.assign_sub(variable * next(factors) * next(factors))
+
+    def decay_all(variables: Sequence[Any]) -> None:
+        if optimizer.weight_decay is not None:
+            update(variables, decay)
+
+    def average(mean: Any, variable: Any) -> None:
+        momentum = tf.where(tf.equal(optimizer.iterations, 0), 0.0, optimizer.ema_momentum)
+        momentum = tf.cast(momentum, variable.dtype)
+        mean.assign(momentum * mean + (1 - momentum) * variable)
+
+    def average_all(variables: Sequence[Any]) -> None:
+        pairs = zip(optimizer._model_variables_moving_average, variables, strict=True)
+        known = [(mean, variable) for mean, variable in pairs if mean is not None]
+        update([mean for mean, _ in known], average, [variable for _, variable in known])
+
+    def accumulate(gradients: Sequence[Any], sums: Sequence[Any]) -> None:
+        update(sums, lambda total, gradient: total.assign(total + gradient), gradients)
+
+    with (
+        _replace_attribute(optimizer, "_backend_update_step", update_step),
+        _replace_attribute(optimizer, "_apply_weight_decay", decay_all),
+        _replace_attribute(optimizer, "_backend_increment_gradient_accumulators", accumulate),
+        _replace_attribute(optimizer, "_update_model_variables_moving_average", average_all),
+    ):
+        yield
+
+
+def _unwrap(value: Any) -> Any:
+    """Return the TensorFlow variable of a Keras variable, and any other value as it is."""
+    return value.value if isinstance(value, keras.Variable) else value
+
+
+@contextmanager
 def override_momentum(optimizer: keras.optimizers.Optimizer, name: str, momentum: tf.Tensor) -> Iterator[None]:
     """Within the block, let a tensor stand for an optimizer's momentum, which Keras treats as a plain number.
 

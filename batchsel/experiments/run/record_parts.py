@@ -245,7 +245,7 @@ class SelectionSeconds:
 
 @dataclass(frozen=True)
 class Stalls:
-    """How often, and for how many seconds on the clock, the process stood still."""
+    """Number of times that the process stood still, and the seconds of it on the clock."""
 
     count: int
     seconds: float

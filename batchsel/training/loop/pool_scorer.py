@@ -14,6 +14,7 @@ from batchsel.errors import UserError
 from batchsel.selectors import SampleStats, Selector
 from batchsel.selectors.modifiers.scoring import Scoring
 from batchsel.training.inputs.batch import Batch, gather_rows
+from batchsel.training.inputs.images import are_images, shrink
 from batchsel.training.inputs.rows import PADDED_ROWS, Rows
 from batchsel.training.loop.loop_state import LoopState
 from batchsel.training.loop.train_step import TrainStep
@@ -130,12 +131,10 @@ class PoolScorer:
             ) from error
 
     def _resize(self, batch: Batch) -> Batch:
-        return batch._replace(x=self._shrink(batch.x)) if self._scoring.shrink > 1 else batch
+        return self._step.map_inputs(batch, self._shrink) if self._scoring.shrink > 1 else batch
 
     def _shrink(self, x: Any) -> Any:
-        """Return pictures of a smaller size: means over squares, at the edges over what is there."""
-        by = self._scoring.shrink
-        if not isinstance(x, tf.Tensor) or x.shape.rank != 4:
+        """Return smaller pictures."""
+        if not are_images(x):
             raise UserError(f"{self._name} scores smaller pictures, and the inputs are none. Leave out shrink.")
-        small = tf.nn.avg_pool2d(tf.cast(x, tf.float32), by, by, "SAME")
-        return small if x.dtype.is_floating else tf.cast(tf.round(small), x.dtype)
+        return shrink(x, self._scoring.shrink)

@@ -50,6 +50,9 @@ class TrainStep:
     """False if plans must not weigh samples, since it is unknown what the step does with weights."""
     xla_obstacle: str | None = None
     """Reason for which XLA cannot compile a loop of the step."""
+    divides_losses = False
+    """True if a loss that is averaged over the values of a batch which count, as where steps are masked, is right for
+    batches that are filled up too."""
     needs_targets = True
     """False if the model may be trained on inputs alone."""
     own_variables: Sequence[Any] = ()
@@ -128,6 +131,34 @@ class TrainStep:
     def transform(self, batch: Batch, transform: Callable[[Batch], Batch]) -> Batch:
         """Transform a batch that is trained on next."""
         return transform(batch)
+
+    def map_inputs(self, batch: Batch, function: Callable[[Any], Any]) -> Batch:
+        """Return a batch with what a function makes of its inputs, row by row.
+
+        Args:
+            batch: A batch, or a pool.
+            function: Function of inputs, first axis any number of rows.
+        """
+        return batch._replace(x=function(batch.x))
+
+    def make_companion(
+        self,
+        model: keras.Model,
+        signals: tuple[str, ...],
+        batch_size: int,
+        schedule: Schedule | None,
+        cut_padding: bool,
+    ) -> TrainStep:
+        """Return the step of another model, which takes rows of the same data.
+
+        Args:
+            model: A compiled model.
+            signals: As for the class.
+            batch_size: As for the class.
+            schedule: As for the class.
+            cut_padding: As for the class.
+        """
+        return TrainStep(model, signals, batch_size, schedule, None, cut_padding)
 
     def run_on_all(self, function: Callable[[], None]) -> None:
         """Run a function wherever the model is trained."""

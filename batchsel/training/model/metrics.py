@@ -51,10 +51,9 @@ class Metrics:
         return [] if self._container is None else self._container.metrics
 
     def _are_beyond_rows(self) -> bool:
-        """Return whether metrics are updated by the model's own code, or losses averaged over a batch."""
+        """Return whether metrics are updated by the model's own code."""
         known = {*map(id, self._of_losses), *map(id, self._compiled)}
-        added = any(id(metric) not in known for metric in self.objects)
-        return added or self._own_update or self._objective.averages_batches
+        return self._own_update or any(id(metric) not in known for metric in self.objects)
 
     @property
     def variables(self) -> list[Any]:
@@ -128,7 +127,7 @@ class Metrics:
                 metric.update_state(target, output, sample_weight=weight)
 
     def handles_padding(self, outputs: Any) -> bool:
-        """Return whether weights of 0 leave rows out of all metrics exactly as if they were not there.
+        """Return whether weights of 0 leave rows out of all compiled metrics exactly as if they were not there.
 
         Args:
             outputs: The model's outputs, of any number of rows.
@@ -151,6 +150,7 @@ class Metrics:
         return (
             len(self._of_losses) > 1
             or self._are_beyond_rows()
+            or self._objective.averages_batches
             or len(self._model.losses) > regularized
             or not all(map(keras_private.sums_rows, self._compiled))
         )

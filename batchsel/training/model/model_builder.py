@@ -53,7 +53,7 @@ class ModelBuilder:
         self.batches_matter = True
         """True if loss or metrics of an evaluation may depend on the size of its batches."""
         self.handles_padding = True
-        """True if weights of 0 leave rows out of all metrics."""
+        """True if weights of 0 leave rows out of the loss and of all metrics."""
         self.fixed_batch: int | None = None
         """The only number of samples that the model takes at once, or None."""
 
@@ -254,7 +254,8 @@ class ModelBuilder:
         self._step.run_on_all(lambda: metrics.update(total, batch.x, batch.y, outputs, batch.sample_weight))
         metrics.results()  # raises if a result is not one number
         self.batches_matter = keras_private.overrides(self._model, "test_step") or metrics.depend_on_batches()
-        self.handles_padding = metrics.handles_padding(outputs)
+        divides = self._step.divides_losses or not objective.averages_batches
+        self.handles_padding = divides and metrics.handles_padding(outputs)
         metrics.reset()
         for variable, value in values:  # a metric may go on over epochs, and reset nothing
             variable.assign(value)

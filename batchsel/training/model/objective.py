@@ -73,10 +73,13 @@ class _Losses:
         self.samples = keras_private.copy_compiled_loss(container, self.by_sample, ignored)
         self._reduce = keras_private.copy_compiled_loss(container, self._reduced, self.recorders)
 
-    def reduce(self, y: Any, y_pred: Any, sample_weight: Any, factors: tf.Tensor | None) -> tf.Tensor:
+    def reduce(
+        self, y: Any, y_pred: Any, sample_weight: Any, factors: tf.Tensor | None, scales: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Return the loss as Keras reduces it, after a call of `samples` with the same targets and outputs."""
-        for loss in self._reduced:
+        for number, loss in enumerate(self._reduced):
             loss.factors = factors
+            loss.scale = None if scales is None else scales[number]
         return self._reduce(y, y_pred, sample_weight)
 
 
@@ -154,6 +157,7 @@ class Objective:
         sample_weight: Any = None,
         factors: tf.Tensor | None = None,
         mixture: Mixture | None = None,
+        scales: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Return the loss that is minimized, as Keras reduces it, after a call of `losses` for the same batch.
 
@@ -163,11 +167,12 @@ class Objective:
             sample_weight: ``float32[b]``, weights of steps, or one of these for each output, or None.
             factors: ``float32[b]`` more factors of the losses, or None.
             mixture: As in `losses`.
+            scales: ``float32[losses]`` factor of the loss of each output, or None.
 
         Returns:
             ``float[]``, or ``float[b]`` if the compiled loss has the reduction "none".
         """
-        return self._total(self._build(y, y_pred), y, y_pred, sample_weight, factors, mixture)
+        return self._total(self._build(y, y_pred), y, y_pred, sample_weight, factors, mixture, scales)
 
     def reported_total(
         self,
@@ -176,6 +181,7 @@ class Objective:
         sample_weight: Any = None,
         factors: tf.Tensor | None = None,
         mixture: Mixture | None = None,
+        scales: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Return the loss that the history of training reports: without smoothing that applies to training only.
 
@@ -185,6 +191,7 @@ class Objective:
             sample_weight: As in `total`.
             factors: As in `total`.
             mixture: As in `losses`.
+            scales: As in `total`.
 
         Returns:
             As `total`.
@@ -193,7 +200,7 @@ class Objective:
         history: Any = self._history
         if history is not losses and mixture is None:
             history.samples(y, y_pred, sample_weight)
-        return self._total(history, y, y_pred, sample_weight, factors, mixture)
+        return self._total(history, y, y_pred, sample_weight, factors, mixture, scales)
 
     def unsmoothed_losses(
         self, y: Any, y_pred: Any, losses: tf.Tensor, sample_weight: Any = None, mixture: Mixture | None = None
@@ -250,6 +257,14 @@ class Objective:
         plain = ("sum_over_batch_size", "mean")
         return any(loss.mask is not None or loss.loss.reduction not in plain for loss in self.by_sample)
 
+    def divisors(self, rows: tf.Tensor | None = None) -> tf.Tensor:
+        """Return what Keras divides the sum of each loss by, after a call of `losses`, ``float32[losses]``.
+
+        Args:
+            rows: As for `PerSampleLoss.divisor`.
+        """
+        return tf.stack([loss.divisor(rows) for loss in self.by_sample])
+
     def regularization_loss(self) -> tf.Tensor:
         """Return the sum of regularizers and other losses that layers added in the last forward pass, ``float[]``."""
         extras = [tf.cast(tf.reduce_sum(loss), keras.config.floatx()) for loss in self._model.losses]
@@ -289,9 +304,10 @@ class Objective:
         sample_weight: Any,
         factors: tf.Tensor | None,
         mixture: Mixture | None,
+        scales: tf.Tensor | None,
     ) -> tf.Tensor:
         if mixture is None:
-            return losses.reduce(y, y_pred, sample_weight, factors)
+            return losses.reduce(y, y_pred, sample_weight, factors, scales)
         totals, values = [], []
         for targets in (y, mixture.gather_partners(y)):
             losses.samples(targets, y_pred, sample_weight)

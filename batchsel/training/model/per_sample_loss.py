@@ -70,6 +70,7 @@ class PerSampleLoss(keras.losses.Loss):
         """``[b, ...]`` the steps that counted, or None for all."""
         self.outputs: Any = None
         """The outputs that they are of."""
+        self._weights: Any = None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """Return ``float32[b]`` losses.
@@ -86,12 +87,35 @@ class PerSampleLoss(keras.losses.Loss):
                 f"loss {self.name!r} returns one number for the whole batch",
                 "Return the unreduced losses, first axis = samples.",
             )
-        self.values = values
+        self.values, self._weights = values, sample_weight
         weights = None if self.mask is None else tf.cast(self.mask, tf.float32)
         if sample_weight is not None and not weighs_rows(sample_weight):
             steps = match_rank(tf.cast(sample_weight, tf.float32), values.shape.rank)
             weights = steps if weights is None else steps * weights
         return _mean_over_steps(tf.cast(values, tf.float32), weights)
+
+    def divisor(self, rows: tf.Tensor | None = None) -> tf.Tensor:
+        """Return what Keras divides the sum of the values by, after a call, as far as it comes from some of the rows.
+
+        Args:
+            rows: ``float32[b]``, 1 for these rows and 0 for others; None for all.
+
+        Returns:
+            ``float32[]`` their values that count, or the sum of their weights if that is the reduction.
+
+        Example:
+            >>> loss = PerSampleLoss(keras.losses.SparseCategoricalCrossentropy(ignore_class=0))
+            >>> _ = loss(tf.constant([0, 1, 1]), tf.fill([3, 2], 0.5))
+            >>> float(loss.divisor()), float(loss.divisor(tf.constant([1.0, 1.0, 0.0])))
+            (2.0, 1.0)
+        """
+        values: Any = self.values
+        parts = [self.mask, self._weights if self.loss.reduction == "mean_with_sample_weight" else None]
+        parts = [tf.cast(part, tf.float32) for part in parts if part is not None] or [tf.ones(tf.shape(values))]
+        counted = tf.ones([])
+        for part in parts if rows is None else [*parts, rows]:
+            counted *= match_rank(part, values.shape.rank)
+        return tf.reduce_sum(counted)
 
 
 class ReducedLoss(keras.losses.Loss):
@@ -107,6 +131,8 @@ class ReducedLoss(keras.losses.Loss):
         self._source = source
         self.factors: tf.Tensor | None = None
         """``float32[b]``, or None for ones."""
+        self.scale: tf.Tensor | None = None
+        """``float32[]`` factor of the loss after its reduction, or None."""
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the loss as the wrapped loss returns it.
@@ -119,7 +145,8 @@ class ReducedLoss(keras.losses.Loss):
         values = self._source.values
         if sample_weight is not None and values is not None:
             sample_weight = match_rank(tf.cast(sample_weight, values.dtype), values.shape.rank)
-        return super().__call__(y_true, y_pred, sample_weight)
+        loss: Any = super().__call__(y_true, y_pred, sample_weight)
+        return loss if self.scale is None else loss * tf.cast(self.scale, loss.dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Return the values that were computed before, times the factors."""

@@ -13,10 +13,10 @@ _HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def on_two_devices():
-    """Return a function that calls one of `device_runs` in a new process, and returns what it returned."""
+    """Return a function that calls one of `device_runs`, or another module here, in a new process; it returns the same."""
 
-    def call(function, *arguments, status=0):
-        command = [sys.executable, str(_HERE / "device_runs.py"), function, *map(str, arguments)]
+    def call(function, *arguments, module="device_runs", status=0):
+        command = [sys.executable, str(_HERE / f"{module}.py"), function, *map(str, arguments)]
         done = subprocess.run(
             command, env=os.environ | {"BATCHSEL_CPU_DEVICES": "2"}, capture_output=True, text=True, timeout=1200
         )

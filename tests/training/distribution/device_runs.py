@@ -93,6 +93,11 @@ def state_of(trainer):
     return [part.numpy() for part in (*state.plan, *_flat(state.state))]
 
 
+def variables_of_optimizer(trainer):
+    """Return the values of the optimizer's variables, such as moments and averages of weights, on the first device."""
+    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in trainer.model.optimizer.variables]
+
+
 def _flat(nest):
     return [leaf for part in nest for leaf in _flat(part)] if isinstance(nest, tuple | list) else [nest]
 
@@ -250,8 +255,7 @@ def refusals():
     """Return the error of each setting that several devices do not offer."""
     entropy = keras.losses.SparseCategoricalCrossentropy
     ignoring = entropy(from_logits=True, ignore_class=2)
-    ema = keras.optimizers.Adam(use_ema=True)
-    accumulating = keras.optimizers.Adam(gradient_accumulation_steps=2)
+    scaled = keras.optimizers.serialize(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(use_ema=True)))
     attempts = {
         "xla": lambda: train(exact(2), Y, "random", compile="xla"),
         "outside": lambda: train(exact(1), Y, "random", devices=2),
@@ -259,12 +263,10 @@ def refusals():
         "none": lambda: batchsel.device_scope(0),
         "optimizer": lambda: train(half_built("optimizer"), Y, "random"),
         "metric": lambda: train(half_built("metric"), Y, "random"),
-        "accumulation by Keras": lambda: train(dense(2, optimizer=accumulating), LABELS, "random"),
-        "ema": lambda: train(dense(2, optimizer=ema), LABELS, "random"),
+        "ema and loss scale": lambda: train(dense(2, optimizer=scaled), LABELS, "random"),
         "own step": lambda: train(own_step(), Y, "random"),
-        "ignored class": lambda: train(with_loss(loss=lambda: ignoring), LABELS, "random"),
-        "proxy": lambda: train(exact(2), Y, "online_proxy"),
-        "shrink": lambda: train(exact(2), Y, "candidates | score(shrink=2)"),
+        "no reduction": lambda: train(with_loss(loss=lambda: entropy(True, reduction="none")), LABELS, "random"),
+        "mixed ignored class": lambda: train(with_loss(loss=lambda: ignoring), LABELS, "random", augment="mixup"),
         "padding": lambda: train(
             with_loss(loss=lambda: "mse", metrics=lambda: [Largest()]), np.repeat(Y, 3, axis=1), "random"
         ),

@@ -15,12 +15,10 @@ MESSAGES = {
     "none": r'devices must be a whole number of at least 1 or "all", got 0',
     "optimizer": r"the optimizer \(adam.*\) was made outside of the scope .* within it: with batchsel\.device_scope\(2\)",
     "metric": r"a metric \(.*\) was made outside of the scope .* within it",
-    "accumulation by Keras": r"gradient_accumulation_steps=\.\.\.\) is not offered .* Leave it out, or use accumulate=,",
-    "ema": r"Adam\(use_ema=\.\.\.\) is not offered on several devices.* Leave it out",
+    "ema and loss scale": r"Adam\(use_ema=\.\.\.\) with a loss scale is not offered .* Compile without a loss scale",
     "own step": r"OwnStep overrides train_step\(\), and batchsel cannot divide the batches .* outside of the scope",
-    "ignored class": r"the mean of this loss over a batch is not the mean over its shares.* Train on one device",
-    "proxy": r"scores by a second model, which is not offered on several devices\. Score by the model itself",
-    "shrink": r"scores smaller pictures, which is not offered on several devices\. Leave out shrink",
+    "no reduction": r"the reduction 'none' is added up and not averaged.* with the default reduction, or train on one",
+    "mixed ignored class": r"mixup\(.*\) mixes samples, and the loss leaves out masked steps.* Leave that transform out",
     "padding": r"must not see rows that fill up a batch.* a multiple of 2",
 }
 STRATEGIES = {

@@ -37,10 +37,18 @@ class ReplicaBuilder(ModelBuilder):
             batch = super().build(samples)
         check_within_scope("a weight of the model", self._model.variables, self._replicas.count)
         check_within_scope("a metric", self._step.metrics.variables, self._replicas.count)
-        if self._replicas.count > 1 and self._step.objective.averages_batches:
+        objective = self._step.objective
+        if self._replicas.count > 1 and any(loss.loss.reduction in ("none", None) for loss in objective.by_sample):
             raise UserError(
-                "the mean of this loss over a batch is not the mean over its shares, because steps are masked, a class"
-                " is ignored or the reduction is another, so it cannot be divided among devices. Train on one device."
+                "a loss with the reduction 'none' is added up and not averaged, so it cannot be divided among devices."
+                " Compile the model with the default reduction, or train on one device."
+            )
+        mixers = () if self._augmentation is None else self._augmentation.mixers
+        if self._replicas.count > 1 and mixers and objective.averages_batches:
+            raise UserError(
+                f"{' and '.join(map(repr, mixers))} mixes samples, and the loss leaves out masked steps or a class, or"
+                " divides by the sum of weights, so it cannot be divided among devices. Leave that transform out, or"
+                " train on one device."
             )
         return batch
 

@@ -11,6 +11,7 @@ from batchsel.core.tf_support.replicated import list_replicas
 from batchsel.errors import UserError
 from batchsel.selectors import Selector
 from batchsel.training.model.distributed.replicas import get_replicas
+from batchsel.training.model.distributed.train_step import TOGETHER
 from batchsel.training.optim.layer_rates import unwrap_optimizer
 
 _REMEDY = "Build and compile the model outside of the scope of the strategy, to train on one device"
@@ -27,24 +28,13 @@ def check_replica_settings(model: keras.Model, count: int, selector: Selector) -
     Raises:
         UserError: If a setting is not offered there.
     """
-    if selector.scoring is not None and selector.scoring.shrink > 1:
-        raise UserError(
-            f"{selector!r} scores smaller pictures, which is not offered on several devices. Leave out shrink, or train"
-            " on one device."
-        )
-    if selector.scoring is not None and selector.scoring.has_cheap_model:
-        raise UserError(
-            f"{selector!r} scores by a second model, which is not offered on several devices. Score by the model"
-            " itself, as in 'candidates', or train on one device."
-        )
     optimizer: Any = unwrap_optimizer(model.optimizer)
-    for setting in ("gradient_accumulation_steps", "use_ema"):
-        if getattr(optimizer, setting, None):
-            instead = " or use accumulate=," if setting == "gradient_accumulation_steps" else ""
+    for setting in TOGETHER:
+        if getattr(optimizer, setting, None) and optimizer is not model.optimizer:
             raise UserError(
-                f"{type(optimizer).__name__}({setting}=...) is not offered on several devices: Keras updates in a"
-                f" branch there, in which devices cannot wait for each other. Leave it out,{instead} or train on one"
-                " device."
+                f"{type(optimizer).__name__}({setting}=...) with a loss scale is not offered on several devices: Keras"
+                " updates in branches of both, in which devices cannot wait for each other. Compile without a loss"
+                " scale (as by default with mixed_bfloat16), or train on one device."
             )
     check_within_scope("the optimizer", optimizer.variables, count)
     if not hasattr(optimizer, "update_step"):

@@ -56,6 +56,16 @@ class Replicas:
         found = self.strategy.run(lambda: function(_own_number()))
         return tf.nest.map_structure(self.strategy.experimental_local_results, found)
 
+    def run_apart(self, function: Callable[[int], Any]) -> list[Any]:
+        """Run a function on each replica, and return a list of what each returned.
+
+        Args:
+            function: As for `run`.
+        """
+        found = self.strategy.run(lambda: function(_own_number()))
+        leaves = [self.strategy.experimental_local_results(leaf) for leaf in tf.nest.flatten(found)]
+        return [tf.nest.pack_sequence_as(found, each) for each in zip(*leaves, strict=True)]
+
     def sum_all(self, values: list[Any]) -> list[Any]:
         """Return the sums of tensors over all replicas, in the context of one.
 
@@ -68,8 +78,17 @@ class Replicas:
         """
         if not self._sums:
             return values
+        return self.meet(self._sum, values)
+
+    def meet(self, function: Callable[..., Any], *values: Any) -> Any:
+        """Let the replicas wait for each other, and return what a function of the values of all of them returns.
+
+        Args:
+            function: Function of the strategy and of `values`, called outside of the replicas.
+            *values: Nests of values of this replica.
+        """
         context: Any = tf.distribute.get_replica_context()
-        return context.merge_call(self._sum, args=(values,))
+        return context.merge_call(function, args=values)
 
     def copy(self, samples: Samples) -> tuple[Samples, ...]:
         """Return a copy of samples on each device.
@@ -125,12 +144,20 @@ class Replicas:
         with tf.device(self.devices[0]):
             return tf.concat(shares, axis=0)[:size]
 
-    def _sum(self, strategy: Any, values: list[Any]) -> list[Any]:
+    def add(self, values: list[Any]) -> list[Any]:
+        """Return the sums of tensors over all replicas, outside of them.
+
+        Args:
+            values: Values that have one of each replica.
+        """
         sums = []
         for number, value in enumerate(values):
             with tf.device(self.devices[number % self.count]):
-                sums.append(_add(strategy.experimental_local_results(value)))
+                sums.append(_add(self.strategy.experimental_local_results(value)))
         return sums
+
+    def _sum(self, strategy: Any, values: list[Any]) -> list[Any]:
+        return self.add(values)
 
     def _copy(self, samples: Samples, device: str) -> Samples:
         with tf.device(device):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,23 +22,36 @@ from batchsel.training.model.distributed.replicas import Replicas
 from batchsel.training.model.distributed.share_mixture import ShareMixture
 from batchsel.training.optim.layer_rates import unwrap_optimizer
 
+TOGETHER = "gradient_accumulation_steps", "use_ema"
+"""Settings of an optimizer with which it updates in a branch."""
+
 
 class _Shares(NamedTuple):
     """A batch and the share of it that each replica takes."""
 
     whole: Batch
-    """The batch; its inputs are the places of its rows in the data, which lie on every device."""
-    rows: list[tf.Tensor]
-    """``int32[k]`` places in the data of the rows of each share."""
+    """The batch; its inputs are as `ReplicaTrainStep` takes them."""
+    rows: list[tf.Tensor] | None
+    """``int32[k]`` places in the data of the rows of each share; None if the batch has its rows with it."""
     weights: list[tf.Tensor]
     """``float32[k]`` their weights, 0 for rows that fill up a share."""
+
+
+class _MappedRows(NamedTuple):
+    """Inputs of a batch that the replicas have made of theirs."""
+
+    places: tf.Tensor
+    """``int32[b]`` places of the rows in the data."""
+    shares: list[Any]
+    """The inputs of the share of each replica, with those of rows that fill it up."""
 
 
 class ReplicaTrainStep(TrainStep):
     """The optimizer step of a model with a replica on each of several devices.
 
     What a step depends on is the same on all: the batch, the gradients of all its samples, the update. Data lie on
-    every device, so the places of rows go to the replicas, and losses and signals of their samples come back.
+    every device, so the places of rows go to the replicas, and losses and signals of their samples come back. The
+    inputs of a batch are these places, and it has no targets, unless it has its rows with it.
 
     Args:
         replicas: The replicas of the model.
@@ -48,7 +61,10 @@ class ReplicaTrainStep(TrainStep):
         schedule: As for `TrainStep`.
         accumulation_schedule: As for `TrainStep`.
         cut_padding: As for `TrainStep`.
+        main: The step whose data this one takes rows of; None if they are its own.
     """
+
+    divides_losses = True
 
     def __init__(
         self,
@@ -59,12 +75,17 @@ class ReplicaTrainStep(TrainStep):
         schedule: Schedule | None = None,
         accumulation_schedule: AccumulationSchedule | None = None,
         cut_padding: bool = False,
+        main: ReplicaTrainStep | None = None,
     ) -> None:
         super().__init__(model, signals, batch_size, schedule, accumulation_schedule, cut_padding)
         self.replicas = replicas
         if replicas.count > 1:
             self.xla_obstacle = f"it does not compile a loop over {replicas.count} devices"
-        self._data: tuple[Samples, ...] = ()
+        optimizer = unwrap_optimizer(model.optimizer)
+        self._updates_together = any(getattr(optimizer, setting, None) for setting in TOGETHER)
+        """True if the optimizer decides in a branch, where replicas cannot wait for each other."""
+        self._main = main or self
+        self.data: tuple[Samples, ...] = ()
         """The data on each device, in the trace under way."""
         self._transform: Callable[[Batch], Batch] | None = None
         """Transform of the batch under way, which the replicas apply."""
@@ -90,7 +111,7 @@ class ReplicaTrainStep(TrainStep):
 
     def fetch(self, data: tuple[Samples, ...], rows: tf.Tensor) -> Samples:
         """Return the numbers of rows in place of the rows, which each replica gathers from its own data."""
-        self._data = data
+        self.data = data
         return Samples(rows, None)
 
     def whole(self, data: tuple[Samples, ...]) -> Samples:
@@ -101,6 +122,26 @@ class ReplicaTrainStep(TrainStep):
         """Leave the transform to the replicas."""
         self._transform = transform
         return batch
+
+    def map_inputs(self, batch: Batch, function: Callable[[Any], Any]) -> Batch:
+        """Let each replica apply a function to the inputs of its share, and keep what it returns."""
+        if batch.y is not None:
+            return super().map_inputs(batch, function)
+        shares = self._share(batch)
+        places = batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
+        found = self.replicas.run_apart(lambda number: function(self._gather(shares, number, None)[0].x))
+        return batch._replace(x=_MappedRows(places, found))
+
+    def make_companion(
+        self,
+        model: keras.Model,
+        signals: tuple[str, ...],
+        batch_size: int,
+        schedule: Schedule | None,
+        cut_padding: bool,
+    ) -> TrainStep:
+        """Return the step of another model with a replica on each of the devices."""
+        return ReplicaTrainStep(self.replicas, model, signals, batch_size, schedule, None, cut_padding, main=self._main)
 
     def train(
         self,
@@ -150,7 +191,9 @@ class ReplicaTrainStep(TrainStep):
     def _update_at(self, timestamp: Timestamp, after_update: AfterUpdate | None) -> Iterator[None]:
         """Let replicas that are traced within the block apply sums of gradients, at the rates of a time."""
         optimizer = unwrap_optimizer(self.optimizer)
-        with self.lr_controller.rates_at(timestamp), keras_private.keep_gradients(optimizer):
+        strategy = self.replicas.strategy
+        together = keras_private.update_replicas(optimizer, strategy) if self._updates_together else nullcontext()
+        with together, self.lr_controller.rates_at(timestamp), keras_private.keep_gradients(optimizer):
             yield
         if after_update is not None:
             after_update(timestamp)
@@ -158,14 +201,16 @@ class ReplicaTrainStep(TrainStep):
     def _update(self, after_update: AfterUpdate | None, gradients: list[Any], timestamp: Timestamp) -> None:
         """Update every replica with the same gradients; in a branch, where replicas need not wait for each other."""
 
-        def apply(number: int) -> None:
+        def apply(number: int = 0) -> None:
             self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
 
         with self._update_at(timestamp, after_update):
-            self.replicas.run(apply)
+            apply() if self._updates_together else self.replicas.run(apply)
 
     def _share(self, batch: Batch) -> _Shares:
-        return _Shares(batch, self.replicas.split(batch.x), self.replicas.split(batch.weights, 0.0))
+        places = batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
+        rows = self.replicas.split(places) if batch.y is None else None
+        return _Shares(batch, rows, self.replicas.split(batch.weights, 0.0))
 
     def _join(self, batch: Batch, found: dict[str, tuple[tf.Tensor, ...]]) -> SampleStats:
         size = static_size(batch.indices)
@@ -177,12 +222,17 @@ class ReplicaTrainStep(TrainStep):
 
         Transforms draw random numbers for a whole batch, so each replica transforms all of it, and nothing is sent.
         """
-        data, whole, weights = self._data[number], shares.whole, shares.weights[number]
+        whole, weights = shares.whole, shares.weights[number]
+        places = tf.constant(self.replicas.places(static_size(whole.indices))[number])
+        if shares.rows is None:
+            batch = gather_rows(whole._replace(mixture=None), places)
+            return batch._replace(weights=weights), None
+        data = self._main.data[number]
         if transform is None:
             rows = shares.rows[number]
-            return Batch(rows, weights, *gather_rows(data, rows)), None
+            batch = Batch(rows, weights, *gather_rows(data, rows))
+            return batch._replace(x=whole.x.shares[number]) if isinstance(whole.x, _MappedRows) else batch, None
         batch = transform(whole._replace(**gather_rows(data, whole.x)._asdict()))
-        places = tf.constant(self.replicas.places(static_size(whole.indices))[number])
         mixture = None if batch.mixture is None else ShareMixture(batch.mixture, places, batch.y)
         return gather_rows(batch._replace(mixture=None), places)._replace(weights=weights), mixture
 
@@ -203,7 +253,6 @@ class ReplicaTrainStep(TrainStep):
         batch, mixture = self._gather(shares, number, transform)
         batch = self.cut_sequences(batch)
         objective, replicas = self.objective, self.replicas
-        context: Any = tf.distribute.get_replica_context()
         valid, weights = tf.cast(batch.valid, tf.float32), batch.weights
         with tf.GradientTape() as tape:
             outputs, features = self.signals.forward(batch.x, training=True)
@@ -211,19 +260,23 @@ class ReplicaTrainStep(TrainStep):
             losses = objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             if loss_weights is not None:
                 weigh = partial(self._factors, shares.whole, rows, loss_weights)
-                weights *= context.merge_call(weigh, args=(tf.stop_gradient(losses),))[number]
+                weights *= replicas.meet(weigh, tf.stop_gradient(losses))[number]
                 objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             # Keras divides the mean over a share by the number of replicas: a mean over the rows of all shares.
             size = static_size(batch.weights) * replicas.count
-            real = valid * (size / count) if rows.padded else None
+            real, scales = (valid * (size / count) if rows.padded else None), None
+            if objective.averages_batches:
+                scales = self._scales(valid if rows.padded else None)
+                real = valid if rows.padded else None
+                objective.losses(batch.y, outputs, batch.sample_weight, mixture)
             weights = weights if real is None else weights * real
-            loss = objective.total(batch.y, outputs, batch.sample_weight, weights, mixture)
+            loss = objective.total(batch.y, outputs, batch.sample_weight, weights, mixture, scales)
             extra = tf.cast(extra, loss.dtype)
             scaled = self.optimizer.scale_loss(loss + extra)
         trained = self.model.trainable_variables
         gradients = tape.gradient(scaled, trained)
         targets = batch.y if mixture is None else mixture.gather_larger(batch.y)
-        reported = objective.reported_total(batch.y, outputs, batch.sample_weight, real, mixture) + extra
+        reported = objective.reported_total(batch.y, outputs, batch.sample_weight, real, mixture, scales) + extra
         reported *= replicas.count  # the metrics take the mean over replicas
         plain = objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight, mixture)
         if rows.padded:
@@ -233,12 +286,29 @@ class ReplicaTrainStep(TrainStep):
             self.metrics.update(reported, batch.x, targets, outputs, batch.sample_weight)
         stats = self.signals.compute(batch.x, batch.y, outputs, features) | {"loss": plain}
         self._known = [gradient is not None for gradient in gradients]
+        if self.accumulator is None and self._updates_together:
+            replicas.meet(self._sum_and_update, [gradient for gradient in gradients if gradient is not None])
+            return stats
         # Summed before the optimizer sees them, so that it clips and scales the gradient of the whole batch.
         sums = replicas.sum_all([gradient for gradient in gradients if gradient is not None])
         if self.accumulator is not None:
             return stats | {"gradients": list(map(tf.convert_to_tensor, sums))}
         self.optimizer.apply_gradients(zip(_spread(sums, self._known), trained, strict=True))
         return stats
+
+    def _scales(self, valid: tf.Tensor | None) -> tf.Tensor:
+        """Return factors of the losses of a share by which their sum over all shares is what Keras makes of the batch.
+
+        Keras divides by the steps that count, or by the sum of weights, and here those are of the share alone.
+        """
+        own = self.objective.divisors()
+        (whole,) = self.replicas.sum_all([own if valid is None else self.objective.divisors(valid)])
+        return tf.math.divide_no_nan(own * self.replicas.count, whole)
+
+    def _sum_and_update(self, strategy: Any, gradients: list[Any]) -> None:
+        """Update all replicas together with the sums of their gradients, outside of them."""
+        sums = _spread(self.replicas.add(gradients), self._known)
+        self.optimizer.apply_gradients(zip(sums, self.model.trainable_variables, strict=True))
 
     def _factors(
         self, batch: Batch, rows: Rows, loss_weights: LossWeights, strategy: Any, losses: Any

@@ -69,15 +69,22 @@ def choose_parts(settings: StepSettings) -> StepParts:
         step = ReplicaTrainStep(
             replicas, model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding
         )
+        _add_cheap_model(step, settings)
         return StepParts(step, ReplicaBuilder(step, batch_size, augmentation, curricula), ReplicaEvaluation)
     step = TrainStep(model, selector.signals, batch_size, schedule, accumulation_schedule, cut_padding)
+    _add_cheap_model(step, settings)
+    return StepParts(step, ModelBuilder(step, batch_size, augmentation, curricula), Evaluation)
+
+
+def _add_cheap_model(step: TrainStep, settings: StepSettings) -> None:
+    """Add the model that scores pools in place of the model, if the selector asks for one."""
+    _, selector, batch_size, schedule, accumulation_schedule, cut_padding, _, _ = settings
     scoring = selector.scoring
     if scoring is not None and scoring.has_cheap_model:
         first = 1 if accumulation_schedule is None else accumulation_schedule.start
         sizes = batch_size, batch_size * first
         kind = Proxy if scoring.cut is None else Cut
         step.cheap_model = kind(step, scoring, selector.signals, *sizes, schedule, cut_padding)
-    return StepParts(step, ModelBuilder(step, batch_size, augmentation, curricula), Evaluation)
 
 
 def make_own_parts(settings: StepSettings, reason: str, before: StepParts | None = None) -> StepParts:

@@ -110,8 +110,9 @@ class CheapModel:
             return
         step = self._step
         variables.initialize(step.model, seed)
-        fresh = copy_with_plain_rate(self._main.optimizer)
-        fresh.build(step.model.trainable_variables)
+        with self._main.scope():
+            fresh = copy_with_plain_rate(self._main.optimizer)
+            fresh.build(step.model.trainable_variables)
         for variable, value in zip(step.optimizer.variables, fresh.variables, strict=True):
             variable.assign(value.numpy())
         step.metrics.reset()

@@ -10,6 +10,7 @@ import keras
 from batchsel.core import keras_private
 from batchsel.errors import UserError, shorten
 from batchsel.training.inputs.batch import Batch, Samples
+from batchsel.training.inputs.images import are_images, shrink
 from batchsel.training.loop.train_step import TrainStep
 from batchsel.training.model.model_builder import ModelBuilder
 from batchsel.training.model.proxy.cheap_model import CheapModel, copy_with_plain_rate
@@ -48,19 +49,21 @@ class Cut(CheapModel):
             )
         whole = forward_work(full.layers)
         self._trunk = _find_trunk(full, cut, whole)
-        features = self._features(samples.x)
+        images = are_images(samples.x)
+        features = self._features(shrink(samples.x, self._scoring.shrink) if images else samples.x)
         head = _make_head(full, features)
         head.compile(copy_with_plain_rate(full.optimizer), full.loss, loss_weights=keras_private.get_loss_weights(full))
         # Groups of layers are those of the model: the head follows the rate that the model has outside of them.
         schedule = None if self._schedule is None or self._schedule.by_layer else self._schedule
-        step = TrainStep(head, self._signals, self._update_size, schedule)
+        step = self._main.make_companion(head, self._signals, self._update_size, schedule, cut_padding=False)
         ModelBuilder(step, self._batch_size, None, None).build(samples._replace(x=features))
         own = forward_work(head.layers) / max(whole, 1)
         return step, forward_work(self._trunk.layers) / max(whole, 1) + own, FORWARD_PASSES * own
 
     def inputs(self, batch: Batch) -> Batch:
         """Return a batch with the features at the cut as its inputs."""
-        return batch._replace(x=self._features(self._main.cut_sequences(batch).x))
+        main = self._main
+        return main.map_inputs(batch, lambda x: self._features(main.cut_sequences(batch._replace(x=x)).x))
 
     def _features(self, x: Any) -> Any:
         return keras_private.call_model(self._trunk, x, training=False)

@@ -20,7 +20,7 @@ class Proxy(CheapModel):
         full = self._main.model
         width = 1.0 if self._scoring.proxy is None else self._scoring.proxy
         model = copy_model(full, width, REMEDY, copy_with_plain_rate)
-        step = TrainStep(model, self._signals, self._update_size, self._schedule, None, self._cut_padding)
+        step = self._main.make_companion(model, self._signals, self._update_size, self._schedule, self._cut_padding)
         ModelBuilder(step, self._batch_size, None, None).build(samples)
         price = forward_work(model.layers) / max(forward_work(full.layers), 1)
         return step, price, FORWARD_PASSES * price
