@@ -52,9 +52,7 @@ class InMemoryRunner:
 
         def body(loop_state: LoopState, segment: tf.Tensor, logs: tf.Tensor) -> tuple:
             context = loop.context(loop_state, samples)
-            loop_state = tf.cond(
-                loop_state.cursor < loop_state.plan.steps, lambda: loop_state, lambda: loop.plan(loop_state, context)
-            )
+            loop_state = loop.plan_if_due(loop_state, context)
             stop = stops[segment]
 
             def unfinished(loop_state: LoopState) -> tf.Tensor:

@@ -69,6 +69,21 @@ class TrainLoop(LoopBase):
         loop_state = loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
         return self._with_rows_before(loop_state)
 
+    def plan_if_due(self, loop_state: LoopState, context: Context) -> LoopState:
+        """Make the next plan if that in use is used up."""
+        # A branch returns what plans change and no more: all of the state takes twice as long to trace.
+        changed = ("plan", "cursor", "plans", "status", "rows_before")
+
+        def pick(loop_state: LoopState) -> list:
+            return [getattr(loop_state, name) for name in changed]
+
+        values = tf.cond(
+            loop_state.cursor < loop_state.plan.steps,
+            lambda: pick(loop_state),
+            lambda: pick(self.plan(loop_state, context)),
+        )
+        return loop_state._replace(**dict(zip(changed, values, strict=True)))
+
     def advance(self, loop_state: LoopState, gather: Gather, context: Context, rows: Rows = PADDED_ROWS) -> LoopState:
         """Train on the batch at the cursor of the plan, on one chosen from it if it is a pool, or only score it."""
         in_branch = self.splits and rows is self.short_rows
