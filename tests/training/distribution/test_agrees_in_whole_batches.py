@@ -4,11 +4,9 @@ import pytest
 
 OPTIMIZERS = ("averages that overwrite", "averages of accumulated updates", "accumulation by Keras")
 LOSSES = (
-    "masked steps of one output of two",
-    "ignored class, filled up",
-    "weighted mean",
-    "synchronized normalization",
-)
+    "masked steps of one output of two", "ignored class, filled up", "weighted mean",
+    "synchronized normalization, filled up",
+)  # fmt: skip
 SCORERS = ("proxy of every other step", "cut on smaller pictures")
 
 

@@ -209,8 +209,19 @@ class ReplicaTrainStep(TrainStep):
 
     def _share(self, batch: Batch) -> _Shares:
         places = batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
-        rows = self.replicas.split(places) if batch.y is None else None
+        rows = self.replicas.split(self._fill(places, batch.valid)) if batch.y is None else None
         return _Shares(batch, rows, self.replicas.split(batch.weights, 0.0))
+
+    def _fill(self, places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+        """Fill up the shares of a batch with its real rows in turn, so that all shares have statistics like theirs."""
+        with tf.device(self.replicas.devices[0]):
+            size = static_size(places)
+            rows = tf.range(self.replicas.rows_each(size) * self.replicas.count)
+            real = tf.maximum(tf.math.count_nonzero(valid, dtype=tf.int32), 1)
+            order = tf.argsort(-tf.cast(valid, tf.float32), stable=True)
+            others = tf.gather(order, tf.math.floormod(rows, real))
+            keeps = tf.pad(valid, [[0, rows.shape[0] - size]])
+            return tf.gather(places, tf.where(keeps, rows, others))
 
     def _join(self, batch: Batch, found: dict[str, tuple[tf.Tensor, ...]]) -> SampleStats:
         size = static_size(batch.indices)
