@@ -11,11 +11,8 @@
 # make slurm    runs experiments on a real SLURM on this machine, as root; skipped where Debian's slurm-wlm is missing
 # make hooks    runs ruff and codespell before each commit
 
-# The first of these that runs. Shims of version managers may be there and not run, and what pyenv has installed is found
-# without them: from 3.12 on, coverage costs nothing.
-PYENV_ROOT ?= $(HOME)/.pyenv
-runs = $(shell for python in python$(1) $(wildcard $(PYENV_ROOT)/versions/$(1).*/bin/python); do \
-	$$python -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
+# The first of these that runs; the shims of version managers may be there and not run.
+runs = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null)
 PYTHON ?= $(firstword $(call runs,3.12) $(call runs,3.13) $(call runs,3.11) python3)
 VENV := .venv
 BIN := $(VENV)/bin

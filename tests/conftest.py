@@ -55,15 +55,6 @@ def _separate_device_lock():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _leave_graphs_as_traced():
-    """Leave out TensorFlow's rewriting of plain graphs, a fifth of the time of a short run, as with `XLA_FLAGS`."""
-    import tensorflow as tf
-
-    if "--xla_backend_optimization_level=0" in os.environ["XLA_FLAGS"]:
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _without_packaged_data():
     """Hide data that packages of the system hold: tests say themselves what is there."""
     with pytest.MonkeyPatch.context() as patch:
@@ -85,11 +76,6 @@ def _clear_caches(request):
 _XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}
 """Folders whose tests compile as users do. Compiling by XLA takes several seconds for each run; what it compiles is
 tested there, so that the tests of everything around a run, such as commands and records, leave it out."""
-_AROUND_A_RUN = {
-    "callbacks", "fit_call", "inputs", "test_checkpoint_compatibility.py", "test_checkpoint_files.py", "test_epochs.py",
-    "test_errors.py", "test_life_of_a_fit.py", "test_lr_controller.py", "test_seeds_and_weights.py", "test_stalls.py",
-}  # fmt: skip
-"""Folders and files within these for which the same holds."""
 
 
 _TIMED_FOLDERS = {"training", "benchmarks"}
@@ -100,8 +86,7 @@ _TIMED_FOLDERS = {"training", "benchmarks"}
 def _compile_as_graph(request):
     """Let ``compile="auto"`` choose graphs outside of `_XLA_FOLDERS`."""
     with pytest.MonkeyPatch.context() as patch:
-        parts = request.path.relative_to(Path(__file__).parent).parts
-        if parts[0] not in _XLA_FOLDERS or _AROUND_A_RUN & set(parts):
+        if request.path.relative_to(Path(__file__).parent).parts[0] not in _XLA_FOLDERS:
             patch.setattr("batchsel.training.loop.compilation._suits_xla", lambda model: False)
         yield
 
