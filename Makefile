@@ -50,8 +50,10 @@ lint: $(READY)
 # (tests/conftest.py); the files of OPTIMIZED, which compare compiled runs with others, are compiled as users' code is.
 LARGE := tests/selectors/ tests/training/
 OPTIMIZED := $(addprefix tests/training/,test_agrees_with_keras.py test_checkpoint.py test_compilation.py test_loop.py)
+IN_TRAINING := $(filter-out %/__pycache__/,$(wildcard tests/training/*/))
+TRAINING := $(filter-out $(OPTIMIZED),$(wildcard tests/training/test_*.py))
 define run-tests
-	@failed=; for folders in $(LARGE) "$(filter-out $(LARGE),$(TESTS))" "$(OPTIMIZED)"; do \
+	@failed=; for folders in tests/selectors/ "$(IN_TRAINING)" "$(TRAINING)" "$(filter-out $(LARGE),$(TESTS))" "$(OPTIMIZED)"; do \
 		echo "$$folders"; flags=; skipped="$(addprefix --ignore=,$(OPTIMIZED))"; \
 		if test "$$folders" = "$(OPTIMIZED)"; then flags=--xla_backend_optimization_level=3; skipped=; fi; \
 		XLA_FLAGS="$${XLA_FLAGS:-$$flags}" $(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile \
