@@ -48,17 +48,17 @@ lint: $(READY)
 # whose tests fail do not stop the others; they are named at the end.
 # What is compiled is mostly small and runs for moments, so XLA compiles it in half of the time, without optimizing
 # (tests/conftest.py); the files of OPTIMIZED, which compare compiled runs with others, are compiled as users' code is.
-LARGE := tests/selectors/ tests/training/
 OPTIMIZED := $(addprefix tests/training/,test_agrees_with_keras.py test_checkpoint.py test_compilation.py test_loop.py)
 IN_TRAINING := $(filter-out %/__pycache__/,$(wildcard tests/training/*/))
 TRAINING := $(filter-out $(OPTIMIZED),$(wildcard tests/training/test_*.py))
+OTHERS := $(filter-out tests/selectors/ tests/training/,$(TESTS))
 define run-tests
-	@failed=; for folders in tests/selectors/ "$(IN_TRAINING)" "$(TRAINING)" "$(filter-out $(LARGE),$(TESTS))" "$(OPTIMIZED)"; do \
-		echo "$$folders"; flags=; skipped="$(addprefix --ignore=,$(OPTIMIZED))"; \
-		if test "$$folders" = "$(OPTIMIZED)"; then flags=--xla_backend_optimization_level=3; skipped=; fi; \
+	@failed=; for folders in tests/selectors/ "$(IN_TRAINING)" "$(TRAINING)" "$(OTHERS)" "$(OPTIMIZED)"; do \
+		echo "$$folders"; flags=; \
+		if test "$$folders" = "$(OPTIMIZED)"; then flags=--xla_backend_optimization_level=3; fi; \
 		XLA_FLAGS="$${XLA_FLAGS:-$$flags}" $(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile \
 			--no-loadscope-reorder \
-			--durations=10 $(1) $$folders $$skipped || failed="$$failed $$folders"; \
+			--durations=10 $(1) $$folders || failed="$$failed $$folders"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 endef

@@ -135,8 +135,8 @@ def update_replicas(optimizer: keras.optimizers.Optimizer, strategy: Any) -> Ite
 
     def decay(variable: Any) -> None:
         if optimizer._use_weight_decay(variable):
-            factors = (tf.cast(factor, variable.dtype) for factor in (optimizer.weight_decay, optimizer.learning_rate))
-            variable.assign_sub(variable * next(factors) * next(factors))
+            share = tf.cast(optimizer.weight_decay, variable.dtype)
+            variable.assign_sub(variable * share * tf.cast(optimizer.learning_rate, variable.dtype))
 
     def decay_all(variables: Sequence[Any]) -> None:
         if optimizer.weight_decay is not None:

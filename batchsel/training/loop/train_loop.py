@@ -71,7 +71,7 @@ class TrainLoop(LoopBase):
 
     def plan_if_due(self, loop_state: LoopState, context: Context) -> LoopState:
         """Make the next plan if that in use is used up."""
-        # A branch returns what plans change and no more: all of the state takes twice as long to trace.
+        # Branches return what plans change and no more: TensorFlow traces several operations for each tensor returned.
         changed = ("plan", "cursor", "plans", "status", "rows_before")
 
         def pick(loop_state: LoopState) -> list:

@@ -31,34 +31,25 @@ def run_with_optimizers():
     }
     found = {}
     for name, (optimizer, settings) in optimizers.items():
-        models = {count: dense(count, optimizer=made_within(count, optimizer)) for count in (1, 2)}
+        models = {count: dense(count, optimizer=keras.optimizers.serialize(optimizer())) for count in (1, 2)}
         runs = [train(model, LABELS, "soft_keep", count, **settings) for count, model in models.items()]
         slots = [variables_of_optimizer(run) for run in runs]
         found[name] = compared(*runs) | {"slots": max(map(relative, *slots))}
     return found
 
 
-def made_within(devices, make):
-    with batchsel.device_scope(devices):
-        return keras.optimizers.serialize(make())
-
-
 def relative(a, b):
     return float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-6))
 
 
-def tagger(devices, outputs=1):
-    """Return a model of masked steps, with one or two outputs."""
+def tagger(devices):
+    """Return a model with an output of masked steps, and one that is a number for each sample."""
     keras.utils.set_random_seed(1)
     with batchsel.device_scope(devices):
         inputs = keras.Input([6], dtype="int32")
         steps = keras.layers.LSTM(4, return_sequences=True)(keras.layers.Embedding(9, 4, mask_zero=True)(inputs))
         tags = keras.layers.Dense(4, name="tags")(steps)
         entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        if outputs == 1:
-            model = keras.Model(inputs, tags)
-            model.compile("adam", entropy, metrics=["accuracy"])
-            return model
         mean = keras.layers.Dense(1, name="mean")(keras.layers.GlobalAveragePooling1D()(steps))
         model = keras.Model(inputs, {"tags": tags, "mean": mean})
         model.compile("adam", {"tags": entropy, "mean": "mse"}, loss_weights={"tags": 1.0, "mean": 0.5})
@@ -79,8 +70,7 @@ def run_with_losses():
     x, labels = TOKENS.astype(np.float32) / 9, STEPS[:, 0]
     cases = {
         "masked steps of one output of two": (
-            lambda devices: tagger(devices, outputs=2), TOKENS, {"tags": STEPS, "mean": x.mean(axis=1)},
-            {"selector": "random"},
+            tagger, TOKENS, {"tags": STEPS, "mean": x.mean(axis=1)}, {"selector": "random"},
         ),
         "ignored class, filled up": (
             lambda devices: classifier(devices, lambda: entropy(True, ignore_class=1)), x, labels, {"batch_size": 21},
@@ -132,11 +122,13 @@ def run_with_cheap_scores():
     found = {}
     for name, selector in SCORERS.items():
         runs = [fit(convolutional(count), PICTURES, STEPS[:, 0], {"selector": selector}) for count in (1, 2)]
-        found[name] = compared(*runs)
-        if runs[0].engine.step.cheap_model is not None:
-            own = [run.engine.step.cheap_model.step.model.get_weights() for run in runs]
-            found[name]["cheap weights"] = max(map(relative, *own))
+        found[name] = compared(*runs) | {"cheap weights": cheap_difference(*runs)}
     return found
+
+
+def cheap_difference(*runs):
+    """Return how the weights of what scores pools differ between two runs, relative to the largest."""
+    return max(map(relative, *(run.engine.step.cheap_model.step.model.get_weights() for run in runs)))
 
 
 def resume_with_proxy(path):
@@ -147,8 +139,7 @@ def resume_with_proxy(path):
         fit(convolutional(2), PICTURES, STEPS[:, 0], options | {"checkpoint": path, "callbacks": [Stop()]})
     except InterruptedError:
         resumed = fit(convolutional(2), PICTURES, STEPS[:, 0], options, path)
-        own = [run.engine.step.cheap_model.step.model.get_weights() for run in (whole, resumed)]
-        return compared(whole, resumed) | {"cheap weights": max(map(relative, *own))}
+        return compared(whole, resumed) | {"cheap weights": cheap_difference(whole, resumed)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A run on two devices is the run on one: the same plans, visits and losses, and weights up to rounding."""
 
 import pytest
+from device_comparisons import assert_equal_up_to_rounding
 
 EXACT = ("random", "loss_ema", "soft_keep", "infobatch", "candidates")
 DENSE = ("random", "great", "kakurenbo")
@@ -11,15 +12,6 @@ def found(on_two_devices):
     return {
         kind: on_two_devices("same_as_one_device", kind, *names) for kind, names in (("exact", EXACT), ("dense", DENSE))
     }
-
-
-def assert_equal_up_to_rounding(result):
-    assert result["counts"]
-    assert result["plans"]
-    assert result["visits"]
-    assert result["weights"] < 1e-5
-    assert result["losses"] < 1e-5
-    assert result["history"] < 1e-5
 
 
 @pytest.mark.parametrize("selector", EXACT)

@@ -78,17 +78,17 @@ class Replicas:
         """
         if not self._sums:
             return values
-        return self.meet(self._sum, values)
+        return self.meet(self.add, values)
 
     def meet(self, function: Callable[..., Any], *values: Any) -> Any:
         """Let the replicas wait for each other, and return what a function of the values of all of them returns.
 
         Args:
-            function: Function of the strategy and of `values`, called outside of the replicas.
+            function: Called outside of the replicas, once, with those of all in place of each of `values`.
             *values: Nests of values of this replica.
         """
         context: Any = tf.distribute.get_replica_context()
-        return context.merge_call(function, args=values)
+        return context.merge_call(lambda strategy, *found: function(*found), args=values)
 
     def copy(self, samples: Samples) -> tuple[Samples, ...]:
         """Return a copy of samples on each device.
@@ -155,9 +155,6 @@ class Replicas:
             with tf.device(self.devices[number % self.count]):
                 sums.append(_add(self.strategy.experimental_local_results(value)))
         return sums
-
-    def _sum(self, strategy: Any, values: list[Any]) -> list[Any]:
-        return self.add(values)
 
     def _copy(self, samples: Samples, device: str) -> Samples:
         with tf.device(device):

@@ -127,10 +127,9 @@ class ReplicaTrainStep(TrainStep):
         """Let each replica apply a function to the inputs of its share, and keep what it returns."""
         if batch.y is not None:
             return super().map_inputs(batch, function)
-        shares = self._share(batch)
-        places = batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
+        shares = self._share(batch, PADDED_ROWS)
         found = self.replicas.run_apart(lambda number: function(self._gather(shares, number, None)[0].x))
-        return batch._replace(x=_MappedRows(places, found))
+        return batch._replace(x=_MappedRows(_places(batch), found))
 
     def make_companion(
         self,
@@ -155,7 +154,7 @@ class ReplicaTrainStep(TrainStep):
     ) -> SampleStats:
         """Update the model on a batch, as `TrainStep.train` does."""
         transform, self._transform = self._transform, None
-        shares = self._share(batch)
+        shares = self._share(batch, rows)
         count = tf.maximum(tf.reduce_sum(tf.cast(batch.valid, tf.float32)), 1.0)
         function = partial(self._train_share, shares, count, rows, loss_weights, transform)
         if self.accumulator is None:
@@ -174,7 +173,7 @@ class ReplicaTrainStep(TrainStep):
         """Compute losses and signals as `TrainStep.score` does; on the first device alone if it has the rows."""
         if batch.y is not None:
             return super().score(batch)
-        found = self.replicas.run(partial(self._score_share, self._share(batch)))
+        found = self.replicas.run(partial(self._score_share, self._share(batch, PADDED_ROWS)))
         return PADDED_ROWS.scatter_stats(self._join(batch, found), batch)
 
     def run_on_all(self, function: Callable[[], None]) -> None:
@@ -207,10 +206,12 @@ class ReplicaTrainStep(TrainStep):
         with self._update_at(timestamp, after_update):
             apply() if self._updates_together else self.replicas.run(apply)
 
-    def _share(self, batch: Batch) -> _Shares:
-        places = batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
-        rows = self.replicas.split(self._fill(places, batch.valid)) if batch.y is None else None
-        return _Shares(batch, rows, self.replicas.split(batch.weights, 0.0))
+    def _share(self, batch: Batch, rows: Rows) -> _Shares:
+        weights = self.replicas.split(batch.weights, 0.0)
+        if batch.y is not None:
+            return _Shares(batch, None, weights)
+        places = _places(batch)
+        return _Shares(batch, self.replicas.split(self._fill(places, batch.valid) if rows.padded else places), weights)
 
     def _fill(self, places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         """Fill up the shares of a batch with its real rows in turn, so that all shares have statistics like theirs."""
@@ -316,21 +317,25 @@ class ReplicaTrainStep(TrainStep):
         (whole,) = self.replicas.sum_all([own if valid is None else self.objective.divisors(valid)])
         return tf.math.divide_no_nan(own * self.replicas.count, whole)
 
-    def _sum_and_update(self, strategy: Any, gradients: list[Any]) -> None:
+    def _sum_and_update(self, gradients: list[Any]) -> None:
         """Update all replicas together with the sums of their gradients, outside of them."""
         sums = _spread(self.replicas.add(gradients), self._known)
         self.optimizer.apply_gradients(zip(sums, self.model.trainable_variables, strict=True))
 
-    def _factors(
-        self, batch: Batch, rows: Rows, loss_weights: LossWeights, strategy: Any, losses: Any
-    ) -> list[tf.Tensor]:
+    def _factors(self, batch: Batch, rows: Rows, loss_weights: LossWeights, losses: Any) -> list[tf.Tensor]:
         """Return the factors of the losses of each share, which depend on the losses of the whole batch."""
-        joined = self.replicas.join(strategy.experimental_local_results(losses), static_size(batch.indices))
+        found = self.replicas.strategy.experimental_local_results(losses)
+        joined = self.replicas.join(found, static_size(batch.indices))
         factors = loss_weights(rows.scatter(joined, batch), batch.valid)
         return self.replicas.split(tf.stop_gradient(factors), 0.0)
 
     def _score_share(self, shares: _Shares, number: int) -> dict[str, tf.Tensor]:
         return self._scores(self._gather(shares, number, None)[0])
+
+
+def _places(batch: Batch) -> tf.Tensor:
+    """Return ``int32[b]`` the places of the rows of a batch in the data."""
+    return batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
 
 
 def _spread(values: Sequence[Any], known: Sequence[bool]) -> list[Any]:
