@@ -167,12 +167,18 @@ def permutation(n: int, seed: tf.Tensor, stream: str, step: tf.Tensor) -> tf.Ten
     limit = tf.constant(n, tf.uint32)
     rows, columns = _grid(n)
 
-    def walk(cells: tf.Tensor) -> tuple[tf.Tensor]:
-        return (tf.where(cells >= limit, _feistel(cells, keys, rows, columns), cells),)
+    cells = tf.cast(tf.range(n), tf.uint32)
+    if rows * columns == n:
+        return tf.cast(_feistel(cells, keys, rows, columns), tf.int32)
 
-    cells = _feistel(tf.cast(tf.range(n), tf.uint32), keys, rows, columns)
-    if rows * columns > n:
-        (cells,) = tf.while_loop(lambda cells: tf.reduce_any(cells >= limit), walk, (cells,))
+    def walk(cells: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        cells = tf.where(inside, cells, _feistel(cells, keys, rows, columns))
+        return cells, cells < limit
+
+    # The first pass is one of the loop: to trace and compile it apart would take a tenth of the start of small runs.
+    cells, _ = tf.while_loop(
+        lambda cells, inside: tf.logical_not(tf.reduce_all(inside)), walk, (cells, tf.zeros([n], tf.bool))
+    )
     return tf.cast(cells, tf.int32)
 
 
@@ -187,27 +193,27 @@ def _grid(n: int) -> tuple[int, int]:
 
 def _feistel(cells: tf.Tensor, keys: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
     """Permute the cells of the grid: each half is shifted by a keyed hash of the other."""
-    row = cells // tf.constant(columns, tf.uint32)
-    column = cells - row * tf.constant(columns, tf.uint32)
-    for round_ in range(0, _ROUNDS, 2):
-        row = _shift(row, _mix(column + keys[round_]), rows)
-        column = _shift(column, _mix(row + keys[round_ + 1]), columns)
-    return row * tf.constant(columns, tf.uint32) + column
+    # Constants are made once: each is an operation to trace and to compile.
+    sizes = tf.constant(rows, tf.uint32), tf.constant(columns, tf.uint32)
+    half, near, *factors = (tf.constant(number, tf.uint32) for number in (16, 15, 0x7FEB352D, 0x846CA68B))
 
+    def mix(words: tf.Tensor) -> tf.Tensor:
+        for distance, factor in zip((half, near), factors, strict=True):
+            words = tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, distance)) * factor
+        return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, half))
 
-def _shift(values: tf.Tensor, hashes: tf.Tensor, size: int) -> tf.Tensor:
-    """Return (values + hashes scaled to 0 ... size-1) modulo size, for size at most 2^16."""
-    upper = tf.bitwise.right_shift(hashes, tf.constant(16, tf.uint32))
-    values += tf.bitwise.right_shift(upper * tf.constant(size, tf.uint32), tf.constant(16, tf.uint32))
-    limit = tf.constant(size, tf.uint32)
-    return tf.where(values >= limit, values - limit, values)
+    def shift(values: tf.Tensor, hashes: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Return (values + hashes scaled to 0 ... size-1) modulo size, for size at most 2^16."""
+        values += tf.bitwise.right_shift(tf.bitwise.right_shift(hashes, half) * size, half)
+        return tf.where(values >= size, values - size, values)
 
-
-def _mix(words: tf.Tensor) -> tf.Tensor:
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        words = tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint32)))
-        words *= tf.constant(factor, tf.uint32)
-    return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(16, tf.uint32)))
+    row = cells // sizes[1]
+    column = cells - row * sizes[1]
+    rounds = tf.unstack(keys)
+    for first, second in zip(rounds[::2], rounds[1::2], strict=True):
+        row = shift(row, mix(column + first), sizes[0])
+        column = shift(column, mix(row + second), sizes[1])
+    return row * sizes[1] + column
 
 
 class Draws:

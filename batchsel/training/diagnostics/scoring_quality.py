@@ -77,7 +77,7 @@ def _training_seconds(loop: TrainLoop, pool: Batch) -> float:
 
     def train(batch: Batch) -> tf.Tensor:
         state = loop.load(window)
-        return cheap.train(batch, state.timestamp, state.samples_left, ALL_ROWS).loss
+        return cheap.train(batch, state.timestamp, state.is_last, ALL_ROWS).loss
 
     members = dict(enumerate(cheap.variables))
     values = variables.snapshot(members)

@@ -133,11 +133,11 @@ class LoopBase:
             window: The budget of the call under way.
         """
         values = tf.nest.map_structure(lambda variable: variable.read_value(), self.state)
-        return values if window is None else self._with_rows_before(values._replace(window=window))
+        return self.with_position(values if window is None else values._replace(window=window))
 
     def store(self, loop_state: LoopState) -> None:
-        """Write a state to the variables, without its window and what follows from its plan."""
-        values = loop_state._replace(window=(), rows_before=())
+        """Write a state to the variables, without its window and what follows from the rest."""
+        values = loop_state._replace(window=(), positions=(), position=())
         tf.nest.map_structure(lambda variable, value: variable.assign(value), self.state, values)
 
     def reset(self) -> None:
@@ -273,14 +273,17 @@ class LoopBase:
     def _choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         return planning.choose(self.selector, state, candidates, context, self.ranking)
 
-    def _with_rows_before(self, loop_state: LoopState) -> LoopState:
-        """Return the state with the rows before each batch of its plan, if the budget may count plans."""
-        if not self.plan_is_pass:
-            return loop_state
-        weights = tf.reshape(loop_state.plan.weights, [self.plan_steps, self.width])
-        rows = tf.math.count_nonzero(weights > 0, axis=1, dtype=tf.int32)
-        rows = tf.where(tf.range(self.plan_steps) < loop_state.plan.steps, rows, 0)
-        return loop_state._replace(rows_before=tf.concat([[0], tf.cumsum(rows)], axis=0))
+    def with_position(self, loop_state: LoopState) -> LoopState:
+        """Return the state with its position, and those of its plan if the budget may count plans.
+
+        Args:
+            loop_state: A state whose plan is new, or was loaded.
+        """
+        if self.plan_is_pass and loop_state.window:
+            weights = tf.reshape(loop_state.plan.weights, [self.plan_steps, self.width])
+            rows = tf.math.count_nonzero(weights > 0, axis=1)
+            loop_state = loop_state.with_positions(tf.where(tf.range(self.plan_steps) < loop_state.plan.steps, rows, 0))
+        return loop_state.with_position()
 
     def _loss_weights(
         self, state: State, context: Context, usable: list[tf.Tensor]

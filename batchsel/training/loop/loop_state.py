@@ -141,9 +141,26 @@ class LoopState(NamedTuple):
     """``int32[n]`` number of times that each sample was trained on."""
     window: Any = ()
     """The `BudgetWindow` of the call under way: an input that is not stored, hence an empty tuple between calls."""
-    rows_before: Any = ()
-    """``int32[steps + 1]`` rows of the plan to train on that come before each of its batches, and before its end; an
-    empty tuple between calls, and for a selector whose plans are no passes. It follows from the plan."""
+    positions: Any = ()
+    """``int64[steps + 1]`` positions before each batch of the plan, and at its end, if the budget counts epochs; an
+    empty tuple between calls, and for a selector whose plans are no passes. They follow from the plan."""
+    position: Any = ()
+    """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan or epoch so far. It follows from
+    the rest, see `with_position`, and is kept because a step asks for it several times."""
+
+    def with_position(self) -> LoopState:
+        """Return the state with the position that follows from its counters."""
+        return self._replace(position=self._position_at(self.samples, self.cursor, self.step))
+
+    def with_positions(self, rows: tf.Tensor) -> LoopState:
+        """Return the state with the positions of its plan.
+
+        Args:
+            rows: ``int64[steps]`` rows to train on of each batch of the plan.
+        """
+        size, done = self.window.size, tf.concat([[0], tf.cumsum(rows)], axis=0)
+        planned = tf.maximum(done[-1], 1)
+        return self._replace(positions=tf.maximum(self.plans - 1, 0) * size + size * done // planned)
 
     @property
     def timestamp(self) -> Timestamp:
@@ -154,43 +171,25 @@ class LoopState(NamedTuple):
         return Timestamp(progress, samples / tf.cast(self.window.size, tf.float32))
 
     @property
-    def position(self) -> tf.Tensor:
-        """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan or epoch so far."""
-        if not self.window:  # between calls
-            return self.samples
-        position = self.samples
-        if not isinstance(self.rows_before, tuple):
-            position = tf.where(self.window.by_plan, self._position_in_plans(self.cursor), self.samples)
-        return tf.where(self.window.steps > 0, self._position_in_steps(self.step), position)
-
-    @property
     def budget_left(self) -> tf.Tensor:
         """``int64[]`` what is left of the budget, n for each epoch if it counts epochs; below 0 if exceeded."""
         return self.window.budget - (self.position - self.window.origin)
 
-    @property
-    def samples_left(self) -> tf.Tensor:
-        """``int64[]`` samples of the budget that are left; negative if more were trained on.
+    def is_last(self, count: tf.Tensor) -> tf.Tensor:
+        """Return ``bool[]``, whether the budget ends with the batch at the cursor.
 
-        If the budget counts epochs, all that is known is whether it ends with the batch at the cursor: none are left
-        then, and else as many as there can be.
+        Args:
+            count: ``int64[]`` real rows of that batch.
         """
-        left = self.window.budget - (self.samples - self.window.start)
-        if not isinstance(self.rows_before, tuple):
-            left = tf.where(self.window.by_plan, self._none_or_most(self._position_in_plans(self.cursor + 1)), left)
-        return tf.where(self.window.steps > 0, self._none_or_most(self._position_in_steps(self.step + 1)), left)
+        position = self._position_at(self.samples + count, self.cursor + 1, self.step + 1)
+        return position - self.window.origin >= self.window.budget
 
-    def _none_or_most(self, position: tf.Tensor) -> tf.Tensor:
-        """Return ``int64[]`` 0 if the budget ends at a position, and else the largest number."""
-        ends = position - self.window.origin >= self.window.budget
-        return tf.where(ends, tf.zeros([], tf.int64), tf.constant(tf.int64.max, tf.int64))
-
-    def _position_in_steps(self, step: tf.Tensor) -> tf.Tensor:
-        """Return ``int64[]`` the share of n for each step of this call before one."""
-        return (step - self.window.first_step) * self.window.size // tf.maximum(self.window.steps, 1)
-
-    def _position_in_plans(self, batches: tf.Tensor) -> tf.Tensor:
-        """Return ``int64[]`` n for each plan before the one in use, and the share of n before one of its batches."""
-        size, done = self.window.size, tf.cast(tf.gather(self.rows_before, batches), tf.int64)
-        planned = tf.cast(tf.maximum(self.rows_before[-1], 1), tf.int64)
-        return tf.maximum(self.plans - 1, 0) * size + size * done // planned
+    def _position_at(self, samples: tf.Tensor, cursor: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Return ``int64[]`` the position after so many samples, batches of the plan and steps."""
+        if not self.window:  # between calls
+            return samples
+        window, position = self.window, samples
+        if not isinstance(self.positions, tuple):
+            position = tf.where(window.by_plan, tf.gather(self.positions, cursor), samples)
+        in_steps = (step - window.first_step) * window.size // tf.maximum(window.steps, 1)
+        return tf.where(window.steps > 0, in_steps, position)

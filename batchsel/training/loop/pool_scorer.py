@@ -56,7 +56,7 @@ class PoolScorer:
             return loop_state
 
         def train() -> tf.Tensor:
-            cheap.train(batch, loop_state.timestamp, loop_state.samples_left, rows)
+            cheap.train(batch, loop_state.timestamp, loop_state.is_last, rows)
             return cheap.count(loop_state.scored, trained=batch.valid)
 
         due = tf.math.floormod(loop_state.step, every) == 0
@@ -95,7 +95,7 @@ class PoolScorer:
         with self._as_stated():
             inputs = cheap.inputs(batch)
             stats = cheap.step.score(inputs)
-        cheap.train(inputs, loop_state.timestamp, loop_state.samples_left, PADDED_ROWS)
+        cheap.train(inputs, loop_state.timestamp, loop_state.is_last, PADDED_ROWS)
         return stats, loop_state._replace(
             scored=cheap.count(loop_state.scored, scored=stats.valid, trained=stats.valid)
         )

@@ -67,12 +67,12 @@ class TrainLoop(LoopBase):
         plan, status = self._checked_plan(loop_state.state, context)
         status = tf.where(status == LoopStatus.OK, loop_state.status, status)
         loop_state = loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
-        return self._with_rows_before(loop_state)
+        return self.with_position(loop_state)
 
     def plan_if_due(self, loop_state: LoopState, context: Context) -> LoopState:
         """Make the next plan if that in use is used up."""
         # Branches return what plans change and no more: TensorFlow traces several operations for each tensor returned.
-        changed = ("plan", "cursor", "plans", "status", "rows_before")
+        changed = ("plan", "cursor", "plans", "status", "positions", "position")
 
         def pick(loop_state: LoopState) -> list:
             return [getattr(loop_state, name) for name in changed]
@@ -122,14 +122,13 @@ class TrainLoop(LoopBase):
         stats = self.step.train(
             batch,
             loop_state.timestamp,
-            loop_state.samples_left,
+            loop_state.is_last,
             rows=rows,
             loss_weights=self._loss_weights(loop_state.state, context, usable),
             after_update=partial(self._log_update, loop_state.window.counts_samples),
         )
-        loop_state = self._record(loop_state, stats)._replace(
-            step=loop_state.step + 1,
-            samples=loop_state.samples + tf.math.count_nonzero(stats.valid),
+        samples = loop_state.samples + tf.math.count_nonzero(stats.valid)
+        loop_state = self._record(loop_state._replace(step=loop_state.step + 1, samples=samples), stats)._replace(
             visits=tf.tensor_scatter_nd_add(loop_state.visits, stats.indices[:, None], tf.cast(stats.valid, tf.int32)),
         )
         if usable:
@@ -178,8 +177,8 @@ class TrainLoop(LoopBase):
 
     def _record(self, loop_state: LoopState, stats: SampleStats) -> LoopState:
         """Record the losses of a batch, and advance the cursor."""
+        loop_state = loop_state._replace(cursor=loop_state.cursor + 1).with_position()
         return loop_state._replace(
-            cursor=loop_state.cursor + 1,
             status=check_losses(stats.loss, self.selector.requires_nonnegative_losses, loop_state.status),
             last_indices=stats.indices,
             last_losses=stats.loss,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LossWeights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Factors ``float32[b]`` of losses ``float32[b]``, given ``bool[b]`` of which rows are real."""
+IsLast = Callable[[tf.Tensor], tf.Tensor]
+"""Whether the budget ends with a batch, ``bool[]``, given ``int64[]`` the number of its real rows."""
 AfterUpdate = Callable[[Timestamp], None]
 """Function to trace after each update, given the timestamp of the update."""
 
@@ -180,7 +182,7 @@ class TrainStep:
         self,
         batch: Batch,
         timestamp: Timestamp,
-        samples_left: tf.Tensor,
+        is_last: IsLast,
         *,
         rows: Rows = ALL_ROWS,
         loss_weights: LossWeights | None = None,
@@ -191,7 +193,7 @@ class TrainStep:
         Args:
             batch: The batch.
             timestamp: Time of the batch.
-            samples_left: ``int64[]`` samples of the budget that are left, including this batch.
+            is_last: Whether the budget ends with the batch, as `LoopState.is_last`.
             rows: The rows that the model and its metrics see.
             loss_weights: More factors of the losses, or None.
             after_update: Called after an update, or None.
@@ -228,7 +230,7 @@ class TrainStep:
             update(gradients, timestamp)
         else:
             self.accumulator.add(gradients, count, timestamp)
-            self.accumulator.update_if_due(update, last=tf.cast(count, tf.int64) >= samples_left)
+            self.accumulator.update_if_due(update, last=is_last(tf.cast(count, tf.int64)))
         targets = batch.y if mixture is None else mixture.gather_larger(batch.y)
         losses = objective.unsmoothed_losses(batch.y, outputs, losses, batch.sample_weight, mixture)
         # What the selector made of the losses, and smoothing by a setting of the run, are no losses of the samples.

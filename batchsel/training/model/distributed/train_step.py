@@ -17,7 +17,7 @@ from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import SampleStats
 from batchsel.training.inputs.batch import Batch, Samples, gather_rows
 from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
-from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
+from batchsel.training.loop.train_step import AfterUpdate, IsLast, LossWeights, TrainStep
 from batchsel.training.model.distributed.replicas import Replicas
 from batchsel.training.model.distributed.share_mixture import ShareMixture
 from batchsel.training.optim.layer_rates import unwrap_optimizer
@@ -146,7 +146,7 @@ class ReplicaTrainStep(TrainStep):
         self,
         batch: Batch,
         timestamp: Timestamp,
-        samples_left: tf.Tensor,
+        is_last: IsLast,
         *,
         rows: Rows = ALL_ROWS,
         loss_weights: LossWeights | None = None,
@@ -164,9 +164,7 @@ class ReplicaTrainStep(TrainStep):
             found = self.replicas.run(function)
             gradients = _spread([copies[0] for copies in found.pop("gradients")], self._known)
             self.accumulator.add(gradients, count, timestamp)
-            self.accumulator.update_if_due(
-                partial(self._update, after_update), last=tf.cast(count, tf.int64) >= samples_left
-            )
+            self.accumulator.update_if_due(partial(self._update, after_update), last=is_last(tf.cast(count, tf.int64)))
         return rows.scatter_stats(self._join(batch, found), batch)
 
     def score(self, batch: Batch) -> SampleStats:

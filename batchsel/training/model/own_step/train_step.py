@@ -13,7 +13,7 @@ from batchsel.selectors import SampleStats
 from batchsel.training import variables
 from batchsel.training.inputs.batch import Batch, Samples, as_keras_data
 from batchsel.training.inputs.rows import ALL_ROWS, Rows
-from batchsel.training.loop.train_step import AfterUpdate, LossWeights, TrainStep
+from batchsel.training.loop.train_step import AfterUpdate, IsLast, LossWeights, TrainStep
 from batchsel.training.model.model_checks import NO_LOSS
 from batchsel.training.model.own_step.metrics import OwnMetrics
 from batchsel.training.model.own_step.recorded_updates import RecordedUpdates
@@ -99,7 +99,7 @@ class OwnTrainStep(TrainStep):
         self,
         batch: Batch,
         timestamp: Timestamp,
-        samples_left: tf.Tensor,
+        is_last: IsLast,
         *,
         rows: Rows = ALL_ROWS,
         loss_weights: LossWeights | None = None,

@@ -13,7 +13,7 @@ from batchsel.selectors.modifiers.scoring import Scoring
 from batchsel.training import variables
 from batchsel.training.inputs.batch import Batch, Samples
 from batchsel.training.inputs.rows import Rows
-from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.loop.train_step import IsLast, TrainStep
 from batchsel.training.optim.lr_controller import read_rate
 
 UNIT = 2**20
@@ -131,20 +131,20 @@ class CheapModel:
         """Return a batch with what is trained sees of it."""
         return batch
 
-    def train(self, batch: Batch, timestamp: Timestamp, samples_left: tf.Tensor, rows: Rows) -> SampleStats:
+    def train(self, batch: Batch, timestamp: Timestamp, is_last: IsLast, rows: Rows) -> SampleStats:
         """Train on a batch at the learning rate of the full model, as it is before that is trained on the batch.
 
         Args:
             batch: The batch, from `inputs`.
             timestamp: As for `TrainStep.train`.
-            samples_left: As for `TrainStep.train`.
+            is_last: As for `TrainStep.train`.
             rows: The rows that it sees.
         """
         rate = read_rate(self.step.optimizer)
         if self.step.lr_controller.schedule is None and rate is not None:
             # A schedule within the optimizer of the model counts its updates, which need not be as many here.
             rate.assign(tf.cast(read_rate(self._main.optimizer), rate.dtype))
-        return self.step.train(batch, timestamp, samples_left, rows=rows)
+        return self.step.train(batch, timestamp, is_last, rows=rows)
 
     def count(self, passes: tf.Tensor, scored: tf.Tensor | None = None, trained: tf.Tensor | None = None) -> tf.Tensor:
         """Count rows that were scored or trained on.
