@@ -119,6 +119,15 @@ class Replicas:
         rows = np.arange(self.rows_each(size) * self.count, dtype=np.int32)
         return np.split(np.where(rows < size, rows, 0), self.count)
 
+    def reality(self, size: int) -> list[np.ndarray]:
+        """Return ``float32[k]`` for each share: 1 for rows of the batch, 0 for those that fill up the share.
+
+        Args:
+            size: Rows of the batch.
+        """
+        rows = np.arange(self.rows_each(size) * self.count)
+        return np.split((rows < size).astype(np.float32), self.count)
+
     def split(self, values: tf.Tensor, fill: float | None = None) -> list[tf.Tensor]:
         """Return the share of each replica in the rows of a batch.
 

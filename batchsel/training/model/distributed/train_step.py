@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,30 +20,11 @@ from batchsel.training.inputs.rows import ALL_ROWS, PADDED_ROWS, Rows
 from batchsel.training.loop.train_step import AfterUpdate, IsLast, LossWeights, TrainStep
 from batchsel.training.model.distributed.replicas import Replicas
 from batchsel.training.model.distributed.share_mixture import ShareMixture
+from batchsel.training.model.distributed.shares import MappedRows, Shares, divide, get_places
 from batchsel.training.optim.layer_rates import unwrap_optimizer
 
 TOGETHER = "gradient_accumulation_steps", "use_ema"
 """Settings of an optimizer with which it updates in a branch."""
-
-
-class _Shares(NamedTuple):
-    """A batch and the share of it that each replica takes."""
-
-    whole: Batch
-    """The batch; its inputs are as `ReplicaTrainStep` takes them."""
-    rows: list[tf.Tensor] | None
-    """``int32[k]`` places in the data of the rows of each share; None if the batch has its rows with it."""
-    weights: list[tf.Tensor]
-    """``float32[k]`` their weights, 0 for rows that fill up a share."""
-
-
-class _MappedRows(NamedTuple):
-    """Inputs of a batch that the replicas have made of theirs."""
-
-    places: tf.Tensor
-    """``int32[b]`` places of the rows in the data."""
-    shares: list[Any]
-    """The inputs of the share of each replica, with those of rows that fill it up."""
 
 
 class ReplicaTrainStep(TrainStep):
@@ -127,9 +108,9 @@ class ReplicaTrainStep(TrainStep):
         """Let each replica apply a function to the inputs of its share, and keep what it returns."""
         if batch.y is not None:
             return super().map_inputs(batch, function)
-        shares = self._share(batch, PADDED_ROWS)
+        shares = divide(self.replicas, batch, padded=True)
         found = self.replicas.run_apart(lambda number: function(self._gather(shares, number, None)[0].x))
-        return batch._replace(x=_MappedRows(_places(batch), found))
+        return batch._replace(x=MappedRows(get_places(batch), found))
 
     def make_companion(
         self,
@@ -154,7 +135,7 @@ class ReplicaTrainStep(TrainStep):
     ) -> SampleStats:
         """Update the model on a batch, as `TrainStep.train` does."""
         transform, self._transform = self._transform, None
-        shares = self._share(batch, rows)
+        shares = divide(self.replicas, batch, rows.padded, whole=transform is not None)
         count = tf.maximum(tf.reduce_sum(tf.cast(batch.valid, tf.float32)), 1.0)
         function = partial(self._train_share, shares, count, rows, loss_weights, transform)
         if self.accumulator is None:
@@ -171,7 +152,7 @@ class ReplicaTrainStep(TrainStep):
         """Compute losses and signals as `TrainStep.score` does; on the first device alone if it has the rows."""
         if batch.y is not None:
             return super().score(batch)
-        found = self.replicas.run(partial(self._score_share, self._share(batch, PADDED_ROWS)))
+        found = self.replicas.run(partial(self._score_share, divide(self.replicas, batch, padded=True)))
         return PADDED_ROWS.scatter_stats(self._join(batch, found), batch)
 
     def run_on_all(self, function: Callable[[], None]) -> None:
@@ -204,51 +185,33 @@ class ReplicaTrainStep(TrainStep):
         with self._update_at(timestamp, after_update):
             apply() if self._updates_together else self.replicas.run(apply)
 
-    def _share(self, batch: Batch, rows: Rows) -> _Shares:
-        weights = self.replicas.split(batch.weights, 0.0)
-        if batch.y is not None:
-            return _Shares(batch, None, weights)
-        places = _places(batch)
-        return _Shares(batch, self.replicas.split(self._fill(places, batch.valid) if rows.padded else places), weights)
-
-    def _fill(self, places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-        """Fill up the shares of a batch with its real rows in turn, so that all shares have statistics like theirs."""
-        with tf.device(self.replicas.devices[0]):
-            size = static_size(places)
-            rows = tf.range(self.replicas.rows_each(size) * self.replicas.count)
-            real = tf.maximum(tf.math.count_nonzero(valid, dtype=tf.int32), 1)
-            order = tf.argsort(-tf.cast(valid, tf.float32), stable=True)
-            others = tf.gather(order, tf.math.floormod(rows, real))
-            keeps = tf.pad(valid, [[0, rows.shape[0] - size]])
-            return tf.gather(places, tf.where(keeps, rows, others))
-
     def _join(self, batch: Batch, found: dict[str, tuple[tf.Tensor, ...]]) -> SampleStats:
         size = static_size(batch.indices)
         joined = {name: self.replicas.join(values, size) for name, values in found.items()}
         return SampleStats(batch.indices, valid=batch.valid, **joined)
 
-    def _gather(self, shares: _Shares, number: int, transform: Callable[[Batch], Batch] | None) -> tuple[Batch, Any]:
+    def _gather(self, shares: Shares, number: int, transform: Callable[[Batch], Batch] | None) -> tuple[Batch, Any]:
         """Return the rows of a share from the data on its device, and their mixture, if they are mixed.
 
         Transforms draw random numbers for a whole batch, so each replica transforms all of it, and nothing is sent.
         """
-        whole, weights = shares.whole, shares.weights[number]
-        places = tf.constant(self.replicas.places(static_size(whole.indices))[number])
-        if shares.rows is None:
-            batch = gather_rows(whole._replace(mixture=None), places)
-            return batch._replace(weights=weights), None
-        data = self._main.data[number]
-        if transform is None:
-            rows = shares.rows[number]
-            batch = Batch(rows, weights, *gather_rows(data, rows))
-            return batch._replace(x=whole.x.shares[number]) if isinstance(whole.x, _MappedRows) else batch, None
-        batch = transform(whole._replace(**gather_rows(data, whole.x)._asdict()))
-        mixture = None if batch.mixture is None else ShareMixture(batch.mixture, places, batch.y)
-        return gather_rows(batch._replace(mixture=None), places)._replace(weights=weights), mixture
+        whole, data = shares.whole, self._main.data
+        if shares.rows is not None:
+            rows, weights = shares.rows[number].unpack()
+            batch = Batch(rows, weights, *gather_rows(data[number], rows))
+            return batch._replace(x=whole.x.shares[number]) if isinstance(whole.x, MappedRows) else batch, None
+        size = static_size(whole.indices)
+        places, mixture = tf.constant(self.replicas.places(size)[number]), None
+        if shares.all_rows is not None and transform is not None:
+            rows, weights = shares.all_rows.unpack()
+            whole = transform(whole._replace(weights=weights, **gather_rows(data[number], rows)._asdict()))
+            mixture = None if whole.mixture is None else ShareMixture(whole.mixture, places, whole.y)
+        batch = gather_rows(whole._replace(mixture=None), places)
+        return batch._replace(weights=batch.weights * self.replicas.reality(size)[number]), mixture
 
     def _train_share(
         self,
-        shares: _Shares,
+        shares: Shares,
         count: tf.Tensor,
         rows: Rows,
         loss_weights: LossWeights | None,
@@ -327,13 +290,8 @@ class ReplicaTrainStep(TrainStep):
         factors = loss_weights(rows.scatter(joined, batch), batch.valid)
         return self.replicas.split(tf.stop_gradient(factors), 0.0)
 
-    def _score_share(self, shares: _Shares, number: int) -> dict[str, tf.Tensor]:
+    def _score_share(self, shares: Shares, number: int) -> dict[str, tf.Tensor]:
         return self._scores(self._gather(shares, number, None)[0])
-
-
-def _places(batch: Batch) -> tf.Tensor:
-    """Return ``int32[b]`` the places of the rows of a batch in the data."""
-    return batch.x.places if isinstance(batch.x, _MappedRows) else batch.x
 
 
 def _spread(values: Sequence[Any], known: Sequence[bool]) -> list[Any]:
