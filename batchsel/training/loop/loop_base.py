@@ -133,7 +133,7 @@ class LoopBase:
             window: The budget of the call under way.
         """
         values = tf.nest.map_structure(lambda variable: variable.read_value(), self.state)
-        return self.with_position(values if window is None else values._replace(window=window))
+        return self._with_positions(values if window is None else values._replace(window=window))
 
     def store(self, loop_state: LoopState) -> None:
         """Write a state to the variables, without its window and what follows from the rest."""
@@ -166,7 +166,8 @@ class LoopBase:
             self.drop_plan()
 
     def drop_plan(self) -> None:
-        """Drop what is left of the plan."""
+        """Drop what is left of the plan, which may have stated an impossible number of steps."""
+        self.state.plan.steps.assign(tf.clip_by_value(self.state.plan.steps, 0, self.plan_steps))
         self.state.cursor.assign(self.state.plan.steps)
 
     def add_scored(self, count: int) -> None:
@@ -273,12 +274,8 @@ class LoopBase:
     def _choose(self, state: State, candidates: SampleStats, context: Context) -> Selection:
         return planning.choose(self.selector, state, candidates, context, self.ranking)
 
-    def with_position(self, loop_state: LoopState) -> LoopState:
-        """Return the state with its position, and those of its plan if the budget may count plans.
-
-        Args:
-            loop_state: A state whose plan is new, or was loaded.
-        """
+    def _with_positions(self, loop_state: LoopState) -> LoopState:
+        """Return a state whose plan is new with its position, and those of the plan if the budget may count plans."""
         if self.plan_is_pass and loop_state.window:
             weights = tf.reshape(loop_state.plan.weights, [self.plan_steps, self.width])
             rows = tf.math.count_nonzero(weights > 0, axis=1)

@@ -145,8 +145,9 @@ class LoopState(NamedTuple):
     """``int64[steps + 1]`` positions before each batch of the plan, and at its end, if the budget counts epochs; an
     empty tuple between calls, and for a selector whose plans are no passes. They follow from the plan."""
     position: Any = ()
-    """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan or epoch so far. It follows from
-    the rest, see `with_position`, and is kept because a step asks for it several times."""
+    """``int64[]`` samples trained on; or, if the budget counts epochs, n for each plan or epoch so far. It
+    follows from the rest, see `with_position`, and is kept because a step asks for it repeatedly; an empty tuple as
+    stored."""
 
     def with_position(self) -> LoopState:
         """Return the state with the position that follows from its counters."""

@@ -67,7 +67,7 @@ class TrainLoop(LoopBase):
         plan, status = self._checked_plan(loop_state.state, context)
         status = tf.where(status == LoopStatus.OK, loop_state.status, status)
         loop_state = loop_state._replace(plan=plan, cursor=tf.constant(0), plans=loop_state.plans + 1, status=status)
-        return self.with_position(loop_state)
+        return self._with_positions(loop_state)
 
     def plan_if_due(self, loop_state: LoopState, context: Context) -> LoopState:
         """Make the next plan if that in use is used up."""

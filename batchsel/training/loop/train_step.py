@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LossWeights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Factors ``float32[b]`` of losses ``float32[b]``, given ``bool[b]`` of which rows are real."""
 IsLast = Callable[[tf.Tensor], tf.Tensor]
-"""Function of whether the budget ends with a batch, ``bool[]``, given ``int64[]`` the number of its real rows."""
+"""Function that tells whether the budget ends with a batch, ``bool[]``, given ``int64[]`` its number of real rows."""
 AfterUpdate = Callable[[Timestamp], None]
 """Function to trace after each update, given the timestamp of the update."""
 

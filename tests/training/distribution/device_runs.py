@@ -114,6 +114,10 @@ def same_as_one_device(kind, *selectors):
     return {name: compared(*(train(make(count), y, name, count) for count in (1, 2))) for name in selectors}
 
 
+def shift_at_random(x, rng):
+    return x + 0.1 * rng.uniform(x.shape, "noise")
+
+
 def same_with_settings():
     """Compare runs on two devices with those on one, with settings that reach into the step."""
     scaled = keras.optimizers.serialize(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), 8.0))
@@ -123,10 +127,11 @@ def same_with_settings():
         "scaled": (scaled, {"accumulate": 2}),
         "mixup": ("adam", {"augment": "mixup"}),
         "mixup and accumulation": ("adam", {"augment": "mixup", "accumulate": 3}),
+        "weights and augmentation": ("adam", {"augment": shift_at_random}),
     }
     found = {}
     for name, (optimizer, options) in settings.items():
-        selector = "random" if "augment" in options else "soft_keep"
+        selector = "random" if "mixup" in name else "infobatch" if "weights" in name else "soft_keep"
         models = {count: dense(count, optimizer=deepcopy(optimizer)) for count in (1, 2)}
         runs = [train(model, LABELS, selector, count, **options) for count, model in models.items()]
         found[name] = compared(*runs) | {"updates": [int(run.model.optimizer.iterations.numpy()) for run in runs]}

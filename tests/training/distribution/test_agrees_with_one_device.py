@@ -37,7 +37,9 @@ def with_settings(on_two_devices):
     return on_two_devices("same_with_settings")
 
 
-@pytest.mark.parametrize("case", ["accumulate", "growing", "scaled", "mixup", "mixup and accumulation"])
+@pytest.mark.parametrize(
+    "case", ["accumulate", "growing", "scaled", "mixup", "mixup and accumulation", "weights and augmentation"]
+)
 def test_accumulation_and_mixing_reach_across_devices(with_settings, case):
     result = with_settings[case]
     assert_equal_up_to_rounding(result)

@@ -193,7 +193,7 @@ class ReplicaTrainStep(TrainStep):
     def _gather(self, shares: Shares, number: int, transform: Callable[[Batch], Batch] | None) -> tuple[Batch, Any]:
         """Return the rows of a share from the data on its device, and their mixture, if they are mixed.
 
-        Transforms draw random numbers for a whole batch, so each replica transforms all of it, and nothing is sent.
+        Transforms draw random numbers for a whole batch, so each replica transforms all of it, and no sample is sent.
         """
         whole, data = shares.whole, self._main.data
         if shares.rows is not None:
@@ -202,7 +202,8 @@ class ReplicaTrainStep(TrainStep):
             return batch._replace(x=whole.x.shares[number]) if isinstance(whole.x, MappedRows) else batch, None
         size = static_size(whole.indices)
         places, mixture = tf.constant(self.replicas.places(size)[number]), None
-        if shares.all_rows is not None and transform is not None:
+        if shares.all_rows is not None:
+            assert transform is not None
             rows, weights = shares.all_rows.unpack()
             whole = transform(whole._replace(weights=weights, **gather_rows(data[number], rows)._asdict()))
             mixture = None if whole.mixture is None else ShareMixture(whole.mixture, places, whole.y)
