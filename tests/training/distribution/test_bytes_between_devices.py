@@ -27,6 +27,7 @@ def test_eight_bytes_for_each_row_cross_devices_besides_gradients(on_two_devices
     places_and_losses = [4 * count // 2 for count in rows] * 2  # of half of the rows, on the second device
     assert sorted(size for size in sizes if size > 8) == sorted([*places_and_losses, *(4 * n // 2 for n in signals)])
     assert sum(size for size in sizes if size <= 8) <= 32  # numbers of a step, such as the time
+    assert sum(sizes) <= 8 * sum(rows) + 4 * sum(signals)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
