@@ -1,8 +1,10 @@
 """Quiet TensorFlow and repeatable property tests, for the whole suite."""
 
 import gc
+import multiprocessing.util
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,6 +49,7 @@ if hasattr(signal, "SIGHUP"):
 @pytest.fixture(scope="session", autouse=True)
 def _separate_device_lock():
     """Give each worker a folder for the lock of the device: in tests nothing is timed, and nobody need wait."""
+    multiprocessing.util.get_temp_dir()  # removed at the end of the process, when this folder is no longer there
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o1777)  # some tests give up their rights
         patch.setenv("TMPDIR", folder)
@@ -78,8 +81,39 @@ _XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}
 tested there, so that the tests of everything around a run, such as commands and records, leave it out."""
 
 
+_REWRITTEN_IN_VAIN = {"models", "transforms"}
+"""Folders whose graphs are large and run for moments: to rewrite them takes a fifth of the time of their tests."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_graph_rewriting(request):
+    """Let TensorFlow run graphs as they were traced in the folders of `_REWRITTEN_IN_VAIN`."""
+    if request.path.relative_to(Path(__file__).parent).parts[0] not in _REWRITTEN_IN_VAIN:
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 _TIMED_FOLDERS = {"training", "benchmarks"}
 """Folders whose tests look at the time that selection takes."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _same_stack_for_all_operations():
+    """Let TensorFlow note one stack for all operations: to walk through those of pytest takes a tenth of all tracing."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    from tensorflow.python.util import tf_stack
+
+    stack = tf_stack.extract_stack()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf_stack, "extract_stack", lambda stacklevel=1: stack)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

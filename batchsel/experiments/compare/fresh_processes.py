@@ -7,18 +7,22 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from batchsel.core.locking import gpus
 from batchsel.experiments.compare.grouped_queue import GroupedQueue
 
 _ATTEMPTS = 2
 """Processes that a call gets: one that dies may have been killed for what another did, so the call is tried again."""
 _GRACE = 20.0
 """Seconds that processes have to end by themselves after an interruption."""
+_PRELOADED = "batchsel.core.tf_support.preloaded"
+"""Module that the process from which others are forked imports."""
 
 
 class ProcessDied(RuntimeError):
@@ -38,7 +42,7 @@ class FreshProcesses(Executor):
     """
 
     def __init__(self, jobs: int, environments: Sequence[Mapping[str, str]] = ()) -> None:
-        self._context = multiprocessing.get_context("spawn")
+        self._context = _context(on_gpus=bool(environments) and gpus.SIMULATED not in os.environ)
         self._waiting: GroupedQueue[tuple[Future[Any], bytes]] = GroupedQueue()
         self._closed = self._interrupted = False
         self._places_differ = bool(environments)
@@ -137,7 +141,7 @@ class FreshProcesses(Executor):
 
     def _call_once(self, call: bytes, environment: dict[str, str]) -> Any:
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_run, args=(sender, call, environment))
+        process = self._context.Process(target=_run, args=(sender, call, {**os.environ, **environment}))
         with self._lock:
             self._processes.add(process)
             process.start()
@@ -156,6 +160,19 @@ class FreshProcesses(Executor):
         if succeeded:
             return value
         raise value
+
+
+def _context(on_gpus: bool) -> Any:
+    """Return the way processes start: on Linux forked from one that has imported TensorFlow, which takes seconds.
+
+    Those that have a GPU each are started anew. A library of CUDA that is loaded before the fork is said to do no harm
+    as long as nobody has called it; that was never tried here.
+    """
+    if sys.platform != "linux" or on_gpus:
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_PRELOADED])
+    return context
 
 
 def _receive(receiver: Connection, process: Any) -> tuple[bool, Any] | None:
@@ -178,7 +195,10 @@ def _describe_end(code: int | None) -> str:
 def _run(sender: Connection, call: bytes, environment: dict[str, str]) -> None:
     """Run a call in this process, which is a new one, and send its result."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(environment)  # before the call is read: that imports TensorFlow, which finds its devices
+    # Before the call is read: that starts TensorFlow, which finds its devices. A fork has the variables that there were
+    # when the first process began.
+    os.environ.clear()
+    os.environ.update(environment)
     try:
         function, args, kwargs = pickle.loads(call)
         answer = (True, function(*args, **kwargs))
