@@ -6,7 +6,7 @@
 # make site     the documentation site in build/site, with the pictures of all examples; minutes
 # make docs     writes docs/selectors.md, the tree in docs/architecture.md and the table in docs/which_selector.md
 # make fuzz     tries damaged and hostile files on every reader; takes a quarter of an hour
-# make conformance trains 5,000 random combinations by Keras and by batchsel, and compares; takes an hour
+# make conformance trains 5,000 random combinations by Keras and by batchsel in two processes, and compares; takes two hours
 # make soak     kills runs, experiments and downloads at a thousand moments; takes an hour
 # make slurm    runs experiments on a real SLURM on this machine, as root; skipped where Debian's slurm-wlm is missing
 # make hooks    runs ruff and codespell before each commit
@@ -102,7 +102,7 @@ slurm: $(READY)
 	$(BIN)/python tests/soak/slurm.py
 
 conformance: $(READY)
-	PYTHONPATH=tests/helpers $(BIN)/python tests/helpers/conformance.py 5000
+	seq 0 250 4750 | PYTHONPATH=tests/helpers xargs -P 2 -I FIRST $(BIN)/python tests/helpers/conformance.py 250 --first FIRST
 
 simulate: $(READY)
 	$(BIN)/python tests/helpers/simulate.py
