@@ -15,7 +15,7 @@ _ASKED = ("0", "1")
 
 
 _preloaded = False
-"""Whether TensorFlow was imported by `preload_tensorflow` and has not been started since."""
+"""True once `preload_tensorflow` has imported TensorFlow, until it is started."""
 
 
 def import_tensorflow() -> None:
