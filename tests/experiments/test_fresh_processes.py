@@ -94,3 +94,26 @@ def test_processes_end_with_their_parent(tmp_path):
     while is_alive(int(child.read_text())):
         assert time.monotonic() < limit
         time.sleep(0.02)
+
+
+def test_they_begin_with_the_variables_of_the_call_and_without_messages_of_tensorflow(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent("""
+        import os
+        from batchsel.experiments.compare.fresh_processes import FreshProcesses
+
+        def look():
+            import tensorflow as tf
+            return len(tf.config.list_logical_devices("CPU"))
+
+        if __name__ == "__main__":
+            with FreshProcesses(1) as pool:
+                print(pool.submit(look).result())
+                os.environ["BATCHSEL_CPU_DEVICES"] = "3"  # after the process was started that others are forked from
+                print(pool.submit(look).result())
+        """)
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CPP", "XLA_"))}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n3\n", "", 0)

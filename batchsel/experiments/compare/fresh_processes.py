@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from batchsel.core.locking import gpus
+from batchsel.core.tf_support.tf_import import import_tensorflow
 from batchsel.experiments.compare.grouped_queue import GroupedQueue
 
 _ATTEMPTS = 2
@@ -195,11 +196,11 @@ def _describe_end(code: int | None) -> str:
 def _run(sender: Connection, call: bytes, environment: dict[str, str]) -> None:
     """Run a call in this process, which is a new one, and send its result."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # Before the call is read: that starts TensorFlow, which finds its devices. A fork has the variables that there were
-    # when the first process began.
+    # First of all: TensorFlow finds its devices by them. A fork has those that there were when the first process began.
     os.environ.clear()
     os.environ.update(environment)
     try:
+        import_tensorflow()  # before the call is read, which would import it with all of its messages
         function, args, kwargs = pickle.loads(call)
         answer = (True, function(*args, **kwargs))
     except BaseException as error:  # an interruption too: it is that of the call
