@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -31,6 +32,16 @@ class UsageError(UserError):
     """A `UserError` that is visible in the call alone, before any file is read (exit code 2 on the command line)."""
 
 
+_ANSI = re.compile(r"\x1b\[\d*m")
+_FRAMES = (
+    re.compile(r"^Exception encountered when calling .*?\.\s*\n", re.DOTALL),
+    re.compile(r"\s*Arguments received by .*", re.DOTALL),
+    re.compile(r"\{\{[^}]*\}\}\s*"),
+    re.compile(r"\s*\[Op:\w+\].*", re.DOTALL),
+)
+"""Parts of the texts of errors of Keras and TensorFlow that name where, not what."""
+
+
 def shorten(text: str, length: int = 60) -> str:
     """Cut a text for a message.
 
@@ -43,6 +54,22 @@ def shorten(text: str, length: int = 60) -> str:
         'accuracy ...'
     """
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return what an error of Keras or TensorFlow says, on one line and without its frame.
+
+    Args:
+        error: The error; of another one, its whole text on one line.
+
+    Example:
+        >>> reason_of(ValueError("Exception encountered when calling Dense.call().\n\n\x1b[1mToo wide.\x1b[0m"))
+        'Too wide.'
+    """
+    text = _ANSI.sub("", str(getattr(error, "message", None) or error))
+    for frame in _FRAMES:
+        text = frame.sub("", text)
+    return " ".join(text.split()).removesuffix(".") + "."
 
 
 def show(value: Any) -> str:

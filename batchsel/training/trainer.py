@@ -25,7 +25,7 @@ from batchsel.training.fit_call.fit_record import FitRecord
 from batchsel.training.fit_call.run_results import RunResults
 from batchsel.training.inputs import arguments, arrays
 from batchsel.training.inputs.batch import to_tensors
-from batchsel.training.inputs.fit_data import validate_fit_data
+from batchsel.training.inputs.fit_data import peek_validation, validate_fit_data
 from batchsel.training.loop.data_feed import DataFeed, make_feed
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.model.distributed.scope import check_devices
@@ -230,9 +230,10 @@ class Trainer(RunResults):
             UserError: If the data cannot be used; raised before training starts.
             TrainingError: If the loss is not finite, or a plan of the selector cannot be used.
         """
+        rows, validation_data = peek_validation(validation_data, validation_batch_size)
         options = FitOptions(
             epochs=epochs, passes=passes, steps_per_epoch=steps_per_epoch, initial_epoch=initial_epoch,
-            shuffle=shuffle, validation_steps=validation_steps, validation_batch_size=validation_batch_size,
+            shuffle=shuffle, validation_steps=validation_steps, validation_batch_size=rows,
             validation_freq=validation_freq, validation_split=validation_split, evaluate_every=evaluate_every,
             callbacks=callbacks, verbose=verbose, target=target, hold=hold, stop_at_target=stop_at_target,
             seconds=seconds, checkpoint=checkpoint, buffer_bytes=buffer_bytes,

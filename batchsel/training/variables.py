@@ -22,6 +22,7 @@ from batchsel.core.tf_support.replicated import (
 from batchsel.errors import UserError
 from batchsel.training.loop.train_loop import TrainLoop
 from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.model.untracked import untracked_variables
 
 _REPLICAS = "replicas/"
 """Begin of the names of the values on each device."""
@@ -52,6 +53,8 @@ def variables(step: TrainStep, loop: TrainLoop) -> dict[str, Any]:
         "step": step.own_variables,
         "scoring": [] if step.cheap_model is None else step.cheap_model.variables,
     }
+    known = [variable for members in groups.values() for variable in members]
+    groups["untracked"] = untracked_variables(step.model, known)
     members = {
         f"{group}/{position}/{variable.name.split(':')[0].split('/')[-1]}" if group == "model" else
         f"{group}/{position}": variable
@@ -129,8 +132,10 @@ def restore(members: dict[Any, Any], values: dict[Any, np.ndarray]) -> None:
 def preserve(model: keras.Model) -> Iterator[None]:
     """Restore the weights and random generators of a model at the end of the block, whatever happens in it.
 
+    What its losses and layers hold on their own is restored too (`untracked_variables`).
+
     Args:
-        model: A built model.
+        model: A compiled model.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -140,12 +145,29 @@ def preserve(model: keras.Model) -> Iterator[None]:
         >>> bool((model.get_weights()[0] == before[0]).all())
         True
     """
-    members = dict(enumerate(model_variables(model)))
-    values = snapshot(members)
+    with preserve_untracked(model), _preserved(model_variables(model)):
+        yield
+
+
+@contextmanager
+def preserve_untracked(model: keras.Model) -> Iterator[None]:
+    """Restore what losses, metrics and layers hold without the knowledge of Keras at the end of the block.
+
+    Args:
+        model: A compiled model.
+    """
+    with _preserved(untracked_variables(model, model_variables(model))):
+        yield
+
+
+@contextmanager
+def _preserved(members: list[Any]) -> Iterator[None]:
+    named = dict(enumerate(members))
+    values = snapshot(named)
     try:
         yield
     finally:
-        restore(members, values)
+        restore(named, values)
 
 
 def initialize(model: keras.Model, seed: int) -> None:

@@ -88,8 +88,26 @@ def count_batches(data: Any) -> int | None:
     return _describe(data)[0]
 
 
+class PeekedBatches:
+    """Batches of which the first was looked at: they go on with it, not with another pass over their data.
+
+    A second pass may have another order, or lack the batches that the first one took from an iterator.
+
+    Args:
+        data: The batches.
+        iterator: Iterator over them, from the first on.
+    """
+
+    def __init__(self, data: Any, iterator: Iterator[Any]) -> None:
+        self.data = data
+        self._iterator = iterator
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._iterator
+
+
 def peek_batch_size(data: Any) -> tuple[int | None, Any]:
-    """Return the size of the first batch, None if there is none, and the data as they were before it was read.
+    """Return the size of the first batch, None if there is none, and the batches with the first.
 
     Args:
         data: Batches.
@@ -105,7 +123,7 @@ def peek_batch_size(data: Any) -> tuple[int | None, Any]:
         map_leaves(leaves.append, batch)
         shape: Any = getattr(leaves[0], "shape", ()) if leaves else ()
         size = int(shape[0]) if len(shape) else None
-        return size, itertools.chain([batch], iterator) if iterator is data else data
+        return size, PeekedBatches(data, itertools.chain([batch], iterator))
     return None, data
 
 
@@ -150,7 +168,7 @@ def cache_batches(
     iterator, count, endless = _open(data)
     if endless and steps is None:
         raise UsageError(
-            f"{name} is endless: a {type(data).__name__} that never ends. Say how many batches make an epoch, as in"
+            f"{name} is endless: a {kind_of(data)} that never ends. Say how many batches make an epoch, as in"
             " steps_per_epoch=100, or pass a part that ends, as in take(100)."
         )
     expected = steps if count is None else min(count, steps or count)
@@ -170,6 +188,15 @@ def cache_batches(
         return cache.source()
     finally:
         cache.close()
+
+
+def kind_of(data: Any) -> str:
+    """Return the name of the type of data, also of batches of which the first was looked at.
+
+    Args:
+        data: Anything.
+    """
+    return type(data.data if isinstance(data, PeekedBatches) else data).__name__
 
 
 class _Cache:
@@ -247,6 +274,8 @@ def _open(data: Any) -> _Batches:
 
 def _describe(data: Any) -> tuple[int | None, bool]:
     """Return the number of batches, None if it is not known, and whether there is no end; nothing is read."""
+    if isinstance(data, PeekedBatches):
+        return _describe(data.data)
     if is_tf_dataset(data):
         count = int(data.cardinality())
         return count if count >= 0 else None, count == -1

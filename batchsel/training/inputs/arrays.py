@@ -56,9 +56,11 @@ def as_samples(
             " without that input."
         )
     class_weight = arguments.class_weights(class_weight)
-    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    if not tf.nest.is_nested(x) and not getattr(x, "shape", ()):
+        raise UsageError(f"x must be an array whose first axis is that of the samples, got {arguments.show(x)}.")
     for part in tf.nest.flatten(x):
         check_count(part.shape[0] if getattr(part, "shape", ()) else 0)
+    parts = {"x": x, "y": y, "sample_weight": _fill_in(sample_weight, x)}
     samples = Samples(*(None if part is None else _as_arrays(name, part) for name, part in parts.items()))
     n = length(samples)
     for name, part in zip(parts, samples, strict=True):
@@ -355,6 +357,17 @@ def _is_one_hot(rows: np.ndarray) -> bool:
     return rows.dtype.kind in "biuf" and bool((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-3))
 
 
+def _fill_in(sample_weight: Any, x: Any) -> Any:
+    """Return weights of several outputs with ones for those that have None, as Keras weighs them."""
+    if not tf.nest.is_nested(sample_weight):
+        return sample_weight
+    given = [leaf is not None for leaf in tf.nest.flatten(sample_weight)]
+    if all(given) or not any(given):
+        return sample_weight
+    ones = np.ones(len(tf.nest.flatten(x)[0]), np.float32)
+    return tf.nest.map_structure(lambda leaf: ones if leaf is None else leaf, sample_weight)
+
+
 def _weights_by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     if tf.nest.is_nested(y):
         raise UsageError("class_weight is for one array of targets as y; pass sample_weight instead.")
@@ -367,7 +380,9 @@ def _weights_by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
             )
         labels = labels.argmax(-1)
     labels = labels.reshape(-1)
-    unknown = sorted(set(class_weight) - set(np.unique(labels).tolist()))
-    if unknown:
-        raise UsageError(f"class_weight has weights for classes that no sample has: {unknown[:5]}.")
+    known = set(np.unique(labels).tolist())
+    if not known & set(class_weight):
+        raise UsageError(
+            f"class_weight has weights for {sorted(class_weight)[:5]}, and no sample is of any of these classes."
+        )
     return np.array([class_weight.get(label, 1.0) for label in labels.tolist()], np.float32)

@@ -9,7 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core.sources import Source, Subset, forms
-from batchsel.core.sources.batches import BatchesSource, cache_batches, count_batches, is_batches
+from batchsel.core.sources.batches import (
+    BatchesSource,
+    cache_batches,
+    count_batches,
+    is_batches,
+    kind_of,
+    peek_batch_size,
+)
 from batchsel.core.sources.column_file import MEMORY_LIMIT
 from batchsel.core.sources.leaves import SparseRows, is_kind
 from batchsel.core.sources.source import ArraySource
@@ -47,7 +54,7 @@ def cached(
         return x
     if y is not None or sample_weight is not None:
         raise UsageError(
-            f"x is a {type(x).__name__}, whose batches hold the targets and weights; leave out y and sample_weight."
+            f"x is a {kind_of(x)}, whose batches hold the targets and weights; leave out y and sample_weight."
         )
     unknown = count_batches(x) is None
     return cache_batches(x, steps=steps if unknown else None, verbose=verbose, needs_targets=needs_targets)
@@ -102,6 +109,16 @@ def validate_fit_data(
             validation = validation._replace(sample_weight=None)
         validation = _first(validation, validation_samples)
     return training, validation
+
+
+def peek_validation(data: Any, rows: int | None) -> tuple[int | None, Any]:
+    """Return the rows of the batches to evaluate in, and validation data; batches are evaluated as they come.
+
+    Args:
+        data: As in `validate_fit_data`.
+        rows: Rows that the user states for data that do not come in batches, or None.
+    """
+    return peek_batch_size(data) if is_batches(data) else (rows, data)
 
 
 def read_validation(

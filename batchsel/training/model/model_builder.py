@@ -10,13 +10,15 @@ import tensorflow as tf
 from batchsel.core import keras_private
 from batchsel.core.rng import Rng
 from batchsel.core.timestamp import Timestamp
-from batchsel.errors import UserError
+from batchsel.errors import UserError, reason_of
 from batchsel.training import variables
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples, gather_rows, take_rows, to_tensors
 from batchsel.training.inputs.compatibility import check_sizes
 from batchsel.training.inputs.padding import check_cut
 from batchsel.training.loop.train_step import TrainStep
+from batchsel.training.model.library_parts import is_of_library, sees_rows_alone
+from batchsel.training.model.model_checks import check_embedded, embedded_inputs
 from batchsel.training.model.objective import loss_kind
 from batchsel.training.model.weight_checks import check_sample_weight
 from batchsel.transforms.augmentation import Pipeline
@@ -44,6 +46,10 @@ class ModelBuilder:
         self._augmentation = augmentation
         self._curricula = curricula
         self._metrics_built = False
+        self._input_form: Any = None
+        """The `_form` of the samples that the model was built with, or None."""
+        self._embedded: list[tuple[int, int]] = []
+        """The `embedded_inputs` of the model."""
         self._classes: list[int] = []
         """Classes of each output with a loss that takes class ids; 0 for others."""
         self.pending_seed: int | None = None
@@ -69,10 +75,15 @@ class ModelBuilder:
         Raises:
             UserError: If the model has nothing to train, or its loss and the data do not fit.
         """
+        with variables.preserve_untracked(self._model):  # a loss may count how often it is computed
+            return self._build(samples)
+
+    def _build(self, samples: Samples) -> Samples:
         self.fixed_batch = self._find_fixed_batch(samples)
         batch = self._first_batch(samples)
         with variables.preserve(self._model):  # a recurrent layer may keep its state
             outputs = self._call(batch.x)
+        self._input_form, self._embedded = _form(samples.x), embedded_inputs(self._model)
         if not self._model.trainable_variables:
             raise UserError("the model has no trainable weights: there is nothing to train.")
         if self.pending_seed is not None:
@@ -81,7 +92,12 @@ class ModelBuilder:
         self._check_transforms(samples, batch)
         objective = self._step.objective
         # Zeros, because the targets cannot be checked before the kind of loss is known.
-        objective.build(tf.nest.map_structure(tf.zeros_like, batch.y), outputs)
+        zeros = tf.nest.map_structure(tf.zeros_like, batch.y)
+        objective.build(zeros, outputs)
+        if not all(map(is_of_library, objective.output_losses)):
+            # A mean over the samples that has as many values as there are samples is told by one sample more.
+            objective.build(*(tf.nest.map_structure(_add_row, side) for side in (zeros, outputs)))
+            objective.build(zeros, outputs)
         self._check_weights(samples)
         self._build_optimizer()
         self._step.build(batch)
@@ -95,7 +111,7 @@ class ModelBuilder:
         return batch
 
     def check_labels(self, samples: Samples, numbers: np.ndarray | None = None) -> None:
-        """Check that class ids lie within the model's outputs.
+        """Check that class ids lie within the model's outputs, and numbers of words within its embeddings.
 
         Args:
             samples: Arrays.
@@ -104,6 +120,8 @@ class ModelBuilder:
         Raises:
             UserError: If any lies outside.
         """
+        if self._embedded:
+            check_embedded(samples.x, self._model.inputs, self._embedded, numbers)
         if not any(self._classes):
             return
         objective = self._step.objective
@@ -114,8 +132,8 @@ class ModelBuilder:
                 ignored = keras_private.get_loss_options(loss).get("ignore_class")
                 arrays.check_labels(labels, classes, numbers, ignored)
 
-    def _call(self, x: Any) -> Any:
-        """Return the outputs for a batch, and say so where the model does not take texts."""
+    def _call(self, x: Any, name: str = "x") -> Any:
+        """Return the outputs for a batch, and say so where the model does not take it."""
         try:
             return keras_private.call_model(self._model, x, training=False)
         except (ValueError, TypeError, tf.errors.OpError) as error:
@@ -124,7 +142,7 @@ class ModelBuilder:
                     "x holds texts, and the model takes numbers. Begin the model with keras.layers.StringLookup or"
                     " TextVectorization, or encode the texts as numbers first."
                 ) from error
-            raise
+            raise UserError(f"the model cannot be called on {name}: {reason_of(error)}") from error
 
     def _find_fixed_batch(self, samples: Samples) -> int | None:
         """Return the only number of samples that the model takes, or None.
@@ -222,8 +240,12 @@ class ModelBuilder:
             UserError: If they do not suit the model.
         """
         self._check_weights(samples)
-        self.check_inputs(samples)
         n, size = arrays.length(samples), self.fixed_batch
+        if self._input_form is not None and _form(samples.x) != self._input_form:
+            head = self._first_batch(samples).x
+            with variables.preserve(self._model):
+                self._call(head, "the inputs of validation_data")
+        self.check_inputs(samples)
         if size is not None and n % size:
             raise UserError(
                 f"{_FIXED.format(size)}, and {n} validation samples leave {n % size} over. Leave those out."
@@ -234,7 +256,8 @@ class ModelBuilder:
         check_sample_weight(samples.sample_weight, objective.by_sample, objective.output_paths)
 
     def _first_batch(self, samples: Samples) -> Samples:
-        rows = np.arange(self.fixed_batch or self._batch_size) % arrays.length(samples)
+        n = arrays.length(samples)
+        rows = np.arange(self.fixed_batch or min(self._batch_size, n)) % n
         head = tf.nest.map_structure(lambda leaf: None if leaf is None else leaf[: rows.max() + 1], samples)
         return gather_rows(to_tensors(*head), tf.constant(rows, tf.int32))
 
@@ -247,13 +270,29 @@ class ModelBuilder:
 
     def _build_metrics(self, batch: Samples, outputs: Any) -> None:
         objective, metrics = self._step.objective, self._step.metrics
-        objective.losses(batch.y, outputs, batch.sample_weight)
-        metrics.build_compiled(batch.y, outputs)
+        try:
+            objective.losses(batch.y, outputs, batch.sample_weight)
+            metrics.build_compiled(batch.y, outputs)
+            self._run_metrics(batch, outputs)
+        except UserError:
+            raise
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            raise UserError(
+                f"the metrics cannot be computed from these targets, outputs and weights: {reason_of(error)}"
+            ) from error
+
+    def _run_metrics(self, batch: Samples, outputs: Any) -> None:
+        """Compute the metrics once, and reset them."""
+        objective, metrics = self._step.objective, self._step.metrics
         values = [(variable, variable.numpy()) for variable in metrics.variables]
         total = objective.total(batch.y, outputs, batch.sample_weight)
         self._step.run_on_all(lambda: metrics.update(total, batch.x, batch.y, outputs, batch.sample_weight))
         metrics.results()  # raises if a result is not one number
-        self.batches_matter = keras_private.overrides(self._model, "test_step") or metrics.depend_on_batches()
+        self.batches_matter = (
+            keras_private.overrides(self._model, "test_step")
+            or metrics.depend_on_batches()
+            or not sees_rows_alone(self._model)
+        )
         divides = self._step.divides_losses or not objective.averages_batches
         self.handles_padding = divides and metrics.handles_padding(outputs)
         metrics.reset()
@@ -280,3 +319,13 @@ def _stated_batch(model: Any) -> int | None:
     """Return the static batch size of a model's inputs, or None."""
     sizes = {leaf.shape[0] for leaf in tf.nest.flatten(getattr(model, "inputs", None) or []) if leaf.shape}
     return max((size for size in sizes if size is not None), default=None)
+
+
+def _add_row(leaf: tf.Tensor) -> tf.Tensor:
+    return tf.concat([leaf, leaf[:1]], axis=0)
+
+
+def _form(x: Any) -> Any:
+    """Return the structure of inputs, and the shape and the kind of numbers of a sample of each."""
+    leaves = tf.nest.flatten(x)
+    return repr(tf.nest.map_structure(lambda leaf: 0, x)), [(tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in leaves]

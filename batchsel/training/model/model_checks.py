@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
@@ -97,3 +99,51 @@ def eager_code_errors(model: keras.Model) -> Iterator[None]:
             f" loss or its metrics cannot: {type(error).__name__}: {shorten(lines[0].strip(), 200).rstrip('.')}. Write"
             " it with operations of keras.ops, or wrap it in tf.py_function."
         ) from error
+
+
+def embedded_inputs(model: keras.Model) -> list[tuple[int, int]]:
+    """Return the inputs that an Embedding looks up as they are: their places, and the rows that it has.
+
+    Args:
+        model: A built model.
+
+    Example:
+        >>> embedded_inputs(keras.Sequential([keras.Input((3,)), keras.layers.Embedding(50, 2)]))
+        [(0, 50)]
+    """
+    places = {id(tensor): place for place, tensor in enumerate(getattr(model, "inputs", None) or [])}
+    found = []
+    for layer in keras_private.list_layers(model):
+        if isinstance(layer, keras.layers.Embedding):
+            with suppress(ValueError, AttributeError):  # called several times, or in no graph
+                if id(layer.input) in places:
+                    found.append((places[id(layer.input)], layer.input_dim))
+    return found
+
+
+def check_embedded(x: Any, inputs: list[Any], embedded: list[tuple[int, int]], numbers: np.ndarray | None) -> None:
+    """Check that an Embedding has a row for each number; on a GPU TensorFlow does not, and elsewhere it is late.
+
+    Args:
+        x: Inputs of some samples.
+        inputs: The model's inputs.
+        embedded: What `embedded_inputs` returned.
+        numbers: ``int[n]`` sample numbers, or None for 0 ... n-1.
+
+    Raises:
+        UserError: If it has not, naming the numbers and their samples.
+    """
+    for place, size in embedded:
+        name = inputs[place].name
+        part = x[name] if isinstance(x, Mapping) and name in x else tf.nest.flatten(x)[place]
+        if not len(part) or np.asarray(part[:1]).dtype.kind not in "iu":
+            continue
+        values = np.asarray(part).reshape(len(part), -1)
+        if values.size and (values.min() < 0 or values.max() >= size):
+            bad = np.argwhere((values < 0) | (values >= size))
+            numbers = np.arange(len(values)) if numbers is None else numbers
+            shown = ", ".join(f"{values[row, column]} at {numbers[row]}" for row, column in bad[:5])
+            raise UserError(
+                f"x has {len(bad)} numbers outside 0 ... {size - 1}, the rows of the Embedding: {shown}. Correct them,"
+                " or build the model with a larger input_dim."
+            )

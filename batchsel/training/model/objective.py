@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from batchsel.core import keras_private
 from batchsel.core.label_smoothing import smoothed_crossentropy
-from batchsel.errors import UserError
+from batchsel.errors import UserError, reason_of
 from batchsel.training.model.model_checks import check_model, find_override
 from batchsel.training.model.per_sample_loss import NoSampleLossError, PerSampleLoss, ReducedLoss
 from batchsel.transforms.augmentation import Mixture
@@ -127,8 +127,9 @@ class Objective:
         except UserError:
             raise
         except (KeyError, IndexError, TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
-            reason = getattr(error, "message", None) or str(error)
-            raise UserError(f"the loss cannot be computed from these targets and outputs: {reason}") from error
+            raise UserError(
+                f"the loss cannot be computed from these targets and outputs: {reason_of(error)}"
+            ) from error
 
     @property
     def by_sample(self) -> list[PerSampleLoss]:

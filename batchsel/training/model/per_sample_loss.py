@@ -87,6 +87,12 @@ class PerSampleLoss(keras.losses.Loss):
                 f"loss {self.name!r} returns one number for the whole batch",
                 "Return the unreduced losses, first axis = samples.",
             )
+        rows = {leaf.shape[0] for leaf in tf.nest.flatten(y_pred)} - {None}
+        if values.shape[0] is not None and rows and values.shape[0] not in rows:
+            raise NoSampleLossError(
+                f"loss {self.name!r} returns {values.shape[0]} values for {max(rows)} samples",
+                "Return the unreduced losses, first axis = samples.",
+            )
         self.values, self._weights = values, sample_weight
         weights = None if self.mask is None else tf.cast(self.mask, tf.float32)
         if sample_weight is not None and not weighs_rows(sample_weight):

@@ -196,7 +196,7 @@ def _find_momentum(optimizer: keras.optimizers.Optimizer) -> tuple[keras.optimiz
 def _read_initial_rate(optimizer: Any, schedule: Schedule | None) -> float:
     """Return the optimizer's learning rate; 0 if it has a schedule of its own."""
     setting = keras_private.get_learning_rate_setting(unwrap_optimizer(optimizer))
-    fixed = not isinstance(setting, keras.optimizers.schedules.LearningRateSchedule)
+    fixed = not callable(setting)  # as schedules are, and functions
     if schedule is not None and not fixed:
         raise UserError(
             "the optimizer has a learning-rate schedule of its own. Use either that or schedule=, not both."
