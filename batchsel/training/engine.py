@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from batchsel.core import keras_private
-from batchsel.errors import UserError
+from batchsel.errors import UserError, reason_of
 from batchsel.schedules import AccumulationSchedule, Schedule
 from batchsel.selectors import Selector
 from batchsel.selectors.base import Shapes
@@ -297,12 +297,12 @@ class Engine:
                 self._warm_up_steps(feed, window)
         except UserError:
             raise
-        except (ValueError, *XLA_ERRORS) as error:
+        except (ValueError, TypeError, *XLA_ERRORS) as error:
             if self.loop.xla and self.mode == "auto" and isinstance(error, XLA_ERRORS):
                 return False
             if self.loop.short_rows is not None:
                 self.builder.check_short_batch(feed.example(), self.loop.short)
-            raise
+            raise UserError(f"the model cannot be trained: {reason_of(error)}") from error
         return True
 
     def _go_on_without_xla(self) -> None:

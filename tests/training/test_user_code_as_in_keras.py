@@ -268,7 +268,17 @@ REFUSED = {
     "a number": (compiled, 5, Y, {}, "x must be an array"),
     "a text": (compiled, "hello", Y, {}, "x must be an array"),
     "no axis": (compiled, np.array(1.0), Y, {}, "x must be an array"),
-}
+    "an input layer": (compiled, keras.Input((4,)), Y, {}, "x must be an array"),
+    "texts as targets": (compiled, X, tf.constant(["a"] * N), {}, "Cast string to float is not supported"),
+    "numbers beyond 64 bits": (compiled, X, [10**30] * N, {}, "more than 64 bits"),
+    "validation without samples": (compiled, X, Y, {"validation_data": (X[:0], Y[:0])}, "validation_data: x is empty"),
+    "an unknown metric": (lambda: compiled(metrics=["nonsense"]), X, Y, {}, "Could not interpret metric identifier"),
+    "a rate that is set twice": (
+        lambda: compiled(optimizer=keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9))),
+        X, Y, {"callbacks": [keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)]},
+        "the schedule of the optimizer and LearningRateScheduler would both set the learning rate",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -282,6 +292,18 @@ def test_what_keras_cannot_use_is_one_sentence_before_training(case):
     assert "\x1b" not in str(caught.value)
     for own, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(own, other)
+
+
+def test_an_optimizer_of_another_model_is_refused_in_one_sentence():
+    optimizer = keras.optimizers.SGD(0.1)
+    batchsel.fit(compiled(optimizer=optimizer), X, Y, batch_size=8, compile="graph", verbose=0)
+    with pytest.raises(UserError, match="the model cannot be trained: Unknown variable"):
+        batchsel.fit(compiled(optimizer=optimizer), X, Y, batch_size=8, compile="graph", verbose=0)
+
+
+def test_numbers_of_more_bits_than_tensorflow_knows_are_rounded():
+    found = fit(compiled(), False, X.astype(np.longdouble), Y, batch_size=8)
+    assert_equal(found, fit(compiled(), True, batch_size=8))
 
 
 def test_weights_that_metrics_cannot_use_are_one_sentence():

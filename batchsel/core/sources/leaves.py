@@ -174,4 +174,7 @@ def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
             f" {name}.astype('float32'), after replacing missing values and encoding texts as numbers."
         )
     whole = all(isinstance(value, int | np.integer) for value in values)
-    return array.astype(np.int64) if whole else numbers
+    try:
+        return array.astype(np.int64) if whole else numbers
+    except OverflowError:
+        raise UserError(f"{name} holds whole numbers of more than 64 bits. Scale them, or use floats.") from None

@@ -71,19 +71,21 @@ def report_error(callbacks: Sequence[keras.callbacks.Callback], error: BaseExcep
             method(error)
 
 
-def reject_lr_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+def reject_lr_callbacks(callbacks: Sequence[keras.callbacks.Callback], own: bool) -> None:
     """Reject callbacks that set the learning rate, which a schedule sets too.
 
     Args:
         callbacks: Keras callbacks.
+        own: Whether it is a schedule of the optimizer, not that of ``schedule=``.
 
     Raises:
         UsageError: If a callback of Keras sets the learning rate.
     """
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+            schedule = "the schedule of the optimizer" if own else "schedule="
             raise UsageError(
-                f"schedule= and {type(callback).__name__} would both set the learning rate; use one of them."
+                f"{schedule} and {type(callback).__name__} would both set the learning rate; use one of them."
             )
 
 

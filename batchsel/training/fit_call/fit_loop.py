@@ -89,8 +89,10 @@ class FitLoop:
 
     def _check(self) -> None:
         config = self._config
-        if self._scheduled:
-            callback_utils.reject_lr_callbacks(config.callbacks)
+        rate = keras_private.get_learning_rate_setting(self._model.optimizer)
+        own = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+        if self._scheduled or own:
+            callback_utils.reject_lr_callbacks(config.callbacks, own)
         if config.target is not None:
             config.target.check([name for name in self._loop.log_names if name != "learning_rate"])
             for results in self._record.evaluations[:1]:  # of a checkpoint

@@ -56,7 +56,7 @@ def as_samples(
             " without that input."
         )
     class_weight = arguments.class_weights(class_weight)
-    if not tf.nest.is_nested(x) and not getattr(x, "shape", ()):
+    if not tf.nest.is_nested(x) and (not getattr(x, "shape", ()) or x.shape[0] is None):
         raise UsageError(f"x must be an array whose first axis is that of the samples, got {arguments.show(x)}.")
     for part in tf.nest.flatten(x):
         check_count(part.shape[0] if getattr(part, "shape", ()) else 0)
@@ -312,6 +312,8 @@ def _holds_texts(array: np.ndarray) -> bool:
 def _widen(array: np.ndarray) -> np.ndarray:
     """Return bfloat16 and other small floats, which NumPy takes for raw bytes, as float32, which holds all of them."""
     known = array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name in _SMALL_FLOATS
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # of more bits than TensorFlow knows
+        return array.astype(np.float64)
     return array.astype(np.float32) if known else array
 
 

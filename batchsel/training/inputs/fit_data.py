@@ -20,7 +20,7 @@ from batchsel.core.sources.batches import (
 from batchsel.core.sources.column_file import MEMORY_LIMIT
 from batchsel.core.sources.leaves import SparseRows, is_kind
 from batchsel.core.sources.source import ArraySource
-from batchsel.errors import UsageError
+from batchsel.errors import UsageError, UserError
 from batchsel.training.inputs import arrays
 from batchsel.training.inputs.batch import Samples
 
@@ -137,7 +137,10 @@ def read_validation(
         UserError: If they cannot be used.
     """
     if isinstance(data, list | tuple) and len(data) in (2, 3):
-        return _first(arrays.as_samples(*data), samples)
+        try:
+            return _first(arrays.as_samples(*data), samples)
+        except UserError as error:
+            raise type(error)(f"validation_data: {error}") from error
     if is_batches(data):
         source = cache_batches(data, steps=steps, name="validation_data", verbose=verbose, needs_targets=needs_targets)
         return arrays.as_samples(source.x, source.y, source.sample_weight, needs_targets=needs_targets)

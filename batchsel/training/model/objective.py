@@ -126,7 +126,7 @@ class Objective:
             self.losses(y, y_pred)
         except UserError:
             raise
-        except (KeyError, IndexError, TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, tf.errors.OpError) as error:
             raise UserError(
                 f"the loss cannot be computed from these targets and outputs: {reason_of(error)}"
             ) from error
