@@ -14,7 +14,7 @@ from batchsel.core import keras_private
 
 _DEPTH = 5
 """Steps from a layer, loss or metric to a variable, such as layer, attribute, list, variable."""
-_LIBRARIES = ("keras", "tensorflow", "numpy", "batchsel")
+_LIBRARIES = ("keras", "tensorflow", "numpy")
 """Packages whose functions keep no state of a run."""
 
 
@@ -38,13 +38,20 @@ def untracked_variables(model: keras.Model, known: Iterable[Any] = ()) -> list[A
         >>> len(untracked_variables(model, model.variables))
         1
     """
-    left_out = {id(_value(variable)) for variable in known}
+    tracked = [*known, *(variable for metric in model.metrics for variable in metric.variables)]
+    left_out = {id(value): value for value in map(_value, tracked)}  # kept, so that no other object gets their ids
     layers = keras_private.list_layers(model)
     metrics = keras_private.get_compiled_metrics(model)
     compiled = [getattr(model, "loss", None), [] if metrics is None else list(vars(metrics).values())]
     seen: set[int] = set()
-    found = [variable for place in (compiled, *map(vars, layers)) for variable in _walk(place, _DEPTH, seen)]
-    return [one for key, one in {id(_value(one)): one for one in found}.items() if key not in left_out]
+    found = []
+    for place in (compiled, *map(vars, layers)):
+        for variable in _walk(place, _DEPTH, seen):
+            value = _value(variable)
+            if id(value) not in left_out:
+                left_out[id(value)] = value
+                found.append(variable)
+    return found
 
 
 def _value(variable: Any) -> Any:
