@@ -140,7 +140,7 @@ BAD_OPTIONS = {
     "split too large": ({"validation_split": 1.0}, "validation_split must be in (0, 1)"),
     "split negative": ({"validation_split": -0.1}, "validation_split must be in (0, 1)"),
     "split leaves nothing": ({"validation_split": 0.99}, "leave samples in both parts, got 0.99 of 50"),
-    "weight without class": ({"class_weight": {0: 1.0, 7: 2.0}}, "class_weight has weights for classes that no sample"),
+    "weight without class": ({"class_weight": {7: 1.0, 8: 2.0}}, "no sample is of any of these classes"),
     "two schedules": ({"callbacks": [keras.callbacks.ReduceLROnPlateau()]}, "would both set the learning rate"),
     "both weights": ({"class_weight": dict.fromkeys(range(3), 1.0), "sample_weight": np.ones(N)}, "cannot be combined; pass one of them"),
     "target without data": ({"target": "accuracy>=0.9"}, "accuracy>=0.9 needs validation_data to be measured on"),
