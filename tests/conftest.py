@@ -75,6 +75,11 @@ def _clear_caches(request):
     gc.freeze()  # what is left stays; Keras and this fixture collect often, and need not walk through it each time
 
 
+def _folder(request):
+    """Return the name of the folder of tests that a module is in."""
+    return request.path.relative_to(Path(__file__).parent).parts[0]
+
+
 _XLA_FOLDERS = {"selectors", "training", "schedules", "optimizers"}
 """Folders whose tests compile as users do. Compiling by XLA takes several seconds for each run; what it compiles is
 tested there, so that the tests of everything around a run, such as commands and records, leave it out."""
@@ -87,7 +92,7 @@ _REWRITTEN_IN_VAIN = {"models", "transforms"}
 @pytest.fixture(scope="module", autouse=True)
 def _without_graph_rewriting(request):
     """Let TensorFlow run graphs as they were traced in the folders of `_REWRITTEN_IN_VAIN`."""
-    if request.path.relative_to(Path(__file__).parent).parts[0] not in _REWRITTEN_IN_VAIN:
+    if _folder(request) not in _REWRITTEN_IN_VAIN:
         yield
         return
     import tensorflow as tf
@@ -101,13 +106,14 @@ _TIMED_FOLDERS = {"training", "benchmarks"}
 """Folders whose tests look at the time that selection takes."""
 
 
+_STACK_FOLDERS = {"training", "transforms", "models"}
+"""Folders whose tests do not look for the line of a user's code that an error comes from."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _same_stack_for_all_operations(request):
-    """Let TensorFlow note one stack for all operations: to walk through those of pytest takes a tenth of all tracing.
-
-    Not where tests look for the line of a user's code that an error comes from.
-    """
-    if request.path.relative_to(Path(__file__).parent).parts[0] not in {"training", "transforms", "models"}:
+    """Let TensorFlow note one stack for all operations: to walk through those of pytest takes a tenth of all tracing."""
+    if _folder(request) not in _STACK_FOLDERS:
         yield
         return
     from tensorflow.python.util import tf_stack
@@ -122,7 +128,7 @@ def _same_stack_for_all_operations(request):
 def _compile_as_graph(request):
     """Let ``compile="auto"`` choose graphs outside of `_XLA_FOLDERS`."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.relative_to(Path(__file__).parent).parts[0] not in _XLA_FOLDERS:
+        if _folder(request) not in _XLA_FOLDERS:
             patch.setattr("batchsel.training.loop.compilation._suits_xla", lambda model: False)
         yield
 
@@ -131,7 +137,7 @@ def _compile_as_graph(request):
 def _leave_out_selection_cost(request):
     """Let runs outside of `_TIMED_FOLDERS` not time what selection costs: it traces two to four functions a run."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.relative_to(Path(__file__).parent).parts[0] not in _TIMED_FOLDERS:
+        if _folder(request) not in _TIMED_FOLDERS:
             patch.setattr("batchsel.training.diagnostics.selection_cost._time_repeated", lambda *arguments: 1e-6)
         yield
 

@@ -295,7 +295,7 @@ def _as_arrays(name: str, part: Any) -> Any:
             array = array[:, None] if name == "x" and is_series(leaf) else array
             if name == "x" and isinstance(array, np.ndarray) and _holds_texts(array):
                 return tf.constant(array)
-            return array if isinstance(array, tf.Tensor | SparseRows) else _widen(np.asarray(array))
+            return array if isinstance(array, tf.Tensor | SparseRows) else _known_floats(np.asarray(array))
         except UserError:
             raise
         except (TypeError, ValueError) as error:
@@ -309,12 +309,16 @@ def _holds_texts(array: np.ndarray) -> bool:
     return array.size > 0 and (array.dtype.kind in "US" or isinstance(array.flat[0], str | bytes))
 
 
-def _widen(array: np.ndarray) -> np.ndarray:
-    """Return bfloat16 and other small floats, which NumPy takes for raw bytes, as float32, which holds all of them."""
-    known = array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name in _SMALL_FLOATS
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # of more bits than TensorFlow knows
+def _known_floats(array: np.ndarray) -> np.ndarray:
+    """Return floats that TensorFlow or NumPy do not know as the next ones that both know.
+
+    Small floats such as bfloat16, which NumPy takes for raw bytes, become float32, which holds all of them; floats of
+    more than 64 bits float64.
+    """
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
-    return array.astype(np.float32) if known else array
+    small = array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name in _SMALL_FLOATS
+    return array.astype(np.float32) if small else array
 
 
 def _check_leaf(name: str, leaf: Any, n: int) -> None:
